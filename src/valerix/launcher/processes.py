@@ -1,0 +1,77 @@
+"""Operating system processes: who they are, whether they live, how they end with their launcher."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)  # loaded before any fork: the child may do next to nothing
+
+
+class Identity(msgspec.Struct, frozen=True, rename="camel"):
+    """A process number alone may be reused by the kernel; together with its start time it names one process."""
+
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity":
+        return cls(pid, start_time(pid) or "")
+
+    def is_alive(self) -> bool:
+        return bool(self.started) and start_time(self.pid) == self.started
+
+
+def start_time(pid: int) -> str | None:
+    """When the kernel started `pid`, in its own notation; None when there is no such process or only its zombie."""
+    if sys.platform != "linux":
+        command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603 - a number
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def end(leftovers: Iterable[Identity], patience_seconds: float) -> list[int]:
+    """Terminate, then kill; return the process numbers that were alive. Each is checked again before each signal."""
+    alive = [one for one in leftovers if one.is_alive()]
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        for one in alive:
+            _signal(one, sent)
+        deadline = time.monotonic() + patience_seconds
+        while any(one.is_alive() for one in alive) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return [one.pid for one in alive]
+
+
+def _signal(one: Identity, sent: signal.Signals) -> None:
+    if one.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one.pid, sent)
+
+
+def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
+    """A `preexec_fn`: the kernel sends `sent` when the thread that forked ends - so fork from the main thread.
+
+    Runs after a change of user, which would clear it. Only Linux can do this.
+    """
+    if sys.platform != "linux":
+        return None
+    launcher = os.getpid()
+
+    def bind() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(sent))
+        if os.getppid() != launcher:  # it died before the line above
+            os._exit(1)
+
+    return bind
