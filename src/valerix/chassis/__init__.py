@@ -1,0 +1,1 @@
+"""Cross-cutting parts every service stands on. No business word lives here."""

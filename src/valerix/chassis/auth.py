@@ -1,0 +1,166 @@
+"""Who is calling: Ed25519 JWTs, issued by the issuer whose name their key carries, verified by every service itself.
+
+One algorithm is pinned; `jku`, `x5u` and `jwk` headers are never looked at (RFC 8725). A key speaks for one issuer:
+its `kid` is `<issuer>:<random>`. The people's issuer may grant people's roles, every other issuer only its own
+`service` role, so a stolen service key cannot become an administrator.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from valerix.chassis.problems import Forbidden, Unauthenticated
+
+ALGORITHM: Final = "EdDSA"
+PEOPLE_ISSUER: Final = "valerix:users"
+PUBLIC_AUDIENCE: Final = "valerix"
+SERVICE_ROLE: Final = "service"
+TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068 media type, not a password
+MAX_TTL_SECONDS: Final = 600
+MAX_TOKEN_LENGTH: Final = 4096
+CACHED_TOKENS: Final = 10_000
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """A verified caller. `owner_id` is the identifier that objects owned by this caller carry, if it owns any."""
+
+    subject: str
+    role: str
+    owner_id: str | None
+    expires_at: float
+    """Unix seconds."""
+
+
+def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A new (private JWK, public JWK) pair for `issuer`, e.g. `valerix:orders`."""
+    key = Ed25519PrivateKey.generate()
+    names = {"kid": f"{issuer}:{secrets.token_hex(4)}", "alg": ALGORITHM, "use": "sig"}
+    private = jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True) | names
+    return private, {name: value for name, value in private.items() if name != "d"}
+
+
+class TokenIssuer:
+    """Signs access tokens with one private key."""
+
+    def __init__(self, key_file: Path) -> None:
+        jwk = msgspec.json.decode(key_file.read_bytes(), type=dict[str, str])
+        self.kid = jwk["kid"]
+        self.issuer = self.kid.rsplit(":", 1)[0]
+        self._key = jwt.PyJWK(jwk, algorithm=ALGORITHM).key
+        self._for_services: dict[str, tuple[str, float]] = {}
+
+    def issue(self, *, subject: str, role: str, audience: str, ttl_seconds: int, owner_id: str | None = None) -> str:
+        """A signed token that is valid from now for `ttl_seconds` (at most 600)."""
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": audience,
+            "sub": subject,
+            "role": role,
+            "iat": now,
+            "exp": now + min(ttl_seconds, MAX_TTL_SECONDS),
+            "jti": secrets.token_hex(16),
+        }
+        if owner_id is not None:
+            claims["own"] = owner_id
+        headers = {"kid": self.kid, "typ": TOKEN_TYPE}
+        return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
+
+    def for_service(self, target: str) -> str:
+        """This service's own token for calling `target`; signed anew every few minutes, not for every call."""
+        token, fresh_until = self._for_services.get(target, ("", 0.0))
+        if time.time() >= fresh_until:
+            token = self.issue(
+                subject=self.issuer,
+                role=SERVICE_ROLE,
+                audience=f"valerix:{target}",
+                ttl_seconds=MAX_TTL_SECONDS,
+            )
+            self._for_services[target] = (token, time.time() + MAX_TTL_SECONDS / 2)
+        return token
+
+
+class KeyRing:
+    """The public keys of trusted issuers, from one JWKS file; read again when it changes, so keys can rotate."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at_mtime = 0.0
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._read()
+
+    def find(self, kid: str) -> Ed25519PublicKey | None:
+        """The key called `kid`, or None when no trusted issuer has it."""
+        if kid not in self._keys and self._file.stat().st_mtime != self._read_at_mtime:
+            self._read()
+        return self._keys.get(kid)
+
+    def _read(self) -> None:
+        self._read_at_mtime = self._file.stat().st_mtime
+        jwks = msgspec.json.decode(self._file.read_bytes(), type=dict[str, list[dict[str, str]]])
+        self._keys = {jwk["kid"]: jwt.PyJWK(jwk, algorithm=ALGORITHM).key for jwk in jwks["keys"]}
+
+
+class Verifier:
+    """Turns a bearer token into a Principal; a token seen before costs one dictionary look-up."""
+
+    def __init__(self, keys: KeyRing, service: str, now: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._audiences = {PUBLIC_AUDIENCE, f"valerix:{service}"}
+        self._now = now
+        self._seen: dict[str, Principal] = {}
+
+    def verify(self, authorization: str | None) -> Principal:
+        """Raises Unauthenticated with one answer for every fault; the reason is nobody's business outside."""
+        if not authorization:
+            raise Unauthenticated("Send an access token: Authorization: Bearer …")
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or len(token) > MAX_TOKEN_LENGTH:
+            raise Unauthenticated("Send an access token: Authorization: Bearer …")
+        principal = self._seen.get(token) or self._remember(token)
+        if principal.expires_at <= self._now():
+            self._seen.pop(token, None)
+            raise Unauthenticated("The access token is not valid or has expired; sign in again")
+        return principal
+
+    def _remember(self, token: str) -> Principal:
+        principal = self._check(token)
+        if len(self._seen) >= CACHED_TOKENS:
+            self._seen.clear()
+        self._seen[token] = principal
+        return principal
+
+    def _check(self, token: str) -> Principal:
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid", "")
+            key = self._keys.find(kid)
+            if key is None or header.get("typ") != TOKEN_TYPE:
+                raise jwt.InvalidTokenError("unknown key or type")  # noqa: TRY301 - one answer for every fault
+            issuer = kid.rsplit(":", 1)[0]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=issuer,
+                audience=self._audiences,
+                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
+            )
+        except jwt.InvalidTokenError:
+            raise Unauthenticated("The access token is not valid or has expired; sign in again") from None
+        role = claims.get("role")
+        if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
+            raise Unauthenticated("The access token is not valid or has expired; sign in again")
+        return Principal(claims["sub"], role, claims.get("own"), float(claims["exp"]))
+
+
+def require(principal: Principal, roles: Iterable[str]) -> None:
+    """Raises Forbidden unless the caller has one of `roles`."""
+    if principal.role not in roles:
+        raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}")

@@ -1,0 +1,186 @@
+"""PostgreSQL through a few long-lived connections, each owned by one lane.
+
+A lane is taken, used and given back without the reset query of a pool: our statements leave no session state behind.
+Errors callers meet:
+
+DatabaseUnavailable       no connection could be had: nothing was written
+CommitOutcomeUnknown      the connection was lost while committing: read the truth back on a new connection
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.resources.abc import Traversable
+from typing import Self, TypeVar
+
+import asyncpg
+import msgspec
+import structlog
+from asyncpg.connection import Connection
+
+from valerix.chassis.problems import Unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Transaction = Connection
+"""A connection inside `Database.transaction()`; repository functions take it first."""
+
+LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError, OSError)
+RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+MAX_ATTEMPTS = 5
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class CommitOutcomeUnknown(Exception):
+    """The connection was lost during COMMIT (or a statement that commits by itself)."""
+
+
+class Database:
+    """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
+
+    def __init__(self, url: str, lanes: int, acquire_timeout: float = 5.0) -> None:
+        self._url = url
+        self._lanes = lanes
+        self._acquire_timeout = acquire_timeout
+        self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, lanes: int) -> AsyncIterator[Self]:
+        """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down."""
+        database = cls(url, lanes)
+        for _ in range(lanes):
+            database._free.put_nowait(None)
+        try:
+            yield database
+        finally:
+            await database._close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A lane for statements that each commit by themselves.
+
+        Raises DatabaseUnavailable when none can be had, CommitOutcomeUnknown when it breaks in use.
+        """
+        lane = await self._take()
+        try:
+            yield lane
+        except LOST as error:
+            if isinstance(error, asyncpg.InterfaceError) and not lane.is_closed():
+                raise  # misuse, not a lost connection
+            lane.terminate()
+            raise CommitOutcomeUnknown(str(error)) from error
+        except asyncio.CancelledError:
+            # asyncpg cancels the statement on the server; the outcome is settled before the lane is reused.
+            lane.terminate()
+            raise
+        finally:
+            self._free.put_nowait(None if lane.is_closed() else lane)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All statements inside commit together or not at all. Never hold one open across a network call."""
+        async with self.connection() as lane, lane.transaction():
+            yield lane
+
+    async def retry(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again when the database chose it as a deadlock or serialization victim."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with self.transaction() as transaction:
+                    return await work(transaction)
+            except RETRIABLE:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+                log.warning("transaction retried", attempt=attempt)
+        raise AssertionError("unreachable")
+
+    async def missing_tables(self, names: list[str]) -> list[str]:
+        """Which of `names` are not there: readiness means the tables, not only the socket."""
+        async with self.connection() as lane:
+            return list(await lane.fetchval(_MISSING, names))
+
+    async def _take(self) -> Connection:
+        try:
+            lane = await asyncio.wait_for(self._free.get(), self._acquire_timeout)
+        except TimeoutError:
+            raise DatabaseUnavailable("All database connections are busy") from None
+        if lane is not None and not lane.is_closed():
+            return lane
+        try:
+            return await _connect(self._url)
+        except BaseException as error:
+            self._free.put_nowait(None)
+            if isinstance(error, (*LOST, asyncpg.PostgresError, TimeoutError)):
+                raise DatabaseUnavailable("The database cannot be reached") from error
+            raise
+
+    async def _close(self) -> None:
+        while not self._free.empty():
+            lane = self._free.get_nowait()
+            if lane is not None and not lane.is_closed():
+                await lane.close(timeout=2)
+
+
+_MISSING = "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
+
+
+async def _connect(url: str) -> Connection:
+    lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings={"jit": "off"})
+    for kind in ("json", "jsonb"):
+        await lane.set_type_codec(
+            kind, schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"
+        )
+    return lane
+
+
+def _to_json(value: object) -> str:
+    """Raw JSON text passes as it is; anything else is encoded."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+# --- migrations
+
+_LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
+    version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now())"""
+_LOCK = 7_221_905_101  # any constant: one migrator at a time per database
+
+
+class MigrationChanged(Exception):
+    """A migration that was applied before has other contents now. Write a new one instead of editing it."""
+
+
+async def migrate(url: str, folder: Traversable) -> list[str]:
+    """Apply `NNNN_name.sql` files in order, each in its own transaction; return the names applied now."""
+    lane = await _connect(url)
+    try:
+        await lane.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await lane.execute(_LEDGER)
+        applied = {row["version"]: row["checksum"] for row in await lane.fetch("TABLE schema_migrations")}
+        files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+        return [file.name for file in files if await _apply(lane, file, applied)]
+    finally:
+        await lane.close()
+
+
+async def _apply(lane: Connection, file: Traversable, applied: dict[int, str]) -> bool:
+    version, text = int(file.name.split("_")[0]), file.read_text()
+    checksum = hashlib.sha256(text.encode()).hexdigest()
+    if version in applied:
+        if applied[version] != checksum:
+            raise MigrationChanged(f"{file.name} was edited after it was applied")
+        return False
+    async with lane.transaction():
+        await lane.execute(text)
+        await lane.execute(
+            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            version,
+            file.name,
+            checksum,
+        )
+    return True

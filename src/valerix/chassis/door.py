@@ -1,0 +1,198 @@
+"""What happens to every HTTP request on its way in and out: body limits, the answer, the log line, the metrics."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Receive, Send
+from prometheus_client import Counter, Histogram
+
+from valerix.chassis import telemetry, validation
+from valerix.chassis.database import CommitOutcomeUnknown
+from valerix.chassis.http_client import CallFailed, NotSent
+from valerix.chassis.problems import (
+    MEDIA_TYPE,
+    FieldError,
+    Forbidden,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
+from valerix.chassis.raw import RawResponse
+from valerix.chassis.resilience import DeadlineExceeded
+
+log = structlog.get_logger()
+requests_total = Counter("http_requests_total", "HTTP requests answered", ["method", "endpoint", "status"])
+request_seconds = Histogram(
+    "http_request_duration_seconds",
+    "Time from the first byte read to the last byte handed over",
+    ["method", "endpoint"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+QUIET = frozenset({"/health", "/ready", "/metrics"})
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
+
+
+class OutcomeUnknown(Unavailable):
+    code, title = "outcome_unknown", "The outcome is not known yet"
+
+
+class DependencyUnavailable(Unavailable):
+    code = "dependency_unavailable"
+
+
+class Exchange:
+    """The answering half of one request; remembers the status that was sent."""
+
+    def __init__(self, send: Send, trace: str) -> None:
+        self._send = send
+        self._trace = trace.encode()
+        self.status = 0
+
+    async def send(self, message: Any) -> None:
+        """For Litestar: pass on, note the status, add the trace id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"trace-id", self._trace)]
+        await self._send(message)
+
+    async def respond(self, response: RawResponse) -> None:
+        """Send a whole answer at once."""
+        self.status = response.status
+        headers = [
+            (b"content-type", response.media_type),
+            (b"content-length", b"%d" % len(response.body)),
+            (b"trace-id", self._trace),
+            *response.headers,
+        ]
+        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
+
+    async def respond_problem(self, error: Exception) -> None:
+        """Answer with a problem document, unless an answer has begun already."""
+        problem = to_problem(error)
+        if self.status:
+            log.error("failed after the answer began", status=self.status)
+            return
+        await self.respond(problem_response(problem))
+
+
+def problem_response(problem: Problem) -> RawResponse:
+    """The raw form of a problem document."""
+    body = msgspec.json.encode(problem.document(telemetry.trace_id.get()))
+    headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    return RawResponse(problem.status, body, headers, MEDIA_TYPE.encode())
+
+
+def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Litestar's exception handler for everything."""
+    problem = _invalid_input(request, error) if isinstance(error, ValidationException) else to_problem(error)
+    document = problem.document(telemetry.trace_id.get())
+    return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
+
+
+def to_problem(error: Exception) -> Problem:
+    """Any exception as the problem its caller should read; what nobody foresaw is logged and answered 500."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, CommitOutcomeUnknown):
+        return OutcomeUnknown("The database connection was lost; repeat the request under the same key")
+    if isinstance(error, NotSent | DeadlineExceeded):
+        return DependencyUnavailable("A service this depends on cannot be reached; try again")
+    if isinstance(error, CallFailed):
+        return OutcomeUnknown("A service this depends on gave no answer; repeat the request under the same key")
+    if isinstance(error, HTTPException):
+        return _from_litestar(error)
+    log.error("unexpected error", exc_info=error)
+    return Problem("Something went wrong on our side; the trace id leads to it")
+
+
+def _from_litestar(error: HTTPException) -> Problem:
+    if error.status_code in _NAMED:
+        named: Problem = _NAMED[error.status_code](error.detail or "Not found")
+        return named
+    if error.status_code < 500:
+        return Invalid(error.detail)
+    log.error("unexpected error", exc_info=error)
+    return Problem("Something went wrong on our side; the trace id leads to it")
+
+
+def _invalid_input(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
+    """Litestar reports the first fault of a body; we look for all of them."""
+    found = [e for e in (error.extra or []) if isinstance(e, dict) and e.get("source") not in (None, "body")]
+    if found:
+        errors = [FieldError(f"/{e.get('key', '')}", str(e.get("message", ""))) for e in found]
+        return Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
+    data = getattr(request.route_handler, "parsed_data_field", None)
+    if data is None:
+        return Invalid(error.detail)
+    try:
+        raw = msgspec.json.decode(request.scope["valerix_body"])  # type: ignore[typeddict-item]  # by with_body
+    except msgspec.DecodeError as malformed:
+        return Invalid(f"The body is not JSON: {malformed}")
+    return validation.invalid(data.annotation, raw, error.detail)
+
+
+async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises TooLarge over `limit` bytes and UnsupportedMedia when it is not JSON."""
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge(f"The body may have at most {limit} bytes")
+    chunks: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise Invalid("The client went away before the body was complete")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise TooLarge(f"The body may have at most {limit} bytes")
+        more = message.get("more_body", False)
+    if size and not headers.get(b"content-type", b"").startswith(b"application/json"):
+        raise UnsupportedMedia("Send the body as Content-Type: application/json")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def with_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> Receive:
+    """A `receive` that replays the body, which was read and checked here."""
+    if scope["method"] not in BODY_METHODS:
+        return receive
+    body = scope["valerix_body"] = await read_body(scope, headers, receive, limit)
+    replay: Any = {"type": "http.request", "body": body, "more_body": False}
+
+    async def again() -> Any:
+        nonlocal replay
+        if replay is None:
+            return await receive()
+        message, replay = replay, None
+        return message
+
+    return again
+
+
+def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> None:
+    """Count the request and write its log line. Preformatted: every value is ours, none needs escaping."""
+    seconds = time.perf_counter() - started
+    requests_total.labels(method, endpoint, str(status)).inc()
+    request_seconds.labels(method, endpoint).observe(seconds)
+    if endpoint in QUIET:
+        return
+    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    sys.stdout.buffer.write(
+        f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}","message":"request",'
+        f'"method":"{method}","endpoint":"{endpoint}","status":{status},"duration_ms":{seconds * 1000:.1f}}}\n'.encode()
+    )
+    sys.stdout.buffer.flush()

@@ -1,0 +1,110 @@
+"""`/health` asks nobody, `/ready` names each essential and its state, `/health/deep` also asks the services behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from litestar import Request, Response, get
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from valerix.chassis.database import Database
+from valerix.chassis.http_client import CallFailed, HttpClient
+from valerix.chassis.resilience import Deadline
+
+Check = Callable[[], Awaitable[None]]
+CHECK_SECONDS = 2.0
+PUBLIC: frozenset[str] = frozenset()
+
+
+class NotReady(Exception):
+    """An essential cannot serve; the message says why and what to do."""
+
+
+class Drainable(Protocol):
+    name: str
+    draining: bool
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    status: str
+    message: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is `ok`, `draining` or `unavailable`; each check is `ok` or `failed` with a message."""
+
+    service: str
+    status: str
+    checks: dict[str, CheckResult] = {}
+
+
+def tables_present(database: Database, names: list[str]) -> Check:
+    """Ready means the database answers and has its tables."""
+
+    async def check() -> None:
+        if missing := await database.missing_tables(names):
+            raise NotReady(f"tables missing: {', '.join(missing)}; run `valerix migrate`")
+
+    return check
+
+
+def health_routes(service: Drainable, essentials: Mapping[str, Check], downstream: Sequence[HttpClient]) -> list[Any]:
+    """The routes every service answers, its OpenAPI document among them."""
+
+    @get("/health", access=PUBLIC, tags=["health"], sync_to_thread=False)
+    def health() -> Health:
+        """Whether the process lives. Depends on nothing else."""
+        return Health(service.name, "ok")
+
+    @get("/ready", access=PUBLIC, tags=["health"])
+    async def ready() -> Response[Health]:
+        """Whether this replica can serve: its own essentials, each named with its state."""
+        return _answer(service, await _run(essentials))
+
+    @get("/health/deep", access=PUBLIC, tags=["health"])
+    async def deep() -> Response[Health]:
+        """Readiness plus the services this one calls."""
+        return _answer(service, await _run({**essentials, **{c.dependency: _asks(c) for c in downstream}}))
+
+    @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/openapi.json", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return request.app.openapi_schema.to_schema()
+
+    return [health, ready, deep, metrics, openapi]
+
+
+def _answer(service: Drainable, checks: dict[str, CheckResult]) -> Response[Health]:
+    well = all(check.status == "ok" for check in checks.values())
+    status = "draining" if service.draining else "ok" if well else "unavailable"
+    return Response(Health(service.name, status, checks), status_code=200 if status == "ok" else 503)
+
+
+async def _run(checks: Mapping[str, Check]) -> dict[str, CheckResult]:
+    results = await asyncio.gather(*map(_run_one, checks.values()))
+    return dict(zip(checks, results, strict=True))
+
+
+async def _run_one(check: Check) -> CheckResult:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return CheckResult("failed", f"no answer within {CHECK_SECONDS:.0f} s")
+    except Exception as error:
+        return CheckResult("failed", str(error))
+    return CheckResult("ok")
+
+
+def _asks(client: HttpClient) -> Check:
+    async def check() -> None:
+        status, _ = await client.send("GET", "/ready", deadline=Deadline.after(CHECK_SECONDS))
+        if status != 200:
+            raise CallFailed(client.dependency, f"answered {status}")
+
+    return check

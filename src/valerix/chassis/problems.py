@@ -1,0 +1,109 @@
+"""Errors as people and programs read them: RFC 9457 problem documents with a stable `code`.
+
+Problem
+├── Invalid            400  malformed or invalid input, a pointer for each bad field
+├── Unauthenticated    401
+├── Forbidden          403
+├── NotFound           404
+├── Conflict           409
+├── TooLarge           413
+├── UnsupportedMedia   415
+├── Unprocessable      422
+└── Unavailable        503  with Retry-After
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One bad field: an RFC 6901 JSON pointer into the body, and what is wrong there."""
+
+    pointer: str
+    message: str
+
+
+class Problem(Exception):
+    """A refusal the caller can act on. `extra` becomes extension members, `headers` response headers."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = headers or {}
+        self.extra = extra
+
+    def document(self, trace_id: str) -> dict[str, Any]:
+        """The problem document, ready to encode."""
+        return {
+            "type": f"urn:valerix:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "traceId": trace_id,
+            **self.extra,
+        }
+
+
+class Invalid(Problem):
+    status, code, title = 400, "invalid", "The request is not valid"
+
+    def __init__(self, detail: str, errors: list[FieldError] | None = None) -> None:
+        super().__init__(detail)
+        if errors:
+            self.extra["errors"] = errors
+
+
+class Unauthenticated(Problem):
+    status, code, title = 401, "unauthenticated", "Sign in first"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(Problem):
+    status, code, title = 403, "forbidden", "Not allowed"
+
+
+class NotFound(Problem):
+    status, code, title = 404, "not_found", "Not found"
+
+
+class MethodNotAllowed(Problem):
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class Conflict(Problem):
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class TooLarge(Problem):
+    status, code, title = 413, "too_large", "The request is too large"
+
+
+class UnsupportedMedia(Problem):
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class Unprocessable(Problem):
+    status, code, title = 422, "unprocessable", "The request cannot be processed"
+
+
+class TooMany(Problem):
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
+class Unavailable(Problem):
+    """This service cannot do the work now; nothing was begun."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+    def __init__(self, detail: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})

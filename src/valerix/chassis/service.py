@@ -1,0 +1,225 @@
+"""create_service(): one call turns a composition into a running service.
+
+It gives every service the same door (authorization, limits, problem documents, trace id, one log line and metrics per
+request), `/health`, `/ready`, `/health/deep`, `/metrics`, `/openapi.json`, background jobs and a graceful drain.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, Receive, Send
+
+from valerix import __version__
+from valerix.chassis import door, resilience, telemetry
+from valerix.chassis.auth import KeyRing, Principal, Verifier, require
+from valerix.chassis.health import Check, health_routes
+from valerix.chassis.http_client import HttpClient
+from valerix.chassis.problems import Problem, Unavailable
+from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.resilience import Deadline
+from valerix.chassis.settings import ServiceSettings
+
+log = structlog.get_logger()
+S = TypeVar("S", bound=ServiceSettings)
+DEFAULT_DEADLINE_SECONDS = 10.0
+UNSHED = frozenset({"/health", "/ready", "/health/deep", "/metrics"})
+JOB_RESTART_SECONDS = 1.0
+
+
+@dataclass
+class Parts:
+    """What a composition root hands over."""
+
+    routes: Sequence[Any] = ()
+    """Litestar handlers; each declares `access=` (contracts.roles)."""
+    raw: Sequence[RawRoute] = ()
+    provides: Mapping[str, object] = field(default_factory=dict)
+    """Parameters of handlers by name, e.g. the use cases."""
+    essentials: Mapping[str, Check] = field(default_factory=dict)
+    """What readiness means, by name: a check raises when its part cannot serve."""
+    downstream: Sequence[HttpClient] = ()
+    jobs: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Run until shutdown; one that fails is logged and started again."""
+
+
+Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
+
+
+def create_service(name: str, settings: S, compose: Compose[S]) -> "Service":
+    """The ASGI app of service `name`; `compose` opens its resources on the given stack when the app starts."""
+    telemetry.configure_logging(name, settings.instance or name, settings.log_level)
+    return Service(name, settings, compose)
+
+
+class Service:
+    """An ASGI app: raw routes by exact match, everything else by Litestar."""
+
+    def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
+        self.name = name
+        self.settings: ServiceSettings = settings
+        self.draining = False
+        self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
+        self._verifier = Verifier(KeyRing(settings.keys_file), name)
+        self._in_flight = 0
+        self._raw: dict[tuple[str, str], RawRoute] = {}
+        self._litestar: ASGIApp
+        self._resources = AsyncExitStack()
+
+    def begin_drain(self) -> None:
+        """From now on `/ready` answers 503, so that balancers stop sending; requests are still served."""
+        self.draining = True
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._litestar(scope, receive, send)
+
+    # --- one request
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        trace = telemetry.parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
+        trace = trace or telemetry.new_trace_id()
+        token = telemetry.trace_id.set(trace)
+        exchange = door.Exchange(send, trace)
+        self._in_flight += 1
+        route = self._raw.get((scope["method"], scope["path"]))
+        try:
+            if self._in_flight > self.settings.max_in_flight and scope["path"] not in UNSHED:
+                raise Unavailable("Too many requests are being worked on")  # noqa: TRY301 - answered like any problem
+            if route is not None:
+                await exchange.respond(await self._handle_raw(route, scope, headers, receive))
+            else:
+                receive = await door.with_body(scope, headers, receive, self.settings.max_body_bytes)
+                await self._litestar(scope, receive, exchange.send)
+        except Exception as error:
+            await exchange.respond_problem(error)
+        finally:
+            self._in_flight -= 1
+            endpoint = route.path if route else scope.get("path_template") or "unmatched"
+            door.record(self.name, scope["method"], endpoint, exchange.status, started, trace)
+            telemetry.trace_id.reset(token)
+
+    async def _handle_raw(
+        self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
+    ) -> RawResponse:
+        principal = self._authorize(headers.get(b"authorization"), route.access)
+        body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
+        return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
+
+    def _authorize(self, authorization: bytes | None, access: frozenset[str]) -> Principal | None:
+        if not access:
+            return None
+        principal = self._verifier.verify(authorization.decode("latin-1") if authorization else None)
+        require(principal, access)
+        return principal
+
+    # --- start and stop
+
+    async def _lifespan(self, receive: Receive, send: Any) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as error:
+            log.exception("startup failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        log.info("ready to serve", port=self.settings.port)
+        await receive()
+        await self._resources.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        parts = await self._compose(self._resources)
+        self._raw = {(route.method, route.path): route for route in parts.raw}
+        self._litestar = self._build(parts)
+        for job in parts.jobs:
+            task = asyncio.create_task(_keep_running(job))
+            self._resources.push_async_callback(_cancel, task)
+
+    def _build(self, parts: Parts) -> Litestar:
+        documents = [route.document for route in parts.raw if route.document is not None]
+        handlers = [*parts.routes, *documents, *health_routes(self, parts.essentials, parts.downstream)]
+        for handler in handlers:
+            if "access" not in handler.opt:
+                raise TypeError(f"{handler} declares no access=")
+        return Litestar(
+            route_handlers=handlers,
+            dependencies={
+                "principal": Provide(_principal, sync_to_thread=False),
+                "deadline": Provide(_request_deadline, sync_to_thread=False),
+                **{name: _provide(value) for name, value in parts.provides.items()},
+            },
+            guards=[self._guard],
+            exception_handlers={Exception: door.litestar_problem},
+            logging_config=None,
+            openapi_config=OpenAPIConfig(
+                title=f"Valerix {self.name}",
+                version=__version__,
+                path="/schema",
+                render_plugins=[JsonRenderPlugin()],
+                components=Components(
+                    security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+                ),
+                use_handler_docstrings=True,
+            ),
+        )
+
+    def _guard(self, connection: Any, handler: Any) -> None:
+        """Every route is closed unless it says otherwise; runs before the body is decoded."""
+        access: frozenset[str] = handler.opt.get("access", frozenset())
+        headers = dict(connection.scope["headers"])
+        connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal = request.scope["principal"]  # type: ignore[typeddict-item]  # put there by the guard
+    if not isinstance(principal, Principal):
+        raise TypeError("a public route has no principal")
+    return principal
+
+
+def _request_deadline(request: Request[Any, Any, Any]) -> Deadline:
+    return _deadline(dict(request.scope["headers"]))
+
+
+def _deadline(headers: Mapping[bytes, bytes]) -> Deadline:
+    """The caller's remaining time, never more than our own default."""
+    raw = headers.get(resilience.HEADER.encode(), b"")
+    seconds = int(raw) / 1000 if raw.isdigit() else DEFAULT_DEADLINE_SECONDS
+    return Deadline.after(min(seconds, DEFAULT_DEADLINE_SECONDS))
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+async def _keep_running(job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await job()
+        except Problem as problem:
+            log.warning("job interrupted", job=getattr(job, "__qualname__", str(job)), error=problem.detail)
+        except Exception:
+            log.exception("job failed", job=getattr(job, "__qualname__", str(job)))
+        await asyncio.sleep(JOB_RESTART_SECONDS)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

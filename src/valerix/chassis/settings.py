@@ -1,0 +1,65 @@
+"""Typed, frozen settings: read once from the environment (`VALERIX_…`), then passed down. Nobody else reads it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+PREFIX = "VALERIX_"
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SettingsError(Exception):
+    """The environment does not describe a runnable service; the message lists every reason."""
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service needs. `VALERIX_PORT`, `VALERIX_DATABASE_URL`, … by field name."""
+
+    host: str = "127.0.0.1"
+    port: int
+    instance: str = ""
+    """Name of this replica in logs and leases, e.g. `orders-2`."""
+    keys_file: Path
+    """JWKS with the public keys of the token issuers this service trusts."""
+    signing_key_file: Path | None = None
+    """Private JWK this service signs its own tokens with."""
+    database_url: str = ""
+    database_lanes: int = 4
+    valkey_url: str = ""
+    log_level: str = "INFO"
+    drain_seconds: float = 1.0
+    """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""
+    max_body_bytes: int = 64 * 1024
+    max_in_flight: int = 1024
+    """Requests being worked on at once; one more is shed with 503 before any work begins."""
+
+
+def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
+    """Read `kind` from the environment; raise SettingsError naming each variable that is missing or wrong."""
+    source = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    wrong: list[str] = []
+    for field in msgspec.structs.fields(kind):
+        name = PREFIX + field.name.upper()
+        if name not in source:
+            if field.required:
+                wrong.append(f"{name} is missing")
+            continue
+        try:
+            values[field.name] = _convert(source[name], field.type)
+        except (msgspec.ValidationError, ValueError) as error:
+            wrong.append(f"{name}: {error}")
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return kind(**values)
+
+
+def _convert(text: str, kind: object) -> object:
+    if kind in (Path, Path | None):
+        return Path(text)
+    if kind == tuple[str, ...]:
+        return tuple(part for part in text.split(",") if part)
+    return msgspec.convert(text, kind, strict=False)

@@ -1,0 +1,78 @@
+"""Logs, trace ids and metrics: what a process says about itself.
+
+Log text is constant, data goes in fields; no personal data, no secrets.
+"""
+
+import logging
+import os
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
+"""W3C trace id of what is being worked on; empty outside a request."""
+
+
+def new_trace_id() -> str:
+    return os.urandom(16).hex()
+
+
+def parse_traceparent(header: str | None) -> str | None:
+    """The trace id of a W3C `traceparent` header, or None when there is none or it is malformed."""
+    match = TRACEPARENT.match(header) if header else None
+    return match[1] if match and match[1] != "0" * 32 else None
+
+
+def traceparent(trace: str) -> str:
+    """The header that carries a trace to the next service. Not sampled: span export is decided by the exporter."""
+    return f"00-{trace}-{os.urandom(8).hex()}-00"
+
+
+def configure_logging(service: str, instance: str, level: str) -> None:
+    """JSON lines on stdout, for our own events and for what libraries log."""
+
+    def stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        line: EventDict = {
+            "timestamp": event.pop("timestamp"),
+            "level": method,
+            "service": service,
+            "instance": instance,
+            "trace_id": event.pop("trace_id", None) or trace_id.get(),
+            "message": event.pop("event", ""),
+        }
+        line.update(event)
+        return line
+
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            stamp,
+            structlog.processors.format_exc_info,
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[_Forward()], force=True)
+
+
+def _render(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
+class _Forward(logging.Handler):
+    """Libraries log through the standard module; their lines leave in the same form as ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, record.getMessage(), **fields)

@@ -1,0 +1,191 @@
+"""The list-shaped internal calls between services.
+
+Every command is idempotent under its order id: sending it twice has one effect and the second answer equals the
+first. A reply holds exactly one outcome per command, in the order of the commands.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+
+from valerix.contracts.money import AmountMinor, Currency
+
+MAX_COMMANDS: Final = 256
+"""Most commands one internal call may carry."""
+MAX_QUANTITY: Final = 100
+MAX_LINES: Final = 100
+
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
+
+CHECK_CUSTOMERS: Final = "/internal/v1/customers/check"
+RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
+RELEASE_STOCK: Final = "/internal/v1/stock/release"
+COMMIT_STOCK: Final = "/internal/v1/stock/commit"
+CAPTURE_PAYMENTS: Final = "/internal/v1/payments/capture"
+VOID_PAYMENTS: Final = "/internal/v1/payments/void"
+
+
+class Line(msgspec.Struct, frozen=True, rename="camel"):
+    """What is wanted of one product."""
+
+    product_id: Key
+    quantity: Quantity
+
+
+# --- users
+
+
+class CheckCustomers(msgspec.Struct, frozen=True, rename="camel"):
+    customer_ids: Annotated[list[Key], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+class CustomerStanding(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+
+    customer_id: str
+    valid: bool
+    reason: str | None = None
+
+
+class CustomersChecked(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[CustomerStanding]
+
+
+# --- inventory
+
+
+class ReserveStock(msgspec.Struct, frozen=True, rename="camel"):
+    """Reserve all lines of one order, or nothing. Lines naming one product twice are summed."""
+
+    order_id: str
+    lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
+
+
+class ReserveStocks(msgspec.Struct, frozen=True, rename="camel"):
+    commands: Annotated[list[ReserveStock], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+class Allocation(msgspec.Struct, frozen=True, rename="camel"):
+    """Units of one product promised from one warehouse."""
+
+    product_id: str
+    warehouse_id: str
+    quantity: int
+
+
+class PricedProduct(msgspec.Struct, frozen=True, rename="camel"):
+    """Name and unit price of a product at the moment it was reserved; they fix the order's total."""
+
+    product_id: str
+    name: str
+    unit_price_minor: AmountMinor
+    currency: Currency
+
+
+class Shortage(msgspec.Struct, frozen=True, rename="camel"):
+    product_id: str
+    requested: int
+    available: int
+
+
+class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved", tag_field="outcome"):
+    order_id: str
+    allocations: list[Allocation]
+    products: list[PricedProduct]
+    idempotent: bool = False
+    """True when this reservation already existed and nothing was changed by this call."""
+
+
+class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"):
+    order_id: str
+    shortages: list[Shortage]
+
+
+class ProductsUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"):
+    order_id: str
+    product_ids: list[str]
+
+
+class ReservationEnded(msgspec.Struct, frozen=True, rename="camel", tag="ended", tag_field="outcome"):
+    """The order's reservation was released or committed before: a late reserve is refused for ever."""
+
+    order_id: str
+    state: str
+
+
+ReserveOutcome = StockReserved | StockShort | ProductsUnknown | ReservationEnded
+
+
+class ReserveOutcomes(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[ReserveOutcome]
+
+
+class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
+    """Orders whose reservations are to be released or committed."""
+
+    order_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+class ReservationState(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a reservation stands after a release or commit: `reserved`, `released`, `committed` or `absent`.
+
+    Releasing what was never reserved leaves `released` (a tombstone); committing it leaves `absent`;
+    a committed reservation stays `committed` and a released one `released`, whatever is asked.
+    """
+
+    order_id: str
+    state: str
+    idempotent: bool = False
+
+
+class ReservationStates(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[ReservationState]
+
+
+# --- payments
+
+
+class CapturePayment(msgspec.Struct, frozen=True, rename="camel"):
+    """Charge one order once, ever: the order id is the key, at the provider too."""
+
+    order_id: str
+    customer_id: str
+    amount_minor: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+    currency: Currency
+    method: str
+
+
+class CapturePayments(msgspec.Struct, frozen=True, rename="camel"):
+    """`patience_ms`: how long to wait for slow ones; those undecided then are answered `processing`."""
+
+    commands: Annotated[list[CapturePayment], msgspec.Meta(max_length=MAX_COMMANDS)]
+    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 500
+
+
+class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """`status`: `captured` | `declined` (final, with `reason`) | `processing` (outcome not known yet: ask again
+    with the same command; never compensate) | `voided` (ended before any charge, refused for ever)
+    | `refunded` (captured and given back since).
+    """
+
+    order_id: str
+    payment_id: str
+    status: str
+    reason: str | None = None
+    idempotent: bool = False
+
+
+class PaymentOutcomes(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[PaymentOutcome]
+
+
+class VoidPayment(msgspec.Struct, frozen=True, rename="camel"):
+    """Make sure an order ends with no money taken: refund what was captured, forbid a later capture."""
+
+    order_id: str
+    reason: str
+
+
+class VoidPayments(msgspec.Struct, frozen=True, rename="camel"):
+    commands: Annotated[list[VoidPayment], msgspec.Meta(max_length=MAX_COMMANDS)]
