@@ -99,6 +99,27 @@ class Database:
                 log.warning("transaction retried", attempt=attempt)
         raise AssertionError("unreachable")
 
+    async def repeat(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run one statement that may be repeated without a second effect, until its outcome is known.
+
+        Raises CommitOutcomeUnknown when the database stays away after it may have committed.
+        """
+        unknown: CommitOutcomeUnknown | None = None
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with self.connection() as lane:
+                    return await work(lane)
+            except CommitOutcomeUnknown as error:
+                unknown = error
+            except DatabaseUnavailable:
+                if unknown is None:
+                    raise
+            except RETRIABLE:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+            await asyncio.sleep(0.05 * attempt)
+        raise unknown or AssertionError("unreachable")
+
     async def missing_tables(self, names: list[str]) -> list[str]:
         """Which of `names` are not there: readiness means the tables, not only the socket."""
         async with self.connection() as lane:

@@ -1,0 +1,26 @@
+"""Composition root of the orders service."""
+
+from contextlib import AsyncExitStack
+
+from valerix.chassis.health import tables_present
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.orders import composition
+from valerix.orders.composition import Settings as Settings
+from valerix.orders.routes import ROUTES, place_route
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("orders", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Settings → resources → use cases → routes."""
+    built = await composition.build(settings, resources)
+    return Parts(
+        routes=ROUTES,
+        raw=[place_route(built.orders)],
+        provides={"orders": built.orders},
+        essentials={"database": tables_present(built.database, composition.TABLES)},
+        downstream=list(vars(built.services).values()),
+    )

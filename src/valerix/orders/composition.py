@@ -1,0 +1,57 @@
+"""The parts that both halves of orders - the service and its worker - are made of."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import NamedTuple
+
+from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.database import Database
+from valerix.chassis.http_client import HttpClient
+from valerix.chassis.settings import ServiceSettings, SettingsError
+from valerix.orders.saga import Saga, Services
+from valerix.orders.use_cases import Orders
+
+TABLES = ["orders", "order_events"]
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Lanes are sagas under way at once; each needs a connection only while it writes."""
+
+    users_url: tuple[str, ...]
+    inventory_url: tuple[str, ...]
+    payments_url: tuple[str, ...]
+    call_timeout_seconds: float = 5.0
+    saga_lanes: int = 4
+    saga_batch: int = 64
+    hold_minutes: float = 30.0
+    customer_ttl_seconds: float = 5.0
+    """How long a customer found valid is taken to be so without asking again."""
+    sweep_pause_seconds: float = 0.5
+    sweep_batch: int = 100
+
+
+class Built(NamedTuple):
+    database: Database
+    orders: Orders
+    services: Services
+
+
+async def build(settings: Settings, resources: AsyncExitStack) -> Built:
+    """Open the database and the clients, and put the use cases on top."""
+    if settings.signing_key_file is None:
+        raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
+    tokens = TokenIssuer(settings.signing_key_file)
+
+    async def client(name: str, urls: tuple[str, ...]) -> HttpClient:
+        opened = HttpClient.open(name, urls, tokens=tokens, timeout_seconds=settings.call_timeout_seconds)
+        return await resources.enter_async_context(opened)
+
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    services = Services(
+        users=await client("users", settings.users_url),
+        inventory=await client("inventory", settings.inventory_url),
+        payments=await client("payments", settings.payments_url),
+    )
+    saga = Saga(services, timedelta(minutes=settings.hold_minutes), settings.customer_ttl_seconds)
+    orders = Orders(database, saga, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    return Built(database, orders, services)

@@ -1,0 +1,261 @@
+"""The order: its states, what may follow what, and how a pass over it ends. No I/O, no clock."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from valerix.chassis.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
+from valerix.contracts.commands import Allocation, PricedProduct
+
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "pending": frozenset({"pending", "confirmed", "failed", "cancelled"}),
+    "confirmed": frozenset({"confirmed", "processing", "cancelled"}),
+    "processing": frozenset({"processing", "shipped", "cancelled"}),
+    "shipped": frozenset({"completed"}),
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+"""Staying in a state is a transition too when something is recorded about it (held, delayed, changed)."""
+
+STATUSES: Final = tuple(TRANSITIONS)
+CANCELLABLE: Final = frozenset({"pending", "confirmed", "processing"})
+ON_SHORTAGE: Final = ("hold", "backorder", "reject")
+MAX_TOTAL_MINOR: Final = 10**12
+MAX_BACKOFF_SECONDS: Final = 60.0
+BACKORDER_RETRY_SECONDS: Final = 30.0
+
+
+class IllegalTransition(Conflict):
+    code, title = "illegal_transition", "The order cannot go there"
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"An order that is {old} cannot become {new}")
+
+
+class OrderNotFound(NotFound):
+    code, title = "order_not_found", "No such order"
+
+    def __init__(self) -> None:
+        super().__init__("There is no order with this id")
+
+
+class NotCancellable(Conflict):
+    code, title = "not_cancellable", "The order can no longer be cancelled"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The order is {status}; only pending, confirmed and processing orders can be cancelled")
+
+
+class NotRetriable(Conflict):
+    code, title = "not_retriable", "There is nothing to retry"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The order is {status}; only pending orders can be retried")
+
+
+class OrderBusy(Conflict):
+    code, title = "order_busy", "The order is being worked on"
+
+    def __init__(self) -> None:
+        super().__init__("The order is being worked on right now; ask again shortly", headers={"Retry-After": "1"})
+
+
+class NotChangeable(Conflict):
+    code, title = "not_changeable", "The order cannot be changed now"
+
+
+class VersionMismatch(Problem):
+    status, code, title = 412, "version_mismatch", "The order has changed since"
+
+
+class NotYourCustomer(Forbidden):
+    code, title = "not_your_customer", "Not allowed"
+
+    def __init__(self) -> None:
+        super().__init__("A customer can only place orders for themself")
+
+
+# --- how the caller of "place" learns of a definite refusal; each has the order in its document
+
+
+class PaymentDeclined(Problem):
+    status, code, title = 402, "payment_declined", "The payment was declined"
+
+
+class InsufficientStock(Conflict):
+    code, title = "insufficient_stock", "Insufficient stock"
+
+
+class UnknownProduct(Unprocessable):
+    code, title = "unknown_product", "Unknown product"
+
+
+class UnknownCustomer(Unprocessable):
+    code, title = "unknown_customer", "Unknown customer"
+
+
+class CustomerSuspended(Unprocessable):
+    code, title = "customer_suspended", "The customer is suspended"
+
+
+class NotChargeable(Unprocessable):
+    code, title = "not_chargeable", "The order cannot be charged"
+
+
+class OrderCancelled(Conflict):
+    code, title = "order_cancelled", "The order was cancelled"
+
+
+class OrderEnded(Conflict):
+    code, title = "order_ended", "The order ended without success"
+
+
+REFUSALS: Final[dict[str, type[Problem]]] = {
+    refusal.code: refusal
+    for refusal in (
+        PaymentDeclined,
+        InsufficientStock,
+        UnknownProduct,
+        UnknownCustomer,
+        CustomerSuspended,
+        NotChargeable,
+        OrderCancelled,
+    )
+}
+
+
+# --- the order
+
+
+@dataclass(slots=True)
+class OrderLine:
+    """One product of an order; name and price are known once stock was reserved."""
+
+    product_id: str
+    quantity: int
+    name: str | None = None
+    unit_price_minor: int | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """An order as its row holds it. Amounts in minor units, times aware UTC."""
+
+    id: str
+    customer_id: str
+    lines: list[OrderLine]
+    payment_method: str
+    on_shortage: str
+    created_at: datetime
+    updated_at: datetime
+    shipping_address: dict[str, Any] | None = None
+    status: str = "pending"
+    version: int = 1
+    currency: str | None = None
+    total_minor: int | None = None
+    allocations: list[Allocation] | None = None
+    payment_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    cancel_reason: str | None = None
+    lease_epoch: int = 0
+    attempts: int = 0
+
+    @property
+    def held(self) -> bool:
+        """Waiting for stock: nothing is reserved and nothing was charged."""
+        return self.status == "pending" and self.error_code == InsufficientStock.code
+
+    @property
+    def expires(self) -> bool:
+        """When it is due, a held order ends; a backorder is tried again."""
+        return self.held and self.on_shortage == "hold"
+
+    def price(self, products: list[PricedProduct]) -> None:
+        """Fix names, unit prices and the total. Raises NotChargeable for mixed currencies or an absurd total."""
+        by_id = {product.product_id: product for product in products}
+        for line in self.lines:
+            product = by_id[line.product_id]
+            line.name, line.unit_price_minor = product.name, product.unit_price_minor
+        currencies = {product.currency for product in products}
+        total = sum(by_id[line.product_id].unit_price_minor * line.quantity for line in self.lines)
+        if len(currencies) != 1:
+            raise NotChargeable(f"All products of an order must have one currency, not {', '.join(sorted(currencies))}")
+        if total > MAX_TOTAL_MINOR:
+            raise NotChargeable("The total of the order is too large to charge")
+        self.currency, self.total_minor = currencies.pop(), total
+
+    def move(self, status: str, now: datetime) -> None:
+        """Enter `status` with the next version. Raises IllegalTransition."""
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(self.status, status)
+        self.status, self.version, self.updated_at = status, self.version + 1, now
+
+
+# --- how one pass over an order ends
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a pass found out: the new status, the event that tells it, and when to look again (None: never)."""
+
+    status: str
+    event: str
+    error_code: str | None = None
+    error_message: str | None = None
+    due_in: timedelta | None = None
+    detail: str | None = None
+    """For the caller's problem document, where it says more than the message."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One attempt of one saga step, as the timeline shows it."""
+
+    name: str
+    attempt: int
+    outcome: str
+    started_at: datetime
+    duration_ms: float
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class Pass:
+    """One order on its way through the saga. It takes part in steps until it has a decision."""
+
+    order: Order
+    steps: list[Step] = field(default_factory=list)
+    decision: Decision | None = None
+    compensate: bool = False
+    """The decision holds only once stock is released and the payment voided."""
+    charging: bool = False
+    """The payment's outcome is not known yet: never compensated, never re-keyed, only asked again."""
+
+
+def confirmed() -> Decision:
+    return Decision("confirmed", "order.confirmed")
+
+
+def failed(code: str, message: str) -> Decision:
+    return Decision("failed", "order.failed", code, message)
+
+
+def cancelled(reason: str) -> Decision:
+    return Decision("cancelled", "order.cancelled", OrderCancelled.code, reason)
+
+
+def delayed(order: Order, code: str, message: str, jitter: float) -> Decision:
+    """No change but a stated reason; looked at again after 1, 2, 4 … 60 s, times 0.5 to 1 by `jitter` in [0, 1]."""
+    seconds = min(MAX_BACKOFF_SECONDS, 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
+    return Decision(order.status, "order.delayed", code, message, timedelta(seconds=seconds))
+
+
+def short_of_stock(order: Order, shortages: str, hold: timedelta) -> Decision:
+    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock."""
+    code, message = InsufficientStock.code, "Insufficient stock"
+    if order.on_shortage == "reject":
+        return Decision("failed", "order.failed", code, message, detail=shortages)
+    due_in = hold if order.on_shortage == "hold" else timedelta(seconds=BACKORDER_RETRY_SECONDS)
+    return Decision("pending", "order.held", code, message, due_in, shortages)

@@ -1,0 +1,28 @@
+"""Periodic work on orders, done by the worker. Any number of workers share it."""
+
+import asyncio
+
+from valerix.chassis.resilience import Deadline
+from valerix.orders import metrics
+from valerix.orders.domain import STATUSES
+from valerix.orders.use_cases import Orders
+
+SWEEP_DEADLINE_SECONDS = 10.0
+COUNT_PAUSE_SECONDS = 15.0
+
+
+async def sweep(orders: Orders, batch: int, pause_seconds: float) -> None:
+    """Drive what is due - left open by a crash, delayed, or held too long - until nothing is; rest; again."""
+    while True:
+        if await orders.sweep(batch, Deadline.after(SWEEP_DEADLINE_SECONDS)) < batch:
+            await asyncio.sleep(pause_seconds)
+
+
+async def count(orders: Orders) -> None:
+    """Keep the gauge of open orders fresh."""
+    while True:
+        counts = await orders.count_open()
+        for status in STATUSES:
+            if status != "completed":
+                metrics.orders_by_status.labels(status).set(counts.get(status, 0))
+        await asyncio.sleep(COUNT_PAUSE_SECONDS)

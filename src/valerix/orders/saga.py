@@ -1,0 +1,265 @@
+"""One pass of the order saga over a list of orders: customer, stock, payment - the pivot - and backwards when it fails.
+
+Every call names its order and may be repeated: what was done before is found, not done again. A pass only finds out;
+what it found is written by the use case, if nobody else took the order over meanwhile.
+"""
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from valerix.chassis.cache import TtlCache
+from valerix.chassis.http_client import CallFailed, HttpClient, Refused
+from valerix.chassis.resilience import Deadline
+from valerix.contracts import commands
+from valerix.orders import domain, metrics
+from valerix.orders.domain import Decision, Pass, Step
+
+T = TypeVar("T")
+_standings = msgspec.json.Decoder(commands.CustomersChecked)
+_reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
+_released = msgspec.json.Decoder(commands.ReservationStates)
+_payments = msgspec.json.Decoder(commands.PaymentOutcomes)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services a saga calls."""
+
+    users: HttpClient
+    inventory: HttpClient
+    payments: HttpClient
+
+
+class Saga:
+    """The sequence, readable top to bottom in `run`."""
+
+    def __init__(self, services: Services, hold: timedelta, customer_ttl_seconds: float) -> None:
+        self._services = services
+        self._hold = hold
+        self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
+
+    async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
+        """Drive every pass to a decision, or leave it `charging` when its payment takes longer than `patience` s."""
+        for p in passes:
+            if p.order.cancel_reason is not None:
+                p.decision, p.compensate = domain.cancelled(p.order.cancel_reason), True
+        await self._validate_customers(_open(passes), deadline)
+        await self._reserve_stock(_open(passes), deadline)
+        await self._charge(_open(passes), deadline, patience)
+        await self._compensate([p for p in passes if p.compensate], deadline)
+
+    async def resume(self, p: Pass, deadline: Deadline, patience: float) -> None:
+        """Ask once more about the payment a pass is still waiting for."""
+        await self._charge([p], deadline, patience)
+        await self._compensate([p] if p.compensate else [], deadline)
+
+    def give_up(self, p: Pass) -> None:
+        """Leave a payment that is still not decided to the worker."""
+        p.decision = _postpone(p, "payment_processing", "The payment is still being processed")
+
+    # --- forwards
+
+    async def _validate_customers(self, passes: list[Pass], deadline: Deadline) -> None:
+        unsure = [p for p in passes if not self._valid_customers.has(p.order.customer_id)]
+        if not unsure:
+            return
+        ids = list({p.order.customer_id for p in unsure})
+
+        async def call() -> dict[str, commands.CustomerStanding]:
+            command = commands.CheckCustomers(ids)
+            reply = await self._services.users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline)
+            return {standing.customer_id: standing for standing in reply.outcomes}
+
+        standings = await _attempt(unsure, "validate_customer", call)
+        if standings is not None:
+            for p in unsure:
+                self._judge_customer(p, standings[p.order.customer_id])
+
+    def _judge_customer(self, p: Pass, standing: commands.CustomerStanding) -> None:
+        if standing.valid:
+            self._valid_customers.put(standing.customer_id, None)
+            return
+        p.steps[-1].outcome = standing.reason or "invalid"
+        # An earlier pass may have got further before this one found the customer gone.
+        p.compensate = p.order.attempts > 0
+        if standing.reason == "suspended":
+            p.decision = domain.failed(domain.CustomerSuspended.code, "The customer is suspended")
+        else:
+            p.decision = domain.failed(domain.UnknownCustomer.code, "There is no customer with this number")
+
+    async def _reserve_stock(self, passes: list[Pass], deadline: Deadline) -> None:
+        if not passes:
+            return
+
+        async def call() -> list[commands.ReserveOutcome]:
+            command = commands.ReserveStocks([_reserve_command(p) for p in passes])
+            reply = await self._services.inventory.post(commands.RESERVE_STOCK, command, _reserved, deadline=deadline)
+            return reply.outcomes
+
+        outcomes = await _attempt(passes, "reserve_stock", call)
+        metrics.inventory_calls.labels("success" if outcomes is not None else "failed").inc()
+        for p, outcome in zip(passes, outcomes or [], strict=False):
+            self._judge_reservation(p, outcome)
+
+    def _judge_reservation(self, p: Pass, outcome: commands.ReserveOutcome) -> None:
+        step = p.steps[-1]
+        match outcome:
+            case commands.StockReserved():
+                step.detail = "idempotent" if outcome.idempotent else None
+                p.order.allocations = outcome.allocations
+                try:
+                    p.order.price(outcome.products)
+                except domain.NotChargeable as refusal:
+                    p.decision, p.compensate = domain.failed(refusal.code, refusal.detail), True
+            case commands.StockShort():
+                short = "; ".join(
+                    f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
+                )
+                step.outcome, step.detail = "insufficient_stock", short
+                p.decision = domain.short_of_stock(p.order, short, self._hold)
+            case commands.ProductsUnknown():
+                step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
+                message = f"Unknown product: {', '.join(outcome.product_ids)}"
+                p.decision = domain.failed(domain.UnknownProduct.code, message)
+            case commands.ReservationEnded():
+                # A pass before this one compensated and died before it could say so: end what it began.
+                step.outcome = f"ended: {outcome.state}"
+                p.decision = domain.failed(domain.OrderEnded.code, "The reservation of this order has ended")
+                p.compensate = True
+
+    async def _charge(self, passes: list[Pass], deadline: Deadline, patience: float) -> None:
+        passes = [p for p in passes if not _free_of_charge(p)]
+        if not passes:
+            return
+
+        async def call() -> list[commands.PaymentOutcome]:
+            command = commands.CapturePayments([_capture_command(p) for p in passes], int(patience * 1000))
+            reply = await self._services.payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline)
+            return reply.outcomes
+
+        outcomes = await _attempt(passes, "charge", call)
+        for p, outcome in zip(passes, outcomes or [], strict=False):
+            _judge_payment(p, outcome)
+
+    # --- backwards
+
+    async def _compensate(self, passes: list[Pass], deadline: Deadline) -> None:
+        """Void first: only when it is certain that no money is kept may the stock go back."""
+        await self._void_payments(passes, deadline)
+        await self._release_stock([p for p in passes if p.compensate], deadline)
+
+    async def _void_payments(self, passes: list[Pass], deadline: Deadline) -> None:
+        if not passes:
+            return
+
+        async def call() -> list[commands.PaymentOutcome]:
+            reasons = [p.decision.error_message if p.decision else None for p in passes]
+            command = commands.VoidPayments(
+                [commands.VoidPayment(p.order.id, r or "cancelled") for p, r in zip(passes, reasons, strict=True)]
+            )
+            reply = await self._services.payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline)
+            return reply.outcomes
+
+        outcomes = await _attempt(passes, "void_payment", call)
+        for p, outcome in zip(passes, outcomes or [], strict=False):
+            p.steps[-1].outcome = outcome.status
+            if outcome.status == "processing":
+                p.compensate = False
+                p.decision = _postpone(p, "payment_processing", "The outcome of the payment is not known yet")
+            elif outcome.status == "declined" and p.decision and p.decision.error_code == domain.OrderEnded.code:
+                p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
+
+    async def _release_stock(self, passes: list[Pass], deadline: Deadline) -> None:
+        if not passes:
+            return
+
+        async def call() -> list[commands.ReservationState]:
+            command = commands.OrderRefs([p.order.id for p in passes])
+            reply = await self._services.inventory.post(commands.RELEASE_STOCK, command, _released, deadline=deadline)
+            return reply.outcomes
+
+        outcomes = await _attempt(passes, "release_stock", call)
+        metrics.inventory_calls.labels("success" if outcomes is not None else "failed").inc()
+        for p, outcome in zip(passes, outcomes or [], strict=False):
+            p.steps[-1].outcome = outcome.state
+            p.order.allocations = None
+
+
+def _judge_payment(p: Pass, outcome: commands.PaymentOutcome) -> None:
+    step = p.steps[-1]
+    step.outcome = outcome.status
+    p.charging = False
+    match outcome.status:
+        case "captured":
+            p.order.payment_id = outcome.payment_id
+            p.decision = domain.confirmed()
+        case "processing":
+            p.charging = True
+        case "declined":
+            step.detail = outcome.reason
+            p.order.payment_id = outcome.payment_id
+            p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
+            p.compensate = True
+        case _:
+            # voided or refunded: a pass before this one compensated and died before it could say so.
+            p.decision = domain.failed(domain.OrderEnded.code, "The payment of this order has ended")
+            p.compensate = True
+
+
+async def _attempt(passes: list[Pass], name: str, call: Callable[[], Awaitable[T]]) -> T | None:
+    """Make one call for all passes and note it in each; when it fails, all are pending with the reason stated."""
+    started, clock = datetime.now(UTC), time.perf_counter()
+    result, failure = None, None
+    try:
+        result = await call()
+    except CallFailed as error:
+        failure = error
+    duration = round((time.perf_counter() - clock) * 1000, 2)
+    for p in passes:
+        number = sum(step.name == name for step in p.steps) + 1
+        p.steps.append(Step(name, number, "ok" if failure is None else "failed", started, duration))
+        if failure is not None:
+            p.steps[-1].detail = failure.reason
+            p.compensate = False
+            p.decision = _postpone(p, f"{failure.dependency}_unavailable", _say(failure))
+    return result
+
+
+def _say(failure: CallFailed) -> str:
+    kind = "refused the call" if isinstance(failure, Refused) else "gave no answer"
+    return f"{failure.dependency.capitalize()} {kind}: {failure.reason}"
+
+
+def _postpone(p: Pass, code: str, message: str) -> Decision:
+    return domain.delayed(p.order, code, message, jitter=random.random())  # noqa: S311 - spreading load, no secret
+
+
+def _open(passes: Sequence[Pass]) -> list[Pass]:
+    return [p for p in passes if p.decision is None]
+
+
+def _free_of_charge(p: Pass) -> bool:
+    if p.order.total_minor == 0:
+        p.decision = domain.confirmed()
+    return p.order.total_minor == 0
+
+
+def _reserve_command(p: Pass) -> commands.ReserveStock:
+    return commands.ReserveStock(p.order.id, [commands.Line(li.product_id, li.quantity) for li in p.order.lines])
+
+
+def _capture_command(p: Pass) -> commands.CapturePayment:
+    order = p.order
+    return commands.CapturePayment(
+        order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
+    )
+
+
+def _decline_message(outcome: commands.PaymentOutcome) -> str:
+    return f"The payment was declined ({outcome.reason or 'no reason given'})"

@@ -1,0 +1,199 @@
+"""Bodies of the orders API: what comes in, with its limits, and what goes out."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from valerix.chassis import validation
+from valerix.chassis.problems import FieldError, Invalid
+from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
+from valerix.contracts.money import Money
+from valerix.contracts.payment_methods import METHODS
+from valerix.orders.domain import ON_SHORTAGE, Order, OrderLine
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+DEFAULT_PAYMENT_METHOD = "card_ok"
+
+
+class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    name: Text
+    street: Text
+    city: Text
+    country: Country
+    """ISO 3166-1 alpha-2."""
+    postal_code: Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    region: Text | None = None
+
+
+class Item(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    product_id: Key
+    quantity: Quantity
+
+
+class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """Either `items`, or one line as `productId` and `quantity`."""
+
+    customer_id: Key
+    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    product_id: Key | None = None
+    product_name: Text | None = None
+    """Accepted for convenience and ignored: the catalogue's name is used."""
+    quantity: Quantity | None = None
+    payment_method: str = DEFAULT_PAYMENT_METHOD
+    on_shortage: str = "hold"
+    shipping_address: Address | None = None
+    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
+
+    def lines(self) -> list[OrderLine]:
+        """The wanted lines, whichever form they came in."""
+        if self.items is not None:
+            return [OrderLine(item.product_id, item.quantity) for item in self.items]
+        # decode_place has checked that one of the two forms is complete
+        return [OrderLine(self.product_id or "", self.quantity or 0)]
+
+
+_place_decoder = msgspec.json.Decoder(PlaceOrderBody)
+
+
+def decode_place(body: bytes) -> PlaceOrderBody:
+    """The body of "place". Raises Invalid with a pointer for each bad field, whichever form was meant."""
+    try:
+        decoded = _place_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raw = msgspec.json.decode(body)
+        invalid = validation.invalid(PlaceOrderBody, raw, str(error))
+        raise Invalid(invalid.detail, [*invalid.extra["errors"], *_form_errors(raw)]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The body is not JSON: {error}") from None
+    if errors := _form_errors(_plain(decoded)):
+        raise Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
+    return decoded
+
+
+def _plain(body: PlaceOrderBody) -> dict[str, Any]:
+    return {
+        "items": body.items,
+        "productId": body.product_id,
+        "quantity": body.quantity,
+        "paymentMethod": body.payment_method,
+        "onShortage": body.on_shortage,
+    }
+
+
+def _form_errors(raw: Any) -> list[FieldError]:
+    """What the types cannot say: one of two forms, and values from a list."""
+    if not isinstance(raw, dict):
+        return []
+    errors = []
+    one_line = ("productId", "quantity")
+    if raw.get("items") is None:
+        missing = [name for name in one_line if raw.get(name) is None]
+        errors += [FieldError(f"/{name}", "This field is required (or send items)") for name in missing]
+    else:
+        doubled = [name for name in one_line if raw.get(name) is not None]
+        errors += [FieldError(f"/{name}", "Send either items or one line, not both") for name in doubled]
+    if raw.get("paymentMethod", DEFAULT_PAYMENT_METHOD) not in METHODS:
+        errors.append(FieldError("/paymentMethod", f"Expected one of: {', '.join(METHODS)}"))
+    if raw.get("onShortage", "hold") not in ON_SHORTAGE:
+        errors.append(FieldError("/onShortage", f"Expected one of: {', '.join(ON_SHORTAGE)}"))
+    return errors
+
+
+class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """What may change: the lines of an order held for stock, the address of any order that has not shipped."""
+
+    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    quantity: Quantity | None = None
+    """Of the only line."""
+    shipping_address: Address | None = None
+
+
+class LineView(msgspec.Struct, frozen=True, rename="camel"):
+    product_id: str
+    product_name: str | None
+    quantity: int
+    unit_price: Money | None
+    line_total: Money | None
+
+
+class OrderView(msgspec.Struct, frozen=True, rename="camel"):
+    """An order as the API shows it; also the data of its events, so an old answer can be replayed from them."""
+
+    id: str
+    customer_id: str
+    status: str
+    items: list[LineView]
+    total: Money | None
+    """Null until stock was reserved once: the catalogue's prices fix it."""
+    payment_method: str
+    payment_id: str | None
+    inventory_updated: bool
+    reservation: list[Allocation] | None
+    on_shortage: str
+    shipping_address: dict[str, Any] | None
+    error_code: str | None
+    error_message: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class StepView(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    attempt: int
+    outcome: str
+    started_at: datetime
+    duration_ms: float
+    detail: str | None = None
+
+
+class EventView(msgspec.Struct, frozen=True, rename="camel"):
+    """One entry of the timeline."""
+
+    version: int
+    type: str
+    occurred_at: datetime
+    trace_id: str
+    status: str
+    error_code: str | None
+    error_message: str | None
+    steps: list[StepView]
+
+
+class Timeline(msgspec.Struct, frozen=True, rename="camel"):
+    order_id: str
+    events: list[EventView]
+
+
+def view(order: Order) -> OrderView:
+    """The representation of `order`."""
+    return OrderView(
+        id=order.id,
+        customer_id=order.customer_id,
+        status=order.status,
+        items=[_line_view(line, order.currency) for line in order.lines],
+        total=_money(order.total_minor, order.currency),
+        payment_method=order.payment_method,
+        payment_id=order.payment_id,
+        inventory_updated=order.allocations is not None,
+        reservation=order.allocations,
+        on_shortage=order.on_shortage,
+        shipping_address=order.shipping_address,
+        error_code=order.error_code,
+        error_message=order.error_message,
+        version=order.version,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+    )
+
+
+def _line_view(line: OrderLine, currency: str | None) -> LineView:
+    price = line.unit_price_minor
+    total = None if price is None else price * line.quantity
+    return LineView(line.product_id, line.name, line.quantity, _money(price, currency), _money(total, currency))
+
+
+def _money(amount: int | None, currency: str | None) -> Money | None:
+    return None if amount is None or currency is None else Money(amount, currency)

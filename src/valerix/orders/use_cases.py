@@ -1,0 +1,308 @@
+"""What can be done with orders. Placing is written once, over a list; a single request is a list of one."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+import uuid_utils
+
+from valerix.chassis import telemetry
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.database import Database
+from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.resilience import Deadline
+from valerix.orders import domain, metrics, repository
+from valerix.orders.domain import Decision, Order, OrderLine, Pass
+from valerix.orders.repository import Accepting, Finished, Known
+from valerix.orders.saga import Saga
+from valerix.orders.schemas import StepView, view
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+BATCH_PATIENCE_SECONDS = 0.25
+"""How long a batch waits for its slowest payment; whoever takes longer goes on alone."""
+RESUME_PATIENCE_SECONDS = 2.0
+ANSWER_MARGIN_SECONDS = 0.5
+"""Kept back from the deadline for writing the result and answering."""
+LEASE = timedelta(seconds=20)
+"""How long a pass owns its order; longer than any deadline, so nobody takes over work that is still running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """An order somebody wants placed; `key` and `fingerprint` identify the request (chassis.idempotency)."""
+
+    order: Order
+    key: bytes | None
+    fingerprint: bytes
+    trace_id: str
+    deadline: Deadline
+
+
+class Answer(NamedTuple):
+    """What the caller is told: the HTTP status this outcome has for "place", and the body, byte for byte."""
+
+    order_id: str
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+class _Charging(NamedTuple):
+    """Accepted, reserved, but its payment is slow: it must not hold up its batch."""
+
+    running: Pass
+    placing: Placing
+
+
+class Orders:
+    """The use cases of the orders service."""
+
+    def __init__(self, database: Database, saga: Saga, *, lanes: int, max_batch: int = 64) -> None:
+        self._database = database
+        self._saga = saga
+        self._door: Coalescer[Placing, Answer | _Charging] = Coalescer(
+            self._place_batch, lanes=lanes, max_batch=max_batch
+        )
+
+    # --- placing
+
+    async def place(self, placing: Placing) -> Answer:
+        """Accept an order durably and drive it. Raises KeyReused, KeyInFlight, or Unavailable (nothing written)."""
+        started = time.perf_counter()
+        placed = await self._door.submit(placing)
+        if isinstance(placed, _Charging):
+            placed = await self._settle(placed)
+        if not placed.replayed:
+            metrics.order_processing_seconds.observe(time.perf_counter() - started)
+        return placed
+
+    async def _place_batch(self, batch: list[Placing]) -> Sequence[Answer | _Charging | Exception]:
+        answers = await self._accept(batch)
+        fresh = [placing for placing in batch if placing.order.id not in answers]
+        passes = [Pass(placing.order) for placing in fresh]
+        deadline = min((placing.deadline for placing in fresh), key=lambda d: d.at, default=Deadline.after(0))
+        await self._saga.run(passes, deadline, BATCH_PATIENCE_SECONDS)
+        decided = [(p, placing.trace_id) for p, placing in zip(passes, fresh, strict=True) if p.decision is not None]
+        answers.update(await self._finish(decided))
+        for p, placing in zip(passes, fresh, strict=True):
+            metrics.orders_created.labels(p.order.status).inc()
+            answers.setdefault(p.order.id, _Charging(p, placing))
+        return [answers[placing.order.id] for placing in batch]
+
+    async def _accept(self, batch: list[Placing]) -> dict[str, Answer | _Charging | Exception]:
+        """Commit the new orders; return the answers of those that are not new."""
+        accepting = [
+            Accepting(p.order, p.key, p.fingerprint, p.trace_id, _encode(view(p.order)).decode()) for p in batch
+        ]
+        inserted = await self._database.repeat(lambda tx: repository.insert_orders(tx, accepting, LEASE))
+        rest = [placing for placing in batch if placing.order.id not in inserted]
+        if not rest:
+            return {}
+        known = await self._known([p.order.id for p in rest], [p.key for p in rest if p.key is not None])
+        ours = {k.order.id for k in known}
+        by_key = {k.idempotency_key: k for k in known}
+        # A row under our own id means that our insert had committed before its connection was lost.
+        return {p.order.id: _replay(p, by_key[p.key]) for p in rest if p.order.id not in ours}
+
+    async def _settle(self, charging: _Charging) -> Answer:
+        """Wait for a slow payment on our own until the deadline; then the worker goes on."""
+        running, placing = charging
+        while running.decision is None:
+            left = placing.deadline.remaining() - ANSWER_MARGIN_SECONDS
+            if left <= 0:
+                self._saga.give_up(running)
+                break
+            await self._saga.resume(running, placing.deadline, min(left, RESUME_PATIENCE_SECONDS))
+        return (await self._finish([(running, placing.trace_id)]))[running.order.id]
+
+    async def _finish(self, passes: list[tuple[Pass, str]]) -> dict[str, Answer]:
+        """Write what each pass decided, unless somebody took its order over; answer from what then stands there."""
+        if not passes:
+            return {}
+        now = datetime.now(UTC)
+        finished = [_conclude(p, trace_id, now) for p, trace_id in passes]
+        moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
+        lost = [f.order.id for f in finished if f.order.id not in moved]
+        answers = {f.order.id: _answer(f) for f in finished if f.order.id in moved}
+        if lost:
+            answers |= {k.order.id: _answer_known(k) for k in await self._known(lost, [])}
+        return answers
+
+    async def _known(self, ids: list[str], keys: list[bytes]) -> list[Known]:
+        return await self._database.repeat(lambda tx: repository.list_known(tx, ids, keys))
+
+    # --- one order, by hand
+
+    async def get(self, order_id: str, owner_id: str | None) -> Order:
+        """The order, if it is there and (with `owner_id`) the owner's. Raises OrderNotFound."""
+        async with self._database.connection() as tx:
+            order = await repository.find_order(tx, order_id, owner_id)
+        if order is None:
+            raise domain.OrderNotFound
+        return order
+
+    async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
+        """Drive a pending order now. Raises OrderNotFound, NotRetriable, or OrderBusy while a pass is running."""
+        order = await self.get(order_id, owner_id)
+        if order.status != "pending":
+            raise domain.NotRetriable(order.status)
+        if order.error_code is None:
+            raise domain.OrderBusy
+        answer = await self._take_and_drive(order, None, deadline)
+        return answer._replace(status=200 if answer.status == 201 else answer.status)
+
+    async def cancel(self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline) -> Order:
+        """Void or refund the payment, release the stock, end as cancelled. Cancelling again changes nothing.
+
+        Raises OrderNotFound, NotCancellable, OrderBusy. When a service is down the wish is kept, the order comes
+        back as it is, and the worker cancels it.
+        """
+        order = await self.get(order_id, owner_id)
+        if order.status == "cancelled":
+            return order
+        if order.status not in domain.CANCELLABLE:
+            raise domain.NotCancellable(order.status)
+        await self._take_and_drive(order, reason, deadline)
+        return await self.get(order_id, owner_id)
+
+    async def change(
+        self,
+        order_id: str,
+        owner_id: str | None,
+        *,
+        version: int | None,
+        lines: list[OrderLine] | None,
+        address: dict[str, Any] | None,
+    ) -> Order:
+        """Change the lines of a held order, or the address of one that has not shipped.
+
+        Raises OrderNotFound, VersionMismatch, NotChangeable.
+        """
+        order = await self.get(order_id, owner_id)
+        if version is not None and version != order.version:
+            raise domain.VersionMismatch(f"The order is at version {order.version}, not {version}; read it again")
+        if order.status not in domain.CANCELLABLE or order.cancel_reason is not None:
+            raise domain.NotChangeable(f"The order is {order.status}")
+        if lines is not None and not order.held:
+            raise domain.NotChangeable("Lines can only be changed while the order is held for stock")
+        held_until = await self._due_in(order.id) if order.held else None
+        order.lines = lines if lines is not None else order.lines
+        order.shipping_address = address if address is not None else order.shipping_address
+        decision = Decision(order.status, "order.changed", order.error_code, order.error_message, held_until)
+        conclusion = _conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
+        conclusion = conclusion._replace(answer_status=None, answer_body=None)
+        if not await self._database.repeat(lambda tx: repository.finish_orders(tx, [conclusion])):
+            raise domain.VersionMismatch("Somebody else changed the order at the same moment; read it again")
+        return order
+
+    async def _due_in(self, order_id: str) -> timedelta | None:
+        async with self._database.connection() as tx:
+            return await repository.find_due_in(tx, order_id)
+
+    async def timeline(self, order_id: str, owner_id: str | None) -> tuple[Order, list[Any]]:
+        """The order and its history, oldest first. Raises OrderNotFound."""
+        order = await self.get(order_id, owner_id)
+        async with self._database.connection() as tx:
+            return order, list(await repository.list_events(tx, order.id))
+
+    async def search(self, **filters: Any) -> list[Order]:
+        """Orders matching `filters` (repository.list_orders)."""
+        async with self._database.connection() as tx:
+            return await repository.list_orders(tx, **filters)
+
+    async def _take_and_drive(self, order: Order, cancel_reason: str | None, deadline: Deadline) -> Answer:
+        taken = await self._database.repeat(
+            lambda tx: repository.claim_one(tx, order.id, order.version, LEASE, cancel_reason)
+        )
+        if taken is None:
+            raise domain.OrderBusy
+        return (await self._drive([taken], deadline))[order.id]
+
+    # --- in the background
+
+    async def sweep(self, limit: int, deadline: Deadline) -> int:
+        """Take over orders that are due and drive them: what a crash left open, what was delayed, holds that expired.
+
+        Returns how many there were.
+        """
+        due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+        for order in due:
+            if order.expires:
+                order.cancel_reason = "The time to hold the order for stock is over"
+        if due:
+            log.info("driving due orders", count=len(due))
+            await self._drive(due, deadline)
+        return len(due)
+
+    async def _drive(self, orders: list[Order], deadline: Deadline) -> dict[str, Answer]:
+        passes = [Pass(order) for order in orders]
+        await self._saga.run(passes, deadline, RESUME_PATIENCE_SECONDS)
+        for p in passes:
+            if p.decision is None:
+                self._saga.give_up(p)
+        return await self._finish([(p, telemetry.trace_id.get() or telemetry.new_trace_id()) for p in passes])
+
+    async def count_open(self) -> dict[str, int]:
+        """Orders by status, completed ones left out."""
+        async with self._database.connection() as tx:
+            return await repository.count_open(tx)
+
+
+def new_order(
+    customer_id: str, lines: list[OrderLine], payment_method: str, on_shortage: str, address: dict[str, Any] | None
+) -> Order:
+    """A pending order whose id carries its creation time, so that lists page on the id alone."""
+    nanoseconds = time.time_ns()
+    created_at = datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, UTC)
+    order_id = str(uuid_utils.uuid7(nanoseconds=nanoseconds))
+    return Order(order_id, customer_id, lines, payment_method, on_shortage, created_at, created_at, address)
+
+
+def _conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
+    """Move the order as its pass decided, and what to write about it."""
+    order, decision = p.order, p.decision
+    assert decision is not None  # noqa: S101 - only decided passes get here
+    order.move(decision.status, now)
+    order.error_code, order.error_message = decision.error_code, decision.error_message
+    data = _encode(view(order)).decode()
+    steps = [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in p.steps]
+    status, body = _definite(order, decision, trace_id)
+    return Finished(order, decision.event, data, _encode(steps).decode(), decision.due_in, trace_id, status, body)
+
+
+def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
+    """Status and body of the first definite answer; (None, None) while there is none."""
+    if decision.event == "order.confirmed":
+        return 201, None
+    if decision.event in ("order.delayed", "order.changed"):
+        return None, None
+    refusal = domain.REFUSALS.get(decision.error_code or "", domain.OrderEnded)
+    detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
+    problem = refusal(detail, order=view(order))
+    return problem.status, _encode(problem.document(trace_id)).decode()
+
+
+def _answer(finished: Finished) -> Answer:
+    status = finished.answer_status or 202
+    return Answer(finished.order.id, status, (finished.answer_body or finished.data).encode())
+
+
+def _answer_known(known: Known) -> Answer:
+    if known.answer_status is None or known.answer_body is None:
+        return Answer(known.order.id, 202, _encode(view(known.order)))
+    return Answer(known.order.id, known.answer_status, known.answer_body.encode())
+
+
+def _replay(placing: Placing, known: Known) -> Answer | Exception:
+    if known.fingerprint != placing.fingerprint:
+        return KeyReused()
+    answer = _answer_known(known)
+    if answer.status == 202 and known.order.error_code is None:
+        return KeyInFlight()
+    return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)

@@ -1,0 +1,27 @@
+"""Composition root of the worker: the background half of orders, on the same database, with health and metrics only."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from valerix.chassis.health import tables_present
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.orders import composition, jobs
+from valerix.orders.composition import Settings as Settings
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("worker", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Settings → resources → use cases → jobs."""
+    built = await composition.build(settings, resources)
+    return Parts(
+        essentials={"database": tables_present(built.database, composition.TABLES)},
+        downstream=list(vars(built.services).values()),
+        jobs=[
+            partial(jobs.sweep, built.orders, settings.sweep_batch, settings.sweep_pause_seconds),
+            partial(jobs.count, built.orders),
+        ],
+    )
