@@ -1,0 +1,14 @@
+"""The payment methods Valerix offers: name → label. The test methods behave as a provider's sandbox does."""
+
+from typing import Final
+
+METHODS: Final[dict[str, str]] = {
+    "card_ok": "Test card: succeeds",
+    "visa": "Visa",
+    "mastercard": "Mastercard",
+    "card_declined": "Test card: declined by the issuer",
+    "card_insufficient_funds": "Test card: declined for insufficient funds",
+    "card_expired": "Test card: declined as expired",
+    "card_timeout": "Test card: charged, but the provider's answer comes only after 15 s",
+    "card_flaky": "Test card: the provider fails on the first attempt and succeeds on the next",
+}

@@ -1,0 +1,35 @@
+"""Composition root of the simulated payment provider: a stand-in for Stripe or Adyen, with nothing of ours inside."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.settings import ServiceSettings
+from valerix.psp.behaviour import Behaviour
+from valerix.psp.book import Book
+from valerix.psp.ledger import Ledger
+from valerix.psp.routes import routes
+from valerix.psp.use_cases import Provider
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    psp_secret: Annotated[str, msgspec.Meta(min_length=16)]
+    ledger_file: Path
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("psp", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Ledger → book → provider → routes."""
+    book = Book()
+    ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
+    writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
+    provider = Provider(book, ledger, Behaviour(), writer)
+    return Parts(raw=routes(provider, settings.psp_secret), essentials={"ledger": provider.check_writable})

@@ -1,0 +1,119 @@
+"""What the ledger says, by reference, and what may be added to it. No I/O: whoever adds must make it durable."""
+
+import msgspec
+
+from valerix.psp import domain
+from valerix.psp.schemas import (
+    CancelRequest,
+    Charge,
+    ChargeRequest,
+    CurrencyTotals,
+    LedgerSummary,
+    Line,
+    Refund,
+    RefundRequest,
+)
+
+Entry = Charge | Refund
+
+
+class Book:
+    """Every decision sees the ones before it, durable or not; `take_unwritten` hands over what is not durable yet."""
+
+    def __init__(self) -> None:
+        self._charges: dict[str, Charge] = {}
+        self._refunds: dict[str, Refund] = {}
+        self._unwritten: list[Entry] = []
+
+    def replay(self, line: Line) -> None:
+        """Take over a line that is in the ledger already."""
+        if line.charge is not None:
+            self._apply(line.charge)
+        if line.refund is not None:
+            self._apply(line.refund)
+
+    def take_unwritten(self) -> list[Entry]:
+        taken, self._unwritten = self._unwritten, []
+        return taken
+
+    def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
+        """The charge of this reference, and whether this call made it. Raises ReferenceReused."""
+        known = self._charges.get(request.reference)
+        if known is None:
+            return self._add_charge(request), True
+        asked = (request.amount_minor, request.currency, request.method)
+        if known.status != "cancelled" and asked != (known.amount_minor, known.currency, known.method):
+            raise domain.ReferenceReused
+        return known, False
+
+    def cancel(self, request: CancelRequest) -> Charge:
+        """Forbid a charge for ever, unless it has been made: then that charge is the answer."""
+        if request.reference not in self._charges:
+            self._add(Charge(request.reference, "cancelled"))
+        return self._charges[request.reference]
+
+    def find(self, references: list[str]) -> list[Charge]:
+        return [self._charges[reference] for reference in references if reference in self._charges]
+
+    def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
+        """The refund of this reference, and whether this call made it.
+
+        Raises ReferenceReused, ChargeNotFound, RefundExceedsCharge.
+        """
+        wanted = Refund(request.reference, request.charge_reference, request.amount_minor)
+        known = self._refunds.get(request.reference)
+        if known is not None:
+            if known != wanted:
+                raise domain.ReferenceReused
+            return known, False
+        charge = self._charges.get(request.charge_reference)
+        if charge is None or charge.status != "captured":
+            raise domain.ChargeNotFound
+        left = charge.amount_minor - charge.refunded_minor
+        if request.amount_minor > left:
+            raise domain.RefundExceedsCharge(left)
+        self._add(wanted)
+        return wanted, True
+
+    def summary(self, lines: int) -> LedgerSummary:
+        """Everything, with totals."""
+        charges = list(self._charges.values())
+        captured: dict[str, list[int]] = {}
+        for charge in charges:
+            totals = captured.setdefault(charge.currency, [0, 0])
+            totals[0] += charge.amount_minor * charge.captures
+            totals[1] += charge.refunded_minor
+        statuses = [charge.status for charge in charges]
+        return LedgerSummary(
+            lines=lines,
+            captured=sum(charge.captures for charge in charges),
+            declined=statuses.count("declined"),
+            cancelled=statuses.count("cancelled"),
+            refunds=len(self._refunds),
+            totals=[CurrencyTotals(currency, *totals) for currency, totals in captured.items() if any(totals)],
+            charges=charges,
+        )
+
+    def _add_charge(self, request: ChargeRequest) -> Charge:
+        reason = domain.DECLINES.get(request.method)
+        status = "captured" if reason is None else "declined"
+        self._add(Charge(request.reference, status, request.amount_minor, request.currency, request.method, reason))
+        return self._charges[request.reference]
+
+    def _add(self, entry: Entry) -> None:
+        self._unwritten.append(entry)
+        self._apply(entry)
+
+    def _apply(self, entry: Entry) -> None:
+        if isinstance(entry, Refund):
+            charge = self._charges[entry.charge_reference]  # LookupError: only a damaged ledger refunds nothing
+            self._refunds[entry.reference] = entry
+            self._charges[charge.reference] = msgspec.structs.replace(
+                charge, refunded_minor=charge.refunded_minor + entry.amount_minor
+            )
+        elif entry.status == "captured":
+            before = self._charges.get(entry.reference)
+            captures = 1 if before is None else before.captures + 1
+            self._charges[entry.reference] = msgspec.structs.replace(entry, captures=captures)
+        else:
+            self._charges[entry.reference] = entry

@@ -1,0 +1,92 @@
+"""Bodies of the provider's API and the lines of its ledger."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from valerix.contracts.money import Currency
+
+MAX_REFERENCES = 256
+Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+Amount = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
+class ChargeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`reference` is the merchant's own and the idempotency key: one reference is charged at most once, ever."""
+
+    reference: Reference
+    amount_minor: Amount
+    currency: Currency
+    method: str
+
+
+class CancelRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Forbid a charge that has not been made; one that has been made stays as it is."""
+
+    reference: Reference
+
+
+class FindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    references: Annotated[list[Reference], msgspec.Meta(max_length=MAX_REFERENCES)]
+
+
+class RefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`reference` is the refund's own, and its idempotency key."""
+
+    reference: Reference
+    charge_reference: Reference
+    amount_minor: Amount
+
+
+class Charge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """`status`: `captured`, `declined` (with `reason`) or `cancelled` (never charged, and never will be)."""
+
+    reference: str
+    status: str
+    amount_minor: int = 0
+    currency: str = ""
+    method: str = ""
+    reason: str | None = None
+    refunded_minor: int = 0
+    captures: int = 0
+    """How many ledger lines took this money. More than one is a double charge."""
+
+
+class Charges(msgspec.Struct, frozen=True, rename="camel"):
+    """Those of the asked references that are known."""
+
+    charges: list[Charge]
+
+
+class Refund(msgspec.Struct, frozen=True, rename="camel", gc=False):
+    reference: str
+    charge_reference: str
+    amount_minor: int
+
+
+class Line(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One line of the ledger; `seq` is its number in the file, from 1 without a gap."""
+
+    seq: int
+    at: datetime
+    charge: Charge | None = None
+    refund: Refund | None = None
+
+
+class CurrencyTotals(msgspec.Struct, frozen=True, rename="camel"):
+    currency: str
+    captured_minor: int
+    refunded_minor: int
+
+
+class LedgerSummary(msgspec.Struct, frozen=True, rename="camel"):
+    """The whole ledger at one moment."""
+
+    lines: int
+    captured: int
+    declined: int
+    cancelled: int
+    refunds: int
+    totals: list[CurrencyTotals]
+    charges: list[Charge]

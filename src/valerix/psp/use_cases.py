@@ -1,0 +1,98 @@
+"""What a merchant can ask of the provider. Nothing is answered before it is on disk."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.problems import Problem, Unavailable
+from valerix.psp import domain
+from valerix.psp.behaviour import Behaviour
+from valerix.psp.book import Book
+from valerix.psp.ledger import Ledger
+from valerix.psp.schemas import (
+    CancelRequest,
+    Charge,
+    ChargeRequest,
+    Charges,
+    FindRequest,
+    LedgerSummary,
+    Refund,
+    RefundRequest,
+)
+
+log = structlog.get_logger()
+T = TypeVar("T")
+MAX_BATCH = 256
+
+
+class LedgerBroken(Unavailable):
+    code = "ledger_broken"
+
+
+class Provider:
+    """One batch at a time: decide all, write and sync once, then answer all - look-ups too, so that nobody is told
+    of a charge a crash could still undo.
+    """
+
+    def __init__(self, book: Book, ledger: Ledger, behaviour: Behaviour, writer: ThreadPoolExecutor) -> None:
+        self._book = book
+        self._ledger = ledger
+        self._behaviour = behaviour
+        self._writer = writer
+        self._broken = False
+        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(self._serve, lanes=1, max_batch=MAX_BATCH)
+
+    async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
+        """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
+        domain.check_method(request.method)
+        await self._behaviour.before(request)
+        charge, made = await self._decide(lambda: self._book.charge(request))
+        if made:
+            await self._behaviour.after(charge)
+        return charge, made
+
+    async def cancel(self, request: CancelRequest) -> Charge:
+        """See Book.cancel."""
+        return await self._decide(lambda: self._book.cancel(request))
+
+    async def find(self, request: FindRequest) -> Charges:
+        return Charges(await self._decide(lambda: self._book.find(request.references)))
+
+    async def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
+        """See Book.refund."""
+        return await self._decide(lambda: self._book.refund(request))
+
+    async def summary(self) -> LedgerSummary:
+        return await self._decide(lambda: self._book.summary(self._ledger.lines))
+
+    async def check_writable(self) -> None:
+        """Raises LedgerBroken after a write failed: what is on disk is known only after a restart."""
+        if self._broken:
+            raise LedgerBroken("The ledger could not be written; restart the provider")
+
+    async def _decide(self, decision: Callable[[], T]) -> T:
+        result: T = await self._counter.submit(decision)
+        return result
+
+    async def _serve(self, decisions: list[Callable[[], Any]]) -> Sequence[Any]:
+        await self.check_writable()
+        results = [_attempt(decision) for decision in decisions]
+        if entries := self._book.take_unwritten():
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._ledger.append, entries)
+            except OSError:
+                self._broken = True
+                log.exception("the ledger cannot be written")
+                raise
+        return results
+
+
+def _attempt(decision: Callable[[], Any]) -> Any:
+    try:
+        return decision()
+    except Problem as refusal:
+        return refusal
