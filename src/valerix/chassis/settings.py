@@ -57,6 +57,11 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     return kind(**values)
 
 
+def inherited() -> dict[str, str]:
+    """The environment as it is, for handing on to child processes."""
+    return dict(os.environ)
+
+
 def _convert(text: str, kind: object) -> object:
     if kind in (Path, Path | None):
         return Path(text)

@@ -75,3 +75,25 @@ def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
             os._exit(1)
 
     return bind
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Memory a process has to itself, its part of shared pages included; None where the kernel does not tell."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
+def family_bytes(pid: int) -> int | None:
+    """The same for a process and all its descendants."""
+    own = resident_bytes(pid)
+    return None if own is None else own + sum(family_bytes(child) or 0 for child in _children(pid))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

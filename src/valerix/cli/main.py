@@ -1,0 +1,39 @@
+"""The `valerix` command. A group of commands is one line at the end of this file."""
+
+import sys
+
+import typer
+
+from valerix.cli import checks, data, logs, processes, service, status
+from valerix.launcher.errors import LauncherError
+
+app = typer.Typer(
+    name="valerix",
+    help="Order management that keeps its word: no lost order, no oversell, no double charge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(processes.up)
+app.command()(processes.down)
+app.command()(status.status)
+app.command("logs")(logs.show_logs)
+app.command()(service.serve)
+app.command()(data.migrate)
+app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
+
+
+def main() -> None:
+    """One line for what the user can mend, a traceback only for our own mistakes."""
+    try:
+        app()
+    except LauncherError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

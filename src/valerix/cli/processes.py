@@ -1,0 +1,112 @@
+"""`up` and `down`: the stack as a whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from valerix.cli.options import DataDir
+from valerix.cli.summary import print_summary
+from valerix.launcher import control, stack
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.logs import Output, Terminal
+from valerix.launcher.ports import check_replicas, free_ports
+from valerix.launcher.programs import Plan
+from valerix.launcher.settings import configured_ports, gateway_settings
+from valerix.launcher.state import Phase, StackState
+from valerix.launcher.topology import GATEWAY
+
+
+def up(
+    data_dir: DataDir,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the gateway.", min=1, max=65535)] = None,
+    host: Annotated[str | None, typer.Option(help="Address of the gateway; 0.0.0.0 lets others in.")] = None,
+    ports: Annotated[str, typer.Option(help="`auto`: choose free ports for everything.")] = "default",
+    replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Demo customers, products and logins.")] = True,
+) -> None:
+    """Start everything; on a stack that runs already, say so."""
+    data_dir = data_dir.resolve()
+    if state := control.running(data_dir):
+        print(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
+        print_summary(state)
+        return
+    plan = _plan(data_dir, _counts(replicas or []), ports=ports, port=port, host=host, demo=demo)
+    if detach:
+        print_summary(control.start_in_background(plan, Progress().show))
+    else:
+        _in_foreground(plan)
+
+
+def _in_foreground(plan: Plan) -> None:
+    terminal = Terminal([Output.LAUNCHER, *(instance.name for instance in plan.instances)])
+    state = stack.run(plan, terminal, print_summary)
+    if state.phase is Phase.FAILED:
+        raise LauncherError(control.explain_failure(state))
+
+
+def _plan(
+    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, host: str | None, demo: bool
+) -> Plan:
+    if ports not in ("default", "auto"):
+        raise LauncherError("--ports is either `default` or `auto`")
+    check_replicas(counts)
+    chosen = free_ports(counts) if ports == "auto" else configured_ports()
+    gateway = gateway_settings()
+    return Plan(
+        data_dir=data_dir,
+        ports=chosen | ({GATEWAY: port} if port else {}),
+        replicas=counts,
+        demo=demo,
+        gateway=msgspec.structs.replace(gateway, gateway_host=host) if host else gateway,
+    )
+
+
+def _counts(replicas: list[str]) -> dict[str, int]:
+    counts = {}
+    for text in replicas:
+        name, _, count = text.partition("=")
+        if not count.isdigit():
+            raise LauncherError(f"--replicas {text}: write it as NAME=COUNT, for example orders=2")
+        counts[name] = int(count)
+    return counts
+
+
+class Progress:
+    """One line for each process as it becomes ready; one for the start itself."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def show(self, state: StackState) -> None:
+        if not self._shown:
+            print(f"Starting in {state.data_dir}", flush=True)
+            self._shown.add("")
+        for process in state.processes.values():
+            if process.startup_seconds is not None and process.name not in self._shown:
+                self._shown.add(process.name)
+                print(f"  {process.name} ready ({process.startup_seconds:.1f} s)", flush=True)
+
+
+class Regress:
+    """One line for each process that has stopped."""
+
+    def __init__(self) -> None:
+        self._shown: set[str] = set()
+
+    def show(self, state: StackState) -> None:
+        for process in state.processes.values():
+            if process.identity is None and process.name not in self._shown:
+                self._shown.add(process.name)
+                print(f"  {process.name} stopped", flush=True)
+
+
+def down(data_dir: DataDir) -> None:
+    """Stop everything and wait for the end; the data stays."""
+    data_dir = data_dir.resolve()
+    if control.stop(data_dir, Regress().show):
+        print("Stopped. The data is kept: `./valerix up` continues with it.")
+    else:
+        print(f"Nothing was running in {data_dir}.")

@@ -1,0 +1,60 @@
+"""What a reader needs after `up`: addresses, logins, and a first order to paste."""
+
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.state import StackState
+from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS
+
+CUSTOMER, CUSTOMER_NUMBER = "ada@demo.valerix.example", "CUST-001"
+OPERATOR = "operator@demo.valerix.example"
+ADMINISTRATOR = "admin@demo.valerix.example"
+
+
+def gateway_url(state: StackState) -> str:
+    return f"http://127.0.0.1:{state.ports[GATEWAY]}"
+
+
+def print_summary(state: StackState) -> None:
+    for line in summary(state):
+        print(line, flush=True)
+
+
+def summary(state: StackState) -> list[str]:
+    """Plain lines, never wrapped: the last one is for pasting."""
+    credentials, url = Credentials(state.data_dir), gateway_url(state)
+    metrics = f"http://127.0.0.1:{state.ports[GATEWAY_METRICS]}"
+    ready = f"Ready after {state.ready_seconds:.1f} s." if state.ready_seconds else "Starting."
+    lines = [
+        *state.notices,
+        "",
+        ready,
+        f"  API        {url}/api/v1",
+        f"  reference  {url}/docs",
+        f"  gateway    {metrics}/dashboard/  {metrics}/metrics",
+        f"  admin      {ADMINISTRATOR}  {credentials.admin_password}",
+    ]
+    if not state.demo:
+        return lines
+    return [
+        *lines,
+        f"  operator   {OPERATOR}  {credentials.demo_password}",
+        f"  customer   {CUSTOMER}  {credentials.demo_password}  ({CUSTOMER_NUMBER})",
+        "",
+        "Place an order:",
+        "",
+        first_order(url, credentials.demo_password),
+    ]
+
+
+def first_order(url: str, password: str) -> str:
+    """One command for any POSIX shell with curl and sed: log in, take the token from the answer, order."""
+    login = (
+        f"curl -sS {url}/api/v1/users/login -H 'Content-Type: application/json'"
+        f""" -d '{{"email":"{CUSTOMER}","password":"{password}"}}'"""
+        r""" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/'"""
+    )
+    return (
+        f"curl -sS {url}/api/v1/orders -H 'Content-Type: application/json'"
+        f' -H "Authorization: Bearer $({login})"'
+        ' -H "Idempotency-Key: $(date +%s)-$$"'
+        f""" -d '{{"customerId":"{CUSTOMER_NUMBER}","items":[{{"productId":"PROD-001","quantity":2}}]}}'"""
+    )

@@ -1,0 +1,103 @@
+"""A stack seen from outside its launcher: start it in the background, wait for it, stop it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from valerix.chassis.settings import inherited
+from valerix.launcher import processes
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.logs import file_of, last_lines, rotate
+from valerix.launcher.processes import Identity
+from valerix.launcher.programs import Plan
+from valerix.launcher.state import Phase, StackState, read_state
+
+POLL_SECONDS = 0.05
+START_PATIENCE_SECONDS = 180.0
+STOP_PATIENCE_SECONDS = 120.0
+LEFTOVER_PATIENCE_SECONDS = 10.0
+
+
+def running(data_dir: Path) -> StackState | None:
+    """The state of a stack whose launcher lives."""
+    state = read_state(data_dir)
+    return state if state and state.is_alive else None
+
+
+def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> StackState:
+    """Return when the stack is ready. Raises LauncherError with the reason and the last words when it is not."""
+    stray = file_of(plan.data_dir, "launcher-errors")
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    rotate(stray)
+    with stray.open("ab") as output:
+        launcher = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=inherited(),
+        )
+    state = _settled(plan.data_dir, launcher, progress)
+    if state is None:
+        raise LauncherError("\n".join(["The launcher ended before it could say why:", *last_lines(stray, 20)]))
+    if state.phase is not Phase.READY:
+        raise LauncherError(explain_failure(state))
+    return state
+
+
+def _settled(
+    data_dir: Path, launcher: "subprocess.Popen[bytes]", progress: Callable[[StackState], None]
+) -> StackState | None:
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        ended = launcher.poll() is not None
+        state = read_state(data_dir)
+        ours = state if state and state.launcher.pid == launcher.pid else None
+        if ours:
+            progress(ours)
+        if ended or (ours and ours.phase is Phase.READY):
+            return ours
+        time.sleep(POLL_SECONDS)
+    raise LauncherError(f"The stack was not ready within {START_PATIENCE_SECONDS:.0f} s: see `valerix status`")
+
+
+def explain_failure(state: StackState) -> str:
+    """Why it did not start, with the last words of the process that failed."""
+    lines = [f"The stack did not start: {state.error}"] if state.error else ["The stack was stopped while starting"]
+    if state.failed_process:
+        file = file_of(state.data_dir, state.failed_process)
+        lines += [f"Last lines of {file}:", *(f"  {line}" for line in last_lines(file, 15))]
+    return "\n".join(lines)
+
+
+def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
+    """Return when nothing runs any more; False when nothing did. Raises LauncherError when it does not end."""
+    state = read_state(data_dir)
+    if state is None:
+        return False
+    if not state.is_alive:
+        return bool(processes.end(state.identities(), LEFTOVER_PATIENCE_SECONDS))
+    _signal(state.launcher)
+    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+    while state.is_alive:
+        if time.monotonic() > deadline:
+            raise LauncherError(f"The launcher (process {state.launcher.pid}) did not stop within two minutes")
+        time.sleep(POLL_SECONDS)
+        progress(read_state(data_dir) or state)
+    return True
+
+
+def _signal(launcher: Identity) -> None:
+    try:
+        os.kill(launcher.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        raise LauncherError("The stack belongs to another user, who alone can stop it") from None

@@ -1,0 +1,56 @@
+"""Asking a process how it is: one question on one connection, answered within seconds or not well."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+PATIENCE_SECONDS = 3.0
+Probe = Callable[[int], Awaitable[bool]]
+"""Given the process number, whether it can serve."""
+
+
+async def ask(probe: Probe, pid: int) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await probe(pid)
+    except (OSError, TimeoutError):
+        return False
+
+
+def http(port: int, path: str) -> Probe:
+    async def probe(_: int) -> bool:
+        status, _body = await http_get(port, path)
+        return status == 200
+
+    return probe
+
+
+def valkey(port: int, password: str) -> Probe:
+    async def probe(_: int) -> bool:
+        async with _connection(port) as (reader, writer):
+            writer.write(f"AUTH {password}\r\nPING\r\n".encode())
+            return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
+
+    return probe
+
+
+async def http_get(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body. Raises OSError when nobody answers in HTTP."""
+    async with _connection(port) as (reader, writer):
+        # Version 1.0: the answer is not chunked and ends with the connection.
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        answer = await reader.read()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status = head[9:12]
+    if not (head.startswith(b"HTTP/1.") and status.isdigit()):
+        raise ConnectionError("no HTTP answer")
+    return int(status), body
+
+
+@asynccontextmanager
+async def _connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()

@@ -1,0 +1,142 @@
+"""From the topology to command lines: what exactly is run for each instance of a stack."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from valerix.chassis.settings import inherited
+from valerix.launcher import health, postgres, topology, valkey
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.postgres import Cluster
+from valerix.launcher.settings import GatewaySettings
+from valerix.launcher.supervisor import Program
+from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
+from valerix.launcher.traefik import Gateway
+
+CLUSTER = "cluster"
+"""Milestone: PostgreSQL's data directory exists."""
+CONNECTIONS_PER_SERVICE = 16
+CONNECTIONS_BESIDE = 40
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `up` was asked for."""
+
+    data_dir: Path
+    ports: dict[str, int]
+    replicas: dict[str, int] = {}
+    demo: bool = True
+    gateway: GatewaySettings
+
+    @property
+    def instances(self) -> list[Instance]:
+        return instances(self.ports, self.replicas)
+
+
+def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
+    """The stack's cluster, sized for its services, and a line for the user when it lies elsewhere."""
+    clients = sum(bool(topology.BY_NAME[instance.process].database) for instance in plan.instances)
+    limit = str(CONNECTIONS_PER_SERVICE * clients + CONNECTIONS_BESIDE)
+    settings = {**postgres.DURABLE, "max_connections": limit}
+    return postgres.cluster_for(plan.data_dir, plan.ports[POSTGRES], settings)
+
+
+def programs(plan: Plan, credentials: Credentials, cluster: Cluster) -> list[Program]:
+    """One per instance. Only what is written here is started."""
+    services = [one for one in plan.instances if topology.BY_NAME[one.process].is_service]
+    return [
+        _postgres(plan, cluster),
+        _valkey(plan, credentials),
+        *(_service(instance, plan, credentials, cluster) for instance in services),
+        _gateway(plan),
+    ]
+
+
+def _postgres(plan: Plan, cluster: Cluster) -> Program:
+    async def probe(pid: int) -> bool:
+        return cluster.is_ready(pid)
+
+    return Program(
+        POSTGRES,
+        plan.ports[POSTGRES],
+        cluster.command(),
+        probe,
+        spawn_options=cluster.spawn_options,
+        needs=frozenset({CLUSTER}),
+        prepare=cluster.prepare_start,
+        stop_signal=postgres.STOP_SIGNAL,
+        stop_seconds=60,  # a checkpoint of everything that is in memory
+    )
+
+
+def _valkey(plan: Plan, credentials: Credentials) -> Program:
+    folder, port, password = plan.data_dir / "valkey", plan.ports[VALKEY], credentials.valkey_password
+    return Program(
+        VALKEY,
+        port,
+        valkey.command(folder, port, password),
+        health.valkey(port, password),
+        spawn_options={"cwd": folder},
+    )
+
+
+def _gateway(plan: Plan) -> Program:
+    port, metrics_port = plan.ports[GATEWAY], plan.ports[GATEWAY_METRICS]
+    gateway = Gateway(plan.data_dir / "gateway", access_log(plan.data_dir), port, metrics_port, plan.gateway)
+    public = {process.name for process in topology.PUBLIC}
+    return Program(
+        GATEWAY,
+        port,
+        gateway.command(plan.instances),
+        health.http(metrics_port, topology.BY_NAME[GATEWAY].health),
+        uses=frozenset(instance.name for instance in plan.instances if instance.process in public),
+    )
+
+
+def access_log(data_dir: Path) -> Path:
+    return data_dir / "logs" / "access.log"
+
+
+def _service(instance: Instance, plan: Plan, credentials: Credentials, cluster: Cluster) -> Program:
+    process = topology.BY_NAME[instance.process]
+    peers = [one.name for one in plan.instances if one.process in process.peers]
+    return Program(
+        instance.name,
+        instance.port,
+        [sys.executable, "-m", "valerix.cli.serve", process.name],
+        health.http(instance.port, process.health),
+        spawn_options={"env": inherited() | environment(instance, plan, credentials, cluster)},
+        needs=frozenset(process.needs),
+        uses=frozenset({*peers, *process.needs}),
+        # The gateway has stopped before: nobody is left who would have to notice a drain.
+        stop_signal=signal.SIGINT,
+    )
+
+
+def environment(instance: Instance, plan: Plan, credentials: Credentials, cluster: Cluster) -> dict[str, str]:
+    """The settings of one service instance; each is told only what it needs to know."""
+    process = topology.BY_NAME[instance.process]
+    settings = {
+        "port": str(instance.port),
+        "instance": instance.name,
+        "keys_file": str(credentials.keys_file),
+        "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
+        **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in process.peers},
+    }
+    if process.issuer:
+        settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))
+    if process.database:
+        password = credentials.database_passwords[process.database]
+        settings["database_url"] = cluster.url(process.database, password, process.database)
+    if "psp" in (process.name, *process.peers):
+        settings["psp_secret"] = credentials.psp_secret
+    if process.name == "psp":
+        settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
+    return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+
+
+def _urls(name: str, all_instances: Sequence[Instance]) -> list[str]:
+    return [instance.url for instance in all_instances if instance.process == name]

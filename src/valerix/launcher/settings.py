@@ -1,0 +1,49 @@
+"""What `up` can be told by the environment: a port per process and the gateway's limits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from valerix.chassis import settings
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.topology import DEFAULT_PORTS
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`VALERIX_GATEWAY_HOST`, `VALERIX_GATEWAY_RATE`, …"""
+
+    gateway_host: str = "127.0.0.1"
+    """The demo accounts are known to everybody: other machines are let in by choice, with 0.0.0.0."""
+    gateway_rate: int = 20_000
+    """Requests per second and source address; also the burst. Above it: 429."""
+
+
+_Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
+
+
+def gateway_settings() -> GatewaySettings:
+    loaded: GatewaySettings = _load(GatewaySettings)
+    return loaded
+
+
+def configured_ports() -> dict[str, int]:
+    """Default ports, replaced by `VALERIX_<PROCESS>_PORT` where given."""
+    loaded: Mapping[str, int] = msgspec.structs.asdict(_load(_Ports))
+    return {name.removesuffix("_port"): port for name, port in loaded.items()}
+
+
+def default_data_dir() -> Path:
+    """Beside the checkout the program runs from; in the working directory when it is an installed package."""
+    home = REPOSITORY if (REPOSITORY / "pyproject.toml").exists() else Path.cwd()
+    return home / ".valerix"
+
+
+def _load(kind: Any) -> Any:
+    try:
+        return settings.load(kind)
+    except settings.SettingsError as error:
+        raise LauncherError(str(error)) from None

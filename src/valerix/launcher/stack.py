@@ -1,0 +1,168 @@
+"""The running stack: one launcher process that starts everything, watches over it and stops it again."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from valerix.launcher import databases, logs, ports, processes
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.logs import Output, Terminal
+from valerix.launcher.postgres import Cluster
+from valerix.launcher.processes import Identity
+from valerix.launcher.programs import CLUSTER, Plan, access_log, cluster_of, programs
+from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
+from valerix.launcher.supervisor import StartupFailed, Supervisor
+from valerix.launcher.topology import DATABASES, GATEWAY, GATEWAY_METRICS, POSTGRES
+from valerix.launcher.traefik import unreachable_backends
+
+LEFTOVER_PATIENCE_SECONDS = 10.0
+BALANCER_PATIENCE_SECONDS = 10.0
+ROTATION_SECONDS = 10.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], None]) -> StackState:
+    """Run the stack until it is told to stop, or cannot start; the returned state says which.
+
+    Raises LauncherError when another launcher holds the data directory.
+    """
+    plan.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with only_launcher(plan.data_dir):
+        output = Output(plan.data_dir, terminal)
+        previous = read_state(plan.data_dir)
+        stack = Stack(plan, output, on_ready)
+        try:
+            stack.report(Phase.STARTING)
+            _clear(previous, output)
+            asyncio.run(stack.run())
+        except LauncherError as error:
+            stack.fail(error)
+        finally:
+            output.close()
+        return stack.state
+
+
+def _clear(previous: StackState | None, output: Output) -> None:
+    """End what a killed launcher left behind."""
+    if previous and (ended := processes.end(previous.identities(), LEFTOVER_PATIENCE_SECONDS)):
+        output.say(f"ended {len(ended)} processes of a former launcher")
+
+
+class Stack:
+    """One run of a plan."""
+
+    def __init__(self, plan: Plan, output: Output, on_ready: Callable[[StackState], None]) -> None:
+        self.state = StackState(
+            launcher=Identity.of(os.getpid()),
+            data_dir=plan.data_dir,
+            phase=Phase.STARTING,
+            ports=plan.ports,
+            replicas=plan.replicas,
+            demo=plan.demo,
+        )
+        self._plan = plan
+        self._output = output
+        self._on_ready = on_ready
+        self._began = time.monotonic()
+        self._stop = asyncio.Event()
+        self._supervisor: Supervisor | None = None
+
+    def report(self, phase: Phase) -> None:
+        self.state.phase = phase
+        self._write()
+
+    def fail(self, error: Exception) -> None:
+        self._output.say(f"failed: {error}")
+        self.state.error = str(error)
+        self.state.failed_process = error.name if isinstance(error, StartupFailed) else ""
+        self.report(Phase.FAILED)
+
+    async def run(self) -> None:
+        """Raises LauncherError when the stack cannot start; whatever had started is stopped then."""
+        ports.check_replicas(self._plan.replicas)
+        ports.check_ports(self._plan.ports, self._plan.replicas)
+        for sent in STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
+        credentials = Credentials(self._plan.data_dir)
+        credentials.make_keys()
+        cluster, notice = cluster_of(self._plan)
+        if notice:
+            self.state.notices.append(notice)
+            self._output.say(notice)
+        self._supervisor = Supervisor(
+            programs(self._plan, credentials, cluster),
+            say=self._output.say,
+            output=self._output.write,
+            changed=self._write,
+        )
+        try:
+            await self._start_and_stay(self._supervisor, cluster, credentials)
+        finally:
+            await self._end(self._supervisor)
+        self.report(Phase.STOPPED)
+
+    async def _start_and_stay(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
+        starting = asyncio.create_task(self._start(supervisor, cluster, credentials))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():
+                return
+            await starting
+            await self._stay(supervisor)
+        finally:
+            starting.cancel()
+            stopping.cancel()
+
+    async def _start(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
+        supervisor.start()
+        if not cluster.exists:
+            self._output.say("making the database cluster")
+            await asyncio.to_thread(cluster.initialise, credentials.superuser_password)
+        supervisor.reached(CLUSTER)
+        await supervisor.ready(POSTGRES)
+        for service, applied in (await databases.prepare(cluster, credentials)).items():
+            if applied:
+                self._output.say(f"migrated {service}: {', '.join(applied)}")
+        supervisor.reached(DATABASES)
+        await supervisor.all_ready()
+        await self._balancer_ready()
+        self.state.ready_seconds = round(time.monotonic() - self._began, 2)
+        self.report(Phase.READY)
+        self._output.say(f"everything ready after {self.state.ready_seconds:.1f} s")
+        self._on_ready(self.state)
+
+    async def _balancer_ready(self) -> None:
+        """The gateway looks again at what was not there when it started."""
+        deadline = time.monotonic() + BALANCER_PATIENCE_SECONDS
+        while missing := await unreachable_backends(self._plan.ports[GATEWAY_METRICS]):
+            if time.monotonic() > deadline:
+                raise StartupFailed(GATEWAY, f"does not reach {', '.join(missing)}")
+            await asyncio.sleep(0.05)
+
+    async def _stay(self, supervisor: Supervisor) -> None:
+        while not self._stop.is_set():
+            if logs.rotate(access_log(self._plan.data_dir)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(supervisor.get_pid(GATEWAY), signal.SIGUSR1)  # open a new file
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), ROTATION_SECONDS)
+
+    async def _end(self, supervisor: Supervisor) -> None:
+        self.report(Phase.STOPPING)
+        await supervisor.stop()
+        self._output.say("everything stopped")
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set() and self._supervisor:
+            self._supervisor.kill()
+        self._stop.set()
+
+    def _write(self) -> None:
+        if self._supervisor:
+            self.state.processes = self._supervisor.states
+        write_state(self.state)

@@ -1,0 +1,110 @@
+"""What a data directory says about its stack: `run/state.json`, replaced as a whole at each change, and a lock."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.processes import Identity
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class Status(StrEnum):
+    WAITING = "waiting"
+    """For what it needs."""
+    STARTING = "starting"
+    """Runs, but was never healthy yet."""
+    RUNNING = "running"
+    RESTARTING = "restarting"
+    """Ended by itself; the next attempt comes after a pause."""
+    STOPPED = "stopped"
+
+
+class ProcessState(msgspec.Struct, rename="camel"):
+    name: str
+    port: int
+    status: Status = Status.WAITING
+    healthy: bool = False
+    identity: Identity | None = None
+    restarts: int = 0
+    started_at: datetime | None = None
+    startup_seconds: float | None = None
+    """From start to first healthy answer."""
+    last_exit: int | None = None
+    """Exit status of the previous run; negative for a signal."""
+
+
+class StackState(msgspec.Struct, rename="camel"):
+    launcher: Identity
+    data_dir: Path
+    phase: Phase
+    ports: dict[str, int]
+    """By process name, also of what is not running."""
+    replicas: dict[str, int]
+    demo: bool
+    processes: dict[str, ProcessState] = {}
+    error: str = ""
+    failed_process: str = ""
+    notices: list[str] = []
+    ready_seconds: float | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        return self.launcher.is_alive()
+
+    def identities(self) -> list[Identity]:
+        return [process.identity for process in self.processes.values() if process.identity]
+
+
+def read_state(data_dir: Path) -> StackState | None:
+    """None when nothing was ever started there."""
+    try:
+        return msgspec.json.decode(_file(data_dir).read_bytes(), type=StackState, dec_hook=_decode_path)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise LauncherError(f"{_file(data_dir)} was not written by this version: {error}") from None
+
+
+def write_state(state: StackState) -> None:
+    file = _file(state.data_dir)
+    building = file.with_suffix(".new")
+    building.write_bytes(msgspec.json.format(msgspec.json.encode(state, enc_hook=str)))
+    building.rename(file)
+
+
+@contextmanager
+def only_launcher(data_dir: Path) -> Iterator[None]:
+    """Held for a launcher's lifetime; the kernel lets go of it however the launcher ends."""
+    folder = data_dir / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LauncherError(f"Another launcher already uses {data_dir}") from None
+    else:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _file(data_dir: Path) -> Path:
+    return data_dir / "run" / "state.json"
+
+
+def _decode_path(_: type, text: str) -> Path:
+    return Path(text)

@@ -1,0 +1,252 @@
+"""Starts programs when what they need is ready, starts them again when they end, stops them callers first."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.health import Probe, ask
+from valerix.launcher.processes import Identity, dies_with_launcher
+from valerix.launcher.state import ProcessState, Status
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+STEADY_SECONDS = 30.0
+"""Having run this long, the next failure counts as the first."""
+STARTUP_PATIENCE_SECONDS = 60.0
+STARTUP_ATTEMPTS = 3
+WRONG_SETTINGS = 2
+"""Exit status of a service that cannot run with these settings, however often it is tried."""
+CANNOT_BE_STARTED = 127
+"""What a shell reports for a program that is not there."""
+IMPATIENT_POLL_SECONDS, POLL_SECONDS = 0.05, 1.0
+OUTPUT_PATIENCE_SECONDS = 1.0
+CHUNK_BYTES = 64 * 1024
+
+
+class StartupFailed(LauncherError):
+    """A process did not become ready while the stack was starting."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}")
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to run one process and whom it depends on."""
+
+    name: str
+    port: int
+    command: Sequence[str]
+    probe: Probe
+    spawn_options: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+    """Programs or milestones that must have been ready before it starts."""
+    uses: frozenset[str] = frozenset()
+    """Programs that must not stop before it has."""
+    prepare: Callable[[], None] = lambda: None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 20.0
+
+
+class _Child:
+    """One program over all its runs."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.state = ProcessState(program.name, program.port)
+        self.process: asyncio.subprocess.Process | None = None
+        self.gone = asyncio.Event()
+        self.runs: asyncio.Task[None] | None = None
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+
+
+class Supervisor:
+    """`say` takes the supervisor's own words, `output` what programs write, `changed` hears of every change."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        say: Callable[[str], None],
+        output: Callable[[str, bytes], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._children = {program.name: _Child(program) for program in programs}
+        self._say, self._output, self._changed = say, output, changed
+        self._stopping = False
+        self._ready: dict[str, asyncio.Event] = {}
+        self._startup_failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def states(self) -> dict[str, ProcessState]:
+        return {name: child.state for name, child in self._children.items()}
+
+    def start(self) -> None:
+        for child in self._children.values():
+            child.runs = asyncio.create_task(self._supervise(child))
+
+    def reached(self, milestone: str) -> None:
+        """Tell the programs that need `milestone` that they may start."""
+        self._event(milestone).set()
+
+    async def ready(self, name: str) -> None:
+        """Wait until it was healthy once. Raises StartupFailed when any program cannot start."""
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(self._event(name).wait())
+        either: set[asyncio.Future[Any]] = {waiting, self._startup_failure}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._startup_failure.done():
+            self._startup_failure.result()
+
+    async def all_ready(self) -> None:
+        """Raises StartupFailed."""
+        for name in self._children:
+            await self.ready(name)
+
+    def get_pid(self, name: str) -> int:
+        """Raises ProcessLookupError while it does not run."""
+        identity = self._children[name].state.identity
+        if identity is None:
+            raise ProcessLookupError(name)
+        return identity.pid
+
+    # --- one program
+
+    async def _supervise(self, child: _Child) -> None:
+        for need in child.program.needs:
+            await self._event(need).wait()
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            started = _now()
+            await self._run_once(child)
+            if self._stopping:
+                return
+            self._judge_startup(child)
+            pause = FIRST_PAUSE_SECONDS if _now() - started > STEADY_SECONDS else pause
+            child.state.status, child.state.restarts = Status.RESTARTING, child.state.restarts + 1
+            self._changed()
+            self._say(f"{child.program.name} ended with {child.state.last_exit}; again in {pause:.1f} s")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _run_once(self, child: _Child) -> None:
+        try:
+            process = await self._spawn(child)
+        except OSError as error:
+            self._output(child.program.name, f"cannot be started: {error}\n".encode())
+            child.state.last_exit = CANNOT_BE_STARTED
+            return
+        reading = asyncio.create_task(self._read_output(child.program.name, process))
+        watching = asyncio.create_task(self._watch(child, process.pid))
+        try:
+            child.state.last_exit = await process.wait()
+        finally:
+            watching.cancel()
+            child.state.identity, child.state.healthy = None, False
+            # A grandchild may hold the pipe open; its words are not worth waiting for.
+            await asyncio.wait({reading}, timeout=OUTPUT_PATIENCE_SECONDS)
+            reading.cancel()
+
+    async def _spawn(self, child: _Child) -> asyncio.subprocess.Process:
+        program = child.program
+        program.prepare()
+        process = await asyncio.create_subprocess_exec(
+            *program.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C in the terminal is for us alone
+            preexec_fn=dies_with_launcher(program.stop_signal),
+            **program.spawn_options,
+        )
+        child.process = process
+        child.state.identity = Identity.of(process.pid)
+        child.state.status = Status.STARTING
+        child.state.started_at = datetime.now(UTC)
+        child.state.startup_seconds = None
+        self._changed()
+        return process
+
+    async def _read_output(self, name: str, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        while output := await process.stdout.read(CHUNK_BYTES):
+            self._output(name, output)
+
+    async def _watch(self, child: _Child, pid: int) -> None:
+        """A process that lives but is not well is shown as such, never killed."""
+        spawned, state = _now(), child.state
+        while True:
+            healthy = await ask(child.program.probe, pid)
+            if healthy and state.startup_seconds is None:
+                state.startup_seconds, state.status = round(_now() - spawned, 3), Status.RUNNING
+                self._say(f"{child.program.name} ready after {state.startup_seconds:.2f} s")
+                self._event(child.program.name).set()
+            if healthy != state.healthy:
+                state.healthy = healthy
+                self._changed()
+            if state.startup_seconds is None and _now() - spawned > STARTUP_PATIENCE_SECONDS:
+                self._fail_startup(child, f"did not become ready within {STARTUP_PATIENCE_SECONDS:.0f} s")
+            await asyncio.sleep(IMPATIENT_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
+
+    def _judge_startup(self, child: _Child) -> None:
+        attempts = child.state.restarts + 1
+        if child.state.last_exit == WRONG_SETTINGS or attempts >= STARTUP_ATTEMPTS:
+            self._fail_startup(child, f"ended with {child.state.last_exit} while starting")
+
+    def _fail_startup(self, child: _Child, reason: str) -> None:
+        if not self._event(child.program.name).is_set() and not self._startup_failure.done():
+            self._startup_failure.set_exception(StartupFailed(child.program.name, reason))
+            self._startup_failure.exception()  # nobody may be waiting any more
+
+    def _event(self, name: str) -> asyncio.Event:
+        return self._ready.setdefault(name, asyncio.Event())
+
+    # --- the end
+
+    async def stop(self) -> None:
+        """Callers before those they call; each gets its time to finish, then is killed."""
+        self._stopping = True
+        await asyncio.gather(*(self._stop_one(child) for child in self._children.values()))
+
+    def kill(self) -> None:
+        """Now, and without asking."""
+        for child in self._children.values():
+            child.kill()
+
+    async def _stop_one(self, child: _Child) -> None:
+        name = child.program.name
+        await asyncio.gather(*(other.gone.wait() for other in self._children.values() if name in other.program.uses))
+        if child.process is not None and child.process.returncode is None:
+            await self._end(child, child.process)
+        if child.runs is not None:
+            if child.state.status in (Status.WAITING, Status.RESTARTING):
+                child.runs.cancel()
+            await asyncio.gather(child.runs, return_exceptions=True)
+        child.state.status, child.state.healthy, child.state.identity = Status.STOPPED, False, None
+        child.gone.set()
+        self._changed()
+
+    async def _end(self, child: _Child, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(child.program.stop_signal)
+        try:
+            await asyncio.wait_for(process.wait(), child.program.stop_seconds)
+        except TimeoutError:
+            self._say(f"{child.program.name} did not stop within {child.program.stop_seconds:.0f} s: killed")
+            child.kill()
+            await process.wait()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,137 @@
+"""The one table of processes. Whoever needs to know which processes exist, derives it from here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+POSTGRES = "postgres"
+VALKEY = "valkey"
+GATEWAY = "gateway"
+GATEWAY_METRICS = "gateway_metrics"
+"""Not a process but a port: the gateway's loopback-only door to its metrics and its own API."""
+DATABASES = "databases"
+"""Not a process but a milestone: every database exists and is migrated."""
+
+REPLICA_PORT_STEP = 100
+"""Replica n of a service listens on its port + 100 * (n - 1)."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """One row. Ports stay below 32768, where the kernel takes ports for outgoing connections from."""
+
+    name: str
+    port: int
+    module: str = ""
+    """Composition root with `Settings` and `create(settings)`; empty for the parts we do not write."""
+    needs: tuple[str, ...] = ()
+    """Must be ready before this one starts."""
+    peers: tuple[str, ...] = ()
+    """Services this one calls; it is given their addresses, and stops before them."""
+    database: str = ""
+    issuer: str = ""
+    """Name under which it signs service tokens, with a key of its own."""
+    resources: tuple[str, ...] = ()
+    """Public collections under /api/v1, which also have short forms."""
+    paths: tuple[str, ...] = ()
+    """Other public paths; one that ends in a slash stands for everything below it."""
+    health: str = "/ready"
+    replicable: bool = True
+
+    @property
+    def is_service(self) -> bool:
+        return bool(self.module)
+
+
+_STORED = (POSTGRES, DATABASES)
+
+PROCESSES: tuple[Process, ...] = (
+    Process(POSTGRES, 15432, replicable=False),
+    Process(VALKEY, 16379, replicable=False),
+    Process("psp", 8010, "valerix.psp.app", replicable=False),
+    Process(
+        "users",
+        8004,
+        "valerix.users.app",
+        needs=_STORED,
+        database="users",
+        issuer="users",
+        resources=("users", "customers"),
+        paths=("/.well-known/jwks.json", "/actuator/prometheus"),
+    ),
+    Process(
+        "inventory",
+        8002,
+        "valerix.inventory.app",
+        needs=_STORED,
+        database="inventory",
+        issuer="inventory",
+        resources=("inventory", "products", "warehouses"),
+    ),
+    Process(
+        "payments",
+        8003,
+        "valerix.payments.app",
+        needs=_STORED,
+        peers=("psp",),
+        database="payments",
+        issuer="payments",
+        resources=("payments",),
+    ),
+    Process(
+        "orders",
+        8001,
+        "valerix.orders.app",
+        needs=_STORED,
+        peers=("users", "inventory", "payments"),
+        database="orders",
+        issuer="orders",
+        resources=("orders",),
+    ),
+    Process(
+        "worker",
+        8007,
+        "valerix.orders.worker",
+        needs=_STORED,
+        peers=("users", "inventory", "payments"),
+        database="orders",
+        issuer="orders",
+    ),
+    Process(
+        "console",
+        8006,
+        "valerix.console.app",
+        peers=("users", "inventory", "payments", "orders"),
+        paths=("/", "/docs", "/openapi.json", "/openapi/"),
+    ),
+    Process(GATEWAY, 8080, health="/health", replicable=False),
+)
+
+BY_NAME = {process.name: process for process in PROCESSES}
+SERVICES = tuple(process for process in PROCESSES if process.is_service)
+PUBLIC = tuple(process for process in SERVICES if process.resources or process.paths)
+DATABASE_NAMES = tuple(dict.fromkeys(process.database for process in SERVICES if process.database))
+ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.issuer))
+DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
+
+
+class Instance(msgspec.Struct, frozen=True, rename="camel"):
+    """One running copy of a process: `orders`, `orders-2`, …"""
+
+    name: str
+    process: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def instances(ports: Mapping[str, int], replicas: Mapping[str, int]) -> list[Instance]:
+    """Every copy to run; `ports` by process name, `replicas` where there is more than one."""
+    return [
+        Instance(name if number == 1 else f"{name}-{number}", name, ports[name] + REPLICA_PORT_STEP * (number - 1))
+        for name in BY_NAME
+        for number in range(1, replicas.get(name, 1) + 1)
+    ]

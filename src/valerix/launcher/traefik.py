@@ -1,0 +1,234 @@
+"""The gateway: Traefik's two configuration files, derived from the topology.
+
+Only what `resources` and `paths` of the topology name is reachable; `/metrics`, `/internal`, `/ready` are not.
+"""
+
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from valerix.launcher import topology
+from valerix.launcher.health import http_get
+from valerix.launcher.settings import GatewaySettings
+from valerix.launcher.topology import Instance, Process
+
+Document = dict[str, Any]
+API = "/api/v1"
+ACCESS_LOG_FIELDS = (
+    "StartUTC",
+    "ClientHost",
+    "RequestMethod",
+    "RequestPath",
+    "DownstreamStatus",
+    "DownstreamContentSize",
+    "Duration",
+    "OriginDuration",
+    "RetryAttempts",
+    "RouterName",
+    "ServiceURL",
+)
+AMBIGUOUS_IN_PATHS = tuple(
+    f"allowEncoded{name}"
+    for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
+)
+"""Encoded characters that router and service could read differently."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where the gateway listens and what it writes."""
+
+    folder: Path
+    access_log: Path
+    port: int
+    metrics_port: int
+    settings: GatewaySettings
+
+    def command(self, instances: Sequence[Instance]) -> list[str]:
+        """Write both configuration files and return how to start."""
+        routes = self.folder / "dynamic"
+        routes.mkdir(parents=True, exist_ok=True)
+        _write(self.folder / "traefik.yml", self.static(routes))
+        _write(routes / "valerix.yml", dynamic(instances, self.settings.gateway_rate))
+        return [str(binary()), f"--configFile={self.folder / 'traefik.yml'}"]
+
+    def static(self, routes: Path) -> Document:
+        """Needs a restart to change."""
+        return {
+            "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+            "entryPoints": {
+                "web": {
+                    "address": f"{self.settings.gateway_host}:{self.port}",
+                    "transport": {
+                        "lifeCycle": {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "5s"},
+                        "respondingTimeouts": {"readTimeout": "30s", "writeTimeout": "0s", "idleTimeout": "120s"},
+                    },
+                    "http": {
+                        "maxHeaderBytes": 32 * 1024,
+                        "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
+                        "aliasHeadersStrategy": "delete",
+                    },
+                },
+                "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
+            },
+            "providers": {
+                "providersThrottleDuration": "100ms",
+                "file": {"directory": str(routes), "watch": True},
+            },
+            "ping": {"manualRouting": True},
+            "api": {"dashboard": True, "insecure": False},
+            "metrics": {
+                "prometheus": {
+                    "entryPoint": "metrics",
+                    "addRoutersLabels": True,
+                    "buckets": [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+                }
+            },
+            "accessLog": {
+                "filePath": str(self.access_log),
+                "format": "json",
+                "bufferingSize": 100,
+                "fields": {
+                    "defaultMode": "drop",
+                    "names": dict.fromkeys(ACCESS_LOG_FIELDS, "keep"),
+                    "headers": {"defaultMode": "drop", "names": {"Traceparent": "keep"}},
+                    "queryParameters": {"defaultMode": "drop"},
+                },
+            },
+            "log": {"level": "ERROR", "format": "json"},
+        }
+
+
+def dynamic(instances: Iterable[Instance], rate: int) -> Document:
+    """Routes, balancing and limits; Traefik takes up a change of the file by itself."""
+    servers: dict[str, list[str]] = {}
+    for instance in instances:
+        servers.setdefault(instance.process, []).append(instance.url)
+    public = [process for process in topology.PUBLIC if process.name in servers]
+    return {
+        "http": {
+            "routers": {**_own_routers(), **{k: v for p in public for k, v in _routers(p).items()}},
+            "middlewares": _middlewares(rate),
+            "services": {process.name: _balancer(process, servers[process.name]) for process in public},
+            "serversTransports": {
+                "pooled": {
+                    "maxIdleConnsPerHost": 256,
+                    # Shorter than the services keep idle connections, so none is reused while being closed.
+                    "forwardingTimeouts": {
+                        "dialTimeout": "1s",
+                        "responseHeaderTimeout": "30s",
+                        "idleConnTimeout": "60s",
+                    },
+                }
+            },
+        }
+    }
+
+
+def _own_routers() -> Document:
+    return {
+        "health": {
+            "rule": "Path(`/health`)",
+            "entryPoints": ["web", "metrics"],
+            "service": "ping@internal",
+            "middlewares": ["limit"],
+        },
+        "dashboard": {
+            "rule": "PathPrefix(`/api/`) || PathPrefix(`/dashboard/`)",
+            "entryPoints": ["metrics"],
+            "service": "api@internal",
+        },
+    }
+
+
+def _routers(process: Process) -> dict[str, Document]:
+    """The canonical paths, the short forms of the same, and the paths that are no part of the API."""
+    canonical = [f"{API}/{resource}" for resource in process.resources]
+    short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
+    chains = {
+        process.name: ([_beneath(path) for path in canonical], ["limit", "secure", "strict"]),
+        f"{process.name}-short": ([_beneath(path) for path in short], ["limit", "canonical", "secure", "strict"]),
+        f"{process.name}-pages": ([_page(path) for path in process.paths], ["limit", "secure"]),
+    }
+    return {
+        name: {
+            "rule": " || ".join(rules),
+            "entryPoints": ["web"],
+            "service": process.name,
+            "middlewares": [*middlewares, "compress", "retry"],
+        }
+        for name, (rules, middlewares) in chains.items()
+        if rules
+    }
+
+
+def _beneath(path: str) -> str:
+    return f"Path(`{path}`) || PathPrefix(`{path}/`)"
+
+
+def _page(path: str) -> str:
+    return f"PathPrefix(`{path}`)" if path.endswith("/") and path != "/" else f"Path(`{path}`)"
+
+
+def _middlewares(rate: int) -> Document:
+    return {
+        "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s"}},
+        "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{API}/$1"}},
+        "secure": {
+            "headers": {
+                "frameDeny": True,
+                "contentTypeNosniff": True,
+                "referrerPolicy": "same-origin",
+                "customResponseHeaders": {"Server": "", "X-Powered-By": ""},
+                # Services speak to one another with these; from outside they would be somebody else's word.
+                "customRequestHeaders": {"Valerix-Deadline-Ms": "", "Valerix-On-Behalf-Of": ""},
+            }
+        },
+        "strict": {"headers": {"contentSecurityPolicy": "default-src 'none'; frame-ancestors 'none'"}},
+        "compress": {"compress": {"minResponseBodyBytes": 1024, "excludedContentTypes": ["text/event-stream"]}},
+        # Only connections that could not be made are tried again: nothing is ever sent twice.
+        "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
+    }
+
+
+def _balancer(process: Process, urls: list[str]) -> Document:
+    return {
+        "loadBalancer": {
+            "servers": [{"url": url} for url in urls],
+            "healthCheck": {
+                "path": process.health,
+                "interval": "1s",
+                "unhealthyInterval": "250ms",
+                "timeout": "3s",  # a saturated service answers late; taking it out would make it worse
+            },
+            "serversTransport": "pooled",
+        }
+    }
+
+
+def binary() -> Path:
+    return Path(sysconfig.get_path("scripts")) / "traefik"
+
+
+def _write(file: Path, document: Document) -> None:
+    """By replacement: Traefik watches the folder and must never read half a file."""
+    building = file.with_suffix(".new")
+    building.write_text(yaml.safe_dump(document, sort_keys=False))
+    building.rename(file)
+
+
+class _Backend(msgspec.Struct, rename="camel"):
+    name: str
+    server_status: dict[str, str] = {}
+
+
+async def unreachable_backends(metrics_port: int) -> list[str]:
+    """Addresses the gateway does not send requests to (yet)."""
+    _, body = await http_get(metrics_port, "/api/http/services?per_page=1000")
+    backends = msgspec.json.decode(body, type=list[_Backend])
+    return [url for backend in backends for url, status in backend.server_status.items() if status != "UP"]
