@@ -27,7 +27,7 @@ app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 def main() -> None:
     """One line for what the user can mend, a traceback only for our own mistakes."""
     try:
-        app()
+        app(prog_name="valerix")
     except LauncherError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

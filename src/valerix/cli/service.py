@@ -26,7 +26,7 @@ def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(
         raise LauncherError(f"There is no service {name!r}; there are: {', '.join(NAMES)}")
     state = control.running(data_dir.resolve())
     settings = (_beside(state, name) if state else {}) | inherited()
-    command = [sys.executable, "-m", "valerix.cli.serve", name]
+    command = [sys.executable, "-P", "-m", "valerix.cli.serve", name]
     sys.stdout.flush()
     os.execve(sys.executable, command, settings)  # noqa: S606 - our own interpreter and module
 

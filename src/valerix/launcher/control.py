@@ -37,7 +37,7 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
     rotate(stray)
     with stray.open("ab") as output:
         launcher = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()],
+            [sys.executable, "-P", "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

