@@ -2,7 +2,7 @@
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,15 +13,32 @@ T = TypeVar("T")
 MAX_ERRORS = 50
 
 
-def decode(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+def decode(
+    decoder: "msgspec.json.Decoder[T]", body: bytes, more: Callable[[Any], list[FieldError]] = lambda raw: []
+) -> T:
     """The fast path is one C call; only a bad body pays for the search of all its faults.
 
+    `more` finds what the type cannot say, and is asked only about bad bodies.
     Raises Invalid (400): malformed JSON, or a pointer for each bad field.
     """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise invalid(decoder.type, msgspec.json.decode(body), str(error)) from None
+        raw = parse(body)
+        problem = invalid(decoder.type, raw, str(error))
+        problem.extra["errors"] += more(raw)
+        raise problem from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The body is not JSON: {error}") from None
+
+
+def parse(body: bytes) -> Any:
+    """The bare value of a JSON body. A decoder that finds a wrong type may stop before it meets a syntax error.
+
+    Raises Invalid.
+    """
+    try:
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"The body is not JSON: {error}") from None
 

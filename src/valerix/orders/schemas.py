@@ -59,14 +59,7 @@ _place_decoder = msgspec.json.Decoder(PlaceOrderBody)
 
 def decode_place(body: bytes) -> PlaceOrderBody:
     """The body of "place". Raises Invalid with a pointer for each bad field, whichever form was meant."""
-    try:
-        decoded = _place_decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raw = msgspec.json.decode(body)
-        invalid = validation.invalid(PlaceOrderBody, raw, str(error))
-        raise Invalid(invalid.detail, [*invalid.extra["errors"], *_form_errors(raw)]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"The body is not JSON: {error}") from None
+    decoded = validation.decode(_place_decoder, body, _form_errors)
     if errors := _form_errors(_plain(decoded)):
         raise Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
     return decoded

@@ -1,0 +1,104 @@
+"""The coalescer: one path for one and for many."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.problems import Unavailable
+
+
+class Recorder:
+    """Doubles numbers; notes each batch; stands still while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run(self, batch: list[int]) -> Sequence[int | Exception]:
+        self.batches.append(batch)
+        await self.gate.wait()
+        return [ValueError(f"bad {n}") if n < 0 else n * 2 for n in batch]
+
+
+async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> None:
+    recorder = Recorder()
+    door = Coalescer(recorder.run, lanes=1)
+    assert await asyncio.gather(*(door.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
+    assert recorder.batches == [list(range(10))]
+
+
+async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, lanes=1, max_batch=3)
+    first = asyncio.create_task(door.submit(0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rest = [asyncio.create_task(door.submit(n)) for n in range(1, 6)]
+    await asyncio.sleep(0)
+    recorder.gate.set()
+    assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10]
+    assert recorder.batches == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_ones_error_is_not_the_neighbours() -> None:
+    door = Coalescer(Recorder().run, lanes=1)
+    good, bad, other = await asyncio.gather(*(door.submit(n) for n in (1, -1, 2)), return_exceptions=True)
+    assert (good, other) == (2, 4)
+    assert isinstance(bad, ValueError)
+
+
+async def test_a_failing_batch_fails_for_all_of_it_and_the_lane_goes_on() -> None:
+    calls = 0
+
+    async def run(batch: list[int]) -> Sequence[int | Exception]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ConnectionError("gone")
+        return batch
+
+    door = Coalescer(run, lanes=1)
+    results = await asyncio.gather(door.submit(1), door.submit(2), return_exceptions=True)
+    assert all(isinstance(result, ConnectionError) for result in results)
+    assert await door.submit(3) == 3
+
+
+async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
+    async def run(batch: list[int]) -> Sequence[int | Exception]:
+        return batch[1:]
+
+    with pytest.raises(RuntimeError, match="came back with"):
+        await Coalescer(run, lanes=1).submit(1)
+
+
+async def test_a_full_house_refuses_before_any_work() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, lanes=1, max_batch=1, max_waiting=2)
+    running = [asyncio.create_task(door.submit(0))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running += [asyncio.create_task(door.submit(n)) for n in (1, 2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await door.submit(3)
+    recorder.gate.set()
+    assert await asyncio.gather(*running) == [0, 2, 4]
+    assert 3 not in [n for batch in recorder.batches for n in batch]
+
+
+async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, lanes=1)
+    leaving, staying = asyncio.create_task(door.submit(1)), asyncio.create_task(door.submit(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    leaving.cancel()
+    recorder.gate.set()
+    assert await staying == 4
+    assert recorder.batches == [[1, 2]]

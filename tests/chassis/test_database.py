@@ -1,0 +1,119 @@
+"""Lanes, transactions, lost connections and migrations on a real PostgreSQL."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.conftest import free_port
+from valerix.chassis.database import CommitOutcomeUnknown, Database, DatabaseUnavailable, MigrationChanged, migrate
+
+KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+async def test_a_transaction_commits_whole_or_not_at_all(database_url: Callable[..., str]) -> None:
+    async with Database.open(database_url(), 1) as database:
+        async with database.connection() as lane:
+            await lane.execute("CREATE TABLE t (n int)")
+        with pytest.raises(RuntimeError):
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO t VALUES (1)")
+                raise RuntimeError
+        async with database.connection() as lane:
+            assert await lane.fetchval("SELECT count(*) FROM t") == 0
+
+
+async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_url: Callable[..., str]) -> None:
+    url = database_url()
+    async with Database.open(url, 1) as database:
+        with pytest.raises(CommitOutcomeUnknown):
+            async with database.connection() as lane:
+                assassin = await asyncpg.connect(url)
+                await assassin.execute(KILL)
+                await assassin.close()
+                await lane.execute("SELECT 1")
+        async with database.connection() as lane:
+            assert await lane.fetchval("SELECT 1") == 1
+
+
+async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_url: Callable[..., str]) -> None:
+    url = database_url()
+    attempts = 0
+
+    async def work(lane: asyncpg.Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            lane.terminate()
+        return int(await lane.fetchval("SELECT 7"))
+
+    async with Database.open(url, 1) as database:
+        assert await database.repeat(work) == 7
+    assert attempts == 3
+
+
+async def test_no_database_is_said_to_be_no_database() -> None:
+    async with Database.open(f"postgresql://u:p@127.0.0.1:{free_port()}/d", 1) as database:
+        for _ in range(3):  # a lane that could not connect is not lost
+            with pytest.raises(DatabaseUnavailable):
+                async with database.connection():
+                    pass
+
+
+async def test_a_cancelled_statement_does_not_poison_its_lane(database_url: Callable[..., str]) -> None:
+    async with Database.open(database_url(), 1) as database:
+
+        async def sleep() -> None:
+            async with database.connection() as lane:
+                await lane.execute("SELECT pg_sleep(30)")
+
+        task = asyncio.create_task(sleep())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with database.connection() as lane:
+            assert await lane.fetchval("SELECT 1") == 1
+
+
+async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> None:
+    async with Database.open(database_url(), 2) as database:
+        async with database.connection() as lane:
+            await lane.execute("CREATE TABLE t (n int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)")
+        met = asyncio.Barrier(2)
+        crossed = False
+
+        async def add(first: int, second: int) -> None:
+            async def work(tx: asyncpg.Connection) -> None:
+                nonlocal crossed
+                await tx.execute("UPDATE t SET v = v + 1 WHERE n = $1", first)
+                if not crossed:  # both hold their first row before either asks for its second
+                    await met.wait()
+                    crossed = True
+                await tx.execute("UPDATE t SET v = v + 1 WHERE n = $1", second)
+
+            await database.retry(work)
+
+        await asyncio.gather(add(1, 2), add(2, 1))
+        async with database.connection() as lane:
+            assert [row["v"] for row in await lane.fetch("SELECT v FROM t ORDER BY n")] == [2, 2]
+
+
+async def test_migrations_apply_once_in_order_and_may_not_change(
+    database_url: Callable[..., str], tmp_path: Path
+) -> None:
+    url = database_url()
+    (tmp_path / "0002_fill.sql").write_text("INSERT INTO t VALUES (1);")
+    (tmp_path / "0001_initial.sql").write_text("CREATE TABLE t (n int);")
+    results = await asyncio.gather(*(migrate(url, tmp_path) for _ in range(4)))
+    assert sorted(name for names in results for name in names) == ["0001_initial.sql", "0002_fill.sql"]
+    (tmp_path / "0001_initial.sql").write_text("CREATE TABLE t (n bigint);")
+    with pytest.raises(MigrationChanged):
+        await migrate(url, tmp_path)
+
+
+async def test_readiness_names_the_missing_tables(database_url: Callable[..., str]) -> None:
+    async with Database.open(database_url("orders"), 1) as database:
+        assert await database.missing_tables(["orders", "order_events", "nowhere"]) == ["nowhere"]

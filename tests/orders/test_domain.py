@@ -1,0 +1,90 @@
+"""The order's rules, without any I/O."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from valerix.contracts.commands import PricedProduct
+from valerix.orders import domain
+from valerix.orders.domain import TRANSITIONS, IllegalTransition, NotChargeable, Order, OrderLine
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
+
+
+def order(*lines: OrderLine, on_shortage: str = "hold", status: str = "pending", attempts: int = 0) -> Order:
+    made = Order("id", "CUST-001", list(lines) or [OrderLine("A", 2)], "card_ok", on_shortage, NOW, NOW)
+    made.status, made.attempts = status, attempts
+    return made
+
+
+@pytest.mark.parametrize("old", TRANSITIONS)
+@pytest.mark.parametrize("new", TRANSITIONS)
+def test_an_order_moves_along_the_table_and_nowhere_else(old: str, new: str) -> None:
+    moving = order(status=old)
+    if new in TRANSITIONS[old]:
+        moving.move(new, LATER)
+        assert (moving.status, moving.version, moving.updated_at) == (new, 2, LATER)
+    else:
+        with pytest.raises(IllegalTransition):
+            moving.move(new, LATER)
+        assert (moving.status, moving.version, moving.updated_at) == (old, 1, NOW)
+
+
+def test_nothing_follows_an_end() -> None:
+    assert all(not TRANSITIONS[end] for end in ("completed", "failed", "cancelled"))
+
+
+def test_prices_come_from_the_reservation_and_fix_the_total() -> None:
+    priced = order(OrderLine("A", 2), OrderLine("B", 1), OrderLine("A", 3))
+    priced.price([PricedProduct("A", "Apple", 50, "USD"), PricedProduct("B", "Bean", 7, "USD")])
+    assert (priced.total_minor, priced.currency) == (5 * 50 + 7, "USD")
+    assert [line.name for line in priced.lines] == ["Apple", "Bean", "Apple"]
+
+
+@pytest.mark.parametrize(
+    "products",
+    [
+        [PricedProduct("A", "Apple", 50, "USD"), PricedProduct("B", "Bean", 7, "EUR")],
+        [PricedProduct("A", "Apple", 10**12, "USD"), PricedProduct("B", "Bean", 7, "USD")],
+    ],
+    ids=["two currencies", "absurd total"],
+)
+def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> None:
+    with pytest.raises(NotChargeable):
+        order(OrderLine("A", 2), OrderLine("B", 1)).price(products)
+
+
+@pytest.mark.parametrize(
+    ("on_shortage", "status", "due_in"),
+    [
+        ("hold", "pending", timedelta(minutes=30)),
+        ("backorder", "pending", timedelta(seconds=30)),
+        ("reject", "failed", None),
+    ],
+)
+def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
+    decision = domain.short_of_stock(order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30))
+    assert (decision.status, decision.due_in) == (status, due_in)
+    assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")
+
+
+def test_only_held_orders_expire_and_backorders_do_not() -> None:
+    held, backorder, delayed = order(), order(on_shortage="backorder"), order()
+    held.error_code = backorder.error_code = "insufficient_stock"
+    delayed.error_code = "inventory_unavailable"
+    assert (held.expires, backorder.expires, delayed.expires) == (True, False, False)
+
+
+@given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
+def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jitter: float) -> None:
+    decision = domain.delayed(order(attempts=attempts), "code", "message", jitter)
+    assert decision.due_in is not None
+    assert timedelta(seconds=0.5) <= decision.due_in <= timedelta(seconds=domain.MAX_BACKOFF_SECONDS)
+
+
+@pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
+def test_a_delay_changes_no_state(status: str) -> None:
+    assert domain.delayed(order(status=status), "code", "message", 0.5).status == status

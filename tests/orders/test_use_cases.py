@@ -1,0 +1,160 @@
+"""Orders on a real database: acceptance, fences and answers. The services behind are real processes in tests/system."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from valerix.chassis.database import Database
+from valerix.contracts.commands import Allocation
+from valerix.orders import domain, repository
+from valerix.orders.domain import Decision, Order, OrderLine
+from valerix.orders.repository import Accepting, Finished
+from valerix.orders.schemas import view
+from valerix.orders.use_cases import new_order
+
+LEASE = timedelta(seconds=20)
+
+
+@pytest.fixture
+async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
+    async with Database.open(database_url("orders"), 4) as opened:
+        yield opened
+
+
+def accepting(key: bytes | None = None, product: str = "PROD-001") -> Accepting:
+    order = new_order("CUST-001", [OrderLine(product, 2)], "card_ok", "hold", None)
+    return Accepting(order, key, b"fingerprint", "t" * 32, msgspec.json.encode(view(order)).decode())
+
+
+def finishing(order: Order, decision: Decision, answer: int | None = None) -> Finished:
+    if decision.status == "confirmed":
+        order.allocations, order.total_minor, order.currency = [Allocation("PROD-001", "W", 2)], 5, "USD"
+    order.move(decision.status, datetime.now(UTC))
+    order.error_code = decision.error_code
+    data = msgspec.json.encode(view(order)).decode()
+    return Finished(order, decision.event, data, "[]", decision.due_in, "t" * 32, answer, None)
+
+
+async def accept(database: Database, *wanted: Accepting) -> set[str]:
+    return await database.repeat(lambda tx: repository.insert_orders(tx, wanted, LEASE))
+
+
+async def finish(database: Database, *finished: Finished) -> set[str]:
+    return await database.repeat(lambda tx: repository.finish_orders(tx, finished))
+
+
+async def claim(database: Database, limit: int = 100) -> list[Order]:
+    return await database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+
+
+async def make_due(database: Database) -> None:
+    async with database.connection() as tx:
+        await tx.execute("UPDATE orders SET due_at = now() WHERE due_at IS NOT NULL")
+
+
+async def test_one_key_makes_one_order_even_within_one_batch(database: Database) -> None:
+    twins = [accepting(b"same"), accepting(b"same"), accepting(b"other"), accepting(None), accepting(None)]
+    assert len(await accept(database, *twins)) == 4
+
+
+async def test_inserting_again_after_an_unknown_outcome_changes_nothing(database: Database) -> None:
+    wanted = accepting(b"key")
+    assert await accept(database, wanted) == {wanted.order.id}
+    assert await accept(database, wanted) == set()
+    async with database.connection() as tx:
+        (known,) = await repository.list_known(tx, [wanted.order.id], [])
+        assert known.order == wanted.order
+        assert len(await repository.list_events(tx, wanted.order.id)) == 1
+
+
+async def test_ids_with_quotes_and_backslashes_are_stored_as_they_are(database: Database) -> None:
+    strange = 'a"b\\c{d},e'
+    wanted = accepting(product=strange)
+    await accept(database, wanted)
+    async with database.connection() as tx:
+        order = await repository.find_order(tx, wanted.order.id, None)
+        assert order is not None
+        assert order.lines[0].product_id == strange
+        assert await tx.fetchval("SELECT product_ids FROM orders") == [strange]
+
+
+async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None:
+    wanted = accepting()
+    await accept(database, wanted)
+    await make_due(database)
+    (taken,) = await claim(database)
+    assert await finish(database, finishing(wanted.order, domain.confirmed(), 201)) == set()
+    assert await finish(database, finishing(taken, domain.failed("unknown_product", "x"), 422)) == {taken.id}
+    async with database.connection() as tx:
+        (known,) = await repository.list_known(tx, [taken.id], [])
+    assert (known.order.status, known.answer_status) == ("failed", 422)
+
+
+async def test_a_due_order_is_claimed_once(database: Database) -> None:
+    await accept(database, *[accepting() for _ in range(10)])
+    assert await claim(database) == []
+    await make_due(database)
+    first, second = await claim(database, 6), await claim(database, 6)
+    assert len(first) == 6
+    assert len(second) == 4
+    assert not {o.id for o in first} & {o.id for o in second}
+
+
+async def test_the_first_definite_answer_stays_for_ever(database: Database) -> None:
+    wanted = accepting(b"key")
+    await accept(database, wanted)
+    held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
+    await finish(database, finishing(wanted.order, domain.confirmed(), 201))
+    async with database.connection() as tx:
+        (known,) = await repository.list_known(tx, [], [b"key"])
+    assert (known.order.status, known.answer_status, known.answer_body) == ("confirmed", 409, '{"first": true}')
+
+
+async def test_the_answer_is_the_confirming_event_byte_for_byte(database: Database) -> None:
+    wanted = accepting(b"key")
+    await accept(database, wanted)
+    finished = finishing(wanted.order, domain.confirmed(), 201)
+    await finish(database, finished)
+    async with database.connection() as tx:
+        (known,) = await repository.list_known(tx, [], [b"key"])
+    assert known.answer_body == finished.data
+
+
+async def test_versions_have_no_gap_when_passes_race(database: Database) -> None:
+    wanted = accepting()
+    await accept(database, wanted)
+    for _ in range(3):
+        await make_due(database)
+        (taken,) = await claim(database)
+        stale = msgspec.convert(msgspec.to_builtins(taken), Order)
+        assert await finish(database, finishing(taken, domain.delayed(taken, "c", "m", 0)))
+        assert not await finish(database, finishing(stale, domain.delayed(stale, "c", "m", 0)))
+    async with database.connection() as tx:
+        versions = [row["version"] for row in await repository.list_events(tx, wanted.order.id)]
+    assert versions == [1, 2, 3, 4]
+
+
+async def test_lists_page_on_the_id_and_filter_by_everything(database: Database) -> None:
+    wanted = [accepting(product=f"PROD-{i % 2}") for i in range(5)]
+    await accept(database, *wanted)
+    ids = sorted((a.order.id for a in wanted), reverse=True)
+    nothing = dict.fromkeys(["after", "owner_id", "status", "product_id", "search", "first", "last"])
+
+    async def listed(**given: object) -> list[str]:
+        filters = {"limit": 10, "ascending": False, **nothing, **given}
+        async with database.connection() as tx:
+            return [o.id for o in await repository.list_orders(tx, **filters)]  # type: ignore[arg-type]  # a test's dict
+
+    assert await listed() == ids
+    assert await listed(limit=2) == ids[:2]
+    assert await listed(after=ids[1]) == ids[2:]
+    assert await listed(ascending=True) == ids[::-1]
+    assert await listed(owner_id="CUST-002") == []
+    assert len(await listed(product_id="PROD-0")) == 3
+    assert await listed(search=ids[3].upper()) == [ids[3]]
+    assert len(await listed(search="PROD-1", status="pending")) == 2
+    assert await listed(last=ids[-1]) == []
+    assert await listed(first=ids[0]) == ids[:1]
