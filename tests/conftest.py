@@ -18,10 +18,23 @@ import pytest
 
 from valerix.chassis.database import migrate
 from valerix.chassis.provision import provision
-from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, cluster_for
+from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, cluster_for, url
 from valerix.launcher.processes import dies_with_launcher
 
 PASSWORD = "only-for-this-test-run"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}
 """Tests kill processes, never the machine: what is written but not synced survives that."""
 
@@ -37,7 +50,7 @@ class PostgresServer:
 
     @property
     def superuser_url(self) -> str:
-        return self.cluster.url(SUPERUSER, PASSWORD, "postgres")
+        return url(self.cluster.port, SUPERUSER, PASSWORD, "postgres")
 
     def start(self) -> None:
         self.cluster.prepare_start()
@@ -69,7 +82,7 @@ class PostgresServer:
             self._templates.add(role)
         name = f"{role}_{next(self._numbers)}"
         run_blocking(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{role}" OWNER "{role}"'))
-        return name, self.cluster.url(role, PASSWORD, name)
+        return name, url(self.cluster.port, role, PASSWORD, name)
 
     def drop(self, database: str) -> None:
         run_blocking(self._execute(f'DROP DATABASE "{database}" WITH (FORCE)'))
@@ -78,7 +91,7 @@ class PostgresServer:
         run_blocking(provision(self.superuser_url, {role: PASSWORD}))
         if service:
             folder = resources.files(f"valerix.{service}") / "migrations"
-            run_blocking(migrate(self.cluster.url(role, PASSWORD, role), folder))
+            run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), folder))
 
     async def _execute(self, statement: str) -> None:
         connection = await asyncpg.connect(self.superuser_url)

@@ -21,6 +21,7 @@ app.command()(status.status)
 app.command("logs")(logs.show_logs)
 app.command()(service.serve)
 app.command()(data.migrate)
+app.command()(data.seed)
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 

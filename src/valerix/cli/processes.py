@@ -7,14 +7,13 @@ import msgspec
 import typer
 
 from valerix.cli.options import DataDir
-from valerix.cli.summary import print_summary
-from valerix.launcher import control, stack
+from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.ports import check_replicas, free_ports
 from valerix.launcher.programs import Plan
 from valerix.launcher.settings import configured_ports, gateway_settings
-from valerix.launcher.state import Phase, StackState
+from valerix.launcher.state import StackState
+from valerix.launcher.summary import print_summary
 from valerix.launcher.topology import GATEWAY
 
 
@@ -37,14 +36,7 @@ def up(
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
-        _in_foreground(plan)
-
-
-def _in_foreground(plan: Plan) -> None:
-    terminal = Terminal([Output.LAUNCHER, *(instance.name for instance in plan.instances)])
-    state = stack.run(plan, terminal, print_summary)
-    if state.phase is Phase.FAILED:
-        raise LauncherError(control.explain_failure(state))
+        control.become_launcher(plan)
 
 
 def _plan(

@@ -12,7 +12,7 @@ from valerix.launcher import control
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import free_port
-from valerix.launcher.programs import Plan, cluster_of, environment
+from valerix.launcher.programs import Plan, environment
 from valerix.launcher.settings import gateway_settings
 from valerix.launcher.state import StackState
 from valerix.launcher.topology import SERVICES, Instance
@@ -36,4 +36,4 @@ def _beside(state: StackState, name: str) -> dict[str, str]:
     plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, gateway=gateway_settings())
     instance = Instance(f"{name}-by-hand", name, free_port())
     print(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
-    return environment(instance, plan, Credentials(state.data_dir), cluster_of(plan)[0])
+    return environment(instance, plan, Credentials(state.data_dir))

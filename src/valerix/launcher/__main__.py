@@ -1,4 +1,4 @@
-"""The launcher in the background: `python -m valerix.launcher '<plan as JSON>'`."""
+"""The launcher process: `python -m valerix.launcher '<plan as JSON>' [--foreground]`."""
 
 import sys
 from pathlib import Path
@@ -6,19 +6,32 @@ from pathlib import Path
 import msgspec
 
 from valerix.launcher import stack
+from valerix.launcher.control import explain_failure
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.programs import Plan
-from valerix.launcher.state import Phase
+from valerix.launcher.state import Phase, StackState
+from valerix.launcher.summary import print_summary
 
 
 def main() -> int:
-    plan = msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda kind, text: Path(text))
+    plan = msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda _, text: Path(text))
     try:
-        state = stack.run(plan, terminal=None, on_ready=lambda _: None)
+        state = _run(plan, foreground="--foreground" in sys.argv)
     except LauncherError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the file the launcher's own output goes to
+        print(error, file=sys.stderr)  # noqa: T201 - a command of its own
         return 1
     return 1 if state.phase is Phase.FAILED else 0
+
+
+def _run(plan: Plan, *, foreground: bool) -> StackState:
+    if not foreground:
+        return stack.run(plan, None, lambda _: None)
+    terminal = Terminal([Output.LAUNCHER, *(instance.name for instance in plan.instances)])
+    state = stack.run(plan, terminal, print_summary)
+    if state.phase is Phase.FAILED:
+        raise LauncherError(explain_failure(state))
+    return state
 
 
 if __name__ == "__main__":

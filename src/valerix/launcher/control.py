@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -30,6 +31,16 @@ def running(data_dir: Path) -> StackState | None:
     return state if state and state.is_alive else None
 
 
+def become_launcher(plan: Plan) -> NoReturn:
+    """The terminal's own process from now on, until Ctrl-C."""
+    sys.stdout.flush()
+    os.execve(sys.executable, [*_command(plan), "--foreground"], inherited())  # noqa: S606 - our own module
+
+
+def _command(plan: Plan) -> list[str]:
+    return [sys.executable, "-P", "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()]
+
+
 def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> StackState:
     """Return when the stack is ready. Raises LauncherError with the reason and the last words when it is not."""
     stray = file_of(plan.data_dir, "launcher-errors")
@@ -37,7 +48,7 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
     rotate(stray)
     with stray.open("ab") as output:
         launcher = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()],
+            _command(plan),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,4 +1,4 @@
-"""Secrets and keys of one data directory: made once, readable by their owner only, never printed but two logins."""
+"""Secrets of one data directory: made once, readable by their owner only; only the demo logins are ever printed."""
 
 import contextlib
 import os
@@ -6,10 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
-from valerix.chassis.auth import generate_key
-from valerix.launcher.topology import DATABASE_NAMES, ISSUERS
+from valerix.launcher.topology import DATABASE_NAMES
 
 
 class Credentials:
@@ -52,30 +49,18 @@ class Credentials:
     def signing_key_file(self, issuer: str) -> Path:
         return self._folder / f"{issuer}.jwk"
 
-    def make_keys(self) -> None:
-        """One private key per issuer; the public halves of all of them in one file."""
-        public = [self._public_half(issuer) for issuer in ISSUERS]
-        _write(self.keys_file, msgspec.json.encode({"keys": public}))
-
-    def _public_half(self, issuer: str) -> dict[str, str]:
-        stored = self._read_or_make(
-            self.signing_key_file(issuer), lambda: msgspec.json.encode(generate_key(f"valerix:{issuer}")[0])
-        )
-        private = msgspec.json.decode(stored, type=dict[str, str])
-        return {name: value for name, value in private.items() if name != "d"}
-
     def _secret(self, name: str, length: int = 24) -> str:
-        return self._read_or_make(self._folder / name, lambda: secrets.token_urlsafe(length).encode()).decode()
+        return self.read_or_make(self._folder / name, lambda: secrets.token_urlsafe(length).encode()).decode()
 
-    def _read_or_make(self, file: Path, make: Callable[[], bytes]) -> bytes:
+    def read_or_make(self, file: Path, make: Callable[[], bytes]) -> bytes:
         with contextlib.suppress(FileNotFoundError):
             return file.read_bytes()
         content = make()
-        _write(file, content)
+        write_secret(file, content)
         return content
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_secret(file: Path, content: bytes) -> None:
     """All or nothing, durable before anything depends on it."""
     building = file.with_suffix(".new")
     building.unlink(missing_ok=True)

@@ -1,26 +1,57 @@
-"""What has to be in the databases before the services start: roles, tables, and the demo data of a first look."""
+"""What has to be in the databases before the services start: roles, tables, an administrator, demo data.
+
+A short-lived process of its own, so that the launcher need not carry the services' code for the rest of its life:
+`python -m valerix.launcher.databases '<job as JSON>'`. It begins when a line arrives on standard input.
+"""
 
 import asyncio
+import sys
 from importlib import resources
+from pathlib import Path
+
+import msgspec
 
 from valerix.chassis.database import migrate
 from valerix.chassis.provision import provision
+from valerix.inventory import demo as inventory_demo
+from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials
-from valerix.launcher.errors import LauncherError
-from valerix.launcher.postgres import SUPERUSER, Cluster
+from valerix.launcher.job import Job, Seed
+from valerix.users import demo as users_demo
 
 
-async def prepare(cluster: Cluster, credentials: Credentials) -> dict[str, list[str]]:
-    """Roles, databases and tables, brought up to date; the migrations applied now, by service."""
+async def prepare(job: Job) -> None:
+    """Everything asked for; safe to run again."""
+    credentials = Credentials(job.data_dir)
     passwords = credentials.database_passwords
-    await provision(cluster.url(SUPERUSER, credentials.superuser_password, "postgres"), passwords)
-    applied = await asyncio.gather(*(_migrate(cluster, name, password) for name, password in passwords.items()))
-    return dict(zip(passwords, applied, strict=True))
+    urls = {name: postgres.url(job.port, name, password, name) for name, password in passwords.items()}
+    await provision(postgres.url(job.port, postgres.SUPERUSER, credentials.superuser_password, "postgres"), passwords)
+    await asyncio.gather(*(_migrate(service, url) for service, url in urls.items()))
+    if job.seed is not Seed.NOTHING:
+        await _seed(urls, credentials, demo=job.seed is Seed.DEMO)
 
 
-async def _migrate(cluster: Cluster, service: str, password: str) -> list[str]:
-    try:
-        folder = resources.files(f"valerix.{service}") / "migrations"
-        return await migrate(cluster.url(service, password, service), folder)
-    except Exception as error:
-        raise LauncherError(f"The database of {service} could not be migrated: {error}") from error
+async def _migrate(service: str, url: str) -> None:
+    for name in await migrate(url, resources.files(f"valerix.{service}") / "migrations"):
+        print(f"{service}: applied {name}", flush=True)  # noqa: T201 - a command of its own
+
+
+async def _seed(urls: dict[str, str], credentials: Credentials, *, demo: bool) -> None:
+    await users_demo.seed(
+        urls["users"],
+        demo_password=credentials.demo_password,
+        admin_password=credentials.admin_password,
+        demo=demo,
+    )
+    if demo:
+        await inventory_demo.seed(urls["inventory"])
+
+
+def main() -> None:
+    job = msgspec.json.decode(sys.argv[1], type=Job, dec_hook=lambda _, text: Path(text))
+    if sys.stdin.readline():
+        asyncio.run(prepare(job))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,42 +1,34 @@
-"""Work on the databases alone: on those of a running stack, or on a server started for it."""
+"""Preparing the databases without a stack: on the server of one that runs, or on one started for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
 from pathlib import Path
-from typing import TypeVar
 
-from valerix.launcher import ports
+from valerix.launcher import job, ports
 from valerix.launcher.control import running
 from valerix.launcher.credentials import Credentials
+from valerix.launcher.job import Job, Seed
 from valerix.launcher.logs import Output
-from valerix.launcher.postgres import Cluster
 from valerix.launcher.programs import CLUSTER, Plan, cluster_of, programs
 from valerix.launcher.settings import configured_ports, gateway_settings
 from valerix.launcher.state import only_launcher
 from valerix.launcher.supervisor import Supervisor
 from valerix.launcher.topology import POSTGRES
 
-T = TypeVar("T")
-Work = Callable[[Cluster, Credentials], Awaitable[T]]
 
-
-def run(data_dir: Path, work: Work[T]) -> T:
-    """Raises LauncherError when there is no server and none can be started."""
-    state = running(data_dir)
-    plan = Plan(data_dir=data_dir, ports=state.ports if state else configured_ports(), gateway=gateway_settings())
-    if state:
-        return asyncio.run(_on_running(plan, work))
-    data_dir.mkdir(parents=True, exist_ok=True)
+def prepare(data_dir: Path, seed: Seed) -> None:
+    """Raises LauncherError when there is no server and none can be started, or the work fails."""
+    if state := running(data_dir):
+        asyncio.run(_work(Job(data_dir, state.ports[POSTGRES], seed)))
+        return
+    data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    plan = Plan(data_dir=data_dir, ports=configured_ports(), gateway=gateway_settings())
     with only_launcher(data_dir):
         ports.check_port(plan.ports, POSTGRES)
-        return asyncio.run(_on_own(plan, work))
+        asyncio.run(_work_on_own_server(plan, seed))
 
 
-async def _on_running(plan: Plan, work: Work[T]) -> T:
-    return await work(cluster_of(plan)[0], Credentials(plan.data_dir))
-
-
-async def _on_own(plan: Plan, work: Work[T]) -> T:
+async def _work_on_own_server(plan: Plan, seed: Seed) -> None:
     credentials, (cluster, _), output = Credentials(plan.data_dir), cluster_of(plan), Output(plan.data_dir, None)
     if not cluster.exists:
         cluster.initialise(credentials.superuser_password)
@@ -46,7 +38,16 @@ async def _on_own(plan: Plan, work: Work[T]) -> T:
     supervisor.reached(CLUSTER)
     try:
         await supervisor.ready(POSTGRES)
-        return await work(cluster, credentials)
+        await _work(Job(plan.data_dir, cluster.port, seed))
     finally:
         await supervisor.stop()
         output.close()
+
+
+async def _work(task: Job) -> None:
+    async with job.started(task) as process:
+        await job.finish(process, _print)
+
+
+def _print(output: bytes) -> None:
+    sys.stdout.write(output.decode(errors="replace"))

@@ -36,6 +36,10 @@ DURABLE: Mapping[str, str] = {
 }
 
 
+def url(port: int, role: str, password: str, database: str) -> str:
+    return f"postgresql://{role}:{password}@127.0.0.1:{port}/{database}"
+
+
 @dataclass(frozen=True)
 class Account:
     """PostgreSQL refuses to run as root; then it runs as this one."""
@@ -151,9 +155,6 @@ class Cluster:
         except FileNotFoundError:
             return False
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-    def url(self, role: str, password: str, database: str) -> str:
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}"
 
 
 def _is_postgres(pid: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+STOP_AT_ONCE = signal.SIGKILL
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded before any fork: the child may do next to nothing
 

@@ -50,7 +50,7 @@ def programs(plan: Plan, credentials: Credentials, cluster: Cluster) -> list[Pro
     return [
         _postgres(plan, cluster),
         _valkey(plan, credentials),
-        *(_service(instance, plan, credentials, cluster) for instance in services),
+        *(_service(instance, plan, credentials) for instance in services),
         _gateway(plan),
     ]
 
@@ -100,7 +100,7 @@ def access_log(data_dir: Path) -> Path:
     return data_dir / "logs" / "access.log"
 
 
-def _service(instance: Instance, plan: Plan, credentials: Credentials, cluster: Cluster) -> Program:
+def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Program:
     process = topology.BY_NAME[instance.process]
     peers = [one.name for one in plan.instances if one.process in process.peers]
     return Program(
@@ -108,7 +108,7 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials, cluster: 
         instance.port,
         [sys.executable, "-P", "-m", "valerix.cli.serve", process.name],
         health.http(instance.port, process.health),
-        spawn_options={"env": inherited() | environment(instance, plan, credentials, cluster)},
+        spawn_options={"env": inherited() | environment(instance, plan, credentials)},
         needs=frozenset(process.needs),
         uses=frozenset({*peers, *process.needs}),
         # The gateway has stopped before: nobody is left who would have to notice a drain.
@@ -116,7 +116,7 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials, cluster: 
     )
 
 
-def environment(instance: Instance, plan: Plan, credentials: Credentials, cluster: Cluster) -> dict[str, str]:
+def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dict[str, str]:
     """The settings of one service instance; each is told only what it needs to know."""
     process = topology.BY_NAME[instance.process]
     settings = {
@@ -130,7 +130,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials, cluste
         settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))
     if process.database:
         password = credentials.database_passwords[process.database]
-        settings["database_url"] = cluster.url(process.database, password, process.database)
+        settings["database_url"] = postgres.url(plan.ports[POSTGRES], process.database, password, process.database)
     if "psp" in (process.name, *process.peers):
         settings["psp_secret"] = credentials.psp_secret
     if process.name == "psp":

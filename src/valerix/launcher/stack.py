@@ -6,10 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
-from valerix.launcher import databases, logs, ports, processes
+from valerix.launcher import job, logs, ports, processes
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.job import Job, PreparationFailed, Seed
+from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
@@ -78,7 +81,10 @@ class Stack:
     def fail(self, error: Exception) -> None:
         self._output.say(f"failed: {error}")
         self.state.error = str(error)
-        self.state.failed_process = error.name if isinstance(error, StartupFailed) else ""
+        if isinstance(error, StartupFailed):
+            self.state.failed_process = error.name
+        if isinstance(error, PreparationFailed):
+            self.state.failed_process = job.NAME
         self.report(Phase.FAILED)
 
     async def run(self) -> None:
@@ -88,7 +94,7 @@ class Stack:
         for sent in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
         credentials = Credentials(self._plan.data_dir)
-        credentials.make_keys()
+        make_keys(credentials)
         cluster, notice = cluster_of(self._plan)
         if notice:
             self.state.notices.append(notice)
@@ -120,14 +126,14 @@ class Stack:
 
     async def _start(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
         supervisor.start()
-        if not cluster.exists:
-            self._output.say("making the database cluster")
-            await asyncio.to_thread(cluster.initialise, credentials.superuser_password)
-        supervisor.reached(CLUSTER)
-        await supervisor.ready(POSTGRES)
-        for service, applied in (await databases.prepare(cluster, credentials)).items():
-            if applied:
-                self._output.say(f"migrated {service}: {', '.join(applied)}")
+        seed = Seed.DEMO if self._plan.demo else Seed.ADMINISTRATOR
+        async with job.started(Job(self._plan.data_dir, cluster.port, seed)) as preparing:
+            if not cluster.exists:
+                self._output.say("making the database cluster")
+                await asyncio.to_thread(cluster.initialise, credentials.superuser_password)
+            supervisor.reached(CLUSTER)
+            await supervisor.ready(POSTGRES)
+            await job.finish(preparing, partial(self._output.write, job.NAME))
         supervisor.reached(DATABASES)
         await supervisor.all_ready()
         await self._balancer_ready()

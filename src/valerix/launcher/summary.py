@@ -6,7 +6,8 @@ from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS
 
 CUSTOMER, CUSTOMER_NUMBER = "ada@demo.valerix.example", "CUST-001"
 OPERATOR = "operator@demo.valerix.example"
-ADMINISTRATOR = "admin@demo.valerix.example"
+DEMO_ADMINISTRATOR = "admin@demo.valerix.example"
+ADMINISTRATOR = "admin@valerix.example"
 
 
 def gateway_url(state: StackState) -> str:
@@ -15,7 +16,7 @@ def gateway_url(state: StackState) -> str:
 
 def print_summary(state: StackState) -> None:
     for line in summary(state):
-        print(line, flush=True)
+        print(line, flush=True)  # noqa: T201 - what the commands end with
 
 
 def summary(state: StackState) -> list[str]:
@@ -30,14 +31,15 @@ def summary(state: StackState) -> list[str]:
         f"  API        {url}/api/v1",
         f"  reference  {url}/docs",
         f"  gateway    {metrics}/dashboard/  {metrics}/metrics",
-        f"  admin      {ADMINISTRATOR}  {credentials.admin_password}",
     ]
     if not state.demo:
-        return lines
+        return [*lines, f"  admin      {ADMINISTRATOR}  password {credentials.admin_password}"]
     return [
         *lines,
-        f"  operator   {OPERATOR}  {credentials.demo_password}",
-        f"  customer   {CUSTOMER}  {credentials.demo_password}  ({CUSTOMER_NUMBER})",
+        f"  customer   {CUSTOMER} ({CUSTOMER_NUMBER})",
+        f"  operator   {OPERATOR}",
+        f"  admin      {DEMO_ADMINISTRATOR}",
+        f"  password   {credentials.demo_password}  (all three)",
         "",
         "Place an order:",
         "",
