@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from valerix.chassis import openapi
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import CallFailed, HttpClient
 from valerix.chassis.resilience import Deadline
@@ -73,10 +74,10 @@ def health_routes(service: Drainable, essentials: Mapping[str, Check], downstrea
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     @get("/openapi.json", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
-    def openapi(request: Request[Any, Any, Any]) -> dict[str, Any]:
-        return request.app.openapi_schema.to_schema()
+    def description(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return openapi.document(request.app)
 
-    return [health, ready, deep, metrics, openapi]
+    return [health, ready, deep, metrics, description]
 
 
 def _answer(service: Drainable, checks: dict[str, CheckResult]) -> Response[Health]:

@@ -14,13 +14,9 @@ from typing import Any, TypeVar
 import structlog
 from litestar import Litestar, Request
 from litestar.di import Provide
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Receive, Send
 
-from valerix import __version__
-from valerix.chassis import door, resilience, telemetry
+from valerix.chassis import door, openapi, resilience, telemetry
 from valerix.chassis.auth import KeyRing, Principal, Verifier, require
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
@@ -101,6 +97,7 @@ class Service:
         try:
             if self._in_flight > self.settings.max_in_flight and scope["path"] not in UNSHED:
                 raise Unavailable("Too many requests are being worked on")  # noqa: TRY301 - answered like any problem
+            door.refuse_nul(scope)
             if route is not None:
                 await exchange.respond(await self._handle_raw(route, scope, headers, receive))
             else:
@@ -158,6 +155,8 @@ class Service:
         for handler in handlers:
             if "access" not in handler.opt:
                 raise TypeError(f"{handler} declares no access=")
+            if handler.opt["access"]:
+                handler.security = [openapi.BEARER]
         return Litestar(
             route_handlers=handlers,
             dependencies={
@@ -168,16 +167,7 @@ class Service:
             guards=[self._guard],
             exception_handlers={Exception: door.litestar_problem},
             logging_config=None,
-            openapi_config=OpenAPIConfig(
-                title=f"Valerix {self.name}",
-                version=__version__,
-                path="/schema",
-                render_plugins=[JsonRenderPlugin()],
-                components=Components(
-                    security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
-                ),
-                use_handler_docstrings=True,
-            ),
+            openapi_config=openapi.config(self.name),
         )
 
     def _guard(self, connection: Any, handler: Any) -> None:
