@@ -1,0 +1,57 @@
+"""The accounts a new stack begins with."""
+
+from typing import Final, NamedTuple
+
+from valerix.chassis.database import Database
+from valerix.contracts.roles import ADMIN, CUSTOMER, OPERATOR
+from valerix.users import domain, repository
+from valerix.users.passwords import hash_password
+from valerix.users.use_cases import NewUser, add_user
+
+DOMAIN: Final = "demo.valerix.example"
+
+
+class Account(NamedTuple):
+    email: str
+    name: str
+    role: str = CUSTOMER
+    status: str = domain.ACTIVE
+
+
+CUSTOMERS: Final = (
+    Account(f"ada@{DOMAIN}", "Ada Lovelace"),
+    Account(f"grace@{DOMAIN}", "Grace Hopper"),
+    Account(f"alan@{DOMAIN}", "Alan Turing"),
+    Account(f"edsger@{DOMAIN}", "Edsger Dijkstra"),
+    Account(f"barbara@{DOMAIN}", "Barbara Liskov"),
+    Account(f"donald@{DOMAIN}", "Donald Knuth"),
+    Account(f"frances@{DOMAIN}", "Frances Allen"),
+    Account(f"tony@{DOMAIN}", "Tony Hoare"),
+    Account(f"margaret@{DOMAIN}", "Margaret Hamilton"),
+    Account(f"mallory@{DOMAIN}", "Mallory Grey", status=domain.SUSPENDED),
+)
+"""In the order of their numbers, CUST-001 …"""
+
+ADMINISTRATOR: Final = Account("admin@valerix.example", "Administrator", ADMIN)
+DEMO_ADMINISTRATOR: Final = Account(f"admin@{DOMAIN}", "Demo Administrator", ADMIN)
+DEMO_OPERATOR: Final = Account(f"operator@{DOMAIN}", "Demo Operator", OPERATOR)
+
+
+async def seed(database_url: str, *, demo_password: str, admin_password: str, demo: bool) -> None:
+    """Make the administrator, and with `demo` the demo accounts, whose one password is `demo_password`.
+
+    All or nothing; an account that exists (or whose customer number is taken) is left as it is.
+    """
+    accounts = [DEMO_ADMINISTRATOR, DEMO_OPERATOR, *CUSTOMERS] if demo else [ADMINISTRATOR]
+    numbers = {account: domain.customer_number(place) for place, account in enumerate(CUSTOMERS, 1)}
+    async with Database.open(database_url, lanes=1) as database, database.transaction() as tx:
+        taken = await repository.list_taken_emails(tx, [account.email for account in accounts])
+        missing = [account for account in accounts if account.email not in taken]
+        if not missing:
+            return
+        if demo:
+            await repository.skip_customer_numbers(tx, len(CUSTOMERS))
+        password_hash = hash_password(demo_password if demo else admin_password)
+        for email, name, role, status in missing:
+            number = numbers.get(Account(email, name, role, status))
+            await add_user(tx, NewUser(email, name, password_hash, role, status, number))

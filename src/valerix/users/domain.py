@@ -1,0 +1,93 @@
+"""The user: somebody who signs in. A customer is a user with a customer number. No I/O, no clock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from valerix.chassis.problems import Conflict, Forbidden, NotFound, Unauthenticated
+from valerix.contracts.roles import CUSTOMER
+
+ACTIVE: Final = "active"
+SUSPENDED: Final = "suspended"
+
+
+class EmailTaken(Conflict):
+    code, title = "email_taken", "The e-mail address cannot be used"
+
+    def __init__(self) -> None:
+        super().__init__("An account with this e-mail address exists; sign in or use another one")
+
+
+class LoginRefused(Unauthenticated):
+    """One answer for every reason: it must not tell which addresses have an account."""
+
+    code, title = "login_refused", "Sign-in refused"
+
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong")
+
+
+class UserNotFound(NotFound):
+    code, title = "user_not_found", "No such user"
+
+    def __init__(self) -> None:
+        super().__init__("There is no user with this id")
+
+
+class CustomerNotFound(NotFound):
+    code, title = "customer_not_found", "No such customer"
+
+    def __init__(self) -> None:
+        super().__init__("There is no customer with this number")
+
+
+class OwnAccount(Forbidden):
+    code, title = "own_account", "Not on your own account"
+
+    def __init__(self) -> None:
+        super().__init__("Ask another administrator: suspending yourself could leave nobody who can undo it")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    email: str
+    name: str
+    role: str
+    status: str
+    customer_number: str | None
+    """Null for staff."""
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def may_sign_in(self) -> bool:
+        """A suspended customer may: to see their orders. What they may not is place one (see `standing`)."""
+        return self.status == ACTIVE or self.role == CUSTOMER
+
+
+def normal_email(text: str) -> str:
+    """The form in which addresses are stored and compared."""
+    return text.strip().lower()
+
+
+def normal_name(text: str) -> str:
+    return " ".join(text.split())
+
+
+def customer_number(sequence: int) -> str:
+    """`CUST-001`, …, `CUST-999`, `CUST-1000`."""
+    return f"CUST-{sequence:03d}"
+
+
+def standing(status: str | None) -> str | None:
+    """Why a customer with this status may not order (`unknown` without one), or None when they may."""
+    if status is None:
+        return "unknown"
+    return None if status == ACTIVE else status
+
+
+def event_type(role: str, what: str) -> str:
+    """`customer.registered`, `customer.updated`; the same of `user` for staff, whom no other service knows."""
+    return f"{'customer' if role == CUSTOMER else 'user'}.{what}"

@@ -1,0 +1,185 @@
+"""All SQL of the users service: one function, one statement."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from asyncpg import Record
+
+from valerix.chassis.database import Transaction
+from valerix.users.domain import EmailTaken, User
+
+_COLUMNS = "id::text, email, name, role, status, customer_number, version, created_at, updated_at"
+
+
+async def next_customer_number(tx: Transaction) -> int:
+    """A number nobody had before; a registration that fails leaves a gap."""
+    number: int = await tx.fetchval("SELECT nextval('customer_numbers')")
+    return number
+
+
+async def skip_customer_numbers(tx: Transaction, last: int) -> None:
+    """Numbers up to `last` are given by hand. Takes effect at once, like all sequences."""
+    await tx.execute(
+        "SELECT setval('customer_numbers', greatest($1, (SELECT last_value FROM customer_numbers)))",
+        last,
+    )
+
+
+async def insert_user(
+    tx: Transaction,
+    user_id: str,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    status: str,
+    customer_number: str | None,
+    password_hash: str,
+) -> User | None:
+    """None when the e-mail address (or the customer number) belongs to somebody else."""
+    row = await tx.fetchrow(
+        f"""
+        INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
+        ON CONFLICT DO NOTHING
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - a constant list of columns
+        user_id,
+        email,
+        name,
+        role,
+        status,
+        customer_number,
+        password_hash,
+    )
+    return _user(row) if row else None
+
+
+async def append_event(
+    tx: Transaction, user_id: str, version: int, kind: str, data: str, actor: str, trace: str
+) -> None:
+    """`data`: JSON."""
+    await tx.execute(
+        "INSERT INTO user_events (user_id, version, type, data, actor, trace_id) VALUES ($1, $2, $3, $4, $5, $6)",
+        user_id,
+        version,
+        kind,
+        data,
+        actor,
+        trace,
+    )
+
+
+async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | None:
+    """The user with this address and the hash of their password."""
+    row = await tx.fetchrow(f"SELECT {_COLUMNS}, password_hash FROM users WHERE email = $1", email)  # noqa: S608 - as above
+    return (_user(row), row["password_hash"]) if row else None
+
+
+async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:
+    """The user, if `viewer` (a user id; None: anybody's) may see it."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",  # noqa: S608 - as above
+        user_id,
+        viewer,
+    )
+    return _user(row) if row else None
+
+
+async def update_profile(tx: Transaction, user_id: str, name: str, email: str, version: int | None) -> User | None:
+    """None when it is not at `version` any more. Raises EmailTaken."""
+    try:
+        row = await tx.fetchrow(
+            f"""
+            UPDATE users SET name = $2, email = $3, version = version + 1, updated_at = now()
+            WHERE id = $1 AND ($4::integer IS NULL OR version = $4)
+            RETURNING {_COLUMNS}
+            """,  # noqa: S608 - as above
+            user_id,
+            name,
+            email,
+            version,
+        )
+    except asyncpg.UniqueViolationError:
+        raise EmailTaken from None
+    return _user(row) if row else None
+
+
+async def update_status(tx: Transaction, user_id: str, status: str) -> User | None:
+    """None when it has this status already, or is not there."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE users SET status = $2, version = version + 1, updated_at = now()
+        WHERE id = $1 AND status <> $2
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - as above
+        user_id,
+        status,
+    )
+    return _user(row) if row else None
+
+
+async def list_users(
+    tx: Transaction, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
+) -> list[User]:
+    """Newest first, from below `before`; `search` is part of a name or address, or a whole customer number."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM users
+        WHERE ($2::uuid IS NULL OR id < $2)
+          AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(email, lower($3)) > 0
+               OR customer_number = upper($3))
+          AND ($4::text IS NULL OR role = $4)
+          AND ($5::text IS NULL OR status = $5)
+        ORDER BY users.id DESC
+        LIMIT $1
+        """,  # noqa: S608 - as above
+        limit,
+        before,
+        search,
+        role,
+        status,
+    )
+    return [_user(row) for row in rows]
+
+
+async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
+    """Those of `emails` that have an account."""
+    return {row["email"] for row in await tx.fetch("SELECT email FROM users WHERE email = ANY($1::text[])", emails)}
+
+
+async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:
+    """The customer, if `viewer` (a customer number; None: anybody's) may see them."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",  # noqa: S608 - as above
+        number,
+        viewer,
+    )
+    return _user(row) if row else None
+
+
+async def list_customer_statuses(tx: Transaction, numbers: Sequence[str]) -> list[str | None]:
+    """The status of each customer in the order asked for; None where there is none."""
+    rows = await tx.fetch(
+        """
+        SELECT u.status FROM unnest($1::text[]) WITH ORDINALITY AS asked(number, place)
+        LEFT JOIN users u ON u.customer_number = asked.number
+        ORDER BY asked.place
+        """,
+        numbers,
+    )
+    return [row["status"] for row in rows]
+
+
+def _user(row: Record) -> User:
+    return User(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        role=row["role"],
+        status=row["status"],
+        customer_number=row["customer_number"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

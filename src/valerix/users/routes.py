@@ -1,0 +1,177 @@
+"""HTTP in, use case, HTTP out."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, get, post, put
+from litestar.params import Parameter
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from valerix.chassis import pagination, versioning
+from valerix.chassis.auth import Principal
+from valerix.chassis.raw import RawRoute, command_route
+from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
+from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
+from valerix.users import metrics
+from valerix.users.domain import User
+from valerix.users.schemas import (
+    ChangeStatusBody,
+    ChangeUserBody,
+    CustomerView,
+    LoginBody,
+    PublicKeys,
+    RegisterBody,
+    Role,
+    SignedIn,
+    Status,
+    UserView,
+    customer_view,
+    user_view,
+)
+from valerix.users.tokens import TTL_SECONDS, public_keys
+from valerix.users.use_cases import Users
+
+USERS = "/api/v1/users"
+CUSTOMERS = "/api/v1/customers"
+NO_STORE = {"Cache-Control": "no-store"}
+IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=20, description="ETag of what was read")]
+
+
+# --- signing up and in
+
+
+@post(USERS + "/register", access=PUBLIC, tags=["users"], operation_id="register")
+async def register(users: Users, data: RegisterBody) -> Response[UserView]:
+    """Make a customer account."""
+    user = await users.register(data.name, data.email, data.password)
+    headers = {"Location": f"{USERS}/{user.id}", **versioning.etag(user.version), **NO_STORE}
+    return Response(user_view(user), status_code=201, headers=headers)
+
+
+@post(USERS + "/login", access=PUBLIC, tags=["users"], operation_id="login", status_code=200)
+async def login(users: Users, data: LoginBody) -> Response[SignedIn]:
+    """Get an access token; send it as `Authorization: Bearer …`."""
+    user, token = await users.login(data.email, data.password)
+    return Response(SignedIn(token, "Bearer", TTL_SECONDS, user_view(user)), headers=NO_STORE)
+
+
+@get("/.well-known/jwks.json", access=PUBLIC, tags=["users"], operation_id="getPublicKeys", sync_to_thread=False)
+def get_public_keys(keys_file: Path) -> Response[PublicKeys]:
+    """The public keys that verify access tokens (RFC 7517)."""
+    return Response(PublicKeys(public_keys(keys_file)), headers={"Cache-Control": "public, max-age=60"})
+
+
+# --- users
+
+
+@get(USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself")
+async def get_me(users: Users, principal: Principal) -> Response[UserView]:
+    """The caller."""
+    return _user_response(await users.get(principal.subject, principal.subject))
+
+
+@get(USERS + "/{user_id:uuid}", access=ANYONE, tags=["users"], operation_id="getUser")
+async def get_user(users: Users, principal: Principal, user_id: UUID) -> Response[UserView]:
+    """One user: oneself, or anybody for an administrator."""
+    return _user_response(await users.get(str(user_id), _viewer(principal)))
+
+
+@put(USERS + "/{user_id:uuid}", access=ANYONE, tags=["users"], operation_id="changeUser")
+async def change_user(
+    users: Users, principal: Principal, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
+) -> Response[UserView]:
+    """Change name and e-mail address: one's own, or anybody's for an administrator."""
+    changed = await users.change(
+        str(user_id),
+        data.name,
+        data.email,
+        version=versioning.expected_version(if_match),
+        viewer=_viewer(principal),
+        actor=principal.subject,
+    )
+    return _user_response(changed)
+
+
+@put(USERS + "/{user_id:uuid}/status", access=ADMINS, tags=["users"], operation_id="changeUserStatus")
+async def change_status(
+    users: Users, principal: Principal, user_id: UUID, data: ChangeStatusBody
+) -> Response[UserView]:
+    """Suspend or reinstate. A suspended customer may sign in but not order; suspended staff may do neither."""
+    return _user_response(await users.change_status(str(user_id), data.status, principal.subject))
+
+
+@get(USERS, access=ADMINS, tags=["users"], operation_id="listUsers")
+async def list_users(
+    users: Users,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    q: Annotated[str | None, Parameter(max_length=100, description="part of name or e-mail, or a number")] = None,
+    role: Role | None = None,
+    status: Status | None = None,
+) -> pagination.Page[UserView]:
+    """Users, newest first."""
+    before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
+    rows = await users.search(limit=limit + 1, before=before, search=q, role=role, status=status)
+    return pagination.page([user_view(user) for user in rows], limit, lambda user: pagination.encode_cursor(user.id))
+
+
+# --- customers
+
+
+@get(CUSTOMERS + "/{customer_id:str}", access=ANYONE | SERVICES, tags=["customers"], operation_id="getCustomer")
+async def get_customer(users: Users, principal: Principal, customer_id: str) -> CustomerView:
+    """One customer by number: oneself, or anybody for staff."""
+    return customer_view(await users.get_customer(customer_id, _viewer_number(principal)))
+
+
+@get(
+    CUSTOMERS + "/{customer_id:str}/validate",
+    access=ANYONE | SERVICES,
+    tags=["customers"],
+    operation_id="validateCustomer",
+)
+async def validate_customer(users: Users, principal: Principal, customer_id: str) -> CustomerStanding:
+    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+    return await users.validate_customer(customer_id, _viewer_number(principal))
+
+
+def check_route(users: Users) -> RawRoute:
+    """The internal list of the same question."""
+    return command_route(CHECK_CUSTOMERS, SERVICES, CheckCustomers, users.check_customers)
+
+
+@get("/actuator/prometheus", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+def get_actuator() -> Response[bytes]:
+    return Response(metrics.actuator_text(), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = [
+    register,
+    login,
+    get_public_keys,
+    get_me,
+    get_user,
+    change_user,
+    change_status,
+    list_users,
+    get_customer,
+    validate_customer,
+    get_actuator,
+]
+
+
+# --- pieces
+
+
+def _viewer(principal: Principal) -> str | None:
+    return None if principal.role == ADMIN else principal.subject
+
+
+def _viewer_number(principal: Principal) -> str | None:
+    """A customer without a number sees nobody, not everybody."""
+    return principal.owner_id or "" if principal.role == CUSTOMER else None
+
+
+def _user_response(user: User) -> Response[UserView]:
+    return Response(user_view(user), headers={**versioning.etag(user.version), **NO_STORE})

@@ -1,0 +1,98 @@
+"""Bodies of the users API: what comes in, with its limits, and what goes out."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from valerix.users.domain import User
+from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
+
+Email = Annotated[
+    str,
+    # The HTML standard's form, with at least one dot in the domain.
+    msgspec.Meta(max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"),
+]
+Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
+
+Role = Literal["customer", "operator", "admin"]
+Status = Literal["active", "suspended"]
+
+
+class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    name: Name
+    email: Email
+    password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+
+
+class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    email: Annotated[str, msgspec.Meta(max_length=254)]
+    password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+
+
+class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    name: Name
+    email: Email
+
+
+class ChangeStatusBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    status: Status
+
+
+class UserView(msgspec.Struct, frozen=True, rename="camel"):
+    """A user as the API shows it; also the data of its events."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    status: str
+    customer_id: str | None
+    """Null for staff."""
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
+    access_token: str
+    token_type: str
+    expires_in: int
+    """Seconds."""
+    user: UserView
+
+
+class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
+    """A customer as those see it who serve them."""
+
+    customer_id: str
+    name: str
+    email: str
+    status: str
+    created_at: datetime
+
+
+class PublicKeys(msgspec.Struct, frozen=True):
+    """RFC 7517 key set."""
+
+    keys: list[dict[str, str]]
+
+
+def user_view(user: User) -> UserView:
+    return UserView(
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        status=user.status,
+        customer_id=user.customer_number,
+        version=user.version,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
+
+
+def customer_view(user: User) -> CustomerView:
+    """Only of a user with a customer number."""
+    assert user.customer_number is not None  # noqa: S101 - looked up by it
+    return CustomerView(user.customer_number, user.name, user.email, user.status, user.created_at)

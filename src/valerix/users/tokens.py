@@ -1,0 +1,42 @@
+"""Access tokens for people, and the public keys that verify them."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer
+from valerix.chassis.settings import SettingsError
+from valerix.users import metrics
+from valerix.users.domain import User
+
+TTL_SECONDS: Final = 600
+PUBLIC_PARTS: Final = frozenset({"kty", "crv", "x", "kid", "alg", "use"})
+
+
+class AccessTokens:
+    """Signs with the people's issuer's key. Raises SettingsError when given another's."""
+
+    def __init__(self, key_file: Path | None) -> None:
+        if key_file is None:
+            raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
+        self._issuer = TokenIssuer(key_file)
+        if self._issuer.issuer != PEOPLE_ISSUER:
+            raise SettingsError(f"{key_file} holds a key of {self._issuer.issuer}, not of {PEOPLE_ISSUER}")
+
+    def issue(self, user: User) -> str:
+        """A token that lets `user` in everywhere for TTL_SECONDS."""
+        metrics.tokens_issued.inc()
+        return self._issuer.issue(
+            subject=user.id,
+            role=user.role,
+            audience=PUBLIC_AUDIENCE,
+            ttl_seconds=TTL_SECONDS,
+            owner_id=user.customer_number,
+        )
+
+
+def public_keys(keys_file: Path) -> list[dict[str, str]]:
+    """The trusted keys as they are now; whatever else the file may hold stays inside."""
+    jwks = msgspec.json.decode(keys_file.read_bytes(), type=dict[str, list[dict[str, str]]])
+    return [{name: value for name, value in jwk.items() if name in PUBLIC_PARTS} for jwk in jwks["keys"]]

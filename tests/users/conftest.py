@@ -1,0 +1,68 @@
+"""A real users service on a database of its own, with the demo accounts in it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+from asyncpg.connection import Connection
+
+from tests.conftest import PostgresServer
+from tests.services import Api, Identities, Process, running
+from valerix.users import demo
+
+DEMO_PASSWORD = "demo password 1"
+
+
+@pytest.fixture(scope="session")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    return Identities(tmp_path_factory.mktemp("users"))
+
+
+@pytest.fixture(scope="session")
+def users_url(postgres: PostgresServer) -> Iterator[str]:
+    name, url = postgres.fresh_database("users")
+    yield url
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def service(users_url: str, identities: Identities) -> Iterator[Process]:
+    """One process for all tests of this folder; its rows are new for each (see `seeded`)."""
+    with running("users", identities, database_url=users_url) as process:
+        yield process
+
+
+@pytest.fixture
+async def empty(users_url: str) -> str:
+    connection = await asyncpg.connect(users_url)
+    await connection.execute("TRUNCATE users, user_events; ALTER SEQUENCE customer_numbers RESTART")
+    await connection.close()
+    return users_url
+
+
+@pytest.fixture
+async def seeded(empty: str) -> str:
+    await demo.seed(empty, demo_password=DEMO_PASSWORD, admin_password="unused here", demo=True)
+    return empty
+
+
+@pytest.fixture
+async def api(service: Process, seeded: str) -> AsyncIterator[Api]:
+    async with Api.open(service.url) as api:
+        yield api
+
+
+@pytest.fixture
+async def database(seeded: str) -> AsyncIterator[Connection]:
+    """For looking at the rows behind the API's back."""
+    connection = await asyncpg.connect(seeded)
+    yield connection
+    await connection.close()
+
+
+async def login(api: Api, name: str, password: str = DEMO_PASSWORD) -> str:
+    """An access token of a demo account."""
+    answer = await api.post("/api/v1/users/login", {"email": f"{name}@{demo.DOMAIN}", "password": password})
+    assert answer.status == 200, answer.body
+    token: str = answer.json["accessToken"]
+    return token

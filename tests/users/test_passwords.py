@@ -1,0 +1,91 @@
+"""What is accepted as a password, and how much of it is worked on at once."""
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from valerix.chassis.problems import FieldError, Invalid, Unavailable
+from valerix.users import passwords
+from valerix.users.passwords import COMMON, MIN_LENGTH, PasswordPool, check_acceptable, hash_password
+
+GOOD = "correct horse battery"
+
+
+def test_the_list_of_common_passwords_holds_none_that_is_refused_for_its_length() -> None:
+    assert [word for word in COMMON if len(word) < MIN_LENGTH or word != word.lower()] == []
+
+
+@pytest.mark.parametrize("easy", ["Password123", "ada@example.com", "aaaaaaaaaaaa", "abcabcabcabc"])
+def test_what_is_guessed_first_is_refused_with_a_pointer(easy: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_acceptable(easy, "ada@example.com")
+    (error,) = refused.value.extra["errors"]
+    assert isinstance(error, FieldError)
+    assert error.pointer == "/password"
+
+
+def test_an_ordinary_passphrase_is_accepted() -> None:
+    check_acceptable(GOOD, "ada@example.com")
+
+
+def test_a_hash_is_argon2id_with_the_parameters_we_promise_and_a_salt_of_its_own() -> None:
+    first, second = hash_password(GOOD), hash_password(GOOD)
+    assert first.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert first != second
+    assert GOOD not in first
+
+
+async def test_only_the_right_password_matches() -> None:
+    async with PasswordPool.open(1, 8) as pool:
+        hashed = await pool.hash(GOOD)
+        assert await pool.verify(hashed, GOOD)
+        assert not await pool.verify(hashed, GOOD + "!")
+
+
+async def test_a_password_matches_however_its_accents_are_composed() -> None:
+    async with PasswordPool.open(1, 8) as pool:
+        hashed = await pool.hash("caf\u00e9 au lait!")
+        assert await pool.verify(hashed, "cafe\u0301 au lait!")
+
+
+async def test_without_a_hash_one_is_verified_all_the_same_and_never_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[str] = []
+
+    def always(hashed: str, _: str) -> bool:
+        verified.append(hashed)
+        return True
+
+    monkeypatch.setattr(passwords, "_verify", always)
+    async with PasswordPool.open(1, 8) as pool:
+        assert not await pool.verify(None, GOOD)
+    assert [hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for hashed in verified] == [True]
+
+
+async def test_hashing_leaves_the_event_loop_free() -> None:
+    async with PasswordPool.open(1, 64) as pool:
+        hashing = asyncio.gather(*(pool.hash(GOOD) for _ in range(20)))
+        longest = 0.0
+        while not hashing.done():
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before)
+        await hashing
+    assert longest < 0.5
+
+
+async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() -> None:
+    release = threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        pool = PasswordPool(executor, limit=3, decoy=hash_password(GOOD))
+        executor.submit(release.wait)
+        waiting = [asyncio.create_task(pool.hash(GOOD)) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as refused:
+            await pool.hash(GOOD)
+        assert refused.value.headers["Retry-After"]
+        release.set()
+        assert len(await asyncio.gather(*waiting)) == 3
+        assert await pool.hash(GOOD)
