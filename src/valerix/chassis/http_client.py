@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, RequestError
+from pyreqwest.exceptions import RequestError
 from pyreqwest.response import Response
 
 from valerix.chassis import resilience, telemetry
@@ -127,20 +127,24 @@ class HttpClient:
             url = self._urls[(first + attempt) % len(self._urls)]
             try:
                 status, content = await self._send_once(method, url + path, body, remaining, headers)
-            except (ConnectError, ConnectTimeoutError) as error:
+            except RequestError as error:
+                if not _never_connected(error):
+                    raise self._unknown(error, remaining) from error
                 if attempt + 1 < len(self._urls):
                     continue
                 raise NotSent(self.dependency, "cannot be connected to") from error
-            except TimeoutError as error:
-                raise OutcomeUnknown(self.dependency, f"no answer within {remaining:.1f} s") from error
-            except RequestError as error:
-                raise OutcomeUnknown(self.dependency, "the connection was lost") from error
             if status == 503:
                 raise NotSent(self.dependency, "overloaded or not ready")
             if status >= 500:
                 raise OutcomeUnknown(self.dependency, f"answered {status}")
             return status, content
         raise NotSent(self.dependency, "has no address")
+
+    def _unknown(self, error: RequestError, waited: float) -> OutcomeUnknown:
+        late = isinstance(error, TimeoutError)
+        return OutcomeUnknown(
+            self.dependency, f"no answer within {waited:.1f} s" if late else "the connection was lost"
+        )
 
     async def _send_once(
         self, method: str, url: str, body: bytes | None, remaining: float, headers: Mapping[str, str] | None
@@ -167,6 +171,15 @@ class HttpClient:
             return answer.decode(content)
         except msgspec.MsgspecError as error:
             raise OutcomeUnknown(self.dependency, "the answer cannot be read") from error
+
+
+def _never_connected(error: RequestError) -> bool:
+    """Whether no byte can have reached the other side.
+
+    The library's ConnectError also covers connections lost after the request was sent; its causes tell them apart.
+    """
+    causes = (error.details or {}).get("causes") or []
+    return any(cause["message"] == "client error (Connect)" for cause in causes)
 
 
 def _problem(content: bytes) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""One stack for all system tests that do not stop it; two replicas of orders and inventory, because races need two."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.stack import Stack
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """An empty data directory with a space in its path, reachable by the account PostgreSQL runs as."""
+    yield from _temporary()
+
+
+def _temporary() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="valerix test "))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    for folder in _temporary():
+        started = Stack(folder)
+        try:
+            started.up("--replicas", "inventory=2", "--replicas", "orders=2")
+            yield started
+        finally:
+            started.down()

@@ -1,0 +1,189 @@
+"""A whole stack as its user starts it, and the truth underneath: the databases and the provider's ledger."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from tests.services import Answer, Api, eventually
+
+ROOT = Path(__file__).parents[2]
+ADA = "ada@demo.valerix.example"
+GRACE = "grace@demo.valerix.example"
+OPERATOR = "operator@demo.valerix.example"
+UP_SECONDS = 180
+
+
+class Stack:
+    """A data directory with a stack in it; `cli` runs the product's own commands on it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=UP_SECONDS, check=False)
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        return done
+
+    def up(self, *options: str) -> str:
+        """What `up` printed."""
+        return self.cli("up", "--detach", "--ports", "auto", *options).stdout
+
+    def down(self) -> str:
+        return self.cli("down").stdout
+
+    @property
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = json.loads((self.data_dir / "run" / "state.json").read_text())
+        return state
+
+    @property
+    def url(self) -> str:
+        """The gateway."""
+        return f"http://127.0.0.1:{self.state['ports']['gateway']}"
+
+    def service_url(self, name: str) -> str:
+        """A service's own door, past the gateway."""
+        return f"http://127.0.0.1:{self.state['processes'][name]['port']}"
+
+    def pid(self, process: str) -> int:
+        pid: int = self.state["processes"][process]["identity"]["pid"]
+        return pid
+
+    def secret(self, name: str) -> str:
+        return (self.data_dir / "secrets" / name).read_text()
+
+    @asynccontextmanager
+    async def api(self, email: str | None = ADA) -> AsyncIterator[Api]:
+        """The gateway, signed in as `email`."""
+        async with Api.open(self.url) as guest:
+            token = None if email is None else await self._sign_in(guest, email)
+        async with Api.open(self.url, token) as api:
+            yield api
+
+    async def _sign_in(self, guest: Api, email: str) -> str:
+        body = {"email": email, "password": self.secret("demo")}
+        answer = await guest.post("/api/v1/users/login", body)
+        assert answer.status == 200, answer.body
+        token: str = answer.json["accessToken"]
+        return token
+
+    # --- the truth
+
+    async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
+        """Rows as the service's own role sees them."""
+        port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
+        connection = await asyncpg.connect(f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}")
+        try:
+            return [dict(row) for row in await connection.fetch(query, *arguments)]
+        finally:
+            await connection.close()
+
+    async def ledger(self) -> dict[str, Any]:
+        """The provider's own account of everything."""
+        async with Api.open(self.service_url("psp"), self.secret("psp")) as provider:
+            answer = await provider.get("/v1/ledger")
+        assert answer.status == 200, answer.body
+        ledger: dict[str, Any] = answer.json
+        return ledger
+
+    async def counts(self) -> dict[str, int]:
+        """How many rows there are of everything an order can leave behind."""
+        tables = {
+            "orders": ("orders", "order_events"),
+            "inventory": ("reservations", "movements"),
+            "payments": ("payments", "payment_events", "refunds"),
+        }
+        found = {}
+        for database, names in tables.items():
+            for name in names:
+                (row,) = await self.rows(database, f"SELECT count(*) AS n FROM {name}")  # noqa: S608 - names are ours
+                found[name] = row["n"]
+        found["ledger"] = (await self.ledger())["lines"]
+        return found
+
+    async def stock(self, sku: str) -> tuple[int, int]:
+        """(on hand, reserved) over all warehouses."""
+        (row,) = await self.rows(
+            "inventory", "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1", sku
+        )
+        return row["h"], row["r"]
+
+
+async def place(api: Api, lines: dict[str, int], customer: str = "CUST-001", **more: Any) -> Answer:
+    """One order; `key=` becomes the Idempotency-Key."""
+    headers = {"Idempotency_Key": more.pop("key")} if "key" in more else {}
+    items = [{"productId": sku, "quantity": quantity} for sku, quantity in lines.items()]
+    return await api.post("/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers)
+
+
+async def new_product(operator: Api, sku: str, units: int, price: int = 1000) -> None:
+    """A product nobody else in the run uses, all its stock in one warehouse."""
+    body = {
+        "productId": sku,
+        "name": f"Test {sku}",
+        "price": {"amountMinor": price, "currency": "USD"},
+        "initialStock": [{"warehouseId": "WH-EAST", "quantity": units}],
+    }
+    answer = await operator.post("/api/v1/products", body)
+    assert answer.status == 201, answer.body
+
+
+async def settled(stack: Stack, seconds: float = 60) -> None:
+    """Until nothing is on its way any more: no pending order but held ones, no payment without an outcome."""
+    pending = "SELECT 1 FROM orders WHERE status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'"
+    processing = "SELECT 1 FROM payments WHERE status = 'processing'"
+
+    async def nothing_open() -> bool:
+        return not await stack.rows("orders", pending) and not await stack.rows("payments", processing)
+
+    await eventually(nothing_open, seconds)
+
+
+async def assert_sound(stack: Stack) -> None:
+    """Orders, stock and money agree: no lost order, no oversell, no double charge (ARCHITECTURE.md, invariants)."""
+    orders = {str(row["id"]): row for row in await stack.rows("orders", "SELECT * FROM orders")}
+    charges = {charge["reference"]: charge for charge in (await stack.ledger())["charges"]}
+    payments = {str(row["order_id"]): row for row in await stack.rows("payments", "SELECT * FROM payments")}
+    for charge in charges.values():
+        assert charge.get("captures", 0) <= 1, f"charged twice: {charge}"
+    for order_id, order in orders.items():
+        payment = payments.get(order_id)
+        charge = charges.get(payment["provider_reference"] or order_id) if payment else None
+        kept = (
+            charge["amountMinor"] - charge.get("refundedMinor", 0) if charge and charge["status"] == "captured" else 0
+        )
+        due = order["total_minor"] if order["status"] in ("confirmed", "processing", "shipped", "completed") else 0
+        assert kept == due, f"order {order_id} is {order['status']} and {kept} is kept, not {due}"
+    await _assert_stock_adds_up(stack, orders)
+    gaps = await stack.rows(
+        "orders",
+        "SELECT order_id FROM order_events GROUP BY order_id HAVING count(*) <> max(version) OR min(version) <> 1",
+    )
+    assert not gaps
+
+
+async def _assert_stock_adds_up(stack: Stack, orders: dict[str, dict[str, Any]]) -> None:
+    drift = await stack.rows(
+        "inventory",
+        """
+        SELECT s.sku, s.warehouse_id FROM stock s LEFT JOIN LATERAL (
+            SELECT coalesce(sum(on_hand_delta), 0) AS h, coalesce(sum(reserved_delta), 0) AS r, count(*) AS n,
+                   coalesce(max(seq), 0) AS last
+            FROM movements m WHERE m.sku = s.sku AND m.warehouse_id = s.warehouse_id) m ON true
+        WHERE s.on_hand <> m.h OR s.reserved <> m.r OR m.n <> m.last OR s.reserved > s.on_hand OR s.on_hand < 0
+        """,
+    )
+    assert not drift, f"stock and movements disagree: {drift}"
+    live = {
+        str(row["order_id"])
+        for row in await stack.rows("inventory", "SELECT order_id FROM reservations WHERE state = 'reserved'")
+    }
+    wanted = {order_id for order_id, order in orders.items() if order["status"] in ("confirmed", "processing")}
+    assert live == wanted, f"orphaned reservations: {live - wanted}; confirmed without stock: {wanted - live}"

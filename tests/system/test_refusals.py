@@ -1,0 +1,237 @@
+"""Every way "place" says no, and that it has written nothing but what its answer shows."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.services import Answer, Api
+from tests.system.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
+
+GOOD: dict[str, Any] = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 2}
+BAD: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "nothing": ({}, {"/customerId", "/productId", "/quantity"}),
+    "missing customer": ({"productId": "PROD-001", "quantity": 2}, {"/customerId"}),
+    "missing product": ({"customerId": "CUST-001", "quantity": 2}, {"/productId"}),
+    "oversized customer": ({**GOOD, "customerId": "x" * 51}, {"/customerId"}),
+    "oversized product": ({**GOOD, "productId": "x" * 51}, {"/productId"}),
+    "wrong types": ({**GOOD, "customerId": 1, "productId": []}, {"/customerId", "/productId"}),
+    "quantity 0": ({**GOOD, "quantity": 0}, {"/quantity"}),
+    "quantity 101": ({**GOOD, "quantity": 101}, {"/quantity"}),
+    "quantity as text": ({**GOOD, "quantity": "2"}, {"/quantity"}),
+    "bad second line": (
+        {"customerId": "CUST-001", "items": [{"productId": "A", "quantity": 1}, {"productId": "B", "quantity": 0}]},
+        {"/items/1/quantity"},
+    ),
+    "101 lines": ({"customerId": "CUST-001", "items": [{"productId": "A", "quantity": 1}] * 101}, {"/items"}),
+    "both forms": ({**GOOD, "items": [{"productId": "A", "quantity": 1}]}, {"/productId", "/quantity"}),
+    "unknown field": ({**GOOD, "quantitiy": 2}, {"/quantitiy"}),
+    "unknown payment method": ({**GOOD, "paymentMethod": "gold"}, {"/paymentMethod"}),
+    "unknown shortage wish": ({**GOOD, "onShortage": "wait"}, {"/onShortage"}),
+}
+
+
+def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json
+    assert (answer.status, document["status"], document["code"]) == (status, status, code)
+    assert len(document["traceId"]) == 32
+    return document
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_a_bad_body_is_refused_with_a_pointer_for_each_fault_and_writes_nothing(stack: Stack, case: str) -> None:
+    body, pointers = BAD[case]
+    before = await stack.counts()
+    async with stack.api(ADA) as ada:
+        document = problem(await ada.post("/api/v1/orders", body), 400, "invalid")
+    assert {error["pointer"] for error in document["errors"]} == pointers
+    assert await stack.counts() == before
+
+
+async def test_what_never_becomes_an_order_writes_nothing(stack: Stack) -> None:
+    before = await stack.counts()
+    good = json.dumps(GOOD).encode()
+    async with stack.api(ADA) as ada, stack.api(None) as guest, stack.api(GRACE) as grace:
+        for malformed in (b"", b"{", b"[1,", b'{"customerId": "CUST-001",}', b"\xff\xfe", b"null", b"[]"):
+            problem(await ada.post("/api/v1/orders", malformed), 400, "invalid")
+        problem(await ada.post("/api/v1/orders", b'"' + b"x" * 70_000 + b'"'), 413, "too_large")
+        plain = await ada.call("POST", "/api/v1/orders", good, Content_Type="text/plain")
+        problem(plain, 415, "unsupported_media_type")
+        problem(await ada.post("/api/v1/orders", good, Idempotency_Key="x" * 256), 400, "invalid")
+        problem(await guest.post("/api/v1/orders", good), 401, "unauthenticated")
+        problem(await guest.post("/api/v1/orders", good, token="not.a.token"), 401, "unauthenticated")
+        problem(await grace.post("/api/v1/orders", good), 403, "not_your_customer")
+        problem(await ada.call("PATCH", "/api/v1/orders", good), 405, "method_not_allowed")
+    assert await stack.counts() == before
+
+
+async def test_reused_keys_write_nothing(stack: Stack) -> None:
+    async with stack.api(ADA) as ada:
+        assert (await place(ada, {"PROD-007": 1}, key="reused-1")).status == 201
+        before = await stack.counts()
+        problem(await place(ada, {"PROD-007": 2}, key="reused-1"), 422, "idempotency_key_reused")
+        differing = await place(ada, {"PROD-007": 1}, key="reused-1", idempotencyKey="another")
+        problem(differing, 400, "invalid")
+    assert await stack.counts() == before
+
+
+async def _failed_order(stack: Stack, answer: Answer, status: int, code: str, *, charged: bool) -> None:
+    """The answer carries the order, and beside it and its history there is nothing left: no stock, no money."""
+    order = problem(answer, status, code)["order"]
+    assert (order["status"], order["errorCode"], order["inventoryUpdated"]) == ("failed", code, False)
+    live = await stack.rows(
+        "inventory", "SELECT 1 FROM reservations WHERE order_id::text = $1 AND state <> 'released'", order["id"]
+    )
+    assert not live
+    payments = await stack.rows("payments", "SELECT status FROM payments WHERE order_id::text = $1", order["id"])
+    assert [row["status"] for row in payments] == (["declined"] if charged else [])
+
+
+async def test_unknown_products_and_customers_fail_the_order(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        unknown = await place(operator, {"PROD-001": 1, "NO-SUCH": 1})
+        await _failed_order(stack, unknown, 422, "unknown_product", charged=False)
+        assert "NO-SUCH" in unknown.json["detail"]
+        nobody = await place(operator, {"PROD-001": 1}, customer="CUST-999")
+        await _failed_order(stack, nobody, 422, "unknown_customer", charged=False)
+        suspended = await place(operator, {"PROD-001": 1}, customer="CUST-010")
+        await _failed_order(stack, suspended, 422, "customer_suspended", charged=False)
+    await assert_sound(stack)
+
+
+@pytest.mark.parametrize("method", ["card_declined", "card_insufficient_funds", "card_expired"])
+async def test_a_declined_payment_gives_the_stock_back(stack: Stack, method: str) -> None:
+    before = await stack.stock("PROD-003")
+    async with stack.api(ADA) as ada:
+        answer = await place(ada, {"PROD-003": 1}, paymentMethod=method)
+    await _failed_order(stack, answer, 402, "payment_declined", charged=True)
+    assert await stack.stock("PROD-003") == before
+    await assert_sound(stack)
+
+
+async def test_shortage_is_held_backordered_or_rejected_as_the_order_wished(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "SHORT-1", 3)
+        for wish, status in (("hold", "pending"), ("backorder", "pending"), ("reject", "failed")):
+            answer = await place(ada, {"SHORT-1": 4}, onShortage=wish, key=f"short-{wish}")
+            document = problem(answer, 409, "insufficient_stock")
+            assert (document["order"]["status"], document["order"]["errorMessage"]) == (status, "Insufficient stock")
+            assert (await place(ada, {"SHORT-1": 4}, onShortage=wish, key=f"short-{wish}")).body == answer.body
+    assert await stack.stock("SHORT-1") == (3, 0)
+    assert not await stack.rows(
+        "payments",
+        "SELECT 1 FROM payments WHERE order_id::text = ANY($1)",
+        [str(r["id"]) for r in await stack.rows("orders", "SELECT id FROM orders WHERE 'SHORT-1' = ANY(product_ids)")],
+    )
+
+
+async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "HELD-1", 3)
+        held = [(await place(ada, {"HELD-1": 5})).json["order"] for _ in range(3)]
+        paths = [f"/api/v1/orders/{order['id']}" for order in held]
+        problem(await ada.post(paths[0] + "/retry", None), 409, "insufficient_stock")
+        changed = await ada.call("PUT", paths[0], {"quantity": 2}, If_Match='"3"')
+        assert (changed.status, changed.json["items"][0]["quantity"]) == (200, 2)
+        problem(await ada.call("PUT", paths[0], {"quantity": 1}, If_Match='"3"'), 412, "version_mismatch")
+        confirmed = await ada.post(paths[0] + "/retry", None)
+        assert (confirmed.status, confirmed.json["status"]) == (200, "confirmed")
+        problem(await ada.post(paths[0] + "/retry", None), 409, "not_retriable")
+        restock = {"sku": "HELD-1", "warehouseId": "WH-EAST", "delta": 5, "reason": "delivery"}
+        assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
+        assert (await ada.post(paths[1] + "/retry", None)).json["status"] == "confirmed"
+        assert (await ada.call("DELETE", paths[2])).json["status"] == "cancelled"
+    assert await stack.stock("HELD-1") == (8, 7)
+    await assert_sound(stack)
+
+
+async def test_cancelling_gives_stock_and_money_back_once(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "CANCEL-1", 10)
+        order = (await place(ada, {"CANCEL-1": 4})).json
+        path = f"/api/v1/orders/{order['id']}"
+        answers = await asyncio.gather(*(ada.call("DELETE", path) for _ in range(8)))
+        assert {answer.status for answer in answers} <= {200, 202, 409}
+        assert (await ada.call("DELETE", path)).json["status"] == "cancelled"
+        declined = await place(ada, {"CANCEL-1": 1}, paymentMethod="card_declined")
+        failed = await ada.call("DELETE", f"/api/v1/orders/{declined.json['order']['id']}")
+        problem(failed, 409, "not_cancellable")
+    assert await stack.stock("CANCEL-1") == (10, 0)
+    await assert_sound(stack)
+
+
+async def test_another_customers_order_is_not_there(stack: Stack) -> None:
+    async with stack.api(ADA) as ada, stack.api(GRACE) as grace, stack.api(OPERATOR) as operator:
+        order = (await place(ada, {"PROD-008": 1})).json
+        path = f"/api/v1/orders/{order['id']}"
+        before = await stack.counts()
+        for answer in (
+            await grace.get(path),
+            await grace.get(path + "/events"),
+            await grace.post(path + "/retry", None),
+            await grace.call("PUT", path, {"quantity": 1}),
+            await grace.call("DELETE", path),
+            await grace.get("/api/v1/orders/01900000-0000-7000-8000-000000000000"),
+            await grace.get("/api/v1/orders/nonsense"),
+        ):
+            problem(answer, 404, "order_not_found")
+        assert (await grace.get(f"/api/v1/payments/order/{order['id']}")).status == 404
+        assert order["id"] not in [one["id"] for one in (await grace.get("/api/v1/orders?limit=200")).json["items"]]
+        assert (await grace.get("/api/v1/orders?customerId=CUST-001")).json["items"] == []
+        assert (await operator.get(path)).status == 200
+    assert await stack.counts() == before
+
+
+async def test_customers_cannot_do_what_is_the_staffs(stack: Stack) -> None:
+    before = await stack.counts()
+    async with stack.api(ADA) as ada:
+        calls: list[tuple[str, str, Any]] = [
+            (
+                "POST",
+                "/api/v1/inventory/adjust",
+                {"sku": "PROD-001", "warehouseId": "WH-EAST", "delta": 1, "reason": "x"},
+            ),
+            ("POST", "/api/v1/inventory/reserve", {}),
+            ("POST", "/api/v1/products", {}),
+            ("DELETE", "/api/v1/products/PROD-001", None),
+            ("POST", "/api/v1/payments", {}),
+            ("GET", "/api/v1/users", None),
+        ]
+        for method, path, body in calls:
+            problem(await ada.call(method, path, body), 403, "forbidden")
+    assert await stack.counts() == before
+
+
+async def test_what_is_internal_is_not_routed(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        for path in ("/metrics", "/internal/v1/stock/reserve", "/api/v1/internal", "/ready", "/health/deep", "/schema"):
+            for method in ("GET", "POST"):
+                assert (await operator.call(method, path)).status == 404, path
+
+
+async def test_lists_filter_and_page(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "PAGE-1", 100)
+        placed = [(await place(operator, {"PAGE-1": 1}, customer="CUST-005")).json["id"] for _ in range(5)]
+
+        async def ids(query: str, api: Api = operator) -> list[str]:
+            answer = await api.get(f"/api/v1/orders?{query}")
+            assert answer.status == 200, answer.body
+            return [order["id"] for order in answer.json["items"]]
+
+        assert await ids("productId=PAGE-1") == placed[::-1]
+        assert await ids("productId=PAGE-1&sort=createdAt") == placed
+        assert await ids("customerId=CUST-005&status=confirmed&q=PAGE-1") == placed[::-1]
+        assert await ids(f"q={placed[2]}") == [placed[2]]
+        assert await ids("productId=PAGE-1&from=2099-01-01T00:00:00Z") == []
+        assert await ids("productId=PAGE-1&to=2099-01-01T00:00:00Z") == placed[::-1]
+        page = (await operator.get("/api/v1/orders?productId=PAGE-1&limit=2")).json
+        seen = [order["id"] for order in page["items"]]
+        while page["nextCursor"]:
+            page = (await operator.get(f"/api/v1/orders?productId=PAGE-1&limit=2&cursor={page['nextCursor']}")).json
+            seen += [order["id"] for order in page["items"]]
+        assert seen == placed[::-1]
+        for bad in ("limit=0", "limit=201", "status=gone", "sort=price", "cursor=%21", "from=yesterday"):
+            problem(await operator.get(f"/api/v1/orders?{bad}"), 400, "invalid")
