@@ -136,7 +136,7 @@ class Supervisor:
             pause = FIRST_PAUSE_SECONDS if _now() - started > STEADY_SECONDS else pause
             child.state.status, child.state.restarts = Status.RESTARTING, child.state.restarts + 1
             self._changed()
-            self._say(f"{child.program.name} ended with {child.state.last_exit}; again in {pause:.1f} s")
+            self._say(f"{child.program.name} ended with {child.state.last_exit}; again in {pause:g} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -103,7 +103,7 @@ PROCESSES: tuple[Process, ...] = (
         8006,
         "valerix.console.app",
         peers=("users", "inventory", "payments", "orders"),
-        paths=("/", "/docs", "/openapi.json", "/openapi/"),
+        paths=("/", "/docs", "/static/", "/openapi.json", "/openapi/"),
     ),
     Process(GATEWAY, 8080, health="/health", replicable=False),
 )

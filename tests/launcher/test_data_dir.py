@@ -1,0 +1,238 @@
+"""What a data directory holds: secrets, keys, state, logs, Valkey's data."""
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
+
+from tests.conftest import free_port
+from tests.launcher.conftest import eventually
+from valerix.chassis.auth import KeyRing, TokenIssuer, Verifier
+from valerix.launcher import health, logs, processes, valkey
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.keys import make_keys
+from valerix.launcher.logs import LogFile, Terminal
+from valerix.launcher.processes import Identity
+from valerix.launcher.state import Phase, ProcessState, StackState, only_launcher, read_state, write_state
+from valerix.launcher.topology import DATABASE_NAMES, DEFAULT_PORTS, ISSUERS
+
+
+def state_of(folder: Path) -> StackState:
+    return StackState(
+        launcher=Identity.of(os.getpid()),
+        data_dir=folder,
+        phase=Phase.READY,
+        ports=DEFAULT_PORTS,
+        replicas={},
+        demo=True,
+        processes={"orders": ProcessState("orders", 8001, identity=Identity.of(os.getpid()))},
+    )
+
+
+# --- secrets
+
+
+def test_secrets_are_for_their_owner_only_and_stay(folder: Path) -> None:
+    credentials = Credentials(folder)
+    make_keys(credentials)
+    made = [
+        credentials.superuser_password,
+        credentials.valkey_password,
+        credentials.psp_secret,
+        credentials.demo_password,
+        credentials.admin_password,
+        *credentials.database_passwords.values(),
+    ]
+    assert len(set(made)) == len(made) == 5 + len(DATABASE_NAMES)
+    assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (folder / "secrets").iterdir()} == {0o600}
+    assert Credentials(folder).superuser_password == made[0]
+    assert Credentials(folder).database_passwords == credentials.database_passwords
+
+
+@pytest.mark.parametrize("issuer", ISSUERS)
+def test_each_issuer_signs_what_the_common_key_file_verifies(folder: Path, issuer: str) -> None:
+    credentials = Credentials(folder)
+    make_keys(credentials)
+    role = "admin" if issuer == "users" else "service"
+    signer = TokenIssuer(credentials.signing_key_file(issuer))
+    token = signer.issue(subject="somebody", role=role, audience="valerix:target", ttl_seconds=60)
+    make_keys(credentials)  # another start keeps the keys
+    verified = Verifier(KeyRing(credentials.keys_file), "target").verify(f"Bearer {token}")
+    assert (verified.subject, verified.role) == ("somebody", role)
+
+
+def test_the_common_key_file_holds_no_private_part(folder: Path) -> None:
+    credentials = Credentials(folder)
+    make_keys(credentials)
+    published = msgspec.json.decode(credentials.keys_file.read_bytes())["keys"]
+    assert len(published) == len(ISSUERS)
+    assert not [key for key in published if "d" in key]
+
+
+# --- state and processes
+
+
+def test_the_state_is_read_as_it_was_written(folder: Path) -> None:
+    assert read_state(folder) is None
+    (folder / "run").mkdir()
+    write_state(state_of(folder))
+    found = read_state(folder)
+    assert found == state_of(folder)
+    assert found.is_alive
+
+
+def test_a_state_of_another_version_is_refused_with_its_name(folder: Path) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "state.json").write_text('{"surprise": true}')
+    with pytest.raises(LauncherError, match=r"state\.json"):
+        read_state(folder)
+
+
+def test_only_one_launcher_holds_a_data_directory(folder: Path) -> None:
+    with only_launcher(folder), pytest.raises(LauncherError, match="Another launcher"), only_launcher(folder):
+        pass
+    with only_launcher(folder):
+        pass
+
+
+def test_leftovers_are_ended_and_others_with_their_number_are_not() -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    reused = Identity(process.pid, "some other time")
+    assert processes.end([reused], patience_seconds=1) == []
+    assert process.poll() is None
+    assert processes.end([Identity.of(process.pid)], patience_seconds=30) == [process.pid]
+    assert process.wait(30) == -signal.SIGTERM
+
+
+def test_a_leftover_that_does_not_listen_is_killed() -> None:
+    deaf = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"], stdout=-1)
+    assert deaf.stdout is not None
+    deaf.stdout.readline()
+    processes.end([Identity.of(deaf.pid)], patience_seconds=0.3)
+    assert deaf.wait(30) == -signal.SIGKILL
+    deaf.stdout.close()
+
+
+def test_a_zombie_is_not_alive() -> None:
+    process = subprocess.Popen(["true"])
+    identity = Identity(process.pid, processes.start_time(process.pid) or "ended already")
+    eventually(lambda: not identity.is_alive(), "it ended")
+    process.wait()
+
+
+def test_memory_counts_descendants() -> None:
+    shell = subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE)
+    assert shell.stdout is not None
+    shell.stdout.readline()
+    own, family = processes.resident_bytes(shell.pid), processes.family_bytes(shell.pid)
+    assert own is not None
+    assert family is not None
+    assert 0 < own < family
+    for child in processes._children(shell.pid):
+        os.kill(child, signal.SIGKILL)
+    shell.communicate()
+
+
+# --- logs
+
+
+def test_a_log_is_set_aside_before_it_grows_too_large(folder: Path) -> None:
+    log = LogFile(folder / "orders.log", limit_bytes=10)
+    for number in range(6):
+        log.write(b"line %d\n" % number)
+    log.close()
+    kept = {file.name: file.read_text() for file in folder.glob("orders.log*")}
+    assert kept == {
+        "orders.log": "line 5\n",
+        "orders.log.1": "line 4\n",
+        "orders.log.2": "line 3\n",
+        "orders.log.3": "line 2\n",
+    }
+
+
+def test_lines_are_whole_and_carry_their_process(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(["orders", "psp"], sys.stdout)
+    terminal.write("orders", b"first li")
+    terminal.write("psp", b"other\n")
+    terminal.write("orders", b"ne\nsecond\nunfinished")
+    assert capsys.readouterr().out.splitlines() == ["psp    | other", "orders | first line", "orders | second"]
+
+
+def test_following_goes_on_across_a_replaced_file(folder: Path) -> None:
+    file = folder / "orders.log"
+    file.write_text("before\n")
+    assert logs.last_lines(file, 5) == ["before"]
+    following = logs.follow({"orders": file, "other": folder / "other.log"})
+    (folder / "other.log").write_text("not yet looked at\n")
+    writing = threading.Timer(0.5, _replace, (file,))
+    writing.start()
+    assert next(following) == ("orders", b"after\n")
+    writing.join()
+
+
+def _replace(file: Path) -> None:
+    log = LogFile(file, limit_bytes=1)
+    log.write(b"after\n")
+    log.close()
+
+
+# --- Valkey
+
+
+class Server:
+    def __init__(self, folder: Path) -> None:
+        self.port, self.password = free_port(), "only-for-this-test-run"
+        self.folder = folder / "valkey"
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        command = valkey.command(self.folder, self.port, self.password)
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        probe = health.valkey(self.port, self.password)
+        eventually(lambda: asyncio.run(_ask(probe)), "Valkey answers")
+
+    def stop(self, sent: signal.Signals) -> None:
+        self.process.send_signal(sent)
+        self.process.wait(30)
+
+
+async def _ask(probe: health.Probe) -> bool:
+    return await health.ask(probe, 0)
+
+
+def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> None:
+    server = Server(folder)
+    server.start()
+    try:
+        asyncio.run(_write(valkey.url(server.port, server.password)))
+        with pytest.raises(AuthenticationError):
+            asyncio.run(_read(valkey.url(server.port, "wrong")))
+        server.stop(signal.SIGKILL)
+        server.start()
+        assert asyncio.run(_read(valkey.url(server.port, server.password))) == b"kept"
+    finally:
+        server.stop(signal.SIGTERM)
+    assert stat.S_IMODE((server.folder / "valkey.conf").stat().st_mode) == 0o600
+    arguments = " ".join(valkey.command(server.folder, server.port, server.password))
+    assert server.password not in arguments
+
+
+async def _write(url: str) -> None:
+    async with Redis.from_url(url) as client:
+        await client.set("key", "kept")
+
+
+async def _read(url: str) -> object:
+    async with Redis.from_url(url) as client:
+        return await client.get("key")

@@ -1,0 +1,252 @@
+"""The gateway: its routes against the topology, and a real one in front of small real services."""
+
+import http.server
+import json
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPResponse
+
+import pytest
+
+from tests.conftest import free_port
+from tests.launcher.conftest import eventually
+from valerix.launcher import topology, traefik
+from valerix.launcher.processes import dies_with_launcher
+from valerix.launcher.settings import GatewaySettings
+from valerix.launcher.topology import DEFAULT_PORTS, Instance, instances
+from valerix.launcher.traefik import Gateway
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with who it is and what it was sent."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, EchoServer)
+        status = 200 if server.ready or self.path != "/ready" else 503
+        body = json.dumps({"name": server.name, "path": self.path, "headers": dict(self.headers)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+class EchoServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), Echo)
+        self.name = name
+        self.ready = True
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A prober that hangs up is no news."""
+
+
+class Front:
+    """A running gateway and what stands behind it."""
+
+    def __init__(self, gateway: Gateway, backends: dict[str, EchoServer]) -> None:
+        self.gateway = gateway
+        self.backends = backends
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.gateway.port}{path}", headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - always http
+                return _read(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), error.read()
+
+    def reached(self, path: str, headers: dict[str, str] | None = None) -> dict[str, object]:
+        status, _, body = self.get(path, headers)
+        assert status == 200, body
+        seen: dict[str, object] = json.loads(body)
+        return seen
+
+
+def _read(response: HTTPResponse) -> Answer:
+    return response.status, dict(response.headers), response.read()
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("gateway with space")
+    names = {"orders": 2} | {process.name: 1 for process in topology.PUBLIC if process.name != "orders"}
+    backends = {
+        f"{name}-{number}": EchoServer(f"{name}-{number}")
+        for name, count in names.items()
+        for number in range(1, count + 1)
+    }
+    running = [Instance(name, name.rsplit("-", 1)[0], one.server_port) for name, one in backends.items()]
+    gateway = Gateway(folder, folder / "access.log", free_port(), free_port(), GatewaySettings(gateway_rate=100_000))
+    process = subprocess.Popen(
+        gateway.command(running),
+        preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
+    )
+    front = Front(gateway, backends)
+    eventually(lambda: answers(front), "the gateway answers")
+    yield front
+    process.terminate()
+    process.wait(20)
+    for backend in backends.values():
+        backend.shutdown()
+        backend.server_close()
+
+
+def answers(front: Front) -> bool:
+    try:
+        return front.get("/api/v1/orders")[0] == 200
+    except OSError:
+        return False
+
+
+PUBLIC_PATHS = [
+    (f"{prefix}/{resource}{rest}", process.name, f"/api/v1/{resource}{rest}")
+    for process in topology.PUBLIC
+    for resource in process.resources
+    for prefix in ("/api/v1", "/api", "")
+    for rest in ("", "/7", "/7/part?a=b&c=%20d")
+]
+
+
+@pytest.mark.parametrize(("path", "service", "canonical"), PUBLIC_PATHS)
+def test_every_form_of_a_resource_reaches_its_service(front: Front, path: str, service: str, canonical: str) -> None:
+    seen = front.reached(path)
+    assert str(seen["name"]).rsplit("-", 1)[0] == service
+    assert seen["path"] == canonical
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/.well-known/jwks.json", "users"),
+        ("/actuator/prometheus", "users"),
+        ("/", "console"),
+        ("/docs", "console"),
+        ("/openapi.json", "console"),
+        ("/openapi/orders.json", "console"),
+    ],
+)
+def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: str) -> None:
+    seen = front.reached(path)
+    assert (seen["name"], seen["path"]) == (f"{service}-1", path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metrics",
+        "/ready",
+        "/health/deep",
+        "/internal/v1/reserve",
+        "/api/v1/internal/v1/reserve",
+        "/api/internal/v1/reserve",
+        "/orders/../internal/v1/reserve",
+        "/api/v1/orders/../../../metrics",
+        "/orders%2f..%2finternal",
+        "/ordersx",
+        "/api/v1/ordersx",
+        "/psp",
+        "/v1/charges",
+        "/dashboard/",
+        "/api/rawdata",
+    ],
+)
+def test_nothing_else_is_reachable(front: Front, path: str) -> None:
+    status, _, body = front.get(path)
+    assert status in (400, 404), body
+
+
+def test_the_gateway_itself_answers_health(front: Front) -> None:
+    assert front.get("/health")[::2] == (200, b"OK")
+
+
+def test_replicas_take_turns(front: Front) -> None:
+    assert {front.reached("/orders")["name"] for _ in range(10)} == {"orders-1", "orders-2"}
+
+
+def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> None:
+    backend = front.backends["orders-2"]
+    backend.ready = False
+    eventually(lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"}, "it is left out")
+    backend.ready = True
+    eventually(lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back")
+
+
+def test_nobody_speaks_for_a_service_from_outside(front: Front) -> None:
+    sent = {
+        "Valerix-Deadline-Ms": "60000",
+        "Valerix-On-Behalf-Of": "admin",
+        "Valerix_Deadline_Ms": "60000",
+        "X-Forwarded-For": "10.9.8.7",
+    }
+    headers = front.reached("/orders", sent)["headers"]
+    assert isinstance(headers, dict)
+    assert not [name for name in headers if name.lower().startswith("valerix")]
+    assert "10.9.8.7" not in str(headers)
+
+
+def test_answers_carry_security_headers_and_no_server_name(front: Front) -> None:
+    _, headers, _ = front.get("/orders")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "Server" not in headers
+
+
+def test_large_answers_are_compressed_when_the_client_can(front: Front) -> None:
+    padding = {f"X-Padding-{number}": "x" * 200 for number in range(10)}
+    assert front.get("/orders", {**padding, "Accept-Encoding": "gzip"})[1]["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in front.get("/orders", padding)[1]
+
+
+def test_the_access_log_tells_the_path_and_no_secret(front: Front) -> None:
+    marker = "7f3c-logged"
+    front.reached(f"/orders/{marker}?token=in-the-query", {"Authorization": "Bearer in-the-header"})
+    for _ in range(150):  # written in batches
+        front.reached("/orders")
+    eventually(lambda: marker in front.gateway.access_log.read_text(), "the request is in the access log")
+    text = front.gateway.access_log.read_text()
+    entry = next(json.loads(line) for line in text.splitlines() if marker in line)
+    assert entry["RequestPath"] == f"/orders/{marker}"
+    assert (entry["DownstreamStatus"], entry["RouterName"]) == (200, "orders-short@file")
+    assert "in-the-query" not in text
+    assert "in-the-header" not in text
+
+
+def test_metrics_and_dashboard_are_on_loopback_only(front: Front) -> None:
+    gateway = front.gateway
+    assert gateway.static(gateway.folder)["entryPoints"]["metrics"]["address"] == f"127.0.0.1:{gateway.metrics_port}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.metrics_port}/metrics", timeout=10) as response:
+        assert b"traefik_service_server_up" in response.read()
+
+
+async def test_backends_that_are_not_reached_are_named(front: Front) -> None:
+    backend = front.backends["users-1"]
+    backend.ready = False
+    address = f"http://127.0.0.1:{backend.server_port}"
+    while address not in await traefik.unreachable_backends(front.gateway.metrics_port):
+        assert front.get("/health")[0] == 200
+    backend.ready = True
+    while await traefik.unreachable_backends(front.gateway.metrics_port):
+        assert front.get("/health")[0] == 200
+
+
+def test_too_many_requests_from_one_address_are_refused() -> None:
+    limits = traefik.dynamic(instances(DEFAULT_PORTS, {}), rate=123)["http"]
+    assert limits["middlewares"]["limit"]["rateLimit"] == {"average": 123, "burst": 123, "period": "1s"}
+    unlimited = [name for name, router in limits["routers"].items() if "limit" not in router.get("middlewares", [])]
+    assert unlimited == ["dashboard"]

@@ -1,0 +1,96 @@
+"""Ports: chosen below the kernel's own, and a clear line when one is taken."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from valerix.launcher import ports
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.settings import configured_ports
+from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, PROCESSES, SERVICES, instances
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port another program listens on."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("process", "option"),
+    [
+        ("gateway", "--port N"),
+        ("orders", "VALERIX_ORDERS_PORT=N"),
+        ("postgres", "VALERIX_POSTGRES_PORT=N"),
+        (GATEWAY_METRICS, "VALERIX_GATEWAY_METRICS_PORT=N"),
+    ],
+)
+def test_a_busy_port_names_itself_its_process_and_the_option(process: str, option: str, taken: int) -> None:
+    with pytest.raises(LauncherError) as refusal:
+        ports.check_ports(ports.free_ports({}) | {process: taken}, {})
+    line = str(refusal.value)
+    assert "\n" not in line
+    assert all(part in line for part in (f"Port {taken}", process, option, "--ports auto"))
+
+
+def test_a_busy_port_of_a_replica_is_noticed(taken: int) -> None:
+    with pytest.raises(LauncherError, match="orders-2 needs it"):
+        ports.check_ports(ports.free_ports({}) | {"orders": taken - 100}, {"orders": 2})
+
+
+def test_two_processes_cannot_share_a_port() -> None:
+    chosen = ports.free_ports({})
+    with pytest.raises(LauncherError, match="wanted by both orders and worker"):
+        ports.check_ports(chosen | {"worker": chosen["orders"]}, {})
+
+
+def test_chosen_ports_are_free_distinct_and_below_the_kernels() -> None:
+    replicas = {"orders": 3, "inventory": 2}
+    chosen = ports.free_ports(replicas)
+    ports.check_ports(chosen, replicas)
+    assert chosen.keys() == DEFAULT_PORTS.keys()
+    assert max(one.port for one in instances(chosen, replicas)) < 32_768
+
+
+def test_default_ports_are_distinct_and_below_the_kernels() -> None:
+    wanted = [one.port for one in instances(DEFAULT_PORTS, {one.name: 3 for one in SERVICES if one.replicable})]
+    assert len(set(wanted)) == len(wanted)
+    assert max(wanted) < 32_768
+
+
+def test_every_port_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {name: 20_000 + number for number, name in enumerate(DEFAULT_PORTS)}
+    for name, port in wanted.items():
+        monkeypatch.setenv(f"VALERIX_{name.upper()}_PORT", str(port))
+    assert configured_ports() == wanted
+
+
+def test_a_port_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VALERIX_ORDERS_PORT", "eighty")
+    with pytest.raises(LauncherError, match="VALERIX_ORDERS_PORT"):
+        configured_ports()
+
+
+@pytest.mark.parametrize(
+    ("replicas", "message"),
+    [
+        ({"postgres": 2}, "postgres cannot run 2 times"),
+        ({"orders": 0}, "orders cannot run 0 times"),
+        ({"orders": 21}, "orders cannot run 21 times"),
+        ({"ordres": 2}, "no process 'ordres'"),
+    ],
+)
+def test_replicas_that_cannot_be_are_refused(replicas: dict[str, int], message: str) -> None:
+    with pytest.raises(LauncherError, match=message):
+        ports.check_replicas(replicas)
+
+
+def test_the_topology_refers_to_itself_only() -> None:
+    known = {*BY_NAME, "databases"}
+    for process in PROCESSES:
+        assert {*process.needs, *process.peers} <= known, process.name
+        assert not process.database or process.database in BY_NAME, process.name

@@ -1,0 +1,226 @@
+"""The supervisor with small real processes: order, restarts, the end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.launcher.conftest import eventually
+from valerix.launcher import supervisor as module
+from valerix.launcher.processes import Identity
+from valerix.launcher.state import Status
+from valerix.launcher.supervisor import Program, StartupFailed, Supervisor
+
+PATIENCE_SECONDS = 30
+
+
+async def well(_: int) -> bool:
+    return True
+
+
+async def unwell(_: int) -> bool:
+    return False
+
+
+def shell(name: str, script: str, probe: Callable[[int], Awaitable[bool]] = well, **options: object) -> Program:
+    return Program(name, 0, ["/bin/sh", "-c", script], probe, **options)  # type: ignore[arg-type]
+
+
+def journal(name: str, file: Path, seconds: str = "") -> str:
+    """A process that writes when it starts and when it is told to stop."""
+    return (
+        f"echo start {name} >>'{file}'; trap 'echo stop {name} >>\"{file}\"; exit' TERM;"
+        f" while :; do sleep {seconds or '0.05'}; done"
+    )
+
+
+class Heard:
+    """What a supervisor said, and what its programs wrote."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.output: dict[str, bytes] = {}
+
+    def write(self, name: str, output: bytes) -> None:
+        self.output[name] = self.output.get(name, b"") + output
+
+
+@asynccontextmanager
+async def supervising(*programs: Program) -> AsyncIterator[tuple[Supervisor, Heard]]:
+    heard = Heard()
+    supervisor = Supervisor(programs, say=heard.said.append, output=heard.write, changed=lambda: None)
+    supervisor.start()
+    try:
+        yield supervisor, heard
+    finally:
+        await asyncio.wait_for(supervisor.stop(), PATIENCE_SECONDS)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.01)
+
+
+async def test_programs_wait_for_what_they_need(folder: Path) -> None:
+    file = folder / "journal"
+    programs = [
+        shell("last", journal("last", file), needs=frozenset({"middle", "milestone"})),
+        shell("middle", journal("middle", file), needs=frozenset({"first"})),
+        shell("first", journal("first", file)),
+    ]
+    async with supervising(*programs) as (supervisor, _):
+        await supervisor.ready("middle")
+        assert supervisor.states["last"].status is Status.WAITING
+        supervisor.reached("milestone")
+        await supervisor.all_ready()
+        await until(lambda: "start last" in file.read_text())
+    assert file.read_text().splitlines()[:3] == ["start first", "start middle", "start last"]
+
+
+async def test_callers_stop_before_those_they_call(folder: Path) -> None:
+    file = folder / "journal"
+    programs = [
+        shell("store", journal("store", file)),
+        shell("service", journal("service", file), uses=frozenset({"store"})),
+        shell("gateway", journal("gateway", file), uses=frozenset({"service", "store"})),
+    ]
+    async with supervising(*programs):
+        await until(lambda: file.exists() and file.read_text().count("start") == 3)
+    stops = [line for line in file.read_text().splitlines() if line.startswith("stop")]
+    assert stops == ["stop gateway", "stop service", "stop store"]
+
+
+async def test_what_dies_is_started_again() -> None:
+    async with supervising(shell("service", "exec sleep 1000"), shell("other", "exec sleep 1000")) as (supervisor, _):
+        await supervisor.all_ready()
+        state, other = supervisor.states["service"], supervisor.states["other"]
+        killed, untouched = state.identity, other.identity
+        assert killed is not None
+        os.kill(killed.pid, signal.SIGKILL)
+        await until(lambda: state.status is Status.RUNNING and state.identity != killed)
+        assert (state.restarts, state.last_exit) == (1, -signal.SIGKILL)
+        assert other.identity == untouched
+
+
+async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.05)
+    programs = [shell("broken", "sleep 0.3; exit 7"), shell("sound", "exec sleep 1000")]
+    async with supervising(*programs) as (supervisor, heard):
+        await supervisor.all_ready()
+        await until(lambda: supervisor.states["broken"].restarts >= 4)
+        assert supervisor.states["broken"].last_exit == 7
+        assert supervisor.states["sound"].restarts == 0
+    pauses = [line.rsplit("again in ", 1)[1] for line in heard.said if line.startswith("broken ended")]
+    assert pauses[:4] == ["0.01 s", "0.02 s", "0.04 s", "0.05 s"]
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("exit 2", "broken ended with 2 while starting"), ("exit 5", "broken ended with 5 while starting")],
+)
+async def test_a_start_fails_when_a_program_cannot_run(
+    script: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    programs = [shell("broken", f"echo why; {script}", unwell), shell("sound", "exec sleep 1000")]
+    async with supervising(*programs) as (supervisor, heard):
+        with pytest.raises(StartupFailed, match=reason) as failure:
+            await supervisor.all_ready()
+    assert failure.value.name == "broken"
+    attempts = 1 if script == "exit 2" else module.STARTUP_ATTEMPTS
+    assert heard.output["broken"] == b"why\n" * attempts, "wrong settings are not tried again"
+
+
+async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (supervisor, heard):
+        with pytest.raises(StartupFailed, match="missing"):
+            await supervisor.all_ready()
+    assert b"cannot be started" in heard.output["missing"]
+
+
+async def test_who_never_gets_ready_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STARTUP_PATIENCE_SECONDS", 0.1)
+    async with supervising(shell("slow", "exec sleep 1000", unwell)) as (supervisor, _):
+        with pytest.raises(StartupFailed, match="did not become ready"):
+            await supervisor.all_ready()
+
+
+async def test_the_unhealthy_are_shown_and_left_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    answers = {"healthy": True}
+
+    async def probe(_: int) -> bool:
+        return answers["healthy"]
+
+    async with supervising(shell("service", "exec sleep 1000", probe)) as (supervisor, _):
+        await supervisor.all_ready()
+        state = supervisor.states["service"]
+        identity = state.identity
+        answers["healthy"] = False
+        await until(lambda: not state.healthy)
+        assert state.identity == identity
+        assert state.status is Status.RUNNING
+        answers["healthy"] = True
+        await until(lambda: state.healthy)
+
+
+async def test_who_does_not_stop_in_time_is_killed() -> None:
+    stubborn = shell("stubborn", "trap '' TERM; while :; do sleep 0.05; done", stop_seconds=0.3)
+    async with supervising(stubborn) as (supervisor, heard):
+        await supervisor.all_ready()
+        await asyncio.sleep(0.2)  # until its trap is set
+    assert any("killed" in line for line in heard.said)
+    assert supervisor.states["stubborn"].status is Status.STOPPED
+
+
+async def test_stopping_ends_waiting_and_restarting_programs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 1000.0)
+    programs = [shell("waiting", "exit 0", needs=frozenset({"never"})), shell("pausing", "exit 1")]
+    async with supervising(*programs) as (supervisor, _):
+        await until(lambda: supervisor.states["pausing"].status is Status.RESTARTING)
+    assert {state.status for state in supervisor.states.values()} == {Status.STOPPED}
+
+
+def test_a_killed_launcher_takes_everything_with_it(folder: Path) -> None:
+    script = textwrap.dedent("""
+        import asyncio
+        from tests.launcher.test_supervisor import shell
+        from valerix.launcher.supervisor import Supervisor
+
+        async def main():
+            programs = [shell(name, "exec sleep 1000") for name in ("one", "two")]
+            supervisor = Supervisor(programs, say=print, output=print, changed=lambda: None)
+            supervisor.start()
+            await supervisor.all_ready()
+            print(*(state.identity.pid for state in supervisor.states.values()), flush=True)
+            await asyncio.sleep(1000)
+
+        asyncio.run(main())
+    """)
+    root = Path(__file__).parents[2]
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{root / 'src'}:{root}"},
+    )
+    assert launcher.stdout is not None
+    numbers: list[str] = []
+    while not (numbers and all(number.isdigit() for number in numbers)):
+        numbers = launcher.stdout.readline().split()
+    children = [Identity.of(int(number)) for number in numbers]
+    assert all(child.is_alive() for child in children)
+    launcher.kill()
+    launcher.communicate()
+    eventually(lambda: not any(child.is_alive() for child in children), "the children ended")
