@@ -8,7 +8,14 @@ import asyncpg
 import pytest
 
 from tests.conftest import free_port
-from valerix.chassis.database import CommitOutcomeUnknown, Database, DatabaseUnavailable, MigrationChanged, migrate
+from valerix.chassis.database import (
+    MAX_ATTEMPTS,
+    CommitOutcomeUnknown,
+    Database,
+    DatabaseUnavailable,
+    MigrationChanged,
+    migrate,
+)
 
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
@@ -53,6 +60,28 @@ async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_u
     async with Database.open(url, 1) as database:
         assert await database.repeat(work) == 7
     assert attempts == 3
+
+
+async def test_work_that_was_overtaken_looks_again_and_does_not_try_for_ever(database_url: Callable[..., str]) -> None:
+    attempts = 0
+
+    async def work(_: asyncpg.Connection) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise LookupError
+
+    async with Database.open(database_url(), 1) as database:
+        with pytest.raises(LookupError):
+            await database.repeat(work, (LookupError,))
+    assert attempts == MAX_ATTEMPTS
+
+
+async def test_lanes_carry_the_settings_they_were_opened_with(database_url: Callable[..., str]) -> None:
+    async with (
+        Database.open(database_url(), 1, {"enable_seqscan": "off"}) as database,
+        database.connection() as lane,
+    ):
+        assert await lane.fetchval("SHOW enable_seqscan") == "off"
 
 
 async def test_no_database_is_said_to_be_no_database() -> None:

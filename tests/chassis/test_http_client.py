@@ -91,6 +91,12 @@ async def test_shedding_means_nothing_was_begun() -> None:
             await post(url)
 
 
+async def test_a_server_that_does_not_know_the_outcome_leaves_it_unknown() -> None:
+    async with server(answering("503 Unknown", b'{"code":"outcome_unknown"}')) as url:
+        with pytest.raises(OutcomeUnknown):
+            await post(url)
+
+
 async def test_a_lost_connection_leaves_the_outcome_unknown() -> None:
     async with server(hang_up) as url:
         with pytest.raises(OutcomeUnknown):

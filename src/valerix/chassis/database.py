@@ -9,7 +9,7 @@ CommitOutcomeUnknown      the connection was lost while committing: read the tru
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources.abc import Traversable
 from typing import Self, TypeVar
@@ -42,17 +42,23 @@ class CommitOutcomeUnknown(Exception):
 class Database:
     """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
 
-    def __init__(self, url: str, lanes: int, acquire_timeout: float = 5.0) -> None:
+    def __init__(
+        self, url: str, lanes: int, acquire_timeout: float = 5.0, settings: Mapping[str, str] | None = None
+    ) -> None:
         self._url = url
         self._lanes = lanes
         self._acquire_timeout = acquire_timeout
+        self._settings = settings or {}
         self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, lanes: int) -> AsyncIterator[Self]:
-        """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down."""
-        database = cls(url, lanes)
+    async def open(cls, url: str, lanes: int, settings: Mapping[str, str] | None = None) -> AsyncIterator[Self]:
+        """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down.
+
+        `settings`: PostgreSQL parameters of every lane, e.g. of its planner.
+        """
+        database = cls(url, lanes, settings=settings)
         for _ in range(lanes):
             database._free.put_nowait(None)
         try:
@@ -99,11 +105,15 @@ class Database:
                 log.warning("transaction retried", attempt=attempt)
         raise AssertionError("unreachable")
 
-    async def repeat(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one statement that may be repeated without a second effect, until its outcome is known.
+    async def repeat(
+        self, work: Callable[[Connection], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Run work that may be repeated without a second effect, until its outcome is known.
 
+        `overtaken`: what it raises when another transaction came first and it has to look again.
         Raises CommitOutcomeUnknown when the database stays away after it may have committed.
         """
+        again: tuple[type[Exception], ...] = (*RETRIABLE, *overtaken)
         unknown: CommitOutcomeUnknown | None = None
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
@@ -114,7 +124,7 @@ class Database:
             except DatabaseUnavailable:
                 if unknown is None:
                     raise
-            except RETRIABLE:
+            except again:
                 if attempt == MAX_ATTEMPTS:
                     raise
             await asyncio.sleep(0.05 * attempt)
@@ -133,7 +143,7 @@ class Database:
         if lane is not None and not lane.is_closed():
             return lane
         try:
-            return await _connect(self._url)
+            return await _connect(self._url, self._settings)
         except BaseException as error:
             self._free.put_nowait(None)
             if isinstance(error, (*LOST, asyncpg.PostgresError, TimeoutError)):
@@ -150,8 +160,9 @@ class Database:
 _MISSING = "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
 
 
-async def _connect(url: str) -> Connection:
-    lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings={"jit": "off"})
+async def _connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
+    parameters = {"jit": "off", **(settings or {})}
+    lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
     for kind in ("json", "jsonb"):
         await lane.set_type_codec(
             kind, schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"

@@ -133,7 +133,7 @@ class HttpClient:
                 if attempt + 1 < len(self._urls):
                     continue
                 raise NotSent(self.dependency, "cannot be connected to") from error
-            if status == 503:
+            if status == 503 and _problem(content).get("code") != "outcome_unknown":
                 raise NotSent(self.dependency, "overloaded or not ready")
             if status >= 500:
                 raise OutcomeUnknown(self.dependency, f"answered {status}")

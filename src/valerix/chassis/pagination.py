@@ -33,8 +33,10 @@ def encode_cursor(*keys: Any) -> str:
 def decode_cursor(cursor: str, kind: type[T]) -> T:
     """The keys inside a cursor, checked against `kind` (a tuple type). Raises Invalid for anything not made here."""
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        return msgspec.json.decode(base64.urlsafe_b64decode(padded), type=kind)
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        if b"\\u0000" in text:
+            raise ValueError("PostgreSQL has no such text")  # noqa: TRY301 - one answer for every fault
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, binascii.Error, ValueError):
         message = "Not a cursor of this list; start again without one"
         raise Invalid(message, [FieldError("/cursor", message)]) from None
