@@ -1,0 +1,288 @@
+"""What the API answers with. Fields this version does not know are skipped, so a newer server can be talked to."""
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+from valerix.contracts.money import Money
+
+T = TypeVar("T")
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of all answers."""
+
+
+class Page(Model, Generic[T], frozen=True, kw_only=True, rename="camel"):
+    """One page of a list. `next_cursor` is None on the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+# --- orders
+
+
+class Address(Model, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    name: str
+    street: str
+    city: str
+    country: str
+    """ISO 3166-1 alpha-2."""
+    postal_code: str | None = None
+    region: str | None = None
+
+
+class OrderLine(Model, frozen=True, kw_only=True, rename="camel"):
+    """Name and prices are None until stock was reserved: the catalogue fixes them then."""
+
+    product_id: str
+    quantity: int
+    product_name: str | None = None
+    unit_price: Money | None = None
+    line_total: Money | None = None
+
+
+class Allocation(Model, frozen=True, kw_only=True, rename="camel"):
+    """Units of one product promised from one warehouse."""
+
+    product_id: str
+    warehouse_id: str
+    quantity: int
+
+
+class Order(Model, frozen=True, kw_only=True, rename="camel"):
+    """`status`: pending, confirmed, processing, shipped, completed; failed or cancelled."""
+
+    id: str
+    customer_id: str
+    status: str
+    items: list[OrderLine]
+    payment_method: str
+    on_shortage: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    inventory_updated: bool = False
+    total: Money | None = None
+    payment_id: str | None = None
+    reservation: list[Allocation] | None = None
+    shipping_address: Address | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
+    """The answer to "place"."""
+
+    replayed: bool = False
+    """This key was used before: the order is the one placed then, as it was answered then."""
+
+
+class Step(Model, frozen=True, kw_only=True, rename="camel"):
+    """One attempt of one step on an order's way."""
+
+    name: str
+    attempt: int
+    outcome: str
+    started_at: datetime
+    duration_ms: float
+    detail: str | None = None
+
+
+class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
+    """One entry of an order's timeline."""
+
+    version: int
+    type: str
+    occurred_at: datetime
+    status: str
+    trace_id: str = ""
+    error_code: str | None = None
+    error_message: str | None = None
+    steps: list[Step] = []
+
+
+class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
+    """Everything that happened to an order, oldest first."""
+
+    order_id: str
+    events: list[OrderEvent]
+
+
+# --- inventory
+
+
+class WarehouseStock(Model, frozen=True, kw_only=True, rename="camel"):
+    warehouse_id: str
+    on_hand: int
+    reserved: int
+    available: int
+
+
+class StockItem(Model, frozen=True, kw_only=True, rename="camel"):
+    """The stock of one product. `low_stock`: available is at or under the threshold."""
+
+    product_id: str
+    name: str
+    on_hand: int
+    reserved: int
+    available: int
+    low_stock_threshold: int
+    low_stock: bool
+    active: bool = True
+    warehouses: list[WarehouseStock] = []
+
+
+class Movement(Model, frozen=True, kw_only=True, rename="camel"):
+    """One entry of the stock ledger; `seq` counts without gaps per product and warehouse."""
+
+    product_id: str
+    warehouse_id: str
+    seq: int
+    kind: str
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand_after: int
+    reserved_after: int
+    actor: str
+    occurred_at: datetime
+    order_id: str | None = None
+    reason: str | None = None
+    trace_id: str = ""
+
+
+class StockAdjusted(Model, frozen=True, kw_only=True, rename="camel"):
+    """The stock of one product in one warehouse after the change; `idempotent`: an earlier answer is repeated."""
+
+    product_id: str
+    warehouse_id: str
+    on_hand: int
+    reserved: int
+    available: int
+    seq: int
+    idempotent: bool = False
+
+
+class StockUpdated(Model, frozen=True, kw_only=True, rename="camel"):
+    """Units on hand over all warehouses, before and after."""
+
+    success: bool
+    previous_stock: int
+    new_stock: int
+    idempotent: bool = False
+    message: str | None = None
+
+
+class Product(Model, frozen=True, kw_only=True, rename="camel"):
+    product_id: str
+    name: str
+    price: Money
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    description: str = ""
+    active: bool = True
+    low_stock_threshold: int = 0
+
+
+class Warehouse(Model, frozen=True, kw_only=True, rename="camel"):
+    """Stock is taken from the warehouse with the lowest `priority` first."""
+
+    warehouse_id: str
+    name: str
+    priority: int
+    created_at: datetime
+
+
+# --- payments
+
+
+class Refund(Model, frozen=True, kw_only=True, rename="camel"):
+    """`status`: pending (the provider has not answered yet), succeeded, or failed (with `failure`)."""
+
+    id: str
+    payment_id: str
+    amount_minor: int
+    """In the payment's currency."""
+    reason: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    failure: str | None = None
+
+
+class Payment(Model, frozen=True, kw_only=True, rename="camel"):
+    """`status`: processing, captured, declined, voided, partially_refunded or refunded.
+
+    Customer, method and amounts are None only when the order ended before it was to be charged.
+    """
+
+    id: str
+    order_id: str
+    status: str
+    provider_reference: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    customer_id: str | None = None
+    amount: Money | None = None
+    method: str | None = None
+    reason: str | None = None
+    captured: Money | None = None
+    refunded: Money | None = None
+    refund_pending: Money | None = None
+
+
+class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
+    """One entry of a payment's history."""
+
+    version: int
+    type: str
+    status: str
+    occurred_at: datetime
+    trace_id: str = ""
+
+
+class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
+    refunds: list[Refund] = []
+    history: list[PaymentEvent] = []
+
+
+# --- users
+
+
+class User(Model, frozen=True, kw_only=True, rename="camel"):
+    id: str
+    email: str
+    name: str
+    role: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    customer_id: str | None = None
+    """None for staff."""
+
+
+class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
+    access_token: str
+    expires_in: int
+    """Seconds."""
+    user: User
+
+
+class Customer(Model, frozen=True, kw_only=True, rename="camel"):
+    customer_id: str
+    name: str
+    email: str
+    status: str
+    created_at: datetime
+
+
+class CustomerValidity(Model, frozen=True, kw_only=True, rename="camel"):
+    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+
+    valid: bool
+    reason: str | None = None

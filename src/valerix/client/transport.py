@@ -1,0 +1,46 @@
+"""What the blocking and the asynchronous client share of HTTP: the address, the connections, what a failure means."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from pyreqwest.client import BaseClientBuilder
+from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, RequestError
+
+from valerix.client.steps import NoReply
+
+B = TypeVar("B", bound=BaseClientBuilder)
+DEFAULT_TIMEOUT_SECONDS: Final = 15.0
+"""Longer than the ten seconds after which the server answers "pending" for what is not decided yet."""
+CONNECT_TIMEOUT: Final = timedelta(seconds=3)
+
+
+def base_url(url: str) -> str:
+    """`url` without a slash at its end. Raises ValueError when nothing can be reached by it."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{url!r} is not an address such as http://127.0.0.1:8080")
+    return url.rstrip("/")
+
+
+def configured(builder: B, url: str, timeout_seconds: float) -> B:
+    """Redirects are not followed: they would carry the token to wherever they point."""
+    builder = builder.follow_redirects(False).user_agent("valerix-client")
+    builder = builder.connect_timeout(CONNECT_TIMEOUT).timeout(timedelta(seconds=timeout_seconds))
+    return builder.no_proxy() if _is_this_machine(urlsplit(url).hostname or "") else builder
+
+
+def no_reply(error: RequestError, url: str) -> NoReply:
+    """What an exception of the HTTP library means."""
+    sent = not isinstance(error, ConnectError | ConnectTimeoutError)
+    causes = error.details["causes"] or [{"message": error.message}]
+    reason = "no answer in time" if isinstance(error, TimeoutError) else causes[-1]["message"]
+    return NoReply(f"{url}: {reason}", sent)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
