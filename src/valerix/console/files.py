@@ -1,0 +1,55 @@
+"""Static files, each a route of its own: a path that was not found at start leads nowhere, whatever its dots."""
+
+import hashlib
+from importlib.resources.abc import Traversable
+
+from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.contracts.roles import PUBLIC
+
+MEDIA_TYPES = {
+    "css": b"text/css; charset=utf-8",
+    "html": b"text/html; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+TEXT = b"text/plain; charset=utf-8"
+POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+REVALIDATE = b"no-cache"
+FOREVER = b"public, max-age=31536000, immutable"
+"""For vendored files: their folder carries their version."""
+
+
+def file_routes(folder: Traversable, prefix: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
+    """A route for each file below `folder`."""
+    routes: list[RawRoute] = []
+    for entry in folder.iterdir():
+        path = f"{prefix}/{entry.name}"
+        if entry.is_dir():
+            routes += file_routes(entry, path, FOREVER if entry.name == "vendor" else caching)
+        else:
+            routes += file_route(entry, path, caching)
+    return routes
+
+
+def file_route(file: Traversable, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
+    """`file` at `path`, for GET and HEAD."""
+    content = file.read_bytes()
+    media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2], TEXT)
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = [
+        (b"etag", etag.encode()),
+        (b"cache-control", caching),
+        (b"content-security-policy", POLICY),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+
+    async def serve(request: RawRequest) -> RawResponse:
+        known = request.header(b"if-none-match") or ""
+        if etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+            return RawResponse(304, b"", headers, media_type)
+        return RawResponse(200, content, headers, media_type)
+
+    return [RawRoute(method, path, PUBLIC, serve) for method in ("GET", "HEAD")]

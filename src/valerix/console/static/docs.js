@@ -1,0 +1,24 @@
+"use strict";
+
+const LOGIN = "/api/v1/users/login";
+
+/** Who signs in on this page is signed in on it; the token lives in memory only. */
+function rememberToken(response) {
+  if (response.ok && new URL(response.url, location.href).pathname === LOGIN && response.body?.accessToken) {
+    reference.preauthorizeApiKey("bearer", response.body.accessToken);
+  }
+  return response;
+}
+
+const reference = SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#reference",
+  deepLinking: true,
+  filter: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: -1,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+  validatorUrl: null, // no call to anybody else
+  responseInterceptor: rememberToken,
+});

@@ -1,0 +1,192 @@
+"""The API reference, served by a real console from real services."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.conftest import PostgresServer, free_port
+from tests.services import Api, Identities, Process, running
+
+STATIC = Path(str(resources.files("valerix.console"))) / "static"
+DOWN = f"http://127.0.0.1:{free_port()}"
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "'self' data:",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+@pytest.fixture(scope="module")
+def services(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Process]]:
+    """Users and inventory are up, orders and payments are not."""
+    identities = Identities(tmp_path_factory.mktemp("console"))
+    users, inventory = (postgres.fresh_database(name) for name in ("users", "inventory"))
+    with (
+        running("users", identities, database_url=users[1]) as users_process,
+        running("inventory", identities, database_url=inventory[1]) as inventory_process,
+        running(
+            "console",
+            identities,
+            users_url=users_process.url,
+            inventory_url=inventory_process.url,
+            orders_url=DOWN,
+            payments_url=DOWN,
+            reference_ttl_seconds=0,
+        ) as console,
+    ):
+        yield {"users": users_process, "inventory": inventory_process, "console": console}
+    for name, _ in (users, inventory):
+        postgres.drop(name)
+
+
+@pytest.fixture
+async def console(services: dict[str, Process]) -> AsyncIterator[Api]:
+    async with Api.open(services["console"].url) as api:
+        yield api
+
+
+def operations(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(method, path) for path, item in document["paths"].items() for method in item}
+
+
+# --- the documents
+
+
+async def test_the_merged_description_holds_every_public_operation_of_the_services_that_answer(
+    console: Api, services: dict[str, Process]
+) -> None:
+    merged = (await console.get("/openapi.json")).json
+    assert list(OpenAPIV31SpecValidator(merged).iter_errors()) == []
+    described: set[tuple[str, str]] = set()
+    for name in ("users", "inventory"):
+        async with Api.open(services[name].url) as service:
+            described |= operations((await service.get("/openapi.json")).json)
+    private = {("get", path) for path in ("/health", "/ready", "/health/deep")}
+    assert private < described
+    assert operations(merged) == described - private
+
+
+async def test_services_that_are_down_are_named_and_do_not_take_the_reference_down(console: Api) -> None:
+    assert "left out: orders, payments." in (await console.get("/openapi.json")).json["info"]["description"]
+    own = await console.get("/openapi/orders.json")
+    assert (own.status, own.json["code"]) == (503, "service_silent")
+    assert own.headers["retry-after"]
+
+
+async def test_each_service_can_be_read_alone(console: Api, services: dict[str, Process]) -> None:
+    async with Api.open(services["users"].url) as users:
+        assert (await console.get("/openapi/users.json")).json == (await users.get("/openapi.json")).json
+    assert (await console.get("/openapi/nobody.json")).status == 404
+
+
+async def test_operations_say_whether_they_need_a_token_and_that_errors_are_problems(console: Api) -> None:
+    paths = (await console.get("/openapi.json")).json["paths"]
+    assert paths["/api/v1/users/me"]["get"]["security"] == [{"bearer": []}]
+    assert "security" not in paths["/api/v1/users/login"]["post"]
+    problem = {"$ref": "#/components/responses/Problem"}
+    assert [paths["/api/v1/users"]["get"]["responses"][status] for status in ("400", "default")] == [problem, problem]
+
+
+async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
+    assert (await console.get("/ready")).status == 200
+    deep = await console.get("/health/deep")
+    assert deep.status == 503
+    assert {name for name, check in deep.json["checks"].items() if check["status"] == "ok"} == {"users", "inventory"}
+
+
+# --- the page
+
+
+async def test_the_way_in_leads_to_the_reference(console: Api) -> None:
+    answer = await console.get("/")
+    assert (answer.status, answer.headers["location"], answer.headers["cache-control"]) == (302, "/docs", "no-store")
+
+
+async def test_the_page_loads_only_our_own_files_under_a_policy_that_allows_no_others(console: Api) -> None:
+    page = await console.get("/docs")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    rules = page.headers["content-security-policy"].split("; ")
+    assert dict(rule.split(" ", 1) for rule in rules) == POLICY
+    loaded = Loaded()
+    loaded.feed(page.body.decode())
+    assert not loaded.inline
+    assert len(loaded.addresses) == 5
+    for address in loaded.addresses:
+        assert address.startswith("/static/")
+        assert (await console.get(address)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/static/docs.js", "text/javascript; charset=utf-8"),
+        ("/static/docs.css", "text/css; charset=utf-8"),
+        ("/static/favicon.svg", "image/svg+xml"),
+        ("/static/vendor/SHA256SUMS", "text/plain; charset=utf-8"),
+    ],
+)
+async def test_files_have_their_type_and_are_sent_once(console: Api, path: str, media_type: str) -> None:
+    first = await console.get(path)
+    assert first.headers["content-type"] == media_type
+    assert first.headers["x-content-type-options"] == "nosniff"
+    assert first.body == (STATIC / path.removeprefix("/static/")).read_bytes()
+    etag = first.headers["etag"]
+    for known in (etag, f'W/{etag}, "other"'):
+        again = await console.call("GET", path, if_none_match=known)
+        assert (again.status, again.body, again.headers["etag"]) == (304, b"", etag)
+    assert (await console.call("GET", path, if_none_match='"other"')).status == 200
+    head = await console.call("HEAD", path)
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(first.body)))
+
+
+async def test_vendored_files_are_kept_by_browsers_and_ours_are_asked_about(console: Api) -> None:
+    (bundle,) = STATIC.glob("vendor/*/swagger-ui-bundle.js")
+    kept = await console.call("HEAD", f"/static/{bundle.relative_to(STATIC)}")
+    assert "immutable" in kept.headers["cache-control"]
+    assert (await console.get("/static/docs.js")).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static", "/static/"]
+)
+async def test_nothing_outside_the_folder_is_served(services: dict[str, Process], path: str) -> None:
+    async with Api.open(services["console"].url) as api:
+        assert (await api.get(path)).status == 404
+
+
+def test_vendored_files_are_the_ones_that_were_checked_in_with_a_licence() -> None:
+    vendor = STATIC / "vendor"
+    lines = [line.split("  ") for line in (vendor / "SHA256SUMS").read_text().splitlines()]
+    listed = {name: checksum for checksum, name in lines}
+    present = {str(file.relative_to(vendor)): file for file in vendor.rglob("*") if file.is_file()}
+    del present["SHA256SUMS"]
+    assert listed == {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in present.items()}
+    assert all((folder / "LICENSE").is_file() for folder in vendor.iterdir() if folder.is_dir())
+
+
+class Loaded(HTMLParser):
+    """What a page loads, and whether it carries script or style of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.inline = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        address = given.get("src") or (given.get("href") if tag == "link" else None)
+        if address:
+            self.addresses.append(address)
+        self.inline |= tag == "style" or (tag == "script" and "src" not in given)
+        self.inline |= any(name == "style" or name.startswith("on") for name in given)
