@@ -71,12 +71,9 @@ class Exchange:
     async def respond(self, response: RawResponse) -> None:
         """Send a whole answer at once."""
         self.status = response.status
-        headers = [
-            (b"content-type", response.media_type),
-            (b"content-length", b"%d" % len(response.body)),
-            (b"trace-id", self._trace),
-            *response.headers,
-        ]
+        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *response.headers]
+        if response.status != 304:  # there it would be the length of what the client has
+            headers.append((b"content-length", b"%d" % len(response.body)))
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 

@@ -62,6 +62,7 @@ def document(app: Litestar) -> dict[str, Any]:
     """The document of a running app; errors of every operation are problem documents."""
     schema = app.openapi_schema.to_schema()
     for operation in _operations(schema["paths"]):
+        _summarize(operation)
         operation["responses"] |= {"default": _REFERENCE}
         if "400" in operation["responses"]:
             operation["responses"]["400"] = _REFERENCE
@@ -73,3 +74,10 @@ def document(app: Litestar) -> dict[str, Any]:
 
 def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     return (entry for path in paths.values() for entry in path.values() if isinstance(entry, dict))
+
+
+def _summarize(operation: dict[str, Any]) -> None:
+    """The first sentence of the handler's docstring says more than its name in capitals."""
+    first, _, rest = " ".join(operation.pop("description", "").split()).partition(". ")
+    if first:
+        operation |= {"summary": first.rstrip("."), **({"description": rest} if rest else {})}
