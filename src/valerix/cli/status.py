@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.launcher.errors import LauncherError
@@ -87,11 +89,12 @@ def _row(process: ProcessState) -> ProcessReport:
 
 
 def _print_report(report: StackReport) -> None:
-    table = Table(title=f"{report.phase} in {report.data_dir}", title_justify="left")
+    title = Text(f"{report.phase} in {report.data_dir}")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for heading in ("process", "status", "health"):
-        table.add_column(heading)
-    for heading in ("pid", "port", "restarts", "memory MiB", "startup s"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True)
+    for heading in ("pid", "port", "restarts", "RSS MiB", "startup s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in report.processes:
         health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(row.health, row.health)
         table.add_row(row.name, row.status, health, *_figures(row))
