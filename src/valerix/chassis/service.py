@@ -171,10 +171,12 @@ class Service:
         )
 
     def _guard(self, connection: Any, handler: Any) -> None:
-        """Every route is closed unless it says otherwise; runs before the body is decoded."""
+        """Every route is closed unless it says otherwise; only then does its body matter."""
         access: frozenset[str] = handler.opt.get("access", frozenset())
         headers = dict(connection.scope["headers"])
         connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
+        if handler.parsed_data_field is not None:
+            door.check_body(connection.scope, handler.parsed_data_field.annotation)
 
 
 def _principal(request: Request[Any, Any, Any]) -> Principal:
