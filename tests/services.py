@@ -95,9 +95,10 @@ class Process:
         self._process.send_signal(sent)
 
     def kill(self) -> None:
-        """SIGKILL: no last words."""
-        self.send(signal.SIGKILL)
-        self.wait()
+        """SIGKILL: no last words. Fine to call when it was not started or has ended."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
 
     def wait(self) -> int:
         assert self._process is not None

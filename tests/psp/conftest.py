@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import Api, Identities, Process, prepare, running
+from tests.services import Api, Identities, Process, prepare
 
 SECRET = "only-for-this-test-run"
 
@@ -13,8 +13,9 @@ SECRET = "only-for-this-test-run"
 @pytest.fixture(scope="module")
 def psp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     folder = tmp_path_factory.mktemp("psp")
-    with running("psp", Identities(folder), psp_secret=SECRET, ledger_file=folder / "ledger.jsonl") as process:
-        yield process
+    process = prepare("psp", Identities(folder), psp_secret=SECRET, ledger_file=folder / "ledger.jsonl").start()
+    yield process
+    process.kill()  # what is slow on purpose need not be waited for
 
 
 @pytest.fixture

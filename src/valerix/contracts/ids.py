@@ -1,6 +1,7 @@
 """Identifiers: UUIDv7 in canonical text, so they sort by creation time in every index."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
@@ -16,3 +17,14 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Whether `text` is a UUID in canonical lower-case form."""
     return _UUID.match(text) is not None
+
+
+def created_at(identifier: str) -> datetime:
+    """The millisecond in which a UUIDv7 was made."""
+    milliseconds = int(identifier[:8] + identifier[9:13], 16)
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+
+
+def first_id_at(moment: datetime) -> str:
+    """The smallest id of that millisecond: ids sort by time, so a range of time is a range of ids."""
+    return str(uuid_utils.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80))

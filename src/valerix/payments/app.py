@@ -1,0 +1,50 @@
+"""Composition root of the payments service."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from valerix.chassis.database import Database
+from valerix.chassis.health import tables_present
+from valerix.chassis.http_client import HttpClient
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.settings import ServiceSettings
+from valerix.payments import jobs
+from valerix.payments.provider import Provider
+from valerix.payments.routes import ROUTES, internal_routes
+from valerix.payments.use_cases import PaymentsUseCases
+
+TABLES = ["payments", "refunds", "payment_events"]
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    psp_url: tuple[str, ...]
+    psp_secret: str
+    provider_timeout_seconds: float = 5.0
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("payments", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Settings → resources → use cases → routes, jobs."""
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    client = await resources.enter_async_context(
+        HttpClient.open(
+            "psp",
+            settings.psp_url,
+            headers={"authorization": f"Bearer {settings.psp_secret}"},
+            timeout_seconds=settings.provider_timeout_seconds,
+        )
+    )
+    payments = PaymentsUseCases(database, Provider(client))
+    resources.push_async_callback(payments.close)
+    return Parts(
+        routes=ROUTES,
+        raw=internal_routes(payments),
+        provides={"payments": payments},
+        essentials={"database": tables_present(database, TABLES)},
+        downstream=[client],
+        jobs=[partial(jobs.resolve, payments)],
+    )

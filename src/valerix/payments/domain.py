@@ -1,0 +1,218 @@
+"""The payment and its refunds: states, what may follow what, and how much may be given back. No I/O, no clock."""
+
+from datetime import datetime
+from typing import Final, NamedTuple, Self
+
+from valerix.chassis.problems import Conflict, NotFound, Problem, Unprocessable
+from valerix.contracts.commands import CapturePayment
+from valerix.contracts.ids import created_at
+
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "processing": frozenset({"captured", "declined", "voided"}),
+    "captured": frozenset({"partially_refunded", "refunded"}),
+    "partially_refunded": frozenset({"partially_refunded", "refunded"}),
+    "declined": frozenset(),
+    "voided": frozenset(),
+    "refunded": frozenset(),
+}
+STATUSES: Final = tuple(TRANSITIONS)
+HOLDS_MONEY: Final = frozenset({"captured", "partially_refunded"})
+BY_PROVIDER_STATUS: Final = {"captured": "captured", "declined": "declined", "cancelled": "voided"}
+UNSUPPORTED_METHOD: Final = "unsupported_method"
+PROVIDER_REJECTED: Final = "provider_rejected"
+MISMATCH: Final = "payment_mismatch"
+"""The order has a payment already, of another amount, method or customer."""
+
+
+class IllegalTransition(Conflict):
+    code, title = "illegal_transition", "The payment cannot go there"
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"A payment that is {old} cannot become {new}")
+
+
+class PaymentNotFound(NotFound):
+    code, title = "payment_not_found", "No such payment"
+
+    def __init__(self) -> None:
+        super().__init__("There is no payment with this id")
+
+
+class PaymentDeclined(Problem):
+    status, code, title = 402, "payment_declined", "The payment was declined"
+
+    def __init__(self, reason: str | None, payment_id: str) -> None:
+        super().__init__(
+            f"The payment was declined ({reason or 'no reason given'})", reason=reason, paymentId=payment_id
+        )
+
+
+class PaymentMismatch(Conflict):
+    code, title = MISMATCH, "The order has another payment"
+
+    def __init__(self, payment_id: str) -> None:
+        detail = "This order has a payment already, with another amount, method or customer"
+        super().__init__(detail, paymentId=payment_id)
+
+
+class PaymentVoided(Conflict):
+    code, title = "payment_voided", "The payment of this order was voided"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__("This order ended without a payment; it can never be charged", paymentId=payment_id)
+
+
+class NotRefundable(Conflict):
+    code, title = "not_refundable", "There is nothing to refund"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"The payment is {status}; only captured payments can be refunded")
+
+
+class RefundExceedsCaptured(Unprocessable):
+    code, title = "refund_exceeds_captured", "More than what is left of the payment"
+
+    def __init__(self, left_minor: int) -> None:
+        super().__init__(f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor)
+
+
+class RefundRejected(Conflict):
+    code, title = "refund_rejected", "The provider refused the refund"
+
+    def __init__(self, failure: str | None, refund_id: str) -> None:
+        super().__init__(f"The provider refused the refund ({failure or 'no reason given'})", refundId=refund_id)
+
+
+class Payment(NamedTuple):
+    """A payment as its row holds it. Amounts in minor units, times aware UTC.
+
+    Customer, amount, currency and method are None only when the order was voided before it was to be charged.
+    """
+
+    id: str
+    order_id: str
+    customer_id: str | None
+    amount_minor: int | None
+    currency: str | None
+    method: str | None
+    status: str
+    reason: str | None
+    provider_reference: str
+    captured_minor: int
+    refunding_minor: int
+    refunded_minor: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def refundable_minor(self) -> int:
+        return self.captured_minor - self.refunding_minor - self.refunded_minor
+
+    def is_for(self, command: CapturePayment) -> bool:
+        """Whether this is the payment `command` asks for."""
+        asked = (command.customer_id, command.amount_minor, command.currency, command.method)
+        return asked == (self.customer_id, self.amount_minor, self.currency, self.method)
+
+    def moved(self, status: str, now: datetime, reason: str | None = None) -> Self:
+        """In `status`, with the next version. Raises IllegalTransition."""
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(self.status, status)
+        captured = (self.amount_minor or 0) if status == "captured" else self.captured_minor
+        return self._replace(
+            status=status, reason=reason, captured_minor=captured, version=self.version + 1, updated_at=now
+        )
+
+    def promised(self, amount_minor: int | None) -> tuple[Self, int]:
+        """With `amount_minor` (None: all that is left) set aside for a refund, and that amount.
+
+        Raises NotRefundable, RefundExceedsCaptured.
+        """
+        if self.status not in HOLDS_MONEY:
+            raise NotRefundable(self.status)
+        left = self.refundable_minor
+        amount = left if amount_minor is None else amount_minor
+        if not 0 < amount <= left:
+            raise RefundExceedsCaptured(left)
+        return self._replace(refunding_minor=self.refunding_minor + amount), amount
+
+    def given_back(self, amount_minor: int, now: datetime) -> Self:
+        """After a refund of what was set aside for it."""
+        refunded = self.refunded_minor + amount_minor
+        status = "refunded" if refunded == self.captured_minor else "partially_refunded"
+        kept = self._replace(refunding_minor=self.refunding_minor - amount_minor, refunded_minor=refunded)
+        return kept.moved(status, now, self.reason)
+
+    def kept(self, amount_minor: int, now: datetime) -> Self:
+        """After a refund that was refused for good: what was set aside is free again."""
+        return self._replace(
+            refunding_minor=self.refunding_minor - amount_minor, version=self.version + 1, updated_at=now
+        )
+
+
+class Refund(NamedTuple):
+    """One refund. `status`: `pending` | `succeeded` | `failed` (with `failure`)."""
+
+    id: str
+    payment_id: str
+    amount_minor: int
+    reason: str
+    status: str
+    failure: str | None
+    provider_reference: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def new_payment(payment_id: str, command: CapturePayment) -> Payment:
+    """A payment the provider was not asked for yet; its provider reference follows from the order alone."""
+    now = created_at(payment_id)
+    return Payment(
+        id=payment_id,
+        order_id=command.order_id,
+        customer_id=command.customer_id,
+        amount_minor=command.amount_minor,
+        currency=command.currency,
+        method=command.method,
+        status="processing",
+        reason=None,
+        provider_reference=_reference(command.order_id),
+        captured_minor=0,
+        refunding_minor=0,
+        refunded_minor=0,
+        version=0,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def tombstone(payment_id: str, order_id: str, reason: str) -> Payment:
+    """The payment of an order that must never be charged."""
+    now = created_at(payment_id)
+    return Payment(
+        id=payment_id,
+        order_id=order_id,
+        customer_id=None,
+        amount_minor=None,
+        currency=None,
+        method=None,
+        status="voided",
+        reason=reason,
+        provider_reference=_reference(order_id),
+        captured_minor=0,
+        refunding_minor=0,
+        refunded_minor=0,
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def new_refund(refund_id: str, payment_id: str, amount_minor: int, reason: str) -> Refund:
+    """A refund the provider was not asked for yet."""
+    now = created_at(refund_id)
+    return Refund(refund_id, payment_id, amount_minor, reason, "pending", None, f"refund-{refund_id}", now, now)
+
+
+def _reference(order_id: str) -> str:
+    return f"order-{order_id}"

@@ -1,0 +1,15 @@
+"""Periodic work of payments. Any number of replicas share it."""
+
+import asyncio
+
+from valerix.payments.use_cases import PaymentsUseCases
+
+BATCH = 256
+PAUSE_SECONDS = 1.0
+
+
+async def resolve(payments: PaymentsUseCases) -> None:
+    """Find out what became of payments and refunds a crash or an outage left without an outcome."""
+    while True:
+        if await payments.resolve_due(BATCH) < BATCH:
+            await asyncio.sleep(PAUSE_SECONDS)

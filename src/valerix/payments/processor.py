@@ -1,0 +1,99 @@
+"""Finds out what became of payments, each at most once at a time in this process, and writes it down."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from valerix.chassis import telemetry
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.database import Database
+from valerix.chassis.single_flight import SingleFlight
+from valerix.contracts.payment_methods import METHODS
+from valerix.payments import domain, metrics, repository
+from valerix.payments.domain import Payment
+from valerix.payments.provider import Charge, Provider, Rejected, until_definite
+from valerix.payments.repository import Event
+from valerix.payments.schemas import view
+
+MAX_UNDER_WAY = 4096
+_encode = msgspec.json.Encoder().encode
+
+
+class ProviderDisagrees(Exception):
+    """The provider holds another amount under our reference. Nothing may be concluded; a person must look."""
+
+
+class Processor:
+    """`drive` works towards a definite state in the background; `settle` writes what was found out."""
+
+    def __init__(self, database: Database, provider: Provider) -> None:
+        self._database = database
+        self._provider = provider
+        self._results: Coalescer[Event, Payment] = Coalescer(self._write, lanes=2)
+        self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
+
+    def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":
+        """The payment in its definite state, or `processing` after a while without an answer.
+
+        `fresh`: its row was inserted just now by this process, so the provider cannot have heard of it.
+        """
+        return self.under_way.join(payment.id, lambda: self._drive(payment, fresh))
+
+    async def settle(self, payment: Payment, charge: Charge, reason: str | None = None) -> Payment:
+        """Write what the provider says about a `processing` payment; return it as it then stands.
+
+        `reason` is kept where the provider gives none.
+        """
+        status = domain.BY_PROVIDER_STATUS[charge.status]
+        held = (charge.amount_minor, charge.currency)
+        if status == "captured" and held != (payment.amount_minor, payment.currency):
+            raise ProviderDisagrees(payment.provider_reference)
+        return await self._conclude(payment, status, charge.reason or (reason if status == "voided" else None))
+
+    async def _drive(self, payment: Payment, fresh: bool) -> Payment:
+        if payment.method not in METHODS:
+            return await self._conclude(payment, "declined", domain.UNSUPPORTED_METHOD)
+        asked = not fresh
+
+        async def ask() -> Charge:
+            """Under the one reference, always: whatever was lost on the way, it is charged once."""
+            nonlocal asked
+            known = await self._provider.find(payment.provider_reference) if asked else None
+            asked = True
+            return known or await self._provider.charge(payment)
+
+        try:
+            charge = await until_definite(ask, payment.provider_reference)
+        except Rejected:
+            return await self._conclude(payment, "declined", domain.PROVIDER_REJECTED)
+        return payment if charge is None else await self.settle(payment, charge)
+
+    async def _conclude(self, payment: Payment, status: str, reason: str | None) -> Payment:
+        return await self._results.submit(event(payment.moved(status, datetime.now(UTC), reason)))
+
+    async def _write(self, events: list[Event]) -> Sequence[Payment]:
+        unique = {e.payment.id: e for e in events}
+        moved = await self._database.repeat(lambda tx: repository.settle_payments(tx, list(unique.values())))
+        standing = {e.payment.id: e.payment for e in unique.values() if e.payment.id in moved}
+        for payment in standing.values():
+            _count(payment)
+        if lost := [e.payment.order_id for e in unique.values() if e.payment.id not in moved]:
+            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, lost))
+            standing |= {payment.id: payment for payment in rows}
+        return [standing[e.payment.id] for e in events]
+
+
+def event(payment: Payment, kind: str | None = None) -> Event:
+    """What tells that `payment` is in the state it is in."""
+    return Event(
+        payment, kind or f"payment.{payment.status}", _encode(view(payment)).decode(), telemetry.trace_id.get()
+    )
+
+
+def _count(payment: Payment) -> None:
+    method = payment.method if payment.method in METHODS else "unsupported"
+    metrics.payments_processed.labels(payment.status, method).inc()
+    if payment.status == "captured":
+        metrics.payment_amount.labels(payment.currency).inc(payment.captured_minor)

@@ -1,0 +1,144 @@
+"""Giving money back: set aside durably, then asked of the provider, then written down."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.idempotency import KeyReused
+from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
+from valerix.contracts.ids import new_id
+from valerix.payments import domain, metrics, repository
+from valerix.payments.domain import Payment, Refund
+from valerix.payments.processor import event
+from valerix.payments.provider import Provider, Rejected, until_definite
+
+log = structlog.get_logger()
+MAX_UNDER_WAY = 1024
+
+
+class RefundRequest(NamedTuple):
+    """`amount_minor` None: all that is left. `key` and `fingerprint` identify the request (chassis.idempotency)."""
+
+    payment_id: str
+    amount_minor: int | None
+    reason: str
+    key: bytes | None
+    fingerprint: bytes
+
+
+class Refunds:
+    """The use cases of refunds."""
+
+    def __init__(self, database: Database, provider: Provider, lease: timedelta) -> None:
+        self._database = database
+        self._provider = provider
+        self._lease = lease
+        self.under_way: SingleFlight[Refund] = SingleFlight(MAX_UNDER_WAY)
+
+    async def refund(self, request: RefundRequest, patience_seconds: float) -> tuple[Refund, bool]:
+        """The refund - `pending` when the provider takes longer - and whether an earlier request had asked for it.
+
+        Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, KeyReused, RefundRejected.
+        """
+        refund, replayed = await self._set_aside(request)
+        if refund.status == "pending":
+            task = self._drive(refund)
+            await wait_for([task], patience_seconds)
+            refund = result_or(task, refund)
+        if refund.status == "failed":
+            raise domain.RefundRejected(refund.failure, refund.id)
+        return refund, replayed
+
+    async def refund_rest(self, payment: Payment, reason: str) -> Payment:
+        """Give back whatever is left, wait for every refund under way; the payment as it stands then."""
+        if payment.refundable_minor:
+            try:
+                await self._set_aside(RefundRequest(payment.id, None, reason, None, b""))
+            except (domain.NotRefundable, domain.RefundExceedsCaptured):
+                log.info("somebody else refunds the rest", payment_id=payment.id)
+        async with self._database.connection() as tx:
+            refunds = await repository.list_refunds(tx, payment.id)
+        await asyncio.gather(*(self._drive(refund) for refund in refunds if refund.status == "pending"))
+        async with self._database.connection() as tx:
+            return await repository.find_payment(tx, payment.id, None) or payment
+
+    async def resolve_due(self, limit: int) -> int:
+        """Take over refunds that are due; how many there were."""
+        limit = min(limit, self.under_way.room())
+        due = await self._database.repeat(lambda tx: repository.claim_due_refunds(tx, limit, self._lease))
+        for refund in due:
+            self._drive(refund)
+        return len(due)
+
+    async def _set_aside(self, request: RefundRequest) -> tuple[Refund, bool]:
+        refund_id = new_id()
+        key = request.key or refund_id.encode()
+
+        async def work(lane: Transaction) -> tuple[Refund, bool]:
+            async with lane.transaction():
+                payment = await repository.lock_payment(lane, request.payment_id)
+                if payment is None:
+                    raise domain.PaymentNotFound
+                if known := await repository.find_refund_by_key(lane, payment.id, key):
+                    return _replay(known, request.fingerprint)
+                promised, amount = payment.promised(request.amount_minor)
+                refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
+                await repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
+                await repository.update_payment(lane, promised)
+                return refund, False
+
+        return await self._database.repeat(work)
+
+    def _drive(self, refund: Refund) -> "asyncio.Task[Refund]":
+        return self.under_way.join(refund.id, lambda: self._ask(refund))
+
+    async def _ask(self, refund: Refund) -> Refund:
+        async with self._database.connection() as tx:
+            payment = await repository.find_payment(tx, refund.payment_id, None)
+        assert payment is not None  # noqa: S101 - a foreign key says so
+
+        async def ask() -> bool:
+            await self._provider.refund(refund, payment.provider_reference)
+            return True
+
+        try:
+            answered = await until_definite(ask, refund.provider_reference)
+        except Rejected as rejection:
+            return await self._end(refund, str(rejection))
+        return refund if answered is None else await self._end(refund, None)
+
+    async def _end(self, refund: Refund, failure: str | None) -> Refund:
+        """Write how the refund ended, unless somebody else has; return it as it then stands."""
+
+        async def work(lane: Transaction) -> Refund:
+            now = datetime.now(UTC)
+            status = "succeeded" if failure is None else "failed"
+            async with lane.transaction():
+                payment = await repository.lock_payment(lane, refund.payment_id)
+                assert payment is not None  # noqa: S101 - a foreign key says so
+                if await repository.claim_refund(lane, refund.id, status, failure, now):
+                    await self._tell(lane, payment, refund.amount_minor, failure, now)
+                return await repository.get_refund(lane, refund.id)
+
+        return await self._database.repeat(work)
+
+    async def _tell(
+        self, lane: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime
+    ) -> None:
+        if failure is None:
+            changed, kind = payment.given_back(amount_minor, now), "payment.refunded"
+            metrics.refunds_processed.inc()
+        else:
+            changed, kind = payment.kept(amount_minor, now), "payment.refund_failed"
+        await repository.update_payment(lane, changed)
+        await repository.insert_event(lane, event(changed, kind))
+
+
+def _replay(known: tuple[Refund, bytes], fingerprint: bytes) -> tuple[Refund, bool]:
+    refund, first = known
+    if first != fingerprint:
+        raise KeyReused
+    return refund, True

@@ -1,0 +1,330 @@
+"""All SQL of the payments service: one function, one statement."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from asyncpg import Record
+
+from valerix.chassis.database import Transaction
+from valerix.payments.domain import Payment, Refund
+
+_PAYMENT = """p.id, p.order_id, p.customer_id, p.amount_minor, p.currency, p.method, p.status, p.reason,
+    p.provider_reference, p.captured_minor, p.refunding_minor, p.refunded_minor, p.version, p.created_at,
+    p.updated_at"""
+_REFUND = """r.id, r.payment_id, r.amount_minor, r.reason, r.status, r.failure, r.provider_reference, r.created_at,
+    r.updated_at"""
+
+
+class Event(NamedTuple):
+    """A payment in its new state, and what tells of it."""
+
+    payment: Payment
+    type: str
+    data: str
+    """The payment's representation, as JSON."""
+    trace_id: str
+
+
+async def insert_payments(tx: Transaction, payments: Sequence[Payment], lease: timedelta) -> set[str]:
+    """Insert those whose order has no payment yet; return their ids.
+
+    Sorted by order, so that two batches holding the same orders cannot wait for each other.
+    """
+    rows = sorted(payments, key=lambda p: p.order_id)
+    inserted = await tx.fetch(
+        """
+        INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, provider_reference,
+                              created_at, updated_at, status, due_at)
+        SELECT t.*, t.created_at, 'processing', now() + $9
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+                    $8::timestamptz[])
+             AS t(id, order_id, customer_id, amount_minor, currency, method, provider_reference, created_at)
+        ON CONFLICT (order_id) DO NOTHING
+        RETURNING id::text
+        """,
+        [p.id for p in rows],
+        [p.order_id for p in rows],
+        [p.customer_id for p in rows],
+        [p.amount_minor for p in rows],
+        [p.currency for p in rows],
+        [p.method for p in rows],
+        [p.provider_reference for p in rows],
+        [p.created_at for p in rows],
+        lease,
+    )
+    return {row[0] for row in inserted}
+
+
+async def insert_tombstones(tx: Transaction, events: Sequence[Event]) -> set[str]:
+    """Insert voided payments for the orders that have none, each with its event; return their ids."""
+    rows = sorted(events, key=lambda e: e.payment.order_id)
+    inserted = await tx.fetch(
+        """
+        WITH input AS (
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
+                                 $7::json[], $8::text[])
+            AS t(id, order_id, reason, provider_reference, created_at, type, data, trace_id)
+        ), inserted AS (
+            INSERT INTO payments (id, order_id, reason, provider_reference, created_at, updated_at, status, version)
+            SELECT id, order_id, reason, provider_reference, created_at, created_at, 'voided', 1 FROM input
+            ON CONFLICT (order_id) DO NOTHING
+            RETURNING id
+        ), told AS (
+            INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
+            SELECT id, 1, type, data, trace_id, created_at FROM input JOIN inserted USING (id)
+        )
+        SELECT id::text FROM inserted
+        """,
+        [e.payment.id for e in rows],
+        [e.payment.order_id for e in rows],
+        [e.payment.reason for e in rows],
+        [e.payment.provider_reference for e in rows],
+        [e.payment.created_at for e in rows],
+        [e.type for e in rows],
+        [e.data for e in rows],
+        [e.trace_id for e in rows],
+    )
+    return {row[0] for row in inserted}
+
+
+async def settle_payments(tx: Transaction, events: Sequence[Event]) -> set[str]:
+    """Move each payment to its new state if nobody else has moved it since, and tell; return the ids that moved."""
+    payments = [e.payment for e in events]
+    moved = await tx.fetch(
+        """
+        WITH input AS (
+            SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
+                                 $7::text[], $8::json[], $9::text[])
+            AS t(id, version, status, reason, captured_minor, updated_at, type, data, trace_id)
+        ), moved AS (
+            UPDATE payments p
+            SET status = i.status, version = i.version, reason = i.reason, captured_minor = i.captured_minor,
+                updated_at = i.updated_at, due_at = NULL
+            FROM input i
+            WHERE p.id = i.id AND p.version = i.version - 1
+            RETURNING p.id
+        ), told AS (
+            INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
+            SELECT id, version, type, data, trace_id, updated_at FROM input JOIN moved USING (id)
+        )
+        SELECT id::text FROM moved
+        """,
+        [p.id for p in payments],
+        [p.version for p in payments],
+        [p.status for p in payments],
+        [p.reason for p in payments],
+        [p.captured_minor for p in payments],
+        [p.updated_at for p in payments],
+        [e.type for e in events],
+        [e.data for e in events],
+        [e.trace_id for e in events],
+    )
+    return {row[0] for row in moved}
+
+
+async def claim_due_payments(tx: Transaction, limit: int, lease: timedelta) -> list[Payment]:
+    """Take over payments whose outcome nobody has found out in time."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE payments p SET due_at = now() + $2
+        WHERE p.id IN (SELECT id FROM payments WHERE status = 'processing' AND due_at <= now()
+                       LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING {_PAYMENT}
+        """,  # noqa: S608 - the column list is ours
+        limit,
+        lease,
+    )
+    return [_payment(row) for row in rows]
+
+
+async def list_by_orders(tx: Transaction, order_ids: Sequence[str]) -> list[Payment]:
+    """The payments of these orders, as far as there are any."""
+    rows = await tx.fetch(
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.order_id = ANY($1::text[])",  # noqa: S608 - the column list is ours
+        order_ids,
+    )
+    return [_payment(row) for row in rows]
+
+
+async def find_payment(tx: Transaction, payment_id: str, owner_id: str | None) -> Payment | None:
+    """One payment; with `owner_id`, only when it is that customer's."""
+    row = await tx.fetchrow(
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",  # noqa: S608 - ours
+        payment_id,
+        owner_id,
+    )
+    return None if row is None else _payment(row)
+
+
+async def lock_payment(tx: Transaction, payment_id: str) -> Payment | None:
+    """One payment, which nobody else can change until the transaction ends."""
+    row = await tx.fetchrow(
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 FOR UPDATE",  # noqa: S608 - the column list is ours
+        payment_id,
+    )
+    return None if row is None else _payment(row)
+
+
+async def list_payments(
+    tx: Transaction,
+    *,
+    limit: int,
+    before: str | None,
+    status: str | None,
+    customer_id: str | None,
+    order_id: str | None,
+    method: str | None,
+    first: str | None,
+    last: str | None,
+) -> list[Payment]:
+    """Up to `limit` payments, newest first, older than `before`, with ids in [first, last).
+
+    Only the conditions that were asked for stand in the statement, so each combination gets a plan of its own.
+    """
+    asked = {
+        "p.id < ?::uuid": before,
+        "p.status = ?": status,
+        "p.customer_id = ?": customer_id,
+        "p.order_id = ?": order_id,
+        "p.method = ?": method,
+        "p.id >= ?::uuid": first,
+        "p.id < ?::uuid ": last,
+    }
+    given = {condition: value for condition, value in asked.items() if value is not None}
+    conditions = [condition.replace("?", f"${number}") for number, condition in enumerate(given, start=2)]
+    rows = await tx.fetch(
+        f"""
+        SELECT {_PAYMENT} FROM payments p {"WHERE " if conditions else ""}{" AND ".join(conditions)}
+        ORDER BY p.id DESC LIMIT $1
+        """,  # noqa: S608 - every value is a parameter
+        limit,
+        *given.values(),
+    )
+    return [_payment(row) for row in rows]
+
+
+async def update_payment(tx: Transaction, payment: Payment) -> None:
+    """Write a payment that this transaction has locked."""
+    await tx.execute(
+        """
+        UPDATE payments SET status = $2, refunding_minor = $3, refunded_minor = $4, version = $5, updated_at = $6
+        WHERE id = $1
+        """,
+        payment.id,
+        payment.status,
+        payment.refunding_minor,
+        payment.refunded_minor,
+        payment.version,
+        payment.updated_at,
+    )
+
+
+async def insert_event(tx: Transaction, event: Event) -> None:
+    """Tell of the state this transaction gives a payment."""
+    await tx.execute(
+        """
+        INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
+        event.payment.id,
+        event.payment.version,
+        event.type,
+        event.data,
+        event.trace_id,
+        event.payment.updated_at,
+    )
+
+
+async def list_events(tx: Transaction, payment_id: str) -> list[Record]:
+    """The history of one payment, oldest first."""
+    return await tx.fetch(
+        "SELECT version, type, data, trace_id, occurred_at FROM payment_events WHERE payment_id = $1 ORDER BY version",
+        payment_id,
+    )
+
+
+# --- refunds
+
+
+async def insert_refund(tx: Transaction, refund: Refund, key: bytes, fingerprint: bytes, lease: timedelta) -> None:
+    """A refund the provider is about to be asked for."""
+    await tx.execute(
+        """
+        INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, created_at, updated_at,
+                             idempotency_key, fingerprint, due_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, now() + $10)
+        """,
+        refund.id,
+        refund.payment_id,
+        refund.amount_minor,
+        refund.reason,
+        refund.status,
+        refund.provider_reference,
+        refund.created_at,
+        key,
+        fingerprint,
+        lease,
+    )
+
+
+async def find_refund_by_key(tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
+    """The refund made under an idempotency key, with the fingerprint of its request."""
+    row = await tx.fetchrow(
+        f"SELECT {_REFUND}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2",  # noqa: S608 - ours
+        payment_id,
+        key,
+    )
+    return None if row is None else (_refund(row), row["fingerprint"])
+
+
+async def list_refunds(tx: Transaction, payment_id: str) -> list[Refund]:
+    """The refunds of one payment, oldest first."""
+    rows = await tx.fetch(
+        f"SELECT {_REFUND} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",  # noqa: S608 - the column list is ours
+        payment_id,
+    )
+    return [_refund(row) for row in rows]
+
+
+async def claim_refund(tx: Transaction, refund_id: str, status: str, failure: str | None, now: datetime) -> bool:
+    """End a pending refund; False when somebody else has ended it."""
+    ended = await tx.fetchval(
+        """
+        UPDATE refunds SET status = $2, failure = $3, updated_at = $4, due_at = NULL
+        WHERE id = $1 AND status = 'pending' RETURNING true
+        """,
+        refund_id,
+        status,
+        failure,
+        now,
+    )
+    return bool(ended)
+
+
+async def get_refund(tx: Transaction, refund_id: str) -> Refund:
+    """A refund that is known to exist."""
+    rows = await tx.fetch(f"SELECT {_REFUND} FROM refunds r WHERE r.id = $1", refund_id)  # noqa: S608 - ours
+    return _refund(rows[0])
+
+
+async def claim_due_refunds(tx: Transaction, limit: int, lease: timedelta) -> list[Refund]:
+    """Take over refunds whose outcome nobody has found out in time."""
+    rows = await tx.fetch(
+        f"""
+        UPDATE refunds r SET due_at = now() + $2
+        WHERE r.id IN (SELECT id FROM refunds WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING {_REFUND}
+        """,  # noqa: S608 - the column list is ours
+        limit,
+        lease,
+    )
+    return [_refund(row) for row in rows]
+
+
+def _payment(row: Record) -> Payment:
+    return Payment(str(row[0]), *row[1:])
+
+
+def _refund(row: Record) -> Refund:
+    return Refund(str(row[0]), str(row[1]), *row[2:9])

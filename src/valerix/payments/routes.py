@@ -1,0 +1,177 @@
+"""HTTP in, use case, HTTP out."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import Parameter
+
+from valerix.chassis import idempotency, pagination
+from valerix.chassis.auth import Principal
+from valerix.chassis.problems import FieldError, Invalid
+from valerix.chassis.raw import RawRoute, command_route
+from valerix.chassis.resilience import Deadline
+from valerix.contracts.commands import (
+    CAPTURE_PAYMENTS,
+    VOID_PAYMENTS,
+    CapturePayment,
+    CapturePayments,
+    VoidPayments,
+)
+from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
+from valerix.contracts.payment_methods import METHODS
+from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.payments import domain
+from valerix.payments.refunds import RefundRequest
+from valerix.payments.schemas import (
+    CapturePaymentBody,
+    EventView,
+    PaymentDetail,
+    PaymentView,
+    RefundBody,
+    RefundView,
+    refund_view,
+    view,
+)
+from valerix.payments.use_cases import Detail, PaymentsUseCases
+
+PATH = "/api/v1/payments"
+PATIENCE_SECONDS = 5.0
+"""How long a person waits for the provider before the answer is 202."""
+Short = Annotated[str | None, Parameter(max_length=50)]
+
+
+def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
+    """The list-shaped commands of other services."""
+    return [
+        command_route(CAPTURE_PAYMENTS, SERVICES, CapturePayments, payments.capture),
+        command_route(VOID_PAYMENTS, SERVICES, VoidPayments, payments.void),
+    ]
+
+
+@post(PATH, access=STAFF_AND_SERVICES, tags=["payments"], operation_id="capturePayment")
+async def capture_payment(
+    payments: PaymentsUseCases, deadline: Deadline, data: CapturePaymentBody
+) -> Response[PaymentView]:
+    """Charge an order: 201 captured, 200 captured before, 202 the provider has not answered yet, 402 declined."""
+    _one_of("method", data.method, METHODS)
+    amount = data.amount
+    command = CapturePayment(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method)
+    asked = CapturePayments([command], patience_ms=int(PATIENCE_SECONDS * 1000))
+    outcome = (await payments.capture(asked, deadline)).outcomes[0]
+    if outcome.reason == domain.MISMATCH:
+        raise domain.PaymentMismatch(outcome.payment_id)
+    if outcome.status == "declined":
+        raise domain.PaymentDeclined(outcome.reason, outcome.payment_id)
+    if outcome.status == "voided":
+        raise domain.PaymentVoided(outcome.payment_id)
+    payment = (await payments.get(outcome.payment_id, None)).payment
+    status = 202 if outcome.status == "processing" else 200 if outcome.idempotent else 201
+    return Response(view(payment), status_code=status, headers={"Location": f"{PATH}/{payment.id}"})
+
+
+@get(PATH, access=STAFF, tags=["payments"], operation_id="listPayments")
+async def list_payments(
+    payments: PaymentsUseCases,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    status: Short = None,
+    customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
+    order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
+    method: Short = None,
+    created_from: Annotated[datetime | None, Parameter(query="from")] = None,
+    created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+) -> pagination.Page[PaymentView]:
+    """Payments, newest first."""
+    _one_of("status", status, domain.STATUSES)
+    _one_of("method", method, METHODS)
+    rows = await payments.search(
+        limit=limit + 1,
+        before=None if cursor is None else _cursor_id(cursor),
+        status=status,
+        customer_id=customer_id,
+        order_id=order_id,
+        method=method,
+        first=None if created_from is None else first_id_at(created_from),
+        last=None if created_to is None else first_id_at(created_to),
+    )
+    found = pagination.page(rows, limit, lambda payment: pagination.encode_cursor(payment.id))
+    return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
+
+
+@get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment")
+async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
+    """One payment with its refunds and history. A customer sees their own."""
+    return _detail(await payments.get(_id(payment_id), _owner(principal)))
+
+
+@get(PATH + "/order/{order_id:str}", access=ANYONE, tags=["payments"], operation_id="getPaymentOfOrder")
+async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
+    """The payment of an order. A customer sees their own."""
+    return _detail(await payments.get_of_order(order_id, _owner(principal)))
+
+
+@post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
+async def refund_payment(
+    payments: PaymentsUseCases,
+    principal: Principal,
+    deadline: Deadline,
+    payment_id: str,
+    data: RefundBody,
+    key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
+) -> Response[RefundView]:
+    """Give back part of a payment or, without an amount, all that is left.
+
+    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done.
+    """
+    parsed = idempotency.parse_key(key)
+    request = RefundRequest(
+        _id(payment_id),
+        data.amount_minor,
+        data.reason,
+        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
+        idempotency.fingerprint(data),
+    )
+    refund, replayed = await payments.refunds.refund(request, min(PATIENCE_SECONDS, deadline.remaining()))
+    status = 202 if refund.status == "pending" else 200 if replayed else 201
+    headers = {idempotency.REPLAYED: "true"} if replayed else {}
+    return Response(refund_view(refund), status_code=status, headers=headers)
+
+
+ROUTES = [capture_payment, list_payments, get_payment, get_payment_of_order, refund_payment]
+
+
+def _owner(principal: Principal) -> str | None:
+    """The customer whose payments this caller may see; None: all of them."""
+    return principal.owner_id or "" if principal.role == CUSTOMER else None
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise domain.PaymentNotFound
+    return text
+
+
+def _cursor_id(cursor: str) -> str:
+    (payment_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]])
+    return payment_id
+
+
+def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
+    if value is not None and value not in allowed:
+        message = f"Expected one of: {', '.join(allowed)}"
+        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
+
+
+def _detail(found: Detail) -> PaymentDetail:
+    history = [
+        EventView(row["version"], row["type"], row["data"]["status"], row["occurred_at"], row["trace_id"])
+        for row in found.history
+    ]
+    shown = view(found.payment)
+    refunds = [refund_view(refund) for refund in found.refunds]
+    return PaymentDetail(
+        **{name: getattr(shown, name) for name in shown.__struct_fields__}, refunds=refunds, history=history
+    )

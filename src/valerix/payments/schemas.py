@@ -1,0 +1,123 @@
+"""Bodies of the payments API: what comes in, with its limits, and what goes out."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from valerix.contracts.commands import Key
+from valerix.contracts.ids import UUID_PATTERN
+from valerix.contracts.money import Currency, Money
+from valerix.payments.domain import Payment, Refund
+
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+ChargeMinor = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
+class ChargeAmount(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    amount_minor: ChargeMinor
+    currency: Currency
+
+
+class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The order id is the key: an order is charged once, ever."""
+
+    order_id: Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+    customer_id: Key
+    amount: ChargeAmount
+    method: str
+
+
+class RefundBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Without an amount everything that is left is refunded. The currency is the payment's."""
+
+    amount_minor: ChargeMinor | None = None
+    reason: Reason = "requested"
+
+
+class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
+    """A payment as the API shows it; also the data of its events.
+
+    Customer, method and amounts are null only when the order ended before it was to be charged.
+    """
+
+    id: str
+    order_id: str
+    customer_id: str | None
+    amount: Money | None
+    method: str | None
+    status: str
+    reason: str | None
+    captured: Money | None
+    refunded: Money | None
+    refund_pending: Money | None
+    provider_reference: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class RefundView(msgspec.Struct, frozen=True, rename="camel"):
+    """`status`: `pending` (the provider has not answered yet) | `succeeded` | `failed` (with `failure`)."""
+
+    id: str
+    payment_id: str
+    amount_minor: int
+    reason: str
+    status: str
+    failure: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class EventView(msgspec.Struct, frozen=True, rename="camel"):
+    """One entry of the history."""
+
+    version: int
+    type: str
+    status: str
+    occurred_at: datetime
+    trace_id: str
+
+
+class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
+    refunds: list[RefundView]
+    history: list[EventView]
+
+
+def view(payment: Payment) -> PaymentView:
+    """The representation of `payment`."""
+    return PaymentView(
+        id=payment.id,
+        order_id=payment.order_id,
+        customer_id=payment.customer_id,
+        amount=_money(payment.amount_minor, payment),
+        method=payment.method,
+        status=payment.status,
+        reason=payment.reason,
+        captured=_money(payment.captured_minor, payment),
+        refunded=_money(payment.refunded_minor, payment),
+        refund_pending=_money(payment.refunding_minor, payment),
+        provider_reference=payment.provider_reference,
+        version=payment.version,
+        created_at=payment.created_at,
+        updated_at=payment.updated_at,
+    )
+
+
+def refund_view(refund: Refund) -> RefundView:
+    """The representation of `refund`."""
+    return RefundView(
+        id=refund.id,
+        payment_id=refund.payment_id,
+        amount_minor=refund.amount_minor,
+        reason=refund.reason,
+        status=refund.status,
+        failure=refund.failure,
+        created_at=refund.created_at,
+        updated_at=refund.updated_at,
+    )
+
+
+def _money(amount_minor: int | None, payment: Payment) -> Money | None:
+    return None if amount_minor is None or payment.currency is None else Money(amount_minor, payment.currency)

@@ -1,0 +1,198 @@
+"""What can be done with payments. Capturing and voiding are written once, over a list."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from asyncpg import Record
+
+from valerix.chassis import telemetry
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.database import Database
+from valerix.chassis.problems import Unavailable
+from valerix.chassis.resilience import Deadline
+from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
+from valerix.contracts.commands import (
+    CapturePayment,
+    CapturePayments,
+    PaymentOutcome,
+    PaymentOutcomes,
+    VoidPayment,
+    VoidPayments,
+)
+from valerix.contracts.ids import new_id
+from valerix.payments import domain, repository
+from valerix.payments.domain import Payment, Refund
+from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
+from valerix.payments.provider import Provider, until_definite
+from valerix.payments.refunds import Refunds
+
+ANSWER_MARGIN_SECONDS = 0.2
+"""Kept back from the caller's deadline for the answer's way."""
+VOID_PATIENCE_SECONDS = 2.0
+LEASE = timedelta(seconds=10)
+"""How long whoever began a payment or refund is left alone with it before anybody else asks the provider."""
+
+
+class Known(NamedTuple):
+    """The one payment of an order; `fresh` when this very command made it."""
+
+    payment: Payment
+    fresh: bool
+
+
+class Detail(NamedTuple):
+    payment: Payment
+    refunds: list[Refund]
+    history: list[Record]
+
+
+class PaymentsUseCases:
+    """The use cases of the payments service."""
+
+    def __init__(self, database: Database, provider: Provider, lease: timedelta = LEASE) -> None:
+        self._database = database
+        self._provider = provider
+        self._lease = lease
+        self._processor = Processor(database, provider)
+        self.refunds = Refunds(database, provider, lease)
+        self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
+        self._door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
+
+    async def close(self) -> None:
+        """Stop what runs in the background; the rows say what is to be taken up again."""
+        await asyncio.gather(self._voiding.close(), self.refunds.under_way.close(), self._processor.under_way.close())
+
+    # --- capture
+
+    async def capture(self, request: CapturePayments, deadline: Deadline) -> PaymentOutcomes:
+        """Charge each order once, ever. Those not decided within the patience are answered `processing`."""
+        _shed(self._processor.under_way, len(request.commands))
+        known = await self._door.submit(request.commands)
+        driven = {
+            k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
+            for k in known
+            if k.payment.status == "processing"
+        }
+        await wait_for(driven.values(), min(request.patience_ms / 1000, _left(deadline)))
+        return PaymentOutcomes(
+            [_capture_outcome(c, _now(k, driven), k.fresh) for c, k in zip(request.commands, known, strict=True)]
+        )
+
+    async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
+        """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
+        wanted = [domain.new_payment(new_id(), command) for commands in requests for command in commands]
+        made = await self._database.repeat(lambda tx: repository.insert_payments(tx, wanted, self._lease))
+        by_order = {p.order_id: p for p in wanted if p.id in made}
+        if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
+            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, rest))
+            by_order |= {p.order_id: p for p in rows}
+        known = iter([Known(by_order[p.order_id], p.id in made) for p in wanted])
+        return [[next(known) for _ in commands] for commands in requests]
+
+    # --- void
+
+    async def void(self, request: VoidPayments, deadline: Deadline) -> PaymentOutcomes:
+        """Make sure that no money is taken or kept. `processing`: not certain yet, ask again."""
+        _shed(self._voiding, len(request.commands))
+        known = await self._forbid(request.commands)
+        voided = {
+            k.payment.id: self._void(k.payment, command.reason)
+            for command, k in zip(request.commands, known, strict=True)
+            if k.payment.status == "processing" or k.payment.status in domain.HOLDS_MONEY
+        }
+        await wait_for(voided.values(), min(VOID_PATIENCE_SECONDS, _left(deadline)))
+        return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
+
+    async def _forbid(self, commands: Sequence[VoidPayment]) -> list[Known]:
+        """Tombstones for orders without a payment: a late capture finds them and is refused for ever."""
+        wanted = [domain.tombstone(new_id(), command.order_id, command.reason) for command in commands]
+        events = [event(payment) for payment in wanted]
+        made = await self._database.repeat(lambda tx: repository.insert_tombstones(tx, events))
+        by_order = {p.order_id: p for p in wanted if p.id in made}
+        if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
+            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, rest))
+            by_order |= {p.order_id: p for p in rows}
+        return [Known(by_order[p.order_id], p.id in made) for p in wanted]
+
+    def _void(self, payment: Payment, reason: str) -> "asyncio.Task[Payment]":
+        async def work() -> Payment:
+            now = await self._cancel(payment, reason) if payment.status == "processing" else payment
+            return await self.refunds.refund_rest(now, reason) if now.status in domain.HOLDS_MONEY else now
+
+        return self._voiding.join(payment.id, work)
+
+    async def _cancel(self, payment: Payment, reason: str) -> Payment:
+        """Only the provider can say that no charge is on its way any more: it refuses the reference from now on."""
+        reference = payment.provider_reference
+        charge = await until_definite(lambda: self._provider.cancel(reference), reference)
+        return payment if charge is None else await self._processor.settle(payment, charge, reason)
+
+    # --- in the background
+
+    async def resolve_due(self, limit: int) -> int:
+        """Take over payments and refunds whose outcome nobody found out in time; how many there were."""
+        telemetry.trace_id.set(telemetry.new_trace_id())
+        room = min(limit, self._processor.under_way.room())
+        due = await self._database.repeat(lambda tx: repository.claim_due_payments(tx, room, self._lease))
+        for payment in due:
+            self._processor.drive(payment, fresh=False)
+        return len(due) + await self.refunds.resolve_due(limit)
+
+    # --- reading
+
+    async def get(self, payment_id: str, owner_id: str | None) -> Detail:
+        """The payment with refunds and history, if it is there and (with `owner_id`) the owner's.
+
+        Raises PaymentNotFound.
+        """
+        async with self._database.connection() as tx:
+            payment = await repository.find_payment(tx, payment_id, owner_id)
+            if payment is None:
+                raise domain.PaymentNotFound
+            refunds = await repository.list_refunds(tx, payment_id)
+            return Detail(payment, refunds, await repository.list_events(tx, payment_id))
+
+    async def get_of_order(self, order_id: str, owner_id: str | None) -> Detail:
+        """See `get`."""
+        async with self._database.connection() as tx:
+            found = await repository.list_by_orders(tx, [order_id])
+        if not found:
+            raise domain.PaymentNotFound
+        return await self.get(found[0].id, owner_id)
+
+    async def search(self, **filters: Any) -> list[Payment]:
+        """Payments matching `filters` (repository.list_payments)."""
+        async with self._database.connection() as tx:
+            return await repository.list_payments(tx, **filters)
+
+
+def _shed(under_way: SingleFlight[Payment], more: int) -> None:
+    """Raises Unavailable, before any work is done, when too much is under way already."""
+    if under_way.room() < more:
+        raise Unavailable("Too many payments are being processed")
+
+
+def _left(deadline: Deadline) -> float:
+    return deadline.remaining() - ANSWER_MARGIN_SECONDS
+
+
+def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
+    task = tasks.get(known.payment.id)
+    return known.payment if task is None else result_or(task, known.payment)
+
+
+def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool) -> PaymentOutcome:
+    status, reason = payment.status, payment.reason
+    if status != "voided" and not payment.is_for(command):
+        status, reason = "declined", domain.MISMATCH
+    if status == "partially_refunded":
+        status = "captured"
+    return PaymentOutcome(command.order_id, payment.id, status, reason, idempotent=not fresh)
+
+
+def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
+    """`processing` while money may still be held."""
+    status = "processing" if payment.status in domain.HOLDS_MONEY else payment.status
+    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed)

@@ -1,0 +1,136 @@
+"""Payments on a real database against a real provider process."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import Api, Identities, Process, prepare
+from valerix.chassis.database import Database
+from valerix.chassis.http_client import HttpClient
+from valerix.chassis.resilience import Deadline
+from valerix.contracts.commands import (
+    CapturePayment,
+    CapturePayments,
+    PaymentOutcome,
+    VoidPayment,
+    VoidPayments,
+)
+from valerix.contracts.ids import new_id
+from valerix.payments.domain import Payment, Refund
+from valerix.payments.provider import Provider
+from valerix.payments.refunds import RefundRequest
+from valerix.payments.use_cases import Detail, PaymentsUseCases
+
+SECRET = "only-for-this-test-run"
+NOWHERE = "http://127.0.0.1:9"
+"""The discard port: nobody listens."""
+
+
+class Payments:
+    """One payments "process" inside the test, and how tests talk to it."""
+
+    def __init__(self, use_cases: PaymentsUseCases, database: Database) -> None:
+        self.use_cases = use_cases
+        self.database = database
+
+    async def capture(self, *commands: CapturePayment, patience_ms: int = 3000) -> list[PaymentOutcome]:
+        request = CapturePayments(list(commands), patience_ms)
+        return (await self.use_cases.capture(request, Deadline.after(10))).outcomes
+
+    async def capture_one(self, command: CapturePayment, patience_ms: int = 3000) -> PaymentOutcome:
+        return (await self.capture(command, patience_ms=patience_ms))[0]
+
+    async def void(self, *order_ids: str) -> list[str]:
+        request = VoidPayments([VoidPayment(order_id, "test") for order_id in order_ids])
+        return [o.status for o in (await self.use_cases.void(request, Deadline.after(10))).outcomes]
+
+    async def refund(
+        self, payment_id: str, amount: int | None, key: bytes | None = None, fingerprint: bytes = b"", wait: float = 3.0
+    ) -> Refund:
+        request = RefundRequest(payment_id, amount, "test", key, fingerprint)
+        return (await self.use_cases.refunds.refund(request, wait))[0]
+
+    async def detail(self, order_id: str) -> Detail:
+        return await self.use_cases.get_of_order(order_id, None)
+
+    async def payment(self, order_id: str) -> Payment:
+        return (await self.detail(order_id)).payment
+
+    async def is_(self, order_id: str, *statuses: str) -> bool:
+        return (await self.payment(order_id)).status in statuses
+
+    async def close(self) -> None:
+        """As a crash does it: what runs in the background is gone, the rows stay."""
+        await self.use_cases.close()
+
+
+OpenPayments = Callable[..., Awaitable[Payments]]
+
+
+def command(method: str = "card_ok", amount: int = 1000, order_id: str | None = None) -> CapturePayment:
+    return CapturePayment(order_id or new_id(), "CUST-001", amount, "USD", method)
+
+
+async def charges(provider: Api, *order_ids: str) -> list[dict[str, Any]]:
+    """What the provider's ledger says of these orders, as far as it knows them."""
+    answer = await provider.post("/v1/charges/find", {"references": [f"order-{order_id}" for order_id in order_ids]})
+    found: list[dict[str, Any]] = answer.json["charges"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def psp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    folder = tmp_path_factory.mktemp("psp")
+    process = prepare("psp", Identities(folder), psp_secret=SECRET, ledger_file=folder / "ledger.jsonl").start()
+    yield process
+    process.kill()  # what is slow on purpose need not be waited for
+
+
+@pytest.fixture
+def mortal_psp(tmp_path: Path) -> Iterator[Process]:
+    """A provider of the test's own, not started yet, to be killed and started as it likes."""
+    process = prepare("psp", Identities(tmp_path), psp_secret=SECRET, ledger_file=tmp_path / "ledger.jsonl")
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+async def provider(psp: Process) -> AsyncIterator[Api]:
+    async with Api.open(psp.url, SECRET) as api:
+        yield api
+
+
+@pytest.fixture
+async def mortal_provider(mortal_psp: Process) -> AsyncIterator[Api]:
+    async with Api.open(mortal_psp.url, SECRET) as api:
+        yield api
+
+
+@pytest.fixture
+async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[OpenPayments]:
+    """`await open_payments(psp_url)`: another payments "process" on the one database of this test."""
+    url = database_url("payments")
+    async with AsyncExitStack() as stack:
+
+        async def fresh(
+            psp_url: str, *, timeout: float = 5.0, lease_seconds: float = 10.0, secret: str = SECRET
+        ) -> Payments:
+            database = await stack.enter_async_context(Database.open(url, 4))
+            headers = {"authorization": f"Bearer {secret}"}
+            client = await stack.enter_async_context(
+                HttpClient.open("psp", [psp_url], headers=headers, timeout_seconds=timeout)
+            )
+            use_cases = PaymentsUseCases(database, Provider(client), timedelta(seconds=lease_seconds))
+            stack.push_async_callback(use_cases.close)
+            return Payments(use_cases, database)
+
+        yield fresh
+
+
+@pytest.fixture
+async def payments(open_payments: OpenPayments, psp: Process) -> Payments:
+    return await open_payments(psp.url)
