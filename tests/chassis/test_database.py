@@ -46,6 +46,25 @@ async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_ur
             assert await lane.fetchval("SELECT 1") == 1
 
 
+async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(database_url: Callable[..., str]) -> None:
+    url = database_url()
+    async with Database.open(url, 1) as database:
+
+        async def sleep() -> None:
+            async with database.connection() as lane:
+                await lane.execute("SELECT pg_sleep(30)")
+
+        assassin = await asyncpg.connect(url)
+        for _ in range(5):
+            sleeping = asyncio.create_task(sleep())
+            while not await assassin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"):
+                await asyncio.sleep(0.01)
+            await assassin.execute(KILL)
+            with pytest.raises(CommitOutcomeUnknown):
+                await sleeping
+        await assassin.close()
+
+
 async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_url: Callable[..., str]) -> None:
     url = database_url()
     attempts = 0

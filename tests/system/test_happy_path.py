@@ -100,7 +100,7 @@ async def test_several_lines_over_both_warehouses_are_all_or_nothing(stack: Stac
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SPLIT-1", 3, price=10)
         await new_product(operator, "SPLIT-2", 1, price=7)
-        body = {"sku": "SPLIT-1", "warehouseId": "WH-WEST", "delta": 4, "reason": "found in the other house"}
+        body = {"productId": "SPLIT-1", "warehouseId": "WH-WEST", "delta": 4, "reason": "found in the other house"}
         assert (await operator.post("/api/v1/inventory/adjust", body)).status == 200
         short = await place(ada, {"SPLIT-1": 5, "SPLIT-2": 2}, onShortage="reject")
         assert short.status == 409

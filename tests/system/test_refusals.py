@@ -135,11 +135,11 @@ async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -
         problem(await ada.post(paths[0] + "/retry", None), 409, "insufficient_stock")
         changed = await ada.call("PUT", paths[0], {"quantity": 2}, If_Match='"3"')
         assert (changed.status, changed.json["items"][0]["quantity"]) == (200, 2)
-        problem(await ada.call("PUT", paths[0], {"quantity": 1}, If_Match='"3"'), 412, "version_mismatch")
+        problem(await ada.call("PUT", paths[0], {"quantity": 1}, If_Match='"3"'), 412, "version_conflict")
         confirmed = await ada.post(paths[0] + "/retry", None)
         assert (confirmed.status, confirmed.json["status"]) == (200, "confirmed")
         problem(await ada.post(paths[0] + "/retry", None), 409, "not_retriable")
-        restock = {"sku": "HELD-1", "warehouseId": "WH-EAST", "delta": 5, "reason": "delivery"}
+        restock = {"productId": "HELD-1", "warehouseId": "WH-EAST", "delta": 5, "reason": "delivery"}
         assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
         assert (await ada.post(paths[1] + "/retry", None)).json["status"] == "confirmed"
         assert (await ada.call("DELETE", paths[2])).json["status"] == "cancelled"
@@ -191,7 +191,7 @@ async def test_customers_cannot_do_what_is_the_staffs(stack: Stack) -> None:
             (
                 "POST",
                 "/api/v1/inventory/adjust",
-                {"sku": "PROD-001", "warehouseId": "WH-EAST", "delta": 1, "reason": "x"},
+                {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": 1, "reason": "x"},
             ),
             ("POST", "/api/v1/inventory/reserve", {}),
             ("POST", "/api/v1/products", {}),

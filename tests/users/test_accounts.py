@@ -157,7 +157,7 @@ async def test_a_user_changes_their_own_name_and_address(api: Api, database: Con
     assert (changed.json["version"], changed.headers["etag"]) == (2, '"2"')
 
     stale = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
-    assert (stale.status, stale.json["code"], stale.json["version"]) == (409, "version_conflict", 2)
+    assert (stale.status, stale.json["code"], stale.json["version"]) == (412, "version_conflict", 2)
     nonsense = await api.call("PUT", path, body, token=token, if_match="yesterday")
     assert nonsense.status == 400
     taken = await api.call("PUT", path, body | {"email": "grace@demo.valerix.example"}, token=token)
@@ -177,7 +177,7 @@ async def test_of_two_changes_made_from_one_version_one_is_told_it_came_late(api
     path, etag = f"/api/v1/users/{me.json['id']}", me.headers["etag"]
     bodies = [{"name": f"Ada {n}", "email": me.json["email"]} for n in range(10)]
     answers = await asyncio.gather(*(api.call("PUT", path, body, token=token, if_match=etag) for body in bodies))
-    assert sorted(answer.status for answer in answers) == [200] + [409] * 9
+    assert sorted(answer.status for answer in answers) == [200] + [412] * 9
 
 
 async def test_suspending_is_recorded_once_with_who_did_it(api: Api, database: Connection) -> None:

@@ -26,7 +26,15 @@ T = TypeVar("T")
 Transaction = Connection
 """A connection inside `Database.transaction()`; repository functions take it first."""
 
-LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError, OSError)
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,
+)
+"""The server ended the session, or said that it is about to: the next statement must not meet this connection."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
 

@@ -1,10 +1,12 @@
 """Lost updates: a representation carries its version as ETag, a change names the version it was made from."""
 
-from valerix.chassis.problems import Conflict, FieldError, Invalid
+from valerix.chassis.problems import FieldError, Invalid, Problem
 
 
-class VersionConflict(Conflict):
-    code, title = "version_conflict", "Somebody else changed it first"
+class VersionConflict(Problem):
+    """If-Match did not hold (RFC 9110, section 13.1.1)."""
+
+    status, code, title = 412, "version_conflict", "Somebody else changed it first"
 
     def __init__(self, version: int) -> None:
         super().__init__(f"It is at version {version} now; read it again and repeat the change", version=version)

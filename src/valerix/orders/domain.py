@@ -65,10 +65,6 @@ class NotChangeable(Conflict):
     code, title = "not_changeable", "The order cannot be changed now"
 
 
-class VersionMismatch(Problem):
-    status, code, title = 412, "version_mismatch", "The order has changed since"
-
-
 class NotYourCustomer(Forbidden):
     code, title = "not_your_customer", "Not allowed"
 

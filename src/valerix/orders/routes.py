@@ -9,7 +9,7 @@ from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from valerix.chassis import idempotency, pagination, telemetry
+from valerix.chassis import idempotency, pagination, telemetry, versioning
 from valerix.chassis.auth import Principal
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
@@ -172,7 +172,7 @@ async def change_order(
     changed = await orders.change(
         order.id,
         _owner(principal),
-        version=_version(if_match),
+        version=versioning.expected_version(if_match),
         lines=_changed_lines(data, order.lines),
         address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
     )
@@ -219,7 +219,7 @@ def _id(text: str) -> str:
 
 
 def _order_response(order: domain.Order, status: int = 200) -> Response[OrderView]:
-    return Response(view(order), status_code=status, headers={"ETag": f'"{order.version}"'})
+    return Response(view(order), status_code=status, headers=versioning.etag(order.version))
 
 
 def _event_view(row: Any) -> EventView:
@@ -248,17 +248,6 @@ def _first_id_at(moment: datetime | None) -> str | None:
         return None
     milliseconds = max(0, int(moment.timestamp() * 1000))
     return str(uuid_utils.UUID(int=milliseconds << 80))
-
-
-def _version(if_match: str | None) -> int | None:
-    if if_match is None or if_match == "*":
-        return None
-    digits = if_match.strip('"')
-    if not digits.isdigit():
-        raise Invalid(
-            'If-Match must be the ETag of the order, e.g. "3"', [FieldError("/headers/If-Match", "Not an ETag")]
-        )
-    return int(digits)
 
 
 def _changed_lines(data: ChangeOrderBody, lines: list[OrderLine]) -> list[OrderLine] | None:

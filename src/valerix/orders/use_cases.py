@@ -15,6 +15,7 @@ from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.versioning import VersionConflict
 from valerix.orders import domain, metrics, repository
 from valerix.orders.domain import Decision, Order, OrderLine, Pass
 from valerix.orders.repository import Accepting, Finished, Known
@@ -182,11 +183,11 @@ class Orders:
     ) -> Order:
         """Change the lines of a held order, or the address of one that has not shipped.
 
-        Raises OrderNotFound, VersionMismatch, NotChangeable.
+        Raises OrderNotFound, VersionConflict, NotChangeable.
         """
         order = await self.get(order_id, owner_id)
         if version is not None and version != order.version:
-            raise domain.VersionMismatch(f"The order is at version {order.version}, not {version}; read it again")
+            raise VersionConflict(order.version)
         if order.status not in domain.CANCELLABLE or order.cancel_reason is not None:
             raise domain.NotChangeable(f"The order is {order.status}")
         if lines is not None and not order.held:
@@ -198,7 +199,7 @@ class Orders:
         conclusion = _conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
         conclusion = conclusion._replace(answer_status=None, answer_body=None)
         if not await self._database.repeat(lambda tx: repository.finish_orders(tx, [conclusion])):
-            raise domain.VersionMismatch("Somebody else changed the order at the same moment; read it again")
+            raise VersionConflict((await self.get(order_id, owner_id)).version)
         return order
 
     async def _due_in(self, order_id: str) -> timedelta | None:
