@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from valerix.cli import checks, data, logs, processes, service, status
+from valerix.cli import checks, data, logs, orders, processes, service, status, stock
 from valerix.launcher.errors import LauncherError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command("logs")(logs.show_logs)
 app.command()(service.serve)
 app.command()(data.migrate)
 app.command()(data.seed)
+app.add_typer(orders.app, name="order")
+app.add_typer(stock.app, name="stock")
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 

@@ -1,0 +1,222 @@
+"""`order`: place, show, list, cancel and retry orders of a running stack."""
+
+import itertools
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from valerix.cli.options import DataDir, JsonOutput
+from valerix.cli.output import console, moment, money, print_json, status_text, table
+from valerix.cli.session import Installation, Token, Url, find
+from valerix.client.models import Order, OrderEvent, OrderLine, PlacedOrder
+
+app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order.")]
+
+
+class OnShortage(StrEnum):
+    HOLD = "hold"
+    BACKORDER = "backorder"
+    REJECT = "reject"
+
+
+@app.command()
+def place(
+    context: typer.Context,
+    items: Annotated[list[str], typer.Argument(metavar="PRODUCT[:QUANTITY]...", help="What is wanted.")],
+    customer: Annotated[str, typer.Option(help="Number of the customer, e.g. CUST-001.")],
+    data_dir: DataDir,
+    payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined to see a refusal.")] = None,
+    on_shortage: Annotated[OnShortage | None, typer.Option(help="What to do when stock is short.")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key; without one, a fresh one.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Place an order. Exit status 0 also when it is accepted but not confirmed yet."""
+    wanted = _wanted(items)
+    installation = find(context, data_dir, url, token)
+    with installation.client(as_json=as_json) as valerix:
+        order = valerix.orders.place(
+            customer,
+            wanted,
+            payment_method=payment_method,
+            on_shortage=on_shortage.value if on_shortage else None,
+            idempotency_key=key,
+        )
+    _print_order(order, installation, as_json=as_json)
+
+
+def _wanted(items: list[str]) -> dict[str, int]:
+    """Quantities by product; one named twice is summed."""
+    wanted: dict[str, int] = {}
+    for item in items:
+        product, colon, quantity = item.partition(":")
+        if not product or (colon and not quantity.isdecimal()):
+            raise typer.BadParameter(f"{item!r} is not PRODUCT or PRODUCT:QUANTITY, e.g. PROD-001:2")
+        wanted[product] = wanted.get(product, 0) + (int(quantity) if colon else 1)
+    return wanted
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    order_id: OrderId,
+    data_dir: DataDir,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """One order with its timeline."""
+    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+        order = valerix.orders.get(order_id)
+        events = valerix.orders.timeline(order_id).events
+    if as_json:
+        print_json({**msgspec.to_builtins(order), "events": events})
+        return
+    out = console()
+    _print_head(out, order)
+    _print_lines(out, order)
+    _print_timeline(out, events)
+
+
+@app.command("list")
+def list_orders(
+    context: typer.Context,
+    data_dir: DataDir,
+    status: Annotated[str | None, typer.Option(help="E.g. pending.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Number of the customer.")] = None,
+    product: Annotated[str | None, typer.Option(help="Orders with this product.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Orders, newest first."""
+    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+        found = valerix.orders.list(status=status, customer_id=customer, product_id=product)
+        orders = list(found if everything else itertools.islice(found, limit + 1))
+    shown = orders if everything else orders[:limit]
+    if as_json:
+        print_json({"items": shown})
+        return
+    out = console()
+    out.print(_list_table(shown))
+    if len(shown) < len(orders):
+        out.print(f"There are more than these {limit}: --limit N or --all shows them.")
+
+
+def _list_table(orders: list[Order]) -> object:
+    made = table(
+        "id", "placed", "status", "customer", "items", "total", right=("total",), whole=("id", "placed", "status")
+    )
+    for order in orders:
+        items = ", ".join(f"{line.quantity} x {line.product_id}" for line in order.items)
+        placed = moment(order.created_at)
+        made.add_row(order.id, placed, status_text(order.status), order.customer_id, items, money(order.total))
+    return made
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    order_id: OrderId,
+    data_dir: DataDir,
+    reason: Annotated[str | None, typer.Option(help="Why; kept in the order's timeline.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Cancel an order: its stock is released, its payment given back."""
+    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+        order = valerix.orders.cancel(order_id, reason=reason)
+    if as_json:
+        print_json(order)
+    elif order.status == "cancelled":
+        print(f"Order {order.id} is cancelled.")
+    else:
+        print(f"Order {order.id} will be cancelled as soon as a service it needs is back; it is {order.status} now.")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    order_id: OrderId,
+    data_dir: DataDir,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Try a pending order again now, for instance one that is held for stock."""
+    installation = find(context, data_dir, url, token)
+    with installation.client(as_json=as_json) as valerix:
+        order = valerix.orders.retry(order_id)
+    _print_order(order, installation, as_json=as_json)
+
+
+# --- how an order looks
+
+
+def _print_order(order: Order, installation: Installation, *, as_json: bool) -> None:
+    if as_json:
+        print_json(order)
+        return
+    out = console()
+    _print_head(out, order)
+    _print_lines(out, order)
+    if isinstance(order, PlacedOrder) and order.replayed:
+        out.print("This key was used before: this is the order placed then, as it was answered then.")
+    if order.status == "pending":
+        out.print("It is accepted and cannot get lost; it will be confirmed as soon as that is possible.")
+    out.print(f"Next: {installation.command(f'order show {order.id}')}", soft_wrap=True)
+
+
+def _print_head(out: Console, order: Order) -> None:
+    facts = {
+        "order": order.id,
+        "status": order.status,
+        "reason": order.error_message,
+        "customer": order.customer_id,
+        "payment": f"{order.payment_id or 'none yet'} ({order.payment_method})",
+        "placed": moment(order.created_at),
+    }
+    for name, value in facts.items():
+        if value is not None:
+            out.print(f"{name:<9}", status_text(value), soft_wrap=True)
+
+
+def _print_lines(out: Console, order: Order) -> None:
+    numbers = ("quantity", "unit price", "total")
+    made = table("product", "name", *numbers, right=numbers, whole=("product",))
+    for line in order.items:
+        made.add_row(*_line_cells(line))
+    made.add_section()
+    made.add_row("", "", "", "", money(order.total))
+    out.print(made)
+
+
+def _line_cells(line: OrderLine) -> list[str]:
+    name = line.product_name or "-"
+    return [line.product_id, name, str(line.quantity), money(line.unit_price), money(line.line_total)]
+
+
+def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
+    made = table("after", "what happened", "outcome", "ms", "detail", right=("after", "ms"), whole=("what happened",))
+    start = events[0].occurred_at
+    for event in events:
+        for step in event.steps:
+            tries = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+            took = f"{step.duration_ms:.1f}"
+            made.add_row(_after(start, step.started_at), f"  {step.name}{tries}", step.outcome, took, step.detail or "")
+        made.add_row(_after(start, event.occurred_at), event.type, event.status, "", event.error_message or "")
+    out.print(made)
+    out.print(f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True)
+
+
+def _after(start: datetime, at: datetime) -> str:
+    return f"{max(0.0, (at - start).total_seconds()):.3f} s"

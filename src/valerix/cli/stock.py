@@ -1,0 +1,131 @@
+"""`stock`: what is there, and corrections by hand."""
+
+import itertools
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperGroup
+
+from valerix.cli.options import DataDir, JsonOutput
+from valerix.cli.output import console, moment, print_json, table
+from valerix.cli.session import Token, Url, find
+from valerix.client.models import Movement, StockItem
+
+LATEST_MOVEMENTS: Final = 10
+FIGURES: Final = ("on hand", "reserved", "available")
+
+
+class ShowByDefault(TyperGroup):
+    """`stock`, `stock PROD-001` and `stock --low` mean `stock show …`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # its own alias
+        named = args and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named else ["show", *args])
+
+
+app = typer.Typer(help="See what is in stock, and correct it.", cls=ShowByDefault)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    data_dir: DataDir,
+    sku: Annotated[str | None, typer.Argument(help="One product, with its warehouses and latest movements.")] = None,
+    low: Annotated[bool, typer.Option("--low", help="Only what is at or under its threshold.")] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """The stock of every product, or of one. `stock` alone means this."""
+    if sku is not None and low:
+        raise typer.BadParameter("Give either a product or --low")
+    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+        if sku is None:
+            items = list(valerix.inventory.list(low_stock=low))
+            _print_items(items, as_json=as_json)
+        else:
+            item = valerix.inventory.get(sku)
+            movements = list(itertools.islice(valerix.inventory.movements(sku), LATEST_MOVEMENTS))
+            _print_one(item, movements, as_json=as_json)
+
+
+@app.command()
+def adjust(
+    context: typer.Context,
+    sku: Annotated[str, typer.Argument(help="The product.")],
+    warehouse: Annotated[str, typer.Option(help="Where, e.g. WH-EAST.")],
+    by: Annotated[int, typer.Option(help="Units: 5 found, -2 broken.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the movement.")],
+    data_dir: DataDir,
+    key: Annotated[str | None, typer.Option(help="Idempotency key; without one, a fresh one.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Correct the stock of a product in one warehouse."""
+    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+        done = valerix.inventory.adjust(sku, warehouse, by, reason=reason, idempotency_key=key)
+    if as_json:
+        print_json(done)
+        return
+    before = " (this key was used before: nothing was changed now)" if done.idempotent else ""
+    print(
+        f"{done.product_id} in {done.warehouse_id}: {done.on_hand} on hand,"
+        f" {done.reserved} reserved, {done.available} available{before}"
+    )
+
+
+def _print_items(items: list[StockItem], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"items": items})
+        return
+    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"), whole=("product",))
+    for item in items:
+        made.add_row(item.product_id, item.name, *_figures(item), str(item.low_stock_threshold), _mark(item))
+    console().print(made)
+
+
+def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> None:
+    if as_json:
+        print_json({**msgspec.to_builtins(item), "movements": movements})
+        return
+    out = console()
+    out.print(f"{item.product_id}  {item.name}  (low at {item.low_stock_threshold})", _mark(item))
+    out.print(_warehouse_table(item))
+    _print_movements(out, movements)
+
+
+def _warehouse_table(item: StockItem) -> Table:
+    made = table("warehouse", *FIGURES, right=FIGURES, whole=("warehouse",))
+    for place in item.warehouses:
+        made.add_row(place.warehouse_id, str(place.on_hand), str(place.reserved), str(place.available))
+    made.add_section()
+    made.add_row("", *_figures(item))
+    return made
+
+
+def _print_movements(out: Console, movements: list[Movement]) -> None:
+    changes = ("on hand", "reserved")
+    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes, title="Latest movements")
+    for movement in movements:
+        made.add_row(
+            moment(movement.occurred_at),
+            movement.warehouse_id,
+            movement.kind,
+            f"{movement.on_hand_delta:+} = {movement.on_hand_after}",
+            f"{movement.reserved_delta:+} = {movement.reserved_after}",
+            ", ".join(text for text in (movement.order_id, movement.reason) if text),
+        )
+    out.print(made)
+
+
+def _figures(item: StockItem) -> list[str]:
+    return [str(item.on_hand), str(item.reserved), str(item.available)]
+
+
+def _mark(item: StockItem) -> Text:
+    return Text("low", "red") if item.low_stock else Text("")
