@@ -1,1 +1,1 @@
-""""""
+"""Products, stock per warehouse, reservations and the ledger of movements."""

@@ -1,0 +1,40 @@
+"""Composition root of the inventory service."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from valerix.chassis.database import Database
+from valerix.chassis.health import tables_present
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.settings import ServiceSettings
+from valerix.inventory import jobs, repository
+from valerix.inventory.routes import ROUTES, command_routes
+from valerix.inventory.use_cases import Catalogue, Stock
+
+TABLES = ["products", "warehouses", "stock", "reservations", "movements", "keyed_changes", "inventory"]
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    database_url: str
+    database_lanes: int = 8
+    """Up to three for reserving, three for ending reservations, the rest for everything else."""
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("inventory", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Settings → database → use cases → routes."""
+    database = await resources.enter_async_context(
+        Database.open(settings.database_url, settings.database_lanes, repository.PLANNER)
+    )
+    stock, catalogue = Stock(database), Catalogue(database)
+    return Parts(
+        routes=ROUTES,
+        raw=command_routes(stock),
+        provides={"stock": stock, "catalogue": catalogue},
+        essentials={"database": tables_present(database, TABLES)},
+        jobs=[partial(jobs.refresh_gauges, stock)],
+    )

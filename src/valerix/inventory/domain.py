@@ -1,0 +1,353 @@
+"""The rules of stock: what is promised to whom. No I/O, no clock.
+
+*on hand* lies in a warehouse, *reserved* is the part of it promised to orders, *available* the rest.
+
+A reservation:   (none) ── reserve ──▶ reserved ── release ──▶ released
+                    │                      └────── commit ──▶ committed
+                    └───── release ──▶ released, without lines: the late reserve is refused
+
+The functions work on rows their caller holds locked (`Shelf`) and change these copies as they go, so the orders of one
+batch see what the orders before them took.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from valerix.chassis.problems import Conflict, NotFound, Unprocessable
+from valerix.contracts.commands import (
+    Allocation,
+    Line,
+    PricedProduct,
+    ProductsUnknown,
+    ReservationEnded,
+    ReservationState,
+    ReserveOutcome,
+    ReserveStock,
+    Shortage,
+    StockReserved,
+    StockShort,
+)
+
+RESERVED, RELEASED, COMMITTED, ABSENT = "reserved", "released", "committed", "absent"
+RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = "receive", "adjust", "update", "reserve", "release", "commit"
+STEP_TO: Final = {RELEASED: RELEASE, COMMITTED: COMMIT}
+"""The step that leads to each end."""
+
+# The look-ahead keeps out what `$` lets through in Python: a line break at the end.
+SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$(?!\n)"
+_SKU = re.compile(SKU_PATTERN)
+T = TypeVar("T")
+
+
+# --- what is moved, and why
+
+
+class Origin(NamedTuple):
+    """Who asked, and the trace it belongs to."""
+
+    actor: str
+    trace_id: str
+
+
+class Ending(NamedTuple):
+    """A reservation that is to be brought to `state`: `released` or `committed`."""
+
+    order_id: str
+    state: str
+
+
+class Cause(NamedTuple):
+    """Why stock moves; copied into every movement."""
+
+    kind: str
+    order_id: str | None
+    idempotency_key: str | None
+    reason: str | None
+    actor: str
+    trace_id: str
+
+
+class Movement(NamedTuple):
+    """One numbered change of one stock row, in the column order of the ledger."""
+
+    sku: str
+    warehouse_id: str
+    seq: int
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand_after: int
+    reserved_after: int
+    kind: str
+    order_id: str | None
+    idempotency_key: str | None
+    reason: str | None
+    actor: str
+    trace_id: str
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The stock of one product in one warehouse, held under its row lock."""
+
+    sku: str
+    warehouse_id: str
+    on_hand: int
+    reserved: int
+    version: int
+
+    @property
+    def available(self) -> int:
+        return self.on_hand - self.reserved
+
+    def move(self, cause: Cause, *, on_hand: int = 0, reserved: int = 0) -> Movement:
+        """Change by these deltas and number the change."""
+        self.on_hand += on_hand
+        self.reserved += reserved
+        self.version += 1
+        if not 0 <= self.reserved <= self.on_hand:
+            raise AssertionError(f"{cause.kind} would leave {self.reserved} reserved of {self.on_hand} on hand")
+        return Movement(
+            self.sku, self.warehouse_id, self.version, on_hand, reserved, self.on_hand, self.reserved, *cause
+        )
+
+
+@dataclass(slots=True)
+class Offer:
+    """A product that exists, with its shelves in the order they are taken from."""
+
+    product: PricedProduct
+    active: bool
+    shelves: list[Shelf] = field(default_factory=list)
+
+    @property
+    def available(self) -> int:
+        return sum(shelf.available for shelf in self.shelves)
+
+    @property
+    def on_hand(self) -> int:
+        return sum(shelf.on_hand for shelf in self.shelves)
+
+    def at(self, warehouse_id: str) -> "Offer":
+        """The same product, as far as this warehouse has it."""
+        return Offer(self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id])
+
+
+@dataclass(slots=True)
+class Reservation:
+    order_id: str
+    state: str
+    allocations: list[Allocation]
+    products: list[PricedProduct]
+
+
+@dataclass(slots=True)
+class Settlement(Generic[T]):
+    """What a batch came to: one outcome per command, and everything that has to be written for them."""
+
+    outcomes: list[T] = field(default_factory=list)
+    opened: list[Reservation] = field(default_factory=list)
+    ended: list[Reservation] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+
+
+class Overtaken(Exception):
+    """What was read before the locks were held is no longer true: start again."""
+
+
+# --- orders
+
+
+def is_sku(text: str) -> bool:
+    """Whether a product could have this id at all."""
+    return _SKU.match(text) is not None
+
+
+def reserve(
+    asked: Iterable[tuple[ReserveStock, Origin]],
+    offers: Mapping[str, Offer],
+    known: Mapping[str, Reservation],
+) -> Settlement[ReserveOutcome]:
+    """Settle each order all or nothing, in order of arrival. `known`: reservations these orders have already."""
+    settlement: Settlement[ReserveOutcome] = Settlement()
+    reservations = dict(known)
+    for command, origin in asked:
+        before = reservations.get(command.order_id)
+        wanted = sum_lines(command.lines)
+        refusal = _answer_again(before) if before else _refusal(command.order_id, wanted, offers)
+        if refusal is not None:
+            settlement.outcomes.append(refusal)
+            continue
+        cause = Cause(RESERVE, command.order_id, None, None, *origin)
+        reservation = _reserve_one(cause, wanted, offers, settlement.movements)
+        reservations[command.order_id] = reservation
+        settlement.opened.append(reservation)
+        settlement.outcomes.append(StockReserved(command.order_id, reservation.allocations, reservation.products))
+    return settlement
+
+
+def end(
+    asked: Iterable[tuple[Ending, Origin]],
+    shelves: Mapping[tuple[str, str], Shelf],
+    known: Mapping[str, Reservation],
+) -> Settlement[ReservationState]:
+    """Release or commit, in order of arrival.
+
+    Raises Overtaken when a reservation appeared whose shelves are not held.
+    """
+    settlement: Settlement[ReservationState] = Settlement()
+    reservations = dict(known)
+    for (order_id, state), origin in asked:
+        reservation = reservations.get(order_id)
+        changed = True
+        if reservation is None and state == RELEASED:
+            reservation = reservations[order_id] = Reservation(order_id, RELEASED, [], [])
+            settlement.opened.append(reservation)
+        elif reservation is not None and reservation.state == RESERVED:
+            settlement.movements += _end_one(reservation, state, origin, shelves)
+            reservation.state = state
+            settlement.ended.append(reservation)
+        else:
+            changed = False
+        now = reservation.state if reservation else ABSENT
+        settlement.outcomes.append(ReservationState(order_id, now, idempotent=not changed and now != ABSENT))
+    return settlement
+
+
+def _answer_again(before: Reservation) -> ReserveOutcome:
+    if before.state == RESERVED:
+        return StockReserved(before.order_id, before.allocations, before.products, idempotent=True)
+    return ReservationEnded(before.order_id, before.state)
+
+
+def _refusal(order_id: str, wanted: Mapping[str, int], offers: Mapping[str, Offer]) -> ReserveOutcome | None:
+    if unknown := [sku for sku in wanted if sku not in offers or not offers[sku].active]:
+        return ProductsUnknown(order_id, unknown)
+    left = {sku: offers[sku].available for sku in wanted}
+    if short := [Shortage(sku, wanted[sku], left[sku]) for sku in wanted if left[sku] < wanted[sku]]:
+        return StockShort(order_id, short)
+    return None
+
+
+def _reserve_one(
+    cause: Cause, wanted: Mapping[str, int], offers: Mapping[str, Offer], movements: list[Movement]
+) -> Reservation:
+    reservation = Reservation(cause.order_id or "", RESERVED, [], [])
+    for sku, quantity in wanted.items():
+        reservation.products.append(offers[sku].product)
+        for shelf, taken in allocate(offers[sku].shelves, quantity):
+            reservation.allocations.append(Allocation(sku, shelf.warehouse_id, taken))
+            movements.append(shelf.move(cause, reserved=taken))
+    return reservation
+
+
+def _end_one(
+    reservation: Reservation, state: str, origin: Origin, shelves: Mapping[tuple[str, str], Shelf]
+) -> Iterator[Movement]:
+    cause = Cause(STEP_TO[state], reservation.order_id, None, None, *origin)
+    for allocation in reservation.allocations:
+        shelf = shelves.get((allocation.product_id, allocation.warehouse_id))
+        if shelf is None:
+            raise Overtaken
+        gone = allocation.quantity if state == COMMITTED else 0
+        yield shelf.move(cause, on_hand=-gone, reserved=-allocation.quantity)
+
+
+def sum_lines(lines: Iterable[Line]) -> dict[str, int]:
+    """Quantity per product; several lines may name the same one."""
+    wanted: dict[str, int] = {}
+    for line in lines:
+        wanted[line.product_id] = wanted.get(line.product_id, 0) + line.quantity
+    return wanted
+
+
+def allocate(shelves: Iterable[Shelf], quantity: int) -> Iterator[tuple[Shelf, int]]:
+    """Where to take `quantity` from: shelf after shelf as they come, never more than is available there."""
+    for shelf in shelves:
+        taken = min(shelf.available, quantity)
+        if taken > 0:
+            yield shelf, taken
+            quantity -= taken
+
+
+# --- changes by hand
+
+
+def change(offer: Offer, quantity: int, cause: Cause) -> list[Movement]:
+    """Bring in (> 0, to the first shelf) or take out (< 0, shelf after shelf) units that belong to no order.
+
+    Raises OutOfStock rather than touch what is reserved.
+    """
+    if quantity > 0:
+        return [offer.shelves[0].move(cause, on_hand=quantity)]
+    if offer.available < -quantity:
+        raise OutOfStock([Shortage(offer.product.product_id, -quantity, offer.available)])
+    return [shelf.move(cause, on_hand=-taken) for shelf, taken in allocate(offer.shelves, -quantity)]
+
+
+# --- refusals
+
+
+class OutOfStock(Conflict):
+    code, title = "insufficient_stock", "Insufficient stock"
+
+    def __init__(self, shortages: list[Shortage]) -> None:
+        short = ", ".join(f"{s.product_id} (wanted {s.requested}, available {s.available})" for s in shortages)
+        super().__init__(f"Not enough of {short}", shortages=shortages)
+
+
+class ProductNotFound(NotFound):
+    code, title = "product_not_found", "No such product"
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(f"There is no product {sku}")
+
+
+class UnknownProduct(Unprocessable):
+    code, title = "unknown_product", "Unknown product"
+
+    def __init__(self, skus: list[str]) -> None:
+        super().__init__(f"Not in the catalogue, or not sold any more: {', '.join(skus)}", productIds=skus)
+
+
+class UnknownWarehouse(Unprocessable):
+    code, title = "unknown_warehouse", "Unknown warehouse"
+
+    def __init__(self, warehouse_id: str) -> None:
+        super().__init__(f"There is no warehouse {warehouse_id}")
+
+
+class ReservationOver(Conflict):
+    code, title = "reservation_ended", "The reservation has ended"
+
+    def __init__(self, order_id: str, state: str) -> None:
+        super().__init__(f"The reservation of order {order_id} is {state}", state=state)
+
+
+class ReservationNotFound(NotFound):
+    code, title = "reservation_not_found", "No such reservation"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Nothing is reserved for order {order_id}")
+
+
+class ProductExists(Conflict):
+    code, title = "product_exists", "The product exists already"
+
+    def __init__(self, sku: str) -> None:
+        super().__init__(f"There is a product {sku} already")
+
+
+class WarehouseExists(Conflict):
+    code, title = "warehouse_exists", "The warehouse exists already"
+
+    def __init__(self, warehouse_id: str) -> None:
+        super().__init__(f"There is a warehouse {warehouse_id} already")
+
+
+class NoWarehouse(Conflict):
+    code, title = "no_warehouse", "There is no warehouse"
+
+    def __init__(self) -> None:
+        super().__init__("There is no warehouse to put stock into; create one first")

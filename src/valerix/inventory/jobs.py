@@ -1,0 +1,19 @@
+"""Periodic work of the inventory service."""
+
+import asyncio
+
+from valerix.inventory import metrics
+from valerix.inventory.use_cases import Stock
+
+REFRESH_SECONDS = 15.0
+
+
+async def refresh_gauges(stock: Stock) -> None:
+    """Keep the stock gauges current without a thought on the hot path. Never returns."""
+    while True:
+        levels, low = await stock.levels()
+        metrics.stock_level.clear()
+        for sku, warehouse_id, available in levels:
+            metrics.stock_level.labels(sku, warehouse_id).set(available)
+        metrics.low_stock_items.set(low)
+        await asyncio.sleep(REFRESH_SECONDS)

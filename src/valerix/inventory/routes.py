@@ -1,0 +1,278 @@
+"""HTTP in, use case, HTTP out."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from litestar import Response, delete, get, post, put
+from litestar.params import Parameter
+
+from valerix.chassis import pagination, versioning
+from valerix.chassis.auth import Principal
+from valerix.chassis.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
+from valerix.chassis.problems import FieldError, Invalid
+from valerix.chassis.raw import RawRoute, command_route
+from valerix.chassis.resilience import Deadline
+from valerix.contracts import commands
+from valerix.contracts.commands import (
+    Line,
+    OrderRefs,
+    ProductsUnknown,
+    ReservationState,
+    ReservationStates,
+    ReserveOutcome,
+    ReserveOutcomes,
+    ReserveStock,
+    ReserveStocks,
+    StockReserved,
+    StockShort,
+)
+from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.inventory import domain, schemas
+from valerix.inventory.domain import COMMITTED, RELEASED, RESERVED, Ending
+from valerix.inventory.schemas import InventoryItem, Movement, Product, Warehouse
+from valerix.inventory.use_cases import Catalogue, Stock
+
+INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
+T = TypeVar("T")
+READERS = ANYONE | SERVICES
+ORDERS = "valerix:orders"
+"""Who moves stock through the internal commands."""
+Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="part of the id or name")]
+
+
+# --- internal commands: the hot path
+
+
+def command_routes(stock: Stock) -> list[RawRoute]:
+    """What orders sends, in lists."""
+
+    async def reserve(command: ReserveStocks, deadline: Deadline) -> ReserveOutcomes:
+        return ReserveOutcomes(await stock.reserve(command.commands, ORDERS, deadline))
+
+    async def release(command: OrderRefs, deadline: Deadline) -> ReservationStates:
+        endings = [Ending(order_id, RELEASED) for order_id in command.order_ids]
+        return ReservationStates(await stock.end(endings, ORDERS, deadline))
+
+    async def commit(command: OrderRefs, deadline: Deadline) -> ReservationStates:
+        endings = [Ending(order_id, COMMITTED) for order_id in command.order_ids]
+        return ReservationStates(await stock.end(endings, ORDERS, deadline))
+
+    return [
+        command_route(commands.RESERVE_STOCK, SERVICES, ReserveStocks, reserve),
+        command_route(commands.RELEASE_STOCK, SERVICES, OrderRefs, release),
+        command_route(commands.COMMIT_STOCK, SERVICES, OrderRefs, commit),
+    ]
+
+
+# --- stock
+
+
+@get(INVENTORY, access=READERS, tags=["inventory"], operation_id="listInventory")
+async def list_inventory(
+    stock: Stock,
+    q: Search = None,
+    warehouse: Annotated[str | None, Parameter(max_length=50, description="products stocked there")] = None,
+    low_stock: Annotated[bool, Parameter(query="lowStock", description="only those at or under threshold")] = False,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[InventoryItem]:
+    """Stock by product: on hand, reserved and available, in total and per warehouse."""
+    rows = await stock.list_inventory(
+        q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1
+    )
+    return _page_by_id(rows, limit, lambda item: item.product_id)
+
+
+@get(INVENTORY + "/alerts", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listLowStock")
+async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
+    """Products that run low: available is at or under their threshold."""
+    rows = await stock.list_inventory(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(rows, limit, lambda item: item.product_id)
+
+
+@get(INVENTORY + "/{sku:str}", access=READERS, tags=["inventory"], operation_id="getInventory")
+async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
+    """Stock of one product."""
+    return await stock.get_inventory(sku)
+
+
+@get(INVENTORY + "/{sku:str}/movements", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listMovements")
+async def list_movements(stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Movement]:
+    """Everything that ever happened to the stock of one product, latest first."""
+    before = None if cursor is None else pagination.decode_cursor(cursor, schemas.Position)
+    rows = await stock.list_movements(sku, before, limit + 1)
+    return pagination.page(rows, limit, lambda m: pagination.encode_cursor(m.occurred_at, m.warehouse_id, m.seq))
+
+
+@post(
+    INVENTORY + "/reserve",
+    access=STAFF_AND_SERVICES,
+    tags=["inventory"],
+    operation_id="reserveStock",
+    status_code=200,
+)
+async def reserve(
+    stock: Stock, principal: Principal, deadline: Deadline, data: schemas.ReserveBody
+) -> schemas.ReservationView:
+    """Reserve all items of one order, or nothing. Once per order: repeating it changes nothing."""
+    lines = [Line(item.product_id, item.quantity) for item in data.items]
+    (outcome,) = await stock.reserve([ReserveStock(data.order_id, lines)], principal.subject, deadline)
+    reserved = _reserved(outcome)
+    return schemas.ReservationView(
+        reserved.order_id, RESERVED, reserved.allocations, reserved.products, reserved.idempotent
+    )
+
+
+@post(
+    INVENTORY + "/release",
+    access=STAFF_AND_SERVICES,
+    tags=["inventory"],
+    operation_id="releaseStock",
+    status_code=200,
+)
+async def release(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
+    """Give back what an order has reserved; refuse to reserve for it from now on."""
+    (state,) = await stock.end([Ending(data.order_id, RELEASED)], principal.subject, deadline)
+    return _ended(state, RELEASED)
+
+
+@post(INVENTORY + "/commit", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="commitStock", status_code=200)
+async def commit(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
+    """The goods an order has reserved leave the warehouse."""
+    (state,) = await stock.end([Ending(data.order_id, COMMITTED)], principal.subject, deadline)
+    return _ended(state, COMMITTED)
+
+
+@post(INVENTORY + "/adjust", access=STAFF, tags=["inventory"], operation_id="adjustStock", status_code=200)
+async def adjust(stock: Stock, principal: Principal, data: schemas.AdjustBody) -> schemas.Adjusted:
+    """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
+    _not_zero("delta", data.delta)
+    return await stock.adjust(data, principal.subject)
+
+
+@post(INVENTORY + "/update", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="updateStock", status_code=200)
+async def update(stock: Stock, principal: Principal, data: schemas.UpdateBody) -> schemas.StockUpdated:
+    """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
+    _not_zero("quantity", data.quantity)
+    return await stock.update(data, principal.subject)
+
+
+# --- catalogue
+
+
+@get(PRODUCTS, access=PUBLIC, tags=["products"], operation_id="listProducts")
+async def list_products(
+    catalogue: Catalogue,
+    q: Search = None,
+    active: Annotated[bool | None, Parameter(description="false: those not sold any more")] = True,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[Product]:
+    """The catalogue, by product id."""
+    rows = await catalogue.list_products(q=q, active=active, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(rows, limit, lambda product: product.product_id)
+
+
+@post(PRODUCTS, access=STAFF, tags=["products"], operation_id="createProduct")
+async def create_product(catalogue: Catalogue, principal: Principal, data: schemas.NewProduct) -> Response[Product]:
+    """A new product, with what is in stock of it already."""
+    product = await catalogue.create_product(data, principal.subject)
+    location = {"Location": f"{PRODUCTS}/{product.product_id}"}
+    return Response(product, headers=versioning.etag(product.version) | location)
+
+
+@get(PRODUCTS + "/{sku:str}", access=PUBLIC, tags=["products"], operation_id="getProduct")
+async def get_product(catalogue: Catalogue, sku: str) -> Response[Product]:
+    """One product."""
+    return _product_response(await catalogue.get_product(sku))
+
+
+@put(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="replaceProduct")
+async def replace_product(
+    catalogue: Catalogue,
+    sku: str,
+    data: schemas.ProductBody,
+    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
+) -> Response[Product]:
+    """Change a product. Its stock is changed by adjusting it."""
+    return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match)))
+
+
+@delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct")
+async def delete_product(catalogue: Catalogue, sku: str) -> None:
+    """Remove a product. One that was ever in stock is only taken out of sale: its history stays."""
+    await catalogue.delete_product(sku)
+
+
+@get(WAREHOUSES, access=READERS, tags=["warehouses"], operation_id="listWarehouses")
+async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Warehouse]:
+    """The warehouses, by id; stock is taken from the one with the lowest priority number first."""
+    rows = await catalogue.list_warehouses(after=_after(cursor), limit=limit + 1)
+    return _page_by_id(rows, limit, lambda warehouse: warehouse.warehouse_id)
+
+
+@post(WAREHOUSES, access=STAFF, tags=["warehouses"], operation_id="createWarehouse")
+async def create_warehouse(catalogue: Catalogue, data: schemas.NewWarehouse) -> Warehouse:
+    """A new, empty warehouse."""
+    return await catalogue.create_warehouse(data)
+
+
+ROUTES = [
+    list_inventory,
+    list_alerts,
+    get_inventory,
+    list_movements,
+    reserve,
+    release,
+    commit,
+    adjust,
+    update,
+    list_products,
+    create_product,
+    get_product,
+    replace_product,
+    delete_product,
+    list_warehouses,
+    create_warehouse,
+]
+
+
+# --- pieces
+
+
+def _after(cursor: str | None) -> str:
+    return "" if cursor is None else pagination.decode_cursor(cursor, tuple[str])[0]
+
+
+def _page_by_id(rows: Sequence[T], limit: int, id_of: Callable[[T], str]) -> Page[T]:
+    return pagination.page(list(rows), limit, lambda row: pagination.encode_cursor(id_of(row)))
+
+
+def _not_zero(name: str, value: int) -> None:
+    if value == 0:
+        raise Invalid(f"Check {name}: it must not be zero", [FieldError(f"/{name}", "It must not be zero")])
+
+
+def _reserved(outcome: ReserveOutcome) -> StockReserved:
+    """Raises what a refused single order is answered with."""
+    match outcome:
+        case StockReserved():
+            return outcome
+        case StockShort():
+            raise domain.OutOfStock(outcome.shortages)
+        case ProductsUnknown():
+            raise domain.UnknownProduct(outcome.product_ids)
+        case _:
+            raise domain.ReservationOver(outcome.order_id, outcome.state)
+
+
+def _ended(outcome: ReservationState, wanted: str) -> ReservationState:
+    if outcome.state == domain.ABSENT:
+        raise domain.ReservationNotFound(outcome.order_id)
+    if outcome.state != wanted:
+        raise domain.ReservationOver(outcome.order_id, outcome.state)
+    return outcome
+
+
+def _product_response(product: Product) -> Response[Product]:
+    return Response(product, headers=versioning.etag(product.version))

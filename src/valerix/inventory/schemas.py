@@ -1,0 +1,181 @@
+"""What the inventory API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
+from valerix.contracts.money import Money
+from valerix.inventory.domain import SKU_PATTERN
+
+MAX_CHANGE = 1_000_000
+Id = Annotated[str, msgspec.Meta(pattern=SKU_PATTERN, examples=["PROD-001"])]
+Change = Annotated[int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="not zero")]
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Description = Annotated[str, msgspec.Meta(max_length=2000)]
+Threshold = Annotated[int, msgspec.Meta(ge=0, le=MAX_CHANGE)]
+
+
+# --- in
+
+
+class Item(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    product_id: Id
+    quantity: Quantity
+
+
+class ReserveBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    order_id: Id
+    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
+
+
+class OrderBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    order_id: Id
+
+
+class AdjustBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Correct the stock of one product in one warehouse by `delta` units."""
+
+    product_id: Id
+    warehouse_id: Id
+    delta: Change
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    idempotency_key: IdempotencyKey | None = None
+
+
+class UpdateBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Take out (negative) or bring in (positive) units of a product, wherever they lie."""
+
+    product_id: Id
+    quantity: Change
+    idempotency_key: IdempotencyKey
+    order_id: Id | None = None
+
+
+class InitialStock(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    warehouse_id: Id
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHANGE)]
+
+
+class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The whole of a product, except its id and its stock."""
+
+    name: Name
+    price: Money
+    description: Description = ""
+    active: bool = True
+    low_stock_threshold: Threshold = 0
+
+
+class NewProduct(ProductBody, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    product_id: Id
+    initial_stock: Annotated[list[InitialStock], msgspec.Meta(max_length=100)] = []
+
+
+class NewWarehouse(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Stock is taken from the warehouse with the lowest `priority` first."""
+
+    warehouse_id: Id
+    name: Name
+    priority: Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+
+
+# --- out
+
+
+class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
+    warehouse_id: str
+    on_hand: int
+    reserved: int
+    available: int
+
+
+class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
+    """The stock of one product: in total and per warehouse. `low_stock`: available is at or under the threshold."""
+
+    product_id: str
+    name: str
+    active: bool
+    on_hand: int
+    reserved: int
+    available: int
+    low_stock_threshold: int
+    low_stock: bool
+    warehouses: list[WarehouseStock]
+
+
+class Movement(msgspec.Struct, frozen=True, rename="camel"):
+    """One entry of the ledger; `seq` counts without gaps per product and warehouse."""
+
+    product_id: str
+    warehouse_id: str
+    seq: int
+    kind: str
+    on_hand_delta: int
+    reserved_delta: int
+    on_hand_after: int
+    reserved_after: int
+    order_id: str | None
+    reason: str | None
+    actor: str
+    trace_id: str
+    occurred_at: datetime
+
+
+class Position(NamedTuple):
+    """Where a page of movements ends."""
+
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    warehouse_id: str
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
+    order_id: str
+    state: str
+    allocations: list[Allocation]
+    products: list[PricedProduct]
+    idempotent: bool
+
+
+class Adjusted(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Stock of the product in that warehouse after the change; `idempotent` when an earlier answer is repeated."""
+
+    product_id: str
+    warehouse_id: str
+    on_hand: int
+    reserved: int
+    available: int
+    seq: int
+    idempotent: bool = False
+
+
+class StockUpdated(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Units on hand over all warehouses, before and after."""
+
+    success: bool
+    previous_stock: int
+    new_stock: int
+    idempotent: bool = False
+    message: str | None = None
+
+
+class Product(msgspec.Struct, frozen=True, rename="camel"):
+    product_id: str
+    name: str
+    description: str
+    price: Money
+    active: bool
+    low_stock_threshold: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
+    warehouse_id: str
+    name: str
+    priority: int
+    created_at: datetime

@@ -1,0 +1,304 @@
+"""What can be done with stock and the catalogue.
+
+Reserving, releasing and committing are written once, over lists; a single request is a list of one. What arrives while
+a batch is in the database becomes the next batch, in one transaction.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from valerix.chassis import idempotency, telemetry
+from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.resilience import Deadline, DeadlineExceeded
+from valerix.chassis.versioning import VersionConflict
+from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
+from valerix.inventory import domain, metrics, repository, schemas
+from valerix.inventory.domain import Cause, Ending, Movement, Origin, Settlement
+from valerix.inventory.schemas import Adjusted, InventoryItem, Product, StockUpdated, Warehouse
+
+LANES = 3
+MAX_LISTS = 8
+"""Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
+MAX_LEVELS = 2000
+REPEATED = "Request already processed"
+C = TypeVar("C")
+Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
+A = TypeVar("A", bound=msgspec.Struct)
+Work = Callable[[Transaction, list[tuple[C, Origin]]], Awaitable[Settlement[Out]]]
+Change = Callable[[Transaction], Awaitable[tuple[A, list[Movement]]]]
+
+
+class Asked(NamedTuple, Generic[C]):
+    """One caller's list."""
+
+    commands: list[C]
+    origin: Origin
+    deadline: Deadline
+
+
+class Stock:
+    """The use cases around stock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
+            partial(self._run, domain.RESERVE, _reserve), lanes=LANES, max_batch=MAX_LISTS
+        )
+        self._ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
+            partial(self._run, "end", _end), lanes=LANES, max_batch=MAX_LISTS
+        )
+
+    # --- orders
+
+    async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
+        """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
+        return await self._reserving.submit(Asked(commands, _origin(actor), deadline))
+
+    async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
+        """Release or commit what orders have reserved. Raises DeadlineExceeded when there was no time to begin."""
+        return await self._ending.submit(Asked(endings, _origin(actor), deadline))
+
+    async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
+        """One transaction for all lists whose callers still wait."""
+        waiting = [asked.deadline.remaining() > 0 for asked in lists]
+        together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
+        with metrics.operation_seconds.labels(operation).time():
+            settlement = await self._database.repeat(partial(_in_transaction, work, together), repository.OVERTAKEN)
+        metrics.count_movements(settlement.movements)
+        metrics.count_outcomes(settlement.outcomes)
+        outcomes = iter(settlement.outcomes)
+        return [
+            list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
+            for asked, waits in zip(lists, waiting, strict=True)
+        ]
+
+    # --- changes by hand
+
+    async def adjust(self, body: schemas.AdjustBody, actor: str) -> Adjusted:
+        """Correct the stock in one warehouse. Raises OutOfStock, UnknownProduct, UnknownWarehouse, KeyReused."""
+        cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *_origin(actor))
+
+        async def work(tx: Transaction) -> tuple[Adjusted, list[Movement]]:
+            await repository.open_shelf(tx, body.product_id, body.warehouse_id)
+            offers = await repository.lock_offers(tx, [body.product_id])
+            movements = domain.change(offers[body.product_id].at(body.warehouse_id), body.delta, cause)
+            await repository.write(tx, movements)
+            return _adjusted(movements[0]), movements
+
+        answer, repeated = await self._change(body, cause, Adjusted, work)
+        return msgspec.structs.replace(answer, idempotent=True) if repeated else answer
+
+    async def update(self, body: schemas.UpdateBody, actor: str) -> StockUpdated:
+        """Take out or bring in units, once per key for ever. Raises OutOfStock, UnknownProduct, KeyReused."""
+        cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *_origin(actor))
+
+        async def work(tx: Transaction) -> tuple[StockUpdated, list[Movement]]:
+            offer = await _offer_with_room(tx, body.product_id, needs_shelf=body.quantity > 0)
+            before = offer.on_hand
+            movements = domain.change(offer, body.quantity, cause)
+            await repository.write(tx, movements)
+            return StockUpdated(success=True, previous_stock=before, new_stock=offer.on_hand), movements
+
+        answer, repeated = await self._change(body, cause, StockUpdated, work)
+        return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
+
+    async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
+        """Run a change, under a key only once; True when the answer is the one of an earlier request."""
+        with metrics.operation_seconds.labels(cause.kind).time():
+            if cause.idempotency_key is None:
+                answer, movements = await self._database.retry(work)
+                repeated = False
+            else:
+                lookup = idempotency.lookup_key(cause.actor, "POST", cause.kind, cause.idempotency_key)
+                once = partial(_once, lookup, idempotency.fingerprint(body), kind, work)
+                answer, movements, repeated = await self._database.repeat(once)
+        metrics.count_movements(movements)
+        return answer, repeated
+
+    # --- reading
+
+    async def get_inventory(self, sku: str) -> InventoryItem:
+        """Raises ProductNotFound."""
+        async with self._database.connection() as lane:
+            item = await repository.find_inventory(lane, sku)
+        if item is None:
+            raise domain.ProductNotFound(sku)
+        return item
+
+    async def list_inventory(self, **filters: Any) -> list[InventoryItem]:
+        """Stock by product (repository.list_inventory)."""
+        async with self._database.connection() as lane:
+            return await repository.list_inventory(lane, **filters)
+
+    async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.Movement]:
+        """The ledger of one product, latest first. Raises ProductNotFound."""
+        async with self._database.connection() as lane:
+            if await repository.find_product(lane, sku) is None:
+                raise domain.ProductNotFound(sku)
+            return await repository.list_movements(lane, sku, before=before, limit=limit)
+
+    async def levels(self) -> tuple[list[tuple[str, str, int]], int]:
+        """(sku, warehouse, available) of the first MAX_LEVELS stock rows, and how many products are low."""
+        async with self._database.connection() as lane:
+            return await repository.list_stock_levels(lane, MAX_LEVELS), await repository.count_low_stock(lane)
+
+
+class Catalogue:
+    """The use cases around products and warehouses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_product(self, new: schemas.NewProduct, actor: str) -> Product:
+        """Raises ProductExists, UnknownWarehouse."""
+        cause = Cause(domain.RECEIVE, None, None, "initial stock", *_origin(actor))
+
+        async def work(tx: Transaction) -> tuple[Product, list[Movement]]:
+            product = await repository.insert_product(tx, new)
+            if product is None:
+                raise domain.ProductExists(new.product_id)
+            return product, await _receive(tx, new, cause)
+
+        product, movements = await self._database.retry(work)
+        metrics.count_movements(movements)
+        return product
+
+    async def replace_product(self, sku: str, body: schemas.ProductBody, expected_version: int | None) -> Product:
+        """Raises ProductNotFound, VersionConflict."""
+        async with self._database.connection() as lane:
+            product = await repository.update_product(lane, sku, body, expected_version)
+        if product is None:
+            raise VersionConflict((await self.get_product(sku)).version)
+        return product
+
+    async def delete_product(self, sku: str) -> None:
+        """Remove it, or only stop selling it when it was ever in stock: its ledger stays. Raises ProductNotFound."""
+
+        async def work(tx: Transaction) -> None:
+            if not await repository.lock_product(tx, sku):
+                raise domain.ProductNotFound(sku)
+            if await repository.has_stock_rows(tx, sku):
+                await repository.deactivate_product(tx, sku)
+            else:
+                await repository.delete_product(tx, sku)
+
+        await self._database.retry(work)
+
+    async def get_product(self, sku: str) -> Product:
+        """Raises ProductNotFound."""
+        async with self._database.connection() as lane:
+            product = await repository.find_product(lane, sku)
+        if product is None:
+            raise domain.ProductNotFound(sku)
+        return product
+
+    async def list_products(self, **filters: Any) -> list[Product]:
+        """Products by id (repository.list_products)."""
+        async with self._database.connection() as lane:
+            return await repository.list_products(lane, **filters)
+
+    async def create_warehouse(self, new: schemas.NewWarehouse) -> Warehouse:
+        """Raises WarehouseExists."""
+        async with self._database.connection() as lane:
+            warehouse = await repository.insert_warehouse(lane, new)
+        if warehouse is None:
+            raise domain.WarehouseExists(new.warehouse_id)
+        return warehouse
+
+    async def list_warehouses(self, *, after: str, limit: int) -> list[Warehouse]:
+        async with self._database.connection() as lane:
+            return await repository.list_warehouses(lane, after=after, limit=limit)
+
+
+# --- inside a transaction
+
+
+async def _in_transaction(work: Work[C, Out], together: list[tuple[C, Origin]], lane: Transaction) -> Settlement[Out]:
+    async with lane.transaction():
+        return await work(lane, together)
+
+
+async def _reserve(tx: Transaction, asked: list[tuple[ReserveStock, Origin]]) -> Settlement[ReserveOutcome]:
+    # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
+    skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
+    offers = await repository.lock_offers(tx, list(skus))
+    known = await repository.find_reservations(tx, [command.order_id for command, _ in asked])
+    settlement = domain.reserve(asked, offers, known)
+    if settlement.opened:
+        await repository.write(tx, settlement.movements, settlement.opened)
+    return settlement
+
+
+async def _end(tx: Transaction, asked: list[tuple[Ending, Origin]]) -> Settlement[ReservationState]:
+    order_ids = [ending.order_id for ending, _ in asked]
+    shelves = await repository.lock_reserved_shelves(tx, order_ids)
+    settlement = domain.end(asked, shelves, await repository.find_reservations(tx, order_ids))
+    if settlement.opened or settlement.ended:
+        await repository.write(tx, settlement.movements, settlement.opened, settlement.ended)
+    return settlement
+
+
+async def _once(
+    lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], lane: Transaction
+) -> tuple[A, list[Movement], bool]:
+    async with lane.transaction():
+        if not await repository.claim_key(lane, lookup):
+            raise KeyInFlight
+        first = await repository.find_keyed_change(lane, lookup)
+        if first is None:
+            answer, movements = await work(lane)
+            await repository.insert_keyed_change(lane, lookup, fingerprint, answer)
+            return answer, movements, False
+    if first[0] != fingerprint:
+        raise KeyReused
+    return msgspec.convert(first[1], kind), [], True
+
+
+async def _offer_with_room(tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
+    """The locked product; with a shelf in the first warehouse if it has none and needs one."""
+    offers = await repository.lock_offers(tx, [sku])
+    if sku not in offers:
+        raise domain.UnknownProduct([sku])
+    if offers[sku].shelves or not needs_shelf:
+        return offers[sku]
+    warehouse_id = await repository.find_first_warehouse(tx)
+    if warehouse_id is None:
+        raise domain.NoWarehouse
+    await repository.open_shelf(tx, sku, warehouse_id)
+    return (await repository.lock_offers(tx, [sku]))[sku]
+
+
+async def _receive(tx: Transaction, new: schemas.NewProduct, cause: Cause) -> list[Movement]:
+    for initial in new.initial_stock:
+        await repository.open_shelf(tx, new.product_id, initial.warehouse_id)
+    offer = (await repository.lock_offers(tx, [new.product_id]))[new.product_id]
+    movements = [
+        movement
+        for initial in new.initial_stock
+        for movement in domain.change(offer.at(initial.warehouse_id), initial.quantity, cause)
+    ]
+    if movements:
+        await repository.write(tx, movements)
+    return movements
+
+
+def _origin(actor: str) -> Origin:
+    return Origin(actor, telemetry.trace_id.get())
+
+
+def _adjusted(movement: Movement) -> Adjusted:
+    available = movement.on_hand_after - movement.reserved_after
+    return Adjusted(
+        movement.sku,
+        movement.warehouse_id,
+        movement.on_hand_after,
+        movement.reserved_after,
+        available,
+        movement.seq,
+    )

@@ -1,0 +1,165 @@
+"""Inventory on real databases: use cases in two replicas, a running service, and the books checked from outside."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import asyncpg
+import pytest
+
+from tests.conftest import PostgresServer
+from tests.services import Api, Identities, Process, running
+from valerix.chassis.database import Database
+from valerix.chassis.resilience import Deadline
+from valerix.contracts.commands import (
+    Line,
+    ReservationState,
+    ReserveOutcome,
+    ReserveStock,
+    StockReserved,
+)
+from valerix.contracts.ids import new_id
+from valerix.contracts.money import Money
+from valerix.inventory import demo
+from valerix.inventory.domain import Ending
+from valerix.inventory.repository import PLANNER
+from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
+from valerix.inventory.use_cases import Catalogue, Stock
+
+EAST, WEST = "WH-EAST", "WH-WEST"
+BOOKS = """
+SELECT s.sku, s.warehouse_id, s.on_hand, s.reserved, s.version, m.*, r.live
+FROM stock s
+CROSS JOIN LATERAL (
+    SELECT count(*) AS movements, coalesce(max(seq), 0) AS last, coalesce(sum(on_hand_delta), 0) AS on_hand_sum,
+           coalesce(sum(reserved_delta), 0) AS reserved_sum
+    FROM movements m WHERE m.sku = s.sku AND m.warehouse_id = s.warehouse_id
+) m
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) AS live
+    FROM reservations r, jsonb_array_elements(r.lines) l
+    WHERE r.state = 'reserved' AND l ->> 'productId' = s.sku AND l ->> 'warehouseId' = s.warehouse_id
+) r
+WHERE (s.version, s.version, s.on_hand, s.reserved, s.reserved)
+      IS DISTINCT FROM (m.movements, m.last, m.on_hand_sum, m.reserved_sum, r.live)
+"""
+BROKEN_CHAINS = """
+SELECT sku, warehouse_id, seq FROM (
+    SELECT *, sum(on_hand_delta) OVER chain AS on_hand_sum, sum(reserved_delta) OVER chain AS reserved_sum,
+           occurred_at < lag(occurred_at) OVER chain AS backwards
+    FROM movements WINDOW chain AS (PARTITION BY sku, warehouse_id ORDER BY seq)
+) m
+WHERE on_hand_after <> on_hand_sum OR reserved_after <> reserved_sum OR backwards
+      OR reserved_after NOT BETWEEN 0 AND on_hand_after
+"""
+
+
+class Shop(NamedTuple):
+    """One replica of the use cases."""
+
+    database: Database
+    stock: Stock
+    catalogue: Catalogue
+
+    async def add(self, sku: str, east: int = 0, west: int = 0, **fields: object) -> None:
+        initial = [InitialStock(where, units) for where, units in ((EAST, east), (WEST, west)) if units]
+        product = NewProduct(product_id=sku, name=f"The {sku}", price=Money(500, "USD"), initial_stock=initial)
+        for name, value in fields.items():
+            product = type(product)(**{f: getattr(product, f) for f in product.__struct_fields__} | {name: value})
+        await self.catalogue.create_product(product, "tester")
+
+    async def reserve(self, order_id: str, *lines: tuple[str, int]) -> ReserveOutcome:
+        return (await self.reserve_all((order_id, *lines)))[0]
+
+    async def reserve_all(self, *orders: tuple[object, ...]) -> list[ReserveOutcome]:
+        commands = [ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders]  # type: ignore[misc]
+        return await self.stock.reserve(commands, "tester", Deadline.after(30))
+
+    async def release(self, *order_ids: str) -> list[ReservationState]:
+        return await self.stock.end([Ending(i, "released") for i in order_ids], "tester", Deadline.after(30))
+
+    async def commit(self, *order_ids: str) -> list[ReservationState]:
+        return await self.stock.end([Ending(i, "committed") for i in order_ids], "tester", Deadline.after(30))
+
+    async def level(self, sku: str) -> tuple[int, int]:
+        """(on hand, reserved)."""
+        item = await self.stock.get_inventory(sku)
+        return item.on_hand, item.reserved
+
+
+@asynccontextmanager
+async def replica(url: str) -> AsyncIterator[Shop]:
+    async with Database.open(url, 8, PLANNER) as database:
+        yield Shop(database, Stock(database), Catalogue(database))
+
+
+@pytest.fixture
+async def url(database_url: Callable[..., str]) -> str:
+    """A database with two warehouses and nothing in them."""
+    fresh = database_url("inventory")
+    async with replica(fresh) as shop:
+        await shop.catalogue.create_warehouse(NewWarehouse(EAST, "East", 1))
+        await shop.catalogue.create_warehouse(NewWarehouse(WEST, "West", 2))
+    return fresh
+
+
+@pytest.fixture
+async def shop(url: str) -> AsyncIterator[Shop]:
+    async with replica(url) as shop:
+        yield shop
+
+
+@pytest.fixture
+async def other(url: str) -> AsyncIterator[Shop]:
+    """A second replica on the same database."""
+    async with replica(url) as shop:
+        yield shop
+
+
+async def assert_books_balance(url: str) -> None:
+    """Stock equals the sum of its movements, which are gap-free, and what live reservations hold."""
+    connection = await asyncpg.connect(url)
+    try:
+        assert [dict(row) for row in await connection.fetch(BOOKS)] == []
+        assert [dict(row) for row in await connection.fetch(BROKEN_CHAINS)] == []
+    finally:
+        await connection.close()
+
+
+def reserved(outcome: ReserveOutcome) -> StockReserved:
+    assert isinstance(outcome, StockReserved), outcome
+    return outcome
+
+
+def order_id() -> str:
+    return new_id()
+
+
+# --- over HTTP
+
+
+@pytest.fixture(scope="session")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    return Identities(tmp_path_factory.mktemp("inventory"))
+
+
+@pytest.fixture(scope="session")
+def service_url(postgres: PostgresServer) -> Iterator[str]:
+    name, url = postgres.fresh_database("inventory")
+    yield url
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def service(service_url: str, identities: Identities) -> Iterator[Process]:
+    """One process for all tests of this folder."""
+    with running("inventory", identities, database_url=service_url) as process:
+        yield process
+
+
+@pytest.fixture
+async def api(service: Process, service_url: str, identities: Identities) -> AsyncIterator[Api]:
+    """The demo catalogue, called as an operator."""
+    await demo.seed(service_url)
+    async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
+        yield api

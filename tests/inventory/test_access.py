@@ -1,0 +1,60 @@
+"""Who may call what: every route, every role."""
+
+import pytest
+
+from tests.services import Api, Identities
+from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
+
+PUBLIC = {"nobody", "customer", "operator", "admin", "service"}
+READERS = PUBLIC - {"nobody"}
+STAFF = {"operator", "admin"}
+WIDER = STAFF | {"service"}
+ROUTES = [
+    ("GET", "/api/v1/inventory", READERS),
+    ("GET", "/api/v1/inventory/PROD-001", READERS),
+    ("GET", "/api/v1/inventory/PROD-001/movements", WIDER),
+    ("GET", "/api/v1/inventory/alerts", WIDER),
+    ("POST", "/api/v1/inventory/reserve", WIDER),
+    ("POST", "/api/v1/inventory/release", WIDER),
+    ("POST", "/api/v1/inventory/commit", WIDER),
+    ("POST", "/api/v1/inventory/adjust", STAFF),
+    ("POST", "/api/v1/inventory/update", WIDER),
+    ("GET", "/api/v1/products", PUBLIC),
+    ("POST", "/api/v1/products", STAFF),
+    ("GET", "/api/v1/products/PROD-001", PUBLIC),
+    ("PUT", "/api/v1/products/PROD-001", STAFF),
+    ("DELETE", "/api/v1/products/NOT-THERE", STAFF),
+    ("GET", "/api/v1/warehouses", READERS),
+    ("POST", "/api/v1/warehouses", STAFF),
+    ("POST", RESERVE_STOCK, {"service"}),
+    ("POST", RELEASE_STOCK, {"service"}),
+    ("POST", COMMIT_STOCK, {"service"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
+async def test_each_route_is_open_to_its_roles_alone(
+    api: Api, identities: Identities, method: str, path: str, allowed: set[str]
+) -> None:
+    tokens = {role: identities.person(role) for role in READERS - {"service"}}
+    tokens["service"] = identities.service("orders", "inventory")
+    for role in PUBLIC:
+        # An empty body is refused as invalid by whoever is let in: no route changes anything here.
+        body = b"[]" if method in ("POST", "PUT") else None
+        status = (await api.call(method, path, body, token=tokens.get(role, "none"))).status
+        if role in allowed:
+            assert status in (200, 400, 404), (role, status)
+        else:
+            assert status == (401 if role == "nobody" else 403), (role, status)
+
+
+async def test_a_token_for_another_service_is_refused(api: Api, identities: Identities) -> None:
+    answer = await api.post(RESERVE_STOCK, {"commands": []}, token=identities.service("orders", "payments"))
+    assert answer.status == 401
+
+
+async def test_the_openapi_document_describes_every_public_route(api: Api) -> None:
+    paths = (await api.get("/openapi.json")).json["paths"]
+    described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    wanted = {(m, p.replace("PROD-001", "{sku}").replace("NOT-THERE", "{sku}")) for m, p, _ in ROUTES[:-3]}
+    assert wanted <= described

@@ -1,0 +1,349 @@
+"""Inventory over HTTP, as people and other services call it: shapes, refusals, pages."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.inventory.conftest import order_id
+from tests.services import Answer, Api, Identities
+from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
+
+INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
+
+
+def product(product_id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "productId": product_id,
+        "name": f"The {product_id}",
+        "price": {"amountMinor": 1999, "currency": "EUR"},
+        **fields,
+    }
+
+
+async def add(api: Api, product_id: str, units: int = 0, **fields: Any) -> None:
+    stock = [{"warehouseId": "WH-EAST", "quantity": units}] if units else []
+    answer = await api.post(PRODUCTS, product(product_id, initialStock=stock, **fields))
+    assert answer.status == 201, answer.body
+
+
+def refused(answer: Answer, status: int, code: str) -> Any:
+    assert (answer.status, answer.json["code"]) == (status, code), answer.body
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    return answer.json
+
+
+def pointers(answer: Answer) -> set[str]:
+    return {error["pointer"] for error in refused(answer, 400, "invalid")["errors"]}
+
+
+# --- stock
+
+
+async def test_stock_is_told_in_total_and_per_warehouse(api: Api) -> None:
+    assert (await api.get(f"{INVENTORY}/PROD-001")).json == {
+        "productId": "PROD-001",
+        "name": "Dell XPS 15",
+        "active": True,
+        "onHand": 100,
+        "reserved": 0,
+        "available": 100,
+        "lowStockThreshold": 10,
+        "lowStock": False,
+        "warehouses": [
+            {"warehouseId": "WH-EAST", "onHand": 60, "reserved": 0, "available": 60},
+            {"warehouseId": "WH-WEST", "onHand": 40, "reserved": 0, "available": 40},
+        ],
+    }
+
+
+async def test_pages_follow_one_another_without_gap_or_overlap(api: Api) -> None:
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        answer = (await api.get(f"{INVENTORY}?limit=7&q=prod-0{cursor}")).json
+        seen += [item["productId"] for item in answer["items"]]
+        if answer["nextCursor"] is None:
+            break
+        cursor = f"&cursor={answer['nextCursor']}"
+    assert seen == [f"PROD-{n:03}" for n in range(1, 23)]
+
+
+async def test_lists_are_filtered(api: Api) -> None:
+    await add(api, "FILTER-1", 3, lowStockThreshold=3)
+    await add(api, "FILTER-2")
+    low = (await api.get(f"{INVENTORY}?lowStock=true&q=filter")).json["items"]
+    assert [item["productId"] for item in low] == ["FILTER-1", "FILTER-2"]
+    east = (await api.get(f"{INVENTORY}?warehouse=WH-EAST&q=filter")).json["items"]
+    assert [item["productId"] for item in east] == ["FILTER-1"]
+    alerts = (await api.get(f"{INVENTORY}/alerts?limit=200")).json["items"]
+    assert {"FILTER-1", "FILTER-2", "PROD-012", "PROD-016"} <= {item["productId"] for item in alerts}
+    assert all(item["lowStock"] for item in alerts)
+    assert (await api.get(f"{INVENTORY}?q=%25")).json["items"] == []
+
+
+async def test_movements_are_paged_latest_first(api: Api) -> None:
+    await add(api, "MOVED", 100)
+    for number in range(8):
+        where = "WH-WEST" if number % 2 else "WH-EAST"
+        await api.post(f"{INVENTORY}/adjust", adjustment("MOVED", 1 + number, warehouseId=where))
+    seen: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = (await api.get(f"{INVENTORY}/MOVED/movements?limit=4{cursor}")).json
+        seen += [movement["onHandDelta"] for movement in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert seen == [8, 7, 6, 5, 4, 3, 2, 1, 100]
+    entry = page["items"][-1]
+    assert entry | {"traceId": "", "occurredAt": ""} == {
+        "productId": "MOVED",
+        "warehouseId": "WH-EAST",
+        "seq": 1,
+        "kind": "receive",
+        "onHandDelta": 100,
+        "reservedDelta": 0,
+        "onHandAfter": 100,
+        "reservedAfter": 0,
+        "orderId": None,
+        "reason": "initial stock",
+        "actor": "olga",
+        "traceId": "",
+        "occurredAt": "",
+    }
+    assert len(entry["traceId"]) == 32
+
+
+def adjustment(product_id: str, delta: int, **fields: Any) -> dict[str, Any]:
+    return {"productId": product_id, "warehouseId": "WH-EAST", "delta": delta, "reason": "counted", **fields}
+
+
+async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api) -> None:
+    await add(api, "HAND", 5)
+    first, second = order_id(), order_id()
+    body = {"orderId": first, "items": [{"productId": "HAND", "quantity": 2}]}
+    answer = await api.post(f"{INVENTORY}/reserve", body)
+    assert (answer.status, answer.json) == (
+        200,
+        {
+            "orderId": first,
+            "state": "reserved",
+            "allocations": [{"productId": "HAND", "warehouseId": "WH-EAST", "quantity": 2}],
+            "products": [
+                {"productId": "HAND", "name": "The HAND", "unitPriceMinor": 1999, "currency": "EUR"},
+            ],
+            "idempotent": False,
+        },
+    )
+    assert (await api.post(f"{INVENTORY}/reserve", body)).json == {**answer.json, "idempotent": True}
+    await api.post(f"{INVENTORY}/reserve", {**body, "orderId": second})
+    assert (await api.post(f"{INVENTORY}/commit", {"orderId": first})).json["state"] == "committed"
+    assert (await api.post(f"{INVENTORY}/release", {"orderId": second})).json["state"] == "released"
+    stock = (await api.get(f"{INVENTORY}/HAND")).json
+    assert (stock["onHand"], stock["reserved"]) == (3, 0)
+
+    refused(await api.post(f"{INVENTORY}/release", {"orderId": first}), 409, "reservation_ended")
+    refused(await api.post(f"{INVENTORY}/commit", {"orderId": second}), 409, "reservation_ended")
+    refused(await api.post(f"{INVENTORY}/reserve", body), 409, "reservation_ended")
+    refused(await api.post(f"{INVENTORY}/commit", {"orderId": order_id()}), 404, "reservation_not_found")
+
+
+async def test_what_cannot_be_reserved_is_said_precisely(api: Api) -> None:
+    await add(api, "FEW", 1)
+    body = {"orderId": order_id(), "items": [{"productId": "FEW", "quantity": 2}]}
+    problem = refused(await api.post(f"{INVENTORY}/reserve", body), 409, "insufficient_stock")
+    assert problem["shortages"] == [{"productId": "FEW", "requested": 2, "available": 1}]
+    body["items"] = [{"productId": "NOWHERE", "quantity": 2}]
+    problem = refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
+    assert problem["productIds"] == ["NOWHERE"]
+
+
+async def test_updating_stock_is_idempotent(api: Api) -> None:
+    await add(api, "UPD", 100)
+    body = {"productId": "UPD", "quantity": -2, "orderId": "order-1", "idempotencyKey": "update-1"}
+    first = {"success": True, "previousStock": 100, "newStock": 98}
+    assert (await api.post(f"{INVENTORY}/update", body)).json == first
+    again = {**first, "idempotent": True, "message": "Request already processed"}
+    assert (await api.post(f"{INVENTORY}/update", body)).json == again
+    answer = await api.post(f"{INVENTORY}/update", {**body, "quantity": -3})
+    refused(answer, 422, "idempotency_key_reused")
+    refused(
+        await api.post(f"{INVENTORY}/update", {**body, "quantity": -99, "idempotencyKey": "update-2"}),
+        409,
+        "insufficient_stock",
+    )
+    assert (await api.get(f"{INVENTORY}/UPD")).json["onHand"] == 98
+
+
+async def test_adjusting_says_where_the_stock_stands(api: Api) -> None:
+    await add(api, "ADJ", 10)
+    body = adjustment("ADJ", -4, idempotencyKey="adjust-1")
+    expected = {
+        "productId": "ADJ",
+        "warehouseId": "WH-EAST",
+        "onHand": 6,
+        "reserved": 0,
+        "available": 6,
+        "seq": 2,
+    }
+    assert (await api.post(f"{INVENTORY}/adjust", body)).json == expected
+    assert (await api.post(f"{INVENTORY}/adjust", body)).json == {**expected, "idempotent": True}
+    refused(await api.post(f"{INVENTORY}/adjust", adjustment("ADJ", -7)), 409, "insufficient_stock")
+    refused(await api.post(f"{INVENTORY}/adjust", adjustment("NOWHERE", 1)), 422, "unknown_product")
+    refused(await api.post(f"{INVENTORY}/adjust", adjustment("ADJ", 1, warehouseId="WH-0")), 422, "unknown_warehouse")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("reserve", {}, {"/orderId", "/items"}),
+        ("reserve", {"orderId": "o", "items": []}, {"/items"}),
+        ("reserve", {"orderId": "o", "items": [{"productId": "A\n", "quantity": 1}]}, {"/items/0/productId"}),
+        (
+            "reserve",
+            {"orderId": "o", "items": [{"productId": "A", "quantity": q} for q in (0, 101, "2", 1.5, True, None)]},
+            {f"/items/{n}/quantity" for n in range(6)},
+        ),
+        ("reserve", {"orderId": "o" * 51, "items": [{"productId": "A", "quantity": 1}] * 101}, {"/orderId", "/items"}),
+        ("release", {"orderId": ""}, {"/orderId"}),
+        ("commit", {"orderId": "o", "typo": 1}, {"/typo"}),
+        ("adjust", {"productId": "A"}, {"/warehouseId", "/delta", "/reason"}),
+        ("adjust", {"productId": "A", "warehouseId": "W", "delta": 0, "reason": "r"}, {"/delta"}),
+        ("adjust", {"productId": "A", "warehouseId": "W", "delta": 10**7, "reason": ""}, {"/delta", "/reason"}),
+        ("update", {"productId": "A", "quantity": -1}, {"/idempotencyKey"}),
+        ("update", {"productId": "A", "quantity": 0, "idempotencyKey": "k"}, {"/quantity"}),
+        ("update", {"productId": "A", "quantity": -1, "idempotencyKey": "k" * 256}, {"/idempotencyKey"}),
+    ],
+)
+async def test_bad_bodies_are_refused_with_a_pointer_for_each_fault(
+    api: Api, path: str, body: object, expected: set[str]
+) -> None:
+    assert pointers(await api.post(f"{INVENTORY}/{path}", body)) == expected
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "lowStock=perhaps", "cursor=%21", "cursor=WyJcdTAwMDAiXQ"]
+)
+async def test_bad_queries_are_refused(api: Api, query: str) -> None:
+    assert pointers(await api.get(f"{INVENTORY}?{query}")) == {f"/{query.partition('=')[0]}"}
+
+
+async def test_what_is_not_there_is_not_found(api: Api) -> None:
+    for path in (f"{INVENTORY}/NONE", f"{INVENTORY}/NONE/movements", f"{PRODUCTS}/NONE", f"{PRODUCTS}/a%20b"):
+        refused(await api.get(path), 404, "product_not_found")
+    refused(await api.call("DELETE", f"{PRODUCTS}/NONE"), 404, "product_not_found")
+    refused(await api.call("PUT", f"{PRODUCTS}/NONE", replacement()), 404, "product_not_found")
+
+
+# --- catalogue
+
+
+def replacement(**fields: Any) -> dict[str, Any]:
+    return {"name": "New", "price": {"amountMinor": 1, "currency": "USD"}, **fields}
+
+
+async def test_a_product_is_created_read_changed_and_removed(api: Api) -> None:
+    answer = await api.post(PRODUCTS, product("LIFE", description="short", lowStockThreshold=2))
+    assert (answer.status, answer.headers["location"], answer.headers["etag"]) == (201, f"{PRODUCTS}/LIFE", '"1"')
+    assert (await api.get(f"{PRODUCTS}/LIFE")).json == answer.json
+    refused(await api.post(PRODUCTS, product("LIFE")), 409, "product_exists")
+
+    changed = await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match='"1"')
+    assert (changed.status, changed.headers["etag"], changed.json["name"]) == (200, '"2"', "New")
+    assert changed.json["lowStockThreshold"] == 0
+    refused(await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match='"1"'), 412, "version_conflict")
+    refused(await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match="x"), 400, "invalid")
+    assert (await api.call("PUT", f"{PRODUCTS}/LIFE", replacement())).headers["etag"] == '"3"'
+
+    assert (await api.call("DELETE", f"{PRODUCTS}/LIFE")).status == 204
+    refused(await api.get(f"{PRODUCTS}/LIFE"), 404, "product_not_found")
+
+
+async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api) -> None:
+    await add(api, "OLD", 5)
+    for _ in range(2):
+        assert (await api.call("DELETE", f"{PRODUCTS}/OLD")).status == 204
+    answer = await api.get(f"{PRODUCTS}/OLD")
+    assert (answer.json["active"], answer.headers["etag"]) == (False, '"2"')
+    assert (await api.get(f"{PRODUCTS}?q=OLD")).json["items"] == []
+    assert len((await api.get(f"{PRODUCTS}?q=OLD&active=false")).json["items"]) == 1
+    body = {"orderId": order_id(), "items": [{"productId": "OLD", "quantity": 1}]}
+    refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
+
+
+async def test_a_product_and_its_stock_are_created_together_or_not_at_all(api: Api) -> None:
+    stock = [{"warehouseId": "WH-EAST", "quantity": 1}, {"warehouseId": "WH-NONE", "quantity": 1}]
+    refused(await api.post(PRODUCTS, product("BOTH", initialStock=stock)), 422, "unknown_warehouse")
+    refused(await api.get(f"{PRODUCTS}/BOTH"), 404, "product_not_found")
+    stock = [{"warehouseId": "WH-WEST", "quantity": 2}, {"warehouseId": "WH-WEST", "quantity": 3}]
+    assert (await api.post(PRODUCTS, product("BOTH", initialStock=stock))).status == 201
+    assert (await api.get(f"{INVENTORY}/BOTH")).json["onHand"] == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"productId": "a/b"}, {"/productId"}),
+        ({"productId": ".."}, {"/productId"}),
+        (
+            {"name": "", "price": {"amountMinor": -1, "currency": "usd"}},
+            {"/name", "/price/amountMinor", "/price/currency"},
+        ),
+        ({"price": 19.99, "color": "red"}, {"/price", "/color"}),
+        ({"initialStock": [{"warehouseId": "WH-EAST", "quantity": 0}]}, {"/initialStock/0/quantity"}),
+        ({"lowStockThreshold": -1}, {"/lowStockThreshold"}),
+    ],
+)
+async def test_bad_products_are_refused(api: Api, fields: dict[str, Any], expected: set[str]) -> None:
+    assert pointers(await api.post(PRODUCTS, product("BAD") | fields)) == expected
+
+
+async def test_warehouses_are_created_and_listed(api: Api) -> None:
+    body = {"warehouseId": "WH-ZZZ", "name": "Far away", "priority": 9}
+    answer = await api.post(WAREHOUSES, body)
+    assert answer.status == 201
+    refused(await api.post(WAREHOUSES, body), 409, "warehouse_exists")
+    items = (await api.get(WAREHOUSES)).json["items"]
+    assert [item["warehouseId"] for item in items] == ["WH-EAST", "WH-WEST", "WH-ZZZ"]
+    assert items[-1] == answer.json
+
+
+# --- between services
+
+
+async def test_the_internal_commands_take_and_answer_lists(api: Api, identities: Identities) -> None:
+    await add(api, "INT", 5)
+    token = identities.service("orders", "inventory")
+    ids = [order_id() for _ in range(3)]
+    commands = [
+        {"orderId": i, "lines": [{"productId": "INT", "quantity": q}]} for i, q in zip(ids, (2, 9, 3), strict=True)
+    ]
+    answer = await api.post(RESERVE_STOCK, {"commands": commands}, token=token)
+    assert [o["outcome"] for o in answer.json["outcomes"]] == ["reserved", "insufficient_stock", "reserved"]
+    answer = await api.post(COMMIT_STOCK, {"orderIds": ids}, token=token)
+    assert [o["state"] for o in answer.json["outcomes"]] == ["committed", "absent", "committed"]
+    answer = await api.post(RELEASE_STOCK, {"orderIds": ids}, token=token)
+    assert [o["state"] for o in answer.json["outcomes"]] == ["committed", "released", "committed"]
+    stock = (await api.get(f"{INVENTORY}/INT")).json
+    assert (stock["onHand"], stock["reserved"]) == (0, 0)
+    (latest, *_) = (await api.get(f"{INVENTORY}/INT/movements")).json["items"]
+    assert latest["actor"] == "valerix:orders"
+
+
+async def test_gauges_and_counters_are_exposed(api: Api) -> None:
+    await add(api, "METRIC", 1)
+    await api.post(f"{INVENTORY}/reserve", {"orderId": order_id(), "items": [{"productId": "METRIC", "quantity": 2}]})
+    text = ""
+    for _ in range(50):
+        text = (await api.get("/metrics")).body.decode()
+        if "inventory_stock_level{" in text:
+            break
+        await asyncio.sleep(0.1)
+    for name in (
+        'inventory_updates_total{kind="receive"}',
+        'inventory_reservations_total{outcome="insufficient_stock"}',
+        "inventory_low_stock_items",
+        'inventory_operations_duration_seconds_count{operation="reserve"}',
+    ):
+        assert name in text
