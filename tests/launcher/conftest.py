@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def without_privileges() -> dict[str, int]:
+def without_privileges() -> dict[str, Any]:
     """Options for subprocess that make us an ordinary user, where we are not one already."""
     return {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
 

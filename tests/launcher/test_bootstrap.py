@@ -232,7 +232,7 @@ def test_a_missing_venv_module_names_its_package(checkout: Checkout) -> None:
     assert not (checkout.root / ".venv").exists()
 
 
-def test_a_folder_one_may_not_write_to_is_named(ready: Checkout, without_privileges: dict[str, int]) -> None:
+def test_a_folder_one_may_not_write_to_is_named(ready: Checkout, without_privileges: dict[str, Any]) -> None:
     ready.root.chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
     output = ready.run("up", **without_privileges)
     ready.root.chmod(0o755)

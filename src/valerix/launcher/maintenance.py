@@ -21,7 +21,7 @@ def prepare(data_dir: Path, seed: Seed) -> None:
     if state := running(data_dir):
         asyncio.run(_work(Job(data_dir, state.ports[POSTGRES], seed)))
         return
-    data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     plan = Plan(data_dir=data_dir, ports=configured_ports(), gateway=gateway_settings())
     with only_launcher(data_dir):
         ports.check_port(plan.ports, POSTGRES)

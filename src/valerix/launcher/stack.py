@@ -33,7 +33,7 @@ def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], 
 
     Raises LauncherError when another launcher holds the data directory.
     """
-    plan.data_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+    plan.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with only_launcher(plan.data_dir):
         output = Output(plan.data_dir, terminal)
         previous = read_state(plan.data_dir)
