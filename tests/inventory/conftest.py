@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
-from valerix.chassis.database import Database
+from valerix.chassis.database import KEYED, Database
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import (
     Line,
@@ -22,7 +22,6 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.money import Money
 from valerix.inventory import demo
 from valerix.inventory.domain import Ending
-from valerix.inventory.repository import PLANNER
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
@@ -89,7 +88,7 @@ class Shop(NamedTuple):
 
 @asynccontextmanager
 async def replica(url: str) -> AsyncIterator[Shop]:
-    async with Database.open(url, 8, PLANNER) as database:
+    async with Database.open(url, 8, KEYED) as database:
         yield Shop(database, Stock(database), Catalogue(database))
 
 

@@ -37,6 +37,14 @@ LOST = (
 """The server ended the session, or said that it is about to: the next statement must not meet this connection."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
+KEYED = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""For lanes whose statements are short and keyed, so nested loops over indexes, planned once. Left to itself the
+planner keeps a hash join it chose while a table was young (40 times the cost) or plans small batches anew each time."""
 
 
 class DatabaseUnavailable(Unavailable):

@@ -3,11 +3,11 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.database import Database
+from valerix.chassis.database import KEYED, Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
-from valerix.inventory import jobs, repository
+from valerix.inventory import jobs
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.use_cases import Catalogue, Stock
 
@@ -27,9 +27,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
-    database = await resources.enter_async_context(
-        Database.open(settings.database_url, settings.database_lanes, repository.PLANNER)
-    )
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = Stock(database), Catalogue(database)
     return Parts(
         routes=ROUTES,

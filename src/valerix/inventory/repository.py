@@ -16,15 +16,6 @@ from valerix.inventory.schemas import InventoryItem, Product, Warehouse
 OVERTAKEN = (domain.Overtaken, asyncpg.UniqueViolationError)
 """A transaction that raises one of these met another one; run again, it sees what that one did."""
 
-PLANNER = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-"""For every lane: statements here are short and keyed, so nested loops over indexes, planned once. Left to itself the
-planner keeps a hash join it chose while a table was young (40 times the cost) or plans small batches anew each time."""
-
 _encode = msgspec.json.Encoder().encode
 
 

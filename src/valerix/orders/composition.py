@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from valerix.chassis.auth import TokenIssuer
-from valerix.chassis.database import Database
+from valerix.chassis.database import KEYED, Database
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.settings import ServiceSettings, SettingsError
 from valerix.orders.saga import Saga, Services
@@ -21,6 +21,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
     call_timeout_seconds: float = 5.0
+    search_lanes: int = 2
+    """Connections for lists and searches, which are planned for what was asked and may take their time."""
     saga_lanes: int = 4
     saga_batch: int = 64
     hold_minutes: float = 30.0
@@ -46,12 +48,13 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         opened = HttpClient.open(name, urls, tokens=tokens, timeout_seconds=settings.call_timeout_seconds)
         return await resources.enter_async_context(opened)
 
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
+    reader = await resources.enter_async_context(Database.open(settings.database_url, settings.search_lanes))
     services = Services(
         users=await client("users", settings.users_url),
         inventory=await client("inventory", settings.inventory_url),
         payments=await client("payments", settings.payments_url),
     )
     saga = Saga(services, timedelta(minutes=settings.hold_minutes), settings.customer_ttl_seconds)
-    orders = Orders(database, saga, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    orders = Orders(database, reader, saga, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
     return Built(database, orders, services)

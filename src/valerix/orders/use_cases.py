@@ -64,8 +64,9 @@ class _Charging(NamedTuple):
 class Orders:
     """The use cases of the orders service."""
 
-    def __init__(self, database: Database, saga: Saga, *, lanes: int, max_batch: int = 64) -> None:
+    def __init__(self, database: Database, reader: Database, saga: Saga, *, lanes: int, max_batch: int = 64) -> None:
         self._database = database
+        self._reader = reader
         self._saga = saga
         self._door: Coalescer[Placing, Answer | _Charging] = Coalescer(
             self._place_batch, lanes=lanes, max_batch=max_batch
@@ -214,7 +215,7 @@ class Orders:
 
     async def search(self, **filters: Any) -> list[Order]:
         """Orders matching `filters` (repository.list_orders)."""
-        async with self._database.connection() as tx:
+        async with self._reader.connection() as tx:
             return await repository.list_orders(tx, **filters)
 
     async def _take_and_drive(self, order: Order, cancel_reason: str | None, deadline: Deadline) -> Answer:
@@ -251,7 +252,7 @@ class Orders:
 
     async def count_open(self) -> dict[str, int]:
         """Orders by status, completed ones left out."""
-        async with self._database.connection() as tx:
+        async with self._reader.connection() as tx:
             return await repository.count_open(tx)
 
 

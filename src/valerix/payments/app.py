@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.database import Database
+from valerix.chassis.database import KEYED, Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
@@ -29,7 +29,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, jobs."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     client = await resources.enter_async_context(
         HttpClient.open(
             "psp",
