@@ -1,17 +1,14 @@
 """What went wrong, for people: one line that says what happened, why, and what to do next."""
 
 import sys
-from collections.abc import Callable
 
 import msgspec
 
+from valerix.cli.installation import Installation
 from valerix.cli.output import print_json
 from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
-
-Command = Callable[[str], str]
-"""Makes a command to paste, for the installation at hand."""
 
 WHERE_TO_LOOK = {"order_not_found": "order list", "product_not_found": "stock"}
 
@@ -28,9 +25,9 @@ class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     idempotency_key: str | None = None
 
 
-def report(error: errors.ValerixError, command: Command, *, as_json: bool) -> None:
+def report(error: errors.ValerixError, installation: Installation, *, as_json: bool) -> None:
     """Tell it on stderr; with `as_json` also as `{"error": …}` on stdout."""
-    message = explain(error, command)
+    message = explain(error, installation)
     print(message, file=sys.stderr)
     if as_json:
         print_json({"error": _failure(error, message)})
@@ -42,46 +39,53 @@ def _failure(error: errors.ValerixError, message: str) -> Failure:
     return Failure(message, error.status, error.code, error.trace_id, error.errors, error.order, error.idempotency_key)
 
 
-def explain(error: errors.ValerixError, command: Command) -> str:  # noqa: PLR0911 - one line per situation
+def explain(error: errors.ValerixError, installation: Installation) -> str:  # noqa: PLR0911 - one line per situation
     """What happened, why, and the next step, in one line."""
     match error:
         case errors.NotConnected():
-            return f"Nobody answers at {error}: look with `{command('status')}`"
+            return f"Nobody answers at {error}. {_unreachable(installation)}"
         case errors.NoAnswer():
-            return f"The outcome is not known, {error}: {_repeat(error)}"
+            return f"The outcome is not known: {error}. {_repeat(error)}"
         case errors.Unauthenticated():
-            return f"{error}: give a valid token with --url and --token, or VALERIX_URL and VALERIX_TOKEN"
+            return f"{_not_signed_in(error, installation)}. Use --url with a valid --token"
         case errors.Forbidden():
-            return f"{error}: give the token of somebody who may"
-        case errors.Invalid() if error.errors:
-            return "The request is not valid: " + "; ".join(f"{e.pointer} {e.message}" for e in error.errors)
+            return f"{error}. Give the token of somebody who may"
         case errors.NotFound() if error.code in WHERE_TO_LOOK:
-            return f"{error}: look with `{command(WHERE_TO_LOOK[error.code])}`"
+            return f"{error}. See `{installation.command(WHERE_TO_LOOK[error.code])}`"
+        case errors.Invalid() if error.errors:
+            return "The request is not valid. " + "; ".join(f"{e.pointer}: {e.message}" for e in error.errors)
         case errors.Refused(order=Order() as order):
-            return f"{error}: {_about(order, command)}"
-        case errors.TooManyRequests():
-            return f"{error}: wait a moment, then {_repeat(error)}"
+            return f"{error}. {_about(order, installation)}"
         case errors.ServerFailed(status=500):
-            return f"{error}: `{command('logs')}` has it under trace {error.trace_id}"
-        case errors.ServerFailed():
-            return f"{error}: {_repeat(error)}"
+            return f"{error}. Search the logs for trace {error.trace_id}"
+        case errors.ServerFailed() | errors.TooManyRequests():
+            return f"{error}. {_repeat(error)}"
         case _:
             return str(error)
 
 
-def _about(order: Order, command: Command) -> str:
+def _unreachable(installation: Installation) -> str:
+    return "Check the address" if installation.data_dir is None else f"See `{installation.command('status')}`"
+
+
+def _not_signed_in(error: errors.Unauthenticated, installation: Installation) -> str:
+    if installation.data_dir is None:
+        return "The access token is missing, wrong or has expired"
+    return f"The stack's own login is not accepted any more ({error})"
+
+
+def _about(order: Order, installation: Installation) -> str:
     """Where a refused order stands."""
+    show = installation.command(f"order show {order.id}")
     if order.status != "pending":
-        return f"order {order.id} is {order.status}, see `{command(f'order show {order.id}')}`"
+        return f"Order {order.id} is {order.status}, see `{show}`"
     if order.on_shortage == "backorder":
-        return f"order {order.id} waits for new stock, see `{command(f'order show {order.id}')}`"
-    return (
-        f"order {order.id} is held, `{command(f'order retry {order.id}')}` once there is stock"
-        f" or `{command(f'order cancel {order.id}')}`"
-    )
+        return f"Order {order.id} waits for new stock, see `{show}`"
+    retry, cancel = (installation.command(f"order {what} {order.id}") for what in ("retry", "cancel"))
+    return f"Order {order.id} is held: `{retry}` once there is stock, or `{cancel}`"
 
 
 def _repeat(error: errors.ValerixError) -> str:
     if error.idempotency_key is None:
-        return "try again"
-    return f"repeat the command with --key {error.idempotency_key}, which can have no second effect"
+        return "Try again"
+    return f"Repeat the command with --key {error.idempotency_key}: it cannot take effect twice"

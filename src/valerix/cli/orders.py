@@ -9,9 +9,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, money, print_json, status_text, table
-from valerix.cli.session import Installation, Token, Url, find
+from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Order, OrderEvent, OrderLine, PlacedOrder
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
@@ -32,7 +33,7 @@ def place(
     data_dir: DataDir,
     payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined to see a refusal.")] = None,
     on_shortage: Annotated[OnShortage | None, typer.Option(help="What to do when stock is short.")] = None,
-    key: Annotated[str | None, typer.Option(help="Idempotency key; without one, a fresh one.")] = None,
+    key: Key = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
@@ -40,7 +41,7 @@ def place(
     """Place an order. Exit status 0 also when it is accepted but not confirmed yet."""
     wanted = _wanted(items)
     installation = find(context, data_dir, url, token)
-    with installation.client(as_json=as_json) as valerix:
+    with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.place(
             customer,
             wanted,
@@ -72,7 +73,7 @@ def show(
     as_json: JsonOutput = False,
 ) -> None:
     """One order with its timeline."""
-    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+    with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         order = valerix.orders.get(order_id)
         events = valerix.orders.timeline(order_id).events
     if as_json:
@@ -98,7 +99,7 @@ def list_orders(
     as_json: JsonOutput = False,
 ) -> None:
     """Orders, newest first."""
-    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+    with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         found = valerix.orders.list(status=status, customer_id=customer, product_id=product)
         orders = list(found if everything else itertools.islice(found, limit + 1))
     shown = orders if everything else orders[:limit]
@@ -133,7 +134,7 @@ def cancel(
     as_json: JsonOutput = False,
 ) -> None:
     """Cancel an order: its stock is released, its payment given back."""
-    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+    with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         order = valerix.orders.cancel(order_id, reason=reason)
     if as_json:
         print_json(order)
@@ -154,7 +155,7 @@ def retry(
 ) -> None:
     """Try a pending order again now, for instance one that is held for stock."""
     installation = find(context, data_dir, url, token)
-    with installation.client(as_json=as_json) as valerix:
+    with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.retry(order_id)
     _print_order(order, installation, as_json=as_json)
 

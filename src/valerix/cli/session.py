@@ -1,19 +1,18 @@
 """Which installation a command talks to, and as whom."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from valerix.cli.failures import report
+from valerix.cli.installation import Installation, data_dir_option
 from valerix.client import Valerix, ValerixError
 from valerix.launcher import control
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.settings import default_data_dir
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import ADMINISTRATOR, OPERATOR, gateway_url
 
@@ -24,37 +23,39 @@ Url = Annotated[
     str | None,
     typer.Option("--url", envvar="VALERIX_URL", help="Another installation than the stack in --data-dir."),
 ]
-Token = Annotated[str | None, typer.Option("--token", envvar="VALERIX_TOKEN", help="Access token for --url.")]
 
 
-class Installation(NamedTuple):
-    """`options`: what to add to a command line so that it reaches the same one."""
+def _printable(value: str | None) -> str | None:
+    """What goes into a header has one line."""
+    if value is not None and not value.isprintable():
+        raise typer.BadParameter("It must not contain line breaks or other control characters")
+    return value
 
-    url: str
-    options: str
-    email: str | None = None
-    password: str | None = None
-    token: str | None = None
 
-    def command(self, words: str) -> str:
-        """A command to paste."""
-        return f"./valerix {words}{self.options}"
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="VALERIX_TOKEN", callback=_printable, help="Access token for --url."),
+]
+Key = Annotated[
+    str | None, typer.Option("--key", callback=_printable, help="Idempotency key; without one, a fresh one.")
+]
 
-    @contextmanager
-    def client(self, *, as_json: bool) -> Iterator[Valerix]:
-        """Failures end the command with status 1 and one line on stderr; with `as_json` also a document on stdout."""
-        try:
-            with Valerix(
-                self.url,
-                email=self.email,
-                password=self.password,
-                token=self.token,
-                patience_seconds=PATIENCE_SECONDS,
-            ) as valerix:
-                yield valerix
-        except ValerixError as error:
-            report(error, self.command, as_json=as_json)
-            raise typer.Exit(1) from None
+
+@contextmanager
+def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
+    """Failures end the command with status 1 and one line on stderr; with `as_json` also a document on stdout."""
+    try:
+        with Valerix(
+            installation.url,
+            email=installation.email,
+            password=installation.password,
+            token=installation.token,
+            patience_seconds=PATIENCE_SECONDS,
+        ) as valerix:
+            yield valerix
+    except ValerixError as error:
+        report(error, installation, as_json=as_json)
+        raise typer.Exit(1) from None
 
 
 def find(context: typer.Context, data_dir: Path, url: str | None, token: str | None) -> Installation:
@@ -65,7 +66,7 @@ def find(context: typer.Context, data_dir: Path, url: str | None, token: str | N
         Valerix(url).close()
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    return Installation(url, f" --url {shlex.quote(url)}", token=token)
+    return Installation(url, token=token)
 
 
 def _only_the_data_dir_was_typed(context: typer.Context) -> bool:
@@ -82,12 +83,13 @@ def _source(context: typer.Context, parameter: str) -> str:
 
 
 def _running_stack(data_dir: Path) -> Installation:
-    options = "" if data_dir == default_data_dir() else f" --data-dir {shlex.quote(str(data_dir))}"
     state = control.running(data_dir)
     if state is None:
-        raise LauncherError(f"No stack is running in {data_dir}: start it with `./valerix up{options}`")
+        raise LauncherError(
+            f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir)}`"
+        )
     email, password = _staff_login(state)
-    return Installation(gateway_url(state), options, email, password)
+    return Installation(gateway_url(state), data_dir, email, password)
 
 
 def _staff_login(state: StackState) -> tuple[str, str]:

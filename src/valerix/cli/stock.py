@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, print_json, table
-from valerix.cli.session import Token, Url, find
+from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Movement, StockItem
 
 LATEST_MOVEMENTS: Final = 10
@@ -43,7 +43,7 @@ def show(
     """The stock of every product, or of one. `stock` alone means this."""
     if sku is not None and low:
         raise typer.BadParameter("Give either a product or --low")
-    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+    with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         if sku is None:
             items = list(valerix.inventory.list(low_stock=low))
             _print_items(items, as_json=as_json)
@@ -61,13 +61,13 @@ def adjust(
     by: Annotated[int, typer.Option(help="Units: 5 found, -2 broken.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the movement.")],
     data_dir: DataDir,
-    key: Annotated[str | None, typer.Option(help="Idempotency key; without one, a fresh one.")] = None,
+    key: Key = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Correct the stock of a product in one warehouse."""
-    with find(context, data_dir, url, token).client(as_json=as_json) as valerix:
+    with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         done = valerix.inventory.adjust(sku, warehouse, by, reason=reason, idempotency_key=key)
     if as_json:
         print_json(done)

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from pyreqwest.client import BaseClientBuilder
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError, RequestError
+from pyreqwest.exceptions import RequestError
 
 from valerix.client.steps import NoReply
 
@@ -32,11 +32,13 @@ def configured(builder: B, url: str, timeout_seconds: float) -> B:
 
 
 def no_reply(error: RequestError, url: str) -> NoReply:
-    """What an exception of the HTTP library means."""
-    sent = not isinstance(error, ConnectError | ConnectTimeoutError)
-    causes = error.details["causes"] or [{"message": error.message}]
-    reason = "no answer in time" if isinstance(error, TimeoutError) else causes[-1]["message"]
-    return NoReply(f"{url}: {reason}", sent)
+    """What an exception of the HTTP library means.
+
+    Its ConnectError also covers connections lost after the request was sent; the causes tell them apart.
+    """
+    causes = [cause["message"] for cause in (error.details or {}).get("causes") or []] or [error.message]
+    reason = "no answer in time" if isinstance(error, TimeoutError) else causes[-1]
+    return NoReply(f"{url}: {reason}", sent="client error (Connect)" not in causes)
 
 
 def _is_this_machine(host: str) -> bool:
