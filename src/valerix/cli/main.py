@@ -34,6 +34,9 @@ def main() -> None:
     except LauncherError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except PermissionError as error:
+        print(f"{error.filename}: permission denied; the stack's owner may", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -84,8 +84,13 @@ def explain_failure(state: StackState) -> str:
     lines = [f"The stack did not start: {state.error}"] if state.error else ["The stack was stopped while starting"]
     if state.failed_process:
         file = file_of(state.data_dir, state.failed_process)
-        lines += [f"Last lines of {file}:", *(f"  {line}" for line in last_lines(file, 15))]
+        lines.append(f"Last lines of {file}:")
+        lines += [f"  {_shorten(line)}" for line in last_lines(file, 15)]
     return "\n".join(lines)
+
+
+def _shorten(line: str, length: int = 300) -> str:
+    return line if len(line) <= length else f"{line[:length]} …"
 
 
 def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:

@@ -44,6 +44,9 @@ def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], 
             asyncio.run(stack.run())
         except LauncherError as error:
             stack.fail(error)
+        except Exception as error:
+            stack.fail(error)
+            raise
         finally:
             output.close()
         return stack.state
