@@ -65,7 +65,7 @@ async def supervising(*programs: Program) -> AsyncIterator[tuple[Supervisor, Hea
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
+        while not condition():
             await asyncio.sleep(0.01)
 
 
