@@ -1,0 +1,1 @@
+"""The event bus: one small interface, two adapters."""

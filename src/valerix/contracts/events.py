@@ -1,0 +1,93 @@
+"""What services tell one another: CloudEvents 1.0 in JSON, past tense, versioned (`valerix.order.confirmed.v1`).
+
+On the wire events travel in batches (`application/cloudevents-batch+json`); the batch is the unit of publication and its
+id never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
+The data of an event is its aggregate's public representation at that version.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+PREFIX: Final = "valerix."
+VERSION: Final = ".v1"
+
+ORDERS: Final = "orders"
+INVENTORY: Final = "inventory"
+PAYMENTS: Final = "payments"
+USERS: Final = "users"
+SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, USERS)
+
+ORDER_CREATED: Final = "order.created"
+ORDER_CONFIRMED: Final = "order.confirmed"
+ORDER_PROCESSING: Final = "order.processing"
+ORDER_SHIPPED: Final = "order.shipped"
+ORDER_COMPLETED: Final = "order.completed"
+ORDER_HELD: Final = "order.held"
+ORDER_FAILED: Final = "order.failed"
+ORDER_CANCELLED: Final = "order.cancelled"
+INVENTORY_UPDATED: Final = "inventory.updated"
+INVENTORY_LOW_STOCK: Final = "inventory.low_stock"
+INVENTORY_RESTOCKED: Final = "inventory.restocked"
+PAYMENT_CAPTURED: Final = "payment.captured"
+PAYMENT_DECLINED: Final = "payment.declined"
+PAYMENT_REFUNDED: Final = "payment.refunded"
+CUSTOMER_REGISTERED: Final = "customer.registered"
+CUSTOMER_UPDATED: Final = "customer.updated"
+
+BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
+    ORDERS: (
+        ORDER_CREATED,
+        ORDER_CONFIRMED,
+        ORDER_PROCESSING,
+        ORDER_SHIPPED,
+        ORDER_COMPLETED,
+        ORDER_HELD,
+        ORDER_FAILED,
+        ORDER_CANCELLED,
+    ),
+    INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED),
+    PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
+    USERS: (CUSTOMER_REGISTERED, CUSTOMER_UPDATED),
+}
+"""Which service tells what. Entries of a history that are not named here (an order's delays) stay at home."""
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
+
+    id: str
+    source: str
+    """`/valerix/orders`, …"""
+    type: str
+    subject: str
+    """Id of the aggregate: an order, a payment, a SKU, a customer number."""
+    time: datetime
+    sequence: int
+    """Version of the aggregate this event made, gap-free except for what stays at home."""
+    data: dict[str, Any]
+    traceparent: str = ""
+    specversion: str = "1.0"
+    datacontenttype: str = "application/json"
+
+    @property
+    def name(self) -> str:
+        """The type without prefix and version: `order.confirmed`."""
+        return self.type.removeprefix(PREFIX).removesuffix(VERSION)
+
+
+def event(
+    source: str, name: str, subject: str, sequence: int, time: datetime, data: dict[str, Any], traceparent: str = ""
+) -> Event:
+    """An event called `name` told by the service `source`."""
+    return Event(
+        id=f"{subject}:{sequence}",
+        source=f"/valerix/{source}",
+        type=f"{PREFIX}{name}{VERSION}",
+        subject=subject,
+        time=time,
+        sequence=sequence,
+        data=data,
+        traceparent=traceparent,
+    )
