@@ -1,7 +1,7 @@
 """What services tell one another: CloudEvents 1.0 in JSON, past tense, versioned (`valerix.order.confirmed.v1`).
 
-On the wire events travel in batches (`application/cloudevents-batch+json`); the batch is the unit of publication and its
-id never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
+On the wire events travel in batches (`application/cloudevents-batch+json`); a batch is the unit of publication and its id
+never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
 The data of an event is its aggregate's public representation at that version.
 """
 
@@ -54,22 +54,21 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
 """Which service tells what. Entries of a history that are not named here (an order's delays) stay at home."""
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The attributes of a CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
 
     id: str
     source: str
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: an order, a payment, a SKU, a customer number."""
+    """Id of the aggregate: an order, a payment, a SKU and its warehouse, a customer number."""
     time: datetime
     sequence: int
     """Version of the aggregate this event made, gap-free except for what stays at home."""
-    data: dict[str, Any]
     traceparent: str = ""
-    specversion: str = "1.0"
-    datacontenttype: str = "application/json"
+    specversion: str = msgspec.field(default_factory=lambda: "1.0")
+    datacontenttype: str = msgspec.field(default_factory=lambda: "application/json")
 
     @property
     def name(self) -> str:
@@ -77,17 +76,29 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.type.removeprefix(PREFIX).removesuffix(VERSION)
 
 
-def event(
-    source: str, name: str, subject: str, sequence: int, time: datetime, data: dict[str, Any], traceparent: str = ""
-) -> Event:
-    """An event called `name` told by the service `source`."""
-    return Event(
+class Event(Envelope, frozen=True, kw_only=True):
+    """An event as it is received."""
+
+    data: dict[str, Any]
+
+
+class Outgoing(Envelope, frozen=True, kw_only=True):
+    """An event as it is sent: its data is JSON already."""
+
+    data: msgspec.Raw
+
+
+def outgoing(
+    source: str, name: str, subject: str, sequence: int, time: datetime, data: str, traceparent: str = ""
+) -> Outgoing:
+    """The event called `name` that the service `source` tells about `subject`."""
+    return Outgoing(
         id=f"{subject}:{sequence}",
         source=f"/valerix/{source}",
         type=f"{PREFIX}{name}{VERSION}",
         subject=subject,
         time=time,
         sequence=sequence,
-        data=data,
+        data=msgspec.Raw(data.encode()),
         traceparent=traceparent,
     )

@@ -1,0 +1,117 @@
+"""The transactional outbox: events leave only if the facts they tell were committed, and then for certain.
+
+A use case writes one row per committed batch, in the statement of the facts. The relay picks rows up by their being
+there - never by "greater than the last one", which would lose what commits late -, publishes each as one message whose
+id never changes, waits until the bus has it durably, and deletes the row. Cut off anywhere, it publishes again and
+consumers recognise the message. An aggregate's rows were committed one after the other, so the order of ids is its order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from asyncpg import Connection
+
+from valerix.chassis import telemetry
+from valerix.chassis.bus.base import Bus, BusError, Message
+from valerix.chassis.database import Database
+from valerix.contracts.events import BY_SOURCE, outgoing
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+POLL_SECONDS = 0.2
+STANDBY_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+MAX_ROWS = 100
+_LOCK = 7_221_905_102  # any constant: one relay at a time per database keeps the order
+
+
+class Entry(NamedTuple):
+    """One event of one outbox row, read back from the service's history. `data` is JSON text."""
+
+    row_id: int
+    name: str
+    subject: str
+    sequence: int
+    time: datetime
+    trace_id: str
+    data: str
+
+
+Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
+"""The entries of the first so many outbox rows, in the order of rows and within them."""
+
+
+class Relay:
+    """Moves one service's outbox to the bus. Every replica runs one; the holder of the lock works."""
+
+    def __init__(self, database: Database, bus: Bus, source: str, consumers: Sequence[str], load: Load) -> None:
+        self._database = database
+        self._bus = bus
+        self._source = source
+        self._consumers = consumers
+        self._load = load
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was committed here: do not wait for the next poll."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Keeps one lane of the database for itself."""
+        async with self._database.connection() as lane:
+            while not await lane.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(STANDBY_SECONDS)
+            try:
+                await self._relay(lane)
+            finally:
+                if not lane.is_closed():
+                    await lane.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+    async def _relay(self, lane: Connection) -> None:
+        declared = False
+        while True:
+            self._wake.clear()
+            try:
+                if not declared:
+                    await self._bus.declare([self._source], self._consumers)
+                    declared = True
+                moved = await self.move(lane)
+            except BusError as error:
+                log.warning("bus not available, events wait in the outbox", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                declared = False
+                continue
+            if not moved:
+                await self._rest()
+
+    async def move(self, lane: Connection) -> int:
+        """Publish the first rows and delete them once the bus has them; how many there were. Raises BusError."""
+        entries = await self._load(lane, MAX_ROWS)
+        rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
+        messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
+        if messages:
+            await self._bus.publish(messages)
+        if rows:
+            await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row_id for row_id, _ in rows])
+        return len(rows)
+
+    def _message(self, row_id: int, entries: list[Entry]) -> Message | None:
+        """None when the row holds nothing that is told to others."""
+        events = [
+            outgoing(self._source, e.name, e.subject, e.sequence, e.time, e.data, telemetry.traceparent(e.trace_id))
+            for e in entries
+            if e.name in BY_SOURCE[self._source]
+        ]
+        return Message(self._source, f"{self._source}-{row_id}", _encode(events)) if events else None
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
