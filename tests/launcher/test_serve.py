@@ -80,8 +80,9 @@ def test_told_to_end_it_says_it_is_not_ready_and_serves_on_until_told_again(psp:
     assert psp.process.wait(30) == 0
 
 
-def test_interrupted_it_ends_without_draining(psp: Service) -> None:
-    psp.process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGUSR1])
+def test_interrupted_it_ends_without_draining(psp: Service, sent: signal.Signals) -> None:
+    psp.process.send_signal(sent)
     assert psp.process.wait(30) == 0
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
@@ -107,19 +108,17 @@ def list_orders(
         print_json({"items": shown})
         return
     out = console()
-    out.print(_list_table(shown))
+    out.print(_list_table(shown) if shown else "There are no such orders.")
     if len(shown) < len(orders):
         out.print(f"There are more than these {limit}: --limit N or --all shows them.")
 
 
-def _list_table(orders: list[Order]) -> object:
-    made = table(
-        "id", "placed", "status", "customer", "items", "total", right=("total",), whole=("id", "placed", "status")
-    )
+def _list_table(orders: list[Order]) -> Table:
+    made = table("id", "status", "customer", "total", "placed", "items", right=("total",))
     for order in orders:
         items = ", ".join(f"{line.quantity} x {line.product_id}" for line in order.items)
-        placed = moment(order.created_at)
-        made.add_row(order.id, placed, status_text(order.status), order.customer_id, items, money(order.total))
+        status = status_text(order.status)
+        made.add_row(order.id, status, order.customer_id, money(order.total), moment(order.created_at), items)
     return made
 
 
@@ -193,11 +192,11 @@ def _print_head(out: Console, order: Order) -> None:
 
 def _print_lines(out: Console, order: Order) -> None:
     numbers = ("quantity", "unit price", "total")
-    made = table("product", "name", *numbers, right=numbers, whole=("product",))
+    made = table("product", "name", *numbers, right=numbers)
     for line in order.items:
         made.add_row(*_line_cells(line))
     made.add_section()
-    made.add_row("", "", "", "", money(order.total))
+    made.add_row("total", "", "", "", money(order.total))
     out.print(made)
 
 
@@ -207,7 +206,7 @@ def _line_cells(line: OrderLine) -> list[str]:
 
 
 def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
-    made = table("after", "what happened", "outcome", "ms", "detail", right=("after", "ms"), whole=("what happened",))
+    made = table("after", "what happened", "outcome", "ms", "detail", right=("after", "ms"))
     start = events[0].occurred_at
     for event in events:
         for step in event.steps:

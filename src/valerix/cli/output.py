@@ -1,18 +1,18 @@
 """How results look: tables for people, one JSON document for programs."""
 
-import sys
 from datetime import datetime
 from typing import Final
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from valerix.contracts.money import Money
 
-PIPED_WIDTH: Final = 200
-"""Columns where there is no terminal: nothing is folded, so that lines can be searched."""
+LINE_WIDTH: Final = 200
+"""Columns of a line, however narrow the terminal: it wraps what is longer, and ids stay whole for copying."""
 MINOR_DIGITS: Final = {
     currency: digits
     for digits, currencies in (
@@ -40,15 +40,14 @@ def print_json(value: object) -> None:
 
 def console() -> Console:
     """Takes every text literally: names from the catalogue are not markup."""
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    return Console(width=LINE_WIDTH, markup=False, highlight=False, emoji=False)
 
 
-def table(*headings: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """`right`: aligned there; `whole`: never folded."""
-    made = Table(title=title, title_justify="left", title_style="bold")
+def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """`right`: the headings of what is aligned there."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading in whole + right)
+        made.add_column(heading, justify="right" if heading in right else "left")
     return made
 
 

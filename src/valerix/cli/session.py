@@ -16,7 +16,7 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import ADMINISTRATOR, OPERATOR, gateway_url
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 5.0
 """Somebody is waiting at the keyboard."""
 
 Url = Annotated[

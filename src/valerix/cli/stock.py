@@ -83,10 +83,10 @@ def _print_items(items: list[StockItem], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": items})
         return
-    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"), whole=("product",))
+    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"))
     for item in items:
         made.add_row(item.product_id, item.name, *_figures(item), str(item.low_stock_threshold), _mark(item))
-    console().print(made)
+    console().print(made if items else "There are no such products.")
 
 
 def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> None:
@@ -100,17 +100,17 @@ def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> 
 
 
 def _warehouse_table(item: StockItem) -> Table:
-    made = table("warehouse", *FIGURES, right=FIGURES, whole=("warehouse",))
+    made = table("warehouse", *FIGURES, right=FIGURES)
     for place in item.warehouses:
         made.add_row(place.warehouse_id, str(place.on_hand), str(place.reserved), str(place.available))
     made.add_section()
-    made.add_row("", *_figures(item))
+    made.add_row("total", *_figures(item))
     return made
 
 
 def _print_movements(out: Console, movements: list[Movement]) -> None:
     changes = ("on hand", "reserved")
-    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes, title="Latest movements")
+    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes)
     for movement in movements:
         made.add_row(
             moment(movement.occurred_at),
@@ -120,6 +120,7 @@ def _print_movements(out: Console, movements: list[Movement]) -> None:
             f"{movement.reserved_delta:+} = {movement.reserved_after}",
             ", ".join(text for text in (movement.order_id, movement.reason) if text),
         )
+    out.print("Latest movements")
     out.print(made)
 
 

@@ -112,7 +112,7 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Progra
         needs=frozenset(process.needs),
         uses=frozenset({*peers, *process.needs}),
         # The gateway has stopped before: nobody is left who would have to notice a drain.
-        stop_signal=signal.SIGINT,
+        stop_signal=signal.SIGUSR1,
     )
 
 

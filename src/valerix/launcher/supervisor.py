@@ -132,7 +132,8 @@ class Supervisor:
             await self._run_once(child)
             if self._stopping:
                 return
-            self._judge_startup(child)
+            if self._cannot_start(child):
+                return
             pause = FIRST_PAUSE_SECONDS if _now() - started > STEADY_SECONDS else pause
             child.state.status, child.state.restarts = Status.RESTARTING, child.state.restarts + 1
             self._changed()
@@ -185,27 +186,31 @@ class Supervisor:
 
     async def _watch(self, child: _Child, pid: int) -> None:
         """A process that lives but is not well is shown as such, never killed."""
-        spawned, state = _now(), child.state
+        spawned, state, ready = _now(), child.state, self._event(child.program.name)
         while True:
             healthy = await ask(child.program.probe, pid)
             if healthy and state.startup_seconds is None:
                 state.startup_seconds, state.status = round(_now() - spawned, 3), Status.RUNNING
                 self._say(f"{child.program.name} ready after {state.startup_seconds:.2f} s")
-                self._event(child.program.name).set()
+                ready.set()
             if healthy != state.healthy:
                 state.healthy = healthy
                 self._changed()
-            if state.startup_seconds is None and _now() - spawned > STARTUP_PATIENCE_SECONDS:
+            if not ready.is_set() and _now() - spawned > STARTUP_PATIENCE_SECONDS:
                 self._fail_startup(child, f"did not become ready within {STARTUP_PATIENCE_SECONDS:.0f} s")
             await asyncio.sleep(IMPATIENT_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
 
-    def _judge_startup(self, child: _Child) -> None:
-        attempts = child.state.restarts + 1
-        if child.state.last_exit == WRONG_SETTINGS or attempts >= STARTUP_ATTEMPTS:
+    def _cannot_start(self, child: _Child) -> bool:
+        """Whether it ended without ever having been ready, and there is no hope."""
+        if self._event(child.program.name).is_set():
+            return False
+        hopeless = child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
+        if hopeless:
             self._fail_startup(child, f"ended with {child.state.last_exit} while starting")
+        return hopeless
 
     def _fail_startup(self, child: _Child, reason: str) -> None:
-        if not self._event(child.program.name).is_set() and not self._startup_failure.done():
+        if not self._startup_failure.done():
             self._startup_failure.set_exception(StartupFailed(child.program.name, reason))
             self._startup_failure.exception()  # nobody may be waiting any more
 
