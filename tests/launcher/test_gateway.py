@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import free_port
 from tests.launcher.conftest import eventually
-from valerix.launcher import topology, traefik
+from valerix.launcher import logs, topology, traefik
 from valerix.launcher.processes import dies_with_launcher
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import DEFAULT_PORTS, Instance, instances
@@ -57,8 +57,9 @@ class EchoServer(http.server.ThreadingHTTPServer):
 class Front:
     """A running gateway and what stands behind it."""
 
-    def __init__(self, gateway: Gateway, backends: dict[str, EchoServer]) -> None:
+    def __init__(self, gateway: Gateway, process: "subprocess.Popen[bytes]", backends: dict[str, EchoServer]) -> None:
         self.gateway = gateway
+        self.process = process
         self.backends = backends
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
@@ -96,7 +97,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         gateway.command(running),
         preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
     )
-    front = Front(gateway, backends)
+    front = Front(gateway, process, backends)
     eventually(lambda: answers(front), "the gateway answers")
     yield front
     process.terminate()
@@ -225,6 +226,13 @@ def test_the_access_log_tells_the_path_and_no_secret(front: Front) -> None:
     assert (entry["DownstreamStatus"], entry["RouterName"]) == (200, "orders-short@file")
     assert "in-the-query" not in text
     assert "in-the-header" not in text
+
+
+def test_the_access_log_can_be_set_aside(front: Front) -> None:
+    log = front.gateway.access_log
+    assert logs.rotate(log, limit_bytes=1)
+    front.process.send_signal(signal.SIGUSR1)
+    eventually(log.exists, "a new access log is opened")
 
 
 def test_metrics_and_dashboard_are_on_loopback_only(front: Front) -> None:

@@ -33,11 +33,10 @@ def shell(name: str, script: str, probe: Callable[[int], Awaitable[bool]] = well
     return Program(name, 0, ["/bin/sh", "-c", script], probe, **options)  # type: ignore[arg-type]
 
 
-def journal(name: str, file: Path, seconds: str = "") -> str:
+def journal(name: str, file: Path) -> str:
     """A process that writes when it starts and when it is told to stop."""
     return (
-        f"echo start {name} >>'{file}'; trap 'echo stop {name} >>\"{file}\"; exit' TERM;"
-        f" while :; do sleep {seconds or '0.05'}; done"
+        f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; echo start {name} >>'{file}'; while :; do sleep 0.05; done"
     )
 
 
@@ -175,10 +174,9 @@ async def test_the_unhealthy_are_shown_and_left_alive(monkeypatch: pytest.Monkey
 
 
 async def test_who_does_not_stop_in_time_is_killed() -> None:
-    stubborn = shell("stubborn", "trap '' TERM; while :; do sleep 0.05; done", stop_seconds=0.3)
+    stubborn = shell("stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.05; done", stop_seconds=0.3)
     async with supervising(stubborn) as (supervisor, heard):
-        await supervisor.all_ready()
-        await asyncio.sleep(0.2)  # until its trap is set
+        await until(lambda: "stubborn" in heard.output)
     assert any("killed" in line for line in heard.said)
     assert supervisor.states["stubborn"].status is Status.STOPPED
 

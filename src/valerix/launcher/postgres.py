@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -122,7 +123,8 @@ class Cluster:
         options = [
             *("--username", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C.UTF-8", "--auth-local=scram-sha-256", "--auth-host=scram-sha-256"),
-            *("--sync-method=syncfs", f"--pwfile=/dev/fd/{password_pipe}"),
+            *(("--sync-method=syncfs",) if sys.platform == "linux" else ()),
+            f"--pwfile=/dev/fd/{password_pipe}",
         ]
         done = subprocess.run(  # noqa: S603 - our own binary and paths
             [str(self.binaries / "initdb"), "-D", str(folder), *options],
