@@ -122,6 +122,7 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
         "port": port,
         "keys_file": identities.keys_file,
         "drain_seconds": 0,
+        "bus_url": "redis://127.0.0.1:1",  # nobody there: events wait in the outbox
         **({"signing_key_file": identities.signing_key_file(name)} if name in ISSUERS else {}),
         **settings,
     }

@@ -51,8 +51,16 @@ def tables_present(database: Database, names: list[str]) -> Check:
     return check
 
 
-def health_routes(service: Drainable, essentials: Mapping[str, Check], downstream: Sequence[HttpClient]) -> list[Any]:
-    """The routes every service answers, its OpenAPI document among them."""
+def health_routes(
+    service: Drainable,
+    essentials: Mapping[str, Check],
+    reported: Mapping[str, Check],
+    downstream: Sequence[HttpClient],
+) -> list[Any]:
+    """The routes every service answers, its OpenAPI document among them.
+
+    `reported`: parts a service can do without for a while; shown by `/ready`, but no reason to take it out of service.
+    """
 
     @get("/health", access=PUBLIC, tags=["health"], sync_to_thread=False)
     def health() -> Health:
@@ -62,12 +70,13 @@ def health_routes(service: Drainable, essentials: Mapping[str, Check], downstrea
     @get("/ready", access=PUBLIC, tags=["health"])
     async def ready() -> Response[Health]:
         """Whether this replica can serve: its own essentials, each named with its state."""
-        return _answer(service, await _run(essentials))
+        return _answer(service, await _run(essentials), await _run(reported))
 
     @get("/health/deep", access=PUBLIC, tags=["health"])
     async def deep() -> Response[Health]:
         """Readiness plus the services this one calls."""
-        return _answer(service, await _run({**essentials, **{c.dependency: _asks(c) for c in downstream}}))
+        behind = {c.dependency: _asks(c) for c in downstream}
+        return _answer(service, await _run({**essentials, **reported, **behind}), {})
 
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def metrics() -> Response[bytes]:
@@ -80,10 +89,10 @@ def health_routes(service: Drainable, essentials: Mapping[str, Check], downstrea
     return [health, ready, deep, metrics, description]
 
 
-def _answer(service: Drainable, checks: dict[str, CheckResult]) -> Response[Health]:
+def _answer(service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]) -> Response[Health]:
     well = all(check.status == "ok" for check in checks.values())
     status = "draining" if service.draining else "ok" if well else "unavailable"
-    return Response(Health(service.name, status, checks), status_code=200 if status == "ok" else 503)
+    return Response(Health(service.name, status, checks | reported), status_code=200 if status == "ok" else 503)
 
 
 async def _run(checks: Mapping[str, Check]) -> dict[str, CheckResult]:

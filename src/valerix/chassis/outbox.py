@@ -8,6 +8,7 @@ consumers recognise the message. An aggregate's rows were committed one after th
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -18,8 +19,10 @@ from asyncpg import Connection
 
 from valerix.chassis import telemetry
 from valerix.chassis.bus.base import Bus, BusError, Message
-from valerix.chassis.database import Database
-from valerix.contracts.events import BY_SOURCE, outgoing
+from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.database import KEYED, Database
+from valerix.chassis.settings import ServiceSettings
+from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -47,12 +50,19 @@ Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
 """The entries of the first so many outbox rows, in the order of rows and within them."""
 
 
+async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
+    """The relay of the service `source`, with a bus and a lane of its own."""
+    bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
+    database = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+    return Relay(database, bus, source, CONSUMERS[source], load)
+
+
 class Relay:
     """Moves one service's outbox to the bus. Every replica runs one; the holder of the lock works."""
 
     def __init__(self, database: Database, bus: Bus, source: str, consumers: Sequence[str], load: Load) -> None:
         self._database = database
-        self._bus = bus
+        self.bus = bus
         self._source = source
         self._consumers = consumers
         self._load = load
@@ -79,7 +89,7 @@ class Relay:
             self._wake.clear()
             try:
                 if not declared:
-                    await self._bus.declare([self._source], self._consumers)
+                    await self.bus.declare([self._source], self._consumers)
                     declared = True
                 moved = await self.move(lane)
             except BusError as error:
@@ -96,7 +106,7 @@ class Relay:
         rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
         messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
         if messages:
-            await self._bus.publish(messages)
+            await self.bus.publish(messages)
         if rows:
             await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row_id for row_id, _ in rows])
         return len(rows)

@@ -43,6 +43,8 @@ class Parts:
     """Parameters of handlers by name, e.g. the use cases."""
     essentials: Mapping[str, Check] = field(default_factory=dict)
     """What readiness means, by name: a check raises when its part cannot serve."""
+    reported: Mapping[str, Check] = field(default_factory=dict)
+    """Shown beside the essentials, but the service is ready without them."""
     downstream: Sequence[HttpClient] = ()
     jobs: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until shutdown; one that fails is logged and started again."""
@@ -151,7 +153,7 @@ class Service:
 
     def _build(self, parts: Parts) -> Litestar:
         documents = [route.document for route in parts.raw if route.document is not None]
-        handlers = [*parts.routes, *documents, *health_routes(self, parts.essentials, parts.downstream)]
+        handlers = [*parts.routes, *documents, *health_routes(self, parts.essentials, parts.reported, parts.downstream)]
         for handler in handlers:
             if "access" not in handler.opt:
                 raise TypeError(f"{handler} declares no access=")

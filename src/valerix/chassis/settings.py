@@ -29,6 +29,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     database_lanes: int = 4
     valkey_url: str = ""
+    bus_url: str = ""
+    """The event bus: `redis://…` for Valkey streams, `amqp://…` for RabbitMQ."""
     log_level: str = "INFO"
     drain_seconds: float = 1.0
     """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""

@@ -54,6 +54,15 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
 """Which service tells what. Entries of a history that are not named here (an order's delays) stay at home."""
 
 
+CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
+    ORDERS: ("inventory", "notifications"),
+    INVENTORY: ("orders", "notifications"),
+    PAYMENTS: ("notifications",),
+    USERS: ("orders", "notifications"),
+}
+"""Who listens to whom; the bus keeps every message until each of them has it."""
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of a CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
 

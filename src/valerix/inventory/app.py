@@ -5,13 +5,27 @@ from functools import partial
 
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.health import tables_present
+from valerix.chassis.inbox import Inbox
+from valerix.chassis.outbox import open_relay
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
-from valerix.inventory import jobs
+from valerix.contracts.events import INVENTORY
+from valerix.inventory import consumers, jobs, repository
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.use_cases import Catalogue, Stock
 
-TABLES = ["products", "warehouses", "stock", "reservations", "movements", "keyed_changes", "inventory"]
+TABLES = [
+    "products",
+    "warehouses",
+    "stock",
+    "reservations",
+    "movements",
+    "keyed_changes",
+    "inventory",
+    "outbox",
+    "inbox",
+    "dead_letters",
+]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -29,10 +43,13 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = Stock(database), Catalogue(database)
+    relay = await open_relay(settings, resources, INVENTORY, repository.list_outgoing)
+    inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.endings(stock))
     return Parts(
         routes=ROUTES,
         raw=command_routes(stock),
         provides={"stock": stock, "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
-        jobs=[partial(jobs.refresh_gauges, stock)],
+        reported={"bus": relay.bus.check},
+        jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
     )

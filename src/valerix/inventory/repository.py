@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from valerix.chassis.database import Transaction
+from valerix.chassis.outbox import Entry
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.money import Money
 from valerix.inventory import domain, schemas
@@ -380,3 +381,17 @@ async def list_warehouses(tx: Transaction, *, after: str, limit: int) -> list[Wa
         "SELECT id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2", after, limit
     )
     return [Warehouse(*row) for row in rows]
+
+
+async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
+    """The events of the first outbox rows."""
+    rows = await tx.fetch(
+        """
+        SELECT o.id, e->>0, e->>1, (e->>2)::bigint, (e->>3)::timestamptz, e->>4, (e->5)::text
+        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
+            CROSS JOIN LATERAL json_array_elements(o.events) WITH ORDINALITY AS r (e, place)
+        ORDER BY o.id, r.place
+        """,
+        limit,
+    )
+    return [Entry(*row) for row in rows]

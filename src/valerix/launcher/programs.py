@@ -11,7 +11,7 @@ from valerix.chassis.settings import inherited
 from valerix.launcher import health, postgres, topology, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings
+from valerix.launcher.settings import GatewaySettings, bus_url
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
 from valerix.launcher.traefik import Gateway
@@ -124,6 +124,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         "instance": instance.name,
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
+        "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in process.peers},
     }
     if process.issuer:

@@ -22,12 +22,24 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """Requests per second and source address; also the burst. Above it: 429."""
 
 
+class BusSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_BUS_URL`: another event bus than the stack's own Valkey, e.g. `amqp://…`."""
+
+    bus_url: str = ""
+
+
 _Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
 
 
 def gateway_settings() -> GatewaySettings:
     loaded: GatewaySettings = _load(GatewaySettings)
     return loaded
+
+
+def bus_url() -> str:
+    """Empty: the stack's own."""
+    loaded: BusSettings = _load(BusSettings)
+    return loaded.bus_url
 
 
 def configured_ports() -> dict[str, int]:

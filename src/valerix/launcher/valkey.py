@@ -18,7 +18,7 @@ def command(folder: Path, port: int, password: str) -> list[str]:
         "dir ./\n"  # the working directory: no quoting of whatever the path contains
         f"requirepass {password}\n"
         "appendonly yes\n"
-        "appendfsync everysec\n"
+        "appendfsync always\n"
         'save ""\n'
         f"maxmemory {MEMORY_LIMIT}\n"
         "maxmemory-policy noeviction\n"  # it holds messages, not only caches

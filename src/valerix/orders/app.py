@@ -22,5 +22,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         raw=[place_route(built.orders)],
         provides={"orders": built.orders},
         essentials={"database": tables_present(built.database, composition.TABLES)},
+        reported={"bus": built.relay.bus.check},
         downstream=list(vars(built.services).values()),
+        jobs=[built.relay.run],
     )

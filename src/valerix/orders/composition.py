@@ -7,11 +7,14 @@ from typing import NamedTuple
 from valerix.chassis.auth import TokenIssuer
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.http_client import HttpClient
+from valerix.chassis.outbox import Relay, open_relay
 from valerix.chassis.settings import ServiceSettings, SettingsError
+from valerix.contracts.events import ORDERS
+from valerix.orders import repository
 from valerix.orders.saga import Saga, Services
 from valerix.orders.use_cases import Orders
 
-TABLES = ["orders", "order_events"]
+TABLES = ["orders", "order_events", "outbox", "inbox", "dead_letters"]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -28,6 +31,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     hold_minutes: float = 30.0
     customer_ttl_seconds: float = 5.0
     """How long a customer found valid is taken to be so without asking again."""
+    dwell_seconds: float = 1.0
+    """How long the simulated warehouse takes for each step: confirmed, processing, shipped."""
     sweep_pause_seconds: float = 0.5
     sweep_batch: int = 100
 
@@ -36,6 +41,7 @@ class Built(NamedTuple):
     database: Database
     orders: Orders
     services: Services
+    relay: Relay
 
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
@@ -55,6 +61,12 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         inventory=await client("inventory", settings.inventory_url),
         payments=await client("payments", settings.payments_url),
     )
-    saga = Saga(services, timedelta(minutes=settings.hold_minutes), settings.customer_ttl_seconds)
-    orders = Orders(database, reader, saga, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
-    return Built(database, orders, services)
+    relay = await open_relay(settings, resources, ORDERS, repository.list_outgoing)
+    hold, dwell = timedelta(minutes=settings.hold_minutes), timedelta(seconds=settings.dwell_seconds)
+
+    async def directory(customer_ids: list[str]) -> dict[str, str]:
+        return await database.repeat(lambda tx: repository.list_standings(tx, customer_ids))
+
+    saga = Saga(services, directory, hold, dwell, settings.customer_ttl_seconds)
+    orders = Orders(database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    return Built(database, orders, services, relay)

@@ -9,7 +9,7 @@ from valerix.contracts.commands import Allocation, PricedProduct
 
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "pending": frozenset({"pending", "confirmed", "failed", "cancelled"}),
-    "confirmed": frozenset({"confirmed", "processing", "cancelled"}),
+    "confirmed": frozenset({"confirmed", "processing", "shipped", "cancelled"}),
     "processing": frozenset({"processing", "shipped", "cancelled"}),
     "shipped": frozenset({"completed"}),
     "completed": frozenset(),
@@ -20,6 +20,8 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
 
 STATUSES: Final = tuple(TRANSITIONS)
 CANCELLABLE: Final = frozenset({"pending", "confirmed", "processing"})
+NEXT: Final = {"confirmed": "processing", "processing": "shipped", "shipped": "completed"}
+"""The way through the warehouse."""
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
 MAX_TOTAL_MINOR: Final = 10**12
 MAX_BACKOFF_SECONDS: Final = 60.0
@@ -230,8 +232,20 @@ class Pass:
     """The payment's outcome is not known yet: never compensated, never re-keyed, only asked again."""
 
 
-def confirmed() -> Decision:
-    return Decision("confirmed", "order.confirmed")
+def confirmed(dwell: timedelta) -> Decision:
+    """Reserved and paid; the warehouse begins after `dwell`."""
+    return Decision("confirmed", "order.confirmed", due_in=dwell)
+
+
+def fulfilled(order: Order, dwell: timedelta) -> Decision:
+    """The next state of an order the warehouse is working on; `dwell` is how long it then stays there."""
+    status = NEXT[order.status]
+    return Decision(status, f"order.{status}", due_in=None if status == "completed" else dwell)
+
+
+def shipped_after_all(dwell: timedelta) -> Decision:
+    """The wish to cancel came too late: the goods have left."""
+    return Decision("shipped", "order.shipped", due_in=dwell)
 
 
 def failed(code: str, message: str) -> Decision:

@@ -8,6 +8,7 @@ import msgspec
 from asyncpg import Record
 
 from valerix.chassis.database import Transaction
+from valerix.chassis.outbox import Entry
 from valerix.contracts.commands import Allocation
 from valerix.orders.domain import Order, OrderLine
 
@@ -136,6 +137,7 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
                 total_minor = i.total_minor, allocations = i.allocations, payment_id = i.payment_id,
                 error_code = i.error_code, error_message = i.error_message, due_at = now() + i.due_in,
                 updated_at = i.updated_at, attempts = i.attempts, shipping_address = i.shipping_address,
+                cancel_reason = CASE WHEN i.status <> 'shipped' THEN o.cancel_reason END,
                 answer_status = coalesce(o.answer_status, i.answer_status),
                 answer_body = CASE WHEN o.answer_status IS NULL THEN i.answer_body ELSE o.answer_body END,
                 answer_version = CASE WHEN o.answer_status IS NULL AND i.answer_status IS NOT NULL
@@ -325,3 +327,55 @@ def _text_array(values: Any) -> str:
     """A text[] literal: unnest would flatten an array of arrays."""
     quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in dict.fromkeys(values))
     return "{" + ",".join(quoted) + "}"
+
+
+async def upsert_customers(tx: Transaction, seen: Sequence[tuple[str, str, int]]) -> None:
+    """Keep what is newer than what is known; sorted, so that two batches cannot wait in a circle."""
+    rows = sorted(seen)
+    await tx.execute(
+        """
+        INSERT INTO customers_seen AS c (customer_id, standing, sequence)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::integer[])
+        ON CONFLICT (customer_id) DO UPDATE
+        SET standing = excluded.standing, sequence = excluded.sequence, seen_at = now()
+        WHERE c.sequence < excluded.sequence
+        """,
+        [customer for customer, _, _ in rows],
+        [standing for _, standing, _ in rows],
+        [sequence for _, _, sequence in rows],
+    )
+
+
+async def list_standings(tx: Transaction, customer_ids: Sequence[str]) -> dict[str, str]:
+    """Standing of the customers among these that were told of."""
+    rows = await tx.fetch(
+        "SELECT customer_id, standing FROM customers_seen WHERE customer_id = ANY($1::text[])", customer_ids
+    )
+    return {row["customer_id"]: row["standing"] for row in rows}
+
+
+async def make_backorders_due(tx: Transaction, product_ids: Sequence[str]) -> None:
+    """Let the next sweep try those that wait for one of these products."""
+    await tx.execute(
+        """
+        UPDATE orders SET due_at = now()
+        WHERE product_ids && $1::text[] AND status = 'pending' AND on_shortage = 'backorder'
+          AND error_code = 'insufficient_stock' AND due_at > now()
+        """,
+        product_ids,
+    )
+
+
+async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
+    """The events of the first outbox rows."""
+    rows = await tx.fetch(
+        """
+        SELECT o.id, e.type, e.order_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
+            CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
+            JOIN order_events e ON e.order_id = r.subject AND e.version = r.version
+        ORDER BY o.id, r.place
+        """,
+        limit,
+    )
+    return [Entry(*row) for row in rows]

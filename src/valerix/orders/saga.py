@@ -36,19 +36,28 @@ class Services:
     payments: HttpClient
 
 
+Directory = Callable[[list[str]], Awaitable[dict[str, str]]]
+"""Standing (`active`, `suspended`) of those customers that their events told of."""
+
+
 class Saga:
     """The sequence, readable top to bottom in `run`."""
 
-    def __init__(self, services: Services, hold: timedelta, customer_ttl_seconds: float) -> None:
+    def __init__(
+        self, services: Services, directory: Directory, hold: timedelta, dwell: timedelta, customer_ttl_seconds: float
+    ) -> None:
         self._services = services
+        self._directory = directory
         self._hold = hold
+        self._dwell = dwell
         self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
 
     async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
         """Drive every pass to a decision, or leave it `charging` when its payment takes longer than `patience` s."""
         for p in passes:
-            if p.order.cancel_reason is not None:
+            if p.order.cancel_reason is not None and p.order.status in domain.CANCELLABLE:
                 p.decision, p.compensate = domain.cancelled(p.order.cancel_reason), True
+        await self._fulfil([p for p in _open(passes) if p.order.status in domain.NEXT], deadline)
         await self._validate_customers(_open(passes), deadline)
         await self._reserve_stock(_open(passes), deadline)
         await self._charge(_open(passes), deadline, patience)
@@ -69,23 +78,34 @@ class Saga:
         unsure = [p for p in passes if not self._valid_customers.has(p.order.customer_id)]
         if not unsure:
             return
-        ids = list({p.order.customer_id for p in unsure})
+        told = await self._directory(list({p.order.customer_id for p in unsure}))
+        for p in unsure:
+            if standing := told.get(p.order.customer_id):
+                self._judge_customer(p, commands.CustomerStanding(p.order.customer_id, standing == "active", standing))
+        await self._ask_for_customers([p for p in unsure if p.order.customer_id not in told], deadline)
+
+    async def _ask_for_customers(self, passes: list[Pass], deadline: Deadline) -> None:
+        """Customers nobody has told of yet."""
+        if not passes:
+            return
+        ids = list({p.order.customer_id for p in passes})
 
         async def call() -> dict[str, commands.CustomerStanding]:
             command = commands.CheckCustomers(ids)
             reply = await self._services.users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline)
             return {standing.customer_id: standing for standing in reply.outcomes}
 
-        standings = await _attempt(unsure, "validate_customer", call)
+        standings = await _attempt(passes, "validate_customer", call)
         if standings is not None:
-            for p in unsure:
+            for p in passes:
                 self._judge_customer(p, standings[p.order.customer_id])
 
     def _judge_customer(self, p: Pass, standing: commands.CustomerStanding) -> None:
         if standing.valid:
             self._valid_customers.put(standing.customer_id, None)
             return
-        p.steps[-1].outcome = standing.reason or "invalid"
+        if p.steps:
+            p.steps[-1].outcome = standing.reason or "invalid"
         # An earlier pass may have got further before this one found the customer gone.
         p.compensate = p.order.attempts > 0
         if standing.reason == "suspended":
@@ -134,7 +154,10 @@ class Saga:
                 p.compensate = True
 
     async def _charge(self, passes: list[Pass], deadline: Deadline, patience: float) -> None:
-        passes = [p for p in passes if not _free_of_charge(p)]
+        for p in passes:
+            if p.order.total_minor == 0:
+                p.decision = domain.confirmed(self._dwell)
+        passes = _open(passes)
         if not passes:
             return
 
@@ -145,14 +168,50 @@ class Saga:
 
         outcomes = await _attempt(passes, "charge", call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
-            _judge_payment(p, outcome)
+            self._judge_payment(p, outcome)
+
+    def _judge_payment(self, p: Pass, outcome: commands.PaymentOutcome) -> None:
+        step = p.steps[-1]
+        step.outcome = outcome.status
+        p.charging = False
+        match outcome.status:
+            case "captured":
+                p.order.payment_id = outcome.payment_id
+                p.decision = domain.confirmed(self._dwell)
+            case "processing":
+                p.charging = True
+            case "declined":
+                step.detail = outcome.reason
+                p.order.payment_id = outcome.payment_id
+                p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
+                p.compensate = True
+            case _:
+                # voided or refunded: a pass before this one compensated and died before it could say so.
+                p.decision = domain.failed(domain.OrderEnded.code, "The payment of this order has ended")
+                p.compensate = True
+
+    async def _fulfil(self, passes: list[Pass], deadline: Deadline) -> None:
+        """One step through the warehouse; leaving it takes the goods off the stock."""
+        leaving = [p for p in passes if p.order.status == "processing"]
+        states = await self._end_reservations(commands.COMMIT_STOCK, "ship", leaving, deadline)
+        for p in _open(passes):
+            if states.get(p.order.id, "committed") == "committed":
+                p.decision = domain.fulfilled(p.order, self._dwell)
+            else:
+                p.decision = _postpone(p, "reservation_lost", f"The reservation is {states[p.order.id]}")
 
     # --- backwards
 
     async def _compensate(self, passes: list[Pass], deadline: Deadline) -> None:
-        """Void first: only when it is certain that no money is kept may the stock go back."""
-        await self._void_payments(passes, deadline)
-        await self._release_stock([p for p in passes if p.compensate], deadline)
+        """Void first: only when it is certain that no money is kept may the stock go back.
+
+        What is paid and on its way through the warehouse goes the other way round: whoever gets hold of the goods
+        first, wins.
+        """
+        in_warehouse = [p for p in passes if p.order.status in domain.NEXT]
+        await self._release_stock(in_warehouse, deadline)
+        await self._void_payments([p for p in passes if p.compensate], deadline)
+        await self._release_stock([p for p in passes if p.compensate and p not in in_warehouse], deadline)
 
     async def _void_payments(self, passes: list[Pass], deadline: Deadline) -> None:
         if not passes:
@@ -176,40 +235,28 @@ class Saga:
                 p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
 
     async def _release_stock(self, passes: list[Pass], deadline: Deadline) -> None:
+        states = await self._end_reservations(commands.RELEASE_STOCK, "release_stock", passes, deadline)
+        for p in passes:
+            if states.get(p.order.id) == "committed":
+                p.decision, p.compensate = domain.shipped_after_all(self._dwell), False
+            elif p.order.id in states:
+                p.order.allocations = None
+
+    async def _end_reservations(self, path: str, step: str, passes: list[Pass], deadline: Deadline) -> dict[str, str]:
+        """Release or commit; the state of each reservation by order, empty when the call failed."""
         if not passes:
-            return
+            return {}
 
         async def call() -> list[commands.ReservationState]:
             command = commands.OrderRefs([p.order.id for p in passes])
-            reply = await self._services.inventory.post(commands.RELEASE_STOCK, command, _released, deadline=deadline)
+            reply = await self._services.inventory.post(path, command, _released, deadline=deadline)
             return reply.outcomes
 
-        outcomes = await _attempt(passes, "release_stock", call)
+        outcomes = await _attempt(passes, step, call)
         metrics.inventory_calls.labels("success" if outcomes is not None else "failed").inc()
         for p, outcome in zip(passes, outcomes or [], strict=False):
             p.steps[-1].outcome = outcome.state
-            p.order.allocations = None
-
-
-def _judge_payment(p: Pass, outcome: commands.PaymentOutcome) -> None:
-    step = p.steps[-1]
-    step.outcome = outcome.status
-    p.charging = False
-    match outcome.status:
-        case "captured":
-            p.order.payment_id = outcome.payment_id
-            p.decision = domain.confirmed()
-        case "processing":
-            p.charging = True
-        case "declined":
-            step.detail = outcome.reason
-            p.order.payment_id = outcome.payment_id
-            p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
-            p.compensate = True
-        case _:
-            # voided or refunded: a pass before this one compensated and died before it could say so.
-            p.decision = domain.failed(domain.OrderEnded.code, "The payment of this order has ended")
-            p.compensate = True
+        return {outcome.order_id: outcome.state for outcome in outcomes or []}
 
 
 async def _attempt(passes: list[Pass], name: str, call: Callable[[], Awaitable[T]]) -> T | None:
@@ -242,12 +289,6 @@ def _postpone(p: Pass, code: str, message: str) -> Decision:
 
 def _open(passes: Sequence[Pass]) -> list[Pass]:
     return [p for p in passes if p.decision is None]
-
-
-def _free_of_charge(p: Pass) -> bool:
-    if p.order.total_minor == 0:
-        p.decision = domain.confirmed()
-    return p.order.total_minor == 0
 
 
 def _reserve_command(p: Pass) -> commands.ReserveStock:

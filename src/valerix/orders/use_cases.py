@@ -1,7 +1,7 @@
 """What can be done with orders. Placing is written once, over a list; a single request is a list of one."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ import uuid_utils
 
 from valerix.chassis import telemetry
 from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database
+from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.versioning import VersionConflict
@@ -64,9 +64,19 @@ class _Charging(NamedTuple):
 class Orders:
     """The use cases of the orders service."""
 
-    def __init__(self, database: Database, reader: Database, saga: Saga, *, lanes: int, max_batch: int = 64) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reader: Database,
+        saga: Saga,
+        committed: Callable[[], None],
+        *,
+        lanes: int,
+        max_batch: int = 64,
+    ) -> None:
         self._database = database
         self._reader = reader
+        self._committed = committed
         self._saga = saga
         self._door: Coalescer[Placing, Answer | _Charging] = Coalescer(
             self._place_batch, lanes=lanes, max_batch=max_batch
@@ -130,6 +140,7 @@ class Orders:
         now = datetime.now(UTC)
         finished = [_conclude(p, trace_id, now) for p, trace_id in passes]
         moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
+        self._committed()
         lost = [f.order.id for f in finished if f.order.id not in moved]
         answers = {f.order.id: _answer(f) for f in finished if f.order.id in moved}
         if lost:
@@ -171,7 +182,10 @@ class Orders:
         if order.status not in domain.CANCELLABLE:
             raise domain.NotCancellable(order.status)
         await self._take_and_drive(order, reason, deadline)
-        return await self.get(order_id, owner_id)
+        order = await self.get(order_id, owner_id)
+        if order.status not in (*domain.CANCELLABLE, "cancelled"):  # the goods left at the same moment
+            raise domain.NotCancellable(order.status)
+        return order
 
     async def change(
         self,
@@ -308,3 +322,18 @@ def _replay(placing: Placing, known: Known) -> Answer | Exception:
     if answer.status == 202 and known.order.error_code is None:
         return KeyInFlight()
     return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)
+
+
+async def remember_customers(tx: Transaction, seen: list[tuple[str, str, int]]) -> None:
+    """Keep (customer, standing, sequence) where it is newer than what is known."""
+    latest = {customer: (customer, standing, sequence) for customer, standing, sequence in sorted(seen, key=_sequence)}
+    await repository.upsert_customers(tx, list(latest.values()))
+
+
+def _sequence(seen: tuple[str, str, int]) -> int:
+    return seen[2]
+
+
+async def wake_backorders(tx: Transaction, product_ids: list[str]) -> None:
+    """Orders waiting for these products are due now."""
+    await repository.make_backorders_due(tx, product_ids)

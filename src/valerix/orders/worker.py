@@ -4,8 +4,9 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.health import tables_present
+from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.orders import composition, jobs
+from valerix.orders import composition, consumers, jobs
 from valerix.orders.composition import Settings as Settings
 
 
@@ -17,11 +18,16 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → jobs."""
     built = await composition.build(settings, resources)
+    inbox = Inbox(built.database, built.relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.consume)
     return Parts(
         essentials={"database": tables_present(built.database, composition.TABLES)},
+        reported={"bus": built.relay.bus.check},
         downstream=list(vars(built.services).values()),
         jobs=[
             partial(jobs.sweep, built.orders, settings.sweep_batch, settings.sweep_pause_seconds),
             partial(jobs.count, built.orders),
+            built.relay.run,
+            inbox.run,
+            inbox.prune,
         ],
     )

@@ -6,14 +6,16 @@ from functools import partial
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.http_client import HttpClient
+from valerix.chassis.outbox import open_relay
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
-from valerix.payments import jobs
+from valerix.contracts.events import PAYMENTS
+from valerix.payments import jobs, repository
 from valerix.payments.provider import Provider
 from valerix.payments.routes import ROUTES, internal_routes
 from valerix.payments.use_cases import PaymentsUseCases
 
-TABLES = ["payments", "refunds", "payment_events"]
+TABLES = ["payments", "refunds", "payment_events", "outbox"]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             timeout_seconds=settings.provider_timeout_seconds,
         )
     )
+    relay = await open_relay(settings, resources, PAYMENTS, repository.list_outgoing)
     payments = PaymentsUseCases(database, Provider(client))
     resources.push_async_callback(payments.close)
     return Parts(
@@ -46,5 +49,6 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={"payments": payments},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[client],
-        jobs=[partial(jobs.resolve, payments)],
+        reported={"bus": relay.bus.check},
+        jobs=[partial(jobs.resolve, payments), relay.run],
     )

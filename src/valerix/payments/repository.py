@@ -7,6 +7,7 @@ from typing import NamedTuple
 from asyncpg import Record
 
 from valerix.chassis.database import Transaction
+from valerix.chassis.outbox import Entry
 from valerix.payments.domain import Payment, Refund
 
 _PAYMENT = """p.id, p.order_id, p.customer_id, p.amount_minor, p.currency, p.method, p.status, p.reason,
@@ -328,3 +329,18 @@ def _payment(row: Record) -> Payment:
 
 def _refund(row: Record) -> Refund:
     return Refund(str(row[0]), str(row[1]), *row[2:9])
+
+
+async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
+    """The events of the first outbox rows."""
+    rows = await tx.fetch(
+        """
+        SELECT o.id, e.type, e.payment_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
+            CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
+            JOIN payment_events e ON e.payment_id = r.subject AND e.version = r.version
+        ORDER BY o.id, r.place
+        """,
+        limit,
+    )
+    return [Entry(*row) for row in rows]

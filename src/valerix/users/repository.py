@@ -6,6 +6,7 @@ import asyncpg
 from asyncpg import Record
 
 from valerix.chassis.database import Transaction
+from valerix.chassis.outbox import Entry
 from valerix.users.domain import EmailTaken, User
 
 _COLUMNS = "id::text, email, name, role, status, customer_number, version, created_at, updated_at"
@@ -183,3 +184,18 @@ def _user(row: Record) -> User:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
+    """The events of the first outbox rows."""
+    rows = await tx.fetch(
+        """
+        SELECT o.id, e.type, e.user_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
+            CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
+            JOIN user_events e ON e.user_id = r.subject AND e.version = r.version
+        ORDER BY o.id, r.place
+        """,
+        limit,
+    )
+    return [Entry(*row) for row in rows]

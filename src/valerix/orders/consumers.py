@@ -1,0 +1,18 @@
+"""Events in: what orders keep of customers, and backorders that may go on."""
+
+from valerix.chassis.database import Transaction
+from valerix.contracts.events import CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY, INVENTORY_RESTOCKED, USERS, Event
+from valerix.orders import use_cases
+
+CONSUMER = "orders"
+TOPICS = (USERS, INVENTORY)
+
+
+async def consume(tx: Transaction, events: list[Event]) -> None:
+    """The effect of a batch, in the transaction of its inbox mark."""
+    if customers := [e for e in events if e.name in (CUSTOMER_REGISTERED, CUSTOMER_UPDATED)]:
+        await use_cases.remember_customers(
+            tx, [(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
+        )
+    if restocked := {e.data["productId"] for e in events if e.name == INVENTORY_RESTOCKED}:
+        await use_cases.wake_backorders(tx, sorted(restocked))
