@@ -81,15 +81,21 @@ class Inbox:
 
     async def receive(self, deliveries: Sequence[Delivery]) -> None:
         """Process messages; returns when their effects are committed. Raises what is transient."""
-        if all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries):
-            try:
-                return await self._all_at_once([delivery.message for delivery in deliveries])
-            except TRANSIENT:
-                raise
-            except Exception as error:
-                log.warning("batch failed, taking it apart", consumer=self.consumer, error=repr(error))
+        whole = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
+        if whole and await self._succeeded([delivery.message for delivery in deliveries]):
+            return
         for delivery in deliveries:
             await self._one_by_one(delivery)
+
+    async def _succeeded(self, messages: list[Message]) -> bool:
+        try:
+            await self._all_at_once(messages)
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            log.warning("batch failed, taking it apart", consumer=self.consumer, error=repr(error))
+            return False
+        return True
 
     async def _all_at_once(self, messages: list[Message]) -> None:
         async with self._database.transaction() as tx:
@@ -103,17 +109,17 @@ class Inbox:
         message = delivery.message
         async with self._database.connection() as lane:
             if await lane.fetchval(_SEEN, self.consumer, message.id):
-                return None
+                return
         try:
             events = _decoder.decode(message.body)
         except msgspec.MsgspecError as error:
             unreadable = {"message": message.id, "base64": base64.b64encode(message.body).decode()}
-            return await self._bury(message.id, unreadable, error, delivery.attempt)
+            await self._bury(message.id, unreadable, error, delivery.attempt)
+            return
         for index, event in enumerate(events):
             await self._single(f"{message.id}#{index}", event, delivery.attempt)
         async with self._database.connection() as lane:
             await self._mark(lane, [message.id])
-        return None
 
     async def _single(self, mark: str, event: Event, attempt: int) -> None:
         telemetry.trace_id.set(telemetry.parse_traceparent(event.traceparent) or "")

@@ -3,7 +3,7 @@
 A use case writes one row per committed batch, in the statement of the facts. The relay picks rows up by their being
 there - never by "greater than the last one", which would lose what commits late -, publishes each as one message whose
 id never changes, waits until the bus has it durably, and deletes the row. Cut off anywhere, it publishes again and
-consumers recognise the message. An aggregate's rows were committed one after the other, so the order of ids is its order.
+consumers recognise the message. An aggregate's rows were committed one after the other: the order of ids is its order.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What services tell one another: CloudEvents 1.0 in JSON, past tense, versioned (`valerix.order.confirmed.v1`).
 
-On the wire events travel in batches (`application/cloudevents-batch+json`); a batch is the unit of publication and its id
-never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
+On the wire events travel in batches (`application/cloudevents-batch+json`). A batch is the unit of publication; its
+id never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
 The data of an event is its aggregate's public representation at that version.
 """
 

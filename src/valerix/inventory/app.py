@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.database import KEYED, Database
+from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.inbox import Inbox
 from valerix.chassis.outbox import open_relay
@@ -46,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     relay = await open_relay(settings, resources, INVENTORY, repository.list_outgoing)
     inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.endings(stock))
     return Parts(
-        routes=ROUTES,
+        routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
         raw=command_routes(stock),
         provides={"stock": stock, "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},

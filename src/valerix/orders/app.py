@@ -2,9 +2,11 @@
 
 from contextlib import AsyncExitStack
 
+from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
+from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.orders import composition
+from valerix.orders import composition, consumers
 from valerix.orders.composition import Settings as Settings
 from valerix.orders.routes import ROUTES, place_route
 
@@ -17,8 +19,9 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
+    inbox = Inbox(built.database, built.relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.consume)
     return Parts(
-        routes=ROUTES,
+        routes=[*ROUTES, *dead_letter_routes("orders", inbox)],
         raw=[place_route(built.orders)],
         provides={"orders": built.orders},
         essentials={"database": tables_present(built.database, composition.TABLES)},
