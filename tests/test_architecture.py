@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "valerix"
-SERVICES = ("orders", "inventory", "payments", "users", "psp", "console")
-STORING = ("orders", "inventory", "payments", "users")
+SERVICES = ("orders", "inventory", "payments", "users", "notifications", "psp", "console")
+STORING = ("orders", "inventory", "payments", "users", "notifications")
 """Services with a database of their own."""
 ROOTS = ("launcher", "cli", "audit", "drills")
 """Composition roots: they may import services, never the reverse."""

@@ -9,20 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from valerix.contracts.money import Money
+from valerix.contracts.money import Money, money_text
 
 LINE_WIDTH: Final = 200
 """Columns of a line, however narrow the terminal: it wraps what is longer, and ids stay whole for copying."""
-MINOR_DIGITS: Final = {
-    currency: digits
-    for digits, currencies in (
-        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-        (3, "BHD IQD JOD KWD LYD OMR TND"),
-        (4, "CLF UYW"),
-    )
-    for currency in currencies.split()
-}
-"""ISO 4217, where it is not 2."""
 STATUS_STYLES: Final = {
     "confirmed": "green",
     "processing": "green",
@@ -57,11 +47,7 @@ def status_text(status: str) -> Text:
 
 def money(amount: Money | None) -> str:
     """`1,299.00 USD`; a dash for an amount that is not fixed yet."""
-    if amount is None:
-        return "-"
-    digits = MINOR_DIGITS.get(amount.currency, 2)
-    units, rest = divmod(amount.amount_minor, 10**digits)
-    return f"{units:,}{f'.{rest:0{digits}}' if digits else ''} {amount.currency}"
+    return "-" if amount is None else money_text(amount)
 
 
 def moment(at: datetime) -> str:

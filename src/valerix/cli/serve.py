@@ -13,6 +13,7 @@ import sys
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from valerix.chassis import settings
 from valerix.chassis.service import Service
@@ -22,6 +23,20 @@ WRONG_SETTINGS, NOT_STARTED = 2, 3
 KEEP_ALIVE_SECONDS = 75
 FINISH_SECONDS = 15
 """How long requests under way may take once the door is closed."""
+
+MAX_MESSAGE_BYTES = 4096
+"""Of what a WebSocket client may send."""
+HEARTBEAT_SECONDS = 20.0
+ABANDON_SECONDS = 10.0
+"""How long a closed WebSocket may take to send what is still on its way; a client that does not read never will."""
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """Does not wait for ever for a client to take what it was sent."""
+
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        super().on_task_complete(task)
+        self.loop.call_later(ABANDON_SECONDS, self.transport.abort)
 
 
 class Server(uvicorn.Server):
@@ -65,6 +80,11 @@ def serve(name: str) -> int:
         port=loaded.port,
         loop="uvloop",
         http="httptools",
+        ws=SocketProtocol,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=HEARTBEAT_SECONDS,
+        ws_ping_timeout=HEARTBEAT_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -99,6 +99,15 @@ PROCESSES: tuple[Process, ...] = (
         issuer="orders",
     ),
     Process(
+        "notifications",
+        8005,
+        "valerix.notifications.app",
+        needs=_STORED,
+        database="notifications",
+        resources=("notifications",),
+        paths=("/ws",),
+    ),
+    Process(
         "console",
         8006,
         "valerix.console.app",

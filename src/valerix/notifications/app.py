@@ -1,0 +1,51 @@
+"""Composition root of the notifications service."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+
+from redis.asyncio import Redis
+
+from valerix.chassis.auth import KeyRing, Verifier
+from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.database import Database
+from valerix.chassis.health import tables_present
+from valerix.chassis.service import Parts, Service, create_service
+from valerix.notifications import consumers, jobs
+from valerix.notifications.hub import Hub
+from valerix.notifications.live import Gate
+from valerix.notifications.routes import ROUTES
+from valerix.notifications.senders import channels
+from valerix.notifications.settings import Settings as Settings
+from valerix.notifications.use_cases import Delivery, Notifications
+from valerix.notifications.wakeups import Wakeups
+
+TABLES = ["notifications", "contacts", "live_events", "inbox", "dead_letters"]
+
+
+def create(settings: Settings) -> Service:
+    """The ASGI app."""
+    return create_service("notifications", settings, compose)
+
+
+async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+    """Settings → resources → use cases → routes, consumer, jobs."""
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
+    valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
+    hub, notifications = Hub(database, settings.max_sockets), Notifications(database)
+    wakeups = Wakeups(valkey, hub)
+    inbox = consumers.inbox(database, bus, notifications, wakeups)
+    delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
+    gate = Gate(Verifier(KeyRing(settings.keys_file), "notifications"), settings.socket_origins)
+    return Parts(
+        routes=ROUTES,
+        provides={"notifications": notifications, "hub": hub, "gate": gate},
+        essentials={"database": tables_present(database, TABLES)},
+        reported={"bus": bus.check},
+        jobs=[
+            *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen),
+            partial(jobs.deliver, delivery),
+            partial(jobs.measure, notifications),
+            partial(jobs.prune, notifications, settings.live_events_kept),
+        ],
+    )

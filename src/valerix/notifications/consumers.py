@@ -1,0 +1,22 @@
+"""Events in: everything that is told, is told to people."""
+
+from typing import Final
+
+from valerix.chassis.bus.base import Bus
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.inbox import Inbox
+from valerix.contracts.events import SOURCES, Event
+from valerix.notifications.use_cases import Notifications
+from valerix.notifications.wakeups import Wakeups
+
+CONSUMER: Final = "notifications"
+
+
+def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: Wakeups) -> Inbox:
+    """The one consumer of this service."""
+
+    async def tell(tx: Transaction, events: list[Event]) -> None:
+        await notifications.tell(tx, events)
+        wakeups.announce()
+
+    return Inbox(database, bus, CONSUMER, SOURCES, tell)

@@ -1,0 +1,95 @@
+"""Whom an event concerns, what they are told about it, and when a message is tried again. No I/O, no clock."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from valerix.chassis.problems import NotFound, Unprocessable
+from valerix.contracts import events
+from valerix.contracts.events import Event
+
+EMAIL: Final = "email"
+SMS: Final = "sms"
+CHANNELS: Final = (EMAIL, SMS)
+STATUSES: Final = ("queued", "sent", "failed", "skipped")
+OPERATORS: Final = "operators"
+"""A recipient: whoever looks after the shop, at one address for all of them."""
+MAX_ATTEMPTS: Final = 16
+"""Reached after about eight hours."""
+MAX_DELAY_SECONDS: Final = 3600.0
+
+TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    events.ORDER_CONFIRMED: ((EMAIL, "order_confirmed"),),
+    events.ORDER_SHIPPED: ((EMAIL, "order_shipped"), (SMS, "order_shipped")),
+    events.ORDER_COMPLETED: ((EMAIL, "order_completed"),),
+    events.ORDER_HELD: ((EMAIL, "order_held"),),
+    events.ORDER_FAILED: ((EMAIL, "order_failed"),),
+    events.ORDER_CANCELLED: ((EMAIL, "order_cancelled"),),
+    events.PAYMENT_REFUNDED: ((EMAIL, "payment_refunded"),),
+    events.INVENTORY_LOW_STOCK: ((EMAIL, "low_stock"),),
+}
+"""Which events are worth a message, over which channels, by which template. Live, everything is told."""
+TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages)
+
+
+class NotificationNotFound(NotFound):
+    code, title = "notification_not_found", "No such notification"
+
+    def __init__(self) -> None:
+        super().__init__("There is no notification with this id")
+
+
+class TemplateNeedsMore(Unprocessable):
+    code, title = "template_needs_more", "The template cannot be filled in"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One message to one recipient over one channel. `recipient`: a customer number, or OPERATORS."""
+
+    id: str
+    event_id: str | None
+    """What it is about, told once per channel and recipient; None when somebody asked for it."""
+    channel: str
+    template: str | None
+    recipient: str
+    subject: str
+    body: str
+    created_at: datetime
+    status: str = "queued"
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+    sent_at: datetime | None = None
+
+
+class Contact(NamedTuple):
+    """Where a customer is reached. `sequence` is the customer's version: an older one changes nothing."""
+
+    customer_id: str
+    name: str
+    email: str
+    sequence: int
+
+
+def owner_of(event: Event) -> str | None:
+    """The customer an event belongs to; None for what is only the staff's business."""
+    owner = event.data.get("customerId")
+    return owner if isinstance(owner, str) else None
+
+
+def recipient_of(event: Event) -> str | None:
+    """Who gets the messages about an event; None when nobody is known."""
+    return OPERATORS if event.name == events.INVENTORY_LOW_STOCK else owner_of(event)
+
+
+def occasion(event: Event) -> str:
+    """What is told once: the event; of low stock, the product and the hour, for every sale down there is an event."""
+    if event.name == events.INVENTORY_LOW_STOCK:
+        return f"{event.source}/{event.data['productId']}/low/{event.time:%Y-%m-%dT%H}"
+    return f"{event.source}/{event.id}"
+
+
+def delay_seconds(attempts: int, first_seconds: float, jitter: float) -> float:
+    """How long to wait after this many failures: doubling up to an hour, times 0.5 to 1 by `jitter` in [0, 1]."""
+    return float(min(first_seconds * 2 ** (attempts - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2))

@@ -1,0 +1,180 @@
+"""The WebSocket hub: every replica shows its clients the live events, whichever replica they were written by.
+
+The table is the truth and the order; Valkey only says "look now". So nothing is lost or doubled when Valkey is away -
+clients are served from the poll then - and whoever comes back reads on from the last id they have seen.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from valerix.chassis.database import Database
+from valerix.chassis.problems import TooMany, Unavailable
+from valerix.notifications import metrics, repository
+from valerix.notifications.repository import LiveEvent
+
+MAX_QUEUED = 256
+"""Events a client may be behind before it is closed."""
+MAX_PER_SUBJECT = 32
+PAGE = 200
+MIN_PAUSE_SECONDS = 0.01
+"""After a wake-up and while events come; doubles up to the poll."""
+POLL_SECONDS = 1.0
+
+
+class TooManySockets(TooMany):
+    code = "too_many_sockets"
+
+
+class Lagging(Exception):
+    """The client does not read as fast as there is something to tell; it may come back and read on."""
+
+
+class Client:
+    """One connected client. `owner`: whose events it sees, None for all."""
+
+    def __init__(self, owner: str | None) -> None:
+        self.owner = owner
+        self.lagging = False
+        """It was too far behind and has missed something since."""
+        self._queue: asyncio.Queue[tuple[int, str]] = asyncio.Queue(MAX_QUEUED)
+
+    def offer(self, event: LiveEvent, text: str) -> None:
+        """Queue an event; a client that is too far behind gets no more."""
+        if not self.lagging:
+            try:
+                self._queue.put_nowait((event.id, text))
+            except asyncio.QueueFull:
+                self.lagging = True
+
+    async def next(self) -> tuple[int, str]:
+        """Id and text of the next event. Raises Lagging once the client was too far behind."""
+        if self.lagging:
+            raise Lagging
+        return await self._queue.get()
+
+
+class Hub:
+    """The clients of this replica, and the place in the live events up to which they were shown."""
+
+    def __init__(self, database: Database, max_clients: int) -> None:
+        self._database = database
+        self._max_clients = max_clients
+        self._clients: dict[str | None, set[Client]] = {}
+        self._subjects: Counter[str] = Counter()
+        self._position: int | None = None
+        self._look = asyncio.Event()
+
+    def wake(self) -> None:
+        """Live events were written, or are about to be."""
+        self._look.set()
+
+    async def run(self) -> None:
+        """Show clients what is new. Until cancelled."""
+        pause = MIN_PAUSE_SECONDS
+        while True:
+            found = await self._advance()
+            pause = MIN_PAUSE_SECONDS if found else min(2 * pause, POLL_SECONDS)
+            if found < PAGE and await self._woken_within(pause):
+                pause = MIN_PAUSE_SECONDS / 2
+
+    async def begin(self, last_event_id: int | None) -> tuple[int, bool]:
+        """The id to go on after, and whether everything since `last_event_id` is still kept. Raises Unavailable."""
+        if self._position is None:
+            raise Unavailable("Live events cannot be read at the moment")
+        first, last = await self._bounds()
+        if last_event_id is None:
+            return last, True
+        return min(last_event_id, last), first - 1 <= last_event_id <= last
+
+    async def follow(self, owner: str | None, after: int) -> AsyncGenerator[str, None]:
+        """Texts of the events after `after` that `owner` may see, None: all; those to come, too.
+
+        Each once and in order. Raises Lagging when the caller does not keep up.
+        """
+        last = after
+        async for event_id, text in self._written(owner, after):
+            last = event_id
+            yield text
+        with self._joined(owner) as client:
+            async for event_id, text in self._written(owner, last):  # until we had joined
+                last = event_id
+                yield text
+            while True:
+                event_id, text = await client.next()
+                if event_id > last:
+                    yield text
+
+    async def _written(self, owner: str | None, after: int) -> AsyncIterator[tuple[int, str]]:
+        while True:
+            async with self._database.connection() as lane:
+                page = await repository.list_live_events(lane, after=after, owner=owner, limit=PAGE)
+            for event in page:
+                yield event.id, _text(event)
+            if len(page) < PAGE:
+                return
+            after = page[-1].id
+
+    @contextmanager
+    def admitted(self, subject: str) -> Iterator[None]:
+        """A place for a connection of `subject`. Raises TooManySockets, Unavailable."""
+        if self._subjects[subject] >= MAX_PER_SUBJECT:
+            raise TooManySockets("Close some of your other connections first")
+        if self._subjects.total() >= self._max_clients:
+            raise Unavailable("This replica has no room for another connection")
+        self._subjects[subject] += 1
+        metrics.websocket_connections.inc()
+        try:
+            yield
+        finally:
+            metrics.websocket_connections.dec()
+            self._subjects -= Counter([subject])  # forgets those at zero
+
+    @contextmanager
+    def _joined(self, owner: str | None) -> Iterator[Client]:
+        """A client that is shown everything written from now on, and perhaps again what was written just before."""
+        client = Client(owner)
+        self._clients.setdefault(owner, set()).add(client)
+        try:
+            yield client
+        finally:
+            self._clients[owner].discard(client)
+            if not self._clients[owner]:
+                del self._clients[owner]
+
+    async def _advance(self) -> int:
+        """Show what was written since the last time; how many events there were."""
+        if self._position is None or not self._clients:
+            last = (await self._bounds())[1]
+            if self._position is None or not self._clients:  # who has joined meanwhile must not miss what is skipped
+                self._position = last
+                return 0
+        async with self._database.connection() as lane:
+            page = await repository.list_live_events(lane, after=self._position, owner=None, limit=PAGE)
+        for event in page:
+            self._show(event)
+            self._position = event.id
+        return len(page)
+
+    def _show(self, event: LiveEvent) -> None:
+        text = _text(event)
+        for owner in {None, event.owner}:
+            for client in self._clients.get(owner, ()):
+                client.offer(event, text)
+
+    async def _bounds(self) -> tuple[int, int]:
+        async with self._database.connection() as lane:
+            return await repository.find_live_bounds(lane)
+
+    async def _woken_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._look.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._look.clear()
+        return True
+
+
+def _text(event: LiveEvent) -> str:
+    return f'{{"id":{event.id},{event.message[1:]}'

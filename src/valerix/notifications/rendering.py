@@ -1,0 +1,42 @@
+"""Texts of messages from the templates: `templates/<template>.<channel>.txt`, the first line is the subject."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, select_autoescape
+
+from valerix.contracts.money import Money, money_text
+from valerix.notifications.domain import EMAIL, TemplateNeedsMore
+
+
+class Text(NamedTuple):
+    """`subject` is empty where the channel has none."""
+
+    subject: str
+    body: str
+
+
+def _money(amount: Any) -> str:
+    return money_text(msgspec.convert(amount, Money))
+
+
+_templates = Environment(
+    loader=PackageLoader("valerix.notifications"),
+    autoescape=select_autoescape(),  # by file name: texts stay as they are, a template in HTML would be escaped
+    undefined=StrictUndefined,
+    trim_blocks=False,
+    auto_reload=False,
+)
+_templates.filters["money"] = _money
+
+
+def render(channel: str, template: str, data: dict[str, Any]) -> Text:
+    """The text of a message about `data`. Raises TemplateNeedsMore when `data` lacks what the template shows."""
+    try:
+        text = _templates.get_template(f"{template}.{channel}.txt").render(data=data)
+    except (TemplateError, TypeError, ValueError) as error:  # what a template meets in data of another shape
+        raise TemplateNeedsMore(f"Template {template} ({channel}): {error}") from error
+    if channel != EMAIL:
+        return Text("", text.strip())
+    subject, _, body = text.partition("\n")
+    return Text(" ".join(subject.split()), body.strip())

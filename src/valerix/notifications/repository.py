@@ -1,0 +1,295 @@
+"""All SQL of the notifications service: one function, one statement."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from asyncpg import Record
+
+from valerix.chassis.database import Transaction
+from valerix.notifications.domain import Contact, Notification
+
+_LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
+_QUEUE_LOCK = 7_221_905_202
+_NOTIFICATION = """n.id, n.event_id, n.channel, n.template, n.recipient, n.subject, n.body, n.created_at, n.status,
+    n.attempts, n.next_attempt_at, n.last_error, n.sent_at"""
+
+
+class Outcome(NamedTuple):
+    """How one attempt ended. `status` queued: try again after `delay`."""
+
+    id: str
+    attempt: int
+    status: str
+    delay: timedelta | None = None
+    error: str | None = None
+
+
+class Claimed(NamedTuple):
+    """A message this process alone may send now; without a contact nobody knows the address."""
+
+    notification: Notification
+    name: str | None
+    email: str | None
+
+
+class LiveEvent(NamedTuple):
+    """`message` is JSON without the id, which clients see too."""
+
+    id: int
+    owner: str | None
+    message: str
+
+
+# --- notifications
+
+
+async def insert_notifications(tx: Transaction, notifications: Sequence[Notification]) -> None:
+    """Queue messages; what was told before about the same occasion to the same recipient is not told again."""
+    rows = sorted(notifications, key=lambda n: (n.event_id or "", n.channel, n.recipient))
+    await tx.execute(
+        """
+        INSERT INTO notifications (id, event_id, channel, template, recipient, subject, body, created_at,
+                                   next_attempt_at)
+        SELECT t.*, t.created_at
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                    $8::timestamptz[])
+             AS t(id, event_id, channel, template, recipient, subject, body, created_at)
+        ON CONFLICT (event_id, channel, recipient) DO NOTHING
+        """,
+        [n.id for n in rows],
+        [n.event_id for n in rows],
+        [n.channel for n in rows],
+        [n.template for n in rows],
+        [n.recipient for n in rows],
+        [n.subject for n in rows],
+        [n.body for n in rows],
+        [n.created_at for n in rows],
+    )
+
+
+async def insert_requested(
+    tx: Transaction, notification: Notification, key: bytes | None, fingerprint: bytes | None
+) -> bool:
+    """Queue a message somebody asked for; False when its key was used before."""
+    inserted = await tx.fetchval(
+        """
+        INSERT INTO notifications (id, channel, template, recipient, subject, body, created_at, next_attempt_at,
+                                   idempotency_key, fingerprint)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+        ON CONFLICT (idempotency_key) DO NOTHING RETURNING true
+        """,
+        notification.id,
+        notification.channel,
+        notification.template,
+        notification.recipient,
+        notification.subject,
+        notification.body,
+        notification.created_at,
+        key,
+        fingerprint,
+    )
+    return bool(inserted)
+
+
+async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes] | None:
+    """The message asked for under an idempotency key, with the fingerprint of its request."""
+    row = await tx.fetchrow(
+        f"SELECT {_NOTIFICATION}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",  # noqa: S608 - ours
+        key,
+    )
+    return None if row is None else (_notification(row), row["fingerprint"])
+
+
+async def find_notification(tx: Transaction, notification_id: str, recipient: str | None) -> Notification | None:
+    """One message, if it went to `recipient`; None: to anybody."""
+    row = await tx.fetchrow(
+        f"SELECT {_NOTIFICATION} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",  # noqa: S608 - the column list is ours
+        notification_id,
+        recipient,
+    )
+    return None if row is None else _notification(row)
+
+
+async def list_notifications(
+    tx: Transaction,
+    *,
+    limit: int,
+    before: str | None,
+    recipient: str | None,
+    status: str | None,
+    channel: str | None,
+) -> list[Notification]:
+    """Newest first, those that went to `recipient`; None: to anybody."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {_NOTIFICATION} FROM notifications n
+        WHERE ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR recipient = $3)
+          AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR channel = $5)
+        ORDER BY id DESC LIMIT $1
+        """,  # noqa: S608 - the column list is ours
+        limit,
+        before,
+        recipient,
+        status,
+        channel,
+    )
+    return [_notification(row) for row in rows]
+
+
+# --- the queue
+
+
+async def lock_queue(tx: Transaction) -> None:
+    """One claim at a time, so that two replicas cannot both take a recipient's last place in the hour."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
+
+
+async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> list[Claimed]:
+    """Take over messages that are due, oldest first, for `lease`.
+
+    Of each recipient no more than fit into their hour; the others wait until the first place is free again.
+    """
+    rows = await tx.fetch(
+        f"""
+        WITH due AS (
+            SELECT id, channel, recipient, next_attempt_at FROM notifications
+            WHERE status = 'queued' AND next_attempt_at <= now()
+            ORDER BY next_attempt_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+        ), placed AS (
+            SELECT id, channel, recipient,
+                   row_number() OVER (PARTITION BY channel, recipient ORDER BY next_attempt_at, id) AS place
+            FROM due
+        ), taken AS (
+            SELECT c.channel, c.recipient, count(*) AS places, min(c.counted_at) AS first
+            FROM (SELECT DISTINCT channel, recipient FROM due) d JOIN notifications c USING (channel, recipient)
+            WHERE c.counted_at > now() - interval '1 hour'
+              AND (c.status <> 'queued' OR c.next_attempt_at > now())
+            GROUP BY c.channel, c.recipient
+        ), decided AS (
+            SELECT p.id, p.recipient, p.place + coalesce(t.places, 0) <= $3 AS fits, t.first
+            FROM placed p LEFT JOIN taken t USING (channel, recipient)
+        )
+        UPDATE notifications n
+        SET attempts = n.attempts + d.fits::integer,
+            counted_at = CASE WHEN d.fits THEN now() END,
+            next_attempt_at = CASE WHEN d.fits THEN now() + $2
+                              ELSE coalesce(d.first + interval '1 hour', now() + interval '1 minute') END
+        FROM decided d LEFT JOIN contacts k ON k.customer_id = d.recipient
+        WHERE n.id = d.id
+        RETURNING {_NOTIFICATION}, k.name, k.email, d.fits
+        """,  # noqa: S608 - the column list is ours
+        limit,
+        lease,
+        hourly_limit,
+    )
+    return [Claimed(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]]
+
+
+async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Write how attempts ended, except where the claim had lapsed and another process has claimed since."""
+    await tx.execute(
+        """
+        UPDATE notifications n
+        SET status = o.status, last_error = o.error, next_attempt_at = now() + o.delay,
+            sent_at = CASE WHEN o.status = 'sent' THEN now() END,
+            counted_at = CASE WHEN o.status = 'sent' THEN n.counted_at END
+        FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::interval[], $5::text[])
+             AS o(id, attempt, status, delay, error)
+        WHERE n.id = o.id AND n.attempts = o.attempt AND n.status = 'queued'
+        """,
+        [o.id for o in outcomes],
+        [o.attempt for o in outcomes],
+        [o.status for o in outcomes],
+        [o.delay for o in outcomes],
+        [o.error for o in outcomes],
+    )
+
+
+async def skip_stale(tx: Transaction, age: timedelta) -> None:
+    """Give up on what has waited so long that nobody needs it any more."""
+    await tx.execute(
+        """
+        UPDATE notifications SET status = 'skipped', next_attempt_at = NULL,
+            last_error = coalesce(last_error, 'too late')
+        WHERE status = 'queued' AND next_attempt_at <= now() AND created_at < now() - $1::interval
+        """,
+        age,
+    )
+
+
+async def count_queued(tx: Transaction) -> int:
+    """Messages waiting to be sent."""
+    return int(await tx.fetchval("SELECT count(*) FROM notifications WHERE status = 'queued'"))
+
+
+# --- contacts
+
+
+async def upsert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
+    """Remember where customers are reached; each at most once in `contacts`."""
+    rows = sorted(contacts)
+    await tx.execute(
+        """
+        INSERT INTO contacts AS k (customer_id, name, email, sequence)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+        ON CONFLICT (customer_id) DO UPDATE
+        SET name = excluded.name, email = excluded.email, sequence = excluded.sequence
+        WHERE k.sequence < excluded.sequence
+        """,
+        [c.customer_id for c in rows],
+        [c.name for c in rows],
+        [c.email for c in rows],
+        [c.sequence for c in rows],
+    )
+
+
+# --- live events
+
+
+async def lock_live_events(tx: Transaction) -> None:
+    """From here to the commit nobody else tells live events: their ids become visible in order."""
+    await tx.execute("SELECT pg_advisory_xact_lock($1)", _LIVE_LOCK)
+
+
+async def insert_live_events(tx: Transaction, owners: Sequence[str | None], messages: Sequence[str]) -> None:
+    """Append, in this order. Take `lock_live_events` first."""
+    await tx.execute(
+        """
+        INSERT INTO live_events (owner, message)
+        SELECT owner, message FROM unnest($1::text[], $2::json[]) WITH ORDINALITY AS t(owner, message, place)
+        ORDER BY place
+        """,
+        owners,
+        messages,
+    )
+
+
+async def list_live_events(tx: Transaction, *, after: int, owner: str | None, limit: int) -> list[LiveEvent]:
+    """Those with an id above `after` that `owner` may see, oldest first; None: all."""
+    rows = await tx.fetch(
+        """
+        SELECT id, owner, message::text FROM live_events WHERE id > $1 AND ($2::text IS NULL OR owner = $2)
+        ORDER BY id LIMIT $3
+        """,
+        after,
+        owner,
+        limit,
+    )
+    return [LiveEvent(*row) for row in rows]
+
+
+async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
+    """Ids of the first and the last live event that is kept; 0 and 0 when there was none yet."""
+    row = await tx.fetchrow("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM live_events")
+    assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
+    return row[0], row[1]
+
+
+async def prune_live_events(tx: Transaction, keep: int) -> None:
+    """Forget all but about the last `keep`; never the very last, so that ids can be told from unknown ones."""
+    await tx.execute("DELETE FROM live_events WHERE id <= (SELECT max(id) FROM live_events) - $1", keep)
+
+
+def _notification(row: Record) -> Notification:
+    return Notification(str(row[0]), *row[1:13])

@@ -1,0 +1,121 @@
+"""HTTP in, use case, HTTP out."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import Parameter
+
+from valerix.chassis import idempotency, pagination
+from valerix.chassis.auth import Principal
+from valerix.chassis.problems import FieldError, Invalid
+from valerix.contracts.ids import UUID_PATTERN, is_id
+from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
+from valerix.notifications import domain
+from valerix.notifications.domain import Notification
+from valerix.notifications.live import live
+from valerix.notifications.rendering import render
+from valerix.notifications.schemas import NotificationView, SendBody, view
+from valerix.notifications.use_cases import Notifications, Request, requested
+
+PATH = "/api/v1/notifications"
+Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
+
+
+@post(PATH + "/send", access=STAFF_AND_SERVICES, tags=["notifications"], operation_id="sendNotification")
+async def send_notification(
+    notifications: Notifications, principal: Principal, data: SendBody, key: Key = None
+) -> Response[NotificationView]:
+    """Queue a message to a customer: 202, or 200 when the same request was made before."""
+    parsed = idempotency.parse_key(key)
+    request = Request(
+        _composed(data),
+        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/send", parsed) if parsed else None,
+        idempotency.fingerprint(data) if parsed else None,
+    )
+    accepted, replayed = await notifications.request(request)
+    return Response(
+        view(accepted),
+        status_code=200 if replayed else 202,
+        headers={"Location": f"{PATH}/{accepted.id}"} | ({idempotency.REPLAYED: "true"} if replayed else {}),
+    )
+
+
+@get(PATH, access=ANYONE, tags=["notifications"], operation_id="listNotifications")
+async def list_notifications(
+    notifications: Notifications,
+    principal: Principal,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    status: Annotated[str | None, Parameter(max_length=50)] = None,
+    channel: Annotated[str | None, Parameter(max_length=50)] = None,
+    customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
+) -> pagination.Page[NotificationView]:
+    """Notifications, newest first. A customer sees their own."""
+    _one_of("status", status, domain.STATUSES)
+    _one_of("channel", channel, domain.CHANNELS)
+    before = None if cursor is None else _cursor_id(cursor)
+    owner = _owner(principal)
+    if owner is not None and customer_id not in (None, owner):
+        return pagination.Page([])
+    rows = await notifications.search(
+        limit=limit + 1, before=before, recipient=owner or customer_id, status=status, channel=channel
+    )
+    found = pagination.page(rows, limit, lambda notification: pagination.encode_cursor(notification.id))
+    return pagination.Page([view(notification) for notification in found.items], found.next_cursor)
+
+
+@get(PATH + "/{notification_id:str}", access=ANYONE, tags=["notifications"], operation_id="getNotification")
+async def get_notification(
+    notifications: Notifications, principal: Principal, notification_id: str
+) -> NotificationView:
+    """One notification. A customer sees their own."""
+    if not is_id(notification_id):
+        raise domain.NotificationNotFound
+    return view(await notifications.get(notification_id, _owner(principal)))
+
+
+ROUTES = [send_notification, list_notifications, get_notification, live]
+
+
+def _owner(principal: Principal) -> str | None:
+    """The customer whose notifications this caller may see; None: all of them."""
+    return principal.owner_id or "nobody" if principal.role == CUSTOMER else None
+
+
+def _composed(body: SendBody) -> Notification:
+    """The message a body asks for. Raises Invalid, TemplateNeedsMore."""
+    if body.template is not None:
+        if (body.channel, body.template) not in domain.TEMPLATES:
+            names = ", ".join(sorted(template for channel, template in domain.TEMPLATES if channel == body.channel))
+            raise _invalid("template", f"Expected one of: {names}")
+        _absent(body, "with a template", "subject", "body")
+        text = render(body.channel, body.template, body.data or {})
+        return requested(body.channel, body.template, body.customer_id, text.subject, text.body)
+    if body.body is None:
+        raise _invalid("body", "Send a template, or free text")
+    _absent(body, "without a template", "data")
+    if (body.subject is None) == (body.channel == domain.EMAIL):
+        raise _invalid("subject", "E-mail needs a subject, SMS has none")
+    return requested(body.channel, None, body.customer_id, body.subject or "", body.body)
+
+
+def _absent(body: SendBody, why: str, *names: str) -> None:
+    for name in names:
+        if getattr(body, name) is not None:
+            raise _invalid(name, f"Not used {why}")
+
+
+def _cursor_id(cursor: str) -> str:
+    (notification_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]])
+    return notification_id
+
+
+def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
+    if value is not None and value not in allowed:
+        raise _invalid(name, f"Expected one of: {', '.join(allowed)}")
+
+
+def _invalid(name: str, message: str) -> Invalid:
+    return Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])

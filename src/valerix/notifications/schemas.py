@@ -1,0 +1,66 @@
+"""Bodies of the notifications API: what comes in, with its limits, and what goes out."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from valerix.contracts.commands import Key
+from valerix.notifications.domain import Notification
+
+Channel = Literal["email", "sms"]
+Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Body = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+
+
+class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Either a template and its data, or free text: `body`, and for e-mail `subject`.
+
+    `customerId` may be `operators`.
+    """
+
+    customer_id: Key
+    channel: Channel = "email"
+    template: Annotated[str, msgspec.Meta(max_length=50)] | None = None
+    data: dict[str, Any] | None = None
+    subject: Subject | None = None
+    body: Body | None = None
+
+
+class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
+    """A notification as the API shows it.
+
+    `status`: `queued` | `sent` | `failed` (refused for good, or tried too often) | `skipped` (nobody to send it to, or
+    a day late). `customerId` is `operators` for what goes to the staff.
+    """
+
+    id: str
+    customer_id: str
+    channel: str
+    template: str | None
+    subject: str
+    body: str
+    status: str
+    attempts: int
+    last_error: str | None
+    event_id: str | None
+    created_at: datetime
+    sent_at: datetime | None
+
+
+def view(notification: Notification) -> NotificationView:
+    """The representation of `notification`."""
+    return NotificationView(
+        id=notification.id,
+        customer_id=notification.recipient,
+        channel=notification.channel,
+        template=notification.template,
+        subject=notification.subject,
+        body=notification.body,
+        status=notification.status,
+        attempts=notification.attempts,
+        last_error=notification.last_error,
+        event_id=notification.event_id,
+        created_at=notification.created_at,
+        sent_at=notification.sent_at,
+    )

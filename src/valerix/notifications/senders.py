@@ -1,0 +1,130 @@
+"""The ways a message leaves: simulated (the default), or e-mail over SMTP.
+
+A process that dies between sending and writing it down sends again: over SMTP a recipient may, rarely, get a message
+twice. Both copies carry the same Message-ID, made from the notification's id, by which mail systems recognise them.
+
+SendError
+├── AddressUnknown   nobody knows (yet) where the recipient is reached
+└── Refused          for good: trying again would not help
+Anything else that is raised is worth another attempt.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
+from email.utils import format_datetime, formataddr
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+import structlog
+
+from valerix.chassis.settings import SettingsError
+from valerix.notifications import metrics
+from valerix.notifications.domain import EMAIL, SMS, Notification
+
+log = structlog.get_logger()
+SMTP_SECONDS = 10.0
+"""Patience with each step of a conversation with a mail server."""
+ATTEMPT_SECONDS = 40.0
+"""For all of them; a claim lasts longer."""
+PORTS = {"smtp": 25, "smtps": 465}
+
+
+class SendError(Exception):
+    """Base of what senders raise on purpose."""
+
+
+class AddressUnknown(SendError):
+    """Perhaps the news of the customer is still on its way."""
+
+
+class Refused(SendError):
+    """The mail server will not take this message, now or later."""
+
+
+class Outgoing(NamedTuple):
+    """A message and where it goes."""
+
+    notification: Notification
+    name: str | None
+    email: str | None
+
+
+Send = Callable[[Outgoing], Awaitable[None]]
+"""Returns once the message is handed over. Raises, and the message is tried again, unless it is Refused."""
+
+
+async def simulate(outgoing: Outgoing) -> None:
+    """Only say so. The log has no personal data: whom it went to stands in the table."""
+    message = outgoing.notification
+    log.info("message sent (simulated)", notification_id=message.id, channel=message.channel, template=message.template)
+
+
+class SmtpSender:
+    """Hands e-mail to the mail server at `smtp://` or `smtps://[user:password@]host[:port]`.
+
+    With `smtps` all of the conversation is encrypted; with `smtp` whatever the server offers, and a password is never
+    sent in the clear: then encryption is a must. Raises SettingsError.
+    """
+
+    def __init__(self, url: str, sender: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise SettingsError("VALERIX_SMTP_URL: expected smtp://host or smtps://host")
+        self._host = parts.hostname
+        self._port = parts.port or PORTS[parts.scheme]
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+        self._encrypted = parts.scheme == "smtps"
+        self._sender = sender
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Raises AddressUnknown, Refused, or what the network has to say."""
+        if outgoing.email is None:
+            raise AddressUnknown("No address is known")
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                await self._hand_over(self._compose(outgoing))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            raise _judged(error.recipients[0].code) from None
+        except aiosmtplib.SMTPDataError as error:
+            raise _judged(error.code) from None
+        finally:
+            metrics.email_seconds.observe(time.perf_counter() - started)
+
+    async def _hand_over(self, message: EmailMessage) -> None:
+        await aiosmtplib.send(
+            message,
+            hostname=self._host,
+            port=self._port,
+            username=self._user,
+            password=self._password,
+            use_tls=self._encrypted,
+            start_tls=None if self._user is None or self._encrypted else True,
+            timeout=SMTP_SECONDS,
+        )
+
+    def _compose(self, outgoing: Outgoing) -> EmailMessage:
+        message = EmailMessage()
+        message["From"] = self._sender
+        message["To"] = formataddr((outgoing.name or "", outgoing.email or ""))
+        message["Subject"] = outgoing.notification.subject
+        message["Date"] = format_datetime(outgoing.notification.created_at)
+        message["Message-ID"] = f"<{outgoing.notification.id}@{self._sender.rpartition('@')[2].strip('> ')}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(outgoing.notification.body)
+        return message
+
+
+def channels(smtp_url: str, sender: str) -> dict[str, Send]:
+    """How messages leave, by channel. Raises SettingsError."""
+    email = SmtpSender(smtp_url, sender).send if smtp_url else simulate
+    return {EMAIL: email, SMS: simulate}
+
+
+def _judged(code: int) -> Exception:
+    """Of a message, by RFC 5321: 5xx is final, 4xx is not. The server's words may quote the address: not kept."""
+    return Refused(f"mail server answered {code}") if code >= 500 else ConnectionError(f"mail server answered {code}")

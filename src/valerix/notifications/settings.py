@@ -1,0 +1,29 @@
+"""What the notifications service can be told."""
+
+from typing import Final
+
+from valerix.chassis.settings import ServiceSettings
+from valerix.notifications.use_cases import DeliveryRules
+
+SMTP_BATCH: Final = 8
+SIMULATED_BATCH: Final = 256
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    database_lanes: int = 8
+    smtp_url: str = ""
+    """`smtp://` or `smtps://[user:password@]host[:port]`; without it sending is simulated."""
+    smtp_from: str = "Valerix <no-reply@valerix.example>"
+    operators_email: str = ""
+    hourly_limit: int = 20
+    """Messages one recipient gets per hour and channel; more wait."""
+    first_retry_seconds: float = 5.0
+    live_events_kept: int = 100_000
+    max_sockets: int = 5_000
+    socket_origins: tuple[str, ...] = ()
+    """Pages that may open sockets besides those of the host itself, e.g. `https://shop.example`."""
+
+    @property
+    def rules(self) -> DeliveryRules:
+        batch = SMTP_BATCH if self.smtp_url else SIMULATED_BATCH
+        return DeliveryRules(batch, self.hourly_limit, self.first_retry_seconds, self.operators_email)

@@ -1,0 +1,190 @@
+"""What can be done with notifications; telling and sending are written once, over a list."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.idempotency import KeyReused
+from valerix.contracts.events import USERS, Event
+from valerix.contracts.ids import new_id
+from valerix.notifications import domain, metrics, repository
+from valerix.notifications.domain import OPERATORS, Contact, Notification
+from valerix.notifications.rendering import render
+from valerix.notifications.repository import Claimed, Outcome
+from valerix.notifications.senders import AddressUnknown, Outgoing, Refused, Send
+
+log = structlog.get_logger()
+LEASE = timedelta(seconds=60)
+"""How long a claimed message is left alone; more than any attempt to send it takes."""
+STALE = timedelta(days=1)
+MAX_ERROR_LENGTH = 500
+
+
+class Request(NamedTuple):
+    """What somebody asked to send; `key` and `fingerprint` identify the request (chassis.idempotency)."""
+
+    notification: Notification
+    key: bytes | None
+    fingerprint: bytes | None
+
+
+class DeliveryRules(NamedTuple):
+    """`batch`: messages sent at once, and at most sent twice when a process dies; `hourly_limit`: per recipient."""
+
+    batch: int
+    hourly_limit: int
+    first_retry_seconds: float
+    operators_email: str
+
+
+class Notifications:
+    """Messages that were told and asked for."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tell(self, tx: Transaction, events: list[Event]) -> None:
+        """Queue what people are told about these events, note contacts, show everything live."""
+        if contacts := _contacts(events):
+            await repository.upsert_contacts(tx, contacts)
+        if notifications := [n for event in events for n in _notifications(event)]:
+            await repository.insert_notifications(tx, notifications)
+        await repository.lock_live_events(tx)  # last: it is held until the commit
+        await repository.insert_live_events(tx, [domain.owner_of(e) for e in events], [_live(e) for e in events])
+
+    async def request(self, request: Request) -> tuple[Notification, bool]:
+        """Queue a message; as it was accepted, and whether an earlier request had asked for it. Raises KeyReused."""
+
+        async def work(lane: Transaction) -> tuple[Notification, bool]:
+            if await repository.insert_requested(lane, *request):
+                return request.notification, False
+            assert request.key is not None  # noqa: S101 - without a key there is nothing to collide with
+            known = await repository.find_by_key(lane, request.key)
+            assert known is not None  # noqa: S101 - nobody deletes notifications
+            if known[1] != request.fingerprint:
+                raise KeyReused
+            return replace(known[0], status="queued", attempts=0, last_error=None, sent_at=None), True
+
+        return await self._database.repeat(work)
+
+    async def get(self, notification_id: str, recipient: str | None) -> Notification:
+        """One message that went to `recipient`; None: to anybody. Raises NotificationNotFound."""
+        async with self._database.connection() as lane:
+            found = await repository.find_notification(lane, notification_id, recipient)
+        if found is None:
+            raise domain.NotificationNotFound
+        return found
+
+    async def search(
+        self, *, limit: int, before: str | None, recipient: str | None, status: str | None, channel: str | None
+    ) -> list[Notification]:
+        """Newest first, those that went to `recipient`; None: to anybody."""
+        async with self._database.connection() as lane:
+            return await repository.list_notifications(
+                lane, limit=limit, before=before, recipient=recipient, status=status, channel=channel
+            )
+
+    async def measure(self) -> None:
+        """Bring the gauge up to date, and give up on what has waited too long."""
+        async with self._database.connection() as lane:
+            await repository.skip_stale(lane, STALE)
+        async with self._database.connection() as lane:
+            metrics.queue_size.set(await repository.count_queued(lane))
+
+    async def prune_live(self, keep: int) -> None:
+        """Forget all but about the last `keep` live events."""
+        async with self._database.connection() as lane:
+            await repository.prune_live_events(lane, keep)
+
+
+class Delivery:
+    """Sends what is queued. Any number of processes share the queue."""
+
+    def __init__(self, database: Database, senders: Mapping[str, Send], rules: DeliveryRules) -> None:
+        self._database = database
+        self._senders = senders
+        self._rules = rules
+
+    async def deliver_due(self) -> int:
+        """Claim due messages, send them, write down what came of it; how many there were."""
+
+        async def claim(tx: Transaction) -> list[Claimed]:
+            await repository.lock_queue(tx)
+            return await repository.claim_due(tx, self._rules.batch, LEASE, self._rules.hourly_limit)
+
+        claimed = await self._database.retry(claim)
+        outcomes = await asyncio.gather(*map(self._attempt, claimed))
+        if outcomes:
+            await self._database.repeat(lambda lane: repository.settle(lane, outcomes))
+        return len(claimed)
+
+    async def _attempt(self, claimed: Claimed) -> Outcome:
+        notification = claimed.notification
+        try:
+            await self._senders[notification.channel](self._outgoing(claimed))
+            outcome = Outcome(notification.id, notification.attempts, "sent")
+        except Exception as error:  # whatever a sender fails of, the queue goes on
+            outcome = self._failed(notification, error)
+        metrics.notifications_sent.labels(notification.channel, outcome.status).inc()
+        return outcome
+
+    def _outgoing(self, claimed: Claimed) -> Outgoing:
+        name, email = claimed.name, claimed.email
+        if claimed.notification.recipient == OPERATORS:
+            name, email = "Operators", self._rules.operators_email or None
+        return Outgoing(claimed.notification, name, email)
+
+    def _failed(self, notification: Notification, error: Exception) -> Outcome:
+        reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+        log.warning(
+            "message not sent",
+            notification_id=notification.id,
+            channel=notification.channel,
+            attempt=notification.attempts,
+            error=type(error).__name__,
+        )
+        if not isinstance(error, Refused) and notification.attempts < domain.MAX_ATTEMPTS:
+            seconds = domain.delay_seconds(notification.attempts, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
+            return Outcome(notification.id, notification.attempts, "queued", timedelta(seconds=seconds), reason)
+        status = "skipped" if isinstance(error, AddressUnknown) else "failed"
+        return Outcome(notification.id, notification.attempts, status, None, reason)
+
+
+def requested(channel: str, template: str | None, recipient: str, subject: str, body: str) -> Notification:
+    """A message somebody asks for."""
+    return Notification(new_id(), None, channel, template, recipient, subject, body, datetime.now(UTC))
+
+
+def _contacts(events: list[Event]) -> list[Contact]:
+    """The newest of each customer."""
+    newest: dict[str, Contact] = {}
+    for event in events:
+        if event.source == f"/valerix/{USERS}":
+            contact = Contact(event.subject, event.data["name"], event.data["email"], event.sequence)
+            newest[event.subject] = max(contact, newest.get(event.subject, contact), key=lambda c: c.sequence)
+    return list(newest.values())
+
+
+def _notifications(event: Event) -> list[Notification]:
+    recipient = domain.recipient_of(event)
+    if recipient is None:
+        return []
+    now = datetime.now(UTC)
+    return [
+        Notification(
+            new_id(), domain.occasion(event), channel, template, recipient, *render(channel, template, event.data), now
+        )
+        for channel, template in domain.TOLD.get(event.name, ())
+    ]
+
+
+def _live(event: Event) -> str:
+    shown = {"type": event.type, "subject": event.subject, "time": event.time, "data": event.data}
+    return msgspec.json.encode(shown).decode()

@@ -1,0 +1,58 @@
+"""Every message that can be told has a text for what the events really carry."""
+
+from typing import Any
+
+import pytest
+
+from tests.notifications.conftest import MONEY, order
+from valerix.notifications.domain import TEMPLATES, TOLD, TemplateNeedsMore
+from valerix.notifications.rendering import render
+
+DATA: dict[str, dict[str, Any]] = {
+    "payment.refunded": {"orderId": "0190", "customerId": "CUST-001", "captured": MONEY, "refunded": MONEY},
+    "inventory.low_stock": {
+        "productId": "PROD-001",
+        "warehouseId": "WH-1",
+        "onHand": 5,
+        "reserved": 2,
+        "availableInAll": 3,
+        "lowStockThreshold": 10,
+    },
+}
+ALL = [(name, channel, template) for name, messages in TOLD.items() for channel, template in messages]
+
+
+@pytest.mark.parametrize(("name", "channel", "template"), ALL)
+def test_every_message_has_a_text(name: str, channel: str, template: str) -> None:
+    text = render(channel, template, DATA.get(name) or order("CUST-001"))
+    assert len(text.body) > 10
+    assert bool(text.subject) == (channel == "email")
+    assert "{" not in text.subject + text.body
+
+
+def test_every_message_belongs_to_an_event_that_is_told() -> None:
+    assert {(channel, template) for _, channel, template in ALL} == TEMPLATES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"total": None, "items": [{"productId": "P", "productName": None, "quantity": 1, "lineTotal": None}]},
+        {"errorMessage": "Insufficient stock", "onShortage": "backorder", "paymentId": "0190"},
+    ],
+)
+@pytest.mark.parametrize(("name", "channel", "template"), [one for one in ALL if one[0] not in DATA])
+def test_orders_are_told_in_every_state_they_can_be_in(
+    name: str, channel: str, template: str, changes: dict[str, Any]
+) -> None:
+    assert render(channel, template, order("CUST-001", **changes)).body
+
+
+def test_texts_are_texts_not_html() -> None:
+    item = {"productId": "P", "productName": 'Mug & "Co" <b>', "quantity": 1, "lineTotal": MONEY}
+    assert 'Mug & "Co" <b>: 1,299.00 USD' in render("email", "order_confirmed", order("C", items=[item])).body
+
+
+def test_a_template_refuses_data_that_lacks_what_it_shows() -> None:
+    with pytest.raises(TemplateNeedsMore, match="availableInAll"):
+        render("email", "low_stock", {"productId": "PROD-001"})
