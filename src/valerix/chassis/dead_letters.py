@@ -7,10 +7,18 @@ from litestar import get, post
 from litestar.params import Parameter
 
 from valerix.chassis import pagination
-from valerix.chassis.inbox import DeadLetter, Inbox
+from valerix.chassis.inbox import TRANSIENT, DeadLetter, DeadLetterNotFound, Inbox
+from valerix.chassis.problems import Conflict
 from valerix.contracts.roles import STAFF
 
 LetterId = Annotated[int, Parameter(ge=1, le=2**62)]
+
+
+class StillFails(Conflict):
+    code, title = "still_fails", "The event still cannot be processed"
+
+    def __init__(self, consumer: str, letter_id: int, error: Exception) -> None:
+        super().__init__(f"{consumer} still cannot process dead letter {letter_id}, nothing was changed: {error!r}")
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
@@ -32,11 +40,11 @@ def dead_letter_routes(resource: str, inbox: Inbox) -> list[Any]:
 
     @get(path, access=STAFF, tags=["bus"], operation_id=f"list{resource.capitalize()}DeadLetters")
     async def list_dead_letters(
-        limit: pagination.Limit = pagination.DEFAULT_LIMIT, cursor: pagination.Cursor = None
+        limit: pagination.Limit = pagination.DEFAULT_LIMIT, cursor: pagination.Cursor = None, waiting: bool = False
     ) -> pagination.Page[DeadLetterView]:
-        """Events that could not be processed, oldest first; replayed ones too."""
+        """Events that could not be processed, oldest first; `waiting`: without those a replay has processed."""
         after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[int])[0]
-        letters = await inbox.list_dead(after, limit + 1)
+        letters = await inbox.list_dead(after, limit + 1, waiting=waiting)
         page = pagination.page(letters, limit, lambda letter: pagination.encode_cursor(letter.id))
         return pagination.Page([_view(letter) for letter in page.items], page.next_cursor)
 
@@ -54,7 +62,12 @@ def dead_letter_routes(resource: str, inbox: Inbox) -> list[Any]:
     )
     async def replay_dead_letter(letter_id: LetterId) -> DeadLetter:
         """Try it again; one that has succeeded before is left as it is."""
-        return await inbox.replay(letter_id)
+        try:
+            return await inbox.replay(letter_id)
+        except (DeadLetterNotFound, *TRANSIENT):
+            raise
+        except Exception as error:
+            raise StillFails(inbox.consumer, letter_id, error) from error
 
     return [list_dead_letters, get_dead_letter, replay_dead_letter]
 

@@ -145,10 +145,10 @@ class Inbox:
 
     # --- dead letters
 
-    async def list_dead(self, after: int, limit: int) -> list[DeadLetter]:
-        """Those of this consumer with an id above `after`, oldest first; replayed ones too."""
+    async def list_dead(self, after: int, limit: int, *, waiting: bool = False) -> list[DeadLetter]:
+        """Those of this consumer with an id above `after`, oldest first; `waiting`: without the replayed ones."""
         async with self._database.connection() as lane:
-            return [_dead(row) for row in await lane.fetch(_LIST_DEAD, self.consumer, after, limit)]
+            return [_dead(row) for row in await lane.fetch(_LIST_DEAD, self.consumer, after, limit, waiting)]
 
     async def get_dead(self, letter_id: int) -> DeadLetter:
         """Raises DeadLetterNotFound."""
@@ -179,7 +179,7 @@ _MARK = """INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::text[]
 _SEEN = "SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2"
 _INSERT_DEAD = "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ($1, $2, $3, $4)"
 _DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
-_LIST_DEAD = _DEAD + " WHERE consumer = $1 AND id > $2 ORDER BY id LIMIT $3"
+_LIST_DEAD = _DEAD + " WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL) ORDER BY id LIMIT $3"
 _FIND_DEAD = _DEAD + " WHERE consumer = $1 AND id = $2"
 _CLAIM_DEAD = """UPDATE dead_letters SET replayed_at = now()
     WHERE consumer = $1 AND id = $2 AND replayed_at IS NULL RETURNING event"""

@@ -10,7 +10,11 @@ from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
 
-WHERE_TO_LOOK = {"order_not_found": "order list", "product_not_found": "stock"}
+WHERE_TO_LOOK = {
+    "order_not_found": "order list",
+    "product_not_found": "stock",
+    "dead_letter_not_found": "bus dead-letters",
+}
 
 
 class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typer.core import TyperGroup
 
+from valerix.cli.default_command import DefaultCommand
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, print_json, table
 from valerix.cli.session import Key, Token, Url, find, talk
@@ -19,12 +19,10 @@ LATEST_MOVEMENTS: Final = 10
 FIGURES: Final = ("on hand", "reserved", "available")
 
 
-class ShowByDefault(TyperGroup):
+class ShowByDefault(DefaultCommand):
     """`stock`, `stock PROD-001` and `stock --low` mean `stock show …`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # its own alias
-        named = args and (args[0] in self.commands or args[0] == "--help")
-        return super().parse_args(ctx, args if named else ["show", *args])
+    default = "show"
 
 
 app = typer.Typer(help="See what is in stock, and correct it.", cls=ShowByDefault)

@@ -142,6 +142,12 @@ class Users(_Group):
     me = _awaitable(calls.Users.me)
 
 
+class DeadLetters(_Group):
+    list = _iterating(calls.DeadLetters.list)
+    get = _awaitable(calls.DeadLetters.get)
+    replay = _awaitable(calls.DeadLetters.replay)
+
+
 class AsyncValerix:
     """As `Valerix`, with awaitable calls and asynchronous iterators; for one event loop. Use it with `async with`."""
 
@@ -167,6 +173,7 @@ class AsyncValerix:
         self.payments = Payments(calls.Payments(session), runner)
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
+        self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
 
     async def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

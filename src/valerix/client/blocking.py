@@ -139,6 +139,12 @@ class Users(_Group):
     me = _blocking(calls.Users.me)
 
 
+class DeadLetters(_Group):
+    list = _iterating(calls.DeadLetters.list)
+    get = _blocking(calls.DeadLetters.get)
+    replay = _blocking(calls.DeadLetters.replay)
+
+
 class Valerix:
     """One caller of one installation; may be shared by threads. Use it with `with`, or close it.
 
@@ -169,6 +175,7 @@ class Valerix:
         self.payments = Payments(calls.Payments(session), runner)
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
+        self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
 
     def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

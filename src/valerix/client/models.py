@@ -1,7 +1,7 @@
 """What the API answers with. Fields this version does not know are skipped, so a newer server can be talked to."""
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -286,3 +286,32 @@ class CustomerValidity(Model, frozen=True, kw_only=True, rename="camel"):
 
     valid: bool
     reason: str | None = None
+
+
+# --- bus
+
+
+class DeadLetterSummary(Model, frozen=True, kw_only=True, rename="camel"):
+    """An event that `consumer` could not process. `replayed_at`: when a replay did; None while it waits."""
+
+    id: int
+    """Counts per consumer."""
+    consumer: str
+    event_type: str
+    subject: str
+    error: str
+    attempts: int
+    failed_at: datetime
+    replayed_at: datetime | None = None
+
+
+class DeadLetter(Model, frozen=True, kw_only=True, rename="camel"):
+    """See DeadLetterSummary; `event` is the CloudEvent as it arrived."""
+
+    id: int
+    consumer: str
+    event: dict[str, Any]
+    error: str
+    attempts: int
+    failed_at: datetime
+    replayed_at: datetime | None = None
