@@ -100,10 +100,6 @@ class Process:
             self._process.kill()
             self._process.wait(30)
 
-    def wait(self) -> int:
-        assert self._process is not None
-        return self._process.wait(30)
-
     def end(self) -> None:
         """SIGINT: stop without the drain's pause. Fine to call when it has ended."""
         if self._process is not None and self._process.poll() is None:

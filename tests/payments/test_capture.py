@@ -109,6 +109,18 @@ async def test_without_a_provider_it_stays_processing_and_is_charged_once_when_i
     assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in wanted))] == [1] * 5
 
 
+async def test_however_long_it_is_unknown_it_is_never_declined(
+    open_payments: OpenPayments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("valerix.payments.provider.PAUSES_SECONDS", (0.01, 0.01))
+    payments = await open_payments(NOWHERE)
+    wanted = command()
+    for _ in range(3):
+        assert (await payments.capture_one(wanted)).status == "processing"
+        assert await payments.void(wanted.order_id) == ["processing"]
+    assert (await payments.detail(wanted.order_id)).history == []
+
+
 async def test_a_provider_killed_between_effect_and_answer_charged_once(
     open_payments: OpenPayments, mortal_psp: Process, mortal_provider: Api
 ) -> None:

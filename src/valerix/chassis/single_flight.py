@@ -22,7 +22,7 @@ class SingleFlight(Generic[T]):
 
     def room(self) -> int:
         """How many more tasks may be begun: ask before doing anything that then has to be finished."""
-        return self._limit - len(self._tasks)
+        return max(0, self._limit - len(self._tasks))
 
     def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
         """The task of `key`, begun now unless it is running."""

@@ -1,7 +1,8 @@
 """Who we are to the server and how patient we are with it: tokens, and what is sent again when.
 
 What is sent again, after 0.1, 0.2, 0.4 … 2 s (each times 0.5 to 1) or what `Retry-After` says:
-- any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`;
+- any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`, a gateway that is
+  just starting (404 without a problem document);
 - a repeatable one (reading, signing in, cancelling, and changes that carry a key) also when its outcome is not known:
   connection lost, no answer in time, 502, 503, 504. Under its key it has one effect, however often it is sent.
 No attempt begins later than `patience_seconds` after the first; each takes at most the client's `timeout_seconds`.
@@ -116,4 +117,7 @@ def _was_not_begun(answer: Answer) -> bool:
     if answer.status == 503:
         # A balancer without a server has no code; the others (outcome_unknown …) may have begun.
         return read_problem(answer).code in ("", "unavailable")
+    if answer.status == 404:
+        # A gateway that starts listens before it knows its routes; what a service does not find has a code.
+        return read_problem(answer).code == ""
     return answer.status == 429 or (answer.status == 409 and answer.retry_after is not None)

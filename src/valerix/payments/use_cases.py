@@ -84,12 +84,16 @@ class PaymentsUseCases:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(new_id(), command) for commands in requests for command in commands]
         made = await self._database.repeat(lambda tx: repository.insert_payments(tx, wanted, self._lease))
+        known = iter(await self._known(wanted, made))
+        return [[next(known) for _ in commands] for commands in requests]
+
+    async def _known(self, wanted: list[Payment], made: set[str]) -> list[Known]:
+        """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
         by_order = {p.order_id: p for p in wanted if p.id in made}
         if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
             rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, rest))
             by_order |= {p.order_id: p for p in rows}
-        known = iter([Known(by_order[p.order_id], p.id in made) for p in wanted])
-        return [[next(known) for _ in commands] for commands in requests]
+        return [Known(by_order[p.order_id], p.id in made) for p in wanted]
 
     # --- void
 
@@ -110,11 +114,7 @@ class PaymentsUseCases:
         wanted = [domain.tombstone(new_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
         made = await self._database.repeat(lambda tx: repository.insert_tombstones(tx, events))
-        by_order = {p.order_id: p for p in wanted if p.id in made}
-        if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
-            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, rest))
-            by_order |= {p.order_id: p for p in rows}
-        return [Known(by_order[p.order_id], p.id in made) for p in wanted]
+        return await self._known(wanted, made)
 
     def _void(self, payment: Payment, reason: str) -> "asyncio.Task[Payment]":
         async def work() -> Payment:
