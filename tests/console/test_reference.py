@@ -90,6 +90,19 @@ async def test_each_service_can_be_read_alone(console: Api, services: dict[str, 
     assert (await console.get("/openapi/nobody.json")).status == 404
 
 
+async def test_the_events_of_the_services_that_answer_are_described_together(
+    console: Api, services: dict[str, Process]
+) -> None:
+    merged = (await console.get("/asyncapi.json")).json
+    assert "left out: orders, payments." in merged["info"]["description"]
+    assert set(merged["channels"]) == {"users", "inventory"}
+    async with Api.open(services["users"].url) as users:
+        own = (await users.get("/asyncapi.json")).json
+    assert merged["channels"]["users"] == own["channels"]["users"]
+    assert merged["components"]["messages"].items() > own["components"]["messages"].items()
+    assert "/asyncapi.json" in (await console.get("/openapi.json")).json["info"]["description"]
+
+
 async def test_operations_say_whether_they_need_a_token_and_that_errors_are_problems(console: Api) -> None:
     paths = (await console.get("/openapi.json")).json["paths"]
     assert paths["/api/v1/users/me"]["get"]["security"] == [{"bearer": []}]

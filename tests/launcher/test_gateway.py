@@ -138,6 +138,7 @@ def test_every_form_of_a_resource_reaches_its_service(front: Front, path: str, s
         ("/", "console"),
         ("/docs", "console"),
         ("/openapi.json", "console"),
+        ("/asyncapi.json", "console"),
         ("/openapi/orders.json", "console"),
     ],
 )

@@ -6,9 +6,11 @@ from importlib import resources as package
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
+from valerix.console.domain import merge, merge_events
 from valerix.console.files import file_route, file_routes
 from valerix.console.routes import redirect, reference_routes
 from valerix.console.use_cases import Reference
+from valerix.contracts.events import SOURCES
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -35,7 +37,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         "users": settings.users_url,
     }
     services = [await resources.enter_async_context(HttpClient.open(*each)) for each in urls.items()]
-    reference = Reference(services, settings.reference_ttl_seconds)
+    tellers = [service for service in services if service.dependency in SOURCES]
+    reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
+    events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", "/docs"), *file_route(static / "docs.html", "/docs"), *file_routes(static, "/static")]
-    return Parts(raw=[*pages, *reference_routes(reference, urls)], downstream=services)
+    return Parts(raw=[*pages, *reference_routes(reference, events, urls)], downstream=services)

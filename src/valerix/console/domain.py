@@ -1,4 +1,4 @@
-"""One OpenAPI document out of many: what the platform offers through its gateway."""
+"""One document out of many: what the platform offers through its gateway (OpenAPI), and what it tells (AsyncAPI)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +11,12 @@ _INTRODUCTION: Final = """The public API, as the gateway serves it. Every path a
 `/api/orders` for `/api/v1/orders`.
 
 To try it: run `POST /api/v1/users/login` below; the page sends the access token from then on (or paste one under
-*Authorize*). Errors are problem documents (RFC 9457); `code` is stable, `traceId` finds the log lines."""
+*Authorize*). Errors are problem documents (RFC 9457); `code` is stable, `traceId` finds the log lines.
+
+What the platform tells on its event bus is described in [asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""
+_EVENTS_INTRODUCTION: Final = """What the services tell one another and anybody else who listens to the bus: CloudEvents
+1.0 in JSON. The data of an event is its aggregate's public representation at that version. A type never changes its
+meaning or loses a field: what must, becomes a new version of the type."""
 
 
 def merge(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
@@ -19,23 +24,41 @@ def merge(documents: Mapping[str, Document], missing: Sequence[str], version: st
 
     A schema name that means different things in different services gets its service as prefix: `orders.Item`.
     """
-    clashing = _clashing_names([_schemas(document) for document in documents.values()])
     merged: Document = {
         "openapi": "3.1.0",
-        "info": {"title": "Valerix API", "version": version, "description": _description(missing)},
+        "info": {"title": "Valerix API", "version": version, "description": _description(_INTRODUCTION, missing)},
         "servers": [{"url": "/"}],
         "paths": {},
         "components": {},
     }
-    for service, document in documents.items():
-        _add(merged, _renamed(document, clashing, f"{service}."), service)
+    for service, document in _distinct(documents).items():
+        _add(merged, document, service)
     return merged
 
 
-def _description(missing: Sequence[str]) -> str:
+def merge_events(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
+    """The AsyncAPI documents of several services as one; see `merge`."""
+    description = _description(_EVENTS_INTRODUCTION, missing)
+    merged: Document = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Valerix events", "version": version, "description": description},
+        "defaultContentType": "application/cloudevents+json",
+        "channels": {},
+        "operations": {},
+        "components": {"messages": {}, "schemas": {}},
+    }
+    for document in _distinct(documents).values():
+        for section in ("channels", "operations"):
+            merged[section].update(document[section])
+        for section in ("messages", "schemas"):
+            merged["components"][section].update(document["components"][section])
+    return merged
+
+
+def _description(introduction: str, missing: Sequence[str]) -> str:
     if not missing:
-        return _INTRODUCTION
-    return f"**Not answering at the moment, and left out: {', '.join(missing)}.**\n\n{_INTRODUCTION}"
+        return introduction
+    return f"**Not answering at the moment, and left out: {', '.join(missing)}.**\n\n{introduction}"
 
 
 def _add(merged: Document, document: Document, service: str) -> None:
@@ -49,6 +72,11 @@ def _add(merged: Document, document: Document, service: str) -> None:
 
 
 # --- names
+
+
+def _distinct(documents: Mapping[str, Document]) -> dict[str, Document]:
+    clashing = _clashing_names([_schemas(document) for document in documents.values()])
+    return {service: _renamed(document, clashing, f"{service}.") for service, document in documents.items()}
 
 
 def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -8,9 +8,10 @@ from valerix.console.use_cases import Reference
 from valerix.contracts.roles import PUBLIC
 
 
-def reference_routes(reference: Reference, services: Iterable[str]) -> list[RawRoute]:
-    """The merged description, and each service's own."""
+def reference_routes(reference: Reference, events: Reference, services: Iterable[str]) -> list[RawRoute]:
+    """The merged descriptions of API and events, and the API of each service alone."""
     return [
+        _document("/asyncapi.json", events.merged),
         _document("/openapi.json", reference.merged),
         *(_document(f"/openapi/{name}.json", partial(reference.of, name)) for name in services),
     ]

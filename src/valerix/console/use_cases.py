@@ -1,8 +1,8 @@
-"""The API reference: the services' own descriptions, read from them."""
+"""The references of the API and of the events: the services' own descriptions, read from them."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -11,10 +11,12 @@ from valerix import __version__
 from valerix.chassis.http_client import CallFailed, HttpClient
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
-from valerix.console.domain import Document, merge
+from valerix.console.domain import Document
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 2.0
+Merge = Callable[[Mapping[str, Document], Sequence[str], str], Document]
+"""Documents by service, services that could not be asked, version."""
 _decoder = msgspec.json.Decoder(dict[str, object])
 
 
@@ -26,10 +28,12 @@ class ServiceSilent(Unavailable):
 
 
 class Reference:
-    """Asks all services at once, at most every `ttl_seconds`, whoever reads."""
+    """Asks all services for what they have at `path`, at once, at most every `ttl_seconds`, whoever reads."""
 
-    def __init__(self, services: Sequence[HttpClient], ttl_seconds: float) -> None:
+    def __init__(self, services: Sequence[HttpClient], path: str, merge: Merge, ttl_seconds: float) -> None:
         self._services = services
+        self._path = path
+        self._merge = merge
         self._ttl_seconds = ttl_seconds
         self._asking = asyncio.Lock()
         self._fresh_until = 0.0
@@ -37,7 +41,7 @@ class Reference:
         self._merged = b""
 
     async def merged(self) -> bytes:
-        """The public API of all services that answer; those that do not are named in it."""
+        """What all services that answer describe; those that do not are named in it."""
         await self._refresh()
         return self._merged
 
@@ -52,17 +56,17 @@ class Reference:
         async with self._asking:
             if time.monotonic() < self._fresh_until:
                 return
-            answers = await asyncio.gather(*map(_find_document, self._services))
+            answers = await asyncio.gather(*(_find_document(service, self._path) for service in self._services))
             names = [service.dependency for service in self._services]
             self._documents = {name: answer for name, answer in zip(names, answers, strict=True) if answer}
             missing = [name for name in names if name not in self._documents]
-            self._merged = msgspec.json.encode(merge(self._documents, missing, __version__))
+            self._merged = msgspec.json.encode(self._merge(self._documents, missing, __version__))
             self._fresh_until = time.monotonic() + self._ttl_seconds
 
 
-async def _find_document(service: HttpClient) -> Document | None:
+async def _find_document(service: HttpClient, path: str) -> Document | None:
     try:
-        return await service.get("/openapi.json", _decoder, deadline=Deadline.after(PATIENCE_SECONDS))
+        return await service.get(path, _decoder, deadline=Deadline.after(PATIENCE_SECONDS))
     except CallFailed as error:
         log.warning("service left out of the reference", dependency=service.dependency, error=error.reason)
         return None

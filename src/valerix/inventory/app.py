@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
+from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
@@ -13,6 +14,7 @@ from valerix.chassis.settings import ServiceSettings
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs, repository
 from valerix.inventory.routes import ROUTES, command_routes
+from valerix.inventory.schemas import EVENT_DATA
 from valerix.inventory.use_cases import Catalogue, Stock
 
 TABLES = [
@@ -48,7 +50,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.endings(stock))
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=command_routes(stock),
+        raw=[*command_routes(stock), asyncapi_route(INVENTORY, EVENT_DATA)],
         provides={"stock": stock, "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},

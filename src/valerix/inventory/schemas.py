@@ -1,11 +1,12 @@
 """What the inventory API takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
+from valerix.contracts.events import BY_SOURCE, INVENTORY
 from valerix.contracts.money import Money
 from valerix.inventory.domain import SKU_PATTERN
 
@@ -122,6 +123,23 @@ class Movement(msgspec.Struct, frozen=True, rename="camel"):
     actor: str
     trace_id: str
     occurred_at: datetime
+
+
+class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
+    """Data of the inventory's events: one product in one warehouse after a movement (migrations/0002_outbox.sql)."""
+
+    product_id: str
+    warehouse_id: str
+    kind: str
+    """Of the movement, as the ledger has it."""
+    on_hand: int
+    reserved: int
+    available_in_all: int | None
+    """Units available over all warehouses; only with `inventory.low_stock`."""
+    order_id: str | None
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEvent)
 
 
 class Position(NamedTuple):

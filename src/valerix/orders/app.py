@@ -2,13 +2,16 @@
 
 from contextlib import AsyncExitStack
 
+from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
+from valerix.contracts.events import ORDERS
 from valerix.orders import composition, consumers
 from valerix.orders.composition import Settings as Settings
 from valerix.orders.routes import ROUTES, place_route
+from valerix.orders.schemas import EVENT_DATA
 
 
 def create(settings: Settings) -> Service:
@@ -22,7 +25,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = Inbox(built.database, built.relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.consume)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("orders", inbox)],
-        raw=[place_route(built.orders)],
+        raw=[place_route(built.orders), asyncapi_route(ORDERS, EVENT_DATA)],
         provides={"orders": built.orders},
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},

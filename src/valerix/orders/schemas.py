@@ -1,13 +1,14 @@
 """Bodies of the orders API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from valerix.chassis import validation
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
+from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
 from valerix.orders.domain import ON_SHORTAGE, Order, OrderLine
@@ -131,6 +132,9 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):

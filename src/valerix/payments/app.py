@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
+from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.http_client import HttpClient
@@ -13,6 +14,7 @@ from valerix.contracts.events import PAYMENTS
 from valerix.payments import jobs, repository
 from valerix.payments.provider import Provider
 from valerix.payments.routes import ROUTES, internal_routes
+from valerix.payments.schemas import EVENT_DATA
 from valerix.payments.use_cases import PaymentsUseCases
 
 TABLES = ["payments", "refunds", "payment_events", "outbox"]
@@ -45,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     resources.push_async_callback(payments.close)
     return Parts(
         routes=ROUTES,
-        raw=internal_routes(payments),
+        raw=[*internal_routes(payments), asyncapi_route(PAYMENTS, EVENT_DATA)],
         provides={"payments": payments},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[client],

@@ -1,11 +1,12 @@
 """Bodies of the payments API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
 from valerix.contracts.commands import Key
+from valerix.contracts.events import BY_SOURCE, PAYMENTS
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.payments.domain import Payment, Refund
@@ -55,6 +56,9 @@ class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[PAYMENTS], PaymentView)
 
 
 class RefundView(msgspec.Struct, frozen=True, rename="camel"):

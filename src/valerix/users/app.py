@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 
+from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.outbox import open_relay
@@ -11,6 +12,7 @@ from valerix.contracts.events import USERS
 from valerix.users import repository
 from valerix.users.passwords import PasswordPool
 from valerix.users.routes import ROUTES, check_route
+from valerix.users.schemas import EVENT_DATA
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
@@ -39,7 +41,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     users = Users(database, await resources.enter_async_context(pool), tokens)
     return Parts(
         routes=ROUTES,
-        raw=[check_route(users)],
+        raw=[check_route(users), asyncapi_route(USERS, EVENT_DATA)],
         provides={"users": users, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},

@@ -1,10 +1,11 @@
 """Bodies of the users API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from valerix.contracts.events import BY_SOURCE, USERS
 from valerix.users.domain import User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
 
@@ -52,6 +53,9 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView)
 
 
 class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
