@@ -131,7 +131,7 @@ def open_socket(
     query = "" if after is None else f"?lastEventId={after}"
     headers = {"authorization": f"Bearer {token}"}
     url = f"{process.url.replace('http', 'ws')}/ws{query}"
-    return connect(url, additional_headers=headers, proxy=None, **more)
+    return connect(url, additional_headers=headers, **{"proxy": None, "max_queue": None, **more})
 
 
 async def received(socket: ClientConnection, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:

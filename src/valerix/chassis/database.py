@@ -153,7 +153,9 @@ class Database:
 
     async def _take(self) -> Connection:
         try:
-            lane = await asyncio.wait_for(self._free.get(), self._acquire_timeout)
+            # Not wait_for: cancelled at the wrong moment, it goes on as if nothing had been (Python 3.11).
+            async with asyncio.timeout(self._acquire_timeout):
+                lane = await self._free.get()
         except TimeoutError:
             raise DatabaseUnavailable("All database connections are busy") from None
         if lane is not None and not lane.is_closed():

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from valerix.chassis.auth import KeyRing, Verifier
 from valerix.chassis.bus.connect import open_bus
 from valerix.chassis.database import Database
+from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.notifications import consumers, jobs
@@ -38,7 +39,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
     gate = Gate(Verifier(KeyRing(settings.keys_file), "notifications"), settings.socket_origins)
     return Parts(
-        routes=ROUTES,
+        routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
         provides={"notifications": notifications, "hub": hub, "gate": gate},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},

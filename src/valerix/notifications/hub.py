@@ -15,7 +15,7 @@ from valerix.notifications import metrics, repository
 from valerix.notifications.repository import LiveEvent
 
 MAX_QUEUED = 256
-"""Events a client may be behind before it is closed."""
+"""Events kept in memory for one client; when it is further behind, it reads from the table."""
 MAX_PER_SUBJECT = 32
 PAGE = 200
 MIN_PAUSE_SECONDS = 0.01
@@ -28,7 +28,7 @@ class TooManySockets(TooMany):
 
 
 class Lagging(Exception):
-    """The client does not read as fast as there is something to tell; it may come back and read on."""
+    """The client has not kept up with what there is to tell."""
 
 
 class Client:
@@ -36,22 +36,20 @@ class Client:
 
     def __init__(self, owner: str | None) -> None:
         self.owner = owner
-        self.lagging = False
-        """It was too far behind and has missed something since."""
+        self._overrun = False
         self._queue: asyncio.Queue[tuple[int, str]] = asyncio.Queue(MAX_QUEUED)
 
     def offer(self, event: LiveEvent, text: str) -> None:
-        """Queue an event; a client that is too far behind gets no more."""
-        if not self.lagging:
-            try:
-                self._queue.put_nowait((event.id, text))
-            except asyncio.QueueFull:
-                self.lagging = True
+        """Queue an event; what comes once the queue is full has to be read from the table."""
+        if self._queue.full():
+            self._overrun = True
+        if not self._overrun:
+            self._queue.put_nowait((event.id, text))
 
-    async def next(self) -> tuple[int, str]:
-        """Id and text of the next event. Raises Lagging once the client was too far behind."""
-        if self.lagging:
-            raise Lagging
+    async def next(self) -> tuple[int, str] | None:
+        """Id and text of the next event; None once events are missing here."""
+        if self._overrun and self._queue.empty():
+            return None
         return await self._queue.get()
 
 
@@ -91,20 +89,24 @@ class Hub:
     async def follow(self, owner: str | None, after: int) -> AsyncGenerator[str, None]:
         """Texts of the events after `after` that `owner` may see, None: all; those to come, too.
 
-        Each once and in order. Raises Lagging when the caller does not keep up.
+        Each once and in order. A caller that is slow for a while is served from the table. Raises Lagging when what it
+        needs next is not kept any more.
         """
         last = after
-        async for event_id, text in self._written(owner, after):
-            last = event_id
-            yield text
-        with self._joined(owner) as client:
-            async for event_id, text in self._written(owner, last):  # until we had joined
+        while True:
+            async for event_id, text in self._written(owner, last):
                 last = event_id
                 yield text
-            while True:
-                event_id, text = await client.next()
-                if event_id > last:
+            with self._joined(owner) as client:
+                async for event_id, text in self._written(owner, last):  # until we had joined
+                    last = event_id
                     yield text
+                while (event := await client.next()) is not None:
+                    if event[0] > last:
+                        last = event[0]
+                        yield event[1]
+            if last < (await self._bounds())[0] - 1:
+                raise Lagging
 
     async def _written(self, owner: str | None, after: int) -> AsyncIterator[tuple[int, str]]:
         while True:
@@ -169,7 +171,8 @@ class Hub:
 
     async def _woken_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._look.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._look.wait()
         except TimeoutError:
             return False
         self._look.clear()

@@ -1,0 +1,266 @@
+"""The queue: real SMTP, retries, limits, several processes, and processes that die."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+
+import asyncpg
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as MessageHandler
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.conftest import free_port
+from tests.services import eventually
+from valerix.chassis.database import Database
+from valerix.chassis.settings import SettingsError
+from valerix.contracts.ids import new_id
+from valerix.notifications import repository
+from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds
+from valerix.notifications.senders import Outgoing, SmtpSender, channels, simulate
+from valerix.notifications.use_cases import Delivery, DeliveryRules
+
+RULES = DeliveryRules(batch=8, hourly_limit=20, first_retry_seconds=0.05, operators_email="shop@valerix.example")
+
+
+class Mailbox(MessageHandler):
+    """A mail server's other side. `answers`: replies to the next messages instead of taking them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Message] = []
+        self.answers: list[str] = []
+        self.refused: set[str] = set()
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.answers:
+            return self.answers.pop(0)
+        taken: str = await super().handle_DATA(server, session, envelope)
+        return taken
+
+    def handle_message(self, message: Message) -> None:
+        self.messages.append(message)
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+def smtp(mailbox: Mailbox) -> Iterator[str]:
+    """URL of a real mail server."""
+    port = free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield f"smtp://127.0.0.1:{port}"
+    controller.stop()
+
+
+@pytest.fixture
+async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
+    async with Database.open(database_url("notifications"), 8) as database:
+        yield database
+
+
+async def queue(database: Database, count: int = 1, recipient: str = "CUST-001", channel: str = "email") -> list[str]:
+    now = datetime.now(UTC)
+    made = [
+        Notification(new_id(), new_id(), channel, None, recipient, f"Subject {number}", "Bödy", now)
+        for number in range(count)
+    ]
+    async with database.transaction() as tx:
+        await repository.upsert_contacts(tx, [Contact("CUST-001", "Ann Ü", "ann@valerix.example", 1)])
+        await repository.insert_notifications(tx, made)
+    return [one.id for one in made]
+
+
+async def rows(database: Database) -> list[asyncpg.Record]:
+    async with database.connection() as lane:
+        return list(await lane.fetch("SELECT * FROM notifications ORDER BY id"))
+
+
+async def deliver_until(delivery: Delivery, database: Database, status: str) -> asyncpg.Record:
+    async def reached() -> asyncpg.Record | None:
+        await delivery.deliver_due()
+        (row,) = await rows(database)
+        return row if row["status"] == status else None
+
+    row = await eventually(reached)
+    assert row is not None
+    return row
+
+
+async def test_mail_arrives(database: Database, smtp: str, mailbox: Mailbox) -> None:
+    (sent_id,) = await queue(database)
+    delivery = Delivery(database, channels(smtp, "Shop <shop@valerix.example>"), RULES)
+    assert await delivery.deliver_due() == 1
+    (mail,) = mailbox.messages
+    assert (mail["From"], mail["Subject"]) == ("Shop <shop@valerix.example>", "Subject 0")
+    assert "<ann@valerix.example>" in mail["To"]
+    assert mail["Message-ID"] == f"<{sent_id}@valerix.example>"
+    assert mail.get_payload(decode=True).decode().strip() == "Bödy"  # type: ignore[union-attr]
+    (row,) = await rows(database)
+    assert (row["status"], row["attempts"]) == ("sent", 1)
+    assert await delivery.deliver_due() == 0
+
+
+async def test_what_fails_for_the_moment_is_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
+    mailbox.answers = ["451 try later", "452 no room"]
+    await queue(database)
+    row = await deliver_until(Delivery(database, channels(smtp, "a@b.example"), RULES), database, "sent")
+    assert row["attempts"] == 3
+    assert len(mailbox.messages) == 1
+
+
+async def test_a_mail_server_that_is_away_is_tried_again(database: Database) -> None:
+    await queue(database)
+    delivery = Delivery(database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES)
+    await delivery.deliver_due()
+    (row,) = await rows(database)
+    assert (row["status"], row["attempts"], row["counted_at"]) == ("queued", 1, None)
+    assert row["next_attempt_at"] > row["created_at"]
+
+
+async def test_what_is_refused_for_good_is_not_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
+    mailbox.refused = {"ann@valerix.example"}
+    await queue(database)
+    delivery = Delivery(database, channels(smtp, "a@b.example"), RULES)
+    await delivery.deliver_due()
+    mailbox.refused, mailbox.answers = set(), ["554 spam"]
+    await queue(database)
+    await delivery.deliver_due()
+    assert [(row["status"], row["attempts"]) for row in await rows(database)] == [("failed", 1)] * 2
+    assert "ann@" not in str([row["last_error"] for row in await rows(database)])
+
+
+async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
+    database: Database, smtp: str, mailbox: Mailbox
+) -> None:
+    await queue(database, recipient="CUST-404")
+    delivery = Delivery(database, channels(smtp, "a@b.example"), RULES)
+    await delivery.deliver_due()
+    (row,) = await rows(database)
+    assert row["status"] == "queued"
+    async with database.connection() as lane:
+        await lane.execute("UPDATE notifications SET attempts = $1, next_attempt_at = now()", MAX_ATTEMPTS - 1)
+    await delivery.deliver_due()
+    (row,) = await rows(database)
+    assert (row["status"], row["last_error"]) == ("skipped", "AddressUnknown: No address is known")
+
+
+async def test_operators_have_one_address(database: Database, smtp: str, mailbox: Mailbox) -> None:
+    await queue(database, recipient=OPERATORS)
+    await Delivery(database, channels(smtp, "a@b.example"), RULES).deliver_due()
+    assert mailbox.messages[0]["To"] == "Operators <shop@valerix.example>"
+
+
+async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Database) -> None:
+    await queue(database, 50)
+    await queue(database, 3, recipient="CUST-002")
+    await queue(database, 3, channel="sms")
+    delivery = Delivery(database, channels("", ""), RULES._replace(batch=7))
+    while await asyncio.gather(*(delivery.deliver_due() for _ in range(4))) != [0] * 4:
+        pass
+    async with database.connection() as lane:
+        sent = await lane.fetch(
+            "SELECT recipient, channel, count(*) FROM notifications WHERE status = 'sent' GROUP BY 1, 2"
+        )
+        await lane.execute("UPDATE notifications SET counted_at = counted_at - interval '61 min' WHERE status = 'sent'")
+        await lane.execute("UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'")
+    assert sorted(map(tuple, sent)) == [("CUST-001", "email", 20), ("CUST-001", "sms", 3), ("CUST-002", "email", 3)]
+    while await delivery.deliver_due():
+        pass
+    assert sum(row["status"] == "sent" for row in await rows(database)) == 46
+
+
+async def test_any_number_of_processes_share_the_queue(database: Database) -> None:
+    seen: list[str] = []
+
+    async def send(outgoing: Outgoing) -> None:
+        await asyncio.sleep(0)
+        seen.append(outgoing.notification.id)
+
+    made: list[str] = []
+    for number in range(20):
+        made += await queue(database, 10, recipient=f"CUST-{number}")
+    deliveries = [Delivery(database, {"email": send}, RULES) for _ in range(4)]
+
+    async def work(delivery: Delivery) -> None:
+        while await delivery.deliver_due():
+            pass
+
+    await asyncio.gather(*map(work, deliveries))
+    assert sorted(seen) == sorted(made)
+
+
+async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(database: Database) -> None:
+    (message_id,) = await queue(database)
+
+    async def hang(_: Outgoing) -> None:
+        await asyncio.sleep(3600)
+
+    dying = asyncio.create_task(Delivery(database, {"email": hang}, RULES).deliver_due())
+
+    async def claimed() -> bool:
+        return bool((await rows(database))[0]["attempts"] == 1)
+
+    await eventually(claimed)
+    other = Delivery(database, {"email": simulate}, RULES)
+    assert await other.deliver_due() == 0
+    async with database.connection() as lane:
+        await lane.execute("UPDATE notifications SET next_attempt_at = now()")  # the lease is over
+    assert await other.deliver_due() == 1
+    dying.cancel()
+    # It was only asleep: what it writes now is not believed.
+    async with database.connection() as lane:
+        await repository.settle(lane, [repository.Outcome(message_id, 1, "failed", None, "zombie")])
+    (row,) = await rows(database)
+    assert (row["status"], row["attempts"]) == ("sent", 2)
+
+
+async def test_what_waited_a_day_is_skipped(database: Database) -> None:
+    await queue(database)
+    async with database.connection() as lane:
+        await lane.execute("UPDATE notifications SET created_at = now() - interval '25 hours'")
+        await repository.skip_stale(lane, timedelta(days=1))
+    (row,) = await rows(database)
+    assert row["status"] == "skipped"
+
+
+async def test_only_so_many_live_events_are_kept(database: Database) -> None:
+    async with database.transaction() as tx:
+        await repository.insert_live_events(tx, [None] * 50, ['{"type":"x"}'] * 50)
+        await repository.prune_live_events(tx, 10)
+        kept = await repository.list_live_events(tx, after=0, owner=None, limit=100)
+    assert [event.id for event in kept] == list(range(41, 51))
+
+
+def test_delays_double_up_to_an_hour() -> None:
+    assert [delay_seconds(n, 5, 1) for n in (1, 2, 3, 20)] == [5, 10, 20, 3600]
+    assert delay_seconds(1, 5, 0) == 2.5
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example"])
+def test_a_mail_url_that_is_none_stops_the_start(url: str) -> None:
+    with pytest.raises(SettingsError, match="VALERIX_SMTP_URL"):
+        SmtpSender(url, "a@b.example")
+
+
+async def test_a_password_is_never_sent_in_the_clear(database: Database, smtp: str, mailbox: Mailbox) -> None:
+    await queue(database)
+    with_password = smtp.replace("//", "//shop:secret@")
+    await Delivery(database, channels(with_password, "a@b.example"), RULES).deliver_due()
+    (row,) = await rows(database)
+    assert row["status"] == "queued"
+    assert "STARTTLS" in row["last_error"]
+    assert mailbox.messages == []
