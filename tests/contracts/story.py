@@ -1,0 +1,158 @@
+"""Everything that can be told, told: by real processes and use cases on a real PostgreSQL, from fixed input.
+
+No bus is there, so what they tell waits in their outboxes, until their relays' own code hands it to a recorder.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Final
+
+import msgspec
+
+from tests.chassis.test_outbox_inbox import Recorder
+from tests.conftest import PostgresServer
+from tests.services import Api, Identities, Process, eventually, running
+from valerix.chassis.database import Database
+from valerix.chassis.outbox import Load, Relay
+from valerix.chassis.resilience import Deadline
+from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
+from valerix.inventory import repository as inventory
+from valerix.orders import composition
+from valerix.orders import repository as orders
+from valerix.orders.domain import OrderLine
+from valerix.orders.use_cases import Answer, Placing, new_order
+from valerix.payments import repository as payments
+from valerix.users import repository as users
+
+LOADS: Final[dict[str, Load]] = {
+    ORDERS: orders.list_outgoing,
+    INVENTORY: inventory.list_outgoing,
+    PAYMENTS: payments.list_outgoing,
+    USERS: users.list_outgoing,
+}
+TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
+SECRET: Final = "only-for-this-test-run"
+ADDRESS: Final = {"name": "Ada", "street": "1 High Street", "city": "London", "country": "GB", "postalCode": "W1"}
+PASSWORD: Final = "a password of the story"
+ALWAYS_NEW: Final = {
+    re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"): "01890000-0000-7000-8000-000000000000",
+    re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"): "2026-01-02T03:04:05Z",
+    re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-00$"): f"00-{TRACE}-00f067aa0ba902b7-00",
+}
+
+
+def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[str, dict[str, Any]]:
+    """The first event of each type, as it goes on the bus, with its ids and times replaced."""
+    databases = {name: postgres.fresh_database(name) for name in LOADS}
+    urls = {name: url for name, (_, url) in databases.items()}
+    with ExitStack() as processes:
+        services = dict(_start(processes, identities, urls))
+        told = asyncio.run(_tell(services, identities, urls))
+    for name, _ in databases.values():
+        postgres.drop(name)
+    return told
+
+
+def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
+    ledger = identities.folder / "ledger.jsonl"
+    psp = processes.enter_context(running("psp", identities, psp_secret=SECRET, ledger_file=ledger))
+    more = {PAYMENTS: {"psp_url": psp.url, "psp_secret": SECRET}}
+    for name in (USERS, INVENTORY, PAYMENTS):
+        settings = {"database_url": urls[name], **more.get(name, {})}
+        yield name, processes.enter_context(running(name, identities, **settings))
+
+
+async def _tell(
+    services: dict[str, Process], identities: Identities, urls: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    await _tell_customers(services[USERS], identities)
+    await _tell_stock(services[INVENTORY], identities)
+    await _tell_orders_and_payments(services, identities, urls[ORDERS])
+    told: dict[str, dict[str, Any]] = {}
+    for source, url in urls.items():
+        for event in await _outgoing(source, url):
+            told.setdefault(event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event))
+    return told
+
+
+async def _tell_customers(service: Process, identities: Identities) -> None:
+    async with Api.open(service.url, identities.person("admin", subject="ann")) as api:
+        account = {"name": "Ada Byron", "email": "ada@shop.example", "password": PASSWORD}
+        ada = _good(await api.post("/api/v1/users/register", account))
+        _good(await api.call("PUT", f"/api/v1/users/{ada['id']}", {"name": "Ada Lovelace", "email": ada["email"]}))
+
+
+async def _tell_stock(service: Process, identities: Identities) -> None:
+    async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
+        _good(await api.post("/api/v1/warehouses", {"warehouseId": "WH-EAST", "name": "East", "priority": 1}))
+        product = {
+            "productId": "PROD-001",
+            "name": "Lamp",
+            "price": {"amountMinor": 1999, "currency": "USD"},
+            "lowStockThreshold": 5,
+            "initialStock": [{"warehouseId": "WH-EAST", "quantity": 10}],
+        }
+        _good(await api.post("/api/v1/products", product))
+        change = {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": -1, "reason": "broken"}
+        _good(await api.post("/api/v1/inventory/adjust", change))
+
+
+async def _tell_orders_and_payments(services: dict[str, Process], identities: Identities, url: str) -> None:
+    settings = composition.Settings(
+        port=0,
+        keys_file=identities.keys_file,
+        signing_key_file=identities.signing_key_file(ORDERS),
+        database_url=url,
+        bus_url="redis://127.0.0.1:1",
+        users_url=(services[USERS].url,),
+        inventory_url=(services[INVENTORY].url,),
+        payments_url=(services[PAYMENTS].url,),
+        dwell_seconds=0,
+    )
+    async with AsyncExitStack() as resources:
+        desk = (await composition.build(settings, resources)).orders
+
+        async def place(quantity: int, method: str = "card_ok") -> Answer:
+            lines = [OrderLine("PROD-001", quantity)]
+            order = new_order("CUST-001", lines, method, "hold", ADDRESS)
+            return await desk.place(Placing(order, None, b"", TRACE, Deadline.after(10)))
+
+        first, declined, short = await place(5), await place(1, "card_declined"), await place(100)
+        assert [answer.status for answer in (first, declined, short)] == [201, 402, 409]
+
+        async def completed() -> bool:
+            await desk.sweep(10, Deadline.after(10))
+            return (await desk.get(first.order_id, None)).status == "completed"
+
+        await eventually(completed)
+        second = await place(1)
+        cancelled = await desk.cancel(second.order_id, None, "changed my mind", Deadline.after(10))
+        assert cancelled.status == "cancelled"
+
+
+async def _outgoing(source: str, url: str) -> list[dict[str, Any]]:
+    bus = Recorder()
+    async with Database.open(url, 2) as database, database.connection() as lane:
+        relay = Relay(database, bus, source, [], LOADS[source])
+        while await relay.move(lane):
+            pass
+    return [event for message in bus.published for event in msgspec.json.decode(message.body)]
+
+
+def _settled(value: Any) -> Any:
+    """Ids, times and traces are replaced where they have the form they must have; any other form stays to be seen."""
+    if isinstance(value, dict):
+        return {name: _settled(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_settled(inner) for inner in value]
+    if isinstance(value, str):
+        for form, replacement in ALWAYS_NEW.items():
+            value = form.sub(replacement, value)
+    return value
+
+
+def _good(answer: Any) -> Any:
+    assert answer.status in (200, 201), answer.body
+    return answer.json
