@@ -1,0 +1,43 @@
+"""The brokers of this test run: every test uses topics of its own."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.bus.brokers import Broker, ValkeyServer
+from valerix.chassis.bus.base import Bus
+from valerix.chassis.bus.connect import open_bus
+
+NUMBERS = itertools.count(1)
+
+
+def running(broker: Broker) -> Iterator[Broker]:
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    yield from running(ValkeyServer(tmp_path_factory.mktemp("valkey")))
+
+
+@pytest.fixture(params=["valkey"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    found: Broker = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest_asyncio.fixture
+async def bus(broker: Broker) -> AsyncIterator[Bus]:
+    async with open_bus(broker.url, "test-1") as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic() -> str:
+    return f"topic{next(NUMBERS)}"

@@ -1,0 +1,58 @@
+"""A consumer inside the test that remembers what it got."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from valerix.chassis.bus.base import Bus, Delivery, Message
+
+
+class Received:
+    """A handler. Fails as long as `failing`."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Delivery] = []
+        self.failures: list[list[str]] = []
+        self.failing = False
+
+    @property
+    def ids(self) -> list[str]:
+        return [delivery.message.id for delivery in self.deliveries]
+
+    async def __call__(self, deliveries: Sequence[Delivery]) -> None:
+        if self.failing:
+            self.failures.append([delivery.message.id for delivery in deliveries])
+            raise RuntimeError("told to fail")
+        self.deliveries += deliveries
+
+    async def at_least(self, count: int) -> None:
+        await eventually(lambda: len(self.deliveries) >= count)
+
+
+@contextlib.asynccontextmanager
+async def consuming(bus: Bus, consumer: str, *topics: str) -> AsyncIterator[Received]:
+    received = Received()
+    task = asyncio.create_task(bus.subscribe(consumer, topics, received))
+    try:
+        yield received
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Seconds only bound a failing test."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+def messages(topic: str, *numbers: int) -> list[Message]:
+    return [Message(topic, f"{topic}-{number}", b'[{"number": %d}]' % number) for number in numbers]
+
+
+def ids(topic: str, *numbers: int) -> list[str]:
+    return [message.id for message in messages(topic, *numbers)]
