@@ -13,10 +13,10 @@ from tests.system.stack import Stack
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """An empty data directory with a space in its path, reachable by the account PostgreSQL runs as."""
-    yield from _temporary()
+    yield from temporary()
 
 
-def _temporary() -> Iterator[Path]:
+def temporary() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="valerix test "))
     folder.chmod(0o711)
     yield folder
@@ -25,8 +25,8 @@ def _temporary() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    for folder in _temporary():
-        started = Stack(folder)
+    for folder in temporary():
+        started = Stack(folder, dwell_seconds="3600")  # orders stay confirmed; tests/system/test_events.py goes on
         try:
             started.up("--replicas", "inventory=2", "--replicas", "orders=2")
             yield started

@@ -1,6 +1,7 @@
 """A whole stack as its user starts it, and the truth underneath: the databases and the provider's ledger."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -22,12 +23,16 @@ UP_SECONDS = 180
 class Stack:
     """A data directory with a stack in it; `cli` runs the product's own commands on it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        """`settings`: `VALERIX_…` variables of every process, by field name."""
         self.data_dir = data_dir
+        self._environment = os.environ | {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
 
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=UP_SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=UP_SECONDS, check=False
+        )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
         return done
 

@@ -1,0 +1,111 @@
+"""A private RabbitMQ node from Debian's package, on loopback, for any user; nothing of it outlives the tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from valerix.launcher.ports import free_port
+from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
+
+PACKAGE = "rabbitmq-server"
+HOMES = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
+"""The scripts inside, unlike those on the PATH, do not insist on an account."""
+START_SECONDS = 120
+
+
+def is_installed() -> bool:
+    return bool(HOMES)
+
+
+class Node:
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        self._folder = folder
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "log.console = true\n"
+            "log.console.level = warning\n"
+            "log.file = false\n"
+            "vm_memory_high_watermark.absolute = 512MB\n"
+            "disk_free_limit.absolute = 50MB\n"
+        )
+        self._epmd_port = free_port()
+        self._environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),  # where the cookie is made
+            "LANG": "C.UTF-8",
+            "RABBITMQ_HOME": str(HOMES[-1]),
+            "RABBITMQ_NODENAME": f"valerix{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+            ),
+        }
+
+    def start(self) -> None:
+        """Start and wait until it speaks AMQP; its port is open earlier."""
+        if self._epmd is None:
+            # Else the server starts one as a daemon, which outlives it.
+            self._epmd = self._spawn("epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
+        self._server = self._spawn(str(HOMES[-1] / "sbin" / PACKAGE))
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self._server.poll() is None, f"RabbitMQ ended while starting, see {self._folder}/output"
+            assert time.monotonic() < deadline, f"RabbitMQ did not start in time, see {self._folder}/output"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """As if the machine had died; `start` brings it back."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait(30)
+
+    def send(self, sent: signal.Signals) -> None:
+        """To the whole server, e.g. SIGSTOP and SIGCONT."""
+        assert self._server is not None
+        os.killpg(self._server.pid, sent)
+
+    def close(self) -> None:
+        for process in (self._server, self._epmd):
+            if process is not None and process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(30)
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "output").open("ab") as output:
+            return subprocess.Popen(
+                command,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - two system calls, no lock
+            )
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return bool(connection.recv(8))
+        except OSError:
+            return False

@@ -1,0 +1,271 @@
+"""The other half of an order - fulfilment, events, notifications - on whole stacks, once on each bus."""
+
+import asyncio
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyreqwest.exceptions import RequestError
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests import rabbitmq
+from tests.services import Answer, Api, eventually
+from tests.system.conftest import temporary
+from tests.system.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
+
+STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
+MAILED = 3
+"""Confirmed, shipped and completed each send an e-mail."""
+
+
+@contextmanager
+def broker(name: str, folder: Path) -> Iterator[rabbitmq.Node | None]:
+    """None: the stack's own Valkey."""
+    if name == "valkey":
+        yield None
+        return
+    if not rabbitmq.is_installed():
+        pytest.skip(f"needs Debian's package {rabbitmq.PACKAGE}")
+    node = rabbitmq.Node(folder / "rabbitmq")
+    node.start()
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+class LiveStack(Stack):
+    """A stack whose orders go all the way."""
+
+    def __init__(self, data_dir: Path, node: rabbitmq.Node | None) -> None:
+        super().__init__(
+            data_dir, dwell_seconds="0.2", hourly_limit="100000", **({} if node is None else {"bus_url": node.url})
+        )
+        self._node = node
+
+    def signal_bus(self, sent: signal.Signals) -> None:
+        if self._node is None:
+            os.kill(self.pid("valkey"), sent)
+        else:
+            self._node.send(sent)
+
+
+@pytest.fixture(scope="module", params=["valkey", "rabbitmq"])
+def live(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
+    """Two workers and two replicas of everything that listens."""
+    for folder in temporary():
+        with broker(request.param, folder) as node:
+            started = LiveStack(folder, node)
+            try:
+                names = ("worker", "orders", "inventory", "notifications")
+                started.up(*(word for name in names for word in ("--replicas", f"{name}=2")))
+                yield started
+            finally:
+                started.down()
+
+
+async def completed(stack: Stack, ids: set[str], seconds: float = 90) -> None:
+    """Until all these orders are."""
+
+    async def all_completed() -> bool:
+        rows = await stack.rows("orders", "SELECT id::text FROM orders WHERE status = 'completed'")
+        return ids <= {row["id"] for row in rows}
+
+    await eventually(all_completed, seconds)
+
+
+async def quiet(stack: Stack, seconds: float = 60) -> None:
+    """Until every outbox is empty and everything queued was sent."""
+
+    async def nothing_left() -> bool:
+        left = [await stack.rows(name, "SELECT 1 FROM outbox") for name in ("orders", "inventory", "payments", "users")]
+        queued = await stack.rows("notifications", "SELECT 1 FROM notifications WHERE status = 'queued'")
+        return not any(left) and not queued
+
+    await eventually(nothing_left, seconds)
+
+
+async def mails(stack: Stack, order_id: str) -> Counter[str]:
+    """E-mails about one order by template."""
+    rows = await stack.rows(
+        "notifications",
+        "SELECT template FROM notifications WHERE channel = 'email' AND event_id LIKE '%' || $1 || ':%'",
+        order_id,
+    )
+    return Counter(row["template"] for row in rows)
+
+
+async def assert_told_once(stack: Stack, ids: set[str]) -> None:
+    """One mail per telling step, one live event per step, no dead letter anywhere."""
+    await quiet(stack)
+
+    async def told() -> bool:
+        return all([sum((await mails(stack, one)).values()) >= MAILED for one in ids])
+
+    await eventually(told, 60)
+    for one in ids:
+        assert set((await mails(stack, one)).values()) == {1}
+        rows = await stack.rows("notifications", "SELECT message FROM live_events WHERE message->>'subject' = $1", one)
+        names = Counter(json.loads(row["message"])["type"] for row in rows)
+        assert names == Counter(f"valerix.order.{step}.v1" for step in STEPS)
+    for database in ("orders", "inventory", "notifications"):
+        assert not await stack.rows(database, "SELECT * FROM dead_letters")
+
+
+@asynccontextmanager
+async def socket(stack: Stack, email: str) -> AsyncIterator[ClientConnection]:
+    async with Api.open(stack.url) as guest:
+        token = await stack._sign_in(guest, email)
+    url = stack.url.replace("http://", "ws://") + "/ws"
+    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as opened:
+        yield opened
+
+
+async def steps_seen(opened: ClientConnection, order_id: str) -> list[str]:
+    """The names of the order's events, as they come, until it is completed."""
+    seen: list[str] = []
+    async with asyncio.timeout(60):
+        while "completed" not in seen:
+            message: dict[str, Any] = json.loads(await opened.recv())
+            if message.get("subject") == order_id:
+                seen.append(message["type"].removeprefix("valerix.order.").removesuffix(".v1"))
+    return seen
+
+
+async def test_an_order_completes_and_everybody_who_must_knows_once(live: Stack) -> None:
+    async with live.api(OPERATOR) as operator, live.api(ADA) as ada, socket(live, ADA) as mine:
+        await new_product(operator, "LIVE-1", 100)
+        async with socket(live, GRACE) as others:
+            order = (await place(ada, {"LIVE-1": 2})).json
+            assert await steps_seen(mine, order["id"]) == STEPS
+            await place(operator, {"LIVE-1": 1}, customer="CUST-002")
+            async with asyncio.timeout(30):
+                first = json.loads(await others.recv())
+                while "subject" not in first:
+                    first = json.loads(await others.recv())
+            assert first["subject"] != order["id"], "a customer saw another's order"
+        await completed(live, {order["id"]})
+        await assert_told_once(live, {order["id"]})
+    assert (await live.stock("LIVE-1"))[0] <= 98
+    await assert_sound(live)
+
+
+async def test_a_backorder_completes_by_itself_after_a_restock(live: Stack) -> None:
+    async with live.api(OPERATOR) as operator, live.api(ADA) as ada:
+        await new_product(operator, "BACK-1", 1)
+        answer = await place(ada, {"BACK-1": 3}, onShortage="backorder")
+        assert answer.status == 409
+        order_id = answer.json["order"]["id"]
+        restock = {"productId": "BACK-1", "warehouseId": "WH-WEST", "delta": 5, "reason": "delivery"}
+        assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
+        await completed(live, {order_id}, 25)  # its own next try would come after 30 s
+    assert await live.stock("BACK-1") == (3, 0)
+
+
+async def test_cancelling_is_refused_once_the_goods_have_left(live: Stack) -> None:
+    async with live.api(ADA) as ada:
+        order = (await place(ada, {"PROD-017": 1})).json
+        await completed(live, {order["id"]})
+        answer = await ada.call("DELETE", f"/api/v1/orders/{order['id']}")
+        assert (answer.status, answer.json["code"]) == (409, "not_cancellable")
+    await assert_sound(live)
+
+
+async def test_cancelling_at_any_moment_leaves_stock_and_money_in_agreement(live: Stack) -> None:
+    async with live.api(OPERATOR) as operator, live.api(ADA) as ada:
+        await new_product(operator, "ANYTIME-1", 1000)
+
+        async def one(number: int) -> None:
+            order = (await place(ada, {"ANYTIME-1": 1})).json
+            await asyncio.sleep(number * 0.02)
+            await ada.call("DELETE", f"/api/v1/orders/{order['id']}")
+
+        await asyncio.gather(*(one(number) for number in range(40)))
+
+        async def all_ended() -> bool:
+            rows = await live.rows("orders", "SELECT status FROM orders WHERE $1 = ANY(product_ids)", "ANYTIME-1")
+            return all(row["status"] in ("completed", "cancelled", "failed") for row in rows)
+
+        await eventually(all_ended, 90)
+        rows = await live.rows(
+            "orders", "SELECT status, count(*)::int AS n FROM orders WHERE 'ANYTIME-1' = ANY(product_ids) GROUP BY 1"
+        )
+    by_status = {row["status"]: row["n"] for row in rows}
+    assert set(by_status) <= {"completed", "cancelled"}
+    assert await live.stock("ANYTIME-1") == (1000 - by_status.get("completed", 0), 0)
+    await assert_sound(live)
+
+
+async def test_orders_are_accepted_while_users_is_away(live: Stack) -> None:
+    async with live.api(ADA) as ada, live.api(OPERATOR) as operator:
+        os.kill(live.pid("users"), signal.SIGSTOP)
+        try:
+            answers = [await place(ada, {"PROD-018": 1}), await place(operator, {"PROD-018": 1}, customer="CUST-004")]
+        finally:
+            os.kill(live.pid("users"), signal.SIGCONT)
+    assert [answer.status for answer in answers] == [201, 201]
+
+
+async def place_until_answered(api: Api, sku: str, key: str) -> Answer:
+    async with asyncio.timeout(90):
+        while True:
+            try:
+                answer = await place(api, {sku: 1}, key=key)
+            except RequestError:
+                await asyncio.sleep(0.1)
+                continue
+            if answer.status in (200, 201, 202):
+                return answer
+            await asyncio.sleep(0.1)
+
+
+async def traffic(stack: Stack, sku: str, customers: int = 4, each: int = 10) -> set[str]:
+    """Ids of the orders that were acknowledged."""
+    async with stack.api(ADA) as ada:
+
+        async def customer(number: int) -> set[str]:
+            ids = set()
+            for n in range(each):
+                ids.add((await place_until_answered(ada, sku, f"{sku}-{number}-{n}")).json["id"])
+                await asyncio.sleep(0.05)
+            return ids
+
+        return set().union(*await asyncio.gather(*(customer(number) for number in range(customers))))
+
+
+async def test_with_the_bus_away_orders_are_accepted_and_told_later(live: LiveStack) -> None:
+    async with live.api(OPERATOR) as operator:
+        await new_product(operator, "AWAY-1", 1000)
+    live.signal_bus(signal.SIGSTOP)
+    try:
+        ids = await traffic(live, "AWAY-1")
+    finally:
+        live.signal_bus(signal.SIGCONT)
+    assert len(ids) == 40
+    await completed(live, ids)
+    await assert_told_once(live, ids)
+    await assert_sound(live)
+
+
+async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die(live: Stack) -> None:
+    async with live.api(OPERATOR) as operator:
+        await new_product(operator, "DIES-1", 1000)
+    orders = asyncio.create_task(traffic(live, "DIES-1", each=25))
+    victims = ["worker", "orders", "notifications", "inventory", "worker-2", "orders-2", "inventory-2"]
+    for victim in [*victims, *victims]:
+        await asyncio.sleep(0.3)
+        process = live.state["processes"][victim]["identity"]
+        if process is not None:
+            os.kill(process["pid"], signal.SIGKILL)
+    ids = await orders
+    assert len(ids) == 100
+    await completed(live, ids, 120)
+    await assert_told_once(live, ids)
+    assert await live.stock("DIES-1") == (900, 0)
+    await assert_sound(live)
