@@ -71,7 +71,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: an order, a payment, a SKU and its warehouse, a customer number."""
+    """Id of the aggregate: of an order, a payment or a user; `<sku>/<warehouse>` for a place in the stock."""
     time: datetime
     sequence: int
     """Version of the aggregate this event made, gap-free except for what stays at home."""
