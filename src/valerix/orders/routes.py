@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-import uuid_utils
 from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
@@ -14,7 +13,7 @@ from valerix.chassis.auth import Principal
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
-from valerix.contracts.ids import is_id
+from valerix.contracts.ids import first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import domain
 from valerix.orders.domain import STATUSES, OrderLine
@@ -136,8 +135,8 @@ async def list_orders(
         status=status,
         product_id=product_id,
         search=q,
-        first=_first_id_at(created_from),
-        last=_first_id_at(created_to),
+        first=created_from and first_id_at(created_from),
+        last=created_to and first_id_at(created_to),
     )
     found = pagination.page(rows, limit, lambda order: pagination.encode_cursor(order.id))
     return pagination.Page([view(order) for order in found.items], found.next_cursor)
@@ -240,14 +239,6 @@ def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
     if value is not None and value not in allowed:
         message = f"Expected one of: {', '.join(allowed)}"
         raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
-
-
-def _first_id_at(moment: datetime | None) -> str | None:
-    """The smallest UUIDv7 of that millisecond: ids sort by time, so a time range is an id range."""
-    if moment is None:
-        return None
-    milliseconds = max(0, int(moment.timestamp() * 1000))
-    return str(uuid_utils.UUID(int=milliseconds << 80))
 
 
 def _changed_lines(data: ChangeOrderBody, lines: list[OrderLine]) -> list[OrderLine] | None:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import structlog
-import uuid_utils
 
 from valerix.chassis import telemetry
 from valerix.chassis.coalescer import Coalescer
@@ -16,6 +15,7 @@ from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.versioning import VersionConflict
+from valerix.contracts.ids import created_at, new_id
 from valerix.orders import domain, metrics, repository
 from valerix.orders.domain import Decision, Order, OrderLine, Pass
 from valerix.orders.repository import Accepting, Finished, Known
@@ -274,10 +274,9 @@ def new_order(
     customer_id: str, lines: list[OrderLine], payment_method: str, on_shortage: str, address: dict[str, Any] | None
 ) -> Order:
     """A pending order whose id carries its creation time, so that lists page on the id alone."""
-    nanoseconds = time.time_ns()
-    created_at = datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, UTC)
-    order_id = str(uuid_utils.uuid7(nanoseconds=nanoseconds))
-    return Order(order_id, customer_id, lines, payment_method, on_shortage, created_at, created_at, address)
+    order_id = new_id()
+    made_at = created_at(order_id)
+    return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)
 
 
 def _conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
