@@ -85,7 +85,7 @@ async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None
     await accept(database, wanted)
     await make_due(database)
     (taken,) = await claim(database)
-    assert await finish(database, finishing(wanted.order, domain.confirmed(), 201)) == set()
+    assert await finish(database, finishing(wanted.order, domain.confirmed(timedelta(0)), 201)) == set()
     assert await finish(database, finishing(taken, domain.failed("unknown_product", "x"), 422)) == {taken.id}
     async with database.connection() as tx:
         (known,) = await repository.list_known(tx, [taken.id], [])
@@ -107,7 +107,7 @@ async def test_the_first_definite_answer_stays_for_ever(database: Database) -> N
     await accept(database, wanted)
     held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
     await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
-    await finish(database, finishing(wanted.order, domain.confirmed(), 201))
+    await finish(database, finishing(wanted.order, domain.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
         (known,) = await repository.list_known(tx, [], [b"key"])
     assert (known.order.status, known.answer_status, known.answer_body) == ("confirmed", 409, '{"first": true}')
@@ -116,7 +116,7 @@ async def test_the_first_definite_answer_stays_for_ever(database: Database) -> N
 async def test_the_answer_is_the_confirming_event_byte_for_byte(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    finished = finishing(wanted.order, domain.confirmed(), 201)
+    finished = finishing(wanted.order, domain.confirmed(timedelta(0)), 201)
     await finish(database, finished)
     async with database.connection() as tx:
         (known,) = await repository.list_known(tx, [], [b"key"])
