@@ -1,5 +1,6 @@
 """What happens to every HTTP request on its way in and out: body limits, the answer, the log line, the metrics."""
 
+import asyncio
 import sys
 import time
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ request_seconds = Histogram(
     ["method", "endpoint", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+LOG_DELAY_SECONDS = 0.02
+_lines: list[bytes] = []
 QUIET = frozenset({"/health", "/ready", "/metrics"})
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -204,13 +207,29 @@ async def with_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
 def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> None:
     """Count the request and write its log line. Preformatted: every value is ours, none needs escaping."""
     seconds = time.perf_counter() - started
-    requests_total.labels(method, endpoint, str(status)).inc()
-    request_seconds.labels(method, endpoint, str(status)).observe(seconds)
+    answered, taken = _meters(method, endpoint, status)
+    answered.inc()
+    taken.observe(seconds)
     if endpoint in QUIET:
         return
+    if not _lines:
+        asyncio.get_running_loop().call_later(LOG_DELAY_SECONDS, write_lines)
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    sys.stdout.buffer.write(
+    _lines.append(
         f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}","message":"request",'
         f'"method":"{method}","endpoint":"{endpoint}","status":{status},"duration_ms":{seconds * 1000:.1f}}}\n'.encode()
     )
+
+
+def write_lines() -> None:
+    """Write the lines of the last moments: one system call for all, and one for whoever reads them."""
+    sys.stdout.buffer.write(b"".join(_lines))
     sys.stdout.buffer.flush()
+    _lines.clear()
+
+
+@cache
+def _meters(method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+    """Looking labels up costs more than counting; there are only so many routes and statuses."""
+    labels = (method, endpoint, str(status))
+    return requests_total.labels(*labels), request_seconds.labels(*labels)

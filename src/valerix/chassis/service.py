@@ -141,6 +141,7 @@ class Service:
         log.info("ready to serve", port=self.settings.port)
         await receive()
         await self._resources.aclose()
+        door.write_lines()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:

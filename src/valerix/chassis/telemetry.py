@@ -4,7 +4,7 @@ Log text is constant, data goes in fields; no personal data, no secrets.
 """
 
 import logging
-import os
+import random
 import re
 import sys
 from contextvars import ContextVar
@@ -20,7 +20,7 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 
 def new_trace_id() -> str:
-    return os.urandom(16).hex()
+    return f"{random.getrandbits(128):032x}"
 
 
 def parse_traceparent(header: str | None) -> str | None:
@@ -31,7 +31,7 @@ def parse_traceparent(header: str | None) -> str | None:
 
 def traceparent(trace: str) -> str:
     """The header that carries a trace to the next service. Not sampled: span export is decided by the exporter."""
-    return f"00-{trace}-{os.urandom(8).hex()}-00"
+    return f"00-{trace}-{random.getrandbits(64):016x}-00"
 
 
 def configure_logging(service: str, instance: str, level: str) -> None:

@@ -88,6 +88,7 @@ def serve(name: str) -> int:
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # nobody reads who the gateway forwards for
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
