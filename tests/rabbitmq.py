@@ -14,6 +14,7 @@ PACKAGE = "rabbitmq-server"
 HOMES = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
 """The scripts inside, unlike those on the PATH, do not insist on an account."""
 START_SECONDS = 120
+QUEUE_SETTLES_SECONDS = 2
 
 
 def is_installed() -> bool:
@@ -73,8 +74,10 @@ class Node:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """As if the machine had died; `start` brings it back."""
+        """`start` brings it back."""
         assert self._server is not None
+        # A node that dies within half a second of a queue's declaration has the queue, but not its Raft server's name.
+        time.sleep(QUEUE_SETTLES_SECONDS)
         os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait(30)
 

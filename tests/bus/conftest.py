@@ -1,4 +1,4 @@
-"""The brokers of this test run: every test uses topics of its own."""
+"""The brokers of this test run, one of each kind; every test uses topics of its own."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from tests import rabbitmq
 from tests.bus.brokers import Broker, ValkeyServer
 from valerix.chassis.bus.base import Bus
 from valerix.chassis.bus.connect import open_bus
@@ -26,7 +27,14 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     yield from running(ValkeyServer(tmp_path_factory.mktemp("valkey")))
 
 
-@pytest.fixture(params=["valkey"])
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    if not rabbitmq.is_installed():
+        pytest.skip(f"needs Debian's package {rabbitmq.PACKAGE}")
+    yield from running(rabbitmq.Node(tmp_path_factory.mktemp("rabbitmq")))
+
+
+@pytest.fixture(params=["valkey", pytest.param("rabbit", id="rabbitmq")])
 def broker(request: pytest.FixtureRequest) -> Broker:
     found: Broker = request.getfixturevalue(request.param)
     return found

@@ -211,7 +211,7 @@ async def test_nothing_is_left_running(broker: Broker, topic: str) -> None:
             await received.at_least(1)
             sending.cancel()
             await asyncio.wait([sending])
-    assert asyncio.all_tasks() == before
+    await eventually(lambda: asyncio.all_tasks() == before)
 
 
 async def test_five_thousand_messages_arrive_in_order(bus: Bus, topic: str) -> None:

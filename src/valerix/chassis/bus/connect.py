@@ -4,9 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from valerix.chassis.bus.base import Bus
+from valerix.chassis.bus.rabbitmq import RabbitMq
 from valerix.chassis.bus.valkey_streams import ValkeyStreams
 
-ADAPTERS = {"redis": ValkeyStreams, "rediss": ValkeyStreams}
+ADAPTERS: dict[str, type[ValkeyStreams] | type[RabbitMq]] = {
+    "redis": ValkeyStreams,
+    "rediss": ValkeyStreams,
+    "amqp": RabbitMq,
+    "amqps": RabbitMq,
+}
 ALIASES = {"valkey": "redis", "valkeys": "rediss"}
 
 

@@ -1,8 +1,9 @@
-"""What both adapters do with a consumer: keep it going, and call its handler until it succeeds."""
+"""What both adapters do: keep publications in order, consumers going, and call handlers until they succeed."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import structlog
@@ -19,6 +20,31 @@ def pauses() -> Iterator[float]:
     while True:
         yield pause
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+class Publications:
+    """They begin in the order of the calls, and may overlap after that. When one fails, those waiting behind it fail,
+    too: sent again with it they keep their order."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._failures = 0
+
+    @contextmanager
+    def one(self) -> Iterator[AbstractAsyncContextManager[None]]:
+        """Around a whole publication; gives its turn, to be entered around the part that nothing may overtake."""
+        try:
+            yield self._turn(self._failures)
+        except BaseException:
+            self._failures += 1
+            raise
+
+    @asynccontextmanager
+    async def _turn(self, failures: int) -> AsyncIterator[None]:
+        async with self._lock:
+            if failures != self._failures:
+                raise BusUnavailable("A message before this one was not published")
+            yield
 
 
 async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:

@@ -27,7 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from valerix.chassis.bus.base import BusUnavailable, Delivery, Handler, Message
-from valerix.chassis.bus.delivery import follow, handled, until_one_ends
+from valerix.chassis.bus.delivery import Publications, follow, handled, until_one_ends
 
 BATCH = 32
 BLOCK_MS = 2000
@@ -67,8 +67,7 @@ class ValkeyStreams:
         self._consumers: dict[str, set[str]] = defaultdict(set)
         self._trim_at: dict[str, float] = {}
         self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._turn = asyncio.Lock()
-        self._failures = 0
+        self._publications = Publications()
         self._warned = False
 
     async def close(self) -> None:
@@ -85,23 +84,14 @@ class ValkeyStreams:
                 await self._create_groups(topic, set(consumers) - (await self._groups(topic)).keys())
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        failures = self._failures
-        try:
+        with self._publications.one() as turn:
             async with self._slots, _bounded(), AsyncExitStack() as stack:
-                async with self._turn:  # the wait for the disk is outside
-                    self._stop_behind(failures)
+                async with turn:  # the wait for the disk is outside
                     for topic in {message.topic for message in messages}:
                         await self._trim(topic)
                     connection = await stack.enter_async_context(self._connection())
                     await _add(connection, messages)
                 await self._synced(connection)
-        except BaseException:
-            self._failures += 1
-            raise
-
-    def _stop_behind(self, failures: int) -> None:
-        if failures != self._failures:
-            raise BusUnavailable("A message before this one was not published")
 
     async def subscribe(self, consumer: str, topics: Sequence[str], handle: Handler) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -1,0 +1,74 @@
+"""What only RabbitMQ can tell or forget."""
+
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+import pytest_asyncio
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+
+from tests.bus.brokers import Broker
+from tests.bus.received import consuming, ids, messages
+from valerix.chassis.bus import rabbitmq
+from valerix.chassis.bus.base import Bus, Unroutable
+from valerix.chassis.bus.connect import open_bus
+
+
+@pytest_asyncio.fixture
+async def bus(rabbit: Broker) -> AsyncIterator[Bus]:
+    async with open_bus(rabbit.url, "test-1") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def server(rabbit: Broker) -> AsyncIterator[AbstractConnection]:
+    async with await aio_pika.connect(rabbit.url) as connection:
+        yield connection
+
+
+async def test_a_message_nobody_is_declared_for_is_refused(bus: Bus, topic: str) -> None:
+    with pytest.raises(Unroutable):
+        await bus.publish(messages(topic, 1))
+    await bus.declare([topic], ["reader"])
+    await bus.publish(messages(topic, 1))
+
+
+async def test_a_deleted_queue_is_declared_again(bus: Bus, server: AbstractConnection, topic: str) -> None:
+    async with consuming(bus, "reader", topic) as received:
+        await bus.declare([topic], ["reader"])
+        await bus.publish(messages(topic, 1))
+        await received.at_least(1)
+        async with server.channel() as channel:
+            await channel.queue_delete(f"valerix.reader.{topic}")
+        await bus.declare([topic], ["reader"])
+        await bus.publish(messages(topic, 2))
+        await received.at_least(2)
+
+
+async def test_a_message_over_the_delivery_limit_is_kept_aside(
+    bus: Bus, server: AbstractConnection, topic: str
+) -> None:
+    await bus.declare([topic], ["reader"])
+    await bus.publish(messages(topic, 1, 2))
+    refusals: list[str | None] = []
+
+    async def refuse_the_first(message: AbstractIncomingMessage) -> None:
+        refusals.append(message.message_id)
+        if message.message_id == f"{topic}-1":
+            await message.nack(requeue=True)
+
+    async with server.channel() as channel:
+        await (await channel.get_queue(f"valerix.reader.{topic}")).consume(refuse_the_first)
+        dead = await arrived(await channel.get_queue(rabbitmq.DEAD_LETTERS))
+    assert dead.message_id == f"{topic}-1"
+    assert refusals.count(f"{topic}-1") == rabbitmq.DELIVERY_LIMIT + 1
+    async with consuming(bus, "reader", topic) as received:
+        await received.at_least(1)
+    assert received.ids == ids(topic, 2)
+
+
+async def arrived(queue: AbstractQueue) -> AbstractIncomingMessage:
+    async with queue.iterator() as messages:
+        message = await anext(messages)
+        await message.ack()
+    return message
