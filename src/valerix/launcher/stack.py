@@ -159,7 +159,8 @@ class Stack:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(supervisor.get_pid(GATEWAY), signal.SIGUSR1)  # open a new file
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), ROTATION_SECONDS)
+                async with asyncio.timeout(ROTATION_SECONDS):
+                    await self._stop.wait()
 
     async def _end(self, supervisor: Supervisor) -> None:
         self.report(Phase.STOPPING)

@@ -246,7 +246,8 @@ class Supervisor:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(child.program.stop_signal)
         try:
-            await asyncio.wait_for(process.wait(), child.program.stop_seconds)
+            async with asyncio.timeout(child.program.stop_seconds):
+                await process.wait()
         except TimeoutError:
             self._say(f"{child.program.name} did not stop within {child.program.stop_seconds:.0f} s: killed")
             child.kill()
