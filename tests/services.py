@@ -21,7 +21,7 @@ from tests.conftest import free_port
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
 
 ISSUERS = ("users", "orders", "inventory", "payments")
-READY_SECONDS = 20.0
+READY_SECONDS = 90.0
 T = TypeVar("T")
 
 
