@@ -13,7 +13,7 @@ from valerix.chassis.auth import Principal
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
-from valerix.contracts.ids import first_id_at, is_id
+from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import domain
 from valerix.orders.domain import STATUSES, OrderLine
@@ -32,7 +32,7 @@ from valerix.orders.use_cases import Answer, Orders, Placing, new_order
 PATH = "/api/v1/orders"
 PROBLEM = b"application/problem+json"
 SORTS = {"-createdAt": False, "createdAt": True}
-Short = Annotated[str | None, Parameter(max_length=50)]
+Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
 
 
 # --- placing: the hot path
@@ -113,16 +113,17 @@ async def list_orders(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Short = None,
+    status: Annotated[list[str] | None, Parameter(max_items=len(STATUSES), description="may be repeated")] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
-    q: Annotated[str | None, Parameter(max_length=100, description="order id, customer or product")] = None,
+    q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
     created_from: Annotated[datetime | None, Parameter(query="from")] = None,
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
     sort: Annotated[str, Parameter(description="createdAt or -createdAt")] = "-createdAt",
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
-    _one_of("status", status, STATUSES)
+    for one in status or []:
+        _one_of("status", one, STATUSES)
     _one_of("sort", sort, tuple(SORTS))
     owner = _owner(principal)
     if owner is not None and customer_id not in (None, owner):
@@ -130,9 +131,9 @@ async def list_orders(
     rows = await orders.search(
         limit=limit + 1,
         ascending=SORTS[sort],
-        after=None if cursor is None else pagination.decode_cursor(cursor, tuple[str])[0],
+        after=None if cursor is None else pagination.decode_cursor(cursor, tuple[Id])[0],
         owner_id=owner or customer_id,
-        status=status,
+        statuses=status,
         product_id=product_id,
         search=q,
         first=created_from and first_id_at(created_from),
