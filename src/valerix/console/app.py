@@ -8,7 +8,8 @@ from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
 from valerix.console.domain import merge, merge_events
 from valerix.console.files import file_route, file_routes
-from valerix.console.routes import redirect, reference_routes
+from valerix.console.routes import PAGES, offer_route, page_route, redirect, reference_routes
+from valerix.console.schemas import offer
 from valerix.console.use_cases import Reference
 from valerix.contracts.events import SOURCES
 
@@ -21,6 +22,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     payments_url: tuple[str, ...]
     users_url: tuple[str, ...]
     reference_ttl_seconds: float = 5.0
+    demo_password: str = ""
+    demo_logins: tuple[str, ...] = ()
+    """`e-mail=what it is` of the accounts that everybody may enter: demo stacks only."""
 
 
 def create(settings: Settings) -> Service:
@@ -41,5 +45,10 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     static = package.files("valerix.console") / "static"
-    pages = [redirect("/", "/docs"), *file_route(static / "docs.html", "/docs"), *file_routes(static, "/static")]
-    return Parts(raw=[*pages, *reference_routes(reference, events, urls)], downstream=services)
+    pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
+    pages += [*file_routes(static, "/static"), offer_route(offer(settings.demo_password, settings.demo_logins))]
+    return Parts(
+        routes=[page_route(static / "index.html")],
+        raw=[*pages, *reference_routes(reference, events, urls)],
+        downstream=services,
+    )

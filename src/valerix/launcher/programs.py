@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from valerix.chassis.settings import inherited
-from valerix.launcher import health, postgres, topology, valkey
+from valerix.launcher import health, postgres, summary, topology, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.settings import GatewaySettings, bus_url
@@ -136,6 +136,9 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings["psp_secret"] = credentials.psp_secret
     if process.name == "psp":
         settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
+    if process.name == "console" and plan.demo:
+        settings["demo_password"] = credentials.demo_password
+        settings["demo_logins"] = ",".join(f"{login.email}={login.about}" for login in summary.DEMO_LOGINS)
     return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
 
 

@@ -1,5 +1,7 @@
 """What a reader needs after `up`: addresses, logins, and a first order to paste."""
 
+from typing import NamedTuple
+
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS
@@ -8,6 +10,19 @@ CUSTOMER, CUSTOMER_NUMBER = "ada@demo.valerix.example", "CUST-001"
 OPERATOR = "operator@demo.valerix.example"
 DEMO_ADMINISTRATOR = "admin@demo.valerix.example"
 ADMINISTRATOR = "admin@valerix.example"
+
+
+class DemoLogin(NamedTuple):
+    email: str
+    about: str
+
+
+DEMO_LOGINS = (
+    DemoLogin(CUSTOMER, f"Customer {CUSTOMER_NUMBER}"),
+    DemoLogin(OPERATOR, "Operator"),
+    DemoLogin(DEMO_ADMINISTRATOR, "Administrator"),
+)
+"""What the console's login page offers with one click."""
 
 
 def gateway_url(state: StackState) -> str:
@@ -28,6 +43,7 @@ def summary(state: StackState) -> list[str]:
         *state.notices,
         "",
         ready,
+        f"  console    {url}",
         f"  API        {url}/api/v1",
         f"  reference  {url}/docs",
         f"  gateway    {metrics}/dashboard/  {metrics}/metrics",

@@ -112,7 +112,7 @@ PROCESSES: tuple[Process, ...] = (
         8006,
         "valerix.console.app",
         peers=("users", "inventory", "payments", "orders"),
-        paths=("/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
+        paths=("/", "/console", "/console/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
     ),
     Process(GATEWAY, 8080, health="/health", replicable=False),
 )

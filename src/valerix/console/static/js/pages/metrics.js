@@ -1,0 +1,3 @@
+import { html } from "../lib.js";
+import { PageHead, Skeleton } from "../ui.js";
+export default function Page() { return html`<${PageHead} title="metrics" /><${Skeleton} />`; }

@@ -1,0 +1,46 @@
+// Data of a page: loaded, kept while it is refreshed, refreshed when events say so.
+import { useEffect, useRef, useState } from "./lib.js";
+import { resync } from "./live.js";
+
+const RETRY_OFFLINE_SECONDS = 3;
+
+/**
+ * What `load(signal)` returns, loaded again whenever a value in `inputs` changes.
+ * {data, error, loading, refreshing, loadedAt, reload}; old data stays while `refreshing`, and when that fails.
+ * `every`: seconds after which it is refreshed by itself.
+ */
+export function useResource(load, inputs = [], { every = 0, keep = true } = {}) {
+  const [state, setState] = useState({ data: undefined, error: null, refreshing: true, loadedAt: 0 });
+  const [round, setRound] = useState(0);
+  const latest = useRef(load);
+  const first = useRef(true);
+  latest.current = load;
+  useEffect(() => {
+    const going = new AbortController();
+    let again = 0;
+    const later = (seconds) => { again = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
+    setState((old) => ({ ...old, data: keep || first.current ? old.data : undefined, refreshing: true }));
+    first.current = false;
+    latest.current(going.signal).then(
+      (data) => {
+        setState({ data, error: null, refreshing: false, loadedAt: Date.now() });
+        if (every) later(every);
+      },
+      (error) => {
+        if (going.signal.aborted) return;
+        setState((old) => ({ ...old, error, refreshing: false }));
+        if (error.offline) later(RETRY_OFFLINE_SECONDS); else if (every) later(every);
+      },
+    );
+    return () => { going.abort(); clearTimeout(again); };
+  }, [...inputs, round, resync.value]);
+  const reload = useRef(() => setRound((n) => n + 1)).current;
+  return { ...state, loading: state.data === undefined && !state.error, reload };
+}
+
+/** `value`, once it has stopped changing for `ms`: for what is typed. */
+export function useSettled(value, ms = 250) {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => { const timer = setTimeout(() => setSettled(value), ms); return () => clearTimeout(timer); }, [value, ms]);
+  return settled;
+}
