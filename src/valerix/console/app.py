@@ -21,6 +21,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     payments_url: tuple[str, ...]
     users_url: tuple[str, ...]
     reference_ttl_seconds: float = 5.0
+    call_retries: int = 0
+    """A service that is away is left out of the reference until it is back."""
 
 
 def create(settings: Settings) -> Service:
@@ -36,7 +38,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         "payments": settings.payments_url,
         "users": settings.users_url,
     }
-    services = [await resources.enter_async_context(HttpClient.open(*each)) for each in urls.items()]
+    clients = [HttpClient.open(name, addresses, settings.calls()) for name, addresses in urls.items()]
+    services = [await resources.enter_async_context(client) for client in clients]
     tellers = [service for service in services if service.dependency in SOURCES]
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
