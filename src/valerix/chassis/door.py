@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from litestar.types import Receive, Send
 from prometheus_client import Counter, Histogram
 
 from valerix.chassis import telemetry, validation
+from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.database import CommitOutcomeUnknown
 from valerix.chassis.http_client import CallFailed, NotSent
 from valerix.chassis.problems import (
@@ -42,6 +44,9 @@ request_seconds = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 LOG_DELAY_SECONDS = 0.02
+CONNECTION = "connection"
+"""Where the server puts the transport of a request's connection, in the request's state."""
+DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
 QUIET = frozenset({"/health", "/ready", "/metrics"})
 NO_NUL = "Text may not contain the character U+0000"
@@ -81,6 +86,17 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 
+    async def drop(self, scope: Any, receive: Receive) -> None:
+        """Cut the connection without a word; returns once the server has noticed."""
+        connection = scope.get("state", {}).get(CONNECTION)
+        if connection is None:
+            return
+        connection.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCONNECT_SECONDS):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+
     async def respond_problem(self, error: Exception) -> None:
         """Answer with a problem document, unless an answer has begun already."""
         problem = to_problem(error)
@@ -99,6 +115,8 @@ def problem_response(problem: Problem) -> RawResponse:
 
 def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Litestar's exception handler for everything."""
+    if isinstance(error, ReplyDropped):
+        raise error
     problem = _invalid_input(request, error) if isinstance(error, ValidationException) else to_problem(error)
     document = problem.document(telemetry.trace_id.get())
     return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)

@@ -18,6 +18,11 @@ from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, telemetry
 from valerix.chassis.auth import KeyRing, Principal, Verifier, require
+from valerix.chassis.chaos.injector import Injector
+from valerix.chassis.chaos.points import ReplyDropped
+from valerix.chassis.chaos.routes import chaos_routes
+from valerix.chassis.chaos.store import MemoryStore
+from valerix.chassis.chaos.use_cases import Chaos, open_chaos
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.problems import Problem, Unavailable
@@ -48,6 +53,8 @@ class Parts:
     downstream: Sequence[HttpClient] = ()
     jobs: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until shutdown; one that fails is logged and started again."""
+    spared: Sequence[str] = ()
+    """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
@@ -68,6 +75,7 @@ class Service:
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
         self._verifier = Verifier(KeyRing(settings.keys_file), name)
+        self._injector = Injector(MemoryStore(name, name), ())
         self._in_flight = 0
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
@@ -94,17 +102,26 @@ class Service:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         exchange = door.Exchange(send, trace)
+        armed = self._injector.armed
         self._in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
             if self._in_flight > self.settings.max_in_flight and scope["path"] not in UNSHED:
                 raise Unavailable("Too many requests are being worked on")  # noqa: TRY301 - answered like any problem
+            if armed:
+                await self._injector.before_work(scope["path"])
             door.refuse_nul(scope)
             if route is not None:
-                await exchange.respond(await self._handle_raw(route, scope, headers, receive))
+                response = await self._handle_raw(route, scope, headers, receive)
+                if armed:
+                    await self._injector.before_reply(scope["method"], scope["path"], response.status)
+                await exchange.respond(response)
             else:
-                receive = await door.with_body(scope, headers, receive, self.settings.max_body_bytes)
-                await self._litestar(scope, receive, exchange.send)
+                replayed = await door.with_body(scope, headers, receive, self.settings.max_body_bytes)
+                app = self._injector.around(self._litestar) if armed else self._litestar
+                await app(scope, replayed, exchange.send)
+        except ReplyDropped:
+            await exchange.drop(scope, receive)
         except Exception as error:
             await exchange.respond_problem(error)
         finally:
@@ -146,15 +163,30 @@ class Service:
 
     async def _start(self) -> None:
         parts = await self._compose(self._resources)
+        chaos, jobs = await self._open_chaos(parts)
         self._raw = {(route.method, route.path): route for route in parts.raw}
-        self._litestar = self._build(parts)
-        for job in parts.jobs:
+        self._litestar = self._build(parts, chaos)
+        for job in (*parts.jobs, *jobs):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
-    def _build(self, parts: Parts) -> Litestar:
+    async def _open_chaos(self, parts: Parts) -> tuple[Chaos | None, Sequence[Callable[[], Awaitable[None]]]]:
+        if self.settings.chaos != "enabled":
+            return None, ()
+        instance, dependencies = self.settings.instance or self.name, [client.dependency for client in parts.downstream]
+        opened = await open_chaos(
+            self.name, instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
+        )
+        self._injector = opened.injector
+        return opened.chaos, (opened.job,)
+
+    def _build(self, parts: Parts, chaos: Chaos | None) -> Litestar:
         documents = [route.document for route in parts.raw if route.document is not None]
-        handlers = [*parts.routes, *documents, *health_routes(self, parts.essentials, parts.reported, parts.downstream)]
+        handlers = [
+            *(*parts.routes, *documents),
+            *chaos_routes(chaos),
+            *health_routes(self, parts.essentials, parts.reported, parts.downstream),
+        ]
         for handler in handlers:
             if "access" not in handler.opt:
                 raise TypeError(f"{handler} declares no access=")

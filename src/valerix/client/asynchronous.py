@@ -19,7 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Runner:
+class Runner:
     """Runs flows in the calling task."""
 
     def __init__(self, session: Session, url: str, http: Client) -> None:
@@ -63,7 +63,7 @@ class _Runner:
 class _Group:
     """The calls of one resource."""
 
-    def __init__(self, calls: Any, runner: _Runner) -> None:
+    def __init__(self, calls: Any, runner: Runner) -> None:
         self._calls = calls
         self._runner = runner
 
@@ -165,7 +165,7 @@ class AsyncValerix:
         session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
         self._session = session
         self._http = transport.configured(ClientBuilder(), url, timeout_seconds).build()
-        self._runner = runner = _Runner(session, url, self._http)
+        self._runner = runner = Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)
         self.products = Products(calls.Products(session), runner)

@@ -25,6 +25,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     demo_password: str = ""
     demo_logins: tuple[str, ...] = ()
     """`e-mail=what it is` of the accounts that everybody may enter: demo stacks only."""
+    call_retries: int = 0
+    """A service that is away is left out of the reference until it is back."""
 
 
 def create(settings: Settings) -> Service:
@@ -40,7 +42,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         "payments": settings.payments_url,
         "users": settings.users_url,
     }
-    services = [await resources.enter_async_context(HttpClient.open(*each)) for each in urls.items()]
+    clients = [HttpClient.open(name, addresses, settings.calls()) for name, addresses in urls.items()]
+    services = [await resources.enter_async_context(client) for client in clients]
     tellers = [service for service in services if service.dependency in SOURCES]
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)

@@ -13,7 +13,7 @@ from valerix.chassis.single_flight import SingleFlight
 from valerix.contracts.payment_methods import METHODS
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment
-from valerix.payments.provider import Charge, Provider, Rejected, until_definite
+from valerix.payments.provider import Charge, Provider, Rejected
 from valerix.payments.repository import Event
 from valerix.payments.schemas import view
 
@@ -65,7 +65,7 @@ class Processor:
             return known or await self._provider.charge(payment)
 
         try:
-            charge = await until_definite(ask, payment.provider_reference)
+            charge = await self._provider.until_definite(ask, payment.provider_reference)
         except Rejected:
             return await self._conclude(payment, "declined", domain.PROVIDER_REJECTED)
         return payment if charge is None else await self.settle(payment, charge)

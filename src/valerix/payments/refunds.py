@@ -13,7 +13,7 @@ from valerix.contracts.ids import new_id
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import event
-from valerix.payments.provider import Provider, Rejected, until_definite
+from valerix.payments.provider import Provider, Rejected
 
 log = structlog.get_logger()
 MAX_UNDER_WAY = 1024
@@ -105,7 +105,7 @@ class Refunds:
             return True
 
         try:
-            answered = await until_definite(ask, refund.provider_reference)
+            answered = await self._provider.until_definite(ask, refund.provider_reference)
         except Rejected as rejection:
             return await self._end(refund, str(rejection))
         return refund if answered is None else await self._end(refund, None)

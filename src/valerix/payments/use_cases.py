@@ -25,7 +25,7 @@ from valerix.contracts.ids import new_id
 from valerix.payments import domain, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
-from valerix.payments.provider import Provider, until_definite
+from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 
 ANSWER_MARGIN_SECONDS = 0.2
@@ -126,7 +126,7 @@ class PaymentsUseCases:
     async def _cancel(self, payment: Payment, reason: str) -> Payment:
         """Only the provider can say that no charge is on its way any more: it refuses the reference from now on."""
         reference = payment.provider_reference
-        charge = await until_definite(lambda: self._provider.cancel(reference), reference)
+        charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
         return payment if charge is None else await self._processor.settle(payment, charge, reason)
 
     # --- in the background
