@@ -68,9 +68,10 @@ async function read(answer) {
   try { return text ? JSON.parse(text) : {}; } catch { return {}; }
 }
 
-/** "?a=1&b=2" from an object; empty values are left out. */
+/** "?a=1&b=2" from an object; empty values are left out, a list is repeated. */
 export function query(params = {}) {
-  const kept = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const pairs = Object.entries(params).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
+  const kept = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 }
 
