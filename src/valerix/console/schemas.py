@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from valerix.contracts.payment_methods import METHODS
+
 
 class DemoAccount(msgspec.Struct, frozen=True, rename="camel"):
     email: str
@@ -19,6 +21,8 @@ class Offer(msgspec.Struct, frozen=True, rename="camel"):
     """What this installation has to show, for whoever opens the page."""
 
     demo: Demo | None
+    payment_methods: dict[str, str]
+    """Name and label."""
     logs: bool = False
     chaos: bool = False
 
@@ -26,4 +30,4 @@ class Offer(msgspec.Struct, frozen=True, rename="camel"):
 def offer(demo_password: str, demo_logins: Sequence[str]) -> Offer:
     """`demo_logins`: `e-mail=what it is`."""
     accounts = [DemoAccount(email, about) for email, _, about in (login.partition("=") for login in demo_logins)]
-    return Offer(Demo(demo_password, accounts) if demo_password else None)
+    return Offer(Demo(demo_password, accounts) if demo_password else None, METHODS)

@@ -1,9 +1,10 @@
 // Header, navigation, banner, and the page inside.
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./lib.js";
-import { report } from "./live.js";
+import { report, useLive } from "./live.js";
 import { find, navigation } from "./pages.js";
 import { Link, href, navigate, path } from "./router.js";
-import { failed, isStaff, role, switchTheme, theme, title, user } from "./store.js";
+import { newsOf } from "./placing.js";
+import { failed, isStaff, role, switchTheme, theme, title, toast, user } from "./store.js";
 import { signOut } from "./session.js";
 import { countdown, duration } from "./format.js";
 import { Button, Connection, Empty, Failure, Forbidden, Skeleton, Toasts, secondsUntil } from "./ui.js";
@@ -12,6 +13,8 @@ import { Icon } from "./icons.js";
 export function Frame() {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [path.value]);
+  // Customers hear of their orders wherever they are; staff would be drowned.
+  useLive(["order."], (event) => { const news = isStaff.value ? null : newsOf(event); if (news) toast(news.tone, news.title, news); });
   const slow = isStaff.value && report.value?.orders.slow;
   return html`<div class=${`frame ${slow ? "is-slow" : ""} ${open ? "nav-open" : ""}`}>
     <a class="skip" href="#main">Skip to the page</a>

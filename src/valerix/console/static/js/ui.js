@@ -36,8 +36,8 @@ export function Button({ kind = "", busy = false, icon, small, type = "button", 
 }
 
 /** A labelled control with hint and error: <Field label="Quantity" error=…>${(props) => html`<input ...${props} />`}<//> */
-export function Field({ label, hint, error, children, class: name = "" }) {
-  const id = useId();
+export function Field({ label, hint, error, children, id: given, class: name = "" }) {
+  const made = useId(), id = given ?? made;
   const described = [hint && `${id}h`, error && `${id}e`].filter(Boolean).join(" ") || undefined;
   return html`<div class=${`field ${name}`}><label for=${id}>${label}</label>
     ${children({ id, "aria-describedby": described, "aria-invalid": error ? "true" : undefined })}
