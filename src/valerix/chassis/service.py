@@ -16,11 +16,11 @@ from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
-from valerix.chassis import door, openapi, resilience, telemetry
-from valerix.chassis.auth import KeyRing, Principal, Verifier, require
+from valerix.chassis import door, openapi, resilience, route_table, telemetry
+from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, Verifier, require
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.problems import Problem, Unavailable
+from valerix.chassis.problems import NotFound, Problem, Unavailable
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.settings import ServiceSettings
@@ -146,8 +146,11 @@ class Service:
 
     async def _start(self) -> None:
         parts = await self._compose(self._resources)
-        self._raw = {(route.method, route.path): route for route in parts.raw}
-        self._litestar = self._build(parts)
+        table: list[route_table.RouteEntry] = []
+        raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
+        self._raw = {(route.method, route.path): route for route in raw}
+        self._litestar = app = self._build(parts)
+        table += route_table.route_table(app, raw)
         for job in parts.jobs:
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
@@ -175,7 +178,9 @@ class Service:
 
     def _guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter."""
-        access: frozenset[str] = handler.opt.get("access", frozenset())
+        if "access" not in handler.opt:  # one of Litestar's own
+            raise NotFound("Not found")
+        access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
         connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
         if handler.parsed_data_field is not None:
