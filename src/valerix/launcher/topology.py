@@ -58,7 +58,7 @@ PROCESSES: tuple[Process, ...] = (
         database="users",
         issuer="users",
         resources=("users", "customers"),
-        paths=("/.well-known/jwks.json", "/actuator/prometheus"),
+        paths=("/.well-known/jwks.json",),
     ),
     Process(
         "inventory",
