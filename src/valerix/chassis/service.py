@@ -17,12 +17,14 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, route_table, telemetry
-from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, Verifier, require
+from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
+from valerix.chassis.origin import Origin, origin_of
 from valerix.chassis.problems import NotFound, Problem, Unavailable
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.revocations import Revocations, fetch_from
 from valerix.chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -48,6 +50,8 @@ class Parts:
     downstream: Sequence[HttpClient] = ()
     jobs: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until shutdown; one that fails is logged and started again."""
+    revocations: Revocations | None = None
+    """Of the service that keeps the sessions; the others ask it."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
@@ -67,7 +71,8 @@ class Service:
         self.settings: ServiceSettings = settings
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
-        self._verifier = Verifier(KeyRing(settings.keys_file), name)
+        self._keys = KeyRing(settings.keys_file)
+        self._verifier: Verifier
         self._in_flight = 0
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
@@ -116,14 +121,14 @@ class Service:
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
-        principal = self._authorize(headers.get(b"authorization"), route.access)
+        principal = self._authorize(headers, route.method, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
         return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
 
-    def _authorize(self, authorization: bytes | None, access: frozenset[str]) -> Principal | None:
+    def _authorize(self, headers: Mapping[bytes, bytes], method: str, access: frozenset[str]) -> Principal | None:
         if not access:
             return None
-        principal = self._verifier.verify(authorization.decode("latin-1") if authorization else None)
+        principal = self._verifier.authenticate(headers, method)
         require(principal, access)
         return principal
 
@@ -146,14 +151,23 @@ class Service:
 
     async def _start(self) -> None:
         parts = await self._compose(self._resources)
+        revocations = parts.revocations or await self._ask_for_revocations()
+        self._verifier = Verifier(self._keys, self.name, revocations)
         table: list[route_table.RouteEntry] = []
         raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
         self._raw = {(route.method, route.path): route for route in raw}
         self._litestar = app = self._build(parts)
         table += route_table.route_table(app, raw)
-        for job in parts.jobs:
+        for job in (*parts.jobs, revocations.follow):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
+
+    async def _ask_for_revocations(self) -> Revocations:
+        if not self.settings.users_url or self.settings.signing_key_file is None:
+            return Revocations()
+        tokens = TokenIssuer(self.settings.signing_key_file)
+        client = HttpClient.open("users", self.settings.users_url, tokens=tokens)
+        return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
     def _build(self, parts: Parts) -> Litestar:
         documents = [route.document for route in parts.raw if route.document is not None]
@@ -168,6 +182,8 @@ class Service:
             dependencies={
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(_request_deadline, sync_to_thread=False),
+                "origin": Provide(self._origin, sync_to_thread=False),
+                "verifier": _provide(self._verifier),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._guard],
@@ -176,13 +192,16 @@ class Service:
             openapi_config=openapi.config(self.name),
         )
 
+    def _origin(self, request: Request[Any, Any, Any]) -> Origin:
+        return origin_of(request.scope, dict(request.scope["headers"]), self.settings.proxies)
+
     def _guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter."""
         if "access" not in handler.opt:  # one of Litestar's own
             raise NotFound("Not found")
         access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
-        connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
+        connection.scope["principal"] = self._authorize(headers, connection.scope.get("method", "GET"), access)
         if handler.parsed_data_field is not None:
             door.check_body(connection.scope, handler.parsed_data_field.annotation)
 
