@@ -67,14 +67,15 @@ class Stack:
     @asynccontextmanager
     async def api(self, email: str | None = ADA) -> AsyncIterator[Api]:
         """The gateway, signed in as `email`."""
-        async with Api.open(self.url) as guest:
-            token = None if email is None else await self._sign_in(guest, email)
+        token = None if email is None else await self.token(email)
         async with Api.open(self.url, token) as api:
             yield api
 
-    async def _sign_in(self, guest: Api, email: str) -> str:
+    async def token(self, email: str) -> str:
+        """An access token."""
         body = {"email": email, "password": self.secret("demo")}
-        answer = await guest.post("/api/v1/users/login", body)
+        async with Api.open(self.url) as guest:
+            answer = await guest.post("/api/v1/users/login", body)
         assert answer.status == 200, answer.body
         token: str = answer.json["accessToken"]
         return token

@@ -35,7 +35,8 @@ def service(users_url: str, identities: Identities) -> Iterator[Process]:
 @pytest.fixture
 async def empty(users_url: str) -> str:
     connection = await asyncpg.connect(users_url)
-    await connection.execute("TRUNCATE users, user_events; ALTER SEQUENCE customer_numbers RESTART")
+    await connection.execute("TRUNCATE users, user_events, sessions, refresh_tokens")
+    await connection.execute("ALTER SEQUENCE customer_numbers RESTART")
     await connection.close()
     return users_url
 

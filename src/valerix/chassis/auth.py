@@ -3,11 +3,15 @@
 One algorithm is pinned; `jku`, `x5u` and `jwk` headers are never looked at (RFC 8725). A key speaks for one issuer:
 its `kid` is `<issuer>:<random>`. The people's issuer may grant people's roles, every other issuer only its own
 `service` role, so a stolen service key cannot become an administrator.
+
+Programs send the token as a bearer; browsers hold it in a cookie no script can read. A browser adds cookies to requests
+it was tricked into as well, so whoever changes something by cookie repeats the token's `csrf` claim in X-CSRF-Token.
 """
 
+import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +29,19 @@ TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068 media type, not a password
 MAX_TTL_SECONDS: Final = 600
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
+ACCESS_COOKIE: Final = "valerix_access"
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
+
+
+class CsrfTokenMissing(Forbidden):
+    """Cookie given, but nothing that only a page of ours could know."""
+
+    code, title = "csrf_token_missing", "The request may not come from our page"
+
+    def __init__(self) -> None:
+        super().__init__(f"Repeat the value of the cookie valerix_csrf in the header {CSRF_HEADER}")
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -35,6 +52,10 @@ class Principal(msgspec.Struct, frozen=True):
     owner_id: str | None
     expires_at: float
     """Unix seconds."""
+    session_id: str | None = None
+    """None for services."""
+    csrf: str | None = None
+    """Only of sessions that live in a browser's cookies."""
 
 
 def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,7 +76,17 @@ class TokenIssuer:
         self._key = jwt.PyJWK(jwk, algorithm=ALGORITHM).key
         self._for_services: dict[str, tuple[str, float]] = {}
 
-    def issue(self, *, subject: str, role: str, audience: str, ttl_seconds: int, owner_id: str | None = None) -> str:
+    def issue(
+        self,
+        *,
+        subject: str,
+        role: str,
+        audience: str,
+        ttl_seconds: int,
+        owner_id: str | None = None,
+        session_id: str | None = None,
+        csrf: str | None = None,
+    ) -> str:
         """A signed token that is valid from now for `ttl_seconds` (at most 600)."""
         now = int(time.time())
         claims: dict[str, Any] = {
@@ -67,8 +98,8 @@ class TokenIssuer:
             "exp": now + min(ttl_seconds, MAX_TTL_SECONDS),
             "jti": secrets.token_hex(16),
         }
-        if owner_id is not None:
-            claims["own"] = owner_id
+        optional = {"own": owner_id, "sid": session_id, "csrf": csrf}
+        claims |= {name: value for name, value in optional.items() if value is not None}
         headers = {"kid": self.kid, "typ": TOKEN_TYPE}
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
 
@@ -108,25 +139,59 @@ class KeyRing:
 
 
 class Verifier:
-    """Turns a bearer token into a Principal; a token seen before costs one dictionary look-up."""
+    """Turns a token into a Principal; a token seen before costs one dictionary look-up.
 
-    def __init__(self, keys: KeyRing, service: str, now: Callable[[], float] = time.time) -> None:
+    `revoked`: ids of sessions whose tokens are refused although they have not expired.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        service: str,
+        revoked: Container[str | None] = frozenset(),
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._keys = keys
         self._audiences = {PUBLIC_AUDIENCE, f"valerix:{service}"}
+        self._revoked = revoked
         self._now = now
         self._seen: dict[str, Principal] = {}
 
+    def authenticate(self, headers: Mapping[bytes, bytes], method: str) -> Principal:
+        """The caller by bearer token, else by cookie. Raises Unauthenticated, CsrfTokenMissing."""
+        authorization = headers.get(b"authorization")
+        if authorization is not None or b"cookie" not in headers:
+            return self.verify((authorization or b"").decode("latin-1"))
+        principal = self.verify_cookie(headers[b"cookie"].decode("latin-1"))
+        if method not in SAFE_METHODS:
+            check_csrf(principal.csrf, headers.get(CSRF_HEADER.lower().encode(), b"").decode("latin-1"))
+        return principal
+
     def verify(self, authorization: str | None) -> Principal:
         """Raises Unauthenticated with one answer for every fault; the reason is nobody's business outside."""
-        if not authorization:
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
             raise Unauthenticated("Send an access token: Authorization: Bearer …")
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or len(token) > MAX_TOKEN_LENGTH:
-            raise Unauthenticated("Send an access token: Authorization: Bearer …")
+        return self._verify(token)
+
+    def verify_cookie(self, header: str) -> Principal:
+        """The same of a `Cookie` header; what a browser may do with it is the caller's to decide."""
+        token = read_cookie(header, ACCESS_COOKIE)
+        if token is None:
+            raise Unauthenticated("Sign in first, or send an access token: Authorization: Bearer …")
+        return self._verify(token)
+
+    def still_holds(self, principal: Principal) -> bool:
+        """Whether what was verified some time ago would be again: for connections that last."""
+        return principal.expires_at > self._now() and principal.session_id not in self._revoked
+
+    def _verify(self, token: str) -> Principal:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise Unauthenticated(INVALID)
         principal = self._seen.get(token) or self._remember(token)
-        if principal.expires_at <= self._now():
+        if not self.still_holds(principal):
             self._seen.pop(token, None)
-            raise Unauthenticated("The access token is not valid or has expired; sign in again")
+            raise Unauthenticated(INVALID)
         return principal
 
     def _remember(self, token: str) -> Principal:
@@ -153,11 +218,33 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
             )
         except jwt.InvalidTokenError:
-            raise Unauthenticated("The access token is not valid or has expired; sign in again") from None
+            raise Unauthenticated(INVALID) from None
         role = claims.get("role")
         if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
-            raise Unauthenticated("The access token is not valid or has expired; sign in again")
-        return Principal(claims["sub"], role, claims.get("own"), float(claims["exp"]))
+            raise Unauthenticated(INVALID)
+        return Principal(
+            subject=claims["sub"],
+            role=role,
+            owner_id=claims.get("own"),
+            expires_at=float(claims["exp"]),
+            session_id=claims.get("sid"),
+            csrf=claims.get("csrf"),
+        )
+
+
+def read_cookie(header: str, name: str) -> str | None:
+    """The value of one cookie of a `Cookie` header."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return None
+
+
+def check_csrf(expected: str | None, sent: str | None) -> None:
+    """Raises CsrfTokenMissing unless the header `sent` is `expected`; a session of no browser has nothing to expect."""
+    if not expected or not sent or not hmac.compare_digest(expected.encode(), sent.encode()):
+        raise CsrfTokenMissing
 
 
 def require(principal: Principal, roles: Iterable[str]) -> None:

@@ -34,6 +34,7 @@ from valerix.chassis.problems import (
 )
 from valerix.chassis.raw import RawResponse
 from valerix.chassis.resilience import DeadlineExceeded
+from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
 requests_total = Counter("http_requests_total", "HTTP requests answered", ["method", "endpoint", "status"])
@@ -48,7 +49,8 @@ CONNECTION = "connection"
 """Where the server puts the transport of a request's connection, in the request's state."""
 DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
-QUIET = frozenset({"/health", "/ready", "/metrics"})
+QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
+"""Asked every second; a line each would drown the others."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}

@@ -16,8 +16,8 @@ from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
-from valerix.chassis import door, openapi, resilience, telemetry
-from valerix.chassis.auth import KeyRing, Principal, Verifier, require
+from valerix.chassis import door, openapi, resilience, route_table, telemetry
+from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.chaos.routes import chaos_routes
@@ -25,9 +25,11 @@ from valerix.chassis.chaos.store import MemoryStore
 from valerix.chassis.chaos.use_cases import Chaos, open_chaos
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.problems import Problem, Unavailable
+from valerix.chassis.origin import Origin, origin_of
+from valerix.chassis.problems import NotFound, Problem, Unavailable
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.revocations import Revocations, fetch_from
 from valerix.chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -55,6 +57,8 @@ class Parts:
     """Run until shutdown; one that fails is logged and started again."""
     spared: Sequence[str] = ()
     """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
+    revocations: Revocations | None = None
+    """Of the service that keeps the sessions; the others ask it."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
@@ -74,8 +78,9 @@ class Service:
         self.settings: ServiceSettings = settings
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
-        self._verifier = Verifier(KeyRing(settings.keys_file), name)
         self._injector = Injector(MemoryStore(name, name), ())
+        self._keys = KeyRing(settings.keys_file)
+        self._verifier: Verifier
         self._in_flight = 0
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
@@ -133,14 +138,14 @@ class Service:
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
-        principal = self._authorize(headers.get(b"authorization"), route.access)
+        principal = self._authorize(headers, route.method, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
         return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
 
-    def _authorize(self, authorization: bytes | None, access: frozenset[str]) -> Principal | None:
+    def _authorize(self, headers: Mapping[bytes, bytes], method: str, access: frozenset[str]) -> Principal | None:
         if not access:
             return None
-        principal = self._verifier.verify(authorization.decode("latin-1") if authorization else None)
+        principal = self._verifier.authenticate(headers, method)
         require(principal, access)
         return principal
 
@@ -162,11 +167,17 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
+        asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
         parts = await self._compose(self._resources)
         chaos, jobs = await self._open_chaos(parts)
-        self._raw = {(route.method, route.path): route for route in parts.raw}
-        self._litestar = self._build(parts, chaos)
-        for job in (*parts.jobs, *jobs):
+        revocations = parts.revocations or asked
+        self._verifier = Verifier(self._keys, self.name, revocations)
+        table: list[route_table.RouteEntry] = []
+        raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
+        self._raw = {(route.method, route.path): route for route in raw}
+        self._litestar = app = self._build(parts, chaos)
+        table += route_table.route_table(app, raw)
+        for job in (*parts.jobs, *jobs, revocations.follow):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
@@ -179,6 +190,13 @@ class Service:
         )
         self._injector = opened.injector
         return opened.chaos, (opened.job,)
+
+    async def _ask_for_revocations(self) -> Revocations:
+        if not self.settings.users_url or self.settings.signing_key_file is None:
+            return Revocations()
+        tokens = TokenIssuer(self.settings.signing_key_file)
+        client = HttpClient.open("users", self.settings.users_url, self.settings.calls(), tokens=tokens)
+        return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
     def _build(self, parts: Parts, chaos: Chaos | None) -> Litestar:
         documents = [route.document for route in parts.raw if route.document is not None]
@@ -197,6 +215,8 @@ class Service:
             dependencies={
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(_request_deadline, sync_to_thread=False),
+                "origin": Provide(self._origin, sync_to_thread=False),
+                "verifier": _provide(self._verifier),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._guard],
@@ -205,11 +225,16 @@ class Service:
             openapi_config=openapi.config(self.name),
         )
 
+    def _origin(self, request: Request[Any, Any, Any]) -> Origin:
+        return origin_of(request.scope, dict(request.scope["headers"]), self.settings.proxies)
+
     def _guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter."""
-        access: frozenset[str] = handler.opt.get("access", frozenset())
+        if "access" not in handler.opt:  # one of Litestar's own
+            raise NotFound("Not found")
+        access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
-        connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
+        connection.scope["principal"] = self._authorize(headers, connection.scope.get("method", "GET"), access)
         if handler.parsed_data_field is not None:
             door.check_body(connection.scope, handler.parsed_data_field.annotation)
 

@@ -28,6 +28,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """JWKS with the public keys of the token issuers this service trusts."""
     signing_key_file: Path | None = None
     """Private JWK this service signs its own tokens with."""
+    users_url: tuple[str, ...] = ()
+    """Who keeps the sessions: each replica's base URL. Without it (or a signing key) revoked tokens are not known."""
+    proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks of the gateway: connections from there say in X-Forwarded-* for whom they come."""
     database_url: str = ""
     database_lanes: int = 4
     valkey_url: str = ""

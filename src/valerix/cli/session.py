@@ -50,6 +50,7 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
             email=installation.email,
             password=installation.password,
             token=installation.token,
+            ca_file=installation.ca_file,
             patience_seconds=PATIENCE_SECONDS,
         ) as valerix:
             yield valerix
@@ -89,7 +90,8 @@ def _running_stack(data_dir: Path) -> Installation:
             f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir)}`"
         )
     email, password = _staff_login(state)
-    return Installation(gateway_url(state), data_dir, email, password)
+    ca_file = Path(state.ca_file) if state.ca_file else None
+    return Installation(gateway_url(state), data_dir, email, password, ca_file=ca_file)
 
 
 def _staff_login(state: StackState) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from pyreqwest.client import Client, ClientBuilder
@@ -158,13 +159,14 @@ class AsyncValerix:
         email: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         url = transport.base_url(url)
         session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
         self._session = session
-        self._http = transport.configured(ClientBuilder(), url, timeout_seconds).build()
+        self._http = transport.configured(ClientBuilder(), url, timeout_seconds, ca_file).build()
         self._runner = runner = Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)

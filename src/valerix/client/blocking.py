@@ -4,6 +4,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
@@ -151,6 +152,7 @@ class Valerix:
     `url`: of the gateway, e.g. `http://127.0.0.1:8080`. Either `email` and `password` (signs in when needed, and
     again when the token has run out) or a `token`; without both only public calls work. Every attempt takes at most
     `timeout_seconds`; what may safely be sent again is, for at most `patience_seconds` (see `client.session`).
+    `ca_file`: PEM certificates to trust besides those this machine trusts anyway.
     """
 
     def __init__(
@@ -160,13 +162,14 @@ class Valerix:
         email: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         url = transport.base_url(url)
         session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
         self._session = session
-        self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds).build()
+        self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds, ca_file).build()
         self._runner = runner = _Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)

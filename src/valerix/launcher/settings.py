@@ -20,6 +20,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """The demo accounts are known to everybody: other machines are let in by choice, with 0.0.0.0."""
     gateway_rate: int = 20_000
     """Requests per second and source address; also the burst. Above it: 429."""
+    gateway_in_flight: int = 4_000
+    """Requests and WebSockets open at once from one source address. Above it: 429."""
+    gateway_tls: bool = False
+    """HTTPS instead of HTTP on the gateway's port."""
+    gateway_certificate: Path | None = None
+    """PEM, leaf first; with `gateway_key`. Without them a certificate for this machine is made."""
+    gateway_key: Path | None = None
 
 
 class BusSettings(msgspec.Struct, frozen=True):

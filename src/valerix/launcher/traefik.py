@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from valerix.launcher import topology
+from valerix.launcher.certificates import Certificate
 from valerix.launcher.health import http_get
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import Instance, Process
@@ -32,6 +33,15 @@ ACCESS_LOG_FIELDS = (
     "RouterName",
     "ServiceURL",
 )
+SPOKEN_FOR = (
+    "Valerix-Deadline-Ms",
+    "Valerix-On-Behalf-Of",
+    "Remote-User",
+    *(f"X-{name}" for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")),
+    *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
+)
+"""Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
+YEAR_SECONDS, HOUR_SECONDS = 365 * 24 * 3600, 3600
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
     for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
@@ -48,13 +58,15 @@ class Gateway:
     port: int
     metrics_port: int
     settings: GatewaySettings
+    certificate: Certificate | None = None
+    """With it: HTTPS."""
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
         """Write both configuration files and return how to start."""
         routes = self.folder / "dynamic"
         routes.mkdir(parents=True, exist_ok=True)
         _write(self.folder / "traefik.yml", self.static(routes))
-        _write(routes / "valerix.yml", dynamic(instances, self.settings.gateway_rate))
+        _write(routes / "valerix.yml", dynamic(instances, self.settings, self.certificate))
         return [str(binary()), f"--configFile={self.folder / 'traefik.yml'}"]
 
     def static(self, routes: Path) -> Document:
@@ -72,7 +84,9 @@ class Gateway:
                         "maxHeaderBytes": 32 * 1024,
                         "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
                         "aliasHeadersStrategy": "delete",
+                        **({"tls": {}} if self.certificate else {}),
                     },
+                    "http2": {"maxConcurrentStreams": 250},
                 },
                 "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             },
@@ -104,7 +118,7 @@ class Gateway:
         }
 
 
-def dynamic(instances: Iterable[Instance], rate: int) -> Document:
+def dynamic(instances: Iterable[Instance], settings: GatewaySettings, certificate: Certificate | None) -> Document:
     """Routes, balancing and limits; Traefik takes up a change of the file by itself."""
     servers: dict[str, list[str]] = {}
     for instance in instances:
@@ -113,7 +127,7 @@ def dynamic(instances: Iterable[Instance], rate: int) -> Document:
     return {
         "http": {
             "routers": {**_own_routers(), **{k: v for p in public for k, v in _routers(p).items()}},
-            "middlewares": _middlewares(rate),
+            "middlewares": _middlewares(settings, certificate),
             "services": {process.name: _balancer(process, servers[process.name]) for process in public},
             "serversTransports": {
                 "pooled": {
@@ -126,7 +140,16 @@ def dynamic(instances: Iterable[Instance], rate: int) -> Document:
                     },
                 }
             },
-        }
+        },
+        **({"tls": _tls(certificate)} if certificate else {}),
+    }
+
+
+def _tls(certificate: Certificate) -> Document:
+    files = {"certFile": str(certificate.chain_file), "keyFile": str(certificate.key_file)}
+    return {
+        "stores": {"default": {"defaultCertificate": files}},
+        "options": {"default": {"minVersion": "VersionTLS12"}},
     }
 
 
@@ -136,7 +159,7 @@ def _own_routers() -> Document:
             "rule": "Path(`/health`)",
             "entryPoints": ["web", "metrics"],
             "service": "ping@internal",
-            "middlewares": ["limit"],
+            "middlewares": ["limit", "secure"],
         },
         "dashboard": {
             "rule": "PathPrefix(`/api/`) || PathPrefix(`/dashboard/`)",
@@ -151,16 +174,19 @@ def _routers(process: Process) -> dict[str, Document]:
     canonical = [f"{API}/{resource}" for resource in process.resources]
     short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
     chains = {
-        process.name: ([_beneath(path) for path in canonical], ["limit", "secure", "strict"]),
-        f"{process.name}-short": ([_beneath(path) for path in short], ["limit", "canonical", "secure", "strict"]),
-        f"{process.name}-pages": ([_page(path) for path in process.paths], ["limit", "secure"]),
+        process.name: ([_beneath(path) for path in canonical], ["secure", "strict"]),
+        f"{process.name}-short": (
+            [_beneath(path) for path in short],
+            ["canonical", "secure", "strict"],
+        ),
+        f"{process.name}-pages": ([_page(path) for path in process.paths], ["secure"]),
     }
     return {
         name: {
             "rule": " || ".join(rules),
             "entryPoints": ["web"],
             "service": process.name,
-            "middlewares": [*middlewares, "compress", "retry"],
+            "middlewares": ["limit", "open", *middlewares, "compress", "retry"],
         }
         for name, (rules, middlewares) in chains.items()
         if rules
@@ -175,18 +201,28 @@ def _page(path: str) -> str:
     return f"PathPrefix(`{path}`)" if path.endswith("/") and path != "/" else f"Path(`{path}`)"
 
 
-def _middlewares(rate: int) -> Document:
+def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> Document:
+    rate = settings.gateway_rate
     return {
         "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s"}},
+        "open": {
+            "inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": {"ipStrategy": {"depth": 0}}}
+        },
         "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{API}/$1"}},
         "secure": {
             "headers": {
                 "frameDeny": True,
                 "contentTypeNosniff": True,
                 "referrerPolicy": "same-origin",
-                "customResponseHeaders": {"Server": "", "X-Powered-By": ""},
-                # Services speak to one another with these; from outside they would be somebody else's word.
-                "customRequestHeaders": {"Valerix-Deadline-Ms": "", "Valerix-On-Behalf-Of": ""},
+                "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+                "customResponseHeaders": {
+                    "Server": "",
+                    "X-Powered-By": "",
+                    "Cross-Origin-Opener-Policy": "same-origin",
+                    "Cross-Origin-Resource-Policy": "same-origin",
+                },
+                "customRequestHeaders": dict.fromkeys(SPOKEN_FOR, ""),
+                **_only_tls(certificate),
             }
         },
         "strict": {"headers": {"contentSecurityPolicy": "default-src 'none'; frame-ancestors 'none'"}},
@@ -194,6 +230,13 @@ def _middlewares(rate: int) -> Document:
         # Only connections that could not be made are tried again: nothing is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
     }
+
+
+def _only_tls(certificate: Certificate | None) -> Document:
+    """Browsers remember it for a host name whatever its port: with a certificate made here, not for long."""
+    if certificate is None:
+        return {}
+    return {"stsSeconds": HOUR_SECONDS if certificate.ca_file else YEAR_SECONDS}
 
 
 def _balancer(process: Process, urls: list[str]) -> Document:

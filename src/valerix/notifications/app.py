@@ -5,7 +5,6 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from valerix.chassis.auth import KeyRing, Verifier
 from valerix.chassis.bus.connect import open_bus
 from valerix.chassis.database import Database
 from valerix.chassis.dead_letters import dead_letter_routes
@@ -37,10 +36,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     wakeups = Wakeups(valkey, hub)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
-    gate = Gate(Verifier(KeyRing(settings.keys_file), "notifications"), settings.socket_origins)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
-        provides={"notifications": notifications, "hub": hub, "gate": gate},
+        provides={"notifications": notifications, "hub": hub, "gate": Gate(settings.socket_origins)},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[

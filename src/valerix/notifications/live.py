@@ -31,12 +31,14 @@ PATH: Final = "/ws"
 BEARER: Final = "valerix.bearer."
 """Browsers set no headers on a WebSocket: they offer this subprotocol, followed by the token."""
 CONNECTED: Final = f"{PREFIX}live.connected{VERSION}"
-POLICY_VIOLATION, TRY_AGAIN_LATER, TOKEN_EXPIRED = 1008, 1013, 4401
+POLICY_VIOLATION, TRY_AGAIN_LATER, SIGNED_OUT = 1008, 1013, 4401
 REASONS: Final = {
     POLICY_VIOLATION: "clients send nothing here",
     TRY_AGAIN_LATER: "come back with your last event id",
-    TOKEN_EXPIRED: "the access token has expired",
+    SIGNED_OUT: "the access token has expired or was revoked",
 }
+RECHECK_SECONDS: Final = 1.0
+"""How often an open connection is looked at again: its session may have ended."""
 SEND_SECONDS: Final = 10.0
 """How long a client may take to make room for one message."""
 CLOSE_SECONDS: Final = 2.0
@@ -55,11 +57,10 @@ class SocketNotAllowed(Forbidden):
 class Gate:
     """Decides who may connect."""
 
-    def __init__(self, verifier: Verifier, origins: Collection[str]) -> None:
-        self._verifier = verifier
+    def __init__(self, origins: Collection[str]) -> None:
         self._origins = origins
 
-    def check(self, socket: Socket) -> Principal:
+    def check(self, socket: Socket, verifier: Verifier) -> Principal:
         """The caller. Raises SocketNotAllowed, Unauthenticated, Forbidden.
 
         A page of another origin may not open sockets in its visitor's name, whatever it has got hold of.
@@ -67,41 +68,49 @@ class Gate:
         origin = socket.headers.get("origin")
         if origin is not None and origin not in self._origins and urlsplit(origin).netloc != socket.headers.get("host"):
             raise SocketNotAllowed("Pages of this origin may not connect")
-        principal = self._verifier.verify(_authorization(socket))
+        principal = _authenticate(socket, verifier)
         require(principal, ANYONE)
         return principal
 
 
 @websocket(PATH, access=PUBLIC)
-async def live(socket: Socket, hub: Hub, gate: Gate) -> None:
+async def live(socket: Socket, hub: Hub, gate: Gate, verifier: Verifier) -> None:
     """A customer sees their own events, the staff all."""
     telemetry.trace_id.set(telemetry.new_trace_id())
     try:
-        principal = gate.check(socket)
+        principal = gate.check(socket, verifier)
         last_event_id = _last_event_id(socket)
         with hub.admitted(principal.subject):
             after, complete = await hub.begin(last_event_id)
             await socket.accept(subprotocols=_chosen(socket))
-            await _serve(socket, hub, principal, after, complete)
+            await _serve(socket, hub, principal, after, complete, verifier)
     except (Problem, CommitOutcomeUnknown) as error:
         await _refuse(socket, error)
 
 
-async def _serve(socket: Socket, hub: Hub, principal: Principal, after: int, complete: bool) -> None:
-    """Until the client goes, misbehaves, does not keep up, or its token expires."""
+async def _serve(
+    socket: Socket, hub: Hub, principal: Principal, after: int, complete: bool, verifier: Verifier
+) -> None:
+    """Until the client goes, misbehaves, does not keep up, or is signed out."""
     owner = principal.owner_id or "" if principal.role == CUSTOMER else None
     work = {
         asyncio.create_task(_write(socket, hub, owner, after, complete)),
         asyncio.create_task(_read(socket)),
+        asyncio.create_task(_until_signed_out(principal, verifier)),
     }
-    seconds = principal.expires_at - datetime.now(UTC).timestamp()
-    done, _ = await asyncio.wait(work, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     for task in work - done:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
-    code = next((task.result() for task in done), TOKEN_EXPIRED)
+    code = next(task.result() for task in done)
     if code is not None:
         await _close(socket, code)
+
+
+async def _until_signed_out(principal: Principal, verifier: Verifier) -> int:
+    while verifier.still_holds(principal):  # noqa: ASYNC110 - time passes, and a list changes that knows nobody
+        await asyncio.sleep(RECHECK_SECONDS)
+    return SIGNED_OUT
 
 
 async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool) -> int | None:
@@ -154,10 +163,14 @@ def _connected(after: int, complete: bool) -> str:
     return msgspec.json.encode(shown).decode()
 
 
-def _authorization(socket: Socket) -> str | None:
+def _authenticate(socket: Socket, verifier: Verifier) -> Principal:
+    """By bearer token, else by cookie: with it came the Origin of a page of ours, so no CSRF token is asked for."""
     offered = (name for name in socket.scope["subprotocols"] if name.startswith(BEARER))
-    header: str | None = socket.headers.get("authorization")
-    return header or next((f"Bearer {name.removeprefix(BEARER)}" for name in offered), None)
+    bearer = socket.headers.get("authorization") or next(
+        (f"Bearer {name.removeprefix(BEARER)}" for name in offered), None
+    )
+    cookie = socket.headers.get("cookie")
+    return verifier.verify(bearer) if bearer or not cookie else verifier.verify_cookie(cookie)
 
 
 def _chosen(socket: Socket) -> str | None:

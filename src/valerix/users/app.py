@@ -1,22 +1,25 @@
 """Composition root of the users service."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.outbox import open_relay
+from valerix.chassis.revocations import Revocations
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
 from valerix.contracts.events import USERS
-from valerix.users import repository
+from valerix.users import jobs, routes, session_routes
 from valerix.users.passwords import PasswordPool
-from valerix.users.routes import ROUTES, check_route
+from valerix.users.repository import accounts
 from valerix.users.schemas import EVENT_DATA
+from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = ["users", "user_events", "outbox"]
+TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens"]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -25,6 +28,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     password_threads: int = 1
     password_queue: int = 64
     """Sign-ins that may wait for a thread; one more is answered 503."""
+    session_idle_days: float = 7.0
+    session_max_days: float = 30.0
+    """A session ends when it was not refreshed for so long, and in any case after so long."""
 
 
 def create(settings: Settings) -> Service:
@@ -36,14 +42,19 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     tokens = AccessTokens(settings.signing_key_file)
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
-    relay = await open_relay(settings, resources, USERS, repository.list_outgoing)
+    relay = await open_relay(settings, resources, USERS, accounts.list_outgoing)
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
-    users = Users(database, await resources.enter_async_context(pool), tokens)
+    passwords = await resources.enter_async_context(pool)
+    revocations = Revocations(fetch := revoked_sessions(database))
+    users = Users(database, passwords, revocations)
+    rules = SessionRules(settings.session_idle_days, settings.session_max_days)
+    sessions = Sessions(database, passwords, tokens, revocations, rules)
     return Parts(
-        routes=ROUTES,
-        raw=[check_route(users), asyncapi_route(USERS, EVENT_DATA)],
-        provides={"users": users, "keys_file": settings.keys_file},
+        routes=[*routes.ROUTES, *session_routes.ROUTES],
+        raw=[routes.check_route(users), session_routes.revocations_route(fetch), asyncapi_route(USERS, EVENT_DATA)],
+        provides={"users": users, "sessions": sessions, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
-        jobs=[relay.run],
+        jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions)],
+        revocations=revocations,
     )

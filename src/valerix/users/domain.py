@@ -10,6 +10,18 @@ from valerix.contracts.roles import CUSTOMER
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
 
+TOKEN: Final = "token"  # noqa: S105 - a kind of session
+COOKIE: Final = "cookie"
+"""Whether a program keeps the session's tokens, or a browser in cookies that no script can read."""
+
+LOGGED_OUT: Final = "logged_out"
+REVOKED: Final = "revoked"
+TOKEN_REUSED: Final = "refresh_token_reused"  # noqa: S105 - a reason
+PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - as above
+ROLE_CHANGED: Final = "role_changed"
+STATUS_CHANGED: Final = "status_changed"
+"""Why a session ended."""
+
 
 class EmailTaken(Conflict):
     code, title = "email_taken", "The e-mail address cannot be used"
@@ -41,6 +53,31 @@ class CustomerNotFound(NotFound):
         super().__init__("There is no customer with this number")
 
 
+class RefreshRefused(Unauthenticated):
+    """One answer for unknown, used, expired and revoked."""
+
+    code, title = "refresh_refused", "The session is over"
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid any more; sign in again")
+
+
+class RefreshSuperseded(Conflict):
+    """Two tabs of one browser share their cookies: what the other one got is this one's, too. Nothing is given here."""
+
+    code, title = "refresh_superseded", "Another tab was first"
+
+    def __init__(self) -> None:
+        super().__init__("The session was refreshed a moment ago; go on with the cookies that are there now")
+
+
+class SessionNotFound(NotFound):
+    code, title = "session_not_found", "No such session"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such session, or it has ended")
+
+
 class OwnAccount(Forbidden):
     code, title = "own_account", "Not on your own account"
 
@@ -65,6 +102,35 @@ class User:
     def may_sign_in(self) -> bool:
         """A suspended customer may: to see their orders. What they may not is place one (see `standing`)."""
         return self.status == ACTIVE or self.role == CUSTOMER
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: str
+    user_id: str
+    kind: str
+    csrf: str | None
+    """What a page repeats to prove it is ours; only with cookies."""
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsedToken:
+    """A refresh token that was sent again."""
+
+    session_id: str
+    user_id: str
+    kind: str
+    just_now: bool
+
+    @property
+    def is_another_tab(self) -> bool:
+        """Of two tabs that refresh at once one comes second. A thief gets nothing from that either."""
+        return self.kind == COOKIE and self.just_now
 
 
 def normal_email(text: str) -> str:

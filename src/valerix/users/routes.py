@@ -19,17 +19,15 @@ from valerix.users.schemas import (
     ChangeStatusBody,
     ChangeUserBody,
     CustomerView,
-    LoginBody,
     PublicKeys,
     RegisterBody,
     Role,
-    SignedIn,
     Status,
     UserView,
     customer_view,
     user_view,
 )
-from valerix.users.tokens import TTL_SECONDS, public_keys
+from valerix.users.tokens import public_keys
 from valerix.users.use_cases import Users
 
 USERS = "/api/v1/users"
@@ -38,7 +36,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=20, description="ETag of what was read")]
 
 
-# --- signing up and in
+# --- signing up
 
 
 @post(USERS + "/register", access=PUBLIC, tags=["users"], operation_id="register")
@@ -47,13 +45,6 @@ async def register(users: Users, data: RegisterBody) -> Response[UserView]:
     user = await users.register(data.name, data.email, data.password)
     headers = {"Location": f"{USERS}/{user.id}", **versioning.etag(user.version), **NO_STORE}
     return Response(user_view(user), status_code=201, headers=headers)
-
-
-@post(USERS + "/login", access=PUBLIC, tags=["users"], operation_id="login", status_code=200)
-async def login(users: Users, data: LoginBody) -> Response[SignedIn]:
-    """Get an access token; send it as `Authorization: Bearer …`."""
-    user, token = await users.login(data.email, data.password)
-    return Response(SignedIn(token, "Bearer", TTL_SECONDS, user_view(user)), headers=NO_STORE)
 
 
 @get("/.well-known/jwks.json", access=PUBLIC, tags=["users"], operation_id="getPublicKeys", sync_to_thread=False)
@@ -97,7 +88,10 @@ async def change_user(
 async def change_status(
     users: Users, principal: Principal, user_id: UUID, data: ChangeStatusBody
 ) -> Response[UserView]:
-    """Suspend or reinstate. A suspended customer may sign in but not order; suspended staff may do neither."""
+    """Suspend or reinstate, which signs the user out.
+
+    A suspended customer may sign in but not order; suspended staff may do neither.
+    """
     return _user_response(await users.change_status(str(user_id), data.status, principal.subject))
 
 
@@ -148,7 +142,6 @@ def get_actuator() -> Response[bytes]:
 
 ROUTES = [
     register,
-    login,
     get_public_keys,
     get_me,
     get_user,

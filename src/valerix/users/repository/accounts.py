@@ -1,4 +1,4 @@
-"""All SQL of the users service: one function, one statement."""
+"""Accounts and their history."""
 
 from collections.abc import Sequence
 
@@ -74,6 +74,15 @@ async def append_event(
 async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | None:
     """The user with this address and the hash of their password."""
     row = await tx.fetchrow(f"SELECT {_COLUMNS}, password_hash FROM users WHERE email = $1", email)  # noqa: S608 - as above
+    return (_user(row), row["password_hash"]) if row else None
+
+
+async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | None:
+    """The same by id; until the transaction ends nobody changes them."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS}, password_hash FROM users WHERE id = $1 FOR SHARE",  # noqa: S608 - as above
+        user_id,
+    )
     return (_user(row), row["password_hash"]) if row else None
 
 
