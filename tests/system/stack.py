@@ -82,10 +82,13 @@ class Stack:
 
     # --- the truth
 
+    def database_url(self, database: str) -> str:
+        port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
+        return f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}"
+
     async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
         """Rows as the service's own role sees them."""
-        port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
-        connection = await asyncpg.connect(f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}")
+        connection = await asyncpg.connect(self.database_url(database))
         try:
             return [dict(row) for row in await connection.fetch(query, *arguments)]
         finally:

@@ -11,18 +11,19 @@ export function Lines({ order }) {
   return html`<${Card} title="Lines"><${Table} caption="Lines of this order" columns=${COLUMNS}>
     ${order.items.map((item) => html`<tr key=${item.productId}><td class="break">${item.productName ?? item.productId}${item.productName && html`<span class="block small-text muted">${item.productId}</span>`}</td>
       <td class="num">${item.quantity}</td><td class="num nowrap wide">${money(item.unitPrice)}</td><td class="num nowrap">${money(item.lineTotal)}</td></tr>`)}
-    <tr class="total"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr><//><//>`;
+    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr><//><//>`;
 }
 
 /** `of`: the payment of an order as a resource; null data: there is none (yet). */
 export function PaymentFacts({ of, ended }) {
   return html`<${Card} title="Payment"><${View} of=${of} isEmpty=${(data) => data === null} empty=${html`<p class="muted">${ended ? "No money was taken." : "No money was asked for yet."}</p>`}>${(payment) => html`
-    <${PaymentNumbers} payment=${payment} /><${Refunds} payment=${payment} />`}<//><//>`;
+    <${PaymentNumbers} payment=${payment} link /><${Refunds} payment=${payment} />`}<//><//>`;
 }
 
-export function PaymentNumbers({ payment }) {
+/** `link`: to the payment's own place. */
+export function PaymentNumbers({ payment, link = false }) {
   return html`<dl class="facts"><dt>Status</dt><dd><${Badge} status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
-    <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
+    <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${link && isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
     ${payment.amount && html`<dt>Amount</dt><dd>${money(payment.amount)}${payment.method && html` <span class="muted">by ${words(payment.method)}</span>`}</dd>
     <dt>Captured</dt><dd>${money(payment.captured)}</dd>`}
     ${payment.refunded?.amountMinor > 0 && html`<dt>Refunded</dt><dd>${money(payment.refunded)}</dd>`}

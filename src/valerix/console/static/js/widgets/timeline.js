@@ -4,18 +4,20 @@ import { progress } from "./saga.js";
 /** Every step an order can take, in order; those that go back stand only where they were taken. */
 const ROWS = [
   { key: "accept", title: "Accept" },
-  { key: "validate_customer", title: "Check the customer" },
+  { key: "validate_customer", title: "Check customer" },
   { key: "reserve_stock", title: "Reserve stock" },
   { key: "charge", title: "Take payment" },
   { key: "pack", title: "Pick and pack" },
   { key: "ship", title: "Ship" },
   { key: "deliver", title: "Deliver" },
-  { key: "void_payment", title: "Give the money back", back: true },
-  { key: "release_stock", title: "Release the stock", back: true },
+  { key: "void_payment", title: "Void payment", back: true },
+  { key: "release_stock", title: "Release stock", back: true },
 ];
 /** The row of each of the five steps in saga.js. */
 const STEP_KEYS = ["validate_customer", "reserve_stock", "charge", "ship", "deliver"];
 const SAYING = { ok: "done", committed: "left the warehouse", processing: "no answer yet" };
+/** On the way back, what went wrong before is good news. */
+const SAYING_BACK = { declined: "no money was taken", absent: "nothing to undo", processing: "no answer yet" };
 const GOOD = new Set(["ok", "captured", "committed", "released", "voided", "refunded", "active"]);
 const OPEN = new Set(["processing"]);
 const FAILED = new Set(["failed"]);
@@ -49,7 +51,7 @@ function stepRow(row, steps) {
   const bars = steps.map((step, index) => ({ ...bar(at(step.startedAt), at(step.startedAt) + step.durationMs, toneOf(step, row.back), step.outcome), detail: step.detail, attempt: index + 1 }));
   const last = steps.at(-1);
   return { ...row, bars, attempts: steps.length, ms: steps.reduce((sum, step) => sum + step.durationMs, 0), failures: steps.filter((step) => FAILED.has(step.outcome)).length,
-    outcome: last ? SAYING[last.outcome] ?? last.outcome.replaceAll("_", " ") : "", tone: last ? bars.at(-1).tone : "plain", detail: last?.detail ?? "" };
+    outcome: last ? (row.back ? SAYING_BACK : SAYING)[last.outcome] ?? last.outcome.replaceAll("_", " ") : "", tone: last ? bars.at(-1).tone : "plain", detail: last?.detail ?? "" };
 }
 
 function spanRow(row, from, to, outcome) {

@@ -50,7 +50,7 @@ function Role({ user, path, onChange }) {
     toast("ok", `${user.name} is now ${now.role}`, { detail: "It takes effect where they are signed in within seconds." });
     onChange(now);
   };
-  return html`<${Field} label="Role" hint=${isMe(user) ? "Somebody else has to change your own role." : ROLES[user.role]}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
+  return html`<${Field} label="Role" hint=${isMe(user) && "Somebody else has to change your own role."}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
       ${Object.entries(ROLES).map(([name, about]) => html`<option key=${name} value=${name}>${name} – ${about}</option>`)}</select>`}<//>
     ${wanted && wanted !== user.role && html`<${Confirm} title=${`Make ${user.name} ${wanted === "admin" || wanted === "operator" ? "an" : "a"} ${wanted}?`} action="Change the role" run=${change} onClose=${() => setWanted("")}>
       ${user.name} can then see and do: ${ROLES[wanted]}.<//>`}`;
