@@ -6,7 +6,7 @@ Each replica of the console gathers for itself; they see the same counters, so t
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     metrics_url: str
 
 
-def service_targets(urls: dict[str, Sequence[str]]) -> list[Target]:
+def service_targets(urls: Mapping[str, Sequence[str]]) -> list[Target]:
     """`urls`: addresses of the copies by process; the second one of `orders` is called `orders-2`."""
     return [
         Target(name if number == 1 else f"{name}-{number}", name, f"{url}/ready", f"{url}/metrics")

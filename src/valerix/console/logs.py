@@ -1,17 +1,22 @@
-"""The log lines of the processes, where one folder holds them all: an embedded stack. Elsewhere a log store does this."""
+"""The log lines of the processes, where one folder holds them all: an embedded stack. Elsewhere a log store serves."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+
+from valerix.chassis.problems import Invalid
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Read from the end of each file."""
 MAX_LINES: Final = 500
 MAX_LINE_BYTES: Final = 16 * 1024
+Place = tuple[int, int]
+"""Inode and offset: a file may have been replaced by a new one."""
+_NOT_OURS = frozenset({"launcher", "access"})
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _OWN = frozenset({"timestamp", "level", "service", "instance", "trace_id", "message"})
 
@@ -29,39 +34,47 @@ class LogLine(msgspec.Struct, frozen=True, rename="camel"):
     fields: dict[str, Any]
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """What to show: at least this level, of these processes, of one trace, with this text in it."""
+class Wanted(NamedTuple):
+    """What to show: at least this level, of one process or all, of one trace, with this text, the requests or not."""
 
-    level: str = "info"
-    files: Sequence[str] = ()
+    level: str = LEVELS[0]
+    file: str = ""
     trace_id: str = ""
     text: str = ""
     requests: bool = True
 
 
-class Page(msgspec.Struct, frozen=True, rename="camel"):
+class LogPage(msgspec.Struct, frozen=True, rename="camel"):
     lines: list[LogLine]
     """Oldest first."""
-    position: dict[str, list[int]]
+    position: str
     """Hand it back to be told what has come since."""
     files: list[str]
 
 
-def read(folder: Path, wanted: Wanted, position: dict[str, list[int]]) -> Page:
-    """The latest lines, or those after `position`: file → [inode, offset]. Blocking."""
+def read(folder: Path, wanted: Wanted, position: str) -> LogPage:
+    """The latest lines, or those after `position`. Raises Invalid for a position of nobody's. Blocking."""
+    since = _places(position)
     found: list[LogLine] = []
-    now: dict[str, list[int]] = {}
-    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in ("launcher", "access"))
+    now: dict[str, Place] = {}
+    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _NOT_OURS)
     for name in names:
-        file = folder / f"{name}.log"
-        lines, now[name] = _tail(file, position.get(name))
-        if not wanted.files or name in wanted.files:
+        lines, now[name] = _tail(folder / f"{name}.log", since.get(name))
+        if wanted.file in ("", name):
             found += [line for line in (_line(name, at, raw, wanted) for at, raw in lines) if line is not None]
     found.sort(key=lambda line: line.timestamp)
-    return Page(found[-MAX_LINES:], now, names)
+    return LogPage(found[-MAX_LINES:], ",".join(f"{name}:{i}:{at}" for name, (i, at) in now.items()), names)
 
 
-def _tail(file: Path, since: list[int] | None) -> tuple[list[tuple[int, bytes]], list[int]]:
+def _places(position: str) -> dict[str, Place]:
+    try:
+        parts = [part.split(":") for part in position.split(",") if part]
+        return {name: (int(inode), int(offset)) for name, inode, offset in parts}
+    except ValueError:
+        raise Invalid("Send a position as it was given, or none") from None
+
+
+def _tail(file: Path, since: Place | None) -> tuple[list[tuple[int, bytes]], Place]:
     """Whole lines with their ends, and the place to go on."""
     with file.open("rb") as stream:
         status = os.fstat(stream.fileno())
@@ -73,7 +86,7 @@ def _tail(file: Path, since: list[int] | None) -> tuple[list[tuple[int, bytes]],
     lines = list(_ends(whole, start)) if whole else []
     if not continued and start:
         lines = lines[1:]  # begins in the middle
-    return lines, [status.st_ino, start + len(whole) + bool(whole)]
+    return lines, (status.st_ino, start + len(whole) + bool(whole))
 
 
 def _ends(content: bytes, start: int) -> Iterator[tuple[int, bytes]]:

@@ -9,7 +9,7 @@ BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 
 """Upper bounds of the histograms of every service and of the gateway, seconds."""
 COUNT, SUM, ERRORS, SECONDS, BUCKETS = 0, 1, 2, 3, 4
 WIDTH: Final = BUCKETS + len(BOUNDS)
-"""Traffic is a list of so many numbers: answers, their seconds, those that failed, the time it took, cumulative buckets."""
+"""Traffic is a list of so many numbers: answers, their seconds, those that failed, the time, buckets."""
 ALL, PLACING = "all", "placing"
 _QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics"})
 _PLACING = ("POST", "/api/v1/orders")

@@ -19,7 +19,6 @@ PRESENT_SECONDS: Final = 10
 """What the map calls now: long enough for a rate, short enough to see a change."""
 MINUTE, FIVE_MINUTES = 60, 300
 CONFIRMED: Final = "confirmed"
-GATEWAY: Final = "gateway"
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
 STATES: Final = {CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open"}
 """Of `circuit_breaker_state`."""
@@ -79,15 +78,15 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     chaos: dict[str, list[ShownFault]]
 
 
-def report(gathering: Gathering, behind_gateway: Sequence[str]) -> Report:
-    """`behind_gateway`: the processes it routes to."""
+def report(gathering: Gathering, calls: Sequence[tuple[str, str]]) -> Report:
+    """`calls`: who calls whom."""
     tick = gathering.tick
     names = dict.fromkeys(copy.target.process for copy in gathering.copies)
     return Report(
         time=datetime.fromtimestamp((tick + 1) * TICK_SECONDS, UTC),
         orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick),
         processes=[_process(name, gathering.of(name), gathering.rings[name], tick) for name in names],
-        edges=[*_gateway_edges(list(names), behind_gateway), *_edges(gathering.copies)],
+        edges=list(_edges(gathering.copies, calls)),
         chaos={"active": gathering.faults.active()},
     )
 
@@ -194,16 +193,12 @@ def _copy(copy: Copy) -> CopyReport:
 # --- who calls whom
 
 
-def _gateway_edges(names: Sequence[str], behind: Sequence[str]) -> Iterator[EdgeReport]:
-    if GATEWAY in names:
-        yield from (EdgeReport(GATEWAY, name, None) for name in behind if name in names)
-
-
-def _edges(copies: Sequence[Copy]) -> Iterator[EdgeReport]:
+def _edges(copies: Sequence[Copy], calls: Sequence[tuple[str, str]]) -> Iterator[EdgeReport]:
     told: dict[tuple[str, str], set[int]] = {}
     for copy in copies:
         for target, state in (copy.reading.labeled["circuit_breaker_state"] if copy.reading else {}).items():
             told.setdefault((copy.target.process, target), set()).add(int(state))
-    for (source, target), states in told.items():
-        worst = next((state for state in SEVERITY if state in states), CLOSED)
-        yield EdgeReport(source, target, STATES[worst])
+    for call in calls:
+        states = told.get(call, set())
+        worst = next((state for state in SEVERITY if state in states), None)
+        yield EdgeReport(*call, None if worst is None else STATES[worst])

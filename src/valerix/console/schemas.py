@@ -1,9 +1,8 @@
 """What the console's own API says."""
 
-from collections.abc import Sequence
-
 import msgspec
 
+from valerix.console.settings import Settings
 from valerix.contracts.payment_methods import METHODS
 
 
@@ -27,7 +26,13 @@ class Offer(msgspec.Struct, frozen=True, rename="camel"):
     chaos: bool = False
 
 
-def offer(demo_password: str, demo_logins: Sequence[str]) -> Offer:
-    """`demo_logins`: `e-mail=what it is`."""
-    accounts = [DemoAccount(email, about) for email, _, about in (login.partition("=") for login in demo_logins)]
-    return Offer(Demo(demo_password, accounts) if demo_password else None, METHODS)
+def offer(settings: Settings) -> Offer:
+    """What the settings allow."""
+    logins = (login.partition("=") for login in settings.demo_logins)
+    accounts = [DemoAccount(email, about) for email, _, about in logins]
+    return Offer(
+        demo=Demo(settings.demo_password, accounts) if settings.demo_password else None,
+        payment_methods=METHODS,
+        logs=settings.logs_folder is not None,
+        chaos=settings.chaos == "enabled",
+    )

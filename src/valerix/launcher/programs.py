@@ -154,10 +154,24 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings["psp_secret"] = credentials.psp_secret
     if process.name == "psp":
         settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
-    if process.name == "console" and plan.demo:
+    if process.name == "console":
+        settings |= _console_settings(plan, credentials)
+    return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+
+
+def _console_settings(plan: Plan, credentials: Credentials) -> dict[str, str]:
+    """It watches everybody, and tells what this stack offers."""
+    watched = ("worker", "notifications", "psp", "console")
+    settings = {
+        **{f"{name}_url": ",".join(_urls(name, plan.instances)) for name in watched},
+        "gateway_metrics_url": f"http://127.0.0.1:{plan.ports[GATEWAY_METRICS]}",
+        "call_pairs": ",".join(f"{source}>{target}" for source, target in topology.CALLS),
+        "logs_folder": str(plan.data_dir / "logs"),
+    }
+    if plan.demo:
         settings["demo_password"] = credentials.demo_password
         settings["demo_logins"] = ",".join(f"{login.email}={login.about}" for login in summary.DEMO_LOGINS)
-    return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+    return settings
 
 
 def _urls(name: str, all_instances: Sequence[Instance]) -> list[str]:

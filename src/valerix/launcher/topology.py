@@ -124,6 +124,11 @@ SERVICES = tuple(process for process in PROCESSES if process.is_service)
 PUBLIC = tuple(process for process in SERVICES if process.resources or process.paths)
 DATABASE_NAMES = tuple(dict.fromkeys(process.database for process in SERVICES if process.database))
 ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.issuer))
+CALLS = (
+    *((GATEWAY, process.name) for process in PUBLIC),
+    *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
+)
+"""Who calls whom; the console's own questions are no part of any order."""
 DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
 
 

@@ -3,7 +3,7 @@ import { user, expired } from "./store.js";
 
 /** What went wrong, for a person: `message` says it, `traceId` finds it, `errors` names the fields. */
 export class Problem extends Error {
-  constructor(status, document = {}) {
+  constructor(status, document = {}, retryAfter = null) {
     super(document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"));
     this.status = status;
     this.code = document.code ?? (status ? `http_${status}` : "offline");
@@ -11,6 +11,8 @@ export class Problem extends Error {
     this.traceId = document.traceId ?? "";
     this.errors = document.errors ?? [];
     this.document = document;
+    /** Seconds to wait before trying again, if the server said. */
+    this.retryAfter = Number(retryAfter) || 0;
   }
   /** Nobody can be reached at the moment: it is worth trying again by itself. */
   get offline() { return this.status === 0 || this.status === 502 || this.status === 504; }
@@ -33,14 +35,13 @@ export function newKey() {
  * Returns {status, data, headers}; throws Problem, or AbortError when `signal` says so.
  */
 export async function call(method, path, { params, body, key, ifMatch, signal, patience = 30, renewing = true } = {}) {
-  const sent = cookie("valerix_csrf");
   const answer = await send(method, path, { params, body, key, ifMatch, signal, patience });
   if (answer.status === 401 && renewing && user.value) {
-    if (await renew(sent)) return call(method, path, { params, body, key, ifMatch, signal, patience, renewing: false });
+    if (await renew()) return call(method, path, { params, body, key, ifMatch, signal, patience, renewing: false });
     endSession();
   }
   const data = await read(answer);
-  if (!answer.ok) throw new Problem(answer.status, { traceId: answer.headers.get("trace-id") ?? "", ...data });
+  if (!answer.ok) throw new Problem(answer.status, { traceId: answer.headers.get("trace-id") ?? "", ...data }, answer.headers.get("retry-after"));
   return { status: answer.status, data, headers: answer.headers };
 }
 
@@ -86,14 +87,14 @@ export const del = (path, options = {}) => data(call("DELETE", path, options));
 let renewal = null;
 
 /**
- * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns, and who finds
- * that another tab has been quicker (the CSRF cookie is not `sent` any more) has nothing left to do.
+ * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns; one that comes
+ * second all the same finds the new cookies there (409).
  */
-export function renew(sent = cookie("valerix_csrf")) {
+export function renew() {
   renewal ??= inTurn(async () => {
-    if (cookie("valerix_csrf") !== sent) return true;
-    const answer = await send("POST", "/api/v1/users/refresh", { body: { session: "cookie" }, patience: 15 });
-    if (answer.ok || answer.status === 401 || answer.status === 403) return answer.ok;
+    const answer = await send("POST", "/api/v1/users/refresh", { patience: 15 });
+    if (answer.ok || answer.status === 409) return true;
+    if (answer.status === 401 || answer.status === 403) return false;
     throw new Problem(answer.status, await read(answer));
   }).finally(() => { renewal = null; });
   return renewal;

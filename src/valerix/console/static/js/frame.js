@@ -48,7 +48,7 @@ function ChaosBanner() {
   const active = report.value?.chaos.active ?? [];
   if (!isStaff.value || !active.length) return null;
   const [first] = active;
-  const left = first.expiresAt ? ` · ${countdown(secondsUntil(first.expiresAt))} left` : "";
+  const left = first.until ? ` · ${countdown(secondsUntil(first.until))} left` : "";
   return html`<div class="banner" role="alert"><${Icon} name="chaos" /><p><strong>Chaos is on</strong> ${active.map((fault) => `${fault.service}: ${fault.label}`).join(" · ")}<span aria-hidden="true">${left}</span></p>
     ${role.value === "admin" && html`<${Link} to="/chaos" class="button small">Manage<//>`}</div>`;
 }

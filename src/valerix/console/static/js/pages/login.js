@@ -25,8 +25,7 @@ export default function Login() {
       await signIn(who, secret);
       if (path.value === "/") navigate(href(home()), { replace: true });
     } catch (error) {
-      const seconds = Number(error.document?.retryAfterSeconds ?? error.retryAfter ?? 0);
-      if (error.status === 429) setWaitUntil(clock.value + (seconds || 30));
+      if (error.status === 429) setWaitUntil(clock.value + (error.retryAfter || 30));
       setProblem(error);
       setPassword("");
     }
