@@ -27,6 +27,7 @@ from pyreqwest.response import Response
 
 from valerix.chassis import resilience, telemetry
 from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.chaos.points import CUTS, is_cut_off
 from valerix.chassis.resilience import Breaker, Bulkhead, Deadline, Policy, RetryBudget
 
 log = structlog.get_logger()
@@ -282,6 +283,8 @@ class HttpClient:
         """Status and body of any answer below 500. A replica that cannot be connected to is passed over once."""
         whole = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)
+        if CUTS and await is_cut_off(self.dependency):
+            raise NotSent(self.dependency, "cannot be connected to")
         for skipped in range(len(self._urls)):
             remaining = limit.remaining()
             if remaining < LEAST_SECONDS:
