@@ -67,7 +67,10 @@ class PaymentsUseCases:
     # --- capture
 
     async def capture(self, request: CapturePayments, deadline: Deadline) -> PaymentOutcomes:
-        """Charge each order once, ever. Those not decided within the patience are answered `processing`."""
+        """Charge each order once, ever. Those not decided within the patience are answered `processing`.
+
+        With a reason, when nobody is asking the provider any more: then waiting is of no use now.
+        """
         _shed(self._processor.under_way, len(request.commands))
         known = await self._door.submit(request.commands)
         driven = {
@@ -76,8 +79,12 @@ class PaymentsUseCases:
             if k.payment.status == "processing"
         }
         await wait_for(driven.values(), min(request.patience_ms / 1000, _left(deadline)))
+        given_up = {payment_id for payment_id, task in driven.items() if task.done()}
         return PaymentOutcomes(
-            [_capture_outcome(c, _now(k, driven), k.fresh) for c, k in zip(request.commands, known, strict=True)]
+            [
+                _capture_outcome(c, _now(k, driven), k.fresh, k.payment.id in given_up)
+                for c, k in zip(request.commands, known, strict=True)
+            ]
         )
 
     async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
@@ -183,8 +190,10 @@ def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
     return known.payment if task is None else result_or(task, known.payment)
 
 
-def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool) -> PaymentOutcome:
+def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, given_up: bool) -> PaymentOutcome:
     status, reason = payment.status, payment.reason
+    if status == "processing" and given_up:
+        reason = domain.PROVIDER_SILENT
     if status != "voided" and not payment.is_for(command):
         status, reason = "declined", domain.MISMATCH
     if status == "partially_refunded":
