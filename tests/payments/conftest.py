@@ -11,8 +11,7 @@ import pytest
 from tests.services import Api, Identities, Process, prepare
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.resilience import Policy
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.resilience import Deadline, Policy
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
