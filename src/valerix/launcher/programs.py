@@ -11,7 +11,7 @@ from valerix.chassis.settings import inherited
 from valerix.launcher import health, postgres, topology, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings, bus_url
+from valerix.launcher.settings import GatewaySettings, bus_url, chaos
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
 from valerix.launcher.traefik import Gateway
@@ -122,6 +122,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
     settings = {
         "port": str(instance.port),
         "instance": instance.name,
+        "chaos": chaos(),
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
