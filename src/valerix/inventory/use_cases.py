@@ -50,10 +50,10 @@ class Stock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
+        self.reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
             partial(self._run, domain.RESERVE, _reserve), lanes=LANES, max_batch=MAX_LISTS
         )
-        self._ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
+        self.ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
             partial(self._run, "end", _end), lanes=LANES, max_batch=MAX_LISTS
         )
 
@@ -61,11 +61,11 @@ class Stock:
 
     async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
         """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
-        return await self._reserving.submit(Asked(commands, _origin(actor), deadline))
+        return await self.reserving.submit(Asked(commands, _origin(actor), deadline))
 
     async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
         """Release or commit what orders have reserved. Raises DeadlineExceeded when there was no time to begin."""
-        return await self._ending.submit(Asked(endings, _origin(actor), deadline))
+        return await self.ending.submit(Asked(endings, _origin(actor), deadline))
 
     async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
         """One transaction for all lists whose callers still wait."""

@@ -91,7 +91,7 @@ class Orders:
         self._reader = reader
         self._committed = committed
         self._saga = saga
-        self._door: Coalescer[Placing, _Placed] = Coalescer(self._place_batch, lanes=lanes, max_batch=max_batch)
+        self.door: Coalescer[Placing, _Placed] = Coalescer(self._place_batch, lanes=lanes, max_batch=max_batch)
         self._slow: set[asyncio.Task[_Driven]] = set()
         self._sweeps: SingleFlight[dict[str, Answer]] = SingleFlight(MAX_SWEEPS)
 
@@ -104,7 +104,7 @@ class Orders:
     async def place(self, placing: Placing) -> Answer:
         """Accept an order durably and drive it. Raises KeyReused, KeyInFlight, or Unavailable (nothing written)."""
         started = time.perf_counter()
-        placed = await self._door.submit(placing)
+        placed = await self.door.submit(placing)
         if isinstance(placed, asyncio.Task):
             placed = (await asyncio.shield(placed))[placing.order.id]
         if isinstance(placed, _Charging):

@@ -58,7 +58,7 @@ class PaymentsUseCases:
         self._processor = Processor(database, provider)
         self.refunds = Refunds(database, provider, lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self._door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
+        self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
 
     async def close(self) -> None:
         """Stop what runs in the background; the rows say what is to be taken up again."""
@@ -72,7 +72,7 @@ class PaymentsUseCases:
         With a reason, when nobody is asking the provider any more: then waiting is of no use now.
         """
         _shed(self._processor.under_way, len(request.commands))
-        known = await self._door.submit(request.commands)
+        known = await self.door.submit(request.commands)
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known
