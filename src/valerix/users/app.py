@@ -41,6 +41,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     users = Users(database, await resources.enter_async_context(pool), tokens)
     return Parts(
         routes=ROUTES,
+        spared=("/api/v1/users/login", "/api/v1/users/refresh"),
         raw=[check_route(users), asyncapi_route(USERS, EVENT_DATA)],
         provides={"users": users, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
