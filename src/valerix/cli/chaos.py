@@ -296,7 +296,8 @@ def _print_injected(state: ServiceChaos, installation: Installation, *, as_json:
 def describe(fault: dict[str, Any]) -> str:
     """A fault in words."""
     where = f" of {fault['path']}" if fault.get("path") else ""
-    times = "" if fault.get("times") is None else f", the next {fault['times']} times"
+    count = fault.get("times")
+    times = "" if count is None else ", once" if count == 1 else f", {count} times"
     match fault["kind"]:
         case "gremlin":
             which = "every request" if fault["every"] == 1 else f"one request in {fault['every']}"

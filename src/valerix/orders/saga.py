@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from valerix.chassis.cache import TtlCache
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.http_client import Attempt, BreakerOpen, CallFailed, HttpClient, Refused, Report, Withheld
 from valerix.chassis.resilience import Deadline
 from valerix.contracts import commands
@@ -20,6 +21,8 @@ from valerix.orders import domain, metrics
 from valerix.orders.domain import Decision, Pass, Step
 
 T = TypeVar("T")
+STEPS = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
+DONE = {step: Point(f"saga.{step}.done") for step in STEPS}
 _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
 _released = msgspec.json.Decoder(commands.ReservationStates)
@@ -282,6 +285,7 @@ async def _attempt(passes: list[Pass], name: str, call: Callable[[Report], Await
     result, failure = None, None
     try:
         result = await call(attempts.append)
+        await DONE[name].passed()
     except CallFailed as error:
         failure = error
     if isinstance(failure, Withheld):

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from valerix.chassis import telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
@@ -26,6 +27,9 @@ from valerix.orders.saga import Saga
 from valerix.orders.schemas import StepView, view
 
 log = structlog.get_logger()
+ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
+FINISHING, FINISHED = Point("orders.finishing"), Point("orders.finished")
+CLAIMED = {status: Point(f"orders.claimed.{status}") for status in domain.STATUSES}
 _encode = msgspec.json.Encoder().encode
 
 BATCH_PATIENCE_SECONDS = 0.25
@@ -148,7 +152,9 @@ class Orders:
             for p in batch
             if p.order.id not in late
         ]
+        await ACCEPTING.passed()
         inserted = await self._database.repeat(lambda tx: repository.insert_orders(tx, accepting, LEASE))
+        await ACCEPTED.passed()
         rest = [p for p in batch if p.order.id not in inserted and p.order.id not in late]
         if not rest:
             return answers
@@ -179,8 +185,10 @@ class Orders:
         finished = [_conclude(p, trace_id, now) for p, trace_id in passes if not _is_silent(p)]
         moved: set[str] = set()
         if finished:
+            await FINISHING.passed()
             moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
             self._committed()
+            await FINISHED.passed()
         answers = {f.order.id: _answer(f) for f in finished if f.order.id in moved}
         lost = [p.order.id for p, _ in passes if p.order.id not in moved]
         if lost:
@@ -290,6 +298,8 @@ class Orders:
         if not self._sweeps.room():
             return 0
         due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+        for status in {order.status for order in due}:
+            await CLAIMED[status].passed()
         for order in due:
             if order.expires:
                 order.cancel_reason = "The time to hold the order for stock is over"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from asyncpg import Record
 
 from valerix.chassis import telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.problems import Unavailable
@@ -28,6 +29,7 @@ from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 
+OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
 ANSWER_MARGIN_SECONDS = 0.2
 """Kept back from the caller's deadline for the answer's way."""
 VOID_PATIENCE_SECONDS = 2.0
@@ -91,6 +93,7 @@ class PaymentsUseCases:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(new_id(), command) for commands in requests for command in commands]
         made = await self._database.repeat(lambda tx: repository.insert_payments(tx, wanted, self._lease))
+        await OPENED.passed()
         known = iter(await self._known(wanted, made))
         return [[next(known) for _ in commands] for commands in requests]
 
@@ -121,6 +124,7 @@ class PaymentsUseCases:
         wanted = [domain.tombstone(new_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
         made = await self._database.repeat(lambda tx: repository.insert_tombstones(tx, events))
+        await FORBIDDEN.passed()
         return await self._known(wanted, made)
 
     def _void(self, payment: Payment, reason: str) -> "asyncio.Task[Payment]":
@@ -134,6 +138,7 @@ class PaymentsUseCases:
         """Only the provider can say that no charge is on its way any more: it refuses the reference from now on."""
         reference = payment.provider_reference
         charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
+        await CANCELLED.passed()
         return payment if charge is None else await self._processor.settle(payment, charge, reason)
 
     # --- in the background
