@@ -60,6 +60,7 @@ Duration = Annotated[int, typer.Option("--for", metavar="SECONDS", parser=_secon
 Match = Annotated[
     str | None, typer.Option("--match", metavar="PATH", help="Only requests whose path at the service begins so.")
 ]
+Limit = Annotated[int | None, typer.Option("--next", min=1, max=1000, help="How often; else until it ends.")]
 Next = Annotated[int, typer.Option("--next", min=1, max=1000, help="How often, over all copies.")]
 
 
@@ -148,6 +149,7 @@ def gremlin(
     data_dir: DataDir,
     every: Annotated[int, typer.Option(min=1, help="Which requests: every Nth, counted by each copy.")] = 5,
     delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="How long they wait.")] = 3000,
+    times: Limit = None,
     match: Match = None,
     seconds: Duration = 60,
     url: Url = None,
@@ -156,7 +158,7 @@ def gremlin(
 ) -> None:
     """Make every Nth request wait."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        done = valerix.chaos.gremlin(service, every=every, delay_ms=delay_ms, path=match, seconds=seconds)
+        done = valerix.chaos.gremlin(service, every=every, delay_ms=delay_ms, times=times, path=match, seconds=seconds)
         _print_injected(done, installation, as_json=as_json)
 
 
@@ -219,7 +221,7 @@ def provider(
     behaviour: Annotated[str, typer.Argument(help="decline, timeout-before, timeout-after, error-after, …")],
     data_dir: DataDir,
     fraction: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the requests.")] = 1.0,
-    times: Annotated[int | None, typer.Option("--next", min=1, max=1000, help="How often; else until it ends.")] = None,
+    times: Limit = None,
     seconds: Duration = 60,
     url: Url = None,
     token: Token = None,
@@ -301,7 +303,7 @@ def describe(fault: dict[str, Any]) -> str:
     match fault["kind"]:
         case "gremlin":
             which = "every request" if fault["every"] == 1 else f"one request in {fault['every']}"
-            return f"{which}{where} waits {fault['delayMs']} ms"
+            return f"{which}{where} waits {fault['delayMs']} ms{times}"
         case "crash":
             what = "the process is killed" if fault["how"] == "kill" else "the connection is dropped"
             return f"after a change{where} is committed and before its reply, {what}{times}"

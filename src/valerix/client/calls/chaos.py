@@ -33,11 +33,12 @@ class Chaos(Calls):
         *,
         every: int | None = None,
         delay_ms: int | None = None,
+        times: int | None = None,
         path: str | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
-        """Every so many requests (5), one waits (3 s) before it is worked on."""
-        return self._inject(service, "gremlin", seconds, every=every, delayMs=delay_ms, path=path)
+        """Every so many requests (5), one waits (3 s) before it is worked on; at most `times`."""
+        return self._inject(service, "gremlin", seconds, every=every, delayMs=delay_ms, times=times, path=path)
 
     def crash(
         self,
