@@ -178,6 +178,7 @@ class Saga:
         p.charging = False
         match outcome.status:
             case "captured":
+                step.detail = "idempotent" if outcome.idempotent else None
                 p.order.payment_id = outcome.payment_id
                 p.decision = domain.confirmed(self._dwell)
             case "processing" if outcome.reason is not None:
