@@ -101,7 +101,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
 
 @contextmanager
 def started(folder: Path, told: GatewaySettings, certificate: Certificate | None = None) -> Iterator[Front]:
-    names = {"orders": 2} | {process.name: 1 for process in topology.PUBLIC if process.name != "orders"}
+    names = {"orders": 2} | {process.name: 1 for process in topology.SERVICES if process.name != "orders"}
     backends = {
         f"{name}-{number}": EchoServer(f"{name}-{number}")
         for name, count in names.items()
@@ -164,6 +164,22 @@ def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: s
     assert (seen["name"], seen["path"]) == (f"{service}-1", path)
 
 
+@pytest.mark.parametrize("service", [process.name for process in topology.SERVICES])
+def test_every_service_can_be_broken_and_watched_by_its_name(front: Front, service: str) -> None:
+    chaos, resilience = front.reached(f"/api/v1/chaos/{service}"), front.reached(f"/api/v1/resilience/{service}-1")
+    assert (str(chaos["name"]).rsplit("-", 1)[0], chaos["path"]) == (service, "/api/v1/chaos")
+    assert (resilience["name"], resilience["path"]) == (f"{service}-1", "/api/v1/resilience")
+
+
+def test_each_copy_tells_of_its_own_resilience(front: Front) -> None:
+    assert {front.reached("/api/v1/resilience/orders-2")["name"] for _ in range(5)} == {"orders-2"}
+
+
+def test_chaos_of_all_services_is_one_path(front: Front) -> None:
+    seen = front.reached("/api/v1/chaos")
+    assert (seen["name"], seen["path"]) == ("console-1", "/api/v1/chaos/all")
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -180,6 +196,10 @@ def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: s
         "/ordersx",
         "/api/v1/ordersx",
         "/psp",
+        "/api/v1/chaos/gateway",
+        "/api/v1/chaos/orders/all",
+        "/api/v1/resilience",
+        "/chaos/orders",
         "/v1/charges",
         "/dashboard/",
         "/api/rawdata",

@@ -61,6 +61,10 @@ class Stack:
         pid: int = self.state["processes"][process]["identity"]["pid"]
         return pid
 
+    def log(self, process: str) -> str:
+        """What a process has written so far."""
+        return (self.data_dir / "logs" / f"{process}.log").read_text()
+
     def secret(self, name: str) -> str:
         return (self.data_dir / "secrets" / name).read_text()
 
@@ -69,6 +73,13 @@ class Stack:
         """The gateway, signed in as `email`."""
         token = None if email is None else await self.token(email)
         async with Api.open(self.url, token) as api:
+            yield api
+
+    @asynccontextmanager
+    async def at_door(self, process: str, email: str = ADA) -> AsyncIterator[Api]:
+        """One copy of a service, past the gateway, signed in as `email`."""
+        token = await self.token(email)
+        async with Api.open(self.service_url(process), token) as api:
             yield api
 
     async def token(self, email: str) -> str:

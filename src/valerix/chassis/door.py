@@ -224,14 +224,17 @@ async def with_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
     return again
 
 
-def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> None:
-    """Count the request and write its log line. Preformatted: every value is ours, none needs escaping."""
+def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> float:
+    """Count the request and write its log line; the seconds it took.
+
+    The line is preformatted: every value is ours, none needs escaping.
+    """
     seconds = time.perf_counter() - started
     answered, taken = _meters(method, endpoint, status)
     answered.inc()
     taken.observe(seconds)
     if endpoint in QUIET:
-        return
+        return seconds
     if not _lines:
         asyncio.get_running_loop().call_later(LOG_DELAY_SECONDS, write_lines)
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -239,6 +242,7 @@ def record(service: str, method: str, endpoint: str, status: int, started: float
         f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}","message":"request",'
         f'"method":"{method}","endpoint":"{endpoint}","status":{status},"duration_ms":{seconds * 1000:.1f}}}\n'.encode()
     )
+    return seconds
 
 
 def write_lines() -> None:

@@ -27,12 +27,14 @@ from pyreqwest.response import Response
 
 from valerix.chassis import resilience, telemetry
 from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.chaos.points import CUTS, is_cut_off
 from valerix.chassis.resilience import Breaker, Bulkhead, Deadline, Policy, RetryBudget
 
 log = structlog.get_logger()
 T = TypeVar("T")
 DEFAULT_POLICY = Policy()
 DEFAULT_DEADLINE_SECONDS = 10.0
+OUTCOMES = ("success", "refused", "failed", "circuit_open")
 LEAST_SECONDS = 0.01
 """With less time left a call is not worth sending."""
 breaker_state = Gauge("circuit_breaker_state", "0 closed, 1 open, 2 half-open", ["dependency"])
@@ -137,9 +139,9 @@ class HttpClient:
         self._client = client
         self._tokens = tokens
         self._headers = dict(headers or {})
-        self._counted = {
-            o: call_attempts.labels(dependency, o) for o in ("success", "refused", "failed", "circuit_open")
-        }
+        self.attempts = dict.fromkeys(OUTCOMES, 0)
+        self.retries = 0
+        self._counters = {outcome: call_attempts.labels(dependency, outcome) for outcome in OUTCOMES}
         breaker_state.labels(dependency).set_function(lambda: resilience.STATES.index(self.breaker.state))
 
     @classmethod
@@ -218,6 +220,7 @@ class HttpClient:
         """Take one retry from the budget; for those who repeat calls themselves, with `retries` 0."""
         allowed = self._budget.take()
         if allowed:
+            self.retries += 1
             call_retries.labels(self.dependency).inc()
         return allowed
 
@@ -234,7 +237,7 @@ class HttpClient:
             raise Withheld(self.dependency, "no time left")
         permit = self.breaker.enter()
         if permit is None:
-            self._counted["circuit_open"].inc()
+            self._count("circuit_open")
             raise BreakerOpen(self.dependency, self.breaker.opens_in())
         well: bool | None = None
         try:
@@ -269,12 +272,13 @@ class HttpClient:
             failure = error
             raise
         finally:
-            self._count(failure)
+            self._count("success" if failure is None else "refused" if isinstance(failure, Refused) else "failed")
             if report is not None:
                 report(Attempt(started_at, round((time.perf_counter() - clock) * 1000, 2), failure))
 
-    def _count(self, failure: CallFailed | None) -> None:
-        self._counted["success" if failure is None else "refused" if isinstance(failure, Refused) else "failed"].inc()
+    def _count(self, outcome: str) -> None:
+        self.attempts[outcome] += 1
+        self._counters[outcome].inc()
 
     # --- one attempt
 
@@ -282,6 +286,8 @@ class HttpClient:
         """Status and body of any answer below 500. A replica that cannot be connected to is passed over once."""
         whole = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)
+        if CUTS and await is_cut_off(self.dependency):
+            raise NotSent(self.dependency, "cannot be connected to")
         for skipped in range(len(self._urls)):
             remaining = limit.remaining()
             if remaining < LEAST_SECONDS:

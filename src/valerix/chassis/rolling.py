@@ -26,6 +26,11 @@ class RollingSums:
         self._turn()
         return sum(self._counts), sum(self._sums)
 
+    def mean(self) -> float | None:
+        """None when nothing was added."""
+        count, total = self.totals()
+        return total / count if count else None
+
     def clear(self) -> None:
         self._counts = [0] * self._steps
         self._sums = [0.0] * self._steps

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -17,6 +18,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, route_table, telemetry
+from valerix.chassis.admission import Admission, Queue
 from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.points import ReplyDropped
@@ -26,16 +28,17 @@ from valerix.chassis.chaos.use_cases import Chaos, open_chaos
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.origin import Origin, origin_of
-from valerix.chassis.problems import NotFound, Problem, Unavailable
+from valerix.chassis.problems import NotFound, Problem
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.resilience_routes import resilience_route
 from valerix.chassis.revocations import Revocations, fetch_from
+from valerix.chassis.rolling import RollingSums
 from valerix.chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 DEFAULT_DEADLINE_SECONDS = 10.0
-UNSHED = frozenset({"/health", "/ready", "/health/deep", "/metrics"})
 JOB_RESTART_SECONDS = 1.0
 
 
@@ -53,6 +56,10 @@ class Parts:
     reported: Mapping[str, Check] = field(default_factory=dict)
     """Shown beside the essentials, but the service is ready without them."""
     downstream: Sequence[HttpClient] = ()
+    queues: Sequence[Queue] = ()
+    """Where requests wait for work on them to begin; when that takes too long, fewer are let in."""
+    responses: RollingSums | None = None
+    """How long the callers of the main route waited, for `/api/v1/resilience`."""
     jobs: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until shutdown; one that fails is logged and started again."""
     spared: Sequence[str] = ()
@@ -76,12 +83,13 @@ class Service:
     def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
         self.name = name
         self.settings: ServiceSettings = settings
+        self._instance = settings.instance or name
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
         self._injector = Injector(MemoryStore(name, name), ())
         self._keys = KeyRing(settings.keys_file)
         self._verifier: Verifier
-        self._in_flight = 0
+        self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
         self._resources = AsyncExitStack()
@@ -108,11 +116,10 @@ class Service:
         token = telemetry.trace_id.set(trace)
         exchange = door.Exchange(send, trace)
         armed = self._injector.armed
-        self._in_flight += 1
+        self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
-            if self._in_flight > self.settings.max_in_flight and scope["path"] not in UNSHED:
-                raise Unavailable("Too many requests are being worked on")  # noqa: TRY301 - answered like any problem
+            self._admission.check(scope["path"])
             if armed:
                 await self._injector.before_work(scope["path"])
             door.refuse_nul(scope)
@@ -130,9 +137,11 @@ class Service:
         except Exception as error:
             await exchange.respond_problem(error)
         finally:
-            self._in_flight -= 1
+            self._admission.in_flight -= 1
             endpoint = route.path if route else scope.get("path_template") or "unmatched"
-            door.record(self.name, scope["method"], endpoint, exchange.status, started, trace)
+            seconds = door.record(self.name, scope["method"], endpoint, exchange.status, started, trace)
+            if route is not None and route.answered is not None:
+                route.answered(exchange.status, seconds)
             telemetry.trace_id.reset(token)
 
     async def _handle_raw(
@@ -177,16 +186,17 @@ class Service:
         self._raw = {(route.method, route.path): route for route in raw}
         self._litestar = app = self._build(parts, chaos)
         table += route_table.route_table(app, raw)
-        for job in (*parts.jobs, *jobs, revocations.follow):
+        watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
+        for job in (*parts.jobs, *jobs, revocations.follow, watch):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
     async def _open_chaos(self, parts: Parts) -> tuple[Chaos | None, Sequence[Callable[[], Awaitable[None]]]]:
         if self.settings.chaos != "enabled":
             return None, ()
-        instance, dependencies = self.settings.instance or self.name, [client.dependency for client in parts.downstream]
+        dependencies = [client.dependency for client in parts.downstream]
         opened = await open_chaos(
-            self.name, instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
+            self.name, self._instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
         )
         self._injector = opened.injector
         return opened.chaos, (opened.job,)
@@ -203,6 +213,7 @@ class Service:
         handlers = [
             *(*parts.routes, *documents),
             *chaos_routes(chaos),
+            resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
             *health_routes(self, parts.essentials, parts.reported, parts.downstream),
         ]
         for handler in handlers:

@@ -44,7 +44,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""
     max_body_bytes: int = 64 * 1024
     max_in_flight: int = 1024
-    """Requests being worked on at once; one more is shed with 503 before any work begins."""
+    """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
+    door_patience_seconds: float = 0.3
+    """When requests wait for longer before work on them begins, fewer are let in."""
     call_timeout_seconds: float = 5.0
     """Of one attempt of a call to another service."""
     call_retries: int = 3

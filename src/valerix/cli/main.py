@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from valerix.cli import bus, checks, data, logs, orders, processes, service, status, stock
+from valerix.cli import bus, chaos, checks, data, logs, orders, processes, service, status, stock
 from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
 
@@ -26,6 +26,7 @@ app.command()(data.seed)
 app.add_typer(orders.app, name="order")
 app.add_typer(stock.app, name="stock")
 app.add_typer(bus.app, name="bus")
+app.add_typer(chaos.app, name="chaos")
 app.command()(load_command.load)
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 

@@ -149,6 +149,19 @@ class DeadLetters(_Group):
     replay = _awaitable(calls.DeadLetters.replay)
 
 
+class Chaos(_Group):
+    overview = _awaitable(calls.Chaos.overview)
+    get = _awaitable(calls.Chaos.get)
+    gremlin = _awaitable(calls.Chaos.gremlin)
+    crash = _awaitable(calls.Chaos.crash)
+    errors = _awaitable(calls.Chaos.errors)
+    cut = _awaitable(calls.Chaos.cut)
+    failpoint = _awaitable(calls.Chaos.failpoint)
+    behaviour = _awaitable(calls.Chaos.behaviour)
+    stop = _awaitable(calls.Chaos.stop)
+    stop_all = _awaitable(calls.Chaos.stop_all)
+
+
 class AsyncValerix:
     """As `Valerix`, with awaitable calls and asynchronous iterators; for one event loop. Use it with `async with`."""
 
@@ -176,6 +189,7 @@ class AsyncValerix:
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
         self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
+        self.chaos = Chaos(calls.Chaos(session), runner)
 
     async def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

@@ -146,6 +146,19 @@ class DeadLetters(_Group):
     replay = _blocking(calls.DeadLetters.replay)
 
 
+class Chaos(_Group):
+    overview = _blocking(calls.Chaos.overview)
+    get = _blocking(calls.Chaos.get)
+    gremlin = _blocking(calls.Chaos.gremlin)
+    crash = _blocking(calls.Chaos.crash)
+    errors = _blocking(calls.Chaos.errors)
+    cut = _blocking(calls.Chaos.cut)
+    failpoint = _blocking(calls.Chaos.failpoint)
+    behaviour = _blocking(calls.Chaos.behaviour)
+    stop = _blocking(calls.Chaos.stop)
+    stop_all = _blocking(calls.Chaos.stop_all)
+
+
 class Valerix:
     """One caller of one installation; may be shared by threads. Use it with `with`, or close it.
 
@@ -179,6 +192,7 @@ class Valerix:
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
         self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
+        self.chaos = Chaos(calls.Chaos(session), runner)
 
     def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

@@ -13,7 +13,7 @@ from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings, bus_url
+from valerix.launcher.settings import GatewaySettings, bus_url, chaos
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
 from valerix.launcher.traefik import Gateway
@@ -139,6 +139,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
     settings = {
         "port": str(instance.port),
         "instance": instance.name,
+        "chaos": chaos(),
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),

@@ -35,6 +35,12 @@ class BusSettings(msgspec.Struct, frozen=True):
     bus_url: str = ""
 
 
+class ChaosSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_CHAOS`: whether faults may be injected. A stack on one machine is there to be broken."""
+
+    chaos: str = "enabled"
+
+
 _Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
 
 
@@ -47,6 +53,12 @@ def bus_url() -> str:
     """Empty: the stack's own."""
     loaded: BusSettings = _load(BusSettings)
     return loaded.bus_url
+
+
+def chaos() -> str:
+    """`enabled` unless the environment says otherwise."""
+    loaded: ChaosSettings = _load(ChaosSettings)
+    return loaded.chaos
 
 
 def configured_ports() -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The gateway: Traefik's two configuration files, derived from the topology.
 
-Only what `resources` and `paths` of the topology name is reachable; `/metrics`, `/internal`, `/ready` are not.
+Only what `resources` and `paths` of the topology name is reachable, and what every process offers its administrators;
+`/metrics`, `/internal`, `/ready` are not.
 """
 
 import sysconfig
@@ -20,6 +21,8 @@ from valerix.launcher.topology import Instance, Process
 
 Document = dict[str, Any]
 API = "/api/v1"
+CHAOS, ALL_CHAOS, RESILIENCE = "own-chaos", "all-chaos", "own-resilience"
+"""Middlewares: every service answers these at the same path of its own."""
 ACCESS_LOG_FIELDS = (
     "StartUTC",
     "ClientHost",
@@ -120,15 +123,20 @@ class Gateway:
 
 def dynamic(instances: Iterable[Instance], settings: GatewaySettings, certificate: Certificate | None) -> Document:
     """Routes, balancing and limits; Traefik takes up a change of the file by itself."""
+    ours = [instance for instance in instances if topology.BY_NAME[instance.process].is_service]
     servers: dict[str, list[str]] = {}
-    for instance in instances:
+    for instance in ours:
         servers.setdefault(instance.process, []).append(instance.url)
-    public = [process for process in topology.PUBLIC if process.name in servers]
+    running = [process for process in topology.SERVICES if process.name in servers]
+    routers = [_own_routers(), *map(_routers, running), *map(_chaos_router, running), *map(_resilience_router, ours)]
     return {
         "http": {
-            "routers": {**_own_routers(), **{k: v for p in public for k, v in _routers(p).items()}},
+            "routers": {name: router for each in routers for name, router in each.items()},
             "middlewares": _middlewares(settings, certificate),
-            "services": {process.name: _balancer(process, servers[process.name]) for process in public},
+            "services": {
+                **{process.name: _balancer(process, servers[process.name]) for process in running},
+                **{_only(one): {"loadBalancer": {"servers": [{"url": one.url}]}} for one in ours},
+            },
             "serversTransports": {
                 "pooled": {
                     "maxIdleConnsPerHost": 256,
@@ -161,6 +169,7 @@ def _own_routers() -> Document:
             "service": "ping@internal",
             "middlewares": ["limit", "secure"],
         },
+        "chaos": _for_staff(f"{API}/chaos", ALL_CHAOS, "console"),
         "dashboard": {
             "rule": "PathPrefix(`/api/`) || PathPrefix(`/dashboard/`)",
             "entryPoints": ["metrics"],
@@ -193,6 +202,30 @@ def _routers(process: Process) -> dict[str, Document]:
     }
 
 
+def _chaos_router(process: Process) -> dict[str, Document]:
+    """Any copy will do: it tells the others."""
+    return {f"{process.name}-chaos": _for_staff(f"{API}/chaos/{process.name}", CHAOS, process.name)}
+
+
+def _resilience_router(instance: Instance) -> dict[str, Document]:
+    """Each copy speaks for itself: `orders`, `orders-2`, …"""
+    path = f"{API}/resilience/{instance.name}"
+    return {f"{instance.name}-resilience": _for_staff(path, RESILIENCE, _only(instance))}
+
+
+def _for_staff(path: str, middleware: str, service: str) -> Document:
+    return {
+        "rule": f"Path(`{path}`)",
+        "entryPoints": ["web"],
+        "service": service,
+        "middlewares": ["limit", middleware, "secure", "strict", "compress", "retry"],
+    }
+
+
+def _only(instance: Instance) -> str:
+    return f"only-{instance.name}"
+
+
 def _beneath(path: str) -> str:
     return f"Path(`{path}`) || PathPrefix(`{path}/`)"
 
@@ -208,6 +241,9 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         "open": {
             "inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": {"ipStrategy": {"depth": 0}}}
         },
+        CHAOS: {"replacePath": {"path": f"{API}/chaos"}},
+        ALL_CHAOS: {"replacePath": {"path": f"{API}/chaos/all"}},
+        RESILIENCE: {"replacePath": {"path": f"{API}/resilience"}},
         "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{API}/$1"}},
         "secure": {
             "headers": {

@@ -68,4 +68,5 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
 
     saga = Saga(services, directory, hold, dwell, settings.customer_ttl_seconds)
     orders = Orders(database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    resources.push_async_callback(orders.close)
     return Built(database, orders, services, relay)

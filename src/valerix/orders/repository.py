@@ -11,7 +11,7 @@ from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
 from valerix.contracts.commands import Allocation
 from valerix.contracts.ids import find_range
-from valerix.orders.domain import Order, OrderLine
+from valerix.orders.domain import Order, OrderLine, Pass
 
 _encode = msgspec.json.Encoder().encode
 
@@ -175,6 +175,21 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
         [_json(o.shipping_address) for o in orders],
     )
     return {row["id"] for row in moved}
+
+
+async def postpone_orders(tx: Transaction, passes: Sequence[Pass]) -> None:
+    """Only look at them again later, as each pass decided, if nobody else has taken them over since."""
+    await tx.execute(
+        """
+        UPDATE orders o SET due_at = now() + i.due_in
+        FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::interval[]) AS i (id, version, lease_epoch, due_in)
+        WHERE o.id = i.id AND o.version = i.version AND o.lease_epoch = i.lease_epoch
+        """,
+        [p.order.id for p in passes],
+        [p.order.version for p in passes],
+        [p.order.lease_epoch for p in passes],
+        [p.decision and p.decision.due_in for p in passes],
+    )
 
 
 async def claim_due(tx: Transaction, limit: int, lease: timedelta) -> list[Order]:

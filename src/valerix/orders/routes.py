@@ -15,7 +15,7 @@ from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER
-from valerix.orders import domain
+from valerix.orders import domain, metrics
 from valerix.orders.domain import STATUSES, OrderLine
 from valerix.orders.schemas import (
     ChangeOrderBody,
@@ -49,7 +49,7 @@ def place_route(orders: Orders) -> RawRoute:
             raise domain.NotYourCustomer
         return _place_response(await orders.place(_placing(body, principal, request)))
 
-    return RawRoute("POST", PATH, ANYONE, place, document=_document_place)
+    return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
 
 
 def _placing(body: PlaceOrderBody, principal: Principal, request: RawRequest) -> Placing:

@@ -52,6 +52,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={"payments": payments},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[client],
+        queues=[payments.door],
         reported={"bus": relay.bus.check},
         jobs=[partial(jobs.resolve, payments), relay.run],
     )

@@ -51,6 +51,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     sessions = Sessions(database, passwords, tokens, revocations, rules)
     return Parts(
         routes=[*routes.ROUTES, *session_routes.ROUTES],
+        spared=("/api/v1/users/login", "/api/v1/users/refresh"),
         raw=[routes.check_route(users), session_routes.revocations_route(fetch), asyncapi_route(USERS, EVENT_DATA)],
         provides={"users": users, "sessions": sessions, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},

@@ -28,6 +28,7 @@ class Gremlin(_Asked, frozen=True, kw_only=True, rename="camel", tag="gremlin"):
 
     every: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 5
     delay_ms: Milliseconds = 3000
+    times: Times | None = None
     path: Path | None = None
 
 

@@ -12,7 +12,7 @@ import structlog
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
-from valerix.chassis.chaos.store import Menu, Counts, MemoryStore, Store, StoreUnavailable, ValkeyStore
+from valerix.chassis.chaos.store import Counts, MemoryStore, Menu, Store, StoreUnavailable, ValkeyStore
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.contracts.ids import new_id
 

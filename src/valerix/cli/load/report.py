@@ -85,10 +85,10 @@ def judge(placed: Placed, events: list[OrderEvent] | None) -> Affected | None:
     """None when the order simply went through; `events`: its timeline, None when it could not be had."""
     steps = [step for event in events or [] for step in event.steps]
     attempts = max([0, *Counter(step.name for step in steps).values(), *(step.attempt for step in steps)])
-    effects = _effects(placed, again=attempts > 1 or any(step.outcome == "failed" for step in steps))
+    effects = _effects(placed, again=attempts > 1 or any(_is_delay(event) for event in events or []))
     if not effects:
         return None
-    reasons = placed.reasons + _troubles(placed, steps)
+    reasons = placed.reasons + _troubles(placed, events or [], steps)
     if not reasons and events and steps:
         reasons = [_longest(events[0], steps)]
     return Affected(
@@ -118,13 +118,18 @@ def _effects(placed: Placed, *, again: bool) -> list[str]:
     return [effect for effect, is_so in found.items() if is_so]
 
 
-def _troubles(placed: Placed, steps: list[Step]) -> list[str]:
-    """Steps that failed or had to be repeated, unless the customer was told."""
+def _is_delay(event: OrderEvent) -> bool:
+    return event.type == "order.delayed"
+
+
+def _troubles(placed: Placed, events: list[OrderEvent], steps: list[Step]) -> list[str]:
+    """What the timeline says of delays and of steps that had to be repeated, unless the customer was told."""
     last = {step.name: step for step in steps}
-    troubled = [step for step in steps if step.outcome == "failed" or step is not last[step.name]]
-    told = "; ".join(placed.reasons)
-    texts = [(step.name, step.detail or step.outcome) for step in troubled]
-    return list(dict.fromkeys(f"{name}: {text}" for name, text in texts if text not in told))
+    delays = [event.error_message or "delayed" for event in events if _is_delay(event)]
+    repeated = [f"{step.name}: {step.detail or step.outcome}" for step in steps if step is not last[step.name]]
+    told = "; ".join([*placed.reasons, *delays])
+    new = [text for text in repeated if text.partition(": ")[2] not in told]
+    return list(dict.fromkeys([*(delay for delay in delays if delay not in placed.reasons), *new]))
 
 
 def _longest(created: OrderEvent, steps: list[Step]) -> str:
