@@ -20,8 +20,9 @@ from valerix.chassis import door, openapi, resilience, route_table, telemetry
 from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.origin import Origin, origin_of
+from valerix.chassis.origin import Origin, address_of, origin_of
 from valerix.chassis.problems import NotFound, Problem, Unavailable
+from valerix.chassis.rate_limit import RequestLimits
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.revocations import Revocations, fetch_from
@@ -73,6 +74,7 @@ class Service:
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
         self._keys = KeyRing(settings.keys_file)
         self._verifier: Verifier
+        self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
         self._in_flight = 0
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
@@ -99,6 +101,7 @@ class Service:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         exchange = door.Exchange(send, trace)
+        scope["valerix_headers"] = exchange.headers
         self._in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
@@ -121,16 +124,29 @@ class Service:
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
-        principal = self._authorize(headers, route.method, route.access)
+        principal = self._authorize(scope, headers, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
         return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
 
-    def _authorize(self, headers: Mapping[bytes, bytes], method: str, access: frozenset[str]) -> Principal | None:
+    def _authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
+        """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
         if not access:
+            self._admit(scope, headers, None)
             return None
-        principal = self._verifier.authenticate(headers, method)
+        try:
+            principal = self._verifier.authenticate(headers, scope.get("method", "GET"))
+        except Problem:
+            self._admit(scope, headers, None)
+            raise
+        if principal.role != SERVICE_ROLE:
+            self._admit(scope, headers, principal.subject)
         require(principal, access)
         return principal
+
+    def _admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
+        if scope["path"] not in UNSHED:
+            address = address_of(scope, headers, self.settings.proxies)
+            scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
 
     # --- start and stop
 
@@ -201,7 +217,7 @@ class Service:
             raise NotFound("Not found")
         access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
-        connection.scope["principal"] = self._authorize(headers, connection.scope.get("method", "GET"), access)
+        connection.scope["principal"] = self._authorize(connection.scope, headers, access)
         if handler.parsed_data_field is not None:
             door.check_body(connection.scope, handler.parsed_data_field.annotation)
 
