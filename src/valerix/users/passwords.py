@@ -45,12 +45,12 @@ COMMON: Final = frozenset(
 )
 
 
-def check_acceptable(password: str, email: str) -> None:
+def check_acceptable(password: str, email: str, pointer: str = "/password") -> None:
     """Raises Invalid for what is guessed first; its length was checked with the body."""
     plain = password.lower()
     if plain in COMMON or plain == email.lower() or len(set(plain)) < MIN_DISTINCT:
         message = "This password is too easy to guess; several unrelated words make a good one"
-        raise Invalid(message, [FieldError("/password", message)])
+        raise Invalid(message, [FieldError(pointer, message)])
 
 
 def hash_password(password: str) -> str:
