@@ -163,7 +163,8 @@ async def test_the_record_is_paged_filtered_and_for_administrators(api: Api) -> 
     for _ in range(4):
         await login(api, "ada")
     whole = [entry["id"] for entry in await entries(api, admin)]
-    paged, cursor = [], ""
+    paged: list[str] = []
+    cursor = ""
     while len(paged) < 4:
         page = (await api.get(f"{USERS}/audit?limit=2{cursor}", token=admin)).json
         paged += [entry["id"] for entry in page["items"]]

@@ -17,7 +17,7 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import RequestError
 from pyreqwest.response import Response
 
-from valerix.chassis import resilience, telemetry
+from valerix.chassis import caller, resilience, telemetry
 from valerix.chassis.auth import TokenIssuer
 from valerix.chassis.resilience import Deadline
 
@@ -162,6 +162,8 @@ class HttpClient:
             context["traceparent"] = telemetry.traceparent(trace)
         if self._tokens is not None:
             context["authorization"] = f"Bearer {self._tokens.for_service(self.dependency)}"
+            if person := caller.person_token.get():
+                context[caller.HEADER] = person
         return context
 
     def _decode(self, status: int, content: bytes, answer: "msgspec.json.Decoder[T]") -> T:

@@ -17,7 +17,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, route_table, telemetry
-from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
+from valerix.chassis.auth import LOOK_SECONDS, SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.origin import Origin, address_of, origin_of
@@ -140,6 +140,9 @@ class Service:
             raise
         if principal.role != SERVICE_ROLE:
             self._admit(scope, headers, principal.subject)
+        elif principal.on_behalf_of is not None:
+            person = principal.on_behalf_of.subject
+            log.info("done for somebody", caller=principal.subject, on_behalf_of=person, endpoint=scope["path"])
         require(principal, access)
         return principal
 
@@ -174,9 +177,14 @@ class Service:
         self._raw = {(route.method, route.path): route for route in raw}
         self._litestar = app = self._build(parts)
         table += route_table.route_table(app, raw)
-        for job in (*parts.jobs, revocations.follow):
+        for job in (*parts.jobs, revocations.follow, self._follow_keys):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
+
+    async def _follow_keys(self) -> None:
+        while True:
+            self._verifier.reread_keys()
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _ask_for_revocations(self) -> Revocations:
         if not self.settings.users_url or self.settings.signing_key_file is None:
