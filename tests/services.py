@@ -21,7 +21,7 @@ from tests.conftest import free_port
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
 
 ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console")
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 T = TypeVar("T")
 
 
@@ -120,6 +120,8 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
         "port": port,
         "keys_file": identities.keys_file,
         "drain_seconds": 0,
+        "user_limit": 0,
+        "address_limit": 0,
         "bus_url": "redis://127.0.0.1:1",  # nobody there: events wait in the outbox
         **({"signing_key_file": identities.signing_key_file(name)} if name in ISSUERS else {}),
         **settings,

@@ -19,6 +19,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from valerix.chassis import caller
 from valerix.chassis.problems import Forbidden, Unauthenticated
 
 ALGORITHM: Final = "EdDSA"
@@ -29,6 +30,8 @@ TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068 media type, not a password
 MAX_TTL_SECONDS: Final = 600
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
+LOOK_SECONDS: Final = 1.0
+"""How often key files are looked at."""
 ACCESS_COOKIE: Final = "valerix_access"
 CSRF_HEADER: Final = "X-CSRF-Token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,6 +59,8 @@ class Principal(msgspec.Struct, frozen=True):
     """None for services."""
     csrf: str | None = None
     """Only of sessions that live in a browser's cookies."""
+    on_behalf_of: "Principal | None" = None
+    """The person a service acts for, by their own token."""
 
 
 def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,15 +71,49 @@ def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return private, {name: value for name, value in private.items() if name != "d"}
 
 
+class WatchedFile:
+    """Tells when a file was replaced; one that cannot be looked at for a moment was not."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = self._look()
+
+    def replaced(self) -> bool:
+        stamp = self._look()
+        if stamp is None or stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        return True
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+
 class TokenIssuer:
-    """Signs access tokens with one private key."""
+    """Signs access tokens with one private key; another one in its file is taken up within a second."""
 
     def __init__(self, key_file: Path) -> None:
-        jwk = msgspec.json.decode(key_file.read_bytes(), type=dict[str, str])
+        self._file = WatchedFile(key_file)
+        self._look_again_at = 0.0
+        self._read()
+
+    def _read(self) -> None:
+        jwk = msgspec.json.decode(self._file.path.read_bytes(), type=dict[str, str])
         self.kid = jwk["kid"]
         self.issuer = self.kid.rsplit(":", 1)[0]
         self._key = jwt.PyJWK(jwk, algorithm=ALGORITHM).key
         self._for_services: dict[str, tuple[str, float]] = {}
+
+    def _take_up_new_key(self) -> None:
+        now = time.monotonic()
+        if now >= self._look_again_at:
+            self._look_again_at = now + LOOK_SECONDS
+            if self._file.replaced():
+                self._read()
 
     def issue(
         self,
@@ -88,6 +127,7 @@ class TokenIssuer:
         csrf: str | None = None,
     ) -> str:
         """A signed token that is valid from now for `ttl_seconds` (at most 600)."""
+        self._take_up_new_key()
         now = int(time.time())
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -105,6 +145,7 @@ class TokenIssuer:
 
     def for_service(self, target: str) -> str:
         """This service's own token for calling `target`; signed anew every few minutes, not for every call."""
+        self._take_up_new_key()
         token, fresh_until = self._for_services.get(target, ("", 0.0))
         if time.time() >= fresh_until:
             token = self.issue(
@@ -121,20 +162,25 @@ class KeyRing:
     """The public keys of trusted issuers, from one JWKS file; read again when it changes, so keys can rotate."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
-        self._read_at_mtime = 0.0
+        self._file = WatchedFile(file)
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._read()
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
         """The key called `kid`, or None when no trusted issuer has it."""
-        if kid not in self._keys and self._file.stat().st_mtime != self._read_at_mtime:
-            self._read()
+        if kid not in self._keys:
+            self.reread()
         return self._keys.get(kid)
 
+    def reread(self) -> bool:
+        """Whether there was something new."""
+        if not self._file.replaced():
+            return False
+        self._read()
+        return True
+
     def _read(self) -> None:
-        self._read_at_mtime = self._file.stat().st_mtime
-        jwks = msgspec.json.decode(self._file.read_bytes(), type=dict[str, list[dict[str, str]]])
+        jwks = msgspec.json.decode(self._file.path.read_bytes(), type=dict[str, list[dict[str, str]]])
         self._keys = {jwk["kid"]: jwt.PyJWK(jwk, algorithm=ALGORITHM).key for jwk in jwks["keys"]}
 
 
@@ -161,11 +207,29 @@ class Verifier:
         """The caller by bearer token, else by cookie. Raises Unauthenticated, CsrfTokenMissing."""
         authorization = headers.get(b"authorization")
         if authorization is not None or b"cookie" not in headers:
-            return self.verify((authorization or b"").decode("latin-1"))
+            principal = self.verify((authorization or b"").decode("latin-1"))
+            if principal.role == SERVICE_ROLE:
+                return self._for_person(principal, headers.get(caller.HEADER.encode()))
+            return principal
         principal = self.verify_cookie(headers[b"cookie"].decode("latin-1"))
         if method not in SAFE_METHODS:
             check_csrf(principal.csrf, headers.get(CSRF_HEADER.lower().encode(), b"").decode("latin-1"))
         return principal
+
+    def _for_person(self, service: Principal, token: bytes | None) -> Principal:
+        """A word that cannot be verified (any more) is dropped: the service acts in its own right all the same."""
+        if not token:
+            return service
+        try:
+            person = self._verify(token.decode("latin-1"))
+        except Unauthenticated:
+            return service
+        return service if person.role == SERVICE_ROLE else msgspec.structs.replace(service, on_behalf_of=person)
+
+    def reread_keys(self) -> None:
+        """Take up keys that were added; what was signed with one that is gone is refused from now on."""
+        if self._keys.reread():
+            self._seen.clear()
 
     def verify(self, authorization: str | None) -> Principal:
         """Raises Unauthenticated with one answer for every fault; the reason is nobody's business outside."""
@@ -192,6 +256,7 @@ class Verifier:
         if not self.still_holds(principal):
             self._seen.pop(token, None)
             raise Unauthenticated(INVALID)
+        caller.person_token.set("" if principal.role == SERVICE_ROLE else token)
         return principal
 
     def _remember(self, token: str) -> Principal:

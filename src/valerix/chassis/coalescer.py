@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from valerix.chassis import caller
 from valerix.chassis.problems import Unavailable
 
 In = TypeVar("In")
@@ -56,6 +57,7 @@ class Coalescer(Generic[In, Out]):
         return asyncio.get_running_loop().time() - self._waiting[0][2] if self._waiting else 0.0
 
     async def _lane(self) -> None:
+        caller.person_token.set("")  # it serves whoever comes, not only the one who was first
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._max_batch)

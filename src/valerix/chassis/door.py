@@ -71,18 +71,20 @@ class Exchange:
         self._send = send
         self._trace = trace.encode()
         self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Go out with the answer, whatever it is."""
 
     async def send(self, message: Any) -> None:
-        """For Litestar: pass on, note the status, add the trace id."""
+        """For Litestar: pass on, note the status, add our own headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"trace-id", self._trace)]
+            message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self.headers]
         await self._send(message)
 
     async def respond(self, response: RawResponse) -> None:
         """Send a whole answer at once."""
         self.status = response.status
-        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *response.headers]
+        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *self.headers, *response.headers]
         if response.status != 304:  # there it would be the length of what the client has
             headers.append((b"content-length", b"%d" % len(response.body)))
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})

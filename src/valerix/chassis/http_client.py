@@ -25,7 +25,7 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import RequestError
 from pyreqwest.response import Response
 
-from valerix.chassis import resilience, telemetry
+from valerix.chassis import caller, resilience, telemetry
 from valerix.chassis.auth import TokenIssuer
 from valerix.chassis.chaos.points import CUTS, is_cut_off
 from valerix.chassis.resilience import Breaker, Bulkhead, Deadline, Policy, RetryBudget
@@ -316,6 +316,8 @@ class HttpClient:
             context["traceparent"] = telemetry.traceparent(trace)
         if self._tokens is not None:
             context["authorization"] = f"Bearer {self._tokens.for_service(self.dependency)}"
+            if person := caller.person_token.get():
+                context[caller.HEADER] = person
         return context
 
     def _usable(self, response: Response, content: bytes) -> int:

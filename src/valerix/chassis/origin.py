@@ -25,16 +25,30 @@ class Origin(msgspec.Struct, frozen=True):
 
 def origin_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> Origin:
     """Of one request or WebSocket handshake."""
-    peer = scope["client"][0] if scope.get("client") else ""
+    peer = _peer(scope)
     secure = scope.get("scheme") in ("https", "wss")
-    address = peer
     if _is_proxy(peer, tuple(proxies)):
-        address = _last(headers.get(b"x-forwarded-for", b"")) or peer
         secure = secure or headers.get(b"x-forwarded-proto") == b"https"
+    address = address_of(scope, headers, proxies)
     agent = headers.get(b"user-agent", b"").decode("latin-1")[:MAX_USER_AGENT]
     return Origin(address, "".join(c for c in agent if c.isprintable()), secure)
 
 
+def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> str:
+    """The client's address alone."""
+    peer = _peer(scope)
+    forwarded = headers.get(b"x-forwarded-for")
+    if forwarded is None or not _is_proxy(peer, tuple(proxies)):
+        return peer
+    return _last(forwarded) or peer
+
+
+def _peer(scope: Any) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+@lru_cache(4096)
 def _last(forwarded: bytes) -> str | None:
     """The last address of a list, if it is one."""
     text = forwarded.decode("latin-1").rpartition(",")[2].strip()

@@ -55,6 +55,10 @@ class Buckets:
         self._full_at[key] = full_at
         return Reading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
 
+    def give_back(self, key: str) -> None:
+        """Put back what `take` took."""
+        self._full_at[key] = self._full_at.get(key, 0.0) - self._interval
+
     def _forget(self, now: float) -> None:
         """Drop full buckets; if none is, all: forgetting is a gift, running out of memory is not."""
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
@@ -81,10 +85,15 @@ class RequestLimits:
 
 def _admit(buckets: Buckets, key: str) -> Reading:
     reading = buckets.take(key)
+    check(buckets, reading, f"More requests than one {buckets.name} may send")
+    return reading
+
+
+def check(buckets: Buckets, reading: Reading, what: str) -> None:
+    """Raises RateLimited, saying `what` was too much, when the bucket was empty."""
     if reading.wait_seconds:
         headers = {"RateLimit-Policy": buckets.policy, "RateLimit": _field(buckets, reading)}
-        raise RateLimited(f"More requests than one {buckets.name} may send", reading.wait_seconds, headers)
-    return reading
+        raise RateLimited(what, reading.wait_seconds, headers)
 
 
 def _field(buckets: Buckets, reading: Reading) -> str:

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, route_table, telemetry
 from valerix.chassis.admission import Admission, Queue
-from valerix.chassis.auth import SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
+from valerix.chassis.auth import LOOK_SECONDS, SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.chaos.routes import chaos_routes
@@ -27,8 +27,9 @@ from valerix.chassis.chaos.store import MemoryStore
 from valerix.chassis.chaos.use_cases import Chaos, open_chaos
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.origin import Origin, origin_of
+from valerix.chassis.origin import Origin, address_of, origin_of
 from valerix.chassis.problems import NotFound, Problem
+from valerix.chassis.rate_limit import RequestLimits
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.resilience_routes import resilience_route
@@ -89,6 +90,7 @@ class Service:
         self._injector = Injector(MemoryStore(name, name), ())
         self._keys = KeyRing(settings.keys_file)
         self._verifier: Verifier
+        self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
         self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
@@ -115,6 +117,7 @@ class Service:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         exchange = door.Exchange(send, trace)
+        scope["valerix_headers"] = exchange.headers
         armed = self._injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
@@ -147,16 +150,32 @@ class Service:
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
-        principal = self._authorize(headers, route.method, route.access)
+        principal = self._authorize(scope, headers, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
         return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
 
-    def _authorize(self, headers: Mapping[bytes, bytes], method: str, access: frozenset[str]) -> Principal | None:
+    def _authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
+        """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
         if not access:
+            self._admit(scope, headers, None)
             return None
-        principal = self._verifier.authenticate(headers, method)
+        try:
+            principal = self._verifier.authenticate(headers, scope.get("method", "GET"))
+        except Problem:
+            self._admit(scope, headers, None)
+            raise
+        if principal.role != SERVICE_ROLE:
+            self._admit(scope, headers, principal.subject)
+        elif principal.on_behalf_of is not None:
+            person = principal.on_behalf_of.subject
+            log.info("done for somebody", caller=principal.subject, on_behalf_of=person, endpoint=scope["path"])
         require(principal, access)
         return principal
+
+    def _admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
+        if scope["path"] not in UNSHED:
+            address = address_of(scope, headers, self.settings.proxies)
+            scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
 
     # --- start and stop
 
@@ -187,7 +206,7 @@ class Service:
         self._litestar = app = self._build(parts, chaos)
         table += route_table.route_table(app, raw)
         watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
-        for job in (*parts.jobs, *jobs, revocations.follow, watch):
+        for job in (*parts.jobs, *jobs, revocations.follow, self._follow_keys, watch):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
@@ -200,6 +219,11 @@ class Service:
         )
         self._injector = opened.injector
         return opened.chaos, (opened.job,)
+
+    async def _follow_keys(self) -> None:
+        while True:
+            self._verifier.reread_keys()
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _ask_for_revocations(self) -> Revocations:
         if not self.settings.users_url or self.settings.signing_key_file is None:
@@ -245,7 +269,7 @@ class Service:
             raise NotFound("Not found")
         access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
-        connection.scope["principal"] = self._authorize(headers, connection.scope.get("method", "GET"), access)
+        connection.scope["principal"] = self._authorize(connection.scope, headers, access)
         if handler.parsed_data_field is not None:
             door.check_body(connection.scope, handler.parsed_data_field.annotation)
 

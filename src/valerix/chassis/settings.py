@@ -43,6 +43,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float = 1.0
     """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""
     max_body_bytes: int = 64 * 1024
+    user_limit: int = 1_200
+    """Requests one person may send per minute to one replica; also at once. Above it: 429. 0: no limit."""
+    address_limit: int = 6_000
+    """The same for one client address, whoever they are."""
     max_in_flight: int = 1024
     """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
     door_patience_seconds: float = 0.3

@@ -13,7 +13,7 @@ from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings, bus_url, chaos
+from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
 from valerix.launcher.traefik import Gateway
@@ -145,6 +145,8 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in process.peers},
     }
+    if process.name != "psp":
+        settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}
     if process.issuer:
         settings["users_url"] = ",".join(_urls("users", plan.instances))  # who keeps the sessions
         settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))

@@ -1,6 +1,7 @@
 """What `up` can be told by the environment: a port per process and the gateway's limits."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from valerix.chassis import settings
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import DEFAULT_PORTS
 
+AMONG_OURSELVES = 1_000_000
+"""Requests per minute: benchmarks and drills sign in as a few people from one address."""
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -27,6 +30,13 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     gateway_certificate: Path | None = None
     """PEM, leaf first; with `gateway_key`. Without them a certificate for this machine is made."""
     gateway_key: Path | None = None
+
+
+class LimitSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see chassis.settings."""
+
+    user_limit: int | None = None
+    address_limit: int | None = None
 
 
 class BusSettings(msgspec.Struct, frozen=True):
@@ -59,6 +69,21 @@ def chaos() -> str:
     """`enabled` unless the environment says otherwise."""
     loaded: ChaosSettings = _load(ChaosSettings)
     return loaded.chaos
+
+
+def request_limits(gateway_host: str) -> dict[str, int]:
+    """By setting, where they are not the services' own: a gateway that only this machine reaches fears no crowd."""
+    told: LimitSettings = _load(LimitSettings)
+    wanted: dict[str, int | None] = msgspec.structs.asdict(told)
+    alone = AMONG_OURSELVES if is_loopback(gateway_host) else None
+    return {name: limit for name, given in wanted.items() if (limit := alone if given is None else given) is not None}
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def configured_ports() -> dict[str, int]:

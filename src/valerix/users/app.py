@@ -9,28 +9,20 @@ from valerix.chassis.health import tables_present
 from valerix.chassis.outbox import open_relay
 from valerix.chassis.revocations import Revocations
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.shared_limit import open_valkey
 from valerix.contracts.events import USERS
 from valerix.users import jobs, routes, session_routes
+from valerix.users.audit import AuditTrail
+from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool
 from valerix.users.repository import accounts
 from valerix.users.schemas import EVENT_DATA
 from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
+from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens"]
-
-
-class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """One thread checks some fifty passwords a second; more take CPU away from the other services."""
-
-    password_threads: int = 1
-    password_queue: int = 64
-    """Sign-ins that may wait for a thread; one more is answered 503."""
-    session_idle_days: float = 7.0
-    session_max_days: float = 30.0
-    """A session ends when it was not refreshed for so long, and in any case after so long."""
+TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens", "audit"]
 
 
 def create(settings: Settings) -> Service:
@@ -46,16 +38,18 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
     passwords = await resources.enter_async_context(pool)
     revocations = Revocations(fetch := revoked_sessions(database))
-    users = Users(database, passwords, revocations)
+    limits = SignInLimits(await resources.enter_async_context(open_valkey(settings.valkey_url)), settings)
+    users = Users(database, passwords, revocations, limits)
     rules = SessionRules(settings.session_idle_days, settings.session_max_days)
-    sessions = Sessions(database, passwords, tokens, revocations, rules)
+    sessions = Sessions(database, passwords, tokens, revocations, rules, limits)
+    trail = AuditTrail(database)
     return Parts(
         routes=[*routes.ROUTES, *session_routes.ROUTES],
         spared=("/api/v1/users/login", "/api/v1/users/refresh"),
         raw=[routes.check_route(users), session_routes.revocations_route(fetch), asyncapi_route(USERS, EVENT_DATA)],
-        provides={"users": users, "sessions": sessions, "keys_file": settings.keys_file},
+        provides={"users": users, "sessions": sessions, "trail": trail, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
-        jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions)],
+        jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions, trail)],
         revocations=revocations,
     )

@@ -1,6 +1,7 @@
 """The user: somebody who signs in. A customer is a user with a customer number. No I/O, no clock."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -82,7 +83,23 @@ class OwnAccount(Forbidden):
     code, title = "own_account", "Not on your own account"
 
     def __init__(self) -> None:
-        super().__init__("Ask another administrator: suspending yourself could leave nobody who can undo it")
+        super().__init__("Ask another administrator: doing this to yourself could leave nobody who can undo it")
+
+
+class LastAdministrator(Conflict):
+    code, title = "last_administrator", "Somebody has to be administrator"
+
+    def __init__(self) -> None:
+        super().__init__("This is the only active administrator; make another one first")
+
+
+class WrongPassword(Forbidden):
+    """Not 401: the caller is signed in, and signing in again would not help."""
+
+    code, title = "wrong_password", "The password is wrong"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is not right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +150,29 @@ class UsedToken:
         return self.kind == COOKIE and self.just_now
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to whose account, and from where."""
+
+    id: str
+    action: str
+    actor: str | None
+    subject: str | None
+    session_id: str | None
+    address: str
+    user_agent: str
+    trace_id: str
+    details: Mapping[str, str | int] = field(default_factory=dict)
+    occurred_at: datetime | None = None
+    """Set when it is written."""
+
+
+def check_administrators_remain(user_id: str, administrators: Collection[str]) -> None:
+    """`administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one of them."""
+    if set(administrators) == {user_id}:
+        raise LastAdministrator
+
+
 def normal_email(text: str) -> str:
     """The form in which addresses are stored and compared."""
     return text.strip().lower()
@@ -154,6 +194,6 @@ def standing(status: str | None) -> str | None:
     return None if status == ACTIVE else status
 
 
-def event_type(role: str, what: str) -> str:
-    """`customer.registered`, `customer.updated`; the same of `user` for staff, whom no other service knows."""
-    return f"{'customer' if role == CUSTOMER else 'user'}.{what}"
+def event_type(customer_number: str | None, what: str) -> str:
+    """`customer.registered`, `customer.updated`; the same of `user` for those who never were one: nobody knows them."""
+    return f"{'user' if customer_number is None else 'customer'}.{what}"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from valerix.users.audit import AuditTrail
 from valerix.users.sessions import Sessions
 
 MEASURE_SECONDS = 5.0
@@ -15,8 +16,9 @@ async def measure(sessions: Sessions) -> None:
         await asyncio.sleep(MEASURE_SECONDS)
 
 
-async def prune(sessions: Sessions) -> None:
+async def prune(sessions: Sessions, trail: AuditTrail) -> None:
     """Keep what is over from growing without bound."""
     while True:
         await sessions.forget_ended()
+        await trail.forget_old()
         await asyncio.sleep(PRUNE_SECONDS)

@@ -1,5 +1,6 @@
 """HTTP in, use case, HTTP out."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -10,12 +11,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis import pagination, versioning
 from valerix.chassis.auth import Principal
+from valerix.chassis.origin import Origin
 from valerix.chassis.raw import RawRoute, command_route
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
 from valerix.users import metrics
+from valerix.users.audit import AuditTrail
 from valerix.users.domain import User
 from valerix.users.schemas import (
+    AuditView,
+    ChangeRoleBody,
     ChangeStatusBody,
     ChangeUserBody,
     CustomerView,
@@ -24,6 +29,7 @@ from valerix.users.schemas import (
     Role,
     Status,
     UserView,
+    audit_view,
     customer_view,
     user_view,
 )
@@ -40,9 +46,9 @@ IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=20, desc
 
 
 @post(USERS + "/register", access=PUBLIC, tags=["users"], operation_id="register")
-async def register(users: Users, data: RegisterBody) -> Response[UserView]:
+async def register(users: Users, data: RegisterBody, origin: Origin) -> Response[UserView]:
     """Make a customer account."""
-    user = await users.register(data.name, data.email, data.password)
+    user = await users.register(data.name, data.email, data.password, origin)
     headers = {"Location": f"{USERS}/{user.id}", **versioning.etag(user.version), **NO_STORE}
     return Response(user_view(user), status_code=201, headers=headers)
 
@@ -86,13 +92,40 @@ async def change_user(
 
 @put(USERS + "/{user_id:uuid}/status", access=ADMINS, tags=["users"], operation_id="changeUserStatus")
 async def change_status(
-    users: Users, principal: Principal, user_id: UUID, data: ChangeStatusBody
+    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeStatusBody
 ) -> Response[UserView]:
     """Suspend or reinstate, which signs the user out.
 
     A suspended customer may sign in but not order; suspended staff may do neither.
     """
-    return _user_response(await users.change_status(str(user_id), data.status, principal.subject))
+    return _user_response(await users.change_status(str(user_id), data.status, principal.subject, origin))
+
+
+@put(USERS + "/{user_id:uuid}/role", access=ADMINS, tags=["users"], operation_id="changeUserRole")
+async def change_role(
+    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeRoleBody
+) -> Response[UserView]:
+    """Give a user another role, which signs them out. The last administrator stays one."""
+    return _user_response(await users.change_role(str(user_id), data.role, principal.subject, origin))
+
+
+@get(USERS + "/audit", access=ADMINS, tags=["users"], operation_id="listAudit")
+async def list_audit(
+    trail: AuditTrail,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    action: Annotated[str | None, Parameter(max_length=50)] = None,
+    actor: Annotated[str | None, Parameter(max_length=50, description="id of the user who did it")] = None,
+    subject: Annotated[str | None, Parameter(max_length=50, description="id of the user it was done to")] = None,
+    first: Annotated[datetime | None, Parameter(query="from")] = None,
+    last: Annotated[datetime | None, Parameter(query="to")] = None,
+) -> pagination.Page[AuditView]:
+    """What concerned accounts and sessions - who, what, when, from where -, newest first."""
+    before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
+    rows = await trail.search(
+        limit=limit + 1, before=before, action=action, actor=actor, subject=subject, first=first, last=last
+    )
+    return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
 
 
 @get(USERS, access=ADMINS, tags=["users"], operation_id="listUsers")
@@ -147,6 +180,8 @@ ROUTES = [
     get_user,
     change_user,
     change_status,
+    change_role,
+    list_audit,
     list_users,
     get_customer,
     validate_customer,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from valerix.contracts.events import BY_SOURCE, USERS
-from valerix.users.domain import COOKIE, Session, User
+from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
 from valerix.users.tokens import TTL_SECONDS
 
@@ -41,6 +41,15 @@ class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     name: Name
     email: Email
+
+
+class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+    new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+
+
+class ChangeRoleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    role: Role
 
 
 class ChangeStatusBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -91,6 +100,22 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     expires_at: datetime
     current: bool
     """Whether it is the caller's own."""
+
+
+class AuditView(msgspec.Struct, frozen=True, rename="camel"):
+    """Who did what to whose account, when and from where."""
+
+    id: str
+    occurred_at: datetime
+    action: str
+    actor: str | None
+    """User id; null when nobody knows."""
+    subject: str | None
+    session_id: str | None
+    address: str
+    user_agent: str
+    details: dict[str, str | int]
+    trace_id: str
 
 
 class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
@@ -146,6 +171,10 @@ def session_view(session: Session, current: bool) -> SessionView:
         expires_at=session.expires_at,
         current=current,
     )
+
+
+def audit_view(entry: AuditEntry) -> AuditView:
+    return msgspec.convert(entry, AuditView, from_attributes=True)
 
 
 def customer_view(user: User) -> CustomerView:

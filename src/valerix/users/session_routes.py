@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post, put
 from litestar.params import Parameter
 
 from valerix.chassis.auth import CSRF_HEADER, Principal
@@ -14,7 +14,15 @@ from valerix.chassis.revocations import Fetch
 from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
 from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, SERVICES
 from valerix.users import cookies, domain
-from valerix.users.schemas import LoginBody, RefreshBody, SessionView, SignedIn, session_view, signed_in
+from valerix.users.schemas import (
+    ChangePasswordBody,
+    LoginBody,
+    RefreshBody,
+    SessionView,
+    SignedIn,
+    session_view,
+    signed_in,
+)
 from valerix.users.sessions import Grant, Sessions
 
 USERS = "/api/v1/users"
@@ -55,10 +63,11 @@ async def refresh(
 
 
 @post(USERS + "/logout", access=ANYONE, tags=["sessions"], operation_id="logout", status_code=204)
-async def logout(sessions: Sessions, principal: Principal) -> Response[None]:
+async def logout(sessions: Sessions, principal: Principal, origin: Origin) -> Response[None]:
     """End this session: its tokens are refused everywhere within two seconds."""
     if principal.session_id is not None:
-        await sessions.end(principal.session_id, principal.subject, domain.LOGGED_OUT)
+        me = principal.subject
+        await sessions.end(principal.session_id, me, domain.LOGGED_OUT, me, origin)
     return Response(None, status_code=204, cookies=cookies.removed(), headers=NO_STORE)
 
 
@@ -69,9 +78,9 @@ async def list_my_sessions(sessions: Sessions, principal: Principal) -> Page[Ses
 
 
 @delete(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="endMyOtherSessions", status_code=204)
-async def end_my_other_sessions(sessions: Sessions, principal: Principal) -> None:
+async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin: Origin) -> None:
     """Sign out everywhere but here."""
-    await sessions.end_all(principal.subject, domain.REVOKED, spare=principal.session_id)
+    await sessions.end_all(principal.subject, principal.subject, origin, spare=principal.session_id)
 
 
 @delete(
@@ -81,9 +90,25 @@ async def end_my_other_sessions(sessions: Sessions, principal: Principal) -> Non
     operation_id="endMySession",
     status_code=204,
 )
-async def end_my_session(sessions: Sessions, principal: Principal, session_id: UUID) -> None:
+async def end_my_session(sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID) -> None:
     """Sign out one device."""
-    await sessions.end(str(session_id), principal.subject, domain.REVOKED)
+    await sessions.end(str(session_id), principal.subject, domain.REVOKED, principal.subject, origin)
+
+
+@put(
+    USERS + "/me/password",
+    access=ANYONE,
+    tags=["sessions"],
+    operation_id="changeMyPassword",
+    status_code=204,
+)
+async def change_my_password(
+    sessions: Sessions, principal: Principal, origin: Origin, data: ChangePasswordBody
+) -> None:
+    """Needs the current one. Signs out everywhere but here."""
+    await sessions.change_password(
+        principal.subject, data.current_password, data.new_password, principal.session_id, origin
+    )
 
 
 @get(USERS + "/{user_id:uuid}/sessions", access=ADMINS, tags=["sessions"], operation_id="listSessions")
@@ -99,9 +124,9 @@ async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID)
     operation_id="endSessions",
     status_code=204,
 )
-async def end_sessions(sessions: Sessions, user_id: UUID) -> None:
+async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID) -> None:
     """Sign a user out everywhere."""
-    await sessions.end_all(str(user_id), domain.REVOKED)
+    await sessions.end_all(str(user_id), principal.subject, origin)
 
 
 @delete(
@@ -111,9 +136,11 @@ async def end_sessions(sessions: Sessions, user_id: UUID) -> None:
     operation_id="endSession",
     status_code=204,
 )
-async def end_session(sessions: Sessions, user_id: UUID, session_id: UUID) -> None:
+async def end_session(
+    sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID, session_id: UUID
+) -> None:
     """Sign one device of a user out."""
-    await sessions.end(str(session_id), str(user_id), domain.REVOKED)
+    await sessions.end(str(session_id), str(user_id), domain.REVOKED, principal.subject, origin)
 
 
 def revocations_route(fetch: Fetch) -> RawRoute:
@@ -128,6 +155,7 @@ ROUTES = [
     list_my_sessions,
     end_my_other_sessions,
     end_my_session,
+    change_my_password,
     list_sessions,
     end_sessions,
     end_session,

@@ -9,8 +9,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import structlog
-
 from valerix.chassis.auth import check_csrf
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.origin import Origin
@@ -18,12 +16,13 @@ from valerix.chassis.revocations import Revocations
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import ListRevoked, RevokedSessions
 from valerix.users import domain, metrics
+from valerix.users.audit import record
 from valerix.users.domain import Session, User
-from valerix.users.passwords import PasswordPool
+from valerix.users.limits import SignInLimits
+from valerix.users.passwords import PasswordPool, check_acceptable
 from valerix.users.repository import accounts, sessions
 from valerix.users.tokens import TTL_SECONDS, AccessTokens
 
-log = structlog.get_logger()
 LEEWAY_SECONDS = 10.0
 """How far apart the tabs of one browser may be when they refresh "at once"."""
 OVERLAP_SECONDS = 30.0
@@ -51,7 +50,7 @@ class Grant:
 
 
 class Sessions:
-    """`viewer`: whose sessions a caller may end, a user id or None for everybody's."""
+    """The use cases of signing in and out."""
 
     def __init__(
         self,
@@ -60,32 +59,43 @@ class Sessions:
         tokens: AccessTokens,
         revocations: Revocations,
         rules: SessionRules,
+        limits: SignInLimits,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._tokens = tokens
         self._revocations = revocations
         self._rules = rules
+        self._limits = limits
 
     async def login(self, email: str, password: str, kind: str, origin: Origin) -> Grant:
-        """Open a session. Raises LoginRefused, whatever the reason, after the same work."""
-        async with self._database.connection() as lane:
-            known = await accounts.find_credentials(lane, domain.normal_email(email))
-        user, password_hash = known or (None, None)
-        matches = await self._passwords.verify(password_hash, password)
-        if user is None or not matches or not user.may_sign_in:
-            metrics.login_attempts.labels("failed").inc()
-            raise domain.LoginRefused
+        """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited."""
+        address = domain.normal_email(email)
+        async with self._limits.guess(address, origin.address):
+            user, password_hash = await self._check(address, password, origin)
         async with self._database.transaction() as tx:
             held = await accounts.hold_credentials(tx, user.id)
             if held is None or held[1] != password_hash or not held[0].may_sign_in:
                 raise domain.LoginRefused  # changed while the password was being checked
             user, _ = held
             grant = await self._open(tx, user, kind, origin)
+            await record(
+                tx, "login.succeeded", origin, actor=user.id, subject=user.id, session_id=grant.session.id, kind=kind
+            )
             surplus = await sessions.revoke_surplus(tx, user.id, self._rules.max_sessions)
         self._revocations.add(surplus)
         metrics.login_attempts.labels("success").inc()
         return grant
+
+    async def _check(self, address: str, password: str, origin: Origin) -> tuple[User, str]:
+        async with self._database.connection() as lane:
+            known = await accounts.find_credentials(lane, address)
+        user, password_hash = known or (None, None)
+        matches = await self._passwords.verify(password_hash, password)
+        if user is None or password_hash is None or not matches or not user.may_sign_in:
+            await self._refuse(user, "not_allowed" if matches else "wrong_password", origin)
+            raise domain.LoginRefused
+        return user, password_hash
 
     async def refresh(self, token: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
         """Exchange a refresh token for the next and a new access token.
@@ -97,7 +107,7 @@ class Sessions:
             session_id = await sessions.claim_refresh_token(tx, hashed)
             if session_id is not None:
                 return await self._prolong(tx, session_id, kind, csrf, origin)
-        await self._punish_reuse(hashed)
+        await self._punish_reuse(hashed, origin)
         raise domain.RefreshRefused
 
     async def list_of(self, user_id: str) -> list[Session]:
@@ -105,21 +115,42 @@ class Sessions:
         async with self._database.connection() as lane:
             return await sessions.list_live(lane, user_id)
 
-    async def end(self, session_id: str, viewer: str | None, reason: str) -> None:
-        """Raises SessionNotFound."""
+    async def end(self, session_id: str, user_id: str, reason: str, actor: str, origin: Origin) -> None:
+        """End one session of a user. Raises SessionNotFound."""
         async with self._database.transaction() as tx:
-            owner = await sessions.revoke(tx, session_id, viewer, reason)
-        if owner is None:
-            raise domain.SessionNotFound
+            if not await sessions.revoke(tx, session_id, user_id, reason):
+                raise domain.SessionNotFound
+            await record(tx, f"session.{reason}", origin, actor=actor, subject=user_id, session_id=session_id)
         self._revocations.add([session_id])
-        log.info("session ended", session_id=session_id, user_id=owner, reason=reason)
 
-    async def end_all(self, user_id: str, reason: str, spare: str | None = None) -> None:
-        """Every session of a user but `spare`."""
+    async def end_all(self, user_id: str, actor: str, origin: Origin, spare: str | None = None) -> None:
+        """End every session of a user but `spare`."""
         async with self._database.transaction() as tx:
-            ended = await sessions.revoke_all(tx, user_id, reason, spare)
+            ended = await sessions.revoke_all(tx, user_id, domain.REVOKED, spare)
+            await record(tx, "sessions.revoked", origin, actor=actor, subject=user_id, count=len(ended))
         self._revocations.add(ended)
-        log.info("sessions ended", user_id=user_id, reason=reason, count=len(ended))
+
+    async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
+        """Ends every session but `spare`. Raises WrongPassword, Invalid, RateLimited, Unavailable."""
+        async with self._limits.guess(user_id, origin.address):
+            user, old_hash = await self._recheck(user_id, current, origin)
+        check_acceptable(new, user.email, "/newPassword")
+        new_hash = await self._passwords.hash(new)
+        async with self._database.transaction() as tx:
+            if not await accounts.update_password(tx, user_id, old_hash, new_hash):
+                raise domain.WrongPassword
+            await record(tx, "password.changed", origin, actor=user_id, subject=user_id)
+            ended = await sessions.revoke_all(tx, user_id, domain.PASSWORD_CHANGED, spare)
+        self._revocations.add(ended)
+
+    async def _recheck(self, user_id: str, password: str, origin: Origin) -> tuple[User, str]:
+        async with self._database.connection() as lane:
+            user, password_hash = await accounts.hold_credentials(lane, user_id) or (None, None)
+        if not await self._passwords.verify(password_hash, password) or user is None or password_hash is None:
+            async with self._database.connection() as lane:
+                await record(lane, "password.refused", origin, actor=user_id, subject=user_id)
+            raise domain.WrongPassword
+        return user, password_hash
 
     async def measure(self) -> None:
         """Keep the gauge current."""
@@ -163,7 +194,13 @@ class Sessions:
         await sessions.insert_refresh_token(tx, _hash(token), session.id)
         return Grant(user, session, self._tokens.issue(user, session), token)
 
-    async def _punish_reuse(self, hashed: bytes) -> None:
+    async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
+        """What somebody typed as an address is not kept: it may have been a password."""
+        metrics.login_attempts.labels("failed").inc()
+        async with self._database.connection() as lane:
+            await record(lane, "login.failed", origin, actor=None, subject=user.id if user else None, reason=reason)
+
+    async def _punish_reuse(self, hashed: bytes, origin: Origin) -> None:
         async with self._database.connection() as lane:
             used = await sessions.find_used_token(lane, hashed, LEEWAY_SECONDS)
         if used is None:
@@ -171,10 +208,9 @@ class Sessions:
         if used.is_another_tab:
             raise domain.RefreshSuperseded
         async with self._database.transaction() as tx:
-            owner = await sessions.revoke(tx, used.session_id, None, domain.TOKEN_REUSED)
-        if owner is not None:
-            self._revocations.add([used.session_id])
-            log.warning("refresh token used twice", session_id=used.session_id, user_id=used.user_id)
+            if await sessions.revoke(tx, used.session_id, used.user_id, domain.TOKEN_REUSED):
+                await record(tx, "refresh.reused", origin, actor=None, subject=used.user_id, session_id=used.session_id)
+        self._revocations.add([used.session_id])
 
 
 def revoked_sessions(database: Database) -> Callable[[ListRevoked], Awaitable[RevokedSessions]]:

@@ -7,14 +7,17 @@ import structlog
 
 from valerix.chassis import telemetry
 from valerix.chassis.database import Database, Transaction
+from valerix.chassis.origin import Origin
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.revocations import Revocations
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.commands import CheckCustomers, CustomersChecked, CustomerStanding
 from valerix.contracts.ids import new_id
-from valerix.contracts.roles import CUSTOMER
+from valerix.contracts.roles import ADMIN, CUSTOMER
 from valerix.users import domain, metrics
+from valerix.users.audit import record
 from valerix.users.domain import User
+from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool, check_acceptable
 from valerix.users.repository import accounts, sessions
 from valerix.users.schemas import user_view
@@ -54,29 +57,34 @@ async def add_user(tx: Transaction, new: NewUser) -> User | None:
 
 async def _record(tx: Transaction, user: User, what: str, actor: str) -> None:
     data = msgspec.json.encode(user_view(user)).decode()
-    kind = domain.event_type(user.role, what)
+    kind = domain.event_type(user.customer_number, what)
     await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())
 
 
 class Users:
     """The use cases. `viewer` is whose objects a caller may see: an id, or None for everybody's."""
 
-    def __init__(self, database: Database, passwords: PasswordPool, revocations: Revocations) -> None:
+    def __init__(
+        self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._revocations = revocations
+        self._limits = limits
 
-    async def register(self, name: str, email: str, password: str) -> User:
-        """A new customer. Raises Invalid for a password that is too easy, EmailTaken, Unavailable."""
+    async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
+        """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
         address = domain.normal_email(email)
         check_acceptable(password, address)
+        await self._limits.register(origin.address)
         password_hash = await self._passwords.hash(password)
         async with self._database.transaction() as tx:
-            number = domain.customer_number(await accounts.next_customer_number(tx))
+            number = await self._next_number(tx)
             new = NewUser(address, domain.normal_name(name), password_hash, customer_number=number)
             user = await add_user(tx, new)
-        if user is None:
-            raise domain.EmailTaken
+            if user is None:
+                raise domain.EmailTaken
+            await record(tx, "account.registered", origin, actor=user.id, subject=user.id)
         metrics.users_registered.inc()
         log.info("customer registered", user_id=user.id, customer_id=user.customer_number)
         return user
@@ -109,22 +117,48 @@ class Users:
             await _record(tx, user, "updated", actor)
         return user
 
-    async def change_status(self, user_id: str, status: str, actor: str) -> User:
+    async def change_status(self, user_id: str, status: str, actor: str, origin: Origin) -> User:
         """Suspend or reinstate, which ends every session; asking for the status it has changes nothing.
 
-        Raises UserNotFound, OwnAccount.
+        Raises UserNotFound, OwnAccount, LastAdministrator.
         """
         if user_id == actor:
             raise domain.OwnAccount
         async with self._database.transaction() as tx:
+            if status != domain.ACTIVE:
+                domain.check_administrators_remain(user_id, await accounts.hold_administrators(tx))
             user = await accounts.update_status(tx, user_id, status)
             if user is None:
                 return await _get(tx, user_id, None)
             await _record(tx, user, "updated", actor)
+            await record(tx, "status.changed", origin, actor=actor, subject=user_id, status=status)
             ended = await sessions.revoke_all(tx, user_id, domain.STATUS_CHANGED)
         self._revocations.add(ended)
-        log.info("user status changed", user_id=user.id, status=status, actor=actor)
         return user
+
+    async def change_role(self, user_id: str, role: str, actor: str, origin: Origin) -> User:
+        """Ends every session: tokens say the role. Asking for the role it has changes nothing.
+
+        Staff who become customers get a number, unless they have one. Raises as `change_status` does.
+        """
+        if user_id == actor:
+            raise domain.OwnAccount
+        async with self._database.transaction() as tx:
+            if role != ADMIN:
+                domain.check_administrators_remain(user_id, await accounts.hold_administrators(tx))
+            before = await _get(tx, user_id, None)
+            number = await self._next_number(tx) if role == CUSTOMER and before.customer_number is None else None
+            user = await accounts.update_role(tx, user_id, role, number)
+            if user is None:
+                return await _get(tx, user_id, None)
+            await _record(tx, user, "updated" if number is None else "registered", actor)
+            await record(tx, "role.changed", origin, actor=actor, subject=user_id, old=before.role, new=role)
+            ended = await sessions.revoke_all(tx, user_id, domain.ROLE_CHANGED)
+        self._revocations.add(ended)
+        return user
+
+    async def _next_number(self, tx: Transaction) -> str:
+        return domain.customer_number(await accounts.next_customer_number(tx))
 
     # --- customers
 

@@ -98,19 +98,19 @@ async def list_live(tx: Transaction, user_id: str) -> list[Session]:
     return [_session(row) for row in rows]
 
 
-async def revoke(tx: Transaction, session_id: str, user_id: str | None, reason: str) -> str | None:
-    """End one live session (of `user_id`, unless None); its user, or None when there is no such session."""
-    owner: str | None = await tx.fetchval(
+async def revoke(tx: Transaction, session_id: str, user_id: str, reason: str) -> bool:
+    """End one live session of a user; False when there is no such session."""
+    ended = await tx.fetchval(
         """
         UPDATE sessions SET revoked_at = now(), revoked_for = $3
-        WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND revoked_at IS NULL AND expires_at > now()
-        RETURNING user_id::text
+        WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > now()
+        RETURNING 1
         """,
         session_id,
         user_id,
         reason,
     )
-    return owner
+    return ended is not None
 
 
 async def revoke_all(tx: Transaction, user_id: str, reason: str, spare: str | None = None) -> list[str]:
