@@ -18,7 +18,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
 from valerix.chassis import door, openapi, resilience, route_table, telemetry
-from valerix.chassis.admission import Admission, Queue
+from valerix.chassis.admission import UNSHED, Admission, Queue
 from valerix.chassis.auth import LOOK_SECONDS, SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.points import ReplyDropped
@@ -173,7 +173,7 @@ class Service:
         return principal
 
     def _admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
-        if scope["path"] not in UNSHED:
+        if not scope["path"].startswith(UNSHED):
             address = address_of(scope, headers, self.settings.proxies)
             scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
 

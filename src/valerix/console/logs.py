@@ -9,6 +9,8 @@ import msgspec
 
 from valerix.chassis.problems import Invalid
 
+PATH: Final = "/console/api/logs"
+"""Reading the log is not what it is read for."""
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Read from the end of each file."""
@@ -121,6 +123,6 @@ def _is_wanted(line: LogLine, raw: bytes, wanted: Wanted) -> bool:
     severity = LEVELS.index(line.level) if line.level in LEVELS else LEVELS.index("error")
     if severity < LEVELS.index(wanted.level):
         return False
-    if not wanted.requests and line.message == "request":
+    if line.message == "request" and (not wanted.requests or line.fields.get("endpoint") == PATH):
         return False
     return wanted.text.lower().encode() in raw.lower()

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from valerix.contracts.revocations import LIST_REVOKED
+
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 """Upper bounds of the histograms of every service and of the gateway, seconds."""
 COUNT, SUM, ERRORS, SECONDS, BUCKETS = 0, 1, 2, 3, 4
 WIDTH: Final = BUCKETS + len(BOUNDS)
 """Traffic is a list of so many numbers: answers, their seconds, those that failed, the time, buckets."""
 ALL, PLACING = "all", "placing"
-_QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics"})
+_QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED})
+"""What the platform asks itself, again and again, is no traffic."""
 _PLACING = ("POST", "/api/v1/orders")
 _SERVICE, _GATEWAY = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
 _COLUMN = {"count": COUNT, "sum": SUM}

@@ -40,6 +40,8 @@ class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
     success_rate: Figure
     p95_ms: Figure
     low_stock: Figure
+    tick: dict[str, float | None] | None
+    """Placing orders in the last tick, for charts; null is a gap."""
 
 
 class CopyReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -120,6 +122,7 @@ def _orders(placing: Ring, counts: Sequence[Counts], tick: int) -> OrdersReport:
         success_rate=_success(counts, tick),
         p95_ms=Figure(*(_p95(placing, tick - back) for back in (0, MINUTE // TICK_SECONDS))),
         low_stock=_low_stock(counts, tick),
+        tick=point(last) if (last := placing.window(tick, TICK_SECONDS)) else None,
     )
 
 

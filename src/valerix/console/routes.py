@@ -71,7 +71,7 @@ def get_history(gathering: Gathering, minutes: Annotated[int, Parameter(ge=5, le
 def logs_route(folder: Path) -> Any:
     """The processes' own log lines, where this process can read them."""
 
-    @get("/console/api/logs", access=STAFF, include_in_schema=False)
+    @get(logs.PATH, access=STAFF, include_in_schema=False)
     async def get_logs(
         level: Annotated[str, Parameter(pattern=f"^({'|'.join(logs.LEVELS)})$")] = "info",
         service: Text = "",

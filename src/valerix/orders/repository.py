@@ -254,6 +254,7 @@ async def list_orders(
     search: str | None,
     first: str | None,
     last: str | None,
+    trace_id: str | None = None,
 ) -> list[Order]:
     """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
     where = Where(limit)
@@ -263,6 +264,7 @@ async def list_orders(
     where.add("o.product_ids @> ARRAY[?::text]", product_id)
     where.add("o.id >= ?::uuid", first)
     where.add("o.id < ?::uuid", last)
+    where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", trace_id)
     if search is not None:
         words = [search.strip(), search.strip().upper()]
         where.add(

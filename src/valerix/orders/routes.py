@@ -119,12 +119,18 @@ async def list_orders(
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
     created_from: Annotated[datetime | None, Parameter(query="from")] = None,
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+    trace_id: Annotated[
+        str | None, Parameter(query="traceId", pattern="^[0-9a-f]{32}$", description="of anything that happened to it")
+    ] = None,
     sort: Annotated[str, Parameter(description="createdAt or -createdAt")] = "-createdAt",
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
     for one in status or []:
         _one_of("status", one, STATUSES)
     _one_of("sort", sort, tuple(SORTS))
+    if trace_id is not None and created_from is None:
+        message = "A trace id is looked for in orders placed since a given time"
+        raise Invalid(message, [FieldError("/from", message)])
     owner = _owner(principal)
     if owner is not None and customer_id not in (None, owner):
         return pagination.Page([])
@@ -138,6 +144,7 @@ async def list_orders(
         search=q,
         first=created_from and first_id_at(created_from),
         last=created_to and first_id_at(created_to),
+        trace_id=trace_id,
     )
     found = pagination.page(rows, limit, lambda order: pagination.encode_cursor(order.id))
     return pagination.Page([view(order) for order in found.items], found.next_cursor)

@@ -27,7 +27,7 @@ export default function Logs() {
       <${Field} label="Level">${(field) => html`<select ...${field} value=${level} onChange=${(event) => setParams({ level: event.currentTarget.value === "info" ? "" : event.currentTarget.value })}>${LEVELS.map((one) => html`<option key=${one} value=${one}>${one}${one === "error" ? "" : " and above"}</option>`)}</select>`}<//>
       <${Field} label="Process">${(field) => html`<select ...${field} value=${service} onChange=${(event) => setParams({ service: event.currentTarget.value })}><option value="">All</option>${(logs.files ?? [service].filter(Boolean)).map((file) => html`<option key=${file} value=${file}>${file}</option>`)}</select>`}<//>
       <label class="tick"><input type="checkbox" checked=${requests !== "no"} onChange=${(event) => setParams({ requests: event.currentTarget.checked ? "" : "no" })} /> Requests</label></div>
-    ${trace && html`<${Order} trace=${trace} />`}
+    ${trace && html`<${Order} trace=${trace} lines=${logs.lines} />`}
     ${logs.error && html`<${Failure} error=${logs.error} retry=${logs.reload} stale=${Boolean(logs.lines)} />`}
     ${!logs.lines ? !logs.error && html`<div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${10} /></div>` : html`<p class="muted small-text" role="status">${logs.lines.length} lines${logs.lines.length === KEPT ? ", older ones are left out" : ""}${paused ? ", paused" : ""}</p>
       ${logs.lines.length ? html`<${Lines} lines=${logs.lines} />` : html`<${Empty} title="No line matches" icon="logs"><${Button} onClick=${() => { setText(""); setParams({ level: "", service: "", trace: "", q: "", requests: "" }); }}>Show everything<//><//>`}`}<//>`;
@@ -77,14 +77,19 @@ function Line({ line }) {
     ${traceId && html` <${Link} class="mono log-trace" to="/logs" query=${{ trace: traceId, level: "debug" }} aria-label=${`Lines of trace ${traceId}`}>${traceId.slice(0, 8)}<//>`}</span>`;
 }
 
-/** A trace belongs to a request; if that placed or moved an order, here is the way to it. */
-function Order({ trace }) {
-  const [order, setOrder] = useState(undefined);
+const AROUND_SECONDS = 60;
+
+/** A trace belongs to a request; if that placed or moved an order, here is the way to it. Its lines say when to look. */
+function Order({ trace, lines }) {
+  const [order, setOrder] = useState(null);
+  const [first, last] = [lines?.at(-1)?.timestamp ?? "", lines?.[0]?.timestamp ?? ""];
   useEffect(() => {
+    setOrder(null);
+    if (!first) return;
     const going = new AbortController();
-    setOrder(undefined);
-    get("/api/v1/orders", { q: trace, limit: 1 }, going.signal).then(({ items }) => setOrder(items[0] ?? null), () => setOrder(null));
+    const from = new Date(Date.parse(first) - AROUND_SECONDS * 1000).toISOString(), to = new Date(Date.parse(last) + AROUND_SECONDS * 1000).toISOString();
+    get("/api/v1/orders", { traceId: trace, from, to, limit: 1 }, going.signal).then(({ items }) => setOrder(items[0] ?? null), () => {});
     return () => going.abort();
-  }, [trace]);
-  return html`<p class="notice info"><span>Lines of trace <${CopyId} id=${trace} full label="trace id" /></span>${order && html`<${Link} class="button small" to=${`/orders/${order.id}`}>Its order, ${words(order.status)}<//>`}<${Link} class="button small" to="/logs">All lines<//></p>`;
+  }, [trace, first]);
+  return html`<div class="notice info"><span>Lines of trace <${CopyId} id=${trace} full label="trace id" /></span>${order && html`<${Link} class="button small" to=${`/orders/${order.id}`}>Its order, ${words(order.status)}<//>`}<${Link} class="button small" to="/logs">All lines<//></div>`;
 }

@@ -78,8 +78,7 @@ function Traffic() {
 const latest = (values) => values.findLast((value) => value !== null) ?? null;
 
 function Map() {
-  return html`<${Card} title="Service map" aside="edges show circuit breakers">${report.value ? html`<div class="map-wrap"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}
-    <p class="map-more"><${Link} to="/map">Open the system map<//></p><//>`;
+  return html`<${Card} title="Service map" aside=${html`edges show circuit breakers <${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
 }
 
 // --- latest orders

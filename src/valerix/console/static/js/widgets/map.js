@@ -3,7 +3,7 @@ import { html } from "../lib.js";
 import { milliseconds, perSecond } from "./numbers.js";
 import { words } from "../format.js";
 
-const WIDTH = 136, HEIGHT = 46, COLUMN = 182, ROW = 98;
+const WIDTH = 128, HEIGHT = 46, COLUMN = 166, ROW = 104;
 /** Column and row of those one knows; others line up in the last column. */
 const PLACES = {
   gateway: [0, 1.5], console: [1, 0], orders: [1, 1], worker: [1, 2], notifications: [1, 3],

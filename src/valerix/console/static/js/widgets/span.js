@@ -15,7 +15,7 @@ export function useSpan(minutes) {
 }
 
 function continued(span, reports) {
-  const fresh = reports.map((one) => ({ at: Date.parse(one.time) / 1000, points: new Map(one.processes.map((process) => [process.name, process.tick])) })).filter(({ at }) => at > span.times.at(-1));
+  const fresh = reports.map((one) => ({ at: Date.parse(one.time) / 1000, points: new Map([["placing", one.orders.tick], ...one.processes.map((process) => [process.name, process.tick])]) })).filter(({ at }) => at > span.times.at(-1));
   if (!fresh.length) return span;
   const keep = span.times.length;
   const extend = (old, more) => [...old, ...more].slice(-keep);
