@@ -73,11 +73,19 @@ def _shown(service: str, view: FaultView) -> ShownFault:
 def _label(fault: dict[str, object]) -> str:
     """In a few words: `every 5th request waits 3000 ms`."""
     words = {
-        "gremlin": "every {every}. request waits {delayMs} ms",
-        "crash": "crash after the commit ({how}), {times} times",
-        "errors": "{fraction} of the requests answer 503",
+        "gremlin": "every {nth}request waits {delayMs} ms",
+        "crash": "crash after the commit ({how})",
+        "errors": "{fraction:.0%} of the requests answer 503",
         "cut": "cut off from {dependency}",
-        "failpoint": "{action} at {point}, {times} times",
+        "failpoint": "{action} at {point}",
         "behaviour": "{name}",
     }
-    return words[str(fault["kind"])].format_map(fault)
+    return words[str(fault["kind"])].format_map(fault | {"nth": _nth(fault.get("every", 1))})
+
+
+def _nth(every: object) -> str:
+    if every == 1:
+        return ""
+    text = str(every)
+    ends = "th" if text[-2:-1] == "1" else {"1": "st", "2": "nd", "3": "rd"}.get(text[-1], "th")
+    return f"{text}{ends} "

@@ -14,27 +14,33 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
   const [round, setRound] = useState(0);
   const latest = useRef(load);
   const first = useRef(true);
+  const work = useRef({ busy: false, again: false });
   latest.current = load;
   useEffect(() => {
     const going = new AbortController();
-    let again = 0;
-    const later = (seconds) => { again = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
+    let timer = 0;
+    const next = (seconds) => { timer = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
+    // Asked for again meanwhile: what was on its way may have been too early, but it is not thrown away.
+    const ended = (seconds) => { work.current.busy = false; if (work.current.again) next(0); else if (seconds) next(seconds); };
+    work.current = { busy: true, again: false };
     setState((old) => ({ ...old, data: keep || first.current ? old.data : undefined, refreshing: true }));
     first.current = false;
     latest.current(going.signal).then(
       (data) => {
+        if (going.signal.aborted) return;
+        if (going.signal.aborted) return;
         setState({ data, error: null, refreshing: false, loadedAt: Date.now() });
-        if (every) later(every);
+        ended(every);
       },
       (error) => {
         if (going.signal.aborted) return;
         setState((old) => ({ ...old, error, refreshing: false }));
-        if (error.offline) later(RETRY_OFFLINE_SECONDS); else if (every) later(every);
+        ended(error.offline ? RETRY_OFFLINE_SECONDS : every);
       },
     );
-    return () => { going.abort(); clearTimeout(again); };
+    return () => { going.abort(); clearTimeout(timer); };
   }, [...inputs, round, resync.value]);
-  const reload = useRef(() => setRound((n) => n + 1)).current;
+  const reload = useRef(() => { if (work.current.busy) work.current.again = true; else setRound((n) => n + 1); }).current;
   return { ...state, loading: state.data === undefined && !state.error, reload };
 }
 

@@ -8,7 +8,7 @@ import { failed, toast } from "../store.js";
 import { countdown, number, words } from "../format.js";
 import { Actions, Badge, Button, Card, Dialog, Empty, Field, PageHead, Skeleton, Table, Tabs, Time, View, secondsUntil } from "../ui.js";
 
-const TABS = [["gremlin", "Latency gremlin"], ["crash", "Crash"], ["errors", "Errors"], ["cut", "Dependency cut"], ["behaviour", "Payment provider"]];
+const TABS = [["gremlin", "Gremlin"], ["crash", "Crash"], ["errors", "Errors"], ["cut", "Dependency cut"], ["behaviour", "Provider"]];
 const PROVIDER = "psp";
 const REFRESH_SECONDS = 3;
 const STATE_TONES = { active: "bad", expired: "plain", stopped: "info", spent: "ok" };
@@ -44,7 +44,7 @@ function Active({ faults, reload }) {
   const orders = report.value?.orders;
   return html`<${Card} title="In force" aside=${orders?.averageMs != null && html`<${Badge} tone=${orders.slow ? "bad" : "ok"}>orders: ${number(Math.round(orders.averageMs))} ms<//>`}>
     ${faults.length ? html`<ul class="faults">${faults.map((one) => html`<li key=${one.id} class="fault"><div><p><strong>${one.service}</strong> <${Badge} tone="bad">${words(one.fault.kind)}<//></p><p>${said(one.fault)}</p>
-      <p class="muted small-text">struck ${number(one.strikes)} times${copies(one)}</p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
+      <p class="muted small-text">struck ${times(one.strikes)}${copies(one)}</p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
       <${Button} small kind="danger" busy=${busy === one.service} onClick=${() => stop(one.service)} aria-label=${`Stop the faults of ${one.service}`}>Stop<//></div></li>`)}</ul>`
     : html`<${Empty} title="Nothing is broken on purpose" icon="check">Inject a fault, and watch header, map and orders.<//>`}<//>`;
 }
@@ -54,17 +54,18 @@ const copies = (one) => { const names = Object.entries(one.strikesByCopy ?? {});
 function said(fault) {
   const where = fault.path ? ` below ${fault.path}` : "";
   switch (fault.kind) {
-    case "gremlin": return `Every ${ordinal(fault.every)} request${where} waits ${number(fault.delayMs)} ms.`;
-    case "crash": return `${fault.how === "kill" ? "Kills itself" : "Drops the connection"} after the commit, before the reply; the next ${number(fault.times)} changes${where}.`;
+    case "gremlin": return `${fault.every === 1 ? "Every request" : `Every ${ordinal(fault.every)} request`}${where} waits ${number(fault.delayMs)} ms.`;
+    case "crash": return `${fault.how === "kill" ? "Kills itself" : "Drops the connection"} after the commit, before the reply; the next ${fault.times === 1 ? "change" : `${number(fault.times)} changes`}${where}.`;
     case "errors": return `${Math.round(fault.fraction * 100)}% of the requests${where} are answered 503.`;
     case "cut": return `Calls to ${fault.dependency} fail as if the network were gone.`;
-    case "failpoint": return `At ${fault.point}: ${fault.action}, ${number(fault.times)} times.`;
+    case "failpoint": return `At ${fault.point}: ${fault.action}, ${times(fault.times)}.`;
     case "behaviour": return BEHAVIOURS[fault.name] ?? fault.name;
     default: return fault.kind;
   }
 }
 
-const ordinal = (n) => (n === 1 ? "single" : `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] ?? "th"}`);
+const times = (n) => (n === 1 ? "once" : `${number(n)} times`);
+const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] ?? "th"}`;
 
 // --- injecting
 

@@ -74,6 +74,7 @@ function shade(u, bands) {
     ctx.fillRect(from, bbox.top, to - from, bbox.height);
     ctx.fillStyle = colour("bad");
     ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.textAlign = "left";
     ctx.textBaseline = "top";
     ctx.beginPath();
     ctx.rect(from, bbox.top, to - from, bbox.height);
