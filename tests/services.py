@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from pyreqwest.client import Client, ClientBuilder
 from tests.conftest import free_port
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
 
-ISSUERS = ("users", "orders", "inventory", "payments")
+ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console")
 READY_SECONDS = 90.0
 T = TypeVar("T")
 
@@ -42,10 +42,12 @@ class Identities:
     def signing_key_file(self, name: str) -> Path:
         return self.folder / f"{name}.jwk"
 
-    def person(self, role: str, owner_id: str | None = None, subject: str = "somebody") -> str:
-        """An access token of a customer, operator or admin."""
+    def person(self, role: str, owner_id: str | None = None, subject: str = "somebody", **claims: str) -> str:
+        """An access token of a customer, operator or admin; `claims`: session_id, csrf."""
         issuer = TokenIssuer(self.signing_key_file(PEOPLE_ISSUER.removeprefix("valerix:")))
-        return issuer.issue(subject=subject, role=role, audience=PUBLIC_AUDIENCE, ttl_seconds=600, owner_id=owner_id)
+        return issuer.issue(
+            subject=subject, role=role, audience=PUBLIC_AUDIENCE, ttl_seconds=600, owner_id=owner_id, **claims
+        )
 
     def service(self, name: str, target: str) -> str:
         """The token service `name` calls `target` with."""
@@ -118,6 +120,8 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
         "port": port,
         "keys_file": identities.keys_file,
         "drain_seconds": 0,
+        "user_limit": 0,
+        "address_limit": 0,
         "bus_url": "redis://127.0.0.1:1",  # nobody there: events wait in the outbox
         **({"signing_key_file": identities.signing_key_file(name)} if name in ISSUERS else {}),
         **settings,
@@ -149,6 +153,7 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+    set_cookies: Sequence[str] = ()
 
     @property
     def json(self) -> Any:
@@ -181,7 +186,9 @@ class Api:
         for name, value in headers.items():
             request = request.header(name.replace("_", "-"), value)
         response = await request.build().send()
-        return Answer(response.status, dict(response.headers.items()), (await response.bytes()).to_bytes())
+        headers_sent = list(response.headers.items())
+        set_cookies = [value for name, value in headers_sent if name == "set-cookie"]
+        return Answer(response.status, dict(headers_sent), (await response.bytes()).to_bytes(), set_cookies)
 
     async def get(self, path: str, *, token: str | None = None) -> Answer:
         return await self.call("GET", path, token=token)

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from valerix.chassis.auth import KeyRing, TokenIssuer, Verifier, generate_key
+from valerix.chassis.auth import CsrfTokenMissing, KeyRing, Principal, TokenIssuer, Verifier, generate_key
 from valerix.chassis.problems import Unauthenticated
 
 
@@ -152,3 +152,83 @@ def test_whatever_is_no_token_is_refused(house: House, authorization: str | None
 def test_a_new_key_in_the_file_is_trusted_without_a_restart(house: House) -> None:
     newcomer = house.add("valerix:worker")
     assert house.verifier.verify(f"Bearer {newcomer.for_service('orders')}").subject == "valerix:worker"
+
+
+# --- sessions, browsers, and whoever a service acts for
+
+
+def cookie(token: str) -> dict[bytes, bytes]:
+    return {b"cookie": f"theme=dark; valerix_access={token}; other=1".encode()}
+
+
+def test_tokens_of_an_ended_session_are_refused_though_they_were_seen_before(house: House) -> None:
+    ended: set[str | None] = set()
+    verifier = Verifier(KeyRing(house.folder / "jwks.json"), "orders", ended)
+    token, other = (f"Bearer {house.person(session_id=name)}" for name in ("s1", "s2"))
+    assert verifier.verify(token).session_id == "s1"
+    ended.add("s1")
+    with pytest.raises(Unauthenticated):
+        verifier.verify(token)
+    assert verifier.verify(other)
+
+
+def test_a_cookie_reads_and_changes_only_with_the_csrf_token(house: House) -> None:
+    headers = cookie(house.person(session_id="s1", csrf="known to our pages"))
+    assert house.verifier.authenticate(headers, "GET").subject == "u1"
+    for sent in ({}, {b"x-csrf-token": b""}, {b"x-csrf-token": b"known"}, {b"x-csrf-token": b"\xff"}):
+        with pytest.raises(CsrfTokenMissing):
+            house.verifier.authenticate(headers | sent, "POST")
+    assert house.verifier.authenticate(headers | {b"x-csrf-token": b"known to our pages"}, "POST").subject == "u1"
+
+
+def test_a_programs_token_changes_nothing_by_cookie(house: House) -> None:
+    for sent in (b"", b"None", b"null"):
+        with pytest.raises(CsrfTokenMissing):
+            house.verifier.authenticate(cookie(house.person()) | {b"x-csrf-token": sent}, "DELETE")
+
+
+def test_a_bad_bearer_token_is_not_made_good_by_a_cookie(house: House) -> None:
+    headers = cookie(house.person(csrf="c")) | {b"authorization": b"Bearer nonsense"}
+    with pytest.raises(Unauthenticated):
+        house.verifier.authenticate(headers, "GET")
+    for headers in ({}, {b"cookie": b"theme=dark"}, {b"cookie": b"valerix_access="}):
+        with pytest.raises(Unauthenticated):
+            house.verifier.authenticate(headers, "GET")
+
+
+def acting(house: House, service: str, person: str) -> Principal:
+    headers = {b"authorization": f"Bearer {service}".encode(), b"valerix-on-behalf-of": person.encode()}
+    return house.verifier.authenticate(headers, "POST")
+
+
+def test_a_service_says_for_whom_it_acts_and_only_their_own_token_proves_it(house: House) -> None:
+    service = house.payments.for_service("orders")
+    principal = acting(house, service, house.person())
+    assert (principal.subject, principal.role) == ("valerix:payments", "service")
+    assert principal.on_behalf_of is not None
+    assert principal.on_behalf_of.subject == "u1"
+    for word in ("u1", "", forge(house, {"exp": 1}), house.payments.for_service("orders")):
+        assert acting(house, service, word).on_behalf_of is None
+    assert acting(house, house.person(), house.person(subject="u2")).on_behalf_of is None, "people act for themselves"
+
+
+def test_a_new_private_key_is_taken_up_and_the_old_one_trusted_until_it_is_gone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("valerix.chassis.auth.LOOK_SECONDS", 0.0)
+    before, old = f"Bearer {house.person()}", house.users.kid
+    assert house.verifier.verify(before)
+    house.add("valerix:users")
+    (house.folder / "3.jwk").rename(house.folder / "1.jwk")
+    after = f"Bearer {house.person()}"
+    assert house.users.kid != old
+    assert house.verifier.verify(after)
+    assert house.verifier.verify(before)
+
+    house.public = [jwk for jwk in house.public if jwk["kid"] != old]
+    (house.folder / "new.json").write_text(json.dumps({"keys": house.public}))
+    (house.folder / "new.json").rename(house.folder / "jwks.json")
+    house.verifier.reread_keys()
+    assert house.verifier.verify(after)
+    with pytest.raises(Unauthenticated):
+        house.verifier.verify(before)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import free_port
 from valerix.chassis.http_client import HttpClient, NotSent, OutcomeUnknown, Refused
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.resilience import Deadline, Policy
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = msgspec.json.Decoder(dict[str, int])
@@ -58,7 +58,7 @@ async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def post(*urls: str, deadline: Deadline | None = None) -> dict[str, int]:
-    async with HttpClient.open("other", urls, timeout_seconds=5) as client:
+    async with HttpClient.open("other", urls, Policy(retries=0)) as client:
         return await client.post("/x", Body(), ANSWER, deadline=deadline)
 
 

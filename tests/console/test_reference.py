@@ -21,8 +21,9 @@ POLICY = {
     "style-src": "'self'",
     "connect-src": "'self'",
     "img-src": "'self' data:",
+    "font-src": "'self'",
     "base-uri": "'none'",
-    "form-action": "'none'",
+    "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
 
@@ -121,9 +122,20 @@ async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
 # --- the page
 
 
-async def test_the_way_in_leads_to_the_reference(console: Api) -> None:
-    answer = await console.get("/")
-    assert (answer.status, answer.headers["location"], answer.headers["cache-control"]) == (302, "/docs", "no-store")
+async def test_the_way_in_leads_to_the_console(console: Api) -> None:
+    for path in ("/", "/console"):
+        answer = await console.get(path)
+        assert (answer.status, answer.headers["location"]) == (302, "/console/")
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_every_address_below_the_console_is_the_console(console: Api) -> None:
+    first = await console.get("/console/")
+    assert first.body == (STATIC / "index.html").read_bytes()
+    for path in ("/console/orders", "/console/orders/4711?status=failed"):
+        answer = await console.get(path)
+        assert (answer.status, answer.body) == (200, first.body)
+        assert answer.headers["content-security-policy"] == first.headers["content-security-policy"]
 
 
 async def test_the_page_loads_only_our_own_files_under_a_policy_that_allows_no_others(console: Api) -> None:

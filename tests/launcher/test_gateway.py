@@ -3,18 +3,25 @@
 import http.server
 import json
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import free_port
 from tests.launcher.conftest import eventually
-from valerix.launcher import logs, topology, traefik
+from valerix.launcher import certificates, logs, topology, traefik
+from valerix.launcher.certificates import Certificate
+from valerix.launcher.errors import LauncherError
 from valerix.launcher.processes import dies_with_launcher
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import DEFAULT_PORTS, Instance, instances
@@ -58,14 +65,18 @@ class Front:
     """A running gateway and what stands behind it."""
 
     def __init__(self, gateway: Gateway, process: "subprocess.Popen[bytes]", backends: dict[str, EchoServer]) -> None:
+        certificate = gateway.certificate
+        self._scheme = "https" if certificate else "http"
+        self._trust = ssl.create_default_context(cafile=certificate.ca_file) if certificate else None
         self.gateway = gateway
         self.process = process
         self.backends = backends
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.gateway.port}{path}", headers=headers or {})
+        url = f"{self._scheme}://127.0.0.1:{self.gateway.port}{path}"
+        request = urllib.request.Request(url, headers=headers or {})  # noqa: S310 - our own
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - always http
+            with urllib.request.urlopen(request, timeout=10, context=self._trust) as response:  # noqa: S310 - our own
                 return _read(response)
         except urllib.error.HTTPError as error:
             with error:
@@ -84,27 +95,34 @@ def _read(response: HTTPResponse) -> Answer:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    folder = tmp_path_factory.mktemp("gateway with space")
-    names = {"orders": 2} | {process.name: 1 for process in topology.PUBLIC if process.name != "orders"}
+    with started(tmp_path_factory.mktemp("gateway with space"), GatewaySettings(gateway_rate=100_000)) as front:
+        yield front
+
+
+@contextmanager
+def started(folder: Path, told: GatewaySettings, certificate: Certificate | None = None) -> Iterator[Front]:
+    names = {"orders": 2} | {process.name: 1 for process in topology.SERVICES if process.name != "orders"}
     backends = {
         f"{name}-{number}": EchoServer(f"{name}-{number}")
         for name, count in names.items()
         for number in range(1, count + 1)
     }
     running = [Instance(name, name.rsplit("-", 1)[0], one.server_port) for name, one in backends.items()]
-    gateway = Gateway(folder, folder / "access.log", free_port(), free_port(), GatewaySettings(gateway_rate=100_000))
+    gateway = Gateway(folder, folder / "access.log", free_port(), free_port(), told, certificate)
     process = subprocess.Popen(
         gateway.command(running),
         preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
     )
     front = Front(gateway, process, backends)
-    eventually(lambda: answers(front), "the gateway answers")
-    yield front
-    process.terminate()
-    process.wait(20)
-    for backend in backends.values():
-        backend.shutdown()
-        backend.server_close()
+    try:
+        eventually(lambda: answers(front), "the gateway answers")
+        yield front
+    finally:
+        process.terminate()
+        process.wait(20)
+        for backend in backends.values():
+            backend.shutdown()
+            backend.server_close()
 
 
 def answers(front: Front) -> bool:
@@ -134,7 +152,6 @@ def test_every_form_of_a_resource_reaches_its_service(front: Front, path: str, s
     ("path", "service"),
     [
         ("/.well-known/jwks.json", "users"),
-        ("/actuator/prometheus", "users"),
         ("/", "console"),
         ("/docs", "console"),
         ("/openapi.json", "console"),
@@ -147,10 +164,27 @@ def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: s
     assert (seen["name"], seen["path"]) == (f"{service}-1", path)
 
 
+@pytest.mark.parametrize("service", [process.name for process in topology.SERVICES])
+def test_every_service_can_be_broken_and_watched_by_its_name(front: Front, service: str) -> None:
+    chaos, resilience = front.reached(f"/api/v1/chaos/{service}"), front.reached(f"/api/v1/resilience/{service}-1")
+    assert (str(chaos["name"]).rsplit("-", 1)[0], chaos["path"]) == (service, "/api/v1/chaos")
+    assert (resilience["name"], resilience["path"]) == (f"{service}-1", "/api/v1/resilience")
+
+
+def test_each_copy_tells_of_its_own_resilience(front: Front) -> None:
+    assert {front.reached("/api/v1/resilience/orders-2")["name"] for _ in range(5)} == {"orders-2"}
+
+
+def test_chaos_of_all_services_is_one_path(front: Front) -> None:
+    seen = front.reached("/api/v1/chaos")
+    assert (seen["name"], seen["path"]) == ("console-1", "/api/v1/chaos/all")
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/metrics",
+        "/actuator/prometheus",
         "/ready",
         "/health/deep",
         "/internal/v1/reserve",
@@ -162,6 +196,10 @@ def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: s
         "/ordersx",
         "/api/v1/ordersx",
         "/psp",
+        "/api/v1/chaos/gateway",
+        "/api/v1/chaos/orders/all",
+        "/api/v1/resilience",
+        "/chaos/orders",
         "/v1/charges",
         "/dashboard/",
         "/api/rawdata",
@@ -194,10 +232,16 @@ def test_nobody_speaks_for_a_service_from_outside(front: Front) -> None:
         "Valerix-On-Behalf-Of": "admin",
         "Valerix_Deadline_Ms": "60000",
         "X-Forwarded-For": "10.9.8.7",
+        "X-User-Id": "admin",
+        "X_User_Id": "admin",
+        "X-Role": "admin",
+        "X-Forwarded-User": "admin",
+        "Remote-User": "admin",
     }
     headers = front.reached("/orders", sent)["headers"]
     assert isinstance(headers, dict)
     assert not [name for name in headers if name.lower().startswith("valerix")]
+    assert "admin" not in str(headers)
     assert "10.9.8.7" not in str(headers)
 
 
@@ -205,6 +249,9 @@ def test_answers_carry_security_headers_and_no_server_name(front: Front) -> None
     _, headers, _ = front.get("/orders")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "geolocation=()" in headers["Permissions-Policy"]
+    assert headers["Cross-Origin-Resource-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert "Server" not in headers
 
@@ -255,7 +302,74 @@ async def test_backends_that_are_not_reached_are_named(front: Front) -> None:
 
 
 def test_too_many_requests_from_one_address_are_refused() -> None:
-    limits = traefik.dynamic(instances(DEFAULT_PORTS, {}), rate=123)["http"]
+    told = GatewaySettings(gateway_rate=123, gateway_in_flight=45)
+    limits = traefik.dynamic(instances(DEFAULT_PORTS, {}), told, None)["http"]
     assert limits["middlewares"]["limit"]["rateLimit"] == {"average": 123, "burst": 123, "period": "1s"}
-    unlimited = [name for name, router in limits["routers"].items() if "limit" not in router.get("middlewares", [])]
-    assert unlimited == ["dashboard"]
+    assert limits["middlewares"]["open"]["inFlightReq"]["amount"] == 45
+    for name in ("limit", "open"):
+        unlimited = [one for one, router in limits["routers"].items() if name not in router.get("middlewares", [])]
+        assert set(unlimited) <= {"dashboard", "health"}
+
+
+def test_a_second_over_the_rate_is_answered_429(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with started(tmp_path_factory.mktemp("limited"), GatewaySettings(gateway_rate=5)) as front:
+        statuses = {front.get("/api/v1/orders")[0] for _ in range(60)}
+        assert statuses == {200, 429}
+
+
+# --- TLS
+
+
+def test_with_tls_the_port_speaks_https_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("gateway tls")
+    with started(folder, GatewaySettings(gateway_rate=100_000), certificates.generated(folder / "tls")) as front:
+        status, headers, body = front.get("/api/v1/orders")
+        assert (status, headers["Strict-Transport-Security"]) == (200, "max-age=3600")
+        assert json.loads(body)["headers"]["X-Forwarded-Proto"] == "https"
+        assert front.get("/health")[0] == 200
+        with pytest.raises(urllib.error.HTTPError, match="404") as plain:
+            urllib.request.urlopen(f"http://127.0.0.1:{front.gateway.port}/api/v1/orders", timeout=10)
+        plain.value.close()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            _handshake(front.gateway.port, ssl.create_default_context())
+        old = ssl.create_default_context(cafile=folder / "tls" / "ca.pem")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        with pytest.raises(ssl.SSLError):
+            _handshake(front.gateway.port, old)
+
+
+def _handshake(port: int, context: ssl.SSLContext) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as connection,
+        context.wrap_socket(connection, server_hostname="127.0.0.1"),
+    ):
+        pass
+
+
+def test_without_tls_nothing_is_said_about_it(front: Front) -> None:
+    assert "Strict-Transport-Security" not in front.get("/orders")[1]
+
+
+def test_a_made_certificate_is_kept_and_its_key_is_its_owners(tmp_path: Path) -> None:
+    first = certificates.generated(tmp_path)
+    content = first.chain_file.read_bytes()
+    assert certificates.generated(tmp_path).chain_file.read_bytes() == content
+    assert first.key_file.stat().st_mode & 0o777 == 0o600
+    first.key_file.unlink()
+    assert certificates.generated(tmp_path).chain_file.read_bytes() != content
+    assert {file.name for file in tmp_path.iterdir()} == {"gateway.pem", "gateway.key", "ca.pem"}
+
+
+def test_a_configured_certificate_must_be_whole(tmp_path: Path) -> None:
+    one, other = certificates.generated(tmp_path / "one"), certificates.generated(tmp_path / "other")
+    found = certificates.configured(one.chain_file, one.key_file)
+    assert (found.chain_file, found.ca_file) == (one.chain_file, None)
+    for chain, key, why in (
+        (one.chain_file, other.key_file, "does not belong"),
+        (one.chain_file, tmp_path / "missing", "cannot be used"),
+        (one.key_file, one.key_file, "cannot be used"),
+    ):
+        with pytest.raises(LauncherError, match=why):
+            certificates.configured(chain, key)

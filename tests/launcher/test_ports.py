@@ -7,7 +7,7 @@ import pytest
 
 from valerix.launcher import ports
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.settings import configured_ports
+from valerix.launcher.settings import AMONG_OURSELVES, configured_ports, request_limits
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, PROCESSES, SERVICES, instances
 
 
@@ -94,3 +94,12 @@ def test_the_topology_refers_to_itself_only() -> None:
     for process in PROCESSES:
         assert {*process.needs, *process.peers} <= known, process.name
         assert not process.database or process.database in BY_NAME, process.name
+
+
+def test_request_limits_are_the_services_own_as_soon_as_others_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    generous = {"user_limit": AMONG_OURSELVES, "address_limit": AMONG_OURSELVES}
+    assert [request_limits(host) for host in ("127.0.0.1", "localhost", "::1")] == [generous] * 3
+    assert request_limits("0.0.0.0") == {}  # noqa: S104 - nothing listens here
+    monkeypatch.setenv("VALERIX_USER_LIMIT", "7")
+    assert request_limits("127.0.0.1") == {"user_limit": 7, "address_limit": AMONG_OURSELVES}
+    assert request_limits("0.0.0.0") == {"user_limit": 7}  # noqa: S104 - nothing listens here

@@ -9,13 +9,16 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from tests.bus.brokers import ValkeyServer
+from tests.conftest import PostgresServer
 from tests.notifications.conftest import greeting, message, open_socket, order, received
 from tests.services import Api, Identities, Process, eventually, running
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.bus.base import Bus
 from valerix.contracts.ids import new_id
+from valerix.users import demo
 
 STEPS = ("order.created", "order.confirmed", "order.processing", "order.shipped", "order.completed")
 Person = Callable[[str], str]
@@ -258,3 +261,42 @@ async def test_clients_are_served_while_valkey_is_away(
 async def _drain(socket: Any) -> None:
     while True:
         await socket.recv()
+
+
+# --- browsers and sessions
+
+
+async def test_a_browser_connects_by_cookie_from_our_own_page_alone(
+    replicas: list[Process], identities: Identities
+) -> None:
+    cookie = f"valerix_access={identities.person('operator', session_id='s', csrf='c')}"
+    url = f"{replicas[0].url.replace('http', 'ws')}/ws"
+    headers = {"cookie": cookie}
+    async with connect(url, additional_headers=headers, origin=Origin(replicas[0].url), proxy=None) as socket:
+        await greeting(socket)
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(url, additional_headers=headers, origin=Origin("https://evil.example"), proxy=None)
+    assert refused.value.response.status_code == 403
+
+
+async def test_who_signs_out_loses_the_open_connection_too(
+    postgres: PostgresServer, stored: str, broker: ValkeyServer, identities: Identities
+) -> None:
+    name, database_url = postgres.fresh_database("users")
+    await demo.seed(database_url, demo_password="demo password 1", admin_password="unused", demo=True)
+    common = {"valkey_url": broker.url, "bus_url": broker.url}
+    with (
+        running("users", identities, database_url=database_url) as users,
+        running("notifications", identities, database_url=stored, users_url=users.url, **common) as hub,
+    ):
+        async with Api.open(users.url) as api:
+            body = {"email": f"ada@{demo.DOMAIN}", "password": "demo password 1"}
+            token = (await api.post("/api/v1/users/login", body)).json["accessToken"]
+            async with open_socket(hub, token) as socket:
+                await greeting(socket)
+                await api.call("POST", "/api/v1/users/logout", token=token)
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(socket.recv(), 60)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4401
+    postgres.drop(name)

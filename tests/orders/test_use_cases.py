@@ -141,7 +141,7 @@ async def test_lists_page_on_the_id_and_filter_by_everything(database: Database)
     wanted = [accepting(product=f"PROD-{i % 2}") for i in range(5)]
     await accept(database, *wanted)
     ids = sorted((a.order.id for a in wanted), reverse=True)
-    nothing = dict.fromkeys(["after", "owner_id", "status", "product_id", "search", "first", "last"])
+    nothing = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
 
     async def listed(**given: object) -> list[str]:
         filters = {"limit": 10, "ascending": False, **nothing, **given}
@@ -155,6 +155,10 @@ async def test_lists_page_on_the_id_and_filter_by_everything(database: Database)
     assert await listed(owner_id="CUST-002") == []
     assert len(await listed(product_id="PROD-0")) == 3
     assert await listed(search=ids[3].upper()) == [ids[3]]
-    assert len(await listed(search="PROD-1", status="pending")) == 2
+    assert await listed(search=f" {ids[3][:8]}…{ids[3][-6:]} ") == [ids[3]]
+    assert await listed(search=ids[0][:8]) == ids
+    assert await listed(search="cust-001") == ids
+    assert await listed(search="…") == []
+    assert len(await listed(search="PROD-1", statuses=["pending", "failed"])) == 2
     assert await listed(last=ids[-1]) == []
     assert await listed(first=ids[0]) == ids[:1]

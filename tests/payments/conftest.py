@@ -11,7 +11,7 @@ import pytest
 from tests.services import Api, Identities, Process, prepare
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.resilience import Deadline, Policy
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -122,7 +122,7 @@ async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[Ope
             database = await stack.enter_async_context(Database.open(url, 4))
             headers = {"authorization": f"Bearer {secret}"}
             client = await stack.enter_async_context(
-                HttpClient.open("psp", [psp_url], headers=headers, timeout_seconds=timeout)
+                HttpClient.open("psp", [psp_url], Policy(timeout_seconds=timeout, retries=0), headers=headers)
             )
             use_cases = PaymentsUseCases(database, Provider(client), timedelta(seconds=lease_seconds))
             stack.push_async_callback(use_cases.close)

@@ -213,6 +213,9 @@ async def test_search_filters_and_pages_without_losing_or_repeating(api: Api, or
     assert len(await found(f"orderId={ids[0]}")) == 1
     assert len(await found("customerId=CUST-001&status=captured")) == 7
     assert await found("customerId=CUST-002") == []
+    assert await found(f"q={declined}") == await found(f"q={declined[:13]}…{declined[-6:]}") == [declined]
+    assert await found(f"q={ids[0]}") == await found(f"orderId={ids[0]}")
+    assert len(await found("q=cust-001")) == 8
     assert await found("from=2100-01-01T00:00:00Z") == await found("to=2020-01-01T00:00:00Z") == []
     assert len(await found("from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")) == 8
 

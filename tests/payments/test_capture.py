@@ -8,6 +8,7 @@ import pytest
 from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, command
 from tests.services import Api, Process, eventually
 from valerix.chassis.problems import Unavailable
+from valerix.contracts.commands import CapturePayment
 from valerix.payments import processor
 from valerix.payments.domain import PaymentNotFound
 
@@ -105,8 +106,17 @@ async def test_without_a_provider_it_stays_processing_and_is_charged_once_when_i
     wanted = [command() for _ in range(5)]
     assert {o.status for o in await payments.capture(*wanted, patience_ms=100)} == {"processing"}
     mortal_psp.start()
-    assert {o.status for o in await payments.capture(*wanted, patience_ms=9000)} == {"captured"}
+    await until_captured(payments, wanted)
     assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in wanted))] == [1] * 5
+
+
+async def until_captured(payments: Payments, wanted: list[CapturePayment]) -> None:
+    """Asked again as orders are: after an outage the breaker lets one call try first."""
+
+    async def captured() -> bool:
+        return {o.status for o in await payments.capture(*wanted, patience_ms=2000)} == {"captured"}
+
+    await eventually(captured, 60)
 
 
 async def test_however_long_it_is_unknown_it_is_never_declined(
@@ -190,7 +200,7 @@ async def test_a_stalled_provider_holding_hundreds_of_charges_takes_each_once(
     await asyncio.sleep(1.5)  # the calls time out while the provider has their requests in its socket
     mortal_psp.send(signal.SIGCONT)
     for some in (wanted, more):
-        assert {o.status for o in await payments.capture(*some, patience_ms=9000)} == {"captured"}
+        await until_captured(payments, some)
         assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in some))] == [1] * 200
 
 

@@ -25,10 +25,20 @@ def temporary() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
+    yield from started("--replicas", "inventory=2", "--replicas", "orders=2")
+
+
+@pytest.fixture(scope="session")
+def attacked() -> Iterator[Stack]:
+    """Another one for tests that leave behind what nobody can add up: reservations and charges without orders."""
+    yield from started()
+
+
+def started(*options: str) -> Iterator[Stack]:
     for folder in temporary():
-        started = Stack(folder, dwell_seconds="3600")  # orders stay confirmed; tests/system/test_events.py goes on
+        stack = Stack(folder, dwell_seconds="3600")  # orders stay confirmed; tests/system/test_events.py goes on
         try:
-            started.up("--replicas", "inventory=2", "--replicas", "orders=2")
-            yield started
+            stack.up(*options)
+            yield stack
         finally:
-            started.down()
+            stack.down()

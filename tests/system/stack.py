@@ -61,30 +61,45 @@ class Stack:
         pid: int = self.state["processes"][process]["identity"]["pid"]
         return pid
 
+    def log(self, process: str) -> str:
+        """What a process has written so far."""
+        return (self.data_dir / "logs" / f"{process}.log").read_text()
+
     def secret(self, name: str) -> str:
         return (self.data_dir / "secrets" / name).read_text()
 
     @asynccontextmanager
     async def api(self, email: str | None = ADA) -> AsyncIterator[Api]:
         """The gateway, signed in as `email`."""
-        async with Api.open(self.url) as guest:
-            token = None if email is None else await self._sign_in(guest, email)
+        token = None if email is None else await self.token(email)
         async with Api.open(self.url, token) as api:
             yield api
 
-    async def _sign_in(self, guest: Api, email: str) -> str:
+    @asynccontextmanager
+    async def at_door(self, process: str, email: str = ADA) -> AsyncIterator[Api]:
+        """One copy of a service, past the gateway, signed in as `email`."""
+        token = await self.token(email)
+        async with Api.open(self.service_url(process), token) as api:
+            yield api
+
+    async def token(self, email: str) -> str:
+        """An access token."""
         body = {"email": email, "password": self.secret("demo")}
-        answer = await guest.post("/api/v1/users/login", body)
+        async with Api.open(self.url) as guest:
+            answer = await guest.post("/api/v1/users/login", body)
         assert answer.status == 200, answer.body
         token: str = answer.json["accessToken"]
         return token
 
     # --- the truth
 
+    def database_url(self, database: str) -> str:
+        port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
+        return f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}"
+
     async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
         """Rows as the service's own role sees them."""
-        port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
-        connection = await asyncpg.connect(f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}")
+        connection = await asyncpg.connect(self.database_url(database))
         try:
             return [dict(row) for row in await connection.fetch(query, *arguments)]
         finally:

@@ -120,8 +120,7 @@ async def assert_told_once(stack: Stack, ids: set[str]) -> None:
 
 @asynccontextmanager
 async def socket(stack: Stack, email: str) -> AsyncIterator[ClientConnection]:
-    async with Api.open(stack.url) as guest:
-        token = await stack._sign_in(guest, email)
+    token = await stack.token(email)
     url = stack.url.replace("http://", "ws://") + "/ws"
     async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as opened:
         yield opened

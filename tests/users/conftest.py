@@ -11,6 +11,10 @@ from tests.services import Api, Identities, Process, running
 from valerix.users import demo
 
 DEMO_PASSWORD = "demo password 1"
+UNLIMITED = dict.fromkeys(
+    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), 0
+)
+"""Tests guess a lot; limits have tests of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +32,15 @@ def users_url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def service(users_url: str, identities: Identities) -> Iterator[Process]:
     """One process for all tests of this folder; its rows are new for each (see `seeded`)."""
-    with running("users", identities, database_url=users_url) as process:
+    with running("users", identities, database_url=users_url, **UNLIMITED) as process:
         yield process
 
 
 @pytest.fixture
 async def empty(users_url: str) -> str:
     connection = await asyncpg.connect(users_url)
-    await connection.execute("TRUNCATE users, user_events; ALTER SEQUENCE customer_numbers RESTART")
+    await connection.execute("TRUNCATE users, user_events, sessions, refresh_tokens")
+    await connection.execute("ALTER SEQUENCE customer_numbers RESTART")
     await connection.close()
     return users_url
 

@@ -21,5 +21,5 @@ def test_only_an_active_customer_may_order(status: str | None, reason: str | Non
 
 
 def test_events_of_customers_carry_their_public_name_and_those_of_staff_do_not() -> None:
-    assert domain.event_type("customer", "registered") == "customer.registered"
-    assert domain.event_type("admin", "updated") == "user.updated"
+    assert domain.event_type("CUST-001", "registered") == "customer.registered"
+    assert domain.event_type(None, "updated") == "user.updated"

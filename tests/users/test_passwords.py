@@ -9,26 +9,44 @@ import pytest
 
 from valerix.chassis.problems import FieldError, Invalid, Unavailable
 from valerix.users import passwords
-from valerix.users.passwords import COMMON, MIN_LENGTH, PasswordPool, check_acceptable, hash_password
+from valerix.users.passwords import COMMON, PasswordPool, check_acceptable, hash_password
 
 GOOD = "correct horse battery"
 
 
-def test_the_list_of_common_passwords_holds_none_that_is_refused_for_its_length() -> None:
-    assert [word for word in COMMON if len(word) < MIN_LENGTH or word != word.lower()] == []
+def test_the_list_of_common_passwords_is_long_and_in_the_form_it_is_searched_in() -> None:
+    assert len(COMMON) > 10_000
+    assert [word for word in COMMON if word != word.lower() or not word.strip()] == []
 
 
-@pytest.mark.parametrize("easy", ["Password123", "ada@example.com", "aaaaaaaaaaaa", "abcabcabcabc"])
+@pytest.mark.parametrize(
+    "easy",
+    [
+        "Password123",
+        "ada@example.com",
+        "aaaaaaaaaaaa",
+        "abcabcabcabc",
+        "1qaz2wsx3edc",
+        "!!Dragon2026!!",
+        "Ada.Lovelace1815",
+        "Valerix-2026",
+    ],
+)
 def test_what_is_guessed_first_is_refused_with_a_pointer(easy: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        check_acceptable(easy, "ada@example.com")
-    (error,) = refused.value.extra["errors"]
-    assert isinstance(error, FieldError)
-    assert error.pointer == "/password"
+    for email in ("ada@example.com", "ada.lovelace@example.com"):
+        try:
+            check_acceptable(easy, email)
+        except Invalid as refused:
+            (error,) = refused.extra["errors"]
+            assert isinstance(error, FieldError)
+            assert error.pointer == "/password"
+            return
+    pytest.fail("accepted")
 
 
 def test_an_ordinary_passphrase_is_accepted() -> None:
-    check_acceptable(GOOD, "ada@example.com")
+    for good in (GOOD, "x" * 60 + "yzab", "123 dragons ate 456 knights", "пароль от сейфа"):
+        check_acceptable(good, "ada@example.com")
 
 
 def test_a_hash_is_argon2id_with_the_parameters_we_promise_and_a_salt_of_its_own() -> None:

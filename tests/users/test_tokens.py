@@ -11,7 +11,7 @@ import pytest
 from tests.services import Identities
 from valerix.chassis.auth import KeyRing, Verifier
 from valerix.chassis.settings import SettingsError
-from valerix.users.domain import User
+from valerix.users.domain import Session, User
 from valerix.users.tokens import AccessTokens, public_keys
 
 ADA = User(
@@ -26,9 +26,21 @@ ADA = User(
     updated_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
 
+SESSION = Session(
+    id="0199d1c2-0000-7000-8000-0000000000ff",
+    user_id=ADA.id,
+    kind="token",
+    csrf=None,
+    user_agent="test",
+    address="127.0.0.1",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    last_used_at=datetime(2026, 1, 1, tzinfo=UTC),
+    expires_at=datetime(2026, 2, 1, tzinfo=UTC),
+)
+
 
 def test_every_service_accepts_the_token_and_learns_role_and_customer_number(identities: Identities) -> None:
-    token = AccessTokens(identities.signing_key_file("users")).issue(ADA)
+    token = AccessTokens(identities.signing_key_file("users")).issue(ADA, SESSION)
     for service in ("orders", "payments"):
         principal = Verifier(KeyRing(identities.keys_file), service).verify(f"Bearer {token}")
         assert (principal.subject, principal.role, principal.owner_id) == (ADA.id, "customer", "CUST-001")
@@ -36,15 +48,15 @@ def test_every_service_accepts_the_token_and_learns_role_and_customer_number(ide
 
 def test_a_token_lives_ten_minutes_has_an_id_of_its_own_and_says_nothing_personal(identities: Identities) -> None:
     tokens = AccessTokens(identities.signing_key_file("users"))
-    claims = [jwt.decode(tokens.issue(ADA), options={"verify_signature": False}) for _ in range(2)]
+    claims = [jwt.decode(tokens.issue(ADA, SESSION), options={"verify_signature": False}) for _ in range(2)]
     assert [claim["exp"] - claim["iat"] for claim in claims] == [600, 600]
     assert claims[0]["jti"] != claims[1]["jti"]
-    assert set(claims[0]) == {"iss", "aud", "sub", "role", "own", "iat", "exp", "jti"}
+    assert set(claims[0]) == {"iss", "aud", "sub", "role", "own", "sid", "iat", "exp", "jti"}
 
 
 def test_staff_own_nothing(identities: Identities) -> None:
     operator = replace(ADA, role="operator", customer_number=None)
-    token = AccessTokens(identities.signing_key_file("users")).issue(operator)
+    token = AccessTokens(identities.signing_key_file("users")).issue(operator, SESSION)
     assert "own" not in jwt.decode(token, options={"verify_signature": False})
 
 

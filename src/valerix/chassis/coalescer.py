@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from valerix.chassis import caller
 from valerix.chassis.problems import Unavailable
 
 In = TypeVar("In")
@@ -33,15 +34,16 @@ class Coalescer(Generic[In, Out]):
         self._free_lanes = lanes
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[In, asyncio.Future[Out]]] = deque()
+        self._waiting: deque[tuple[In, asyncio.Future[Out], float]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: In) -> Out:
         """The result of `item`, or its exception."""
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("Too many requests are waiting")
-        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Out] = loop.create_future()
+        self._waiting.append((item, future, loop.time()))
         if self._free_lanes:
             self._free_lanes -= 1
             # The task starts on the next turn of the loop, so what arrives in this turn joins its first batch.
@@ -50,7 +52,12 @@ class Coalescer(Generic[In, Out]):
             task.add_done_callback(self._running.discard)
         return await future
 
+    def waits_seconds(self) -> float:
+        """How long the first in the queue has been waiting; 0 when nobody is."""
+        return asyncio.get_running_loop().time() - self._waiting[0][2] if self._waiting else 0.0
+
     async def _lane(self) -> None:
+        caller.person_token.set("")  # it serves whoever comes, not only the one who was first
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._max_batch)
@@ -58,15 +65,15 @@ class Coalescer(Generic[In, Out]):
         finally:
             self._free_lanes += 1
 
-    async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]"]]) -> None:
+    async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]", float]]) -> None:
         results: Sequence[Out | Exception]
         try:
-            results = await self._run([item for item, _ in batch])
+            results = await self._run([item for item, _, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"a batch of {len(batch)} came back with {len(results)} results")  # noqa: TRY301 - handed to every caller below
         except Exception as error:
             results = [error] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
+        for (_, future, _), result in zip(batch, results, strict=True):
             if future.done():  # its caller went away
                 continue
             if isinstance(result, Exception):

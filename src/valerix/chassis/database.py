@@ -55,6 +55,30 @@ class CommitOutcomeUnknown(Exception):
     """The connection was lost during COMMIT (or a statement that commits by itself)."""
 
 
+class Where:
+    """Only the conditions that were asked for, so that each combination of them gets a plan of its own.
+
+    `first` arguments are those the statement itself has ($1, …).
+    """
+
+    def __init__(self, *first: object) -> None:
+        self.arguments = list(first)
+        self._conditions: list[str] = []
+
+    def add(self, condition: str, *values: object) -> None:
+        """Each `?` of `condition` is one of `values`; nothing happens when the first of them is None."""
+        if values[0] is None:
+            return
+        for value in values:
+            self.arguments.append(value)
+            condition = condition.replace("?", f"${len(self.arguments)}", 1)
+        self._conditions.append(condition)
+
+    @property
+    def clause(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
 class Database:
     """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from litestar.types import Receive, Send
 from prometheus_client import Counter, Histogram
 
 from valerix.chassis import telemetry, validation
+from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.database import CommitOutcomeUnknown
 from valerix.chassis.http_client import CallFailed, NotSent
 from valerix.chassis.problems import (
@@ -32,6 +34,7 @@ from valerix.chassis.problems import (
 )
 from valerix.chassis.raw import RawResponse
 from valerix.chassis.resilience import DeadlineExceeded
+from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
 requests_total = Counter("http_requests_total", "HTTP requests answered", ["method", "endpoint", "status"])
@@ -42,8 +45,12 @@ request_seconds = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 LOG_DELAY_SECONDS = 0.02
+CONNECTION = "connection"
+"""Where the server puts the transport of a request's connection, in the request's state."""
+DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
-QUIET = frozenset({"/health", "/ready", "/metrics"})
+QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
+"""Asked every second; a line each would drown the others."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
@@ -64,22 +71,35 @@ class Exchange:
         self._send = send
         self._trace = trace.encode()
         self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Go out with the answer, whatever it is."""
 
     async def send(self, message: Any) -> None:
-        """For Litestar: pass on, note the status, add the trace id."""
+        """For Litestar: pass on, note the status, add our own headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"trace-id", self._trace)]
+            message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self.headers]
         await self._send(message)
 
     async def respond(self, response: RawResponse) -> None:
         """Send a whole answer at once."""
         self.status = response.status
-        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *response.headers]
+        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *self.headers, *response.headers]
         if response.status != 304:  # there it would be the length of what the client has
             headers.append((b"content-length", b"%d" % len(response.body)))
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
+
+    async def drop(self, scope: Any, receive: Receive) -> None:
+        """Cut the connection without a word; returns once the server has noticed."""
+        connection = scope.get("state", {}).get(CONNECTION)
+        if connection is None:
+            return
+        connection.abort()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCONNECT_SECONDS):
+                while (await receive())["type"] != "http.disconnect":
+                    pass
 
     async def respond_problem(self, error: Exception) -> None:
         """Answer with a problem document, unless an answer has begun already."""
@@ -99,6 +119,8 @@ def problem_response(problem: Problem) -> RawResponse:
 
 def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Litestar's exception handler for everything."""
+    if isinstance(error, ReplyDropped):
+        raise error
     problem = _invalid_input(request, error) if isinstance(error, ValidationException) else to_problem(error)
     document = problem.document(telemetry.trace_id.get())
     return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
@@ -204,14 +226,17 @@ async def with_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
     return again
 
 
-def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> None:
-    """Count the request and write its log line. Preformatted: every value is ours, none needs escaping."""
+def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> float:
+    """Count the request and write its log line; the seconds it took.
+
+    The line is preformatted: every value is ours, none needs escaping.
+    """
     seconds = time.perf_counter() - started
     answered, taken = _meters(method, endpoint, status)
     answered.inc()
     taken.observe(seconds)
     if endpoint in QUIET:
-        return
+        return seconds
     if not _lines:
         asyncio.get_running_loop().call_later(LOG_DELAY_SECONDS, write_lines)
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -219,6 +244,7 @@ def record(service: str, method: str, endpoint: str, status: int, started: float
         f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}","message":"request",'
         f'"method":"{method}","endpoint":"{endpoint}","status":{status},"duration_ms":{seconds * 1000:.1f}}}\n'.encode()
     )
+    return seconds
 
 
 def write_lines() -> None:

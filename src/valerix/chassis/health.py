@@ -113,7 +113,7 @@ async def _run_one(check: Check) -> CheckResult:
 
 def _asks(client: HttpClient) -> Check:
     async def check() -> None:
-        status, _ = await client.send("GET", "/ready", deadline=Deadline.after(CHECK_SECONDS))
+        status = await client.probe("/ready", Deadline.after(CHECK_SECONDS))
         if status != 200:
             raise CallFailed(client.dependency, f"answered {status}")
 

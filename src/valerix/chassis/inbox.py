@@ -19,6 +19,7 @@ from asyncpg import Connection
 
 from valerix.chassis import telemetry
 from valerix.chassis.bus.base import Bus, BusError, Delivery, Message
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.database import CommitOutcomeUnknown, Database
 from valerix.chassis.http_client import CallFailed
 from valerix.chassis.problems import NotFound, Unavailable
@@ -28,6 +29,7 @@ from valerix.contracts.events import Event
 log = structlog.get_logger()
 _decoder = msgspec.json.Decoder(list[Event])
 
+RECEIVED, COMMITTING, COMMITTED = Point("inbox.received"), Point("inbox.committing"), Point("inbox.committed")
 MAX_ATTEMPTS = 5
 """A message that was delivered more often takes its consumer along; from then on its events are tried one by one."""
 PRUNE_SECONDS = 3600.0
@@ -81,11 +83,12 @@ class Inbox:
 
     async def receive(self, deliveries: Sequence[Delivery]) -> None:
         """Process messages; returns when their effects are committed. Raises what is transient."""
+        await RECEIVED.passed()
         whole = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
-        if whole and await self._succeeded([delivery.message for delivery in deliveries]):
-            return
-        for delivery in deliveries:
-            await self._one_by_one(delivery)
+        if not (whole and await self._succeeded([delivery.message for delivery in deliveries])):
+            for delivery in deliveries:
+                await self._one_by_one(delivery)
+        await COMMITTED.passed()
 
     async def _succeeded(self, messages: list[Message]) -> bool:
         try:
@@ -104,6 +107,7 @@ class Inbox:
             if events:
                 telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
                 await self._effect(tx, events)
+            await COMMITTING.passed()
 
     async def _one_by_one(self, delivery: Delivery) -> None:
         message = delivery.message

@@ -20,6 +20,7 @@ from asyncpg import Connection
 from valerix.chassis import telemetry
 from valerix.chassis.bus.base import Bus, BusError, Message
 from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.settings import ServiceSettings
 from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
@@ -27,6 +28,7 @@ from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
+PUBLISHING, PUBLISHED, FORGOTTEN = Point("relay.publishing"), Point("relay.published"), Point("relay.forgotten")
 POLL_SECONDS = 0.2
 STANDBY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -106,9 +108,12 @@ class Relay:
         rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
         messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
         if messages:
+            await PUBLISHING.passed()
             await self.bus.publish(messages)
+            await PUBLISHED.passed()
         if rows:
             await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row_id for row_id, _ in rows])
+            await FORGOTTEN.passed()
         return len(rows)
 
     def _message(self, row_id: int, entries: list[Entry]) -> Message | None:

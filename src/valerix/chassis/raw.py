@@ -49,6 +49,8 @@ class RawRoute(NamedTuple):
     access: frozenset[str]
     handle: Callable[[RawRequest], Awaitable[RawResponse]]
     document: Any = None
+    answered: Callable[[int, float], None] | None = None
+    """Hears of every answer: its status, and the seconds it took."""
 
 
 def command_route(

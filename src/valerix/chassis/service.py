@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -16,19 +17,29 @@ from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.types import ASGIApp, Receive, Send
 
-from valerix.chassis import door, openapi, resilience, telemetry
-from valerix.chassis.auth import KeyRing, Principal, Verifier, require
+from valerix.chassis import door, openapi, resilience, route_table, telemetry
+from valerix.chassis.admission import UNSHED, Admission, Queue
+from valerix.chassis.auth import LOOK_SECONDS, SERVICE_ROLE, KeyRing, Principal, TokenIssuer, Verifier, require
+from valerix.chassis.chaos.injector import Injector
+from valerix.chassis.chaos.points import ReplyDropped
+from valerix.chassis.chaos.routes import chaos_routes
+from valerix.chassis.chaos.store import MemoryStore
+from valerix.chassis.chaos.use_cases import Chaos, open_chaos
 from valerix.chassis.health import Check, health_routes
 from valerix.chassis.http_client import HttpClient
-from valerix.chassis.problems import Problem, Unavailable
+from valerix.chassis.origin import Origin, address_of, origin_of
+from valerix.chassis.problems import NotFound, Problem
+from valerix.chassis.rate_limit import RequestLimits
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.resilience_routes import resilience_route
+from valerix.chassis.revocations import Revocations, fetch_from
+from valerix.chassis.rolling import RollingSums
 from valerix.chassis.settings import ServiceSettings
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 DEFAULT_DEADLINE_SECONDS = 10.0
-UNSHED = frozenset({"/health", "/ready", "/health/deep", "/metrics"})
 JOB_RESTART_SECONDS = 1.0
 
 
@@ -46,8 +57,16 @@ class Parts:
     reported: Mapping[str, Check] = field(default_factory=dict)
     """Shown beside the essentials, but the service is ready without them."""
     downstream: Sequence[HttpClient] = ()
+    queues: Sequence[Queue] = ()
+    """Where requests wait for work on them to begin; when that takes too long, fewer are let in."""
+    responses: RollingSums | None = None
+    """How long the callers of the main route waited, for `/api/v1/resilience`."""
     jobs: Sequence[Callable[[], Awaitable[None]]] = ()
     """Run until shutdown; one that fails is logged and started again."""
+    spared: Sequence[str] = ()
+    """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
+    revocations: Revocations | None = None
+    """Of the service that keeps the sessions; the others ask it."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
@@ -65,10 +84,14 @@ class Service:
     def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
         self.name = name
         self.settings: ServiceSettings = settings
+        self._instance = settings.instance or name
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
-        self._verifier = Verifier(KeyRing(settings.keys_file), name)
-        self._in_flight = 0
+        self._injector = Injector(MemoryStore(name, name), ())
+        self._keys = KeyRing(settings.keys_file)
+        self._verifier: Verifier
+        self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
+        self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._litestar: ASGIApp
         self._resources = AsyncExitStack()
@@ -94,38 +117,65 @@ class Service:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         exchange = door.Exchange(send, trace)
-        self._in_flight += 1
+        scope["valerix_headers"] = exchange.headers
+        armed = self._injector.armed
+        self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
-            if self._in_flight > self.settings.max_in_flight and scope["path"] not in UNSHED:
-                raise Unavailable("Too many requests are being worked on")  # noqa: TRY301 - answered like any problem
+            self._admission.check(scope["path"])
+            if armed:
+                await self._injector.before_work(scope["path"])
             door.refuse_nul(scope)
             if route is not None:
-                await exchange.respond(await self._handle_raw(route, scope, headers, receive))
+                response = await self._handle_raw(route, scope, headers, receive)
+                if armed:
+                    await self._injector.before_reply(scope["method"], scope["path"], response.status)
+                await exchange.respond(response)
             else:
-                receive = await door.with_body(scope, headers, receive, self.settings.max_body_bytes)
-                await self._litestar(scope, receive, exchange.send)
+                replayed = await door.with_body(scope, headers, receive, self.settings.max_body_bytes)
+                app = self._injector.around(self._litestar) if armed else self._litestar
+                await app(scope, replayed, exchange.send)
+        except ReplyDropped:
+            await exchange.drop(scope, receive)
         except Exception as error:
             await exchange.respond_problem(error)
         finally:
-            self._in_flight -= 1
+            self._admission.in_flight -= 1
             endpoint = route.path if route else scope.get("path_template") or "unmatched"
-            door.record(self.name, scope["method"], endpoint, exchange.status, started, trace)
+            seconds = door.record(self.name, scope["method"], endpoint, exchange.status, started, trace)
+            if route is not None and route.answered is not None:
+                route.answered(exchange.status, seconds)
             telemetry.trace_id.reset(token)
 
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
-        principal = self._authorize(headers.get(b"authorization"), route.access)
+        principal = self._authorize(scope, headers, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
         return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
 
-    def _authorize(self, authorization: bytes | None, access: frozenset[str]) -> Principal | None:
+    def _authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
+        """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
         if not access:
+            self._admit(scope, headers, None)
             return None
-        principal = self._verifier.verify(authorization.decode("latin-1") if authorization else None)
+        try:
+            principal = self._verifier.authenticate(headers, scope.get("method", "GET"))
+        except Problem:
+            self._admit(scope, headers, None)
+            raise
+        if principal.role != SERVICE_ROLE:
+            self._admit(scope, headers, principal.subject)
+        elif principal.on_behalf_of is not None:
+            person = principal.on_behalf_of.subject
+            log.info("done for somebody", caller=principal.subject, on_behalf_of=person, endpoint=scope["path"])
         require(principal, access)
         return principal
+
+    def _admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
+        if not scope["path"].startswith(UNSHED):
+            address = address_of(scope, headers, self.settings.proxies)
+            scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
 
     # --- start and stop
 
@@ -145,16 +195,51 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
+        asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
         parts = await self._compose(self._resources)
-        self._raw = {(route.method, route.path): route for route in parts.raw}
-        self._litestar = self._build(parts)
-        for job in parts.jobs:
+        chaos, jobs = await self._open_chaos(parts)
+        revocations = parts.revocations or asked
+        self._verifier = Verifier(self._keys, self.name, revocations)
+        table: list[route_table.RouteEntry] = []
+        raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
+        self._raw = {(route.method, route.path): route for route in raw}
+        self._litestar = app = self._build(parts, chaos)
+        table += route_table.route_table(app, raw)
+        watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
+        for job in (*parts.jobs, *jobs, revocations.follow, self._follow_keys, watch):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
-    def _build(self, parts: Parts) -> Litestar:
+    async def _open_chaos(self, parts: Parts) -> tuple[Chaos | None, Sequence[Callable[[], Awaitable[None]]]]:
+        if self.settings.chaos != "enabled":
+            return None, ()
+        dependencies = [client.dependency for client in parts.downstream]
+        opened = await open_chaos(
+            self.name, self._instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
+        )
+        self._injector = opened.injector
+        return opened.chaos, (opened.job,)
+
+    async def _follow_keys(self) -> None:
+        while True:
+            self._verifier.reread_keys()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _ask_for_revocations(self) -> Revocations:
+        if not self.settings.users_url or self.settings.signing_key_file is None:
+            return Revocations()
+        tokens = TokenIssuer(self.settings.signing_key_file)
+        client = HttpClient.open("users", self.settings.users_url, self.settings.calls(), tokens=tokens)
+        return Revocations(fetch_from(await self._resources.enter_async_context(client)))
+
+    def _build(self, parts: Parts, chaos: Chaos | None) -> Litestar:
         documents = [route.document for route in parts.raw if route.document is not None]
-        handlers = [*parts.routes, *documents, *health_routes(self, parts.essentials, parts.reported, parts.downstream)]
+        handlers = [
+            *(*parts.routes, *documents),
+            *chaos_routes(chaos),
+            resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
+            *health_routes(self, parts.essentials, parts.reported, parts.downstream),
+        ]
         for handler in handlers:
             if "access" not in handler.opt:
                 raise TypeError(f"{handler} declares no access=")
@@ -165,6 +250,8 @@ class Service:
             dependencies={
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(_request_deadline, sync_to_thread=False),
+                "origin": Provide(self._origin, sync_to_thread=False),
+                "verifier": _provide(self._verifier),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._guard],
@@ -173,11 +260,16 @@ class Service:
             openapi_config=openapi.config(self.name),
         )
 
+    def _origin(self, request: Request[Any, Any, Any]) -> Origin:
+        return origin_of(request.scope, dict(request.scope["headers"]), self.settings.proxies)
+
     def _guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter."""
-        access: frozenset[str] = handler.opt.get("access", frozenset())
+        if "access" not in handler.opt:  # one of Litestar's own
+            raise NotFound("Not found")
+        access: frozenset[str] = handler.opt["access"]
         headers = dict(connection.scope["headers"])
-        connection.scope["principal"] = self._authorize(headers.get(b"authorization"), access)
+        connection.scope["principal"] = self._authorize(connection.scope, headers, access)
         if handler.parsed_data_field is not None:
             door.check_body(connection.scope, handler.parsed_data_field.annotation)
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
+from valerix.chassis.resilience import Policy
+
 PREFIX = "VALERIX_"
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -26,17 +28,59 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """JWKS with the public keys of the token issuers this service trusts."""
     signing_key_file: Path | None = None
     """Private JWK this service signs its own tokens with."""
+    users_url: tuple[str, ...] = ()
+    """Who keeps the sessions: each replica's base URL. Without it (or a signing key) revoked tokens are not known."""
+    proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks of the gateway: connections from there say in X-Forwarded-* for whom they come."""
     database_url: str = ""
     database_lanes: int = 4
     valkey_url: str = ""
     bus_url: str = ""
     """The event bus: `redis://…` for Valkey streams, `amqp://…` for RabbitMQ."""
+    chaos: str = ""
+    """`enabled`: administrators may inject faults at run time. Never where people depend on the installation."""
     log_level: str = "INFO"
     drain_seconds: float = 1.0
     """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""
     max_body_bytes: int = 64 * 1024
+    user_limit: int = 1_200
+    """Requests one person may send per minute to one replica; also at once. Above it: 429. 0: no limit."""
+    address_limit: int = 6_000
+    """The same for one client address, whoever they are."""
     max_in_flight: int = 1024
-    """Requests being worked on at once; one more is shed with 503 before any work begins."""
+    """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
+    door_patience_seconds: float = 0.3
+    """When requests wait for longer before work on them begins, fewer are let in."""
+    call_timeout_seconds: float = 5.0
+    """Of one attempt of a call to another service."""
+    call_retries: int = 3
+    call_backoff_seconds: float = 1.0
+    """The longest first pause before a retry; each further one may be twice as long."""
+    call_retry_ratio: float = 0.1
+    """Retries per call in the long run."""
+    call_concurrency: int = 256
+    """Calls to one service at once; as many again wait."""
+    breaker_window_seconds: float = 10.0
+    breaker_failure_ratio: float = 0.5
+    """The breaker of a service opens when this share of the calls of the window failed …"""
+    breaker_min_calls: int = 5
+    """… if there were at least so many."""
+    breaker_open_seconds: float = 10.0
+    """How long it stays open before one call may try."""
+
+    def calls(self) -> Policy:
+        """How calls to other services are bounded."""
+        return Policy(
+            timeout_seconds=self.call_timeout_seconds,
+            retries=self.call_retries,
+            backoff_seconds=self.call_backoff_seconds,
+            retry_ratio=self.call_retry_ratio,
+            window_seconds=self.breaker_window_seconds,
+            failure_ratio=self.breaker_failure_ratio,
+            min_calls=self.breaker_min_calls,
+            open_seconds=self.breaker_open_seconds,
+            max_calls=self.call_concurrency,
+        )
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:

@@ -69,6 +69,7 @@ def _errors(kind: Any, raw: Any, at: str, strict: bool) -> list[FieldError]:
 
 def _inside(kind: Any, raw: Any, at: str, strict: bool) -> list[FieldError]:
     """Errors of the members of an object or a list; empty when the fault is in the value itself."""
+    kind = _tagged(kind, raw)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(raw, Mapping):
         return _inside_object(kind, raw, at, strict)
     if typing.get_origin(kind) is list and isinstance(raw, list):
@@ -87,9 +88,18 @@ def _inside_object(kind: type[msgspec.Struct], raw: Mapping[str, Any], at: str, 
         elif field.required:
             found.append(FieldError(pointer, "This field is required"))
     if kind.__struct_config__.forbid_unknown_fields:
-        known = {field.encode_name for field in fields}
+        known = {field.encode_name for field in fields} | {kind.__struct_config__.tag_field}
         found += [FieldError(f"{at}/{name}", "Unknown field") for name in raw if name not in known]
     return found
+
+
+def _tagged(kind: Any, raw: Any) -> Any:
+    """The member of a tagged union that `raw` says it is; `kind` itself when that is something else."""
+    for member in typing.get_args(kind) if isinstance(raw, Mapping) else ():
+        config = getattr(member, "__struct_config__", None)
+        if config is not None and config.tag_field and raw.get(config.tag_field) == config.tag:
+            return member
+    return kind
 
 
 def _bare(kind: Any) -> Any:

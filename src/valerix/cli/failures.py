@@ -38,6 +38,8 @@ def report(error: errors.ValerixError, installation: Installation, *, as_json: b
 
 
 def _failure(error: errors.ValerixError, message: str) -> Failure:
+    if isinstance(error, errors.StatusNotReached):
+        return Failure(message, order=error.order)
     if not isinstance(error, errors.Refused):
         return Failure(message, idempotency_key=error.idempotency_key)
     return Failure(message, error.status, error.code, error.trace_id, error.errors, error.order, error.idempotency_key)
@@ -52,6 +54,8 @@ def explain(error: errors.ValerixError, installation: Installation) -> str:  # n
             return f"The outcome is not known: {error}. {_repeat(error)}"
         case errors.Unauthenticated():
             return f"{_not_signed_in(error, installation)}. Use --url with a valid --token"
+        case errors.Forbidden(code="chaos_disabled"):
+            return str(error)
         case errors.Forbidden():
             return f"{error}. Give the token of somebody who may"
         case errors.NotFound() if error.code in WHERE_TO_LOOK:
@@ -60,6 +64,8 @@ def explain(error: errors.ValerixError, installation: Installation) -> str:  # n
             return "The request is not valid. " + "; ".join(f"{e.pointer}: {e.message}" for e in error.errors)
         case errors.Refused(order=Order() as order):
             return f"{error}. {_about(order, installation)}"
+        case errors.StatusNotReached(order=order):
+            return f"{error}. See `{installation.command(f'order show {order.id}')}`"
         case errors.ServerFailed(status=500):
             return f"{error}. Search the logs for trace {error.trace_id}"
         case errors.ServerFailed() | errors.TooManyRequests():

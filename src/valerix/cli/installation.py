@@ -15,6 +15,8 @@ class Installation(NamedTuple):
     email: str | None = None
     password: str | None = None
     token: str | None = None
+    ca_file: Path | None = None
+    """Trusted besides what this machine trusts anyway."""
 
     def command(self, words: str) -> str:
         """A command to paste, that reaches the same installation."""

@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from valerix.cli import bus, checks, data, logs, orders, processes, service, status, stock
+from valerix.cli import bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
+from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app.command()(data.seed)
 app.add_typer(orders.app, name="order")
 app.add_typer(stock.app, name="stock")
 app.add_typer(bus.app, name="bus")
+app.add_typer(chaos.app, name="chaos")
+app.command()(load_command.load)
+app.add_typer(keys.app, name="keys")
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 

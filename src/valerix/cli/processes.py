@@ -24,6 +24,7 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address of the gateway; 0.0.0.0 lets others in.")] = None,
     ports: Annotated[str, typer.Option(help="`auto`: choose free ports for everything.")] = "default",
     replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="HTTPS; makes a certificate where none is configured.")] = False,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Demo customers, products and logins.")] = True,
 ) -> None:
     """Start everything; on a stack that runs already, say so."""
@@ -32,7 +33,7 @@ def up(
         print(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
         print_summary(state)
         return
-    plan = _plan(data_dir, _counts(replicas or []), ports=ports, port=port, host=host, demo=demo)
+    plan = _plan(data_dir, _counts(replicas or []), ports=ports, port=port, host=host, tls=tls, demo=demo)
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
@@ -40,19 +41,20 @@ def up(
 
 
 def _plan(
-    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, host: str | None, demo: bool
+    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, host: str | None, tls: bool, demo: bool
 ) -> Plan:
     if ports not in ("default", "auto"):
         raise LauncherError("--ports is either `default` or `auto`")
     check_replicas(counts)
     chosen = free_ports(counts) if ports == "auto" else configured_ports()
-    gateway = gateway_settings()
+    told = gateway_settings()
+    gateway = msgspec.structs.replace(told, gateway_host=host or told.gateway_host, gateway_tls=tls or told.gateway_tls)
     return Plan(
         data_dir=data_dir,
         ports=chosen | ({GATEWAY: port} if port else {}),
         replicas=counts,
         demo=demo,
-        gateway=msgspec.structs.replace(gateway, gateway_host=host) if host else gateway,
+        gateway=gateway,
     )
 
 

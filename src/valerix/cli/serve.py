@@ -13,9 +13,11 @@ import sys
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from valerix.chassis import settings
+from valerix.chassis.door import CONNECTION
 from valerix.chassis.service import Service
 from valerix.launcher.topology import SERVICES
 
@@ -29,6 +31,14 @@ MAX_MESSAGE_BYTES = 4096
 HEARTBEAT_SECONDS = 20.0
 ABANDON_SECONDS = 10.0
 """How long a closed WebSocket may take to send what is still on its way; a client that does not read never will."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Lets a service cut a connection instead of answering (chassis.chaos)."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent does
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, CONNECTION: transport}
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -79,7 +89,7 @@ def serve(name: str) -> int:
         host=loaded.host,
         port=loaded.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws=SocketProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=HEARTBEAT_SECONDS,

@@ -14,7 +14,7 @@ from valerix.launcher import control
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
-from valerix.launcher.summary import ADMINISTRATOR, OPERATOR, gateway_url
+from valerix.launcher.summary import ADMINISTRATOR, DEMO_ADMINISTRATOR, OPERATOR, gateway_url
 
 PATIENCE_SECONDS = 5.0
 """Somebody is waiting at the keyboard."""
@@ -50,6 +50,7 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
             email=installation.email,
             password=installation.password,
             token=installation.token,
+            ca_file=installation.ca_file,
             patience_seconds=PATIENCE_SECONDS,
         ) as valerix:
             yield valerix
@@ -58,10 +59,12 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
         raise typer.Exit(1) from None
 
 
-def find(context: typer.Context, data_dir: Path, url: str | None, token: str | None) -> Installation:
+def find(
+    context: typer.Context, data_dir: Path, url: str | None, token: str | None, *, administrator: bool = False
+) -> Installation:
     """The installation at `url`, else the running stack in `data_dir`, as its operator. Raises LauncherError."""
     if url is None or _only_the_data_dir_was_typed(context):
-        return _running_stack(data_dir.resolve())
+        return _running_stack(data_dir.resolve(), administrator)
     try:
         Valerix(url).close()
     except ValueError as error:
@@ -82,17 +85,18 @@ def _source(context: typer.Context, parameter: str) -> str:
     return source.name if source else ""
 
 
-def _running_stack(data_dir: Path) -> Installation:
+def _running_stack(data_dir: Path, administrator: bool) -> Installation:
     state = control.running(data_dir)
     if state is None:
         raise LauncherError(
             f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir)}`"
         )
-    email, password = _staff_login(state)
-    return Installation(gateway_url(state), data_dir, email, password)
+    email, password = _staff_login(state, administrator)
+    ca_file = Path(state.ca_file) if state.ca_file else None
+    return Installation(gateway_url(state), data_dir, email, password, ca_file=ca_file)
 
 
-def _staff_login(state: StackState) -> tuple[str, str]:
+def _staff_login(state: StackState, administrator: bool) -> tuple[str, str]:
     try:
         credentials = Credentials(state.data_dir)
         password = credentials.demo_password if state.demo else credentials.admin_password
@@ -100,4 +104,6 @@ def _staff_login(state: StackState) -> tuple[str, str]:
         raise LauncherError(
             "The stack belongs to another user, who alone can read its passwords: use --url with --token"
         ) from None
-    return (OPERATOR if state.demo else ADMINISTRATOR), password
+    if not state.demo:
+        return ADMINISTRATOR, password
+    return (DEMO_ADMINISTRATOR if administrator else OPERATOR), password

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from pyreqwest.client import Client, ClientBuilder
@@ -19,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Runner:
+class Runner:
     """Runs flows in the calling task."""
 
     def __init__(self, session: Session, url: str, http: Client) -> None:
@@ -63,7 +64,7 @@ class _Runner:
 class _Group:
     """The calls of one resource."""
 
-    def __init__(self, calls: Any, runner: _Runner) -> None:
+    def __init__(self, calls: Any, runner: Runner) -> None:
         self._calls = calls
         self._runner = runner
 
@@ -148,6 +149,19 @@ class DeadLetters(_Group):
     replay = _awaitable(calls.DeadLetters.replay)
 
 
+class Chaos(_Group):
+    overview = _awaitable(calls.Chaos.overview)
+    get = _awaitable(calls.Chaos.get)
+    gremlin = _awaitable(calls.Chaos.gremlin)
+    crash = _awaitable(calls.Chaos.crash)
+    errors = _awaitable(calls.Chaos.errors)
+    cut = _awaitable(calls.Chaos.cut)
+    failpoint = _awaitable(calls.Chaos.failpoint)
+    behaviour = _awaitable(calls.Chaos.behaviour)
+    stop = _awaitable(calls.Chaos.stop)
+    stop_all = _awaitable(calls.Chaos.stop_all)
+
+
 class AsyncValerix:
     """As `Valerix`, with awaitable calls and asynchronous iterators; for one event loop. Use it with `async with`."""
 
@@ -158,14 +172,15 @@ class AsyncValerix:
         email: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         url = transport.base_url(url)
         session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
         self._session = session
-        self._http = transport.configured(ClientBuilder(), url, timeout_seconds).build()
-        self._runner = runner = _Runner(session, url, self._http)
+        self._http = transport.configured(ClientBuilder(), url, timeout_seconds, ca_file).build()
+        self._runner = runner = Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)
         self.products = Products(calls.Products(session), runner)
@@ -174,6 +189,7 @@ class AsyncValerix:
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
         self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
+        self.chaos = Chaos(calls.Chaos(session), runner)
 
     async def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

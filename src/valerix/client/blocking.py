@@ -4,6 +4,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from pyreqwest.client import SyncClient, SyncClientBuilder
@@ -145,12 +146,26 @@ class DeadLetters(_Group):
     replay = _blocking(calls.DeadLetters.replay)
 
 
+class Chaos(_Group):
+    overview = _blocking(calls.Chaos.overview)
+    get = _blocking(calls.Chaos.get)
+    gremlin = _blocking(calls.Chaos.gremlin)
+    crash = _blocking(calls.Chaos.crash)
+    errors = _blocking(calls.Chaos.errors)
+    cut = _blocking(calls.Chaos.cut)
+    failpoint = _blocking(calls.Chaos.failpoint)
+    behaviour = _blocking(calls.Chaos.behaviour)
+    stop = _blocking(calls.Chaos.stop)
+    stop_all = _blocking(calls.Chaos.stop_all)
+
+
 class Valerix:
     """One caller of one installation; may be shared by threads. Use it with `with`, or close it.
 
     `url`: of the gateway, e.g. `http://127.0.0.1:8080`. Either `email` and `password` (signs in when needed, and
     again when the token has run out) or a `token`; without both only public calls work. Every attempt takes at most
     `timeout_seconds`; what may safely be sent again is, for at most `patience_seconds` (see `client.session`).
+    `ca_file`: PEM certificates to trust besides those this machine trusts anyway.
     """
 
     def __init__(
@@ -160,13 +175,14 @@ class Valerix:
         email: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         url = transport.base_url(url)
         session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
         self._session = session
-        self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds).build()
+        self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds, ca_file).build()
         self._runner = runner = _Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)
@@ -176,6 +192,7 @@ class Valerix:
         self.customers = Customers(calls.Customers(session), runner)
         self.users = Users(calls.Users(session), runner)
         self.dead_letters = DeadLetters(calls.DeadLetters(session), runner)
+        self.chaos = Chaos(calls.Chaos(session), runner)
 
     def login(self, email: str, password: str) -> SignedIn:
         """Sign in; from now on this is the caller. Raises Unauthenticated."""

@@ -315,3 +315,34 @@ class DeadLetter(Model, frozen=True, kw_only=True, rename="camel"):
     attempts: int
     failed_at: datetime
     replayed_at: datetime | None = None
+
+
+# --- chaos
+
+
+class Fault(Model, frozen=True, kw_only=True, rename="camel"):
+    """A fault that was injected. `state`: active, expired, stopped, or spent: it struck as often as it may."""
+
+    id: str
+    state: str
+    fault: dict[str, Any]
+    """`kind`: gremlin, crash, errors, cut, failpoint or behaviour; and its settings."""
+    by: str
+    since: datetime
+    until: datetime
+    stopped_at: datetime | None = None
+    stopped_by: str | None = None
+    strikes: int
+    strikes_by_copy: dict[str, int] = {}
+
+
+class ServiceChaos(Model, frozen=True, kw_only=True, rename="camel"):
+    """One service. `history`: latest first; `copies`: those in which all that is active is in force."""
+
+    service: str
+    active: list[Fault]
+    history: list[Fault]
+    copies: list[str]
+    failpoints: list[str]
+    behaviours: list[str]
+    dependencies: list[str]

@@ -41,7 +41,7 @@ class Session:
 
     def call(self, request: Request, read: Callable[[Answer], T], *, repeatable: bool) -> Flow[T]:
         """Send as the caller. Raises the errors of `valerix.client.errors`."""
-        answer = yield from self._send(request, repeatable, self._authorized)
+        answer = yield from self._send(request, repeatable, self.once)
         return read(answer)
 
     # --- signing in
@@ -85,7 +85,8 @@ class Session:
         assert outcome is not None  # noqa: S101 - a request has an outcome, only other steps have none
         return outcome
 
-    def _authorized(self, request: Request) -> Flow[Outcome]:
+    def once(self, request: Request) -> Flow[Outcome]:
+        """Send as the caller, a single time; signing in, where that is needed, has its own patience."""
         if self._credentials is not None and (self._token is None or time.monotonic() >= self._renew_at):
             yield SignIn(self._token)
         token = self._token

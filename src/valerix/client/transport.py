@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,10 +25,12 @@ def base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def configured(builder: B, url: str, timeout_seconds: float) -> B:
+def configured(builder: B, url: str, timeout_seconds: float, ca_file: Path | None = None) -> B:
     """Redirects are not followed: they would carry the token to wherever they point."""
     builder = builder.follow_redirects(False).user_agent("valerix-client")
     builder = builder.connect_timeout(CONNECT_TIMEOUT).timeout(timedelta(seconds=timeout_seconds))
+    if ca_file is not None:
+        builder = builder.add_root_certificate_pem(ca_file.read_bytes())
     return builder.no_proxy() if _is_this_machine(urlsplit(url).hostname or "") else builder
 
 

@@ -5,22 +5,17 @@ from importlib import resources as package
 
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.sockets import Gate
 from valerix.console.domain import merge, merge_events
+from valerix.console.feed import Feed, watch
 from valerix.console.files import file_route, file_routes
-from valerix.console.routes import redirect, reference_routes
+from valerix.console.opening import open_gathering
+from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
+from valerix.console.schemas import offer
+from valerix.console.settings import Settings as Settings
 from valerix.console.use_cases import Reference
 from valerix.contracts.events import SOURCES
-
-
-class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """The services whose descriptions make up the reference."""
-
-    orders_url: tuple[str, ...]
-    inventory_url: tuple[str, ...]
-    payments_url: tuple[str, ...]
-    users_url: tuple[str, ...]
-    reference_ttl_seconds: float = 5.0
+from valerix.contracts.roles import STAFF
 
 
 def create(settings: Settings) -> Service:
@@ -30,16 +25,27 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
-    urls = {
-        "orders": settings.orders_url,
-        "inventory": settings.inventory_url,
-        "payments": settings.payments_url,
-        "users": settings.users_url,
-    }
-    services = [await resources.enter_async_context(HttpClient.open(*each)) for each in urls.items()]
+    documented = settings.documented
+    clients = [HttpClient.open(name, addresses, settings.calls()) for name, addresses in documented.items()]
+    services = [await resources.enter_async_context(client) for client in clients]
     tellers = [service for service in services if service.dependency in SOURCES]
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
+    gathering = await open_gathering(settings, resources)
     static = package.files("valerix.console") / "static"
-    pages = [redirect("/", "/docs"), *file_route(static / "docs.html", "/docs"), *file_routes(static, "/static")]
-    return Parts(raw=[*pages, *reference_routes(reference, events, urls)], downstream=services)
+    pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
+    pages += [*file_routes(static, "/static"), offer_route(offer(settings))]
+    return Parts(
+        routes=[
+            *(page_route(static / "index.html"), watch, get_history),
+            *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
+        ],
+        raw=[*pages, *reference_routes(reference, events, documented)],
+        provides={
+            "gathering": gathering,
+            "feed": Feed(gathering, settings.call_graph, settings.max_sockets),
+            "gate": Gate(settings.socket_origins, STAFF),
+        },
+        downstream=services,
+        jobs=[gathering.run],
+    )

@@ -6,6 +6,10 @@ from typing import Any, Final
 Document = dict[str, Any]
 HIDDEN_TAG: Final = "health"
 """Every process answers these for those who run it; the gateway does not route them."""
+OF_EVERY_SERVICE: Final = ("/api/v1/chaos", "/api/v1/resilience")
+"""The gateway routes these by the service's name behind them."""
+SHARED: Final = {"/api/v1/chaos/all": "/api/v1/chaos"}
+"""Under which path the gateway serves what any service answers for all."""
 _SCHEMAS: Final = "#/components/schemas/"
 _INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has the short forms `/orders` and
 `/api/orders` for `/api/v1/orders`.
@@ -65,8 +69,13 @@ def _add(merged: Document, document: Document, service: str) -> None:
     for path, item in document["paths"].items():
         operations = {method: {"tags": [service], **operation} for method, operation in item.items()}
         public = {method: each for method, each in operations.items() if HIDDEN_TAG not in each["tags"]}
-        if public:
-            merged["paths"].setdefault(path, {}).update(public)
+        if public and path in OF_EVERY_SERVICE:
+            own = {
+                method: {**each, "operationId": f"{service}.{each['operationId']}"} for method, each in public.items()
+            }
+            merged["paths"][f"{path}/{service}"] = own
+        elif public:
+            merged["paths"].setdefault(SHARED.get(path, path), {}).update(public)
     for section, entries in document.get("components", {}).items():
         merged["components"].setdefault(section, {}).update(entries)
 

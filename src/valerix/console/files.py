@@ -15,7 +15,7 @@ MEDIA_TYPES = {
 TEXT = b"text/plain; charset=utf-8"
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 REVALIDATE = b"no-cache"
 FOREVER = b"public, max-age=31536000, immutable"

@@ -1,11 +1,53 @@
 """HTTP in, use case, HTTP out. Raw, so that `/openapi.json` is the platform's here and not this process's own."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any, Final
 
+import msgspec
+from litestar import Response, get
+from litestar.params import Parameter
+
+from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.console import logs
+from valerix.console.files import POLICY, REVALIDATE
+from valerix.console.gather import Gathering
+from valerix.console.logs import LogPage, Wanted
+from valerix.console.report import Span, span
+from valerix.console.schemas import Offer
 from valerix.console.use_cases import Reference
-from valerix.contracts.roles import PUBLIC
+from valerix.contracts.roles import PUBLIC, STAFF
+
+PAGES: Final = "/console/"
+SPANS: Final = (5, 15, 60)
+Text = Annotated[str, Parameter(max_length=50)]
+OFFER: Final = "/console/api/config"
+
+
+def page_route(file: Traversable) -> Any:
+    """The one page, at every address below PAGES: which of its pages is shown, it finds out itself."""
+    content = file.read_bytes()
+    headers = {"Content-Security-Policy": POLICY.decode(), "Cache-Control": REVALIDATE.decode()}
+
+    @get([PAGES, PAGES + "{rest:path}"], access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def page() -> Response[bytes]:
+        return Response(content, media_type="text/html; charset=utf-8", headers=headers)
+
+    return page
+
+
+def offer_route(offer: Offer) -> RawRoute:
+    """What there is to show here; asked for before anybody has signed in."""
+    body = msgspec.json.encode(offer)
+
+    async def answer(_: RawRequest) -> RawResponse:
+        return RawResponse(200, body, [(b"cache-control", b"no-store")])
+
+    return RawRoute("GET", OFFER, PUBLIC, answer)
 
 
 def reference_routes(reference: Reference, events: Reference, services: Iterable[str]) -> list[RawRoute]:
@@ -15,6 +57,34 @@ def reference_routes(reference: Reference, events: Reference, services: Iterable
         _document("/openapi.json", reference.merged),
         *(_document(f"/openapi/{name}.json", partial(reference.of, name)) for name in services),
     ]
+
+
+@get("/console/api/history", access=STAFF, include_in_schema=False, sync_to_thread=False)
+def get_history(gathering: Gathering, minutes: Annotated[int, Parameter(ge=5, le=60)] = 15) -> Span:
+    """The last 5, 15 or 60 minutes of every process; shown live by the feed."""
+    if minutes not in SPANS:
+        message = f"Expected one of: {', '.join(map(str, SPANS))}"
+        raise Invalid(message, [FieldError("/minutes", message)])
+    return span(gathering, minutes)
+
+
+def logs_route(folder: Path) -> Any:
+    """The processes' own log lines, where this process can read them."""
+
+    @get(logs.PATH, access=STAFF, include_in_schema=False)
+    async def get_logs(
+        level: Annotated[str, Parameter(pattern=f"^({'|'.join(logs.LEVELS)})$")] = "info",
+        service: Text = "",
+        trace_id: Annotated[str, Parameter(query="traceId", pattern="^[0-9a-f]{0,32}$")] = "",
+        text: Annotated[str, Parameter(query="q", max_length=100)] = "",
+        requests: bool = True,
+        after: Annotated[str, Parameter(max_length=4000)] = "",
+    ) -> LogPage:
+        """The latest lines, or those since `after`, the `position` of an earlier answer."""
+        wanted = Wanted(level, service, trace_id, text, requests)
+        return await asyncio.to_thread(logs.read, folder, wanted, after)
+
+    return get_logs
 
 
 def redirect(path: str, target: str) -> RawRoute:

@@ -165,8 +165,8 @@ class CapturePayments(msgspec.Struct, frozen=True, rename="camel"):
 
 class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """`status`: `captured` | `declined` (final, with `reason`) | `processing` (outcome not known yet: ask again
-    with the same command; never compensate) | `voided` (ended before any charge, refused for ever)
-    | `refunded` (captured and given back since).
+    with the same command, though not at once when there is a `reason`; never compensate) | `voided` (ended before any
+    charge, refused for ever) | `refunded` (captured and given back since).
     """
 
     order_id: str

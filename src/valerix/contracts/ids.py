@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import uuid_utils
 
 UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _UUID = re.compile(UUID_PATTERN)
+_PART = re.compile(r"([0-9a-f-]{4,36})(?:(?:…|\.{2,3})([0-9a-f]{1,12}))?")
 
 
 def new_id() -> str:
@@ -28,3 +30,21 @@ def created_at(identifier: str) -> datetime:
 def first_id_at(moment: datetime) -> str:
     """The smallest id of that millisecond: ids sort by time, so a range of time is a range of ids."""
     return str(uuid_utils.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80))
+
+
+class IdRange(NamedTuple):
+    """Where the ids lie that somebody may mean: between `first` and `last`, and like `pattern` (SQL). None: nowhere."""
+
+    first: str | None
+    last: str | None
+    pattern: str | None
+
+
+def find_range(text: str) -> IdRange:
+    """Ids that begin with `text` (4 digits or more), or that it is the short form of: `01a1fdfc…0f36`."""
+    match = _PART.fullmatch(text.strip().lower())
+    digits = "" if match is None else match[1].replace("-", "")
+    if match is None or not 4 <= len(digits) <= 32:
+        return IdRange(None, None, None)
+    first, last = (str(uuid_utils.UUID(hex=digits.ljust(32, filler))) for filler in "0f")
+    return IdRange(first, last, f"%{match[2] or ''}")

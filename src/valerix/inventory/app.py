@@ -54,5 +54,6 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={"stock": stock, "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
+        queues=[stock.reserving, stock.ending],
         jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
     )

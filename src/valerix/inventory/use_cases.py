@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from valerix.chassis import idempotency, telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
@@ -22,6 +23,8 @@ from valerix.inventory import domain, metrics, repository, schemas
 from valerix.inventory.domain import Cause, Ending, Movement, Origin, Settlement
 from valerix.inventory.schemas import Adjusted, InventoryItem, Product, StockUpdated, Warehouse
 
+COMMITTING = Point("inventory.committing")
+COMMITTED = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end", "change")}
 LANES = 3
 MAX_LISTS = 8
 """Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
@@ -47,10 +50,10 @@ class Stock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
+        self.reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
             partial(self._run, domain.RESERVE, _reserve), lanes=LANES, max_batch=MAX_LISTS
         )
-        self._ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
+        self.ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
             partial(self._run, "end", _end), lanes=LANES, max_batch=MAX_LISTS
         )
 
@@ -58,11 +61,11 @@ class Stock:
 
     async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
         """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
-        return await self._reserving.submit(Asked(commands, _origin(actor), deadline))
+        return await self.reserving.submit(Asked(commands, _origin(actor), deadline))
 
     async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
         """Release or commit what orders have reserved. Raises DeadlineExceeded when there was no time to begin."""
-        return await self._ending.submit(Asked(endings, _origin(actor), deadline))
+        return await self.ending.submit(Asked(endings, _origin(actor), deadline))
 
     async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
         """One transaction for all lists whose callers still wait."""
@@ -70,6 +73,7 @@ class Stock:
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         with metrics.operation_seconds.labels(operation).time():
             settlement = await self._database.repeat(partial(_in_transaction, work, together), repository.OVERTAKEN)
+        await COMMITTED[operation].passed()
         metrics.count_movements(settlement.movements)
         metrics.count_outcomes(settlement.outcomes)
         outcomes = iter(settlement.outcomes)
@@ -118,6 +122,7 @@ class Stock:
                 lookup = idempotency.lookup_key(cause.actor, "POST", cause.kind, cause.idempotency_key)
                 once = partial(_once, lookup, idempotency.fingerprint(body), kind, work)
                 answer, movements, repeated = await self._database.repeat(once)
+        await COMMITTED["change"].passed()
         metrics.count_movements(movements)
         return answer, repeated
 
@@ -221,7 +226,9 @@ class Catalogue:
 
 async def _in_transaction(work: Work[C, Out], together: list[tuple[C, Origin]], lane: Transaction) -> Settlement[Out]:
     async with lane.transaction():
-        return await work(lane, together)
+        settlement = await work(lane, together)
+        await COMMITTING.passed()
+        return settlement
 
 
 async def _reserve(tx: Transaction, asked: list[tuple[ReserveStock, Origin]]) -> Settlement[ReserveOutcome]:

@@ -1,4 +1,11 @@
-"""The keys services sign their tokens with, one per issuer, and the public halves of all of them in one file."""
+"""The keys services sign their tokens with, one per issuer, and the public halves of all of them in one file.
+
+A key that was replaced is trusted for another hour (its tokens live ten minutes), marked with when that happened.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -6,16 +13,62 @@ from valerix.chassis.auth import generate_key
 from valerix.launcher.credentials import Credentials, write_secret
 from valerix.launcher.topology import ISSUERS
 
+RETIRED: Final = "retired"
+TRUSTED_AFTERWARDS: Final = timedelta(hours=1)
+Jwk = dict[str, str]
+
 
 def make_keys(credentials: Credentials) -> None:
     """Makes those that are missing: a new service gets a key, the others keep theirs."""
-    public = [_public_half(credentials, issuer) for issuer in ISSUERS]
-    write_secret(credentials.keys_file, msgspec.json.encode({"keys": public}))
+    current = [_public_half(_private_key(credentials, issuer)) for issuer in ISSUERS]
+    _publish(credentials, [*current, *_still_trusted(credentials)])
 
 
-def _public_half(credentials: Credentials, issuer: str) -> dict[str, str]:
+def rotate_keys(credentials: Credentials, issuers: Iterable[str], *, distrust: bool) -> list[str]:
+    """New keys for `issuers`; the old ones' names. With `distrust` nobody accepts what the old ones have signed.
+
+    Whoever verifies hears of a new key before anybody signs with it. Running services notice both within seconds.
+    """
+    made = {issuer: generate_key(f"valerix:{issuer}") for issuer in issuers}
+    old = [_public_half(_private_key(credentials, issuer)) for issuer in made]
+    kept = [_public_half(_private_key(credentials, issuer)) for issuer in ISSUERS if issuer not in made]
+    new: list[Jwk] = [public for _, public in made.values()]
+    retired = [jwk | {RETIRED: datetime.now(UTC).isoformat()} for jwk in old]
+    before = _still_trusted(credentials)
+    _publish(credentials, [*kept, *new, *retired, *before])
+    for issuer, (private, _) in made.items():
+        write_secret(credentials.signing_key_file(issuer), msgspec.json.encode(private))
+    if distrust:
+        _publish(credentials, [*kept, *new, *(jwk for jwk in before if _issuer(jwk) not in made)])
+    return [jwk["kid"] for jwk in old]
+
+
+def published_keys(credentials: Credentials) -> list[Jwk]:
+    """What verifiers trust at this moment."""
+    if not credentials.keys_file.exists():
+        return []
+    return msgspec.json.decode(credentials.keys_file.read_bytes(), type=dict[str, list[Jwk]])["keys"]
+
+
+def _still_trusted(credentials: Credentials) -> list[Jwk]:
+    oldest = (datetime.now(UTC) - TRUSTED_AFTERWARDS).isoformat()
+    return [jwk for jwk in published_keys(credentials) if jwk.get(RETIRED, "") > oldest]
+
+
+def _publish(credentials: Credentials, keys: list[Jwk]) -> None:
+    write_secret(credentials.keys_file, msgspec.json.encode({"keys": keys}))
+
+
+def _private_key(credentials: Credentials, issuer: str) -> Jwk:
     stored = credentials.read_or_make(
         credentials.signing_key_file(issuer), lambda: msgspec.json.encode(generate_key(f"valerix:{issuer}")[0])
     )
-    private = msgspec.json.decode(stored, type=dict[str, str])
+    return msgspec.json.decode(stored, type=Jwk)
+
+
+def _public_half(private: Jwk) -> Jwk:
     return {name: value for name, value in private.items() if name != "d"}
+
+
+def _issuer(jwk: Jwk) -> str:
+    return jwk["kid"].rsplit(":", 1)[0].removeprefix("valerix:")

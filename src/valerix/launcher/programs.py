@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 
 from valerix.chassis.settings import inherited
-from valerix.launcher import health, postgres, topology, valkey
+from valerix.launcher import certificates, health, postgres, summary, topology, valkey
+from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials
+from valerix.launcher.errors import LauncherError
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings, bus_url
+from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
 from valerix.launcher.traefik import Gateway
@@ -44,14 +46,28 @@ def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
     return postgres.cluster_for(plan.data_dir, plan.ports[POSTGRES], settings)
 
 
-def programs(plan: Plan, credentials: Credentials, cluster: Cluster) -> list[Program]:
+def certificate_of(plan: Plan) -> Certificate | None:
+    """What the gateway shows; None without TLS. Raises LauncherError when the configured one cannot be used."""
+    told = plan.gateway
+    if not told.gateway_tls:
+        return None
+    if told.gateway_certificate and told.gateway_key:
+        return certificates.configured(told.gateway_certificate, told.gateway_key)
+    if told.gateway_certificate or told.gateway_key:
+        raise LauncherError("Set both VALERIX_GATEWAY_CERTIFICATE and VALERIX_GATEWAY_KEY, or neither")
+    return certificates.generated(plan.data_dir / "tls")
+
+
+def programs(
+    plan: Plan, credentials: Credentials, cluster: Cluster, certificate: Certificate | None = None
+) -> list[Program]:
     """One per instance. Only what is written here is started."""
     services = [one for one in plan.instances if topology.BY_NAME[one.process].is_service]
     return [
         _postgres(plan, cluster),
         _valkey(plan, credentials),
         *(_service(instance, plan, credentials) for instance in services),
-        _gateway(plan),
+        _gateway(plan, certificate),
     ]
 
 
@@ -83,9 +99,10 @@ def _valkey(plan: Plan, credentials: Credentials) -> Program:
     )
 
 
-def _gateway(plan: Plan) -> Program:
+def _gateway(plan: Plan, certificate: Certificate | None) -> Program:
     port, metrics_port = plan.ports[GATEWAY], plan.ports[GATEWAY_METRICS]
-    gateway = Gateway(plan.data_dir / "gateway", access_log(plan.data_dir), port, metrics_port, plan.gateway)
+    folder, log = plan.data_dir / "gateway", access_log(plan.data_dir)
+    gateway = Gateway(folder, log, port, metrics_port, plan.gateway, certificate)
     public = {process.name for process in topology.PUBLIC}
     return Program(
         GATEWAY,
@@ -122,12 +139,16 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
     settings = {
         "port": str(instance.port),
         "instance": instance.name,
+        "chaos": chaos(),
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in process.peers},
     }
+    if process.name != "psp":
+        settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}
     if process.issuer:
+        settings["users_url"] = ",".join(_urls("users", plan.instances))  # who keeps the sessions
         settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))
     if process.database:
         password = credentials.database_passwords[process.database]
@@ -136,7 +157,24 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings["psp_secret"] = credentials.psp_secret
     if process.name == "psp":
         settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
+    if process.name == "console":
+        settings |= _console_settings(plan, credentials)
     return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+
+
+def _console_settings(plan: Plan, credentials: Credentials) -> dict[str, str]:
+    """It watches everybody, and tells what this stack offers."""
+    watched = ("worker", "notifications", "psp", "console")
+    settings = {
+        **{f"{name}_url": ",".join(_urls(name, plan.instances)) for name in watched},
+        "gateway_metrics_url": f"http://127.0.0.1:{plan.ports[GATEWAY_METRICS]}",
+        "call_pairs": ",".join(f"{source}>{target}" for source, target in topology.CALLS),
+        "logs_folder": str(plan.data_dir / "logs"),
+    }
+    if plan.demo:
+        settings["demo_password"] = credentials.demo_password
+        settings["demo_logins"] = ",".join(f"{login.email}={login.about}" for login in summary.DEMO_LOGINS)
+    return settings
 
 
 def _urls(name: str, all_instances: Sequence[Instance]) -> list[str]:

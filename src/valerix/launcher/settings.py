@@ -1,6 +1,7 @@
 """What `up` can be told by the environment: a port per process and the gateway's limits."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from valerix.chassis import settings
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import DEFAULT_PORTS
 
+AMONG_OURSELVES = 1_000_000
+"""Requests per minute: benchmarks and drills sign in as a few people from one address."""
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -20,12 +23,32 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """The demo accounts are known to everybody: other machines are let in by choice, with 0.0.0.0."""
     gateway_rate: int = 20_000
     """Requests per second and source address; also the burst. Above it: 429."""
+    gateway_in_flight: int = 4_000
+    """Requests and WebSockets open at once from one source address. Above it: 429."""
+    gateway_tls: bool = False
+    """HTTPS instead of HTTP on the gateway's port."""
+    gateway_certificate: Path | None = None
+    """PEM, leaf first; with `gateway_key`. Without them a certificate for this machine is made."""
+    gateway_key: Path | None = None
+
+
+class LimitSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see chassis.settings."""
+
+    user_limit: int | None = None
+    address_limit: int | None = None
 
 
 class BusSettings(msgspec.Struct, frozen=True):
     """`VALERIX_BUS_URL`: another event bus than the stack's own Valkey, e.g. `amqp://…`."""
 
     bus_url: str = ""
+
+
+class ChaosSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_CHAOS`: whether faults may be injected. A stack on one machine is there to be broken."""
+
+    chaos: str = "enabled"
 
 
 _Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
@@ -40,6 +63,27 @@ def bus_url() -> str:
     """Empty: the stack's own."""
     loaded: BusSettings = _load(BusSettings)
     return loaded.bus_url
+
+
+def chaos() -> str:
+    """`enabled` unless the environment says otherwise."""
+    loaded: ChaosSettings = _load(ChaosSettings)
+    return loaded.chaos
+
+
+def request_limits(gateway_host: str) -> dict[str, int]:
+    """By setting, where they are not the services' own: a gateway that only this machine reaches fears no crowd."""
+    told: LimitSettings = _load(LimitSettings)
+    wanted: dict[str, int | None] = msgspec.structs.asdict(told)
+    alone = AMONG_OURSELVES if is_loopback(gateway_host) else None
+    return {name: limit for name, given in wanted.items() if (limit := alone if given is None else given) is not None}
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def configured_ports() -> dict[str, int]:

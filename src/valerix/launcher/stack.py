@@ -16,7 +16,7 @@ from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
-from valerix.launcher.programs import CLUSTER, Plan, access_log, cluster_of, programs
+from valerix.launcher.programs import CLUSTER, Plan, access_log, certificate_of, cluster_of, programs
 from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
 from valerix.launcher.supervisor import StartupFailed, Supervisor
 from valerix.launcher.topology import DATABASES, GATEWAY, GATEWAY_METRICS, POSTGRES
@@ -98,12 +98,15 @@ class Stack:
             asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
         credentials = Credentials(self._plan.data_dir)
         make_keys(credentials)
+        certificate = certificate_of(self._plan)
+        self.state.tls = certificate is not None
+        self.state.ca_file = str((certificate and certificate.ca_file) or "")
         cluster, notice = cluster_of(self._plan)
         if notice:
             self.state.notices.append(notice)
             self._output.say(notice)
         self._supervisor = Supervisor(
-            programs(self._plan, credentials, cluster),
+            programs(self._plan, credentials, cluster, certificate),
             say=self._output.say,
             output=self._output.write,
             changed=self._write,

@@ -59,6 +59,10 @@ class StackState(msgspec.Struct, rename="camel"):
     error: str = ""
     failed_process: str = ""
     notices: list[str] = []
+    tls: bool = False
+    """Whether the gateway speaks HTTPS."""
+    ca_file: str = ""
+    """What to trust, where the gateway's certificate was made here."""
     ready_seconds: float | None = None
 
     @property

@@ -1,5 +1,8 @@
 """What a reader needs after `up`: addresses, logins, and a first order to paste."""
 
+import shlex
+from typing import NamedTuple
+
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS
@@ -10,8 +13,21 @@ DEMO_ADMINISTRATOR = "admin@demo.valerix.example"
 ADMINISTRATOR = "admin@valerix.example"
 
 
+class DemoLogin(NamedTuple):
+    email: str
+    about: str
+
+
+DEMO_LOGINS = (
+    DemoLogin(CUSTOMER, f"Customer {CUSTOMER_NUMBER}"),
+    DemoLogin(OPERATOR, "Operator"),
+    DemoLogin(DEMO_ADMINISTRATOR, "Administrator"),
+)
+"""What the console's login page offers with one click."""
+
+
 def gateway_url(state: StackState) -> str:
-    return f"http://127.0.0.1:{state.ports[GATEWAY]}"
+    return f"{'https' if state.tls else 'http'}://127.0.0.1:{state.ports[GATEWAY]}"
 
 
 def print_summary(state: StackState) -> None:
@@ -28,9 +44,11 @@ def summary(state: StackState) -> list[str]:
         *state.notices,
         "",
         ready,
+        f"  console    {url}",
         f"  API        {url}/api/v1",
         f"  reference  {url}/docs",
         f"  gateway    {metrics}/dashboard/  {metrics}/metrics",
+        *([f"  trust      {state.ca_file}"] if state.ca_file else []),
     ]
     if not state.demo:
         return [*lines, f"  admin      {ADMINISTRATOR}  password {credentials.admin_password}"]
@@ -43,19 +61,20 @@ def summary(state: StackState) -> list[str]:
         "",
         "Place an order:",
         "",
-        first_order(url, credentials.demo_password),
+        first_order(url, credentials.demo_password, state.ca_file),
     ]
 
 
-def first_order(url: str, password: str) -> str:
+def first_order(url: str, password: str, ca_file: str = "") -> str:
     """One command for any POSIX shell with curl and sed: log in, take the token from the answer, order."""
+    curl = f"curl -sS --cacert {shlex.quote(ca_file)}" if ca_file else "curl -sS"
     login = (
-        f"curl -sS {url}/api/v1/users/login -H 'Content-Type: application/json'"
+        f"{curl} {url}/api/v1/users/login -H 'Content-Type: application/json'"
         f""" -d '{{"email":"{CUSTOMER}","password":"{password}"}}'"""
         r""" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/'"""
     )
     return (
-        f"curl -sS {url}/api/v1/orders -H 'Content-Type: application/json'"
+        f"{curl} {url}/api/v1/orders -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer $({login})"'
         ' -H "Idempotency-Key: $(date +%s)-$$"'
         f""" -d '{{"customerId":"{CUSTOMER_NUMBER}","items":[{{"productId":"PROD-001","quantity":2}}]}}'"""

@@ -58,7 +58,7 @@ PROCESSES: tuple[Process, ...] = (
         database="users",
         issuer="users",
         resources=("users", "customers"),
-        paths=("/.well-known/jwks.json", "/actuator/prometheus"),
+        paths=("/.well-known/jwks.json",),
     ),
     Process(
         "inventory",
@@ -104,6 +104,7 @@ PROCESSES: tuple[Process, ...] = (
         "valerix.notifications.app",
         needs=_STORED,
         database="notifications",
+        issuer="notifications",
         resources=("notifications",),
         paths=("/ws",),
     ),
@@ -112,7 +113,8 @@ PROCESSES: tuple[Process, ...] = (
         8006,
         "valerix.console.app",
         peers=("users", "inventory", "payments", "orders"),
-        paths=("/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
+        issuer="console",
+        paths=("/", "/console", "/console/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
     ),
     Process(GATEWAY, 8080, health="/health", replicable=False),
 )
@@ -122,6 +124,11 @@ SERVICES = tuple(process for process in PROCESSES if process.is_service)
 PUBLIC = tuple(process for process in SERVICES if process.resources or process.paths)
 DATABASE_NAMES = tuple(dict.fromkeys(process.database for process in SERVICES if process.database))
 ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.issuer))
+CALLS = (
+    *((GATEWAY, process.name) for process in PUBLIC),
+    *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
+)
+"""Who calls whom; the console's own questions are no part of any order."""
 DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
 
 

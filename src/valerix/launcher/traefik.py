@@ -1,6 +1,7 @@
 """The gateway: Traefik's two configuration files, derived from the topology.
 
-Only what `resources` and `paths` of the topology name is reachable; `/metrics`, `/internal`, `/ready` are not.
+Only what `resources` and `paths` of the topology name is reachable, and what every process offers its administrators;
+`/metrics`, `/internal`, `/ready` are not.
 """
 
 import sysconfig
@@ -13,12 +14,15 @@ import msgspec
 import yaml
 
 from valerix.launcher import topology
+from valerix.launcher.certificates import Certificate
 from valerix.launcher.health import http_get
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import Instance, Process
 
 Document = dict[str, Any]
 API = "/api/v1"
+CHAOS, ALL_CHAOS, RESILIENCE = "own-chaos", "all-chaos", "own-resilience"
+"""Middlewares: every service answers these at the same path of its own."""
 ACCESS_LOG_FIELDS = (
     "StartUTC",
     "ClientHost",
@@ -32,6 +36,15 @@ ACCESS_LOG_FIELDS = (
     "RouterName",
     "ServiceURL",
 )
+SPOKEN_FOR = (
+    "Valerix-Deadline-Ms",
+    "Valerix-On-Behalf-Of",
+    "Remote-User",
+    *(f"X-{name}" for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")),
+    *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
+)
+"""Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
+YEAR_SECONDS, HOUR_SECONDS = 365 * 24 * 3600, 3600
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
     for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
@@ -48,13 +61,15 @@ class Gateway:
     port: int
     metrics_port: int
     settings: GatewaySettings
+    certificate: Certificate | None = None
+    """With it: HTTPS."""
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
         """Write both configuration files and return how to start."""
         routes = self.folder / "dynamic"
         routes.mkdir(parents=True, exist_ok=True)
         _write(self.folder / "traefik.yml", self.static(routes))
-        _write(routes / "valerix.yml", dynamic(instances, self.settings.gateway_rate))
+        _write(routes / "valerix.yml", dynamic(instances, self.settings, self.certificate))
         return [str(binary()), f"--configFile={self.folder / 'traefik.yml'}"]
 
     def static(self, routes: Path) -> Document:
@@ -72,7 +87,9 @@ class Gateway:
                         "maxHeaderBytes": 32 * 1024,
                         "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
                         "aliasHeadersStrategy": "delete",
+                        **({"tls": {}} if self.certificate else {}),
                     },
+                    "http2": {"maxConcurrentStreams": 250},
                 },
                 "metrics": {"address": f"127.0.0.1:{self.metrics_port}"},
             },
@@ -104,17 +121,22 @@ class Gateway:
         }
 
 
-def dynamic(instances: Iterable[Instance], rate: int) -> Document:
+def dynamic(instances: Iterable[Instance], settings: GatewaySettings, certificate: Certificate | None) -> Document:
     """Routes, balancing and limits; Traefik takes up a change of the file by itself."""
+    ours = [instance for instance in instances if topology.BY_NAME[instance.process].is_service]
     servers: dict[str, list[str]] = {}
-    for instance in instances:
+    for instance in ours:
         servers.setdefault(instance.process, []).append(instance.url)
-    public = [process for process in topology.PUBLIC if process.name in servers]
+    running = [process for process in topology.SERVICES if process.name in servers]
+    routers = [_own_routers(), *map(_routers, running), *map(_chaos_router, running), *map(_resilience_router, ours)]
     return {
         "http": {
-            "routers": {**_own_routers(), **{k: v for p in public for k, v in _routers(p).items()}},
-            "middlewares": _middlewares(rate),
-            "services": {process.name: _balancer(process, servers[process.name]) for process in public},
+            "routers": {name: router for each in routers for name, router in each.items()},
+            "middlewares": _middlewares(settings, certificate),
+            "services": {
+                **{process.name: _balancer(process, servers[process.name]) for process in running},
+                **{_only(one): {"loadBalancer": {"servers": [{"url": one.url}]}} for one in ours},
+            },
             "serversTransports": {
                 "pooled": {
                     "maxIdleConnsPerHost": 256,
@@ -126,7 +148,16 @@ def dynamic(instances: Iterable[Instance], rate: int) -> Document:
                     },
                 }
             },
-        }
+        },
+        **({"tls": _tls(certificate)} if certificate else {}),
+    }
+
+
+def _tls(certificate: Certificate) -> Document:
+    files = {"certFile": str(certificate.chain_file), "keyFile": str(certificate.key_file)}
+    return {
+        "stores": {"default": {"defaultCertificate": files}},
+        "options": {"default": {"minVersion": "VersionTLS12"}},
     }
 
 
@@ -136,8 +167,9 @@ def _own_routers() -> Document:
             "rule": "Path(`/health`)",
             "entryPoints": ["web", "metrics"],
             "service": "ping@internal",
-            "middlewares": ["limit"],
+            "middlewares": ["limit", "secure"],
         },
+        "chaos": _for_staff(f"{API}/chaos", ALL_CHAOS, "console"),
         "dashboard": {
             "rule": "PathPrefix(`/api/`) || PathPrefix(`/dashboard/`)",
             "entryPoints": ["metrics"],
@@ -151,20 +183,47 @@ def _routers(process: Process) -> dict[str, Document]:
     canonical = [f"{API}/{resource}" for resource in process.resources]
     short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
     chains = {
-        process.name: ([_beneath(path) for path in canonical], ["limit", "secure", "strict"]),
-        f"{process.name}-short": ([_beneath(path) for path in short], ["limit", "canonical", "secure", "strict"]),
-        f"{process.name}-pages": ([_page(path) for path in process.paths], ["limit", "secure"]),
+        process.name: ([_beneath(path) for path in canonical], ["secure", "strict"]),
+        f"{process.name}-short": (
+            [_beneath(path) for path in short],
+            ["canonical", "secure", "strict"],
+        ),
+        f"{process.name}-pages": ([_page(path) for path in process.paths], ["secure"]),
     }
     return {
         name: {
             "rule": " || ".join(rules),
             "entryPoints": ["web"],
             "service": process.name,
-            "middlewares": [*middlewares, "compress", "retry"],
+            "middlewares": ["limit", "open", *middlewares, "compress", "retry"],
         }
         for name, (rules, middlewares) in chains.items()
         if rules
     }
+
+
+def _chaos_router(process: Process) -> dict[str, Document]:
+    """Any copy will do: it tells the others."""
+    return {f"{process.name}-chaos": _for_staff(f"{API}/chaos/{process.name}", CHAOS, process.name)}
+
+
+def _resilience_router(instance: Instance) -> dict[str, Document]:
+    """Each copy speaks for itself: `orders`, `orders-2`, …"""
+    path = f"{API}/resilience/{instance.name}"
+    return {f"{instance.name}-resilience": _for_staff(path, RESILIENCE, _only(instance))}
+
+
+def _for_staff(path: str, middleware: str, service: str) -> Document:
+    return {
+        "rule": f"Path(`{path}`)",
+        "entryPoints": ["web"],
+        "service": service,
+        "middlewares": ["limit", middleware, "secure", "strict", "compress", "retry"],
+    }
+
+
+def _only(instance: Instance) -> str:
+    return f"only-{instance.name}"
 
 
 def _beneath(path: str) -> str:
@@ -175,18 +234,31 @@ def _page(path: str) -> str:
     return f"PathPrefix(`{path}`)" if path.endswith("/") and path != "/" else f"Path(`{path}`)"
 
 
-def _middlewares(rate: int) -> Document:
+def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> Document:
+    rate = settings.gateway_rate
     return {
         "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s"}},
+        "open": {
+            "inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": {"ipStrategy": {"depth": 0}}}
+        },
+        CHAOS: {"replacePath": {"path": f"{API}/chaos"}},
+        ALL_CHAOS: {"replacePath": {"path": f"{API}/chaos/all"}},
+        RESILIENCE: {"replacePath": {"path": f"{API}/resilience"}},
         "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{API}/$1"}},
         "secure": {
             "headers": {
                 "frameDeny": True,
                 "contentTypeNosniff": True,
                 "referrerPolicy": "same-origin",
-                "customResponseHeaders": {"Server": "", "X-Powered-By": ""},
-                # Services speak to one another with these; from outside they would be somebody else's word.
-                "customRequestHeaders": {"Valerix-Deadline-Ms": "", "Valerix-On-Behalf-Of": ""},
+                "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+                "customResponseHeaders": {
+                    "Server": "",
+                    "X-Powered-By": "",
+                    "Cross-Origin-Opener-Policy": "same-origin",
+                    "Cross-Origin-Resource-Policy": "same-origin",
+                },
+                "customRequestHeaders": dict.fromkeys(SPOKEN_FOR, ""),
+                **_only_tls(certificate),
             }
         },
         "strict": {"headers": {"contentSecurityPolicy": "default-src 'none'; frame-ancestors 'none'"}},
@@ -194,6 +266,13 @@ def _middlewares(rate: int) -> Document:
         # Only connections that could not be made are tried again: nothing is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
     }
+
+
+def _only_tls(certificate: Certificate | None) -> Document:
+    """Browsers remember it for a host name whatever its port: with a certificate made here, not for long."""
+    if certificate is None:
+        return {}
+    return {"stsSeconds": HOUR_SECONDS if certificate.ca_file else YEAR_SECONDS}
 
 
 def _balancer(process: Process, urls: list[str]) -> Document:

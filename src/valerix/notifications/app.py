@@ -5,15 +5,15 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from valerix.chassis.auth import KeyRing, Verifier
 from valerix.chassis.bus.connect import open_bus
 from valerix.chassis.database import Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.sockets import Gate
+from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs
 from valerix.notifications.hub import Hub
-from valerix.notifications.live import Gate
 from valerix.notifications.routes import ROUTES
 from valerix.notifications.senders import channels
 from valerix.notifications.settings import Settings as Settings
@@ -37,10 +37,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     wakeups = Wakeups(valkey, hub)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
-    gate = Gate(Verifier(KeyRing(settings.keys_file), "notifications"), settings.socket_origins)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
-        provides={"notifications": notifications, "hub": hub, "gate": gate},
+        provides={"notifications": notifications, "hub": hub, "gate": Gate(settings.socket_origins, ANYONE)},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[

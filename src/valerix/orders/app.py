@@ -8,7 +8,7 @@ from valerix.chassis.health import tables_present
 from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.contracts.events import ORDERS
-from valerix.orders import composition, consumers
+from valerix.orders import composition, consumers, metrics
 from valerix.orders.composition import Settings as Settings
 from valerix.orders.routes import ROUTES, place_route
 from valerix.orders.schemas import EVENT_DATA
@@ -30,5 +30,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},
         downstream=list(vars(built.services).values()),
+        queues=[built.orders.door],
+        responses=metrics.responses,
         jobs=[built.relay.run],
     )

@@ -23,7 +23,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     users_url: tuple[str, ...]
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
-    call_timeout_seconds: float = 5.0
     search_lanes: int = 2
     """Connections for lists and searches, which are planned for what was asked and may take their time."""
     saga_lanes: int = 4
@@ -51,7 +50,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     tokens = TokenIssuer(settings.signing_key_file)
 
     async def client(name: str, urls: tuple[str, ...]) -> HttpClient:
-        opened = HttpClient.open(name, urls, tokens=tokens, timeout_seconds=settings.call_timeout_seconds)
+        opened = HttpClient.open(name, urls, settings.calls(), tokens=tokens)
         return await resources.enter_async_context(opened)
 
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
@@ -69,4 +68,5 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
 
     saga = Saga(services, directory, hold, dwell, settings.customer_ttl_seconds)
     orders = Orders(database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    resources.push_async_callback(orders.close)
     return Built(database, orders, services, relay)

@@ -24,7 +24,8 @@ NEXT: Final = {"confirmed": "processing", "processing": "shipped", "shipped": "c
 """The way through the warehouse."""
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
 MAX_TOTAL_MINOR: Final = 10**12
-MAX_BACKOFF_SECONDS: Final = 60.0
+MAX_BACKOFF_SECONDS: Final = 20.0
+"""Whatever the outage was, everything goes on within this time after it."""
 BACKORDER_RETRY_SECONDS: Final = 30.0
 
 
@@ -205,6 +206,8 @@ class Decision:
     due_in: timedelta | None = None
     detail: str | None = None
     """For the caller's problem document, where it says more than the message."""
+    silent: bool = False
+    """Nothing to tell: only the time to look again changes."""
 
 
 @dataclass(slots=True)
@@ -257,9 +260,19 @@ def cancelled(reason: str) -> Decision:
 
 
 def delayed(order: Order, code: str, message: str, jitter: float) -> Decision:
-    """No change but a stated reason; looked at again after 1, 2, 4 … 60 s, times 0.5 to 1 by `jitter` in [0, 1]."""
+    """No change but a stated reason; looked at again after 1, 2, 4 … 20 s, times 0.5 to 1 by `jitter` in [0, 1]."""
     seconds = min(MAX_BACKOFF_SECONDS, 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
     return Decision(order.status, "order.delayed", code, message, timedelta(seconds=seconds))
+
+
+def waiting(order: Order, code: str, message: str, seconds: float, jitter: float) -> Decision:
+    """Nothing was tried because nothing can be before `seconds` are over; looked at again then, or up to 2 s later.
+
+    When the order waits for just that already, its history need not say so again.
+    """
+    known = (order.error_code, order.error_message) == (code, message)
+    due_in = timedelta(seconds=seconds + 2 * jitter)
+    return Decision(order.status, "order.delayed", code, message, due_in, silent=known)
 
 
 def short_of_stock(order: Order, shortages: str, hold: timedelta) -> Decision:

@@ -1,6 +1,10 @@
 """What the orders service counts; names are part of the product (see docs/metrics)."""
 
+import math
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from valerix.chassis.rolling import RollingSums
 
 orders_created = Counter("orders_created_total", "Orders placed, by how the placing ended", ["status"])
 orders_by_status = Gauge("orders_by_status", "Orders not completed yet, by status", ["status"])
@@ -10,3 +14,14 @@ order_processing_seconds = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 inventory_calls = Counter("inventory_calls_total", "Calls to inventory", ["status"])
+responses = RollingSums(30.0, steps=30)
+"""Seconds it took to answer those who placed an order."""
+responses_average = Gauge("orders_response_seconds_avg_30s", "Average answer to a placed order, last 30 s; NaN: none")
+responses_average.set_function(lambda: math.nan if (mean := responses.mean()) is None else mean)
+OUTCOMES = frozenset({200, 201, 202, 402, 409, 422})
+
+
+def answered(status: int, seconds: float) -> None:
+    """An order was answered; what was malformed or shed was none."""
+    if status in OUTCOMES:
+        responses.add(seconds)

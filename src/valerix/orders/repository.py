@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import msgspec
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
 from valerix.contracts.commands import Allocation
-from valerix.orders.domain import Order, OrderLine
+from valerix.contracts.ids import find_range
+from valerix.orders.domain import Order, OrderLine, Pass
 
 _encode = msgspec.json.Encoder().encode
 
@@ -176,6 +177,21 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
     return {row["id"] for row in moved}
 
 
+async def postpone_orders(tx: Transaction, passes: Sequence[Pass]) -> None:
+    """Only look at them again later, as each pass decided, if nobody else has taken them over since."""
+    await tx.execute(
+        """
+        UPDATE orders o SET due_at = now() + i.due_in
+        FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::interval[]) AS i (id, version, lease_epoch, due_in)
+        WHERE o.id = i.id AND o.version = i.version AND o.lease_epoch = i.lease_epoch
+        """,
+        [p.order.id for p in passes],
+        [p.order.version for p in passes],
+        [p.order.lease_epoch for p in passes],
+        [p.decision and p.decision.due_in for p in passes],
+    )
+
+
 async def claim_due(tx: Transaction, limit: int, lease: timedelta) -> list[Order]:
     """Take over orders that are due: bumping the epoch fences whoever had them before."""
     rows = await tx.fetch(
@@ -233,37 +249,34 @@ async def list_orders(
     ascending: bool,
     after: str | None,
     owner_id: str | None,
-    status: str | None,
+    statuses: Sequence[str] | None,
     product_id: str | None,
     search: str | None,
     first: str | None,
     last: str | None,
+    trace_id: str | None = None,
 ) -> list[Order]:
-    """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last).
-
-    Only the conditions that were asked for stand in the statement, so each combination gets a plan of its own.
-    """
-    conditions: list[str] = []
-    arguments: list[object] = [limit]
-
-    def where(condition: str, value: object) -> None:
-        if value is not None:
-            arguments.append(value)
-            conditions.append(condition.replace("?", f"${len(arguments)}"))
-
-    where("o.id > ?::uuid" if ascending else "o.id < ?::uuid", after)
-    where("o.customer_id = ?", owner_id)
-    where("o.status = ?", status)
-    where("o.product_ids @> ARRAY[?::text]", product_id)
-    where("(o.id::text = lower(?) OR o.customer_id = ? OR o.product_ids @> ARRAY[?::text])", search)
-    where("o.id >= ?::uuid", first)
-    where("o.id < ?::uuid", last)
+    """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
+    where = Where(limit)
+    where.add("o.id > ?::uuid" if ascending else "o.id < ?::uuid", after)
+    where.add("o.customer_id = ?", owner_id)
+    where.add("o.status = ANY(?::text[])", statuses)
+    where.add("o.product_ids @> ARRAY[?::text]", product_id)
+    where.add("o.id >= ?::uuid", first)
+    where.add("o.id < ?::uuid", last)
+    where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", trace_id)
+    if search is not None:
+        words = [search.strip(), search.strip().upper()]
+        where.add(
+            """(o.customer_id = ANY(?::text[]) OR o.product_ids && ?::text[]
+                OR (o.id BETWEEN ?::uuid AND ?::uuid AND o.id::text LIKE ?))""",
+            words,
+            words,
+            *find_range(search),
+        )
     rows = await tx.fetch(
-        f"""
-        SELECT {_COLUMNS} FROM orders o {"WHERE " if conditions else ""}{" AND ".join(conditions)}
-        ORDER BY o.id {"ASC" if ascending else "DESC"} LIMIT $1
-        """,  # noqa: S608 - every value is a parameter
-        *arguments,
+        f"SELECT {_COLUMNS} FROM orders o {where.clause} ORDER BY o.id {'ASC' if ascending else 'DESC'} LIMIT $1",  # noqa: S608 - every value is a parameter
+        *where.arguments,
     )
     return [_order(row) for row in rows]
 

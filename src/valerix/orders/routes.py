@@ -13,9 +13,9 @@ from valerix.chassis.auth import Principal
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
-from valerix.contracts.ids import first_id_at, is_id
+from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER
-from valerix.orders import domain
+from valerix.orders import domain, metrics
 from valerix.orders.domain import STATUSES, OrderLine
 from valerix.orders.schemas import (
     ChangeOrderBody,
@@ -32,7 +32,7 @@ from valerix.orders.use_cases import Answer, Orders, Placing, new_order
 PATH = "/api/v1/orders"
 PROBLEM = b"application/problem+json"
 SORTS = {"-createdAt": False, "createdAt": True}
-Short = Annotated[str | None, Parameter(max_length=50)]
+Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
 
 
 # --- placing: the hot path
@@ -49,7 +49,7 @@ def place_route(orders: Orders) -> RawRoute:
             raise domain.NotYourCustomer
         return _place_response(await orders.place(_placing(body, principal, request)))
 
-    return RawRoute("POST", PATH, ANYONE, place, document=_document_place)
+    return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
 
 
 def _placing(body: PlaceOrderBody, principal: Principal, request: RawRequest) -> Placing:
@@ -113,30 +113,38 @@ async def list_orders(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Short = None,
+    status: Annotated[list[str] | None, Parameter(max_items=len(STATUSES), description="may be repeated")] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
-    q: Annotated[str | None, Parameter(max_length=100, description="order id, customer or product")] = None,
+    q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
     created_from: Annotated[datetime | None, Parameter(query="from")] = None,
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+    trace_id: Annotated[
+        str | None, Parameter(query="traceId", pattern="^[0-9a-f]{32}$", description="of anything that happened to it")
+    ] = None,
     sort: Annotated[str, Parameter(description="createdAt or -createdAt")] = "-createdAt",
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
-    _one_of("status", status, STATUSES)
+    for one in status or []:
+        _one_of("status", one, STATUSES)
     _one_of("sort", sort, tuple(SORTS))
+    if trace_id is not None and created_from is None:
+        message = "A trace id is looked for in orders placed since a given time"
+        raise Invalid(message, [FieldError("/from", message)])
     owner = _owner(principal)
     if owner is not None and customer_id not in (None, owner):
         return pagination.Page([])
     rows = await orders.search(
         limit=limit + 1,
         ascending=SORTS[sort],
-        after=None if cursor is None else pagination.decode_cursor(cursor, tuple[str])[0],
+        after=None if cursor is None else pagination.decode_cursor(cursor, tuple[Id])[0],
         owner_id=owner or customer_id,
-        status=status,
+        statuses=status,
         product_id=product_id,
         search=q,
         first=created_from and first_id_at(created_from),
         last=created_to and first_id_at(created_to),
+        trace_id=trace_id,
     )
     found = pagination.page(rows, limit, lambda order: pagination.encode_cursor(order.id))
     return pagination.Page([view(order) for order in found.items], found.next_cursor)

@@ -5,7 +5,6 @@ what it found is written by the use case, if nobody else took the order over mea
 """
 
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,13 +13,16 @@ from typing import TypeVar
 import msgspec
 
 from valerix.chassis.cache import TtlCache
-from valerix.chassis.http_client import CallFailed, HttpClient, Refused
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.http_client import Attempt, BreakerOpen, CallFailed, HttpClient, Refused, Report, Withheld
 from valerix.chassis.resilience import Deadline
 from valerix.contracts import commands
 from valerix.orders import domain, metrics
 from valerix.orders.domain import Decision, Pass, Step
 
 T = TypeVar("T")
+STEPS = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
+DONE = {step: Point(f"saga.{step}.done") for step in STEPS}
 _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
 _released = msgspec.json.Decoder(commands.ReservationStates)
@@ -90,9 +92,10 @@ class Saga:
             return
         ids = list({p.order.customer_id for p in passes})
 
-        async def call() -> dict[str, commands.CustomerStanding]:
+        async def call(report: Report) -> dict[str, commands.CustomerStanding]:
             command = commands.CheckCustomers(ids)
-            reply = await self._services.users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline)
+            users = self._services.users
+            reply = await users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report)
             return {standing.customer_id: standing for standing in reply.outcomes}
 
         standings = await _attempt(passes, "validate_customer", call)
@@ -117,13 +120,11 @@ class Saga:
         if not passes:
             return
 
-        async def call() -> list[commands.ReserveOutcome]:
+        async def call(report: Report) -> list[commands.ReserveOutcome]:
             command = commands.ReserveStocks([_reserve_command(p) for p in passes])
-            reply = await self._services.inventory.post(commands.RESERVE_STOCK, command, _reserved, deadline=deadline)
-            return reply.outcomes
+            return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
         outcomes = await _attempt(passes, "reserve_stock", call)
-        metrics.inventory_calls.labels("success" if outcomes is not None else "failed").inc()
         for p, outcome in zip(passes, outcomes or [], strict=False):
             self._judge_reservation(p, outcome)
 
@@ -161,9 +162,10 @@ class Saga:
         if not passes:
             return
 
-        async def call() -> list[commands.PaymentOutcome]:
+        async def call(report: Report) -> list[commands.PaymentOutcome]:
             command = commands.CapturePayments([_capture_command(p) for p in passes], int(patience * 1000))
-            reply = await self._services.payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline)
+            payments = self._services.payments
+            reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
         outcomes = await _attempt(passes, "charge", call)
@@ -176,8 +178,11 @@ class Saga:
         p.charging = False
         match outcome.status:
             case "captured":
+                step.detail = "idempotent" if outcome.idempotent else None
                 p.order.payment_id = outcome.payment_id
                 p.decision = domain.confirmed(self._dwell)
+            case "processing" if outcome.reason is not None:
+                p.decision = _postpone(p, "payment_processing", "The payment provider gives no answer now")
             case "processing":
                 p.charging = True
             case "declined":
@@ -217,12 +222,13 @@ class Saga:
         if not passes:
             return
 
-        async def call() -> list[commands.PaymentOutcome]:
+        async def call(report: Report) -> list[commands.PaymentOutcome]:
             reasons = [p.decision.error_message if p.decision else None for p in passes]
             command = commands.VoidPayments(
                 [commands.VoidPayment(p.order.id, r or "cancelled") for p, r in zip(passes, reasons, strict=True)]
             )
-            reply = await self._services.payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline)
+            payments = self._services.payments
+            reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
         outcomes = await _attempt(passes, "void_payment", call)
@@ -247,40 +253,65 @@ class Saga:
         if not passes:
             return {}
 
-        async def call() -> list[commands.ReservationState]:
+        async def call(report: Report) -> list[commands.ReservationState]:
             command = commands.OrderRefs([p.order.id for p in passes])
-            reply = await self._services.inventory.post(path, command, _released, deadline=deadline)
-            return reply.outcomes
+            return (await self._ask_inventory(path, command, _released, deadline, report)).outcomes
 
         outcomes = await _attempt(passes, step, call)
-        metrics.inventory_calls.labels("success" if outcomes is not None else "failed").inc()
         for p, outcome in zip(passes, outcomes or [], strict=False):
             p.steps[-1].outcome = outcome.state
         return {outcome.order_id: outcome.state for outcome in outcomes or []}
 
+    # --- calls
 
-async def _attempt(passes: list[Pass], name: str, call: Callable[[], Awaitable[T]]) -> T | None:
-    """Make one call for all passes and note it in each; when it fails, all are pending with the reason stated."""
-    started, clock = datetime.now(UTC), time.perf_counter()
+    async def _ask_inventory(
+        self, path: str, command: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline, report: Report
+    ) -> T:
+        """A call whose attempts are counted for those who watch orders."""
+
+        def count(attempt: Attempt) -> None:
+            metrics.inventory_calls.labels("failed" if attempt.failure else "success").inc()
+            report(attempt)
+
+        try:
+            return await self._services.inventory.post(path, command, answer, deadline=deadline, report=count)
+        except BreakerOpen:
+            metrics.inventory_calls.labels("circuit_open").inc()
+            raise
+
+
+async def _attempt(passes: list[Pass], name: str, call: Callable[[Report], Awaitable[T]]) -> T | None:
+    """Make one call for all passes and note its attempts in each; when it fails, all wait with the reason stated."""
+    attempts: list[Attempt] = []
     result, failure = None, None
     try:
-        result = await call()
+        result = await call(attempts.append)
+        await DONE[name].passed()
     except CallFailed as error:
         failure = error
-    duration = round((time.perf_counter() - clock) * 1000, 2)
+    if isinstance(failure, Withheld):
+        attempts.append(Attempt(datetime.now(UTC), 0.0, failure))
     for p in passes:
-        number = sum(step.name == name for step in p.steps) + 1
-        p.steps.append(Step(name, number, "ok" if failure is None else "failed", started, duration))
+        number = sum(step.name == name for step in p.steps)
+        p.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
         if failure is not None:
-            p.steps[-1].detail = failure.reason
             p.compensate = False
-            p.decision = _postpone(p, f"{failure.dependency}_unavailable", _say(failure))
+            p.decision = _wait_for(p, failure)
     return result
 
 
-def _say(failure: CallFailed) -> str:
-    kind = "refused the call" if isinstance(failure, Refused) else "gave no answer"
-    return f"{failure.dependency.capitalize()} {kind}: {failure.reason}"
+def _step(name: str, number: int, attempt: Attempt) -> Step:
+    failure = attempt.failure
+    outcome = "ok" if failure is None else "not_tried" if isinstance(failure, Withheld) else "failed"
+    return Step(name, number, outcome, attempt.started_at, attempt.duration_ms, failure.reason if failure else None)
+
+
+def _wait_for(p: Pass, failure: CallFailed) -> Decision:
+    code = f"{failure.dependency}_unavailable"
+    if isinstance(failure, BreakerOpen):
+        return domain.waiting(p.order, code, failure.reason, failure.retry_after_seconds, random.random())  # noqa: S311
+    kind = "refused the call" if isinstance(failure, Refused) else "is not available"
+    return _postpone(p, code, f"{failure.dependency.capitalize()} {kind}: {failure.reason}")
 
 
 def _postpone(p: Pass, code: str, message: str) -> Decision:

@@ -1,7 +1,8 @@
 """What can be done with orders. Placing is written once, over a list; a single request is a list of one."""
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -10,10 +11,13 @@ import msgspec
 import structlog
 
 from valerix.chassis import telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.single_flight import SingleFlight, wait_for
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.ids import created_at, new_id
 from valerix.orders import domain, metrics, repository
@@ -23,11 +27,19 @@ from valerix.orders.saga import Saga
 from valerix.orders.schemas import StepView, view
 
 log = structlog.get_logger()
+ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
+FINISHING, FINISHED = Point("orders.finishing"), Point("orders.finished")
+CLAIMED = {status: Point(f"orders.claimed.{status}") for status in domain.STATUSES}
 _encode = msgspec.json.Encoder().encode
 
 BATCH_PATIENCE_SECONDS = 0.25
 """How long a batch waits for its slowest payment; whoever takes longer goes on alone."""
+LANE_PATIENCE_SECONDS = 0.5
+"""How long a batch keeps its lane; when a service is slow or repeated, new orders must not wait behind it."""
 RESUME_PATIENCE_SECONDS = 2.0
+SWEEP_PATIENCE_SECONDS = 1.0
+MAX_SWEEPS = 8
+"""A sweep that takes longer than its patience goes on beside the next; no more than so many at once."""
 ANSWER_MARGIN_SECONDS = 0.5
 """Kept back from the deadline for writing the result and answering."""
 LEASE = timedelta(seconds=20)
@@ -61,6 +73,11 @@ class _Charging(NamedTuple):
     placing: Placing
 
 
+_Driven = dict[str, Answer | _Charging]
+_Placed = Answer | _Charging | asyncio.Task[_Driven]
+"""A task: the batch goes on without its lane."""
+
+
 class Orders:
     """The use cases of the orders service."""
 
@@ -78,49 +95,74 @@ class Orders:
         self._reader = reader
         self._committed = committed
         self._saga = saga
-        self._door: Coalescer[Placing, Answer | _Charging] = Coalescer(
-            self._place_batch, lanes=lanes, max_batch=max_batch
-        )
+        self.door: Coalescer[Placing, _Placed] = Coalescer(self._place_batch, lanes=lanes, max_batch=max_batch)
+        self._slow: set[asyncio.Task[_Driven]] = set()
+        self._sweeps: SingleFlight[dict[str, Answer]] = SingleFlight(MAX_SWEEPS)
+
+    async def close(self) -> None:
+        """Stop what goes on in the background; its orders will be due again."""
+        await self._sweeps.close()
 
     # --- placing
 
     async def place(self, placing: Placing) -> Answer:
         """Accept an order durably and drive it. Raises KeyReused, KeyInFlight, or Unavailable (nothing written)."""
         started = time.perf_counter()
-        placed = await self._door.submit(placing)
+        placed = await self.door.submit(placing)
+        if isinstance(placed, asyncio.Task):
+            placed = (await asyncio.shield(placed))[placing.order.id]
         if isinstance(placed, _Charging):
             placed = await self._settle(placed)
         if not placed.replayed:
             metrics.order_processing_seconds.observe(time.perf_counter() - started)
         return placed
 
-    async def _place_batch(self, batch: list[Placing]) -> Sequence[Answer | _Charging | Exception]:
+    async def _place_batch(self, batch: list[Placing]) -> Sequence[_Placed | Exception]:
         answers = await self._accept(batch)
         fresh = [placing for placing in batch if placing.order.id not in answers]
+        if not fresh:
+            return [answers[placing.order.id] for placing in batch]
+        driving = asyncio.create_task(self._drive_placed(fresh))
+        await wait_for([driving], LANE_PATIENCE_SECONDS)
+        if driving.done():
+            driven: Mapping[str, _Placed] = driving.result()
+        else:
+            self._slow.add(driving)
+            driving.add_done_callback(self._slow.discard)
+            driven = {placing.order.id: driving for placing in fresh}
+        return [answers.get(placing.order.id) or driven[placing.order.id] for placing in batch]
+
+    async def _drive_placed(self, fresh: list[Placing]) -> _Driven:
         passes = [Pass(placing.order) for placing in fresh]
-        deadline = min((placing.deadline for placing in fresh), key=lambda d: d.at, default=Deadline.after(0))
+        deadline = min((placing.deadline for placing in fresh), key=lambda d: d.at).earlier(ANSWER_MARGIN_SECONDS)
         await self._saga.run(passes, deadline, BATCH_PATIENCE_SECONDS)
         decided = [(p, placing.trace_id) for p, placing in zip(passes, fresh, strict=True) if p.decision is not None]
-        answers.update(await self._finish(decided))
+        driven: _Driven = {**await self._finish(decided)}
         for p, placing in zip(passes, fresh, strict=True):
             metrics.orders_created.labels(p.order.status).inc()
-            answers.setdefault(p.order.id, _Charging(p, placing))
-        return [answers[placing.order.id] for placing in batch]
+            driven.setdefault(p.order.id, _Charging(p, placing))
+        return driven
 
-    async def _accept(self, batch: list[Placing]) -> dict[str, Answer | _Charging | Exception]:
-        """Commit the new orders; return the answers of those that are not new."""
+    async def _accept(self, batch: list[Placing]) -> dict[str, Answer | Exception]:
+        """Commit the new orders; return the answers of those that are not new, or came too late to be answered."""
+        late = {p.order.id for p in batch if p.deadline.remaining() <= ANSWER_MARGIN_SECONDS}
+        answers: dict[str, Answer | Exception] = dict.fromkeys(late, Unavailable("The request waited for too long"))
         accepting = [
-            Accepting(p.order, p.key, p.fingerprint, p.trace_id, _encode(view(p.order)).decode()) for p in batch
+            Accepting(p.order, p.key, p.fingerprint, p.trace_id, _encode(view(p.order)).decode())
+            for p in batch
+            if p.order.id not in late
         ]
+        await ACCEPTING.passed()
         inserted = await self._database.repeat(lambda tx: repository.insert_orders(tx, accepting, LEASE))
-        rest = [placing for placing in batch if placing.order.id not in inserted]
+        await ACCEPTED.passed()
+        rest = [p for p in batch if p.order.id not in inserted and p.order.id not in late]
         if not rest:
-            return {}
+            return answers
         known = await self._known([p.order.id for p in rest], [p.key for p in rest if p.key is not None])
         ours = {k.order.id for k in known}
         by_key = {k.idempotency_key: k for k in known}
         # A row under our own id means that our insert had committed before its connection was lost.
-        return {p.order.id: _replay(p, by_key[p.key]) for p in rest if p.order.id not in ours}
+        return answers | {p.order.id: _replay(p, by_key[p.key]) for p in rest if p.order.id not in ours}
 
     async def _settle(self, charging: _Charging) -> Answer:
         """Wait for a slow payment on our own until the deadline; then the worker goes on."""
@@ -130,19 +172,25 @@ class Orders:
             if left <= 0:
                 self._saga.give_up(running)
                 break
-            await self._saga.resume(running, placing.deadline, min(left, RESUME_PATIENCE_SECONDS))
+            deadline = placing.deadline.earlier(ANSWER_MARGIN_SECONDS)
+            await self._saga.resume(running, deadline, min(left, RESUME_PATIENCE_SECONDS))
         return (await self._finish([(running, placing.trace_id)]))[running.order.id]
 
     async def _finish(self, passes: list[tuple[Pass, str]]) -> dict[str, Answer]:
         """Write what each pass decided, unless somebody took its order over; answer from what then stands there."""
-        if not passes:
-            return {}
+        silent = [p for p, _ in passes if _is_silent(p)]
+        if silent:
+            await self._database.repeat(lambda tx: repository.postpone_orders(tx, silent))
         now = datetime.now(UTC)
-        finished = [_conclude(p, trace_id, now) for p, trace_id in passes]
-        moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
-        self._committed()
-        lost = [f.order.id for f in finished if f.order.id not in moved]
+        finished = [_conclude(p, trace_id, now) for p, trace_id in passes if not _is_silent(p)]
+        moved: set[str] = set()
+        if finished:
+            await FINISHING.passed()
+            moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
+            self._committed()
+            await FINISHED.passed()
         answers = {f.order.id: _answer(f) for f in finished if f.order.id in moved}
+        lost = [p.order.id for p, _ in passes if p.order.id not in moved]
         if lost:
             answers |= {k.order.id: _answer_known(k) for k in await self._known(lost, [])}
         return answers
@@ -245,20 +293,25 @@ class Orders:
     async def sweep(self, limit: int, deadline: Deadline) -> int:
         """Take over orders that are due and drive them: what a crash left open, what was delayed, holds that expired.
 
-        Returns how many there were.
+        Returns how many there were, as far as there is room for them.
         """
+        if not self._sweeps.room():
+            return 0
         due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+        for status in {order.status for order in due}:
+            await CLAIMED[status].passed()
         for order in due:
             if order.expires:
                 order.cancel_reason = "The time to hold the order for stock is over"
         if due:
             log.info("driving due orders", count=len(due))
-            await self._drive(due, deadline)
+            driving = self._sweeps.join(due[0].id, lambda: self._drive(due, deadline))
+            await wait_for([driving], SWEEP_PATIENCE_SECONDS)
         return len(due)
 
     async def _drive(self, orders: list[Order], deadline: Deadline) -> dict[str, Answer]:
         passes = [Pass(order) for order in orders]
-        await self._saga.run(passes, deadline, RESUME_PATIENCE_SECONDS)
+        await self._saga.run(passes, deadline.earlier(ANSWER_MARGIN_SECONDS), RESUME_PATIENCE_SECONDS)
         for p in passes:
             if p.decision is None:
                 self._saga.give_up(p)
@@ -277,6 +330,10 @@ def new_order(
     order_id = new_id()
     made_at = created_at(order_id)
     return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)
+
+
+def _is_silent(p: Pass) -> bool:
+    return p.decision is not None and p.decision.silent
 
 
 def _conclude(p: Pass, trace_id: str, now: datetime) -> Finished:

@@ -7,7 +7,12 @@ from valerix.chassis.health import tables_present
 from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.orders import composition, consumers, jobs
-from valerix.orders.composition import Settings as Settings
+
+
+class Settings(composition.Settings, frozen=True, kw_only=True):
+    """Nobody waits for the worker, and what failed is due again soon: repeating at once would only hold up others."""
+
+    call_retries: int = 0
 
 
 def create(settings: Settings) -> Service:

@@ -1,6 +1,7 @@
 """Composition root of the payments service."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 from valerix.chassis.asyncapi import asyncapi_route
@@ -38,8 +39,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         HttpClient.open(
             "psp",
             settings.psp_url,
+            replace(settings.calls(), timeout_seconds=settings.provider_timeout_seconds, retries=0),
             headers={"authorization": f"Bearer {settings.psp_secret}"},
-            timeout_seconds=settings.provider_timeout_seconds,
         )
     )
     relay = await open_relay(settings, resources, PAYMENTS, repository.list_outgoing)
@@ -51,6 +52,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={"payments": payments},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[client],
+        queues=[payments.door],
         reported={"bus": relay.bus.check},
         jobs=[partial(jobs.resolve, payments), relay.run],
     )

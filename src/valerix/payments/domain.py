@@ -20,6 +20,8 @@ HOLDS_MONEY: Final = frozenset({"captured", "partially_refunded"})
 BY_PROVIDER_STATUS: Final = {"captured": "captured", "declined": "declined", "cancelled": "voided"}
 UNSUPPORTED_METHOD: Final = "unsupported_method"
 PROVIDER_REJECTED: Final = "provider_rejected"
+PROVIDER_SILENT: Final = "provider_silent"
+"""Why a payment is still processing although nobody asks about it just now."""
 MISMATCH: Final = "payment_mismatch"
 """The order has a payment already, of another amount, method or customer."""
 

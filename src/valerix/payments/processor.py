@@ -7,16 +7,19 @@ from datetime import UTC, datetime
 import msgspec
 
 from valerix.chassis import telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.single_flight import SingleFlight
 from valerix.contracts.payment_methods import METHODS
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment
-from valerix.payments.provider import Charge, Provider, Rejected, until_definite
+from valerix.payments.provider import Charge, Provider, Rejected
 from valerix.payments.repository import Event
 from valerix.payments.schemas import view
 
+CHARGING, CHARGED = Point("payments.charging"), Point("payments.charged")
+SETTLED = Point("payments.settled")
 MAX_UNDER_WAY = 4096
 _encode = msgspec.json.Encoder().encode
 
@@ -62,12 +65,14 @@ class Processor:
             nonlocal asked
             known = await self._provider.find(payment.provider_reference) if asked else None
             asked = True
+            await CHARGING.passed()
             return known or await self._provider.charge(payment)
 
         try:
-            charge = await until_definite(ask, payment.provider_reference)
+            charge = await self._provider.until_definite(ask, payment.provider_reference)
         except Rejected:
             return await self._conclude(payment, "declined", domain.PROVIDER_REJECTED)
+        await CHARGED.passed()
         return payment if charge is None else await self.settle(payment, charge)
 
     async def _conclude(self, payment: Payment, status: str, reason: str | None) -> Payment:
@@ -76,6 +81,7 @@ class Processor:
     async def _write(self, events: list[Event]) -> Sequence[Payment]:
         unique = {e.payment.id: e for e in events}
         moved = await self._database.repeat(lambda tx: repository.settle_payments(tx, list(unique.values())))
+        await SETTLED.passed()
         standing = {e.payment.id: e.payment for e in unique.values() if e.payment.id in moved}
         for payment in standing.values():
             _count(payment)

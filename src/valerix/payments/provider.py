@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from valerix.chassis.http_client import CallFailed, HttpClient, Refused
+from valerix.chassis.http_client import CallFailed, HttpClient, Refused, Withheld
 from valerix.payments import metrics
 from valerix.payments.domain import Payment, Refund
 
@@ -95,6 +95,22 @@ class Provider:
         request = _RefundRequest(refund.provider_reference, charge_reference, refund.amount_minor)
         await self._call("/v1/refunds", request, _refunded)
 
+    async def until_definite(self, ask: Callable[[], Awaitable[T]], reference: str) -> T | None:
+        """What `ask` found out, asked again after a pause while it does not know; None: it stays unknown for now.
+
+        This is the one layer that repeats calls to the provider: it may have to ask differently the second time.
+        """
+        for pause in PAUSES_SECONDS:
+            try:
+                return await ask()
+            except CallFailed as failure:
+                log.warning("provider gave no definite answer", reference=reference, error=failure.reason)
+                if isinstance(failure, Withheld) or not self._client.may_retry():
+                    return None
+                wanted = failure.retry_after_seconds
+            await asyncio.sleep(wanted + pause * (0.5 + random.random() / 2))  # noqa: S311 - spreading load, no secret
+        return None
+
     async def _call(self, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]") -> T:
         try:
             with metrics.gateway_latency.time():
@@ -103,14 +119,3 @@ class Provider:
             if refusal.status in FINAL_REFUSALS:
                 raise Rejected(refusal.reason) from refusal
             raise
-
-
-async def until_definite(ask: Callable[[], Awaitable[T]], reference: str) -> T | None:
-    """What `ask` found out, asked again after a pause while it does not know; None: it stays unknown for now."""
-    for pause in PAUSES_SECONDS:
-        try:
-            return await ask()
-        except CallFailed as failure:
-            log.warning("provider gave no definite answer", reference=reference, error=failure.reason)
-        await asyncio.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311 - spreading load, no secret
-    return None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyReused
 from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
@@ -13,9 +14,10 @@ from valerix.contracts.ids import new_id
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import event
-from valerix.payments.provider import Provider, Rejected, until_definite
+from valerix.payments.provider import Provider, Rejected
 
 log = structlog.get_logger()
+SET_ASIDE, ASKED, ENDED = (Point(f"payments.refund.{name}") for name in ("set_aside", "asked", "ended"))
 MAX_UNDER_WAY = 1024
 
 
@@ -90,7 +92,9 @@ class Refunds:
                 await repository.update_payment(lane, promised)
                 return refund, False
 
-        return await self._database.repeat(work)
+        outcome = await self._database.repeat(work)
+        await SET_ASIDE.passed()
+        return outcome
 
     def _drive(self, refund: Refund) -> "asyncio.Task[Refund]":
         return self.under_way.join(refund.id, lambda: self._ask(refund))
@@ -105,9 +109,10 @@ class Refunds:
             return True
 
         try:
-            answered = await until_definite(ask, refund.provider_reference)
+            answered = await self._provider.until_definite(ask, refund.provider_reference)
         except Rejected as rejection:
             return await self._end(refund, str(rejection))
+        await ASKED.passed()
         return refund if answered is None else await self._end(refund, None)
 
     async def _end(self, refund: Refund, failure: str | None) -> Refund:
@@ -123,7 +128,9 @@ class Refunds:
                     await self._tell(lane, payment, refund.amount_minor, failure, now)
                 return await repository.get_refund(lane, refund.id)
 
-        return await self._database.repeat(work)
+        ended = await self._database.repeat(work)
+        await ENDED.passed()
+        return ended
 
     async def _tell(
         self, lane: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
+from valerix.contracts.ids import find_range
 from valerix.payments.domain import Payment, Refund
 
 _PAYMENT = """p.id, p.order_id, p.customer_id, p.amount_minor, p.currency, p.method, p.status, p.reason,
@@ -176,31 +177,29 @@ async def list_payments(
     customer_id: str | None,
     order_id: str | None,
     method: str | None,
+    search: str | None,
     first: str | None,
     last: str | None,
 ) -> list[Payment]:
-    """Up to `limit` payments, newest first, older than `before`, with ids in [first, last).
-
-    Only the conditions that were asked for stand in the statement, so each combination gets a plan of its own.
-    """
-    asked = {
-        "p.id < ?::uuid": before,
-        "p.status = ?": status,
-        "p.customer_id = ?": customer_id,
-        "p.order_id = ?": order_id,
-        "p.method = ?": method,
-        "p.id >= ?::uuid": first,
-        "p.id < ?::uuid ": last,
-    }
-    given = {condition: value for condition, value in asked.items() if value is not None}
-    conditions = [condition.replace("?", f"${number}") for number, condition in enumerate(given, start=2)]
+    """Up to `limit` payments, newest first, older than `before`, with ids in [first, last)."""
+    where = Where(limit)
+    where.add("p.id < ?::uuid", before)
+    where.add("p.status = ?", status)
+    where.add("p.customer_id = ?", customer_id)
+    where.add("p.order_id = ?", order_id)
+    where.add("p.method = ?", method)
+    where.add("p.id >= ?::uuid", first)
+    where.add("p.id < ?::uuid", last)
+    if search is not None:
+        where.add(
+            """(p.customer_id = ? OR (p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?)
+                OR (p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?))""",
+            search.strip().upper(),
+            *find_range(search) * 2,
+        )
     rows = await tx.fetch(
-        f"""
-        SELECT {_PAYMENT} FROM payments p {"WHERE " if conditions else ""}{" AND ".join(conditions)}
-        ORDER BY p.id DESC LIMIT $1
-        """,  # noqa: S608 - every value is a parameter
-        limit,
-        *given.values(),
+        f"SELECT {_PAYMENT} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",  # noqa: S608 - every value is a parameter
+        *where.arguments,
     )
     return [_payment(row) for row in rows]
 

@@ -81,6 +81,7 @@ async def list_payments(
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
     method: Short = None,
+    q: Annotated[str | None, Parameter(max_length=100, description="begin of an id, customer")] = None,
     created_from: Annotated[datetime | None, Parameter(query="from")] = None,
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
 ) -> pagination.Page[PaymentView]:
@@ -94,6 +95,7 @@ async def list_payments(
         customer_id=customer_id,
         order_id=order_id,
         method=method,
+        search=q,
         first=None if created_from is None else first_id_at(created_from),
         last=None if created_to is None else first_id_at(created_to),
     )

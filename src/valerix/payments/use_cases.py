@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from asyncpg import Record
 
 from valerix.chassis import telemetry
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.problems import Unavailable
@@ -25,9 +26,10 @@ from valerix.contracts.ids import new_id
 from valerix.payments import domain, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
-from valerix.payments.provider import Provider, until_definite
+from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 
+OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
 ANSWER_MARGIN_SECONDS = 0.2
 """Kept back from the caller's deadline for the answer's way."""
 VOID_PATIENCE_SECONDS = 2.0
@@ -58,7 +60,7 @@ class PaymentsUseCases:
         self._processor = Processor(database, provider)
         self.refunds = Refunds(database, provider, lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self._door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
+        self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
 
     async def close(self) -> None:
         """Stop what runs in the background; the rows say what is to be taken up again."""
@@ -67,23 +69,31 @@ class PaymentsUseCases:
     # --- capture
 
     async def capture(self, request: CapturePayments, deadline: Deadline) -> PaymentOutcomes:
-        """Charge each order once, ever. Those not decided within the patience are answered `processing`."""
+        """Charge each order once, ever. Those not decided within the patience are answered `processing`.
+
+        With a reason, when nobody is asking the provider any more: then waiting is of no use now.
+        """
         _shed(self._processor.under_way, len(request.commands))
-        known = await self._door.submit(request.commands)
+        known = await self.door.submit(request.commands)
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known
             if k.payment.status == "processing"
         }
         await wait_for(driven.values(), min(request.patience_ms / 1000, _left(deadline)))
+        given_up = {payment_id for payment_id, task in driven.items() if task.done()}
         return PaymentOutcomes(
-            [_capture_outcome(c, _now(k, driven), k.fresh) for c, k in zip(request.commands, known, strict=True)]
+            [
+                _capture_outcome(c, _now(k, driven), k.fresh, k.payment.id in given_up)
+                for c, k in zip(request.commands, known, strict=True)
+            ]
         )
 
     async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(new_id(), command) for commands in requests for command in commands]
         made = await self._database.repeat(lambda tx: repository.insert_payments(tx, wanted, self._lease))
+        await OPENED.passed()
         known = iter(await self._known(wanted, made))
         return [[next(known) for _ in commands] for commands in requests]
 
@@ -114,6 +124,7 @@ class PaymentsUseCases:
         wanted = [domain.tombstone(new_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
         made = await self._database.repeat(lambda tx: repository.insert_tombstones(tx, events))
+        await FORBIDDEN.passed()
         return await self._known(wanted, made)
 
     def _void(self, payment: Payment, reason: str) -> "asyncio.Task[Payment]":
@@ -126,7 +137,8 @@ class PaymentsUseCases:
     async def _cancel(self, payment: Payment, reason: str) -> Payment:
         """Only the provider can say that no charge is on its way any more: it refuses the reference from now on."""
         reference = payment.provider_reference
-        charge = await until_definite(lambda: self._provider.cancel(reference), reference)
+        charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
+        await CANCELLED.passed()
         return payment if charge is None else await self._processor.settle(payment, charge, reason)
 
     # --- in the background
@@ -183,8 +195,10 @@ def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
     return known.payment if task is None else result_or(task, known.payment)
 
 
-def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool) -> PaymentOutcome:
+def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, given_up: bool) -> PaymentOutcome:
     status, reason = payment.status, payment.reason
+    if status == "processing" and given_up:
+        reason = domain.PROVIDER_SILENT
     if status != "voided" and not payment.is_for(command):
         status, reason = "declined", domain.MISMATCH
     if status == "partially_refunded":

@@ -19,6 +19,8 @@ from valerix.psp.use_cases import Provider
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     psp_secret: Annotated[str, msgspec.Meta(min_length=16)]
     ledger_file: Path
+    address_limit: int = 0
+    """Its callers are merchants, whose requests all come from a few addresses."""
 
 
 def create(settings: Settings) -> Service:

@@ -1,20 +1,54 @@
-"""What the provider does around the effect of a charge: where sandbox methods are slow or fail."""
+"""What the provider does around the effect of a request: sandbox methods, and what it is told to do wrong."""
 
 import asyncio
+from typing import Final
 
+from valerix.chassis.chaos.points import Switch
 from valerix.psp import domain
 from valerix.psp.schemas import Charge, ChargeRequest
 
 MAX_REMEMBERED = 10_000
+STALL_SECONDS: Final = 120.0
+
+DECLINE: Final = Switch("decline")
+TIMEOUT_BEFORE: Final = Switch("timeout-before")
+TIMEOUT_AFTER: Final = Switch("timeout-after")
+ERROR_AFTER: Final = Switch("error-after")
+RATE_LIMIT: Final = Switch("rate-limit")
+STALL: Final = Switch("stall")
 
 
 class Behaviour:
-    """`before` may wait or raise, and then there is no effect; `after` lies between the effect and its answer."""
+    """What `arrived` and `before` raise had no effect; `after` lies between the effect and its answer."""
 
     def __init__(self) -> None:
         self._failed_once: set[str] = set()
 
-    async def before(self, request: ChargeRequest) -> None:
+    async def arrived(self) -> None:
+        """Any request of a merchant. Raises RateLimited."""
+        await STALL.hold(STALL_SECONDS)
+        if await RATE_LIMIT.is_on():
+            raise domain.RateLimited
+
+    async def before(self) -> None:
+        """Anything that has an effect. Raises ProviderFault, late."""
+        if await TIMEOUT_BEFORE.hold(domain.SLOW_ANSWER_SECONDS):
+            raise domain.ProviderFault
+
+    async def after(self) -> None:
+        """Raises AnswerLost."""
+        await TIMEOUT_AFTER.hold(domain.SLOW_ANSWER_SECONDS)
+        if await ERROR_AFTER.is_on():
+            raise domain.AnswerLost
+
+    async def decline_reason(self, request: ChargeRequest) -> str | None:
+        """Why the issuer says no; None when it does not."""
+        told = domain.TOLD_TO_DECLINE if await DECLINE.is_on() else None
+        return told or domain.DECLINES.get(request.method)
+
+    # --- sandbox methods
+
+    async def before_charge(self, request: ChargeRequest) -> None:
         """Raises ProviderFault on the first attempt of a flaky card."""
         if request.method == domain.FLAKY_METHOD and request.reference not in self._failed_once:
             if len(self._failed_once) >= MAX_REMEMBERED:
@@ -22,6 +56,6 @@ class Behaviour:
             self._failed_once.add(request.reference)
             raise domain.ProviderFault
 
-    async def after(self, charge: Charge) -> None:
+    async def after_charge(self, charge: Charge) -> None:
         if charge.method == domain.SLOW_METHOD:
             await asyncio.sleep(domain.SLOW_ANSWER_SECONDS)

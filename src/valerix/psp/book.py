@@ -36,11 +36,11 @@ class Book:
         taken, self._unwritten = self._unwritten, []
         return taken
 
-    def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
+    def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[Charge, bool]:
         """The charge of this reference, and whether this call made it. Raises ReferenceReused."""
         known = self._charges.get(request.reference)
         if known is None:
-            return self._add_charge(request), True
+            return self._add_charge(request, decline_reason), True
         asked = (request.amount_minor, request.currency, request.method)
         if known.status != "cancelled" and asked != (known.amount_minor, known.currency, known.method):
             raise domain.ReferenceReused
@@ -94,8 +94,7 @@ class Book:
             charges=charges,
         )
 
-    def _add_charge(self, request: ChargeRequest) -> Charge:
-        reason = domain.DECLINES.get(request.method)
+    def _add_charge(self, request: ChargeRequest, reason: str | None) -> Charge:
         status = "captured" if reason is None else "declined"
         self._add(Charge(request.reference, status, request.amount_minor, request.currency, request.method, reason))
         return self._charges[request.reference]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.chassis.problems import Conflict, FieldError, Invalid, NotFound, Problem, Unprocessable
+from valerix.chassis.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooMany, Unprocessable
 from valerix.contracts.payment_methods import METHODS
 
 DECLINES: Final = {
@@ -11,6 +11,8 @@ DECLINES: Final = {
     "card_expired": "expired_card",
 }
 """Methods whose issuer says no, with the reason given."""
+TOLD_TO_DECLINE: Final = "card_declined"
+"""The reason when no method asks for it."""
 SLOW_METHOD: Final = "card_timeout"
 SLOW_ANSWER_SECONDS: Final = 15.0
 FLAKY_METHOD: Final = "card_flaky"
@@ -42,6 +44,18 @@ class ProviderFault(Problem):
 
     def __init__(self) -> None:
         super().__init__("The provider failed before the charge was made; try again with the same reference")
+
+
+class AnswerLost(Problem):
+    code, title = "provider_fault", "The provider failed"
+
+    def __init__(self) -> None:
+        super().__init__("The provider failed; what became of the request can be found by its reference")
+
+
+class RateLimited(TooMany):
+    def __init__(self) -> None:
+        super().__init__("Too many requests by this merchant; nothing was begun", headers={"Retry-After": "1"})
 
 
 def check_method(method: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.problems import Problem, Unavailable
 from valerix.psp import domain
@@ -27,6 +28,8 @@ from valerix.psp.schemas import (
 log = structlog.get_logger()
 T = TypeVar("T")
 MAX_BATCH = 256
+DECIDING = Point("psp.deciding")
+WRITTEN = Point("psp.written")
 
 
 class LedgerBroken(Unavailable):
@@ -49,22 +52,33 @@ class Provider:
     async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
         """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
         domain.check_method(request.method)
-        await self._behaviour.before(request)
-        charge, made = await self._decide(lambda: self._book.charge(request))
+        await self._behaviour.arrived()
+        await self._behaviour.before()
+        await self._behaviour.before_charge(request)
+        reason = await self._behaviour.decline_reason(request)
+        charge, made = await self._decide(lambda: self._book.charge(request, reason))
         if made:
-            await self._behaviour.after(charge)
+            await self._behaviour.after_charge(charge)
+            await self._behaviour.after()
         return charge, made
 
     async def cancel(self, request: CancelRequest) -> Charge:
         """See Book.cancel."""
+        await self._behaviour.arrived()
         return await self._decide(lambda: self._book.cancel(request))
 
     async def find(self, request: FindRequest) -> Charges:
+        await self._behaviour.arrived()
         return Charges(await self._decide(lambda: self._book.find(request.references)))
 
     async def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
         """See Book.refund."""
-        return await self._decide(lambda: self._book.refund(request))
+        await self._behaviour.arrived()
+        await self._behaviour.before()
+        refund, made = await self._decide(lambda: self._book.refund(request))
+        if made:
+            await self._behaviour.after()
+        return refund, made
 
     async def summary(self) -> LedgerSummary:
         return await self._decide(lambda: self._book.summary(self._ledger.lines))
@@ -80,6 +94,7 @@ class Provider:
 
     async def _serve(self, decisions: list[Callable[[], Any]]) -> Sequence[Any]:
         await self.check_writable()
+        await DECIDING.passed()
         results = [_attempt(decision) for decision in decisions]
         if entries := self._book.take_unwritten():
             try:
@@ -88,6 +103,7 @@ class Provider:
                 self._broken = True
                 log.exception("the ledger cannot be written")
                 raise
+            await WRITTEN.passed()
         return results
 
 

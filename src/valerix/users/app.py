@@ -1,30 +1,28 @@
 """Composition root of the users service."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import Database
 from valerix.chassis.health import tables_present
 from valerix.chassis.outbox import open_relay
+from valerix.chassis.revocations import Revocations
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.shared_limit import open_valkey
 from valerix.contracts.events import USERS
-from valerix.users import repository
+from valerix.users import jobs, routes, session_routes
+from valerix.users.audit import AuditTrail
+from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool
-from valerix.users.routes import ROUTES, check_route
+from valerix.users.repository import accounts
 from valerix.users.schemas import EVENT_DATA
+from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
+from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = ["users", "user_events", "outbox"]
-
-
-class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """One thread checks some fifty passwords a second; more take CPU away from the other services."""
-
-    password_threads: int = 1
-    password_queue: int = 64
-    """Sign-ins that may wait for a thread; one more is answered 503."""
+TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens", "audit"]
 
 
 def create(settings: Settings) -> Service:
@@ -36,14 +34,22 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     tokens = AccessTokens(settings.signing_key_file)
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
-    relay = await open_relay(settings, resources, USERS, repository.list_outgoing)
+    relay = await open_relay(settings, resources, USERS, accounts.list_outgoing)
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
-    users = Users(database, await resources.enter_async_context(pool), tokens)
+    passwords = await resources.enter_async_context(pool)
+    revocations = Revocations(fetch := revoked_sessions(database))
+    limits = SignInLimits(await resources.enter_async_context(open_valkey(settings.valkey_url)), settings)
+    users = Users(database, passwords, revocations, limits)
+    rules = SessionRules(settings.session_idle_days, settings.session_max_days)
+    sessions = Sessions(database, passwords, tokens, revocations, rules, limits)
+    trail = AuditTrail(database)
     return Parts(
-        routes=ROUTES,
-        raw=[check_route(users), asyncapi_route(USERS, EVENT_DATA)],
-        provides={"users": users, "keys_file": settings.keys_file},
+        routes=[*routes.ROUTES, *session_routes.ROUTES],
+        spared=("/api/v1/users/login", "/api/v1/users/refresh"),
+        raw=[routes.check_route(users), session_routes.revocations_route(fetch), asyncapi_route(USERS, EVENT_DATA)],
+        provides={"users": users, "sessions": sessions, "trail": trail, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
-        jobs=[relay.run],
+        jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions, trail)],
+        revocations=revocations,
     )

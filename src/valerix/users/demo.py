@@ -4,8 +4,9 @@ from typing import Final, NamedTuple
 
 from valerix.chassis.database import Database
 from valerix.contracts.roles import ADMIN, CUSTOMER, OPERATOR
-from valerix.users import domain, repository
+from valerix.users import domain
 from valerix.users.passwords import hash_password
+from valerix.users.repository import accounts as stored
 from valerix.users.use_cases import NewUser, add_user
 
 DOMAIN: Final = "demo.valerix.example"
@@ -45,12 +46,12 @@ async def seed(database_url: str, *, demo_password: str, admin_password: str, de
     accounts = [DEMO_ADMINISTRATOR, DEMO_OPERATOR, *CUSTOMERS] if demo else [ADMINISTRATOR]
     numbers = {account: domain.customer_number(place) for place, account in enumerate(CUSTOMERS, 1)}
     async with Database.open(database_url, lanes=1) as database, database.transaction() as tx:
-        taken = await repository.list_taken_emails(tx, [account.email for account in accounts])
+        taken = await stored.list_taken_emails(tx, [account.email for account in accounts])
         missing = [account for account in accounts if account.email not in taken]
         if not missing:
             return
         if demo:
-            await repository.skip_customer_numbers(tx, len(CUSTOMERS))
+            await stored.skip_customer_numbers(tx, len(CUSTOMERS))
         password_hash = hash_password(demo_password if demo else admin_password)
         for email, name, role, status in missing:
             number = numbers.get(Account(email, name, role, status))

@@ -1,6 +1,7 @@
 """The user: somebody who signs in. A customer is a user with a customer number. No I/O, no clock."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +10,18 @@ from valerix.contracts.roles import CUSTOMER
 
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
+
+TOKEN: Final = "token"  # noqa: S105 - a kind of session
+COOKIE: Final = "cookie"
+"""Whether a program keeps the session's tokens, or a browser in cookies that no script can read."""
+
+LOGGED_OUT: Final = "logged_out"
+REVOKED: Final = "revoked"
+TOKEN_REUSED: Final = "refresh_token_reused"  # noqa: S105 - a reason
+PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - as above
+ROLE_CHANGED: Final = "role_changed"
+STATUS_CHANGED: Final = "status_changed"
+"""Why a session ended."""
 
 
 class EmailTaken(Conflict):
@@ -41,11 +54,52 @@ class CustomerNotFound(NotFound):
         super().__init__("There is no customer with this number")
 
 
+class RefreshRefused(Unauthenticated):
+    """One answer for unknown, used, expired and revoked."""
+
+    code, title = "refresh_refused", "The session is over"
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid any more; sign in again")
+
+
+class RefreshSuperseded(Conflict):
+    """Two tabs of one browser share their cookies: what the other one got is this one's, too. Nothing is given here."""
+
+    code, title = "refresh_superseded", "Another tab was first"
+
+    def __init__(self) -> None:
+        super().__init__("The session was refreshed a moment ago; go on with the cookies that are there now")
+
+
+class SessionNotFound(NotFound):
+    code, title = "session_not_found", "No such session"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such session, or it has ended")
+
+
 class OwnAccount(Forbidden):
     code, title = "own_account", "Not on your own account"
 
     def __init__(self) -> None:
-        super().__init__("Ask another administrator: suspending yourself could leave nobody who can undo it")
+        super().__init__("Ask another administrator: doing this to yourself could leave nobody who can undo it")
+
+
+class LastAdministrator(Conflict):
+    code, title = "last_administrator", "Somebody has to be administrator"
+
+    def __init__(self) -> None:
+        super().__init__("This is the only active administrator; make another one first")
+
+
+class WrongPassword(Forbidden):
+    """Not 401: the caller is signed in, and signing in again would not help."""
+
+    code, title = "wrong_password", "The password is wrong"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is not right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +119,58 @@ class User:
     def may_sign_in(self) -> bool:
         """A suspended customer may: to see their orders. What they may not is place one (see `standing`)."""
         return self.status == ACTIVE or self.role == CUSTOMER
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: str
+    user_id: str
+    kind: str
+    csrf: str | None
+    """What a page repeats to prove it is ours; only with cookies."""
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsedToken:
+    """A refresh token that was sent again."""
+
+    session_id: str
+    user_id: str
+    kind: str
+    just_now: bool
+
+    @property
+    def is_another_tab(self) -> bool:
+        """Of two tabs that refresh at once one comes second. A thief gets nothing from that either."""
+        return self.kind == COOKIE and self.just_now
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to whose account, and from where."""
+
+    id: str
+    action: str
+    actor: str | None
+    subject: str | None
+    session_id: str | None
+    address: str
+    user_agent: str
+    trace_id: str
+    details: Mapping[str, str | int] = field(default_factory=dict)
+    occurred_at: datetime | None = None
+    """Set when it is written."""
+
+
+def check_administrators_remain(user_id: str, administrators: Collection[str]) -> None:
+    """`administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one of them."""
+    if set(administrators) == {user_id}:
+        raise LastAdministrator
 
 
 def normal_email(text: str) -> str:
@@ -88,6 +194,6 @@ def standing(status: str | None) -> str | None:
     return None if status == ACTIVE else status
 
 
-def event_type(role: str, what: str) -> str:
-    """`customer.registered`, `customer.updated`; the same of `user` for staff, whom no other service knows."""
-    return f"{'customer' if role == CUSTOMER else 'user'}.{what}"
+def event_type(customer_number: str | None, what: str) -> str:
+    """`customer.registered`, `customer.updated`; the same of `user` for those who never were one: nobody knows them."""
+    return f"{'user' if customer_number is None else 'customer'}.{what}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Metric, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Metric, generate_latest
 from prometheus_client.registry import Collector
 
 from valerix.chassis.door import request_seconds
@@ -11,6 +11,8 @@ from valerix.chassis.door import request_seconds
 users_registered = Counter("users_registered_total", "Accounts made by registration")
 login_attempts = Counter("login_attempts_total", "Sign-ins tried", ["status"])
 auth_validations = Counter("auth_validations_total", "Customers checked for whether they may order")
+active_sessions = Gauge("active_sessions_current", "Sessions that are neither over nor ended")
+refreshes = Counter("token_refreshes_total", "Refresh tokens presented", ["status"])
 tokens_issued = Counter("jwt_tokens_issued_total", "Access tokens issued")
 
 _OURS: Final = "http_request_duration_seconds"

@@ -1,5 +1,6 @@
 """HTTP in, use case, HTTP out."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -10,26 +11,29 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis import pagination, versioning
 from valerix.chassis.auth import Principal
+from valerix.chassis.origin import Origin
 from valerix.chassis.raw import RawRoute, command_route
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
 from valerix.users import metrics
+from valerix.users.audit import AuditTrail
 from valerix.users.domain import User
 from valerix.users.schemas import (
+    AuditView,
+    ChangeRoleBody,
     ChangeStatusBody,
     ChangeUserBody,
     CustomerView,
-    LoginBody,
     PublicKeys,
     RegisterBody,
     Role,
-    SignedIn,
     Status,
     UserView,
+    audit_view,
     customer_view,
     user_view,
 )
-from valerix.users.tokens import TTL_SECONDS, public_keys
+from valerix.users.tokens import public_keys
 from valerix.users.use_cases import Users
 
 USERS = "/api/v1/users"
@@ -38,22 +42,15 @@ NO_STORE = {"Cache-Control": "no-store"}
 IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=20, description="ETag of what was read")]
 
 
-# --- signing up and in
+# --- signing up
 
 
 @post(USERS + "/register", access=PUBLIC, tags=["users"], operation_id="register")
-async def register(users: Users, data: RegisterBody) -> Response[UserView]:
+async def register(users: Users, data: RegisterBody, origin: Origin) -> Response[UserView]:
     """Make a customer account."""
-    user = await users.register(data.name, data.email, data.password)
+    user = await users.register(data.name, data.email, data.password, origin)
     headers = {"Location": f"{USERS}/{user.id}", **versioning.etag(user.version), **NO_STORE}
     return Response(user_view(user), status_code=201, headers=headers)
-
-
-@post(USERS + "/login", access=PUBLIC, tags=["users"], operation_id="login", status_code=200)
-async def login(users: Users, data: LoginBody) -> Response[SignedIn]:
-    """Get an access token; send it as `Authorization: Bearer …`."""
-    user, token = await users.login(data.email, data.password)
-    return Response(SignedIn(token, "Bearer", TTL_SECONDS, user_view(user)), headers=NO_STORE)
 
 
 @get("/.well-known/jwks.json", access=PUBLIC, tags=["users"], operation_id="getPublicKeys", sync_to_thread=False)
@@ -95,10 +92,40 @@ async def change_user(
 
 @put(USERS + "/{user_id:uuid}/status", access=ADMINS, tags=["users"], operation_id="changeUserStatus")
 async def change_status(
-    users: Users, principal: Principal, user_id: UUID, data: ChangeStatusBody
+    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeStatusBody
 ) -> Response[UserView]:
-    """Suspend or reinstate. A suspended customer may sign in but not order; suspended staff may do neither."""
-    return _user_response(await users.change_status(str(user_id), data.status, principal.subject))
+    """Suspend or reinstate, which signs the user out.
+
+    A suspended customer may sign in but not order; suspended staff may do neither.
+    """
+    return _user_response(await users.change_status(str(user_id), data.status, principal.subject, origin))
+
+
+@put(USERS + "/{user_id:uuid}/role", access=ADMINS, tags=["users"], operation_id="changeUserRole")
+async def change_role(
+    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeRoleBody
+) -> Response[UserView]:
+    """Give a user another role, which signs them out. The last administrator stays one."""
+    return _user_response(await users.change_role(str(user_id), data.role, principal.subject, origin))
+
+
+@get(USERS + "/audit", access=ADMINS, tags=["users"], operation_id="listAudit")
+async def list_audit(
+    trail: AuditTrail,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    action: Annotated[str | None, Parameter(max_length=50)] = None,
+    actor: Annotated[str | None, Parameter(max_length=50, description="id of the user who did it")] = None,
+    subject: Annotated[str | None, Parameter(max_length=50, description="id of the user it was done to")] = None,
+    first: Annotated[datetime | None, Parameter(query="from")] = None,
+    last: Annotated[datetime | None, Parameter(query="to")] = None,
+) -> pagination.Page[AuditView]:
+    """What concerned accounts and sessions - who, what, when, from where -, newest first."""
+    before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
+    rows = await trail.search(
+        limit=limit + 1, before=before, action=action, actor=actor, subject=subject, first=first, last=last
+    )
+    return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
 
 
 @get(USERS, access=ADMINS, tags=["users"], operation_id="listUsers")
@@ -148,12 +175,13 @@ def get_actuator() -> Response[bytes]:
 
 ROUTES = [
     register,
-    login,
     get_public_keys,
     get_me,
     get_user,
     change_user,
     change_status,
+    change_role,
+    list_audit,
     list_users,
     get_customer,
     validate_customer,

@@ -6,8 +6,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from valerix.contracts.events import BY_SOURCE, USERS
-from valerix.users.domain import User
+from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
+from valerix.users.tokens import TTL_SECONDS
 
 Email = Annotated[
     str,
@@ -29,11 +30,26 @@ class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     email: Annotated[str, msgspec.Meta(max_length=254)]
     password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+    session: Literal["token", "cookie"] = "token"
+    """Who keeps the session: the program that signs in, or a browser in its cookies."""
+
+
+class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    refresh_token: Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     name: Name
     email: Email
+
+
+class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+    new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+
+
+class ChangeRoleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    role: Role
 
 
 class ChangeStatusBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -58,12 +74,48 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
 EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView)
 
 
-class SignedIn(msgspec.Struct, frozen=True, rename="camel"):
-    access_token: str
-    token_type: str
-    expires_in: int
-    """Seconds."""
+class SignedIn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Without tokens when they are in cookies."""
+
     user: UserView
+    expires_in: int
+    """Seconds the access token is good for."""
+    refresh_expires_at: datetime
+    """When the session ends unless it is refreshed before."""
+    access_token: str | None = None
+    refresh_token: str | None = None
+    token_type: str | None = None
+
+
+class SessionView(msgspec.Struct, frozen=True, rename="camel"):
+    """One device a user is signed in on."""
+
+    id: str
+    kind: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    """When it was refreshed last: active sessions are every few minutes."""
+    expires_at: datetime
+    current: bool
+    """Whether it is the caller's own."""
+
+
+class AuditView(msgspec.Struct, frozen=True, rename="camel"):
+    """Who did what to whose account, when and from where."""
+
+    id: str
+    occurred_at: datetime
+    action: str
+    actor: str | None
+    """User id; null when nobody knows."""
+    subject: str | None
+    session_id: str | None
+    address: str
+    user_agent: str
+    details: dict[str, str | int]
+    trace_id: str
 
 
 class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,6 +146,35 @@ def user_view(user: User) -> UserView:
         created_at=user.created_at,
         updated_at=user.updated_at,
     )
+
+
+def signed_in(user: User, session: Session, access_token: str, refresh_token: str) -> SignedIn:
+    shown = SignedIn(user_view(user), TTL_SECONDS, session.expires_at)
+    if session.kind == COOKIE:
+        return shown
+    return msgspec.structs.replace(
+        shown,
+        access_token=access_token,
+        refresh_token=refresh_token,
+        token_type="Bearer",  # noqa: S106 - no password
+    )
+
+
+def session_view(session: Session, current: bool) -> SessionView:
+    return SessionView(
+        id=session.id,
+        kind=session.kind,
+        user_agent=session.user_agent,
+        address=session.address,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        expires_at=session.expires_at,
+        current=current,
+    )
+
+
+def audit_view(entry: AuditEntry) -> AuditView:
+    return msgspec.convert(entry, AuditView, from_attributes=True)
 
 
 def customer_view(user: User) -> CustomerView:

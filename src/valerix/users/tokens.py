@@ -8,7 +8,7 @@ import msgspec
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.settings import SettingsError
 from valerix.users import metrics
-from valerix.users.domain import User
+from valerix.users.domain import Session, User
 
 TTL_SECONDS: Final = 600
 PUBLIC_PARTS: Final = frozenset({"kty", "crv", "x", "kid", "alg", "use"})
@@ -24,8 +24,8 @@ class AccessTokens:
         if self._issuer.issuer != PEOPLE_ISSUER:
             raise SettingsError(f"{key_file} holds a key of {self._issuer.issuer}, not of {PEOPLE_ISSUER}")
 
-    def issue(self, user: User) -> str:
-        """A token that lets `user` in everywhere for TTL_SECONDS."""
+    def issue(self, user: User, session: Session) -> str:
+        """A token that lets `user` in everywhere for TTL_SECONDS, unless the session ends before."""
         metrics.tokens_issued.inc()
         return self._issuer.issue(
             subject=user.id,
@@ -33,6 +33,8 @@ class AccessTokens:
             audience=PUBLIC_AUDIENCE,
             ttl_seconds=TTL_SECONDS,
             owner_id=user.customer_number,
+            session_id=session.id,
+            csrf=session.csrf,
         )
 
 

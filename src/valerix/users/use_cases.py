@@ -7,16 +7,20 @@ import structlog
 
 from valerix.chassis import telemetry
 from valerix.chassis.database import Database, Transaction
+from valerix.chassis.origin import Origin
 from valerix.chassis.resilience import Deadline
+from valerix.chassis.revocations import Revocations
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.commands import CheckCustomers, CustomersChecked, CustomerStanding
 from valerix.contracts.ids import new_id
-from valerix.contracts.roles import CUSTOMER
-from valerix.users import domain, metrics, repository
+from valerix.contracts.roles import ADMIN, CUSTOMER
+from valerix.users import domain, metrics
+from valerix.users.audit import record
 from valerix.users.domain import User
+from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool, check_acceptable
+from valerix.users.repository import accounts, sessions
 from valerix.users.schemas import user_view
-from valerix.users.tokens import AccessTokens
 
 log = structlog.get_logger()
 
@@ -36,7 +40,7 @@ class NewUser:
 async def add_user(tx: Transaction, new: NewUser) -> User | None:
     """Insert it with the first event of its history; None when the address or the number is taken."""
     user_id = new_id()
-    user = await repository.insert_user(
+    user = await accounts.insert_user(
         tx,
         user_id,
         email=new.email,
@@ -53,46 +57,37 @@ async def add_user(tx: Transaction, new: NewUser) -> User | None:
 
 async def _record(tx: Transaction, user: User, what: str, actor: str) -> None:
     data = msgspec.json.encode(user_view(user)).decode()
-    kind = domain.event_type(user.role, what)
-    await repository.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())
+    kind = domain.event_type(user.customer_number, what)
+    await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())
 
 
 class Users:
     """The use cases. `viewer` is whose objects a caller may see: an id, or None for everybody's."""
 
-    def __init__(self, database: Database, passwords: PasswordPool, tokens: AccessTokens) -> None:
+    def __init__(
+        self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits
+    ) -> None:
         self._database = database
         self._passwords = passwords
-        self._tokens = tokens
+        self._revocations = revocations
+        self._limits = limits
 
-    # --- signing up and in
-
-    async def register(self, name: str, email: str, password: str) -> User:
-        """A new customer. Raises Invalid for a password that is too easy, EmailTaken, Unavailable."""
+    async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
+        """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
         address = domain.normal_email(email)
         check_acceptable(password, address)
+        await self._limits.register(origin.address)
         password_hash = await self._passwords.hash(password)
         async with self._database.transaction() as tx:
-            number = domain.customer_number(await repository.next_customer_number(tx))
+            number = await self._next_number(tx)
             new = NewUser(address, domain.normal_name(name), password_hash, customer_number=number)
             user = await add_user(tx, new)
-        if user is None:
-            raise domain.EmailTaken
+            if user is None:
+                raise domain.EmailTaken
+            await record(tx, "account.registered", origin, actor=user.id, subject=user.id)
         metrics.users_registered.inc()
         log.info("customer registered", user_id=user.id, customer_id=user.customer_number)
         return user
-
-    async def login(self, email: str, password: str) -> tuple[User, str]:
-        """The user and an access token. Raises LoginRefused, whatever the reason, after the same work."""
-        async with self._database.connection() as lane:
-            known = await repository.find_credentials(lane, domain.normal_email(email))
-        user, password_hash = known or (None, None)
-        matches = await self._passwords.verify(password_hash, password)
-        if user is None or not matches or not user.may_sign_in:
-            metrics.login_attempts.labels("failed").inc()
-            raise domain.LoginRefused
-        metrics.login_attempts.labels("success").inc()
-        return user, self._tokens.issue(user)
 
     # --- users
 
@@ -106,9 +101,7 @@ class Users:
     ) -> list[User]:
         """Up to `limit` users, newest first, from below the id `before`."""
         async with self._database.connection() as lane:
-            return await repository.list_users(
-                lane, limit=limit, before=before, search=search, role=role, status=status
-            )
+            return await accounts.list_users(lane, limit=limit, before=before, search=search, role=role, status=status)
 
     async def change(
         self, user_id: str, name: str, email: str, *, version: int | None, viewer: str | None, actor: str
@@ -116,7 +109,7 @@ class Users:
         """Raises UserNotFound, VersionConflict, EmailTaken."""
         async with self._database.transaction() as tx:
             await _get(tx, user_id, viewer)
-            user = await repository.update_profile(
+            user = await accounts.update_profile(
                 tx, user_id, domain.normal_name(name), domain.normal_email(email), version
             )
             if user is None:
@@ -124,17 +117,48 @@ class Users:
             await _record(tx, user, "updated", actor)
         return user
 
-    async def change_status(self, user_id: str, status: str, actor: str) -> User:
-        """Suspend or reinstate; asking for the status it has changes nothing. Raises UserNotFound, OwnAccount."""
+    async def change_status(self, user_id: str, status: str, actor: str, origin: Origin) -> User:
+        """Suspend or reinstate, which ends every session; asking for the status it has changes nothing.
+
+        Raises UserNotFound, OwnAccount, LastAdministrator.
+        """
         if user_id == actor:
             raise domain.OwnAccount
         async with self._database.transaction() as tx:
-            user = await repository.update_status(tx, user_id, status)
+            if status != domain.ACTIVE:
+                domain.check_administrators_remain(user_id, await accounts.hold_administrators(tx))
+            user = await accounts.update_status(tx, user_id, status)
             if user is None:
                 return await _get(tx, user_id, None)
             await _record(tx, user, "updated", actor)
-        log.info("user status changed", user_id=user.id, status=status, actor=actor)
+            await record(tx, "status.changed", origin, actor=actor, subject=user_id, status=status)
+            ended = await sessions.revoke_all(tx, user_id, domain.STATUS_CHANGED)
+        self._revocations.add(ended)
         return user
+
+    async def change_role(self, user_id: str, role: str, actor: str, origin: Origin) -> User:
+        """Ends every session: tokens say the role. Asking for the role it has changes nothing.
+
+        Staff who become customers get a number, unless they have one. Raises as `change_status` does.
+        """
+        if user_id == actor:
+            raise domain.OwnAccount
+        async with self._database.transaction() as tx:
+            if role != ADMIN:
+                domain.check_administrators_remain(user_id, await accounts.hold_administrators(tx))
+            before = await _get(tx, user_id, None)
+            number = await self._next_number(tx) if role == CUSTOMER and before.customer_number is None else None
+            user = await accounts.update_role(tx, user_id, role, number)
+            if user is None:
+                return await _get(tx, user_id, None)
+            await _record(tx, user, "updated" if number is None else "registered", actor)
+            await record(tx, "role.changed", origin, actor=actor, subject=user_id, old=before.role, new=role)
+            ended = await sessions.revoke_all(tx, user_id, domain.ROLE_CHANGED)
+        self._revocations.add(ended)
+        return user
+
+    async def _next_number(self, tx: Transaction) -> str:
+        return domain.customer_number(await accounts.next_customer_number(tx))
 
     # --- customers
 
@@ -157,17 +181,17 @@ class Users:
         """One standing per customer asked for, in their order."""
         asked = command.customer_ids
         async with self._database.connection() as lane:
-            statuses = await repository.list_customer_statuses(lane, asked)
+            statuses = await accounts.list_customer_statuses(lane, asked)
         metrics.auth_validations.inc(len(asked))
         return CustomersChecked([_standing(*pair) for pair in zip(asked, statuses, strict=True)])
 
     async def _find_customer(self, number: str, viewer: str | None) -> User | None:
         async with self._database.connection() as lane:
-            return await repository.find_customer(lane, number, viewer)
+            return await accounts.find_customer(lane, number, viewer)
 
 
 async def _get(tx: Transaction, user_id: str, viewer: str | None) -> User:
-    user = await repository.find_user(tx, user_id, viewer)
+    user = await accounts.find_user(tx, user_id, viewer)
     if user is None:
         raise domain.UserNotFound
     return user

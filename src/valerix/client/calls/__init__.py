@@ -5,6 +5,7 @@ Arguments left at None are not sent; the server's defaults apply.
 
 from valerix.client.calls.bus import CONSUMERS as CONSUMERS
 from valerix.client.calls.bus import DeadLetters as DeadLetters
+from valerix.client.calls.chaos import Chaos as Chaos
 from valerix.client.calls.inventory import Inventory as Inventory
 from valerix.client.calls.inventory import Products as Products
 from valerix.client.calls.inventory import Warehouses as Warehouses

@@ -1,4 +1,4 @@
-"""All SQL of the users service: one function, one statement."""
+"""Accounts and their history."""
 
 from collections.abc import Sequence
 
@@ -77,6 +77,15 @@ async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | No
     return (_user(row), row["password_hash"]) if row else None
 
 
+async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | None:
+    """The same by id; until the transaction ends nobody changes them."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS}, password_hash FROM users WHERE id = $1 FOR SHARE",  # noqa: S608 - as above
+        user_id,
+    )
+    return (_user(row), row["password_hash"]) if row else None
+
+
 async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:
     """The user, if `viewer` (a user id; None: anybody's) may see it."""
     row = await tx.fetchrow(
@@ -118,6 +127,41 @@ async def update_status(tx: Transaction, user_id: str, status: str) -> User | No
         status,
     )
     return _user(row) if row else None
+
+
+async def update_role(tx: Transaction, user_id: str, role: str, customer_number: str | None) -> User | None:
+    """None when it has this role already, or is not there. `customer_number`: for a user who has none."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE users SET role = $2, customer_number = coalesce(customer_number, $3),
+            version = version + 1, updated_at = now()
+        WHERE id = $1 AND role <> $2
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 - as above
+        user_id,
+        role,
+        customer_number,
+    )
+    return _user(row) if row else None
+
+
+async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash: str) -> bool:
+    """False when it is not the old one any more."""
+    changed = await tx.fetchval(
+        "UPDATE users SET password_hash = $3, updated_at = now() WHERE id = $1 AND password_hash = $2 RETURNING 1",
+        user_id,
+        old_hash,
+        new_hash,
+    )
+    return changed is not None
+
+
+async def hold_administrators(tx: Transaction) -> list[str]:
+    """Ids of the active ones; until the transaction ends nobody else takes one away."""
+    rows = await tx.fetch(
+        "SELECT id::text FROM users WHERE role = 'admin' AND status = 'active' ORDER BY users.id FOR UPDATE"
+    )
+    return [row["id"] for row in rows]
 
 
 async def list_users(

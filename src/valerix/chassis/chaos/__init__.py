@@ -1,0 +1,1 @@
+"""Faults on purpose: injected at run time by an administrator, refused unless the settings allow it."""

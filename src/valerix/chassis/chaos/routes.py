@@ -1,0 +1,60 @@
+"""`/api/v1/chaos` of every service: for administrators, where the settings allow it.
+
+`/api/v1/chaos/all` speaks of every service that shares our Valkey; the gateway serves it as `/api/v1/chaos`.
+"""
+
+from typing import Any, Final
+
+from litestar import delete, get, put
+
+from valerix.chassis.auth import Principal
+from valerix.chassis.chaos.faults import Fault
+from valerix.chassis.chaos.use_cases import Chaos, ServiceChaos
+from valerix.chassis.pagination import Page
+from valerix.chassis.problems import Forbidden
+from valerix.contracts.roles import ADMINS
+
+PATH: Final = "/api/v1/chaos"
+
+
+class ChaosDisabled(Forbidden):
+    code, title = "chaos_disabled", "Faults cannot be injected here"
+
+    def __init__(self) -> None:
+        super().__init__("No faults are allowed here; start with VALERIX_CHAOS=enabled where things may break")
+
+
+def chaos_routes(chaos: Chaos | None) -> list[Any]:
+    """None: refused."""
+
+    def allowed() -> Chaos:
+        if chaos is None:
+            raise ChaosDisabled
+        return chaos
+
+    @get(PATH, access=ADMINS, tags=["chaos"], operation_id="getChaos")
+    async def get_chaos() -> ServiceChaos:
+        """What is injected into this service, what was, and what can be."""
+        return await allowed().state()
+
+    @put(PATH, access=ADMINS, tags=["chaos"], operation_id="injectFault")
+    async def inject_fault(principal: Principal, data: Fault) -> ServiceChaos:
+        """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced."""
+        return await allowed().inject(data, principal.subject)
+
+    @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", status_code=200)
+    async def stop_chaos(principal: Principal) -> ServiceChaos:
+        """End every fault of this service."""
+        return await allowed().stop(principal.subject)
+
+    @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos")
+    async def get_all_chaos() -> Page[ServiceChaos]:
+        """The same of every service."""
+        return Page(await allowed().overview())
+
+    @delete(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", status_code=200)
+    async def stop_all_chaos(principal: Principal) -> Page[ServiceChaos]:
+        """End every fault of every service."""
+        return Page(await allowed().stop_all(principal.subject))
+
+    return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos]

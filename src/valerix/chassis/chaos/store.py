@@ -1,0 +1,244 @@
+"""Where injected faults are kept. In Valkey, so that every copy of a service hears of them, whoever took the request,
+and a copy that was killed knows them again when it is back; in memory for a service that runs without Valkey.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from valerix.chassis.chaos.faults import Register
+from valerix.chassis.problems import Unavailable
+
+log = structlog.get_logger()
+PREFIX: Final = "valerix:chaos"
+PATIENCE_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 1.0
+COUNT: Final = """
+local struck = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
+local times = tonumber(ARGV[3])
+if times > 0 and struck >= times then return 0 end
+redis.call('HINCRBY', KEYS[1], ARGV[2], 1)
+return redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+"""
+Edit = Callable[[Register], Register]
+_register = msgspec.json.Decoder(Register)
+_encode = msgspec.json.Encoder().encode
+
+
+class StoreUnavailable(Unavailable):
+    code, title = "chaos_store_unavailable", "Valkey cannot be reached"
+
+    def __init__(self) -> None:
+        super().__init__("Faults are kept in Valkey, which cannot be reached; what is injected ends by itself")
+
+
+class Menu(msgspec.Struct, frozen=True):
+    """What can be injected into a service beside what every service offers."""
+
+    failpoints: list[str]
+    behaviours: list[str]
+    dependencies: list[str]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How often a fault struck, in all and by copy."""
+
+    total: int = 0
+    by_copy: dict[str, int] = {}
+
+
+class Store(Protocol):
+    """The registers of all services, and how often their faults struck."""
+
+    async def announce(self, menu: Menu) -> None:
+        """Tell what can be injected into this service."""
+
+    async def services(self) -> dict[str, Menu]:
+        """Every service that has announced itself."""
+
+    async def read(self, service: str) -> Register: ...
+
+    async def change(self, service: str, edit: Edit) -> Register:
+        """Returns once every copy applies it, or did not say so in time."""
+
+    async def copies(self, service: str, version: int) -> list[str]:
+        """Those that apply this version."""
+
+    async def count(self, fault_id: str, times: int | None) -> int:
+        """One strike more; how many there are with it, 0 when there have been `times` before."""
+
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]: ...
+
+    async def follow(self, apply: Callable[[Register], None]) -> None:
+        """Apply this service's register now and whenever it changes. Until cancelled."""
+
+
+class MemoryStore:
+    """For one service that runs alone."""
+
+    def __init__(self, service: str, instance: str) -> None:
+        self._service, self._instance = service, instance
+        self._menu: Menu | None = None
+        self._register = Register()
+        self._strikes: Counter[str] = Counter()
+        self._apply: Callable[[Register], None] = lambda register: None
+
+    async def announce(self, menu: Menu) -> None:
+        self._menu = menu
+
+    async def services(self) -> dict[str, Menu]:
+        return {self._service: self._menu} if self._menu else {}
+
+    async def read(self, service: str) -> Register:
+        return self._register
+
+    async def change(self, service: str, edit: Edit) -> Register:
+        self._register = edit(self._register)
+        self._apply(self._register)
+        return self._register
+
+    async def copies(self, service: str, version: int) -> list[str]:
+        return [self._instance]
+
+    async def count(self, fault_id: str, times: int | None) -> int:
+        if times is not None and self._strikes[fault_id] >= times:
+            return 0
+        self._strikes[fault_id] += 1
+        return self._strikes[fault_id]
+
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]:
+        totals = {one: self._strikes[one] for one in fault_ids}
+        return {one: Counts(n, {self._instance: n} if n else {}) for one, n in totals.items()}
+
+    async def follow(self, apply: Callable[[Register], None]) -> None:
+        self._apply = apply
+        await asyncio.Event().wait()
+
+
+class ValkeyStore:
+    """Per service: its register, a hash of strikes, a hash of which copy applies which version, and a channel."""
+
+    def __init__(self, valkey: Redis, service: str, instance: str) -> None:
+        self._valkey, self._service, self._instance = valkey, service, instance
+        self._local = MemoryStore(service, instance)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, service: str, instance: str) -> AsyncIterator["ValkeyStore"]:
+        """Connects when first used; says goodbye on leaving."""
+        valkey = Redis.from_url(
+            url,
+            decode_responses=True,
+            retry=Retry(NoBackoff(), 0),  # an administrator tries again
+            socket_timeout=None,  # the client's own loses cancellations on Python 3.11
+            socket_connect_timeout=PATIENCE_SECONDS,
+        )
+        store = cls(valkey, service, instance)
+        try:
+            yield store
+        finally:
+            await store._leave()
+            await valkey.aclose()
+
+    async def announce(self, menu: Menu) -> None:
+        await _bounded(self._valkey.hset(PREFIX, self._service, _encode(menu).decode()))
+
+    async def services(self) -> dict[str, Menu]:
+        told = await _bounded(self._valkey.hgetall(PREFIX))
+        return {name: msgspec.json.decode(text, type=Menu) for name, text in sorted(told.items())}
+
+    async def read(self, service: str) -> Register:
+        return _decoded(await _bounded(self._valkey.get(_key(service))))
+
+    async def change(self, service: str, edit: Edit) -> Register:
+        changed = Register()
+
+        async def work(pipe: Any) -> None:
+            nonlocal changed
+            before = _decoded(await pipe.get(_key(service)))
+            changed = edit(before)
+            pipe.multi()
+            pipe.set(_key(service), _encode(changed))
+            if gone := {one.id for one in before.faults} - {one.id for one in changed.faults}:
+                pipe.hdel(_key(service, "strikes"), *gone)
+            pipe.publish(_key(service), str(changed.version))
+
+        listening = (await _bounded(self._valkey.transaction(work, _key(service))))[-1]
+        await self._all_told(service, changed.version, listening)
+        return changed
+
+    async def _all_told(self, service: str, version: int, listening: int) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110 - in Valkey
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            log.warning("not every copy has heard of a change of faults", target=service)
+
+    async def copies(self, service: str, version: int) -> list[str]:
+        told = await _bounded(self._valkey.hgetall(_key(service, "copies")))
+        return sorted(name for name, applied in told.items() if int(applied) >= version)
+
+    async def count(self, fault_id: str, times: int | None) -> int:
+        try:
+            counting = self._valkey.eval(
+                COUNT, 1, _key(self._service, "strikes"), fault_id, f"{fault_id} {self._instance}", times or 0
+            )
+            return cast(int, await _bounded(counting))
+        except StoreUnavailable:
+            return await self._local.count(fault_id, times)
+
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]:
+        told = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
+        found: dict[str, Counts] = {}
+        for one in fault_ids:
+            by_copy = {f.removeprefix(f"{one} "): int(n) for f, n in told.items() if f.startswith(f"{one} ")}
+            found[one] = Counts(int(told.get(one, 0)), by_copy)
+        return found
+
+    async def follow(self, apply: Callable[[Register], None]) -> None:
+        while True:
+            try:
+                async with self._valkey.pubsub() as channel:
+                    await channel.subscribe(_key(self._service))
+                    async for _ in channel.listen():  # the first message confirms the subscription
+                        await self._apply(apply)
+            except (RedisError, OSError, StoreUnavailable):
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _apply(self, apply: Callable[[Register], None]) -> None:
+        register = await self.read(self._service)
+        apply(register)
+        await _bounded(self._valkey.hset(_key(self._service, "copies"), self._instance, str(register.version)))
+
+    async def _leave(self) -> None:
+        try:
+            await _bounded(self._valkey.hdel(_key(self._service, "copies"), self._instance))
+        except StoreUnavailable:
+            log.info("valkey not available, this copy stays on the list of those with faults")
+
+
+def _key(service: str, *parts: str) -> str:
+    return ":".join((PREFIX, service, *parts))
+
+
+def _decoded(text: str | None) -> Register:
+    return _register.decode(text) if text else Register()
+
+
+async def _bounded(work: "Awaitable[Any] | Any") -> Any:
+    """Raises StoreUnavailable."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await work
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable from error

@@ -1,0 +1,190 @@
+"""What an administrator can do: inject a fault, stop one or all, see what is in force and what was."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+
+from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
+from valerix.chassis.chaos.injector import Injector, crash_simulations
+from valerix.chassis.chaos.points import POINTS, SWITCHES
+from valerix.chassis.chaos.store import Counts, MemoryStore, Menu, Store, StoreUnavailable, ValkeyStore
+from valerix.chassis.problems import FieldError, Invalid
+from valerix.contracts.ids import new_id
+
+log = structlog.get_logger()
+REMEMBERED: Final = 50
+"""Faults of one service, those that are over included."""
+
+
+class FaultView(msgspec.Struct, frozen=True, rename="camel"):
+    """A fault and how it went. `state`: `active`, `expired`, `stopped`, or `spent`: it struck as often as it may."""
+
+    id: str
+    state: str
+    fault: Fault
+    by: str
+    since: datetime
+    until: datetime
+    stopped_at: datetime | None
+    stopped_by: str | None
+    strikes: int
+    strikes_by_copy: dict[str, int]
+
+
+class ServiceChaos(msgspec.Struct, frozen=True, rename="camel"):
+    """One service: what is injected, what was (latest first), and what can be."""
+
+    service: str
+    active: list[FaultView]
+    history: list[FaultView]
+    copies: list[str]
+    """Those in which all of it is in force."""
+    failpoints: list[str]
+    behaviours: list[str]
+    dependencies: list[str]
+
+
+class Chaos:
+    """The use cases around faults, for this service and, over Valkey, for all."""
+
+    def __init__(self, store: Store, service: str, menu: Menu) -> None:
+        self._store = store
+        self._service = service
+        self._menu = menu
+
+    async def inject(self, fault: Fault, by: str) -> ServiceChaos:
+        """Returns once every copy has it. What had its slot ends. Raises Invalid for a name this service lacks."""
+        self._check(fault)
+        now = datetime.now(UTC)
+        fresh = Injected(new_id(), fault, by, now, now + timedelta(seconds=fault.duration_seconds))
+
+        def edit(before: Register) -> Register:
+            rest = _stopped(before.faults, by, now, lambda one: one.fault.slot == fault.slot)
+            return Register(before.version + 1, (*rest, fresh)[-REMEMBERED:])
+
+        await self._store.change(self._service, edit)
+        return await self.state()
+
+    async def stop(self, by: str) -> ServiceChaos:
+        """End every fault of this service."""
+        await self._stop(self._service, by)
+        return await self.state()
+
+    async def stop_all(self, by: str) -> list[ServiceChaos]:
+        """End every fault of every service."""
+        await asyncio.gather(*(self._stop(service, by) for service in await self._store.services()))
+        return await self.overview()
+
+    async def state(self) -> ServiceChaos:
+        return await self._state(self._service, self._menu)
+
+    async def overview(self) -> list[ServiceChaos]:
+        """Every service."""
+        services = (await self._store.services()).items()
+        return list(await asyncio.gather(*(self._state(service, menu) for service, menu in services)))
+
+    async def _stop(self, service: str, by: str) -> None:
+        now = datetime.now(UTC)
+
+        def edit(before: Register) -> Register:
+            return Register(before.version + 1, tuple(_stopped(before.faults, by, now, lambda one: True)))
+
+        await self._store.change(service, edit)
+
+    async def _state(self, service: str, menu: Menu) -> ServiceChaos:
+        now = datetime.now(UTC)
+        register = await self._store.read(service)
+        counts = await self._store.counts(service, [one.id for one in register.faults])
+        views = [_view(one, counts[one.id], now) for one in reversed(register.faults)]
+        return ServiceChaos(
+            service,
+            [view for view in views if view.state == "active"],
+            [view for view in views if view.state != "active"],
+            await self._store.copies(service, register.version),
+            menu.failpoints,
+            menu.behaviours,
+            menu.dependencies,
+        )
+
+    def _check(self, fault: Fault) -> None:
+        match fault:
+            case Failpoint(point=name):
+                _known("point", name, self._menu.failpoints)
+            case Behaviour(name=name):
+                _known("name", name, self._menu.behaviours)
+            case Cut(dependency=name):
+                _known("dependency", name, self._menu.dependencies)
+            case _:
+                pass
+
+
+class Opened(NamedTuple):
+    chaos: Chaos
+    injector: Injector
+    job: Callable[[], Awaitable[None]]
+    """Until cancelled: hears of what is injected, by whichever copy."""
+
+
+async def open_chaos(
+    service: str,
+    instance: str,
+    valkey_url: str,
+    dependencies: Sequence[str],
+    spared: Sequence[str],
+    resources: AsyncExitStack,
+) -> Opened:
+    """With what was in force when this copy ended: killed by a fault, it comes back with the rest of it."""
+    store: Store = MemoryStore(service, instance)
+    if valkey_url:
+        store = await resources.enter_async_context(ValkeyStore.open(valkey_url, service, instance))
+    menu = Menu(sorted(POINTS), sorted(SWITCHES), sorted(dependencies))
+    injector = Injector(store, spared)
+    try:
+        register = await store.read(service)
+        counts = await store.counts(service, [one.id for one in register.faults if isinstance(one.fault, Crash)])
+        crash_simulations.inc(sum(count.by_copy.get(instance, 0) for count in counts.values()))
+        injector.apply(register)
+    except StoreUnavailable:
+        log.warning("valkey not available, faults are taken up when it is")
+
+    async def job() -> None:
+        await store.announce(menu)
+        await store.follow(injector.apply)
+
+    return Opened(Chaos(store, service, menu), injector, job)
+
+
+def _known(field: str, name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        message = f"Expected one of: {', '.join(names)}" if names else "This service has none"
+        raise Invalid(f"Check {field}: {message}", [FieldError(f"/{field}", message)])
+
+
+def _stopped(faults: Iterable[Injected], by: str, now: datetime, ends: Callable[[Injected], bool]) -> list[Injected]:
+    """Those that are in force and meant by `ends` are stopped; all others stay as they are."""
+    return [
+        msgspec.structs.replace(one, stopped_at=now, stopped_by=by) if not one.is_over(now) and ends(one) else one
+        for one in faults
+    ]
+
+
+def _view(one: Injected, counts: Counts, now: datetime) -> FaultView:
+    spent = one.times is not None and counts.total >= one.times
+    state = "spent" if spent else "stopped" if one.stopped_at else "expired" if one.until <= now else "active"
+    return FaultView(
+        id=one.id,
+        state=state,
+        fault=one.fault,
+        by=one.by,
+        since=one.since,
+        until=one.until,
+        stopped_at=one.stopped_at,
+        stopped_by=one.stopped_by,
+        strikes=counts.total,
+        strikes_by_copy=counts.by_copy,
+    )

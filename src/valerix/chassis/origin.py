@@ -1,0 +1,67 @@
+"""Where a request comes from: for limits, session lists and audit trails; never a reason to trust anybody.
+
+`X-Forwarded-*` is believed only when the connection comes from a proxy of ours (setting `proxies`), and of
+`X-Forwarded-For` only the last hop, which that proxy wrote itself; whatever stands before it the client may have sent.
+The embedded stack's services listen on the loopback interface, where only the gateway and local users reach them.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import msgspec
+
+MAX_USER_AGENT = 200
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """`address` of the client, what it calls itself, and whether it speaks TLS (to the gateway)."""
+
+    address: str
+    user_agent: str
+    secure: bool
+
+
+def origin_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> Origin:
+    """Of one request or WebSocket handshake."""
+    peer = _peer(scope)
+    secure = scope.get("scheme") in ("https", "wss")
+    if _is_proxy(peer, tuple(proxies)):
+        secure = secure or headers.get(b"x-forwarded-proto") == b"https"
+    address = address_of(scope, headers, proxies)
+    agent = headers.get(b"user-agent", b"").decode("latin-1")[:MAX_USER_AGENT]
+    return Origin(address, "".join(c for c in agent if c.isprintable()), secure)
+
+
+def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> str:
+    """The client's address alone."""
+    peer = _peer(scope)
+    forwarded = headers.get(b"x-forwarded-for")
+    if forwarded is None or not _is_proxy(peer, tuple(proxies)):
+        return peer
+    return _last(forwarded) or peer
+
+
+def _peer(scope: Any) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+@lru_cache(4096)
+def _last(forwarded: bytes) -> str | None:
+    """The last address of a list, if it is one."""
+    text = forwarded.decode("latin-1").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
+
+
+@lru_cache(1024)
+def _is_proxy(peer: str, proxies: tuple[str, ...]) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in ip_network(network) for network in proxies)

@@ -1,0 +1,46 @@
+"""How many and how much during the last seconds, forgotten in steps."""
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], float]
+
+
+class RollingSums:
+    """Count and sum of what was added during the last `seconds`; forgets in `steps`, so it is up to one step short."""
+
+    def __init__(self, seconds: float, steps: int = 10, clock: Clock = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._width = seconds / steps
+        self._steps = steps
+        self.clear()
+
+    def add(self, value: float) -> None:
+        place = self._turn()
+        self._counts[place] += 1
+        self._sums[place] += value
+
+    def totals(self) -> tuple[int, float]:
+        """(count, sum)."""
+        self._turn()
+        return sum(self._counts), sum(self._sums)
+
+    def mean(self) -> float | None:
+        """None when nothing was added."""
+        count, total = self.totals()
+        return total / count if count else None
+
+    def clear(self) -> None:
+        self._counts = [0] * self._steps
+        self._sums = [0.0] * self._steps
+        self._step = int(self._clock() / self._width)
+
+    def _turn(self) -> int:
+        """Forget what is over; the place of this moment."""
+        step = int(self._clock() / self._width)
+        if step != self._step:
+            for passed in range(max(self._step + 1, step - self._steps + 1), step + 1):
+                self._counts[passed % self._steps], self._sums[passed % self._steps] = 0, 0.0
+            self._step = step
+        return step % self._steps

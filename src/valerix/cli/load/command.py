@@ -1,0 +1,170 @@
+"""`load`: options, who the customers are, and the event loop."""
+
+import asyncio
+import random
+import signal
+from contextlib import AsyncExitStack
+from typing import Annotated, Final, NamedTuple
+
+import typer
+import uvloop
+from pyreqwest.client import ClientBuilder
+
+from valerix.cli.failures import report as report_failure
+from valerix.cli.installation import Installation
+from valerix.cli.load.report import Report, show
+from valerix.cli.load.run import Pace, Run
+from valerix.cli.load.schedule import Mix, visits
+from valerix.cli.load.stock import Shelves
+from valerix.cli.load.tally import Tally
+from valerix.cli.load.visiting import Caller, Customer, Shop
+from valerix.cli.options import DataDir, JsonOutput
+from valerix.cli.orders import OnShortage
+from valerix.cli.output import console, print_json
+from valerix.cli.session import Token, Url, find
+from valerix.client import AsyncValerix, ValerixError, transport
+from valerix.client.asynchronous import Runner
+from valerix.client.session import DEFAULT_PATIENCE_SECONDS, Session
+from valerix.contracts.ids import new_id
+from valerix.contracts.payment_methods import METHODS
+from valerix.launcher.summary import OPERATOR
+from valerix.users.demo import CUSTOMERS
+from valerix.users.domain import ACTIVE, customer_number
+
+DEFAULT_RATE: Final = 20.0
+DEFAULT_SECONDS: Final = 30.0
+DEMO_EMAILS: Final = {
+    customer_number(place): account.email for place, account in enumerate(CUSTOMERS, 1) if account.status == ACTIVE
+}
+"""By customer number."""
+
+
+class Wish(NamedTuple):
+    """What was asked for on the command line."""
+
+    pace: Pace
+    seed: int
+    customers: list[str]
+    products: list[str]
+    payments: dict[str, float]
+    reads: float
+    duplicates: float
+    on_shortage: str
+    restock: bool
+
+
+def load(
+    context: typer.Context,
+    data_dir: DataDir,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help=f"Orders per second, come what may; {DEFAULT_RATE:g} by default.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Instead: so many at once, the next once one is answered.")
+    ] = None,
+    orders: Annotated[int | None, typer.Option(min=1, help="End after so many orders.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.1, help=f"End after so many seconds; else {DEFAULT_SECONDS:g}.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed asks for the same.")] = None,
+    customer: Annotated[list[str] | None, typer.Option(help="Number of a customer; else the demo's.")] = None,
+    product: Annotated[list[str] | None, typer.Option(help="What is sold, best first; else everything.")] = None,
+    payment: Annotated[list[str] | None, typer.Option(help="METHOD=SHARE, e.g. card_declined=0.05.")] = None,
+    reads: Annotated[float, typer.Option(min=0, max=100, help="Reads after each order, on average.")] = 1.0,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of orders sent again under their key.")] = 0.05,
+    on_shortage: Annotated[OnShortage, typer.Option(help="What orders wish when stock is short.")] = OnShortage.REJECT,
+    restock: Annotated[bool, typer.Option("--restock/--no-restock", help="Bring in stock before it runs out.")] = True,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds to wait for the last definite answer.")] = 120.0,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Order as many customers would, and tell of every order that did not simply go through.
+
+    An order is sent again under its key until its answer is definite. Ctrl-C ends the sending, then the waiting. Exit
+    status 0 when every order has its definite answer and nothing contradicts what was promised; 130 when interrupted.
+    """
+    if rate is not None and concurrency is not None:
+        raise typer.BadParameter("Give either --rate or --concurrency")
+    if rate is None and concurrency is None:
+        rate = DEFAULT_RATE
+    limit = seconds or (float("inf") if orders else DEFAULT_SECONDS)
+    wish = Wish(
+        Pace(rate, concurrency, orders, limit, settle),
+        random.randrange(1_000_000) if seed is None else seed,  # noqa: S311 - a name for a run
+        customer or [],
+        product or [],
+        _shares(payment or []),
+        reads,
+        duplicates,
+        on_shortage.value,
+        restock,
+    )
+    installation = find(context, data_dir, url, token)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            report = runner.run(_run(installation, wish))
+    except ValerixError as error:
+        report_failure(error, installation, as_json=as_json)
+        raise typer.Exit(1) from None
+    print_json(report) if as_json else show(console(), report)
+    if report.interrupted or not report.ok:
+        raise typer.Exit(130 if report.interrupted and report.ok else 1)
+
+
+def _shares(texts: list[str]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for text in texts:
+        method, _, share = text.partition("=")
+        try:
+            shares[method] = float(share)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not METHOD=SHARE, e.g. card_declined=0.05") from None
+        if method not in METHODS or shares[method] < 0:
+            raise typer.BadParameter(f"{text!r}: the methods are {', '.join(METHODS)}, their shares 0 to 1")
+    if sum(shares.values()) > 1:
+        raise typer.BadParameter("The shares of the payment methods are more than 1 together")
+    return shares
+
+
+async def _run(installation: Installation, wish: Wish) -> Report:
+    """Raises ValerixError when it cannot begin."""
+    tally = Tally()
+    async with AsyncExitStack() as stack:
+        staff = await stack.enter_async_context(
+            AsyncValerix(
+                installation.url, email=installation.email, password=installation.password, token=installation.token
+            )
+        )
+        customers = await _customers(stack, staff, installation, wish)
+        products = wish.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
+        if not products:
+            raise typer.BadParameter("Nothing is sold there: name what to order with --product")
+        shelves = Shelves(staff, tally, products, wish.pace.orders) if wish.restock else None
+        run = Run(wish.pace, Shop(customers, tally, new_id(), wish.on_shortage), staff, shelves, tally)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupt)
+        mix = Mix(products, len(customers), wish.payments, wish.reads, wish.duplicates)
+        return await run.to_the_end(visits(mix, wish.seed, wish.pace.rate), wish.seed)
+
+
+async def _customers(
+    stack: AsyncExitStack, staff: AsyncValerix, installation: Installation, wish: Wish
+) -> list[Customer]:
+    """On a stack with demo accounts they sign in themselves; elsewhere `staff` orders on their behalf."""
+    http = transport.configured(ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS).build()
+    stack.push_async_callback(http.close)
+    me = await staff.users.me()
+
+    def caller(email: str | None) -> Caller:
+        password = installation.password if email else None
+        token = None if email else installation.token
+        session = Session(email=email, password=password, token=token, patience_seconds=DEFAULT_PATIENCE_SECONDS)
+        return Caller(session, Runner(session, installation.url, http))
+
+    if me.customer_id is not None:
+        return [Customer(me.customer_id, caller(installation.email))]
+    own = DEMO_EMAILS if installation.email == OPERATOR else {}
+    emails = {number: own.get(number, installation.email) for number in wish.customers or DEMO_EMAILS}
+    callers = {email: caller(email) for email in set(emails.values())}
+    await asyncio.gather(*(each.sign_in() for each in callers.values()))
+    return [Customer(number, callers[email]) for number, email in emails.items()]

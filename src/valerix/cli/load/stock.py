@@ -1,0 +1,47 @@
+"""Keeping the shelves full: a run is about orders, not about how little the demo catalogue has of everything."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+from valerix.cli.load.schedule import QUANTITIES
+from valerix.cli.load.tally import Tally
+from valerix.client import AsyncValerix, ValerixError
+from valerix.client.models import StockItem
+
+LOOK_SECONDS: Final = 0.5
+LEAST_UNITS: Final = 1000
+MOST_OF_ONE: Final = max(QUANTITIES)
+LOOKS_AHEAD: Final = 10
+"""What was asked for between two looks, so many times over, must be there."""
+
+
+class Shelves:
+    def __init__(self, staff: AsyncValerix, tally: Tally, products: Collection[str], orders: int | None) -> None:
+        self._staff = staff
+        self._tally = tally
+        self._products = products
+        self._least = min(LEAST_UNITS, MOST_OF_ONE * orders) if orders else LEAST_UNITS
+
+    async def fill(self) -> None:
+        """Bring in what may be needed next. Raises ValerixError."""
+        demand = self._tally.demand.copy()
+        self._tally.demand.clear()
+        async for item in self._staff.inventory.list():
+            wanted = max(self._least, LOOKS_AHEAD * demand[item.product_id])
+            if item.product_id in self._products and item.available < wanted:
+                await self._bring_in(item, wanted)
+
+    async def keep_full(self) -> None:
+        """Until it is cancelled. While inventory is away, so is this."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.fill()
+            except ValerixError:
+                continue
+
+    async def _bring_in(self, item: StockItem, units: int) -> None:
+        warehouse = item.warehouses[0].warehouse_id
+        await self._staff.inventory.adjust(item.product_id, warehouse, units, reason="valerix load")
+        self._tally.restocked += units

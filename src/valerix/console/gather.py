@@ -1,0 +1,161 @@
+"""Asks every process how it is, every tick, and keeps what they said: the one source of the live operations feed.
+
+Each replica of the console gathers for itself; they see the same counters, so they tell the same.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+from pyreqwest.client import Client
+from pyreqwest.exceptions import PyreqwestError
+
+from valerix.chassis.health import CheckResult, Health
+from valerix.console import readings
+from valerix.console.faults import FaultWatch
+from valerix.console.history import TICK_SECONDS, Ring
+from valerix.console.readings import ALL, PLACING, Reading
+
+log = structlog.get_logger()
+PATIENCE: Final = timedelta(seconds=1.5)
+LONGEST_GAP_SECONDS: Final = 10.0
+"""What lies between two readings further apart is not told as if it were known."""
+KEPT_COUNTS: Final = 300
+_health = msgspec.json.Decoder(Health)
+
+
+class Target(NamedTuple):
+    """One copy of a process."""
+
+    name: str
+    process: str
+    ready_url: str
+    metrics_url: str
+
+
+def service_targets(urls: Mapping[str, Sequence[str]]) -> list[Target]:
+    """`urls`: addresses of the copies by process; the second one of `orders` is called `orders-2`."""
+    return [
+        Target(name if number == 1 else f"{name}-{number}", name, f"{url}/ready", f"{url}/metrics")
+        for name, copies in urls.items()
+        for number, url in enumerate(copies, 1)
+    ]
+
+
+@dataclass
+class Copy:
+    """What is known of one copy."""
+
+    target: Target
+    status: str = "unknown"
+    """`ok`, `draining`, `unavailable`, `down`, or `unknown` before the first answer."""
+    checks: dict[str, CheckResult] = field(default_factory=dict)
+    reading: Reading | None = None
+    read_at: float = 0.0
+    fresh: dict[str, list[float]] = field(default_factory=dict)
+    """Traffic since the reading before; empty when there is none to compare with."""
+
+
+class Counts(NamedTuple):
+    """Orders placed up to a tick, by how that ended, over all copies; and products that run low."""
+
+    tick: int
+    placed: dict[str, float]
+    low_stock: float | None
+
+
+class Gathering:
+    """The present state of the platform and its last hour."""
+
+    def __init__(self, client: Client, targets: Sequence[Target], faults: FaultWatch) -> None:
+        self._client = client
+        self._told = asyncio.Condition()
+        self.copies = [Copy(target) for target in targets]
+        self.faults = faults
+        self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
+        self.counts: deque[Counts] = deque(maxlen=KEPT_COUNTS)
+        self.tick = 0
+
+    async def run(self) -> None:
+        """A round at the beginning of each tick. Until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS - time.time() % TICK_SECONDS)
+            await self.round(round(time.time() / TICK_SECONDS))
+
+    async def round(self, tick: int) -> None:
+        """Ask everybody at once; what does not answer in time is down. `tick`: the one that has just ended."""
+        await asyncio.gather(*(self._ask(copy) for copy in self.copies), self.faults.look())
+        self._keep(tick - 1)
+        async with self._told:
+            self.tick = tick - 1
+            self._told.notify_all()
+
+    async def after(self, tick: int) -> int:
+        """Waits until a round after `tick` has ended; its tick. Whoever is slow passes over some."""
+        async with self._told:
+            await self._told.wait_for(lambda: self.tick > tick)
+            return self.tick
+
+    async def _ask(self, copy: Copy) -> None:
+        (ready, metrics), now = (
+            await asyncio.gather(self._get(copy.target.ready_url), self._get(copy.target.metrics_url)),
+            time.monotonic(),
+        )
+        copy.status, copy.checks = _state(ready)
+        copy.fresh = {}
+        if metrics is None:
+            return
+        reading, elapsed = readings.read(metrics[1].decode()), now - copy.read_at
+        if copy.reading is not None and elapsed <= LONGEST_GAP_SECONDS:
+            copy.fresh = {
+                name: readings.difference(traffic, copy.reading.traffic[name], elapsed)
+                for name, traffic in reading.traffic.items()
+            }
+        copy.reading, copy.read_at = reading, now
+
+    async def _get(self, url: str) -> tuple[int, bytes] | None:
+        try:
+            response = await self._client.get(url).timeout(PATIENCE).build().send()
+            return response.status, (await response.bytes()).to_bytes()
+        except (PyreqwestError, OSError):
+            return None
+
+    def _keep(self, tick: int) -> None:
+        for name, ring in self.rings.items():
+            series = PLACING if name == PLACING else ALL
+            process = "orders" if name == PLACING else name
+            rows = [copy.fresh[series] for copy in self.of(process) if copy.fresh]
+            if rows:
+                ring.put(tick, readings.together(rows))
+        self.counts.append(Counts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
+
+    def of(self, process: str) -> list[Copy]:
+        return [copy for copy in self.copies if copy.target.process == process]
+
+    def _placed(self) -> dict[str, float]:
+        placed: dict[str, float] = {}
+        for copy in self.of("orders"):
+            for status, count in (copy.reading.labeled["orders_created_total"] if copy.reading else {}).items():
+                placed[status] = placed.get(status, 0.0) + count
+        return placed
+
+    def _value(self, process: str, name: str) -> float | None:
+        told = [copy.reading.values[name] for copy in self.of(process) if copy.reading and name in copy.reading.values]
+        return max(told, default=None)
+
+
+def _state(answer: tuple[int, bytes] | None) -> tuple[str, dict[str, CheckResult]]:
+    if answer is None:
+        return "down", {}
+    status, body = answer
+    try:
+        health = _health.decode(body)
+    except msgspec.MsgspecError:  # the gateway answers in words of its own
+        return ("ok" if status == 200 else "unavailable"), {}
+    return health.status, health.checks

@@ -1,0 +1,128 @@
+"""The log lines of the processes, where one folder holds them all: an embedded stack. Elsewhere a log store serves."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from valerix.chassis.problems import Invalid
+
+PATH: Final = "/console/api/logs"
+"""Reading the log is not what it is read for."""
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""Read from the end of each file."""
+MAX_LINES: Final = 500
+MAX_LINE_BYTES: Final = 16 * 1024
+Place = tuple[int, int]
+"""Inode and offset: a file may have been replaced by a new one."""
+_NOT_OURS = frozenset({"launcher", "access"})
+_decoder = msgspec.json.Decoder(dict[str, Any])
+_OWN = frozenset({"timestamp", "level", "service", "instance", "trace_id", "message"})
+
+
+class LogLine(msgspec.Struct, frozen=True, rename="camel"):
+    """`at`: where the line ends in its file, so that no line is shown twice."""
+
+    file: str
+    at: int
+    timestamp: str
+    level: str
+    service: str
+    trace_id: str
+    message: str
+    fields: dict[str, Any]
+
+
+class Wanted(NamedTuple):
+    """What to show: at least this level, of one process or all, of one trace, with this text, the requests or not."""
+
+    level: str = LEVELS[0]
+    file: str = ""
+    trace_id: str = ""
+    text: str = ""
+    requests: bool = True
+
+
+class LogPage(msgspec.Struct, frozen=True, rename="camel"):
+    lines: list[LogLine]
+    """Oldest first."""
+    position: str
+    """Hand it back to be told what has come since."""
+    files: list[str]
+
+
+def read(folder: Path, wanted: Wanted, position: str) -> LogPage:
+    """The latest lines, or those after `position`. Raises Invalid for a position of nobody's. Blocking."""
+    since = _places(position)
+    found: list[LogLine] = []
+    now: dict[str, Place] = {}
+    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _NOT_OURS)
+    for name in names:
+        lines, now[name] = _tail(folder / f"{name}.log", since.get(name))
+        if wanted.file in ("", name):
+            found += [line for line in (_line(name, at, raw, wanted) for at, raw in lines) if line is not None]
+    found.sort(key=lambda line: line.timestamp)
+    return LogPage(found[-MAX_LINES:], ",".join(f"{name}:{i}:{at}" for name, (i, at) in now.items()), names)
+
+
+def _places(position: str) -> dict[str, Place]:
+    try:
+        parts = [part.split(":") for part in position.split(",") if part]
+        return {name: (int(inode), int(offset)) for name, inode, offset in parts}
+    except ValueError:
+        raise Invalid("Send a position as it was given, or none") from None
+
+
+def _tail(file: Path, since: Place | None) -> tuple[list[tuple[int, bytes]], Place]:
+    """Whole lines with their ends, and the place to go on."""
+    with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        continued = since is not None and since[0] == status.st_ino and since[1] <= status.st_size
+        start = max(since[1] if since is not None and continued else 0, status.st_size - MAX_BYTES)
+        stream.seek(start)
+        content = stream.read(MAX_BYTES)
+    whole, _, _ = content.rpartition(b"\n")
+    lines = list(_ends(whole, start)) if whole else []
+    if not continued and start:
+        lines = lines[1:]  # begins in the middle
+    return lines, (status.st_ino, start + len(whole) + bool(whole))
+
+
+def _ends(content: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    for raw in content.split(b"\n"):
+        start += len(raw) + 1
+        yield start, raw
+
+
+def _line(name: str, at: int, raw: bytes, wanted: Wanted) -> LogLine | None:
+    if wanted.trace_id and wanted.trace_id.encode() not in raw:
+        return None
+    if len(raw) > MAX_LINE_BYTES:
+        raw = raw[:MAX_LINE_BYTES]
+    try:
+        told = _decoder.decode(raw)
+    except msgspec.MsgspecError:
+        told = {"message": raw.decode(errors="replace"), "level": "info"}
+    line = LogLine(
+        file=name,
+        at=at,
+        timestamp=str(told.get("timestamp", "")),
+        level=str(told.get("level", "info")).lower(),
+        service=str(told.get("service", name)),
+        trace_id=str(told.get("trace_id", "")),
+        message=str(told.get("message", "")),
+        fields={key: value for key, value in told.items() if key not in _OWN},
+    )
+    return line if _is_wanted(line, raw, wanted) else None
+
+
+def _is_wanted(line: LogLine, raw: bytes, wanted: Wanted) -> bool:
+    severity = LEVELS.index(line.level) if line.level in LEVELS else LEVELS.index("error")
+    if severity < LEVELS.index(wanted.level):
+        return False
+    if line.message == "request" and (not wanted.requests or line.fields.get("endpoint") == PATH):
+        return False
+    return wanted.text.lower().encode() in raw.lower()

@@ -1,0 +1,157 @@
+"""What a process says about itself on `/metrics`, reduced to what the console shows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from valerix.contracts.revocations import LIST_REVOKED
+
+BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
+"""Upper bounds of the histograms of every service and of the gateway, seconds."""
+COUNT, SUM, ERRORS, SECONDS, BUCKETS = 0, 1, 2, 3, 4
+WIDTH: Final = BUCKETS + len(BOUNDS)
+"""Traffic is a list of so many numbers: answers, their seconds, those that failed, the time, buckets."""
+ALL, PLACING = "all", "placing"
+_QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED})
+"""What the platform asks itself, again and again, is no traffic."""
+_PLACING = ("POST", "/api/v1/orders")
+_SERVICE, _GATEWAY = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
+_COLUMN = {"count": COUNT, "sum": SUM}
+_LABELED = {
+    "circuit_breaker_state": "dependency",
+    "call_attempts_total": "dependency",
+    "orders_created_total": "status",
+}
+_PLAIN = frozenset(
+    {"inventory_low_stock_items", "process_start_time_seconds", "process_resident_memory_bytes", "outbox_pending"}
+)
+KNOWN_LINES: Final = 20_000
+
+
+def no_traffic() -> list[float]:
+    return [0.0] * WIDTH
+
+
+@dataclass
+class Reading:
+    """One process at one moment; counters since its start."""
+
+    traffic: dict[str, list[float]] = field(default_factory=lambda: {ALL: no_traffic(), PLACING: no_traffic()})
+    values: dict[str, float] = field(default_factory=dict)
+    labeled: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in _LABELED})
+
+    @property
+    def started_at(self) -> float:
+        return self.values.get("process_start_time_seconds", 0.0)
+
+
+class _Line(NamedTuple):
+    """Where the number of a line goes."""
+
+    name: str
+    label: str = ""
+    columns: tuple[int, ...] = ()
+    placing: bool = False
+
+
+def read(text: str) -> Reading:
+    """Of the Prometheus text format; lines that nobody asked for are passed over."""
+    reading = Reading()
+    for line in text.splitlines():
+        name, _, number = line.rpartition(" ")
+        meant = _meant(name)
+        if meant is None:
+            continue
+        value = float(number)
+        if meant.columns:
+            for column in meant.columns:
+                reading.traffic[ALL][column] += value
+                if meant.placing:
+                    reading.traffic[PLACING][column] += value
+        elif meant.label:
+            series = reading.labeled[meant.name]
+            series[meant.label] = series.get(meant.label, 0.0) + value
+        else:
+            reading.values[meant.name] = value
+    return reading
+
+
+@lru_cache(maxsize=KNOWN_LINES)
+def _meant(text: str) -> _Line | None:
+    """The same few lines come every time: what they mean is looked up once."""
+    name, _, rest = text.partition("{")
+    if name in _PLAIN:
+        return _Line(name)
+    if not rest:
+        return None
+    labels = dict(_label(pair) for pair in rest.rstrip("}").split('",') if pair)
+    if name in _LABELED:
+        return _Line(name, labels[_LABELED[name]])
+    if name.startswith(_SERVICE):
+        quiet = labels["endpoint"] in _QUIET
+        placing = (labels["method"], labels["endpoint"]) == _PLACING
+        return None if quiet else _traffic(name.removeprefix(_SERVICE), labels, labels["status"], placing)
+    if name.startswith(_GATEWAY):
+        ours = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"  # those last as long as their page
+        return _traffic(name.removeprefix(_GATEWAY), labels, labels["code"], False) if ours else None
+    return None
+
+
+def _label(pair: str) -> tuple[str, str]:
+    key, _, value = pair.partition("=")
+    return key, value.strip('"')
+
+
+def _traffic(part: str, labels: dict[str, str], status: str, placing: bool) -> _Line | None:
+    failed = status.startswith("5")
+    if part == "bucket":
+        return _Line(part, columns=(BUCKETS + BOUNDS.index(float(labels["le"])),), placing=placing)
+    if part not in _COLUMN:
+        return None
+    return _Line(part, columns=(COUNT, ERRORS) if failed and part == "count" else (_COLUMN[part],), placing=placing)
+
+
+# --- arithmetic
+
+
+def difference(now: Sequence[float], before: Sequence[float], seconds: float) -> list[float]:
+    """What came in between; counters that went back began anew."""
+    began_anew = now[COUNT] < before[COUNT]
+    row = list(now) if began_anew else [max(0.0, a - b) for a, b in zip(now, before, strict=True)]
+    row[SECONDS] = seconds
+    return row
+
+
+def together(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Of copies that worked at the same time."""
+    row = total(rows)
+    row[SECONDS] = max(each[SECONDS] for each in rows)
+    return row
+
+
+def total(rows: Iterable[Sequence[float]]) -> list[float]:
+    """Of moments that followed one another."""
+    found = no_traffic()
+    for row in rows:
+        found = [a + b for a, b in zip(found, row, strict=True)]
+    return found
+
+
+def average_ms(traffic: Sequence[float]) -> float | None:
+    return 1000 * traffic[SUM] / traffic[COUNT] if traffic[COUNT] else None
+
+
+def percentile_ms(traffic: Sequence[float], share: float) -> float | None:
+    """Interpolated within its bucket, as Prometheus does; the last finite bound for what lies above."""
+    if not traffic[COUNT]:
+        return None
+    wanted, below, lower = share * traffic[COUNT], 0.0, 0.0
+    for count, upper in zip(traffic[BUCKETS:], BOUNDS, strict=True):
+        if count >= wanted:
+            if upper == float("inf"):
+                break
+            within = (wanted - below) / (count - below) if count > below else 0.0
+            return 1000 * (lower + (upper - lower) * within)
+        below, lower = count, upper
+    return 1000 * BOUNDS[-2]

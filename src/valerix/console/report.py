@@ -1,0 +1,207 @@
+"""The present state of the platform as every page shows it: made once per tick, for however many are watching."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from valerix.chassis.health import CheckResult
+from valerix.console.faults import ShownFault
+from valerix.console.gather import Copy, Counts, Gathering
+from valerix.console.history import TICK_SECONDS, Ring, point, times
+from valerix.console.readings import COUNT, PLACING, average_ms, percentile_ms
+
+SLOW_MS: Final = 1000.0
+"""The average order response of the last SLOW_WINDOW_SECONDS above which the header is red (see the alert rules)."""
+SLOW_WINDOW_SECONDS: Final = 30
+PRESENT_SECONDS: Final = 10
+"""What the map calls now: long enough for a rate, short enough to see a change."""
+MINUTE, FIVE_MINUTES = 60, 300
+CONFIRMED: Final = "confirmed"
+CLOSED, OPEN, HALF_OPEN = 0, 1, 2
+STATES: Final = {CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open"}
+"""Of `circuit_breaker_state`."""
+SEVERITY: Final = (OPEN, HALF_OPEN, CLOSED)
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A number and what it was one window before; null when nothing was heard."""
+
+    now: float | None
+    before: float | None
+
+
+class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
+    average_ms: float | None
+    """Of placing an order, over the last 30 s; null without orders."""
+    slow: bool
+    per_minute: Figure
+    success_rate: Figure
+    p95_ms: Figure
+    low_stock: Figure
+    tick: dict[str, float | None] | None
+    """Placing orders in the last tick, for charts; null is a gap."""
+
+
+class CopyReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    name: str
+    status: str
+    checks: dict[str, CheckResult] = {}
+    memory_bytes: float | None = None
+    started_at: float | None = None
+
+
+class ProcessReport(msgspec.Struct, frozen=True, rename="camel"):
+    """`status`: `ok`, `degraded` when some copies are not, `down`, or `unknown`."""
+
+    name: str
+    status: str
+    now: dict[str, float | None] | None
+    """Over the last PRESENT_SECONDS."""
+    tick: dict[str, float | None] | None
+    """In the last tick alone, for charts; null is a gap."""
+    copies: list[CopyReport]
+
+
+class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Who calls whom; `state` of the worst breaker of all copies, null where there is none."""
+
+    source: str
+    target: str
+    state: str | None
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    time: datetime
+    orders: OrdersReport
+    processes: list[ProcessReport]
+    edges: list[EdgeReport]
+    chaos: dict[str, list[ShownFault]]
+
+
+def report(gathering: Gathering, calls: Sequence[tuple[str, str]]) -> Report:
+    """`calls`: who calls whom."""
+    tick = gathering.tick
+    names = dict.fromkeys(copy.target.process for copy in gathering.copies)
+    return Report(
+        time=datetime.fromtimestamp((tick + 1) * TICK_SECONDS, UTC),
+        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick),
+        processes=[_process(name, gathering.of(name), gathering.rings[name], tick) for name in names],
+        edges=list(_edges(gathering.copies, calls)),
+        chaos={"active": gathering.faults.active()},
+    )
+
+
+class Span(msgspec.Struct, frozen=True, rename="camel"):
+    """The last minutes as columns of equal length, by process; `placing` are the orders being placed. A gap is null."""
+
+    minutes: int
+    times: list[int]
+    """Unix seconds."""
+    series: dict[str, dict[str, list[float | None]]]
+    chaos: list[ShownFault]
+
+
+def span(gathering: Gathering, minutes: int) -> Span:
+    """The last so many minutes, and the faults in them."""
+    columns = {name: ring.columns(gathering.tick, minutes) for name, ring in gathering.rings.items()}
+    return Span(minutes, times(gathering.tick, minutes), columns, gathering.faults.recent())
+
+
+# --- orders
+
+
+def _orders(placing: Ring, counts: Sequence[Counts], tick: int) -> OrdersReport:
+    recent = placing.window(tick, SLOW_WINDOW_SECONDS)
+    average = average_ms(recent) if recent else None
+    return OrdersReport(
+        average_ms=average,
+        slow=average is not None and average > SLOW_MS,
+        per_minute=Figure(*(_count(placing, tick - back) for back in (0, MINUTE // TICK_SECONDS))),
+        success_rate=_success(counts, tick),
+        p95_ms=Figure(*(_p95(placing, tick - back) for back in (0, MINUTE // TICK_SECONDS))),
+        low_stock=_low_stock(counts, tick),
+        tick=point(last) if (last := placing.window(tick, TICK_SECONDS)) else None,
+    )
+
+
+def _count(placing: Ring, tick: int) -> float | None:
+    row = placing.window(tick, MINUTE)
+    return row[COUNT] if row else None
+
+
+def _p95(placing: Ring, tick: int) -> float | None:
+    row = placing.window(tick, MINUTE)
+    return percentile_ms(row, 0.95) if row else None
+
+
+def _success(counts: Sequence[Counts], tick: int) -> Figure:
+    """Of the orders placed in the last five minutes, the share confirmed at once; and of those five before."""
+    now, middle, start = (_at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2))
+    return Figure(_share(now, middle), _share(middle, start))
+
+
+def _share(now: Counts | None, before: Counts | None) -> float | None:
+    if now is None or before is None or now is before:
+        return None
+    placed = sum(now.placed.values()) - sum(before.placed.values())
+    confirmed = now.placed.get(CONFIRMED, 0.0) - before.placed.get(CONFIRMED, 0.0)
+    return min(1.0, confirmed / placed) if placed > 0 and confirmed >= 0 else None
+
+
+def _low_stock(counts: Sequence[Counts], tick: int) -> Figure:
+    now, before = _at(counts, tick), _at(counts, tick - FIVE_MINUTES // TICK_SECONDS)
+    return Figure(now.low_stock if now else None, before.low_stock if before else None)
+
+
+def _at(counts: Sequence[Counts], tick: int) -> Counts | None:
+    """What was counted at a tick, or as soon after it as anything was."""
+    return next((each for each in counts if each.tick >= tick), None)
+
+
+# --- processes
+
+
+def _process(name: str, copies: Sequence[Copy], ring: Ring, tick: int) -> ProcessReport:
+    recent, last = ring.window(tick, PRESENT_SECONDS), ring.window(tick, TICK_SECONDS)
+    return ProcessReport(
+        name,
+        _status(copies),
+        point(recent) if recent else None,
+        point(last) if last else None,
+        [_copy(copy) for copy in copies],
+    )
+
+
+def _status(copies: Sequence[Copy]) -> str:
+    states = [copy.status for copy in copies]
+    if all(state == "unknown" for state in states):
+        return "unknown"
+    well = states.count("ok")
+    return "ok" if well == len(states) else "degraded" if well else "down"
+
+
+def _copy(copy: Copy) -> CopyReport:
+    told = copy.reading.values if copy.reading and copy.status != "down" else {}
+    return CopyReport(
+        copy.target.name,
+        copy.status,
+        copy.checks,
+        told.get("process_resident_memory_bytes"),
+        told.get("process_start_time_seconds"),
+    )
+
+
+# --- who calls whom
+
+
+def _edges(copies: Sequence[Copy], calls: Sequence[tuple[str, str]]) -> Iterator[EdgeReport]:
+    told: dict[tuple[str, str], set[int]] = {}
+    for copy in copies:
+        for target, state in (copy.reading.labeled["circuit_breaker_state"] if copy.reading else {}).items():
+            told.setdefault((copy.target.process, target), set()).add(int(state))
+    for call in calls:
+        states = told.get(call, set())
+        worst = next((state for state in SEVERITY if state in states), None)
+        yield EdgeReport(*call, None if worst is None else STATES[worst])

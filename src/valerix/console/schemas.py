@@ -1,0 +1,38 @@
+"""What the console's own API says."""
+
+import msgspec
+
+from valerix.console.settings import Settings
+from valerix.contracts.payment_methods import METHODS
+
+
+class DemoAccount(msgspec.Struct, frozen=True, rename="camel"):
+    email: str
+    about: str
+
+
+class Demo(msgspec.Struct, frozen=True, rename="camel"):
+    password: str
+    accounts: list[DemoAccount]
+
+
+class Offer(msgspec.Struct, frozen=True, rename="camel"):
+    """What this installation has to show, for whoever opens the page."""
+
+    demo: Demo | None
+    payment_methods: dict[str, str]
+    """Name and label."""
+    logs: bool = False
+    chaos: bool = False
+
+
+def offer(settings: Settings) -> Offer:
+    """What the settings allow."""
+    logins = (login.partition("=") for login in settings.demo_logins)
+    accounts = [DemoAccount(email, about) for email, _, about in logins]
+    return Offer(
+        demo=Demo(settings.demo_password, accounts) if settings.demo_password else None,
+        payment_methods=METHODS,
+        logs=settings.logs_folder is not None,
+        chaos=settings.chaos == "enabled",
+    )

@@ -1,0 +1,59 @@
+"""Settings of the console."""
+
+from pathlib import Path
+
+from valerix.chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Where everybody is: for the reference, and to ask how they are."""
+
+    orders_url: tuple[str, ...]
+    inventory_url: tuple[str, ...]
+    payments_url: tuple[str, ...]
+    users_url: tuple[str, ...]
+    notifications_url: tuple[str, ...] = ()
+    worker_url: tuple[str, ...] = ()
+    psp_url: tuple[str, ...] = ()
+    console_url: tuple[str, ...] = ()
+    gateway_metrics_url: tuple[str, ...] = ()
+    """The gateway's inner door, with `/health` and `/metrics`."""
+    call_pairs: tuple[str, ...] = ()
+    """`orders>inventory`: the edges of the system map."""
+    logs_folder: Path | None = None
+    """Where the processes' log files are, if this process can read them."""
+    reference_ttl_seconds: float = 5.0
+    demo_password: str = ""
+    demo_logins: tuple[str, ...] = ()
+    """`e-mail=what it is` of the accounts that everybody may enter: demo stacks only."""
+    max_sockets: int = 2_000
+    socket_origins: tuple[str, ...] = ()
+    """Pages that may open sockets besides those of the host itself."""
+    call_retries: int = 0
+    """A service that is away is left out of the reference until it is back."""
+
+    @property
+    def documented(self) -> dict[str, tuple[str, ...]]:
+        """Whose descriptions make up the reference."""
+        return {
+            "orders": self.orders_url,
+            "inventory": self.inventory_url,
+            "payments": self.payments_url,
+            "users": self.users_url,
+        }
+
+    @property
+    def watched(self) -> dict[str, tuple[str, ...]]:
+        """Whose state is shown."""
+        others = {
+            "worker": self.worker_url,
+            "notifications": self.notifications_url,
+            "psp": self.psp_url,
+            "console": self.console_url,
+        }
+        return {name: urls for name, urls in (self.documented | others).items() if urls}
+
+    @property
+    def call_graph(self) -> list[tuple[str, str]]:
+        pairs = (pair.partition(">") for pair in self.call_pairs)
+        return [(source, target) for source, _, target in pairs]

@@ -1,0 +1,154 @@
+// What the server tells by itself. `events`: orders, stock, payments as they happen. `feed`: how the platform is doing.
+import { signal, computed, useEffect, effect, useRef } from "./lib.js";
+import { query, renew, get } from "./api.js";
+import { clock, isStaff, user } from "./store.js";
+
+/** Goes up when events may have been missed: whoever shows loaded data loads it again. */
+export const resync = signal(0);
+
+const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 5000, EXPIRED = 4401;
+
+/** One WebSocket, opened again whenever it is lost, that goes on after the last event it has seen. */
+class Channel {
+  constructor(path, { silenceSeconds = 0, resumes = false } = {}) {
+    this.path = path;
+    this.resumes = resumes;
+    this.silenceSeconds = silenceSeconds;
+    /** "off", "connecting", "live" or "lost" */
+    this.state = signal("off");
+    /** Seconds since the epoch at which the data was last known to be complete. */
+    this.aliveAt = signal(0);
+    this.listeners = new Set();
+    this.wanted = false;
+    this.last = null;
+    this.failures = 0;
+    this.opened = false;
+  }
+
+  start() {
+    if (this.wanted) return;
+    this.wanted = true;
+    this.last = null;
+    this.connect();
+  }
+
+  stop() {
+    this.wanted = false;
+    clearTimeout(this.timer);
+    clearTimeout(this.silence);
+    this.socket?.close();
+    this.socket = null;
+    this.opened = false;
+    this.state.value = "off";
+  }
+
+  /** Try at once rather than after the pause. */
+  hurry() {
+    if (this.wanted && this.state.value === "lost") { clearTimeout(this.timer); this.connect(); }
+  }
+
+  connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const from = query(this.resumes && this.last !== null ? { lastEventId: this.last } : {});
+    const socket = new WebSocket(`${scheme}://${location.host}${this.path}${from}`);
+    this.socket = socket;
+    let heard = false;
+    if (this.state.value === "off") this.state.value = "connecting";
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.socket) return;
+      heard = true;
+      this.failures = 0;
+      this.receive(JSON.parse(data));
+    };
+    socket.onclose = ({ code }) => { if (socket === this.socket) this.lost(heard, code); };
+  }
+
+  receive(message) {
+    this.state.value = "live";
+    this.aliveAt.value = Math.floor(Date.now() / 1000);
+    clearTimeout(this.silence);
+    if (this.silenceSeconds) this.silence = setTimeout(() => this.socket?.close(), this.silenceSeconds * 1000);
+    if (this.resumes) {
+      if (message.type === "valerix.live.connected.v1") {
+        if (!message.data.complete || this.missed) resync.value++;
+        this.missed = false;
+        this.last = message.data.complete ? this.last ?? message.id : message.id;
+        return;
+      }
+      if (this.last !== null && message.id <= this.last) return;
+      this.last = message.id;
+    }
+    for (const listener of this.listeners) listener(message);
+  }
+
+  lost(heard, code) {
+    clearTimeout(this.silence);
+    this.socket = null;
+    if (!this.wanted) return;
+    if (this.state.value === "live") this.aliveAt.value = Math.floor(Date.now() / 1000);
+    this.state.value = "lost";
+    const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures++);
+    this.timer = setTimeout(async () => {
+      // A refused handshake does not say why: perhaps the access token is over.
+      if (!heard || code === EXPIRED) await this.checkSession(code === EXPIRED);
+      if (this.wanted) this.connect();
+    }, ceiling * (0.5 + Math.random() / 2));
+  }
+
+  async checkSession(isOver) {
+    try { await (isOver ? renew() : get("/api/v1/users/me")); } catch { /* not reachable: go on trying */ }
+  }
+}
+
+export const events = new Channel("/ws", { resumes: true });
+export const feed = new Channel("/console/api/feed", { silenceSeconds: 12 });
+const channels = [events, feed];
+
+/** The latest report of the feed; null for customers, and before it has come. */
+export const report = signal(null);
+feed.listeners.add((message) => { report.value = message; });
+
+// Whoever signs in is connected; a changed user gets new connections.
+let connectedAs = null;
+effect(() => {
+  const id = user.value?.id ?? null;
+  if (id === connectedAs) return;
+  connectedAs = id;
+  for (const channel of channels) channel.stop();
+  report.value = null;
+  if (id === null) return;
+  events.start();
+  if (isStaff.value) feed.start();
+});
+
+window.addEventListener("online", () => channels.forEach((channel) => channel.hurry()));
+document.addEventListener("visibilitychange", () => { if (!document.hidden) channels.forEach((channel) => channel.hurry()); });
+
+const used = computed(() => channels.filter((channel) => channel.state.value !== "off"));
+/** "live", "connecting" or "lost": of whatever this user is connected to. */
+export const connection = computed(() => {
+  const states = used.value.map((channel) => channel.state.value);
+  return states.includes("lost") ? "lost" : states.includes("connecting") || !states.length ? "connecting" : "live";
+});
+/** How old what is shown may be, in seconds; 0 while connected. */
+export const staleness = computed(() => {
+  const behind = used.value.filter((channel) => channel.state.value === "lost").map((channel) => clock.value - channel.aliveAt.value);
+  return behind.length ? Math.max(0, ...behind.filter((seconds) => seconds < 1e9)) : 0;
+});
+
+/** Call `handle(event)` for each live event whose type starts with one of `prefixes`, e.g. "order.", "payment.refunded". */
+export function useLive(prefixes, handle) {
+  const latest = useRef(handle);
+  latest.current = handle;
+  useEffect(() => {
+    const wanted = prefixes.map((prefix) => `valerix.${prefix}`);
+    const listener = (event) => { if (wanted.some((prefix) => event.type.startsWith(prefix))) latest.current(event); };
+    events.listeners.add(listener);
+    return () => events.listeners.delete(listener);
+  }, [prefixes.join()]);
+}
+
+/** The same for code that is no component. */
+export const onLive = (listener) => { events.listeners.add(listener); };
+/** "order.confirmed" of "valerix.order.confirmed.v1" */
+export const kind = (event) => event.type.replace(/^valerix\./, "").replace(/\.v\d+$/, "");

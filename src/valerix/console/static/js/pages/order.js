@@ -1,0 +1,123 @@
+// One order: what it is, how it got where it is, what can be done about it.
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { call, del, get } from "../api.js";
+import { useLive } from "../live.js";
+import { useResource } from "../resource.js";
+import { Link, params, setParams } from "../router.js";
+import { clock, config, failed, isStaff, toast } from "../store.js";
+import { money, shortId, words } from "../format.js";
+import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View } from "../ui.js";
+import { EventList, MODES, Waterfall } from "../widgets/waterfall.js";
+import { RefundDialog, refundable } from "../widgets/refund.js";
+import { Lines, PaymentFacts } from "../widgets/orderparts.js";
+
+const CANCELLABLE = ["pending", "confirmed", "processing"];
+const TOGETHER_MS = 150;
+
+export default function OrderPage({ id }) {
+  const path = `/api/v1/orders/${encodeURIComponent(id)}`;
+  const order = useResource(async (signal) => {
+    const [found, timeline] = await Promise.all([get(path, {}, signal), get(`${path}/events`, {}, signal)]);
+    return { ...found, events: timeline.events };
+  }, [id]);
+  // Before stock was reserved there is no total, and nobody was asked for money.
+  const priced = order.data && order.data.total !== null;
+  const payment = useResource(async (signal) => {
+    if (!priced) return priced === undefined ? new Promise(() => {}) : null;
+    return get(`/api/v1/payments/order/${encodeURIComponent(id)}`, {}, signal).catch(noneYet);
+  }, [id, priced]);
+  const reload = () => { order.reload(); payment.reload(); };
+  useFollowing(id, reload);
+  if (order.error?.status === 404) return html`<${PageHead} title="Order" /><${Card}><${Empty} title="There is no such order" icon="orders"><p>Perhaps the address is not complete.</p><p><${Link} to="/orders" class="button">All orders<//></p><//><//>`;
+  const shown = order.data;
+  return html`<${PageHead} title=${html`Order <span class="mono">${shortId(id)}</span>${" "}${shown && html`<${Badge} status=${shown.status} />`}`}
+      sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
+      ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
+    <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
+      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} /></div>
+      <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${["failed", "cancelled"].includes(found.status)} /><${Facts} order=${found} /></div></div>`}<//>`;
+}
+
+const noneYet = (problem) => { if (problem.status === 404) return null; throw problem; };
+
+/** Events of one order come in bursts; they are followed by one look each. */
+function useFollowing(id, reload) {
+  const timer = useRef(0);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useLive(["order.", "payment."], (event) => {
+    if (event.subject !== id && event.data.orderId !== id) return;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(reload, TOGETHER_MS);
+  });
+}
+
+const Waiting = () => html`<div class="grid order-grid"><div class="stack"><${Card}><${Skeleton} lines=${9} /><//><${Card}><${Skeleton} lines=${5} /><//></div>
+  <div class="stack"><${Card}><${Skeleton} lines=${4} /><//><${Card}><${Skeleton} lines=${4} /><//></div></div>`;
+
+function Reason({ order }) {
+  if (!order.errorMessage) return null;
+  const tone = order.status === "failed" ? "bad" : order.status === "cancelled" ? "info" : "";
+  const next = { pending: order.errorCode === "insufficient_stock" ? "Retry it once there is stock, or cancel it." : "It is tried again by itself.", failed: "Everything it had taken was given back." }[order.status];
+  return html`<p class=${`notice ${tone}`}><span><strong>${order.errorMessage}.</strong>${next && ` ${next}`}</span></p>`;
+}
+
+function OrderActions({ order, payment, path, reload }) {
+  const [open, setOpen] = useState("");
+  const [busy, setBusy] = useState(false);
+  const left = refundable(payment);
+  const retry = async () => {
+    setBusy(true);
+    try {
+      const { status } = await call("POST", `${path}/retry`, {});
+      if (status === 200) toast("ok", "Order confirmed"); else toast("info", "Still pending", { detail: "It will be tried again by itself." });
+    } catch (problem) { failed("The order could not be confirmed", problem); }
+    setBusy(false);
+    reload();
+  };
+  return html`${order.status === "pending" && order.errorCode && html`<${Button} kind="primary" icon="refresh" busy=${busy} onClick=${retry}>Retry now<//>`}
+    ${isStaff.value && left?.amountMinor > 0 && html`<${Button} icon="payments" onClick=${() => setOpen("refund")}>Refund<//>`}
+    ${CANCELLABLE.includes(order.status) && html`<${Button} kind="danger" icon="close" onClick=${() => setOpen("cancel")}>Cancel order<//>`}
+    ${open === "refund" && html`<${RefundDialog} payment=${payment} onClose=${() => setOpen("")} onDone=${reload} />`}
+    ${open === "cancel" && html`<${CancelDialog} order=${order} left=${left} path=${path} onClose=${() => setOpen("")} onDone=${reload} />`}`;
+}
+
+function CancelDialog({ order, left, path, onClose, onDone }) {
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const ended = await del(path, { params: { reason: reason.trim() } });
+      if (ended.status === "cancelled") toast("ok", "Order cancelled");
+      else toast("info", "The order will be cancelled", { detail: "A service it needs is away; it is done as soon as that is back." });
+      onDone();
+      onClose();
+    } catch (problem) { setError(problem); setBusy(false); onDone(); }
+  };
+  return html`<${Dialog} title="Cancel this order?" onClose=${onClose}><form class="form" onSubmit=${submit}>
+    <p>${order.inventoryUpdated ? "Its stock goes back on the shelf" : "It holds no stock"}${left?.amountMinor > 0 ? `, and ${money(left)} goes back to the customer` : ", and no money was taken"}. This cannot be undone.</p>
+    <${Field} label="Reason (optional)" hint="The customer reads it, too.">${(field) => html`<input ...${field} maxlength="200" autofocus value=${reason} onInput=${(event) => setReason(event.currentTarget.value)} />`}<//>
+    ${error && html`<${Failure} error=${error} stale />`}
+    <${Actions}><${Button} onClick=${onClose}>Keep the order<//><${Button} type="submit" kind="danger solid" busy=${busy}>Cancel the order<//><//></form><//>`;
+}
+
+function Events({ events }) {
+  const mode = MODES.some(([key]) => key === params.value.events) ? params.value.events : "compact";
+  return html`<${Card} title="Events" aside=${html`<${Chips} label="Events shown" options=${MODES} value=${mode} onChange=${(key) => setParams({ events: key === "compact" ? "" : key }, { replace: true })} />`}>
+    <${EventList} events=${events} mode=${mode} /><//>`;
+}
+
+function Facts({ order }) {
+  const address = order.shippingAddress, trace = order.events[0]?.traceId ?? "";
+  const lines = address && [address.name, address.street, [address.postalCode, address.city].filter(Boolean).join(" "), [address.region, address.country].filter(Boolean).join(", ")].filter(Boolean);
+  return html`<${Card} title="Details"><dl class="facts">
+    <dt>Order id</dt><dd><${CopyId} id=${order.id} full label="order id" /></dd>
+    <dt>Customer</dt><dd>${isStaff.value ? html`<${Link} to="/orders" query=${{ q: order.customerId }}>${order.customerId}<//>` : order.customerId}</dd>
+    ${order.reservation?.length > 0 && html`<dt>Taken from</dt><dd>${order.reservation.map((part) => html`<span class="block">${part.warehouseId}: ${part.quantity} × ${part.productId}</span>`)}</dd>`}
+    <dt>If short of stock</dt><dd>${words(order.onShortage)}</dd>
+    ${lines && html`<dt>Ship to</dt><dd>${lines.map((line) => html`<span class="block">${line}</span>`)}</dd>`}
+    <dt>Updated</dt><dd><${Time} at=${order.updatedAt} /></dd>
+    <dt>Trace</dt><dd><${CopyId} id=${trace} full label="trace id" />${isStaff.value && config.value.logs && html` <${Link} to="/logs" query=${{ trace }}>Logs<//>`}</dd></dl><//>`;
+}

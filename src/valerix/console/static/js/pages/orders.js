@@ -1,0 +1,94 @@
+// All orders: saved views, search, filters; what is new waits in a bar until the reader asks for it.
+import { html, useEffect, useState } from "../lib.js";
+import { get } from "../api.js";
+import { useLive } from "../live.js";
+import { Link, params } from "../router.js";
+import { useResource } from "../resource.js";
+import { isStaff } from "../store.js";
+import { money, shortId } from "../format.js";
+import { Badge, Button, Card, Chip, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
+import { Icon } from "../icons.js";
+import { DateRange, Pager, filterBy, span, useList, useQueryText, useTold } from "../widgets/list.js";
+import { Items, Steps } from "../widgets/saga.js";
+import { FILTERS, Views } from "../widgets/views.js";
+
+const STATUSES = ["pending", "confirmed", "processing", "shipped", "completed", "failed", "cancelled"];
+const CUSTOMER = { title: "Customer", class: "wide" };
+const COLUMNS = [
+  { title: "Order" }, CUSTOMER, { title: "Items", class: "wide" }, { title: "Total", align: "right" },
+  { title: "Status" }, { title: "Steps", class: "wide" }, { title: "Created", class: "wide" },
+];
+
+export default function Orders() {
+  const { q = "", status = "", from, to, sort = "" } = params.value;
+  const statuses = STATUSES.filter((one) => status.split(",").includes(one));
+  const list = useList("/api/v1/orders", { q, status: statuses, sort, ...span({ from, to }) });
+  const [rows, tell] = useTold(list.data?.items);
+  const [fresh, setFresh] = useState(new Set());
+  useEffect(() => setFresh(new Set()), [list.data]);
+  useLive(["order."], (event) => {
+    if (!rows) return;
+    if (rows.some((row) => row.id === event.data.id)) tell(event.data);
+    else if (!list.cursor && !sort && belongs(event.data, { q, statuses, from, to })) setFresh((old) => new Set(old).add(event.data.id));
+  });
+  const columns = isStaff.value ? COLUMNS : COLUMNS.filter((column) => column !== CUSTOMER);
+  return html`<${PageHead} title="Orders"><${Button} icon="refresh" busy=${list.refreshing && list.data !== undefined} onClick=${list.reload}>Refresh<//><//>
+    <${Views} />
+    <${Card} class="list"><${Filters} statuses=${statuses} from=${from} to=${to} sort=${sort} />
+      ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
+      <${NewOrders} count=${fresh.size} show=${list.reload} />
+      ${(rows?.length > 0 || list.loading) && html`<${Table} caption="Orders" columns=${columns} busy=${list.refreshing}>
+        ${rows ? rows.map((order) => html`<${Row} key=${order.id} order=${order} />`) : html`<${SkeletonRows} rows=${12} columns=${columns.length} />`}<//>`}
+      ${rows?.length === 0 && html`<${Nothing} q=${q} />`}
+      ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="orders" />`}<//>`;
+}
+
+/** Whether an order that was just told of would stand in this list. */
+function belongs(order, { q, statuses, from, to }) {
+  const { from: first, to: end } = span({ from, to });
+  const wanted = q.trim().toLowerCase();
+  const names = [order.customerId, ...order.items.map((item) => item.productId)].map((name) => name.toLowerCase());
+  return (!statuses.length || statuses.includes(order.status)) && (!first || order.createdAt >= first) && (!end || order.createdAt < end)
+    && (!wanted || order.id.startsWith(wanted) || names.includes(wanted));
+}
+
+function Filters({ statuses, from, to, sort }) {
+  const [text, setText] = useQueryText();
+  const toggle = (one) => filterBy({ status: STATUSES.filter((other) => statuses.includes(other) !== (other === one)).join() });
+  return html`<div class="filters"><${Search} label="Search orders" placeholder=${isStaff.value ? "Order id, customer, product" : "Order id, product"} value=${text} onInput=${setText} />
+    <${DateRange} from=${from} to=${to} />
+    <div class="chips" role="group" aria-label="Status">${STATUSES.map((one) => html`<${Chip} key=${one} on=${statuses.includes(one)} onClick=${() => toggle(one)}>${one}<//>`)}</div>
+    <${Chip} on=${sort === "createdAt"} onClick=${() => filterBy({ sort: sort ? "" : "createdAt" })}>Oldest first<//></div>`;
+}
+
+/** Rows do not jump under the reader: what is new is announced, and shown when wanted. */
+function NewOrders({ count, show }) {
+  return html`<div role="status">${count > 0 && html`<button type="button" class="new-bar" onClick=${show}><${Icon} name="refresh" size=${15} />${count === 1 ? "1 new order" : `${count} new orders`}<span class="sr-only">, show</span></button>`}</div>`;
+}
+
+function Row({ order }) {
+  return html`<tr><td><${Link} to=${`/orders/${order.id}`} class="mono nowrap" title=${order.id}>${shortId(order.id)}<//>
+      <span class="narrow small-text muted">${isStaff.value && `${order.customerId} · `}<${Time} at=${order.createdAt} /></span></td>
+    ${isStaff.value && html`<td class="wide nowrap">${order.customerId}</td>`}
+    <td class="wide"><${Items} order=${order} /></td>
+    <td class="num nowrap">${money(order.total)}</td>
+    <td><${Badge} status=${order.status} /></td>
+    <td class="wide"><${Steps} order=${order} /></td>
+    <td class="wide nowrap muted"><${Time} at=${order.createdAt} /></td></tr>`;
+}
+
+function Nothing({ q }) {
+  const filtered = FILTERS.some((name) => params.value[name]);
+  if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as somebody orders.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
+  return html`<${Empty} title="No order matches" icon="search">
+    <p>${q ? "The search knows order ids or how they begin, customer numbers and product ids." : "Perhaps with fewer filters."}</p>
+    ${q && html`<${ProductHints} q=${q} />`}
+    <p><${Button} onClick=${() => filterBy(Object.fromEntries(FILTERS.map((name) => [name, ""])))}>Clear the filters<//></p><//>`;
+}
+
+/** People remember names, orders hold ids: the products that are called so. */
+function ProductHints({ q }) {
+  const found = useResource((signal) => get("/api/v1/products", { q, limit: 5 }, signal), [q]);
+  if (!found.data?.items.length) return null;
+  return html`<p class="row hints">Products called so: ${found.data.items.map((product) => html`<${Button} small key=${product.productId} onClick=${() => filterBy({ q: product.productId })}>${product.name}<//>`)}</p>`;
+}

@@ -1,0 +1,97 @@
+// How the shop is doing, at a glance.
+import { html, useEffect, useRef } from "../lib.js";
+import { get } from "../api.js";
+import { report, useLive } from "../live.js";
+import { useResource } from "../resource.js";
+import { Link } from "../router.js";
+import { money, number, percent } from "../format.js";
+import { Badge, Card, Empty, PageHead, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
+import { Chart, ChartHead } from "../widgets/charts.js";
+import { milliseconds, perSecond, share } from "../widgets/numbers.js";
+import { Items, Steps } from "../widgets/saga.js";
+import { ServiceMap } from "../widgets/map.js";
+import { useSpan } from "../widgets/span.js";
+
+const LATEST = 8, MINUTES = 5;
+
+export default function Overview() {
+  return html`<${PageHead} title="Overview" />
+    <div class="stack"><${Figures} /><div class="grid two"><${Traffic} /><${Map} /></div><${Latest} /></div>`;
+}
+
+// --- figures
+
+function Figures() {
+  if (!report.value) return html`<div class="grid four" aria-busy="true">${["Orders / min", "Success rate", "p95 latency", "Low stock"].map((label) => html`<section class="card figure"><p class="muted">${label}</p><${Skeleton} lines=${1} height=${28} /></section>`)}</div>`;
+  const { perMinute, successRate, p95Ms, lowStock } = report.value.orders;
+  return html`<div class="grid four">
+    <${Figure} label="Orders / min" value=${number(perMinute.now)} change=${relative(perMinute)} />
+    <${Figure} label="Success rate" value=${percent(successRate.now)} change=${difference(successRate, 100, "pt", 1)} />
+    <${Figure} label="p95 latency" value=${milliseconds(p95Ms.now)} change=${difference(p95Ms, 1, "ms", 0, -1)} />
+    <${Figure} label="Low stock" value=${number(lowStock.now)} change=${fresh(lowStock)} to="/inventory" query=${{ lowStock: "true" }} /></div>`;
+}
+
+function Figure({ label, value, change, to, query }) {
+  return html`<section class="card figure"><p class="muted">${to ? html`<${Link} to=${to} query=${query}>${label}<//>` : label}</p>
+    <p class="figure-value">${value}${change && html`<span class=${`figure-change ${change.tone}`}>${change.text}<span class="sr-only"> compared with before</span></span>`}</p></section>`;
+}
+
+const sign = (value) => (value > 0 ? "+" : "−");
+const known = ({ now, before }) => now !== null && before !== null;
+/** `better`: 1 when more is better, -1 when less is, 0 when it is neither. */
+const toned = (value, better) => (better * value > 0 ? "ok" : better * value < 0 ? "bad" : "plain");
+
+function relative(figure) {
+  if (!known(figure) || !figure.before || figure.now === figure.before) return null;
+  const change = Math.round((100 * (figure.now - figure.before)) / figure.before);
+  return { text: `${sign(change)}${Math.abs(change)}%`, tone: toned(change, 1) };
+}
+
+function difference(figure, factor, unit, places, better = 1) {
+  if (!known(figure)) return null;
+  const change = +((figure.now - figure.before) * factor).toFixed(places);
+  return change ? { text: `${sign(change)}${Math.abs(change)} ${unit}`, tone: toned(change, better) } : null;
+}
+
+function fresh(figure) {
+  const change = known(figure) ? figure.now - figure.before : 0;
+  return change ? { text: change > 0 ? `${change} new` : `${-change} fewer`, tone: toned(change, -1) } : null;
+}
+
+// --- charts and map
+
+function Traffic() {
+  const span = useSpan(MINUTES);
+  return html`<${Card} title="Traffic" aside=${`last ${MINUTES} minutes`}><${View} of=${span} skeleton=${html`<${Skeleton} lines=${3} height=${92} />`}>${(data) => {
+    const { rate, p95, errors } = data.series.gateway ?? data.series.orders;
+    const bands = data.chaos.map((fault) => ({ from: Date.parse(fault.since) / 1000, to: Date.parse(fault.until) / 1000, label: `${fault.service}: ${fault.kind}` }));
+    const charts = [
+      { label: "Requests / s", values: rate, colour: "chart-1", write: perSecond, floor: 1 },
+      { label: "Latency p95", values: p95, colour: "chart-2", write: milliseconds, floor: 10 },
+      { label: "Errors", values: errors, colour: "chart-3", write: share, floor: 0.01 },
+    ];
+    return charts.map((one, index) => html`<div key=${one.label}><${ChartHead} colour=${one.colour} label=${one.label} value=${one.write(latest(one.values))} />
+      <${Chart} label=${one.label} times=${data.times} series=${[one]} write=${one.write} floor=${one.floor} sync="traffic" bands=${bands} last=${index === charts.length - 1} height=${index === charts.length - 1 ? 112 : 88} /></div>`);
+  }}<//><//>`;
+}
+
+const latest = (values) => values.findLast((value) => value !== null) ?? null;
+
+function Map() {
+  return html`<${Card} title="Service map" aside=${html`edges show circuit breakers <${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
+}
+
+// --- latest orders
+
+const COLUMNS = [{ title: "Order" }, { title: "Customer" }, { title: "Items" }, { title: "Total", align: "right" }, { title: "Status" }, { title: "Saga" }, { title: "Created" }];
+
+function Latest() {
+  const orders = useResource((signal) => get("/api/v1/orders", { limit: LATEST }, signal), [], { every: 30 });
+  const timer = useRef(0);
+  useLive(["order."], () => { timer.current ||= setTimeout(() => { timer.current = 0; orders.reload(); }, 700); });
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return html`<${Card} title="Latest orders" aside=${html`<${Link} to="/orders">All orders<//>`}><${View} of=${orders} skeleton=${html`<${Table} caption="Latest orders" columns=${COLUMNS}><${SkeletonRows} rows=${LATEST} columns=${COLUMNS.length} /><//>`}
+    isEmpty=${({ items }) => !items.length} empty=${html`<${Empty} title="No orders yet" icon="orders"><${Link} class="button" to="/">Create one<//><//>`}>
+    ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`}>${`…${order.id.slice(-12)}`}<//></td>
+      <td>${order.customerId}</td><td><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} status=${order.status} /></td><td><${Steps} order=${order} /></td><td class="nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
+}

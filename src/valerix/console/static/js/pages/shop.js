@@ -1,0 +1,156 @@
+// The shop: choose a product, order it, and watch what becomes of it.
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { get, call } from "../api.js";
+import { config, isStaff, toast, user } from "../store.js";
+import { useLive, kind } from "../live.js";
+import { useResource, useSettled } from "../resource.js";
+import { newsOf, saying, usePlacing } from "../placing.js";
+import { Link } from "../router.js";
+import { money, number, time } from "../format.js";
+import { Badge, Button, Card, CopyId, Empty, Field, PageHead, Search, Skeleton, SkeletonRows, Table, View } from "../ui.js";
+import { Icon } from "../icons.js";
+import { Steps } from "../widgets/saga.js";
+
+const REFRESH_SECONDS = 5, MAX_QUANTITY = 100, MAX_ACTIVITY = 30;
+
+export default function Shop() {
+  const [search, setSearch] = useState("");
+  const wanted = useSettled(search.trim());
+  const catalogue = useResource((signal) => loadCatalogue(wanted, signal), [wanted], { every: REFRESH_SECONDS });
+  const [chosen, choose] = useState("");
+  const [activity, note] = useActivity();
+  const placing = usePlacing({ onChange: () => catalogue.reload() });
+  useEffect(() => { if (placing.state === "refused") note("bad", `Refused: ${placing.problem.message}`); if (placing.state === "unknown") note("warn", "No answer yet, sent again"); }, [placing.state]);
+  useStockEvents(catalogue.reload);
+  useLive(["order."], (event) => {
+    if (!concerns(event, placing.order)) return;
+    note(kind(event).endsWith("failed") ? "bad" : "ok", `${kind(event).replace("order.", "Order ")}`, event.subject, event.time);
+    const news = newsOf(event);
+    if (news && isStaff.value) toast(news.tone, news.title, news);
+  });
+  const submit = (body) => { note("info", `Ordering ${body.items[0].quantity} × ${body.items[0].productId}`); placing.submit(body); };
+
+  return html`<${PageHead} title="New order" />
+    <div class="shop"><${Card} title="Order"><${View} of=${catalogue} skeleton=${html`<${Skeleton} lines=${4} height=${36} />`}>${({ products }) => html`<${OrderForm} products=${products} chosen=${chosen} choose=${choose} placing=${placing} submit=${submit} />`}<//><//>
+    <div class="stack"><${Outcome} placing=${placing} /><${Activity} entries=${activity} /></div></div>
+    <${Card} title="In stock" aside=${html`<${Search} label="Find a product" value=${search} onInput=${setSearch} />`}>
+      <${View} of=${catalogue} skeleton=${html`<${Table} caption="Products" columns=${COLUMNS}><${SkeletonRows} columns=${5} /><//>`} isEmpty=${({ products }) => !products.length}
+        empty=${html`<${Empty} title=${wanted ? "No product matches" : "Nothing is sold here yet"}>${wanted && html`<${Button} onClick=${() => setSearch("")}>Show all products<//>`}<//>`}>
+        ${({ products, more }) => html`<${Table} caption="Products" columns=${COLUMNS}>${products.map((product) => html`<tr key=${product.productId}>
+          <td><strong>${product.name}</strong><br /><code class="muted">${product.productId}</code></td><td class="num">${money(product.price)}</td>
+          <td class="num">${number(product.available)}</td><td><${Stock} product=${product} /></td>
+          <td class="num"><${Button} small disabled=${product.available < 1} aria-label=${`Choose ${product.name}`} onClick=${() => { choose(product.productId); document.getElementById("quantity")?.focus(); }}>Choose<//></td></tr>`)}<//>
+          ${more && html`<p class="muted small-text pad-top">More products match: search to find them.</p>`}`}<//><//>`;
+}
+
+const COLUMNS = [{ title: "Product" }, { title: "Price", align: "right" }, { title: "Available", align: "right" }, { title: "State" }, { title: "Choose", hidden: true }];
+
+/** Staff hear of every order; here they follow those they have placed. */
+const concerns = (event, order) => !isStaff.value || event.subject === order?.id;
+
+async function loadCatalogue(q, signal) {
+  const [products, stock] = await Promise.all([get("/api/v1/products", { q, limit: 200 }, signal), get("/api/v1/inventory", { q, limit: 200 }, signal)]);
+  const levels = new Map(stock.items.map((item) => [item.productId, item]));
+  const joined = products.items.map((product) => ({ available: 0, lowStock: false, ...levels.get(product.productId), ...product }));
+  return { products: joined, more: Boolean(products.nextCursor) };
+}
+
+/** Staff hear of stock as it moves; a burst is one refresh. */
+function useStockEvents(reload) {
+  const timer = useRef(0);
+  useLive(["inventory."], () => { clearTimeout(timer.current); timer.current = setTimeout(reload, 400); });
+  useEffect(() => () => clearTimeout(timer.current), []);
+}
+
+function Stock({ product }) {
+  if (product.available < 1) return html`<${Badge} tone="bad">Out of stock<//>`;
+  return product.lowStock ? html`<${Badge} tone="warn">Only ${product.available} left<//>` : html`<${Badge} tone="ok">In stock<//>`;
+}
+
+function OrderForm({ products, chosen, choose, placing, submit }) {
+  const [customer, setCustomer] = useState(user.value.customerId ?? "");
+  const [quantity, setQuantity] = useState("1");
+  const [method, setMethod] = useState(Object.keys(config.value.paymentMethods ?? { card_ok: "" })[0]);
+  const [errors, setErrors] = useState({});
+  const product = products.find((one) => one.productId === chosen);
+  const most = Math.min(MAX_QUANTITY, product?.available ?? MAX_QUANTITY);
+  const busy = placing.state === "submitting" || placing.state === "unknown";
+  const send = (event) => {
+    event.preventDefault();
+    const found = check({ customer, chosen, quantity, most, product });
+    setErrors(found);
+    if (!Object.keys(found).length) submit({ customerId: customer.trim(), items: [{ productId: chosen, quantity: Number(quantity) }], paymentMethod: method });
+  };
+  return html`<form class="form" onSubmit=${send} novalidate>
+    ${isStaff.value ? html`<${Customer} value=${customer} onInput=${setCustomer} error=${errors.customer} />` : html`<p class="muted small-text">For ${user.value.name}, ${user.value.customerId}</p>`}
+    <${Field} label="Product" error=${errors.product} hint=${product && `${money(product.price)} each, ${number(product.available)} available`}>${(field) => html`<select ...${field} value=${chosen} onChange=${(event) => choose(event.currentTarget.value)}>
+      <option value="">Choose a product</option>${!product && chosen && html`<option value=${chosen}>${chosen}</option>`}
+      ${products.map((one) => html`<option key=${one.productId} value=${one.productId} disabled=${one.available < 1}>${one.name}${one.available < 1 ? " (out of stock)" : ` (${one.available})`}</option>`)}</select>`}<//>
+    <div class="form-row"><${Field} id="quantity" label="Quantity" error=${errors.quantity} hint=${`At most ${most}`}>${(field) => html`<input ...${field} type="number" inputmode="numeric" min="1" max=${most} value=${quantity} onInput=${(event) => setQuantity(event.currentTarget.value)} />`}<//>
+      <${Field} label="Payment">${(field) => html`<select ...${field} value=${method} onChange=${(event) => setMethod(event.currentTarget.value)}>${Object.entries(config.value.paymentMethods ?? {}).map(([key, label]) => html`<option key=${key} value=${key}>${label}</option>`)}</select>`}<//></div>
+    <div class="spread order-foot"><p><span class="muted">Total </span><strong class="total">${total(product, quantity)}</strong></p>
+      <${Button} type="submit" kind="primary" icon="cart" busy=${busy}>${busy ? "Creating order" : "Create order"}<//></div></form>`;
+}
+
+function check({ customer, chosen, quantity, most, product }) {
+  const found = {};
+  const count = Number(quantity);
+  if (!customer.trim()) found.customer = "Enter the customer's number";
+  if (!chosen) found.product = "Choose a product";
+  else if (product && product.available < 1) found.product = "Out of stock";
+  if (!Number.isInteger(count) || count < 1) found.quantity = "Enter a whole number from 1";
+  else if (count > most) found.quantity = `Only ${most} can be ordered`;
+  return found;
+}
+
+function total(product, quantity) {
+  const count = Number(quantity);
+  return product && Number.isInteger(count) && count > 0 ? money({ ...product.price, amountMinor: product.price.amountMinor * count }) : "–";
+}
+
+/** Whose order it is: staff may order for anybody, and see whom they mean. */
+function Customer({ value, onInput, error }) {
+  const asked = useSettled(value.trim());
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    setFound(null);
+    if (!asked) return;
+    const going = new AbortController();
+    get(`/api/v1/customers/${encodeURIComponent(asked)}`, {}, going.signal).then((customer) => setFound(`${customer.name} (${customer.status})`), (problem) => { if (!going.signal.aborted) setFound(problem.status === 404 ? "No such customer" : ""); });
+    return () => going.abort();
+  }, [asked]);
+  return html`<${Field} label="Customer number" error=${error} hint=${found || "For example CUST-001"}>${(field) => html`<input ...${field} value=${value} maxlength="50" autocomplete="off" onInput=${(event) => onInput(event.currentTarget.value)} />`}<//>`;
+}
+
+/** What became of it. */
+function Outcome({ placing }) {
+  const { state, order, problem } = placing;
+  const [acting, setActing] = useState(false);
+  const act = async (method, path) => {
+    setActing(true);
+    try { await call(method, path, { key: undefined }); } catch (failure) { if (!failure.document?.order) toast("bad", "That did not work", { detail: failure.message, traceId: failure.traceId }); }
+    setActing(false);
+  };
+  return html`<${Card} title="Your order"><div class="outcome" role="status" aria-busy=${state === "submitting" ? "true" : undefined} data-state=${state === "placed" ? order.status : state}>
+    ${state === "idle" && html`<${Empty} title="Nothing ordered yet" icon="cart">Choose a product and create an order. You will see here what happens to it.<//>`}
+    ${state === "submitting" && html`<div class="outcome-line"><span class="spinner" aria-hidden="true"></span><strong>Submitting</strong></div>`}
+    ${state === "unknown" && html`<div class="outcome-line warn"><${Icon} name="alert" /><strong>Still processing</strong></div><p>${problem.message}. The same request is sent again under the same key, so it cannot become two orders.</p><div><${Button} icon="refresh" onClick=${placing.tryAgain}>Try again now<//></div>`}
+    ${state === "refused" && html`<div class="outcome-line bad"><${Icon} name="alert" /><strong>${problem.title || "Not accepted"}</strong></div><p class="break">${problem.message}</p>${problem.errors.map((error) => html`<p class="field-error">${error.pointer.slice(1)}: ${error.message}</p>`)}${problem.traceId && html`<p class="small-text muted">Trace <${CopyId} id=${problem.traceId} label="trace id" /></p>`}`}
+    ${state === "placed" && html`<div class=${`outcome-line ${order.status === "failed" ? "bad" : order.status === "pending" ? "warn" : "ok"}`}><${Icon} name=${order.status === "failed" ? "alert" : order.status === "pending" ? "refresh" : "check"} /><strong>${saying(order)}</strong><${Badge} status=${order.status} /></div>
+      <dl class="facts"><dt>Order</dt><dd><${CopyId} id=${order.id} full label="order id" /></dd><dt>Items</dt><dd>${order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ")}</dd>
+        <dt>Total</dt><dd>${money(order.total)}</dd><dt>Progress</dt><dd><${Steps} order=${order} /></dd></dl>
+      <div class="row"><${Link} class="button small" to=${`/orders/${order.id}`}>Timeline<//>
+        ${order.status === "pending" && html`<${Button} small icon="refresh" busy=${acting} onClick=${() => act("POST", `/api/v1/orders/${order.id}/retry`)}>Retry now<//><${Button} small kind="danger" disabled=${acting} onClick=${() => act("DELETE", `/api/v1/orders/${order.id}`)}>Cancel order<//>`}</div>`}</div><//>`;
+}
+
+let lastEntry = 0;
+function useActivity() {
+  const [entries, setEntries] = useState([]);
+  const note = (tone, text, id = "", at = new Date().toISOString()) => setEntries((old) => [{ number: ++lastEntry, tone, text, id, at }, ...old].slice(0, MAX_ACTIVITY));
+  return [entries, note];
+}
+
+function Activity({ entries }) {
+  return html`<${Card} title="Activity">${entries.length ? html`<ul class="activity" tabindex="0" aria-label="Activity">${entries.map((entry) => html`<li key=${entry.number}><span class=${`dot ${entry.tone}`} aria-hidden="true"></span><time class="muted">${time(entry.at)}</time><span class="break">${entry.text}${entry.id && html` <code class="muted">${entry.id.slice(-12)}</code>`}</span></li>`)}</ul>`
+    : html`<p class="muted">What happens to your orders is noted here.</p>`}<//>`;
+}

@@ -1,0 +1,52 @@
+// Data of a page: loaded, kept while it is refreshed, refreshed when events say so.
+import { useEffect, useRef, useState } from "./lib.js";
+import { resync } from "./live.js";
+
+const RETRY_OFFLINE_SECONDS = 3;
+
+/**
+ * What `load(signal)` returns, loaded again whenever a value in `inputs` changes.
+ * {data, error, loading, refreshing, loadedAt, reload}; old data stays while `refreshing`, and when that fails.
+ * `every`: seconds after which it is refreshed by itself.
+ */
+export function useResource(load, inputs = [], { every = 0, keep = true } = {}) {
+  const [state, setState] = useState({ data: undefined, error: null, refreshing: true, loadedAt: 0 });
+  const [round, setRound] = useState(0);
+  const latest = useRef(load);
+  const first = useRef(true);
+  const work = useRef({ busy: false, again: false });
+  latest.current = load;
+  useEffect(() => {
+    const going = new AbortController();
+    let timer = 0;
+    const next = (seconds) => { timer = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
+    // Asked for again meanwhile: what was on its way may have been too early, but it is not thrown away.
+    const ended = (seconds) => { work.current.busy = false; if (work.current.again) next(0); else if (seconds) next(seconds); };
+    work.current = { busy: true, again: false };
+    setState((old) => ({ ...old, data: keep || first.current ? old.data : undefined, refreshing: true }));
+    first.current = false;
+    latest.current(going.signal).then(
+      (data) => {
+        if (going.signal.aborted) return;
+        if (going.signal.aborted) return;
+        setState({ data, error: null, refreshing: false, loadedAt: Date.now() });
+        ended(every);
+      },
+      (error) => {
+        if (going.signal.aborted) return;
+        setState((old) => ({ ...old, error, refreshing: false }));
+        ended(error.offline ? RETRY_OFFLINE_SECONDS : every);
+      },
+    );
+    return () => { going.abort(); clearTimeout(timer); };
+  }, [...inputs, round, resync.value]);
+  const reload = useRef(() => { if (work.current.busy) work.current.again = true; else setRound((n) => n + 1); }).current;
+  return { ...state, loading: state.data === undefined && !state.error, reload };
+}
+
+/** `value`, once it has stopped changing for `ms`: for what is typed. */
+export function useSettled(value, ms = 250) {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => { const timer = setTimeout(() => setSettled(value), ms); return () => clearTimeout(timer); }, [value, ms]);
+  return settled;
+}

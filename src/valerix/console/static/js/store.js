@@ -1,0 +1,54 @@
+// What the whole page knows: who is signed in, the theme, the toasts, and the clock ages are counted by.
+import { signal, computed, effect } from "./lib.js";
+
+/** What this installation offers: {demo, features, …}, as the server told at start. */
+export const config = signal({ demo: null, logs: false });
+
+/** The signed-in user {id, name, email, role, customerId, …}; null: nobody; undefined: not known yet. */
+export const user = signal(undefined);
+export const role = computed(() => user.value?.role ?? null);
+export const isStaff = computed(() => role.value === "operator" || role.value === "admin");
+
+/** Whether the session ended by itself, so that signing in leads back to where one was. */
+export const expired = signal(false);
+
+/** Seconds since the epoch, once a second: whoever shows an age reads it. */
+export const clock = signal(Math.floor(Date.now() / 1000));
+setInterval(() => { clock.value = Math.floor(Date.now() / 1000); }, 1000);
+
+// --- theme
+
+const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* for this visit only */ } };
+const system = matchMedia("(prefers-color-scheme: dark)");
+export const theme = signal(document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light"));
+system.addEventListener("change", (event) => { if (!document.documentElement.dataset.theme) theme.value = event.matches ? "dark" : "light"; });
+
+export function switchTheme() {
+  theme.value = theme.value === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = theme.value;
+  remember("valerix.theme", theme.value);
+}
+
+// --- toasts
+
+export const toasts = signal([]);
+let lastToast = 0;
+const TOAST_SECONDS = 6;
+
+/** Tell the user. `tone`: "ok", "info" or "bad"; a failure stays until it is dismissed. `key`: said once while it shows. */
+export function toast(tone, title, { detail = "", traceId = "", href = "", key = "" } = {}) {
+  if (key && toasts.value.some((shown) => shown.key === key)) return;
+  const id = ++lastToast;
+  toasts.value = [...toasts.value.slice(-4), { id, tone, title, detail, traceId, href, key }];
+  if (tone !== "bad") setTimeout(() => dismiss(id), TOAST_SECONDS * 1000);
+}
+
+/** Tell of a failed call. */
+export const failed = (title, problem) => toast("bad", title, { detail: problem.message, traceId: problem.traceId });
+
+export function dismiss(id) { toasts.value = toasts.value.filter((shown) => shown.id !== id); }
+
+// --- title of the page
+
+export const title = signal("");
+effect(() => { document.title = title.value ? `${title.value} · Valerix` : "Valerix"; });

@@ -1,0 +1,6 @@
+// Not a module: it runs before the first paint, so that nobody is dazzled.
+(function () {
+  var chosen = null;
+  try { chosen = localStorage.getItem("valerix.theme"); } catch (refused) { /* storage may be off */ }
+  if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
+})();

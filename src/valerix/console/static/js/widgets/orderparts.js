@@ -1,0 +1,37 @@
+// Lines and payment of an order.
+import { html } from "../lib.js";
+import { Link } from "../router.js";
+import { isStaff } from "../store.js";
+import { money, words } from "../format.js";
+import { Badge, Card, CopyId, Table, Time, View } from "../ui.js";
+
+const COLUMNS = [{ title: "Product" }, { title: "Qty", align: "right" }, { title: "Price", align: "right", class: "wide" }, { title: "Sum", align: "right" }];
+
+export function Lines({ order }) {
+  return html`<${Card} title="Lines"><${Table} caption="Lines of this order" columns=${COLUMNS}>
+    ${order.items.map((item) => html`<tr key=${item.productId}><td class="break">${item.productName ?? item.productId}${item.productName && html`<span class="block small-text muted">${item.productId}</span>`}</td>
+      <td class="num">${item.quantity}</td><td class="num nowrap wide">${money(item.unitPrice)}</td><td class="num nowrap">${money(item.lineTotal)}</td></tr>`)}
+    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr><//><//>`;
+}
+
+/** `of`: the payment of an order as a resource; null data: there is none (yet). */
+export function PaymentFacts({ of, ended }) {
+  return html`<${Card} title="Payment"><${View} of=${of} isEmpty=${(data) => data === null} empty=${html`<p class="muted">${ended ? "No money was taken." : "No money was asked for yet."}</p>`}>${(payment) => html`
+    <${PaymentNumbers} payment=${payment} link /><${Refunds} payment=${payment} />`}<//><//>`;
+}
+
+/** `link`: to the payment's own place. */
+export function PaymentNumbers({ payment, link = false }) {
+  return html`<dl class="facts"><dt>Status</dt><dd><${Badge} status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
+    <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${link && isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
+    ${payment.amount && html`<dt>Amount</dt><dd>${money(payment.amount)}${payment.method && html` <span class="muted">by ${words(payment.method)}</span>`}</dd>
+    <dt>Captured</dt><dd>${money(payment.captured)}</dd>`}
+    ${payment.refunded?.amountMinor > 0 && html`<dt>Refunded</dt><dd>${money(payment.refunded)}</dd>`}
+    ${payment.refundPending?.amountMinor > 0 && html`<dt>Being refunded</dt><dd>${money(payment.refundPending)}</dd>`}</dl>`;
+}
+
+export function Refunds({ payment }) {
+  if (!payment.refunds.length) return null;
+  return html`<h3 class="sub-head">Refunds</h3><ul class="plain-list">${payment.refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} status=${refund.status} /></div>
+    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`;
+}

@@ -1,0 +1,57 @@
+// Giving money back: all or part, never more than what is left. One idempotency key for as long as the dialog is open.
+import { html, useRef, useState } from "../lib.js";
+import { newKey, post } from "../api.js";
+import { digits, money } from "../format.js";
+import { toast } from "../store.js";
+import { Actions, Button, Dialog, Failure, Field } from "../ui.js";
+
+/** Money that can still be given back; null when nothing was captured. */
+export function refundable(payment) {
+  if (!payment?.captured || !["captured", "partially_refunded"].includes(payment.status)) return null;
+  return { ...payment.captured, amountMinor: payment.captured.amountMinor - payment.refunded.amountMinor - payment.refundPending.amountMinor };
+}
+
+/** Minor units of "12.50", or null when it is no amount of this currency. No arithmetic with fractions. */
+export function minorUnits(text, currency) {
+  const places = digits(currency);
+  const parts = /^(\d{1,12})(?:[.,](\d*))?$/.exec(text.trim());
+  if (!parts || (parts[2] ?? "").length > places) return null;
+  return Number(parts[1] + (parts[2] ?? "").padEnd(places, "0"));
+}
+
+export const inUnits = ({ amountMinor, currency }) => {
+  const places = digits(currency), text = String(amountMinor).padStart(places + 1, "0");
+  return places ? `${text.slice(0, -places)}.${text.slice(-places)}` : text;
+};
+
+export function RefundDialog({ payment, onClose, onDone }) {
+  const left = refundable(payment);
+  const [text, setText] = useState(inUnits(left));
+  const [reason, setReason] = useState("");
+  const [error, setError] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const key = useRef(newKey());
+  const asked = minorUnits(text, left.currency);
+  const wrong = asked === null || asked <= 0 ? `Enter an amount like ${inUnits(left)}` : asked > left.amountMinor ? `At most ${money(left)} is left of this payment` : "";
+  const changed = (set) => (event) => { set(event.currentTarget.value); key.current = newKey(); setError(null); };
+
+  const submit = async (event) => {
+    event.preventDefault();
+    if (wrong) return;
+    setBusy(true);
+    try {
+      const refund = await post(`/api/v1/payments/${payment.id}/refund`, { amountMinor: asked, reason: reason.trim() }, { key: key.current });
+      const amount = money({ ...left, amountMinor: asked });
+      if (refund.status === "pending") toast("info", `${amount} will be refunded`, { detail: "The payment provider has not answered yet; it is asked again until it has." });
+      else toast("ok", `${amount} refunded`);
+      onDone();
+      onClose();
+    } catch (problem) { setError(problem); setBusy(false); }
+  };
+  return html`<${Dialog} title="Refund" onClose=${onClose}><form class="form" onSubmit=${submit}>
+    <p>Captured ${money(payment.captured)}, refunded so far ${money(payment.refunded)}. <strong>${money(left)} can be given back.</strong></p>
+    <${Field} label=${`Amount in ${left.currency}`} error=${wrong}>${(field) => html`<input ...${field} inputmode="decimal" required maxlength="16" autofocus value=${text} onInput=${changed(setText)} />`}<//>
+    <${Field} label="Reason" hint="Stands in the history of the payment.">${(field) => html`<input ...${field} required maxlength="200" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
+    ${error && html`<${Failure} error=${error} stale />`}
+    <${Actions}><${Button} onClick=${onClose}>Keep the money<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${Boolean(wrong)}>${wrong ? "Refund" : `Refund ${money({ ...left, amountMinor: asked })}`}<//><//></form><//>`;
+}

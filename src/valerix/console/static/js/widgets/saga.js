@@ -1,0 +1,40 @@
+// How far an order has come, from the order alone: five steps at a glance, with the word for it.
+import { html } from "../lib.js";
+import { words } from "../format.js";
+
+const STEPS = ["Customer", "Stock", "Payment", "Shipping", "Delivery"];
+const DONE = { confirmed: 3, processing: 3, shipped: 4, completed: 5 };
+const SAYING = { confirmed: "paid", processing: "being packed", shipped: "on its way", completed: "delivered", cancelled: "undone" };
+/** The step an order stands at, by the reason it states. */
+const AT = {
+  users_unavailable: 0, unknown_customer: 0, customer_suspended: 0,
+  insufficient_stock: 1, inventory_unavailable: 1, unknown_product: 1, not_chargeable: 1,
+  payments_unavailable: 2, payment_processing: 2, payment_declined: 2,
+};
+const WAITING = { insufficient_stock: "waiting for stock", payment_processing: "waiting for the payment" };
+
+/** {done, at, tone, saying}: steps done, the step under way or failed (null: none), and the word for it. */
+export function progress({ status, errorCode, inventoryUpdated }) {
+  if (status === "cancelled") return { done: 0, at: null, tone: "plain", saying: SAYING.cancelled };
+  if (status === "failed") return { done: AT[errorCode] ?? 0, at: AT[errorCode] ?? null, tone: "bad", saying: words(errorCode ?? "failed") };
+  if (status === "pending") {
+    const at = AT[errorCode] ?? (inventoryUpdated ? 2 : 0);
+    return { done: at, at, tone: "warn", saying: errorCode ? WAITING[errorCode] ?? words(errorCode) : "running" };
+  }
+  const done = DONE[status] ?? 0;
+  return { done, at: done < 5 ? done : null, tone: errorCode ? "warn" : "next", saying: errorCode ? words(errorCode) : SAYING[status] ?? words(status) };
+}
+
+export function Steps({ order }) {
+  const { done, at, tone, saying } = progress(order);
+  const of = (step) => (step < done ? "ok" : step === at ? tone : "");
+  return html`<span class="saga"><span class="steps" aria-hidden="true">${STEPS.map((name, step) => html`<i key=${name} class=${of(step)} title=${name}></i>`)}</span>
+    <span class="small-text muted"><span class="sr-only">${done} of 5 steps, </span>${saying}</span></span>`;
+}
+
+/** "Dell XPS 15 × 2" and how many lines more. */
+export function Items({ order }) {
+  const [first, ...more] = order.items;
+  if (!first) return "–";
+  return html`<span class="items"><span class="items-first">${first.productName ?? first.productId}</span> <span class="nowrap muted">× ${first.quantity}${more.length > 0 && ` + ${more.length} more`}</span></span>`;
+}

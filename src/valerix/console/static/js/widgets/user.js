@@ -1,0 +1,100 @@
+// One account beside the list: what it is, what it ordered, role and standing, devices.
+import { html, useEffect, useRef, useState } from "../lib.js";
+import { del, get, put } from "../api.js";
+import { Link } from "../router.js";
+import { useResource } from "../resource.js";
+import { failed, toast, user as me } from "../store.js";
+import { money, shortId } from "../format.js";
+import { Actions, Badge, Button, CopyId, Dialog, Drawer, Failure, Field, Skeleton, Time, View } from "../ui.js";
+
+const ROLES = { customer: "orders for themself", operator: "all orders, stock, refunds", admin: "also users and chaos" };
+const LATEST = 5;
+
+export function UserDrawer({ id, onClose, onChange }) {
+  const path = `/api/v1/users/${encodeURIComponent(id)}`;
+  const found = useResource((signal) => get(path, {}, signal), [id]);
+  const opener = useRef(document.activeElement);
+  useEffect(() => () => opener.current?.isConnected && opener.current.focus(), []);
+  const changed = (now) => { onChange(now); found.reload(); };
+  return html`<${Drawer} title=${found.data?.name ?? "Account"} onClose=${onClose}>
+    <${View} of=${found} skeleton=${html`<${Skeleton} lines=${9} />`}>${(user) => html`<div class="stack">
+      <dl class="facts"><dt>Status</dt><dd><${Badge} status=${user.status} /></dd><dt>E-mail</dt><dd>${user.email}</dd>
+        ${user.customerId && html`<dt>Customer number</dt><dd>${user.customerId}</dd>`}
+        <dt>Since</dt><dd><${Time} at=${user.createdAt} /></dd><dt>User id</dt><dd><${CopyId} id=${user.id} label="user id" /></dd></dl>
+      <${Standing} user=${user} path=${path} onChange=${changed} />
+      <${Role} user=${user} path=${path} onChange=${changed} />
+      ${user.customerId && html`<${LatestOrders} number=${user.customerId} />`}
+      <${Sessions} user=${user} path=${path} /></div>`}<//><//>`;
+}
+
+const isMe = (user) => user.id === me.value?.id;
+
+function Standing({ user, path, onChange }) {
+  const [asking, setAsking] = useState(false);
+  const suspended = user.status === "suspended";
+  const change = async () => {
+    const now = await put(`${path}/status`, { status: suspended ? "active" : "suspended" });
+    toast("ok", `${user.name} is ${now.status}`);
+    onChange(now);
+  };
+  return html`<div class="row"><${Button} kind=${suspended ? "" : "danger"} disabled=${isMe(user)} onClick=${() => setAsking(true)}>${suspended ? "Reinstate" : "Suspend"}<//>
+    <span class="muted small-text">${isMe(user) ? "This is you." : suspended ? "Cannot order now." : "A suspended customer can sign in, but not order; suspended staff can do neither."}</span></div>
+    ${asking && html`<${Confirm} title=${suspended ? `Reinstate ${user.name}?` : `Suspend ${user.name}?`} action=${suspended ? "Reinstate" : "Suspend"} danger=${!suspended} run=${change} onClose=${() => setAsking(false)}>
+      ${suspended ? "They can order again at once." : "New orders are refused at once; those already placed go on."}<//>`}`;
+}
+
+function Role({ user, path, onChange }) {
+  const [wanted, setWanted] = useState("");
+  const change = async () => {
+    const now = await put(`${path}/role`, { role: wanted });
+    toast("ok", `${user.name} is now ${now.role}`, { detail: "It takes effect where they are signed in within seconds." });
+    onChange(now);
+  };
+  return html`<${Field} label="Role" hint=${isMe(user) && "Somebody else has to change your own role."}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
+      ${Object.entries(ROLES).map(([name, about]) => html`<option key=${name} value=${name}>${name} – ${about}</option>`)}</select>`}<//>
+    ${wanted && wanted !== user.role && html`<${Confirm} title=${`Make ${user.name} ${wanted === "admin" || wanted === "operator" ? "an" : "a"} ${wanted}?`} action="Change the role" run=${change} onClose=${() => setWanted("")}>
+      ${user.name} can then see and do: ${ROLES[wanted]}.<//>`}`;
+}
+
+/** Asks first; stays open and says why when it did not work. */
+function Confirm({ title, action, danger, run, onClose, children }) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const go = async () => {
+    setBusy(true);
+    try { await run(); onClose(); } catch (problem) { setError(problem); setBusy(false); }
+  };
+  return html`<${Dialog} title=${title} onClose=${onClose}><p>${children}</p>${error && html`<${Failure} error=${error} stale />`}
+    <${Actions}><${Button} onClick=${onClose}>Leave it<//><${Button} kind=${danger ? "danger solid" : "primary"} busy=${busy} onClick=${go}>${action}<//><//><//>`;
+}
+
+function LatestOrders({ number }) {
+  const orders = useResource((signal) => get("/api/v1/orders", { customerId: number, limit: LATEST }, signal), [number]);
+  return html`<section><h3 class="sub-head">Latest orders</h3><${View} of=${orders} isEmpty=${(data) => !data.items.length} empty=${html`<p class="muted">No orders yet.</p>`}>${(data) => html`
+    <ul class="plain-list">${data.items.map((order) => html`<li key=${order.id} class="spread"><span><${Link} to=${`/orders/${order.id}`} class="mono">${shortId(order.id)}<//> <span class="muted small-text"><${Time} at=${order.createdAt} /></span></span>
+      <span>${money(order.total)} <${Badge} status=${order.status} /></span></li>`)}</ul>
+    <p><${Link} to="/orders" query=${{ q: number }}>All orders of ${number}<//></p>`}<//></section>`;
+}
+
+function Sessions({ user, path }) {
+  const sessions = useResource((signal) => get(`${path}/sessions`, {}, signal), [user.id]);
+  const [ending, setEnding] = useState("");
+  const end = async (which, below) => {
+    setEnding(which);
+    try { await del(`${path}/sessions${below}`); toast("ok", below ? "Signed out there" : `${user.name} is signed out everywhere`); } catch (problem) { failed("Signing out did not work", problem); }
+    setEnding("");
+    sessions.reload();
+  };
+  return html`<section><h3 class="sub-head">Signed in on</h3><${View} of=${sessions} isEmpty=${(data) => !data.items.length} empty=${html`<p class="muted">Nowhere at the moment.</p>`}>${(data) => html`
+    <ul class="plain-list">${data.items.map((one) => html`<li key=${one.id}><div class="spread"><span class="break"><strong>${device(one)}</strong>${one.current && html` <${Badge} tone="info">this one<//>`}</span>
+      ${!one.current && html`<${Button} small busy=${ending === one.id} aria-label=${`Sign out ${device(one)}`} onClick=${() => end(one.id, `/${one.id}`)}>Sign out<//>`}</div>
+      <p class="small-text muted break">${one.address} · last used <${Time} at=${one.lastUsedAt} /> · <span title=${one.userAgent}>${one.kind}</span></p></li>`)}</ul>
+    ${data.items.length > 1 && !isMe(user) && html`<p><${Button} small kind="danger" busy=${ending === "all"} onClick=${() => end("all", "")}>Sign out everywhere<//></p>`}`}<//></section>`;
+}
+
+/** "Firefox on Linux" as far as it can be told. */
+function device({ userAgent }) {
+  const browser = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]].find(([mark]) => userAgent.includes(mark))?.[1];
+  const system = [["Android", "Android"], ["iPhone", "iOS"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]].find(([mark]) => userAgent.includes(mark))?.[1];
+  return browser && system ? `${browser} on ${system}` : userAgent || "Unknown device";
+}

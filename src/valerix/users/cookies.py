@@ -1,0 +1,38 @@
+"""A browser's session: two cookies no script can read, and one that a page repeats to prove it is ours."""
+
+from typing import Final
+
+from litestar.datastructures import Cookie
+
+from valerix.chassis.auth import ACCESS_COOKIE
+from valerix.users.sessions import Grant
+from valerix.users.tokens import TTL_SECONDS
+
+REFRESH: Final = "valerix_refresh"
+CSRF: Final = "valerix_csrf"
+REFRESH_PATH: Final = "/api/v1/users"
+"""It is sent to nobody else."""
+
+
+def held(grant: Grant, secure: bool) -> list[Cookie]:
+    """`secure`: whether the browser came over TLS; it sends them over nothing less then."""
+    lasting = round((grant.session.expires_at - grant.session.last_used_at).total_seconds())
+    return [
+        _cookie(ACCESS_COOKIE, grant.access_token, TTL_SECONDS, secure=secure),
+        _cookie(REFRESH, grant.refresh_token, lasting, path=REFRESH_PATH, secure=secure),
+        _cookie(CSRF, grant.session.csrf or "", lasting, httponly=False, secure=secure),
+    ]
+
+
+def removed() -> list[Cookie]:
+    return [
+        _cookie(ACCESS_COOKIE, "", 0),
+        _cookie(REFRESH, "", 0, path=REFRESH_PATH),
+        _cookie(CSRF, "", 0, httponly=False),
+    ]
+
+
+def _cookie(
+    name: str, value: str, max_age: int, *, path: str = "/", httponly: bool = True, secure: bool = False
+) -> Cookie:
+    return Cookie(name, path, value, max_age, secure=secure, httponly=httponly, samesite="strict")

@@ -1,0 +1,24 @@
+"""Periodic work of users. Any number of replicas share it."""
+
+import asyncio
+
+from valerix.users.audit import AuditTrail
+from valerix.users.sessions import Sessions
+
+MEASURE_SECONDS = 5.0
+PRUNE_SECONDS = 3600.0
+
+
+async def measure(sessions: Sessions) -> None:
+    """Keep the gauge current."""
+    while True:
+        await sessions.measure()
+        await asyncio.sleep(MEASURE_SECONDS)
+
+
+async def prune(sessions: Sessions, trail: AuditTrail) -> None:
+    """Keep what is over from growing without bound."""
+    while True:
+        await sessions.forget_ended()
+        await trail.forget_old()
+        await asyncio.sleep(PRUNE_SECONDS)

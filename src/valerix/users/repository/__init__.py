@@ -1,0 +1,1 @@
+"""All SQL of the users service: one function, one statement."""

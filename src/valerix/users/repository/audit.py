@@ -1,0 +1,64 @@
+"""The audit trail: rows are added and read."""
+
+from datetime import datetime
+
+from valerix.chassis.database import Transaction
+from valerix.users.domain import AuditEntry
+
+
+async def append(tx: Transaction, entry: AuditEntry) -> None:
+    await tx.execute(
+        """
+        INSERT INTO audit (id, action, actor, subject, session_id, address, user_agent, details, trace_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        entry.id,
+        entry.action,
+        entry.actor,
+        entry.subject,
+        entry.session_id,
+        entry.address,
+        entry.user_agent,
+        entry.details,
+        entry.trace_id,
+    )
+
+
+async def list_entries(
+    tx: Transaction,
+    *,
+    limit: int,
+    before: str | None,
+    action: str | None,
+    actor: str | None,
+    subject: str | None,
+    first: datetime | None,
+    last: datetime | None,
+) -> list[AuditEntry]:
+    """Newest first, from below the id `before`."""
+    rows = await tx.fetch(
+        """
+        SELECT id::text, action, actor, subject, session_id, address, user_agent, details, trace_id, occurred_at
+        FROM audit
+        WHERE ($2::uuid IS NULL OR id < $2)
+          AND ($3::text IS NULL OR action = $3)
+          AND ($4::text IS NULL OR actor = $4)
+          AND ($5::text IS NULL OR subject = $5)
+          AND ($6::timestamptz IS NULL OR occurred_at >= $6)
+          AND ($7::timestamptz IS NULL OR occurred_at < $7)
+        ORDER BY audit.id DESC
+        LIMIT $1
+        """,
+        limit,
+        before,
+        action,
+        actor,
+        subject,
+        first,
+        last,
+    )
+    return [AuditEntry(**row) for row in rows]
+
+
+async def delete_older_than_a_year(tx: Transaction) -> None:
+    await tx.execute("DELETE FROM audit WHERE occurred_at < now() - interval '1 year'")

@@ -1,0 +1,172 @@
+"""HTTP of sessions: signing in, refreshing, signing out, and looking at one's devices."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, delete, get, post, put
+from litestar.params import Parameter
+
+from valerix.chassis.auth import CSRF_HEADER, Principal
+from valerix.chassis.origin import Origin
+from valerix.chassis.pagination import Page
+from valerix.chassis.raw import RawRoute, command_route
+from valerix.chassis.revocations import Fetch
+from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
+from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, SERVICES
+from valerix.users import cookies, domain
+from valerix.users.schemas import (
+    ChangePasswordBody,
+    LoginBody,
+    RefreshBody,
+    SessionView,
+    SignedIn,
+    session_view,
+    signed_in,
+)
+from valerix.users.sessions import Grant, Sessions
+
+USERS = "/api/v1/users"
+NO_STORE = {"Cache-Control": "no-store"}
+CsrfToken = Annotated[
+    str | None, Parameter(header=CSRF_HEADER, max_length=100, description="with cookies: value of valerix_csrf")
+]
+
+
+@post(USERS + "/login", access=PUBLIC, tags=["sessions"], operation_id="login", status_code=200)
+async def login(sessions: Sessions, data: LoginBody, origin: Origin) -> Response[SignedIn]:
+    """Sign in. Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies.
+
+    A request by cookie that changes something repeats the cookie `valerix_csrf` in the header `X-CSRF-Token`.
+    """
+    return _granted(await sessions.login(data.email, data.password, data.session, origin), origin)
+
+
+@post(USERS + "/refresh", access=PUBLIC, tags=["sessions"], operation_id="refresh", status_code=200)
+async def refresh(
+    request: Request[Any, Any, Any],
+    sessions: Sessions,
+    origin: Origin,
+    data: RefreshBody | None = None,
+    csrf_token: CsrfToken = None,
+) -> Response[SignedIn]:
+    """Exchange the refresh token (of the body, or of the cookie) for new tokens. Each is good once.
+
+    A token that is used twice ends its session. Tabs of a browser that refresh at once are told 409
+    `refresh_superseded`: the cookies are new already.
+    """
+    if data is not None:
+        return _granted(await sessions.refresh(data.refresh_token, domain.TOKEN, None, origin), origin)
+    token = request.cookies.get(cookies.REFRESH)
+    if token is None:
+        raise domain.RefreshRefused
+    return _granted(await sessions.refresh(token, domain.COOKIE, csrf_token, origin), origin)
+
+
+@post(USERS + "/logout", access=ANYONE, tags=["sessions"], operation_id="logout", status_code=204)
+async def logout(sessions: Sessions, principal: Principal, origin: Origin) -> Response[None]:
+    """End this session: its tokens are refused everywhere within two seconds."""
+    if principal.session_id is not None:
+        me = principal.subject
+        await sessions.end(principal.session_id, me, domain.LOGGED_OUT, me, origin)
+    return Response(None, status_code=204, cookies=cookies.removed(), headers=NO_STORE)
+
+
+@get(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="listMySessions")
+async def list_my_sessions(sessions: Sessions, principal: Principal) -> Page[SessionView]:
+    """Where the caller is signed in, the one used last first."""
+    return _page(await sessions.list_of(principal.subject), principal)
+
+
+@delete(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="endMyOtherSessions", status_code=204)
+async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin: Origin) -> None:
+    """Sign out everywhere but here."""
+    await sessions.end_all(principal.subject, principal.subject, origin, spare=principal.session_id)
+
+
+@delete(
+    USERS + "/me/sessions/{session_id:uuid}",
+    access=ANYONE,
+    tags=["sessions"],
+    operation_id="endMySession",
+    status_code=204,
+)
+async def end_my_session(sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID) -> None:
+    """Sign out one device."""
+    await sessions.end(str(session_id), principal.subject, domain.REVOKED, principal.subject, origin)
+
+
+@put(
+    USERS + "/me/password",
+    access=ANYONE,
+    tags=["sessions"],
+    operation_id="changeMyPassword",
+    status_code=204,
+)
+async def change_my_password(
+    sessions: Sessions, principal: Principal, origin: Origin, data: ChangePasswordBody
+) -> None:
+    """Needs the current one. Signs out everywhere but here."""
+    await sessions.change_password(
+        principal.subject, data.current_password, data.new_password, principal.session_id, origin
+    )
+
+
+@get(USERS + "/{user_id:uuid}/sessions", access=ADMINS, tags=["sessions"], operation_id="listSessions")
+async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID) -> Page[SessionView]:
+    """Where a user is signed in."""
+    return _page(await sessions.list_of(str(user_id)), principal)
+
+
+@delete(
+    USERS + "/{user_id:uuid}/sessions",
+    access=ADMINS,
+    tags=["sessions"],
+    operation_id="endSessions",
+    status_code=204,
+)
+async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID) -> None:
+    """Sign a user out everywhere."""
+    await sessions.end_all(str(user_id), principal.subject, origin)
+
+
+@delete(
+    USERS + "/{user_id:uuid}/sessions/{session_id:uuid}",
+    access=ADMINS,
+    tags=["sessions"],
+    operation_id="endSession",
+    status_code=204,
+)
+async def end_session(
+    sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID, session_id: UUID
+) -> None:
+    """Sign one device of a user out."""
+    await sessions.end(str(session_id), str(user_id), domain.REVOKED, principal.subject, origin)
+
+
+def revocations_route(fetch: Fetch) -> RawRoute:
+    """What every service asks every second."""
+    return command_route(LIST_REVOKED, SERVICES, ListRevoked, lambda command, _: fetch(command))
+
+
+ROUTES = [
+    login,
+    refresh,
+    logout,
+    list_my_sessions,
+    end_my_other_sessions,
+    end_my_session,
+    change_my_password,
+    list_sessions,
+    end_sessions,
+    end_session,
+]
+
+
+def _granted(grant: Grant, origin: Origin) -> Response[SignedIn]:
+    held = cookies.held(grant, origin.secure) if grant.session.kind == domain.COOKIE else []
+    shown = signed_in(grant.user, grant.session, grant.access_token, grant.refresh_token)
+    return Response(shown, cookies=held, headers=NO_STORE)
+
+
+def _page(live: list[domain.Session], principal: Principal) -> Page[SessionView]:
+    return Page([session_view(session, session.id == principal.session_id) for session in live])

@@ -1,0 +1,227 @@
+"""Coming in, staying, and leaving: sessions, their refresh tokens, and what ends them.
+
+A refresh token is 256 random bits, of which only the hash is stored, and good for one use: it is exchanged for the
+next one. A token that is used twice was stolen, or its thief was first: the whole session ends (RFC 9700, 4.14.2).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from valerix.chassis.auth import check_csrf
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.origin import Origin
+from valerix.chassis.revocations import Revocations
+from valerix.contracts.ids import new_id
+from valerix.contracts.revocations import ListRevoked, RevokedSessions
+from valerix.users import domain, metrics
+from valerix.users.audit import record
+from valerix.users.domain import Session, User
+from valerix.users.limits import SignInLimits
+from valerix.users.passwords import PasswordPool, check_acceptable
+from valerix.users.repository import accounts, sessions
+from valerix.users.tokens import TTL_SECONDS, AccessTokens
+
+LEEWAY_SECONDS = 10.0
+"""How far apart the tabs of one browser may be when they refresh "at once"."""
+OVERLAP_SECONDS = 30.0
+"""Longer than a statement may take (see chassis.database)."""
+WINDOW_SECONDS = TTL_SECONDS + 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How long a session lasts: unused, and at most; and how many a user may have before the oldest go."""
+
+    idle_days: float = 7.0
+    max_days: float = 30.0
+    max_sessions: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What whoever signed in gets to hold."""
+
+    user: User
+    session: Session
+    access_token: str
+    refresh_token: str
+
+
+class Sessions:
+    """The use cases of signing in and out."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: PasswordPool,
+        tokens: AccessTokens,
+        revocations: Revocations,
+        rules: SessionRules,
+        limits: SignInLimits,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._tokens = tokens
+        self._revocations = revocations
+        self._rules = rules
+        self._limits = limits
+
+    async def login(self, email: str, password: str, kind: str, origin: Origin) -> Grant:
+        """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited."""
+        address = domain.normal_email(email)
+        async with self._limits.guess(address, origin.address):
+            user, password_hash = await self._check(address, password, origin)
+        async with self._database.transaction() as tx:
+            held = await accounts.hold_credentials(tx, user.id)
+            if held is None or held[1] != password_hash or not held[0].may_sign_in:
+                raise domain.LoginRefused  # changed while the password was being checked
+            user, _ = held
+            grant = await self._open(tx, user, kind, origin)
+            await record(
+                tx, "login.succeeded", origin, actor=user.id, subject=user.id, session_id=grant.session.id, kind=kind
+            )
+            surplus = await sessions.revoke_surplus(tx, user.id, self._rules.max_sessions)
+        self._revocations.add(surplus)
+        metrics.login_attempts.labels("success").inc()
+        return grant
+
+    async def _check(self, address: str, password: str, origin: Origin) -> tuple[User, str]:
+        async with self._database.connection() as lane:
+            known = await accounts.find_credentials(lane, address)
+        user, password_hash = known or (None, None)
+        matches = await self._passwords.verify(password_hash, password)
+        if user is None or password_hash is None or not matches or not user.may_sign_in:
+            await self._refuse(user, "not_allowed" if matches else "wrong_password", origin)
+            raise domain.LoginRefused
+        return user, password_hash
+
+    async def refresh(self, token: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
+        """Exchange a refresh token for the next and a new access token.
+
+        `csrf`: what a browser sent beside its cookie. Raises RefreshRefused, RefreshSuperseded, CsrfTokenMissing.
+        """
+        hashed = _hash(token)
+        async with self._database.transaction() as tx:
+            session_id = await sessions.claim_refresh_token(tx, hashed)
+            if session_id is not None:
+                return await self._prolong(tx, session_id, kind, csrf, origin)
+        await self._punish_reuse(hashed, origin)
+        raise domain.RefreshRefused
+
+    async def list_of(self, user_id: str) -> list[Session]:
+        """The live ones, the one used last first."""
+        async with self._database.connection() as lane:
+            return await sessions.list_live(lane, user_id)
+
+    async def end(self, session_id: str, user_id: str, reason: str, actor: str, origin: Origin) -> None:
+        """End one session of a user. Raises SessionNotFound."""
+        async with self._database.transaction() as tx:
+            if not await sessions.revoke(tx, session_id, user_id, reason):
+                raise domain.SessionNotFound
+            await record(tx, f"session.{reason}", origin, actor=actor, subject=user_id, session_id=session_id)
+        self._revocations.add([session_id])
+
+    async def end_all(self, user_id: str, actor: str, origin: Origin, spare: str | None = None) -> None:
+        """End every session of a user but `spare`."""
+        async with self._database.transaction() as tx:
+            ended = await sessions.revoke_all(tx, user_id, domain.REVOKED, spare)
+            await record(tx, "sessions.revoked", origin, actor=actor, subject=user_id, count=len(ended))
+        self._revocations.add(ended)
+
+    async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
+        """Ends every session but `spare`. Raises WrongPassword, Invalid, RateLimited, Unavailable."""
+        async with self._limits.guess(user_id, origin.address):
+            user, old_hash = await self._recheck(user_id, current, origin)
+        check_acceptable(new, user.email, "/newPassword")
+        new_hash = await self._passwords.hash(new)
+        async with self._database.transaction() as tx:
+            if not await accounts.update_password(tx, user_id, old_hash, new_hash):
+                raise domain.WrongPassword
+            await record(tx, "password.changed", origin, actor=user_id, subject=user_id)
+            ended = await sessions.revoke_all(tx, user_id, domain.PASSWORD_CHANGED, spare)
+        self._revocations.add(ended)
+
+    async def _recheck(self, user_id: str, password: str, origin: Origin) -> tuple[User, str]:
+        async with self._database.connection() as lane:
+            user, password_hash = await accounts.hold_credentials(lane, user_id) or (None, None)
+        if not await self._passwords.verify(password_hash, password) or user is None or password_hash is None:
+            async with self._database.connection() as lane:
+                await record(lane, "password.refused", origin, actor=user_id, subject=user_id)
+            raise domain.WrongPassword
+        return user, password_hash
+
+    async def measure(self) -> None:
+        """Keep the gauge current."""
+        async with self._database.connection() as lane:
+            metrics.active_sessions.set(await sessions.count_live(lane))
+
+    async def forget_ended(self) -> None:
+        """Delete what ended long ago."""
+        async with self._database.connection() as lane:
+            await sessions.delete_over(lane, self._rules.max_days)
+
+    # --- pieces
+
+    async def _open(self, tx: Transaction, user: User, kind: str, origin: Origin) -> Grant:
+        session = await sessions.insert_session(
+            tx,
+            new_id(),
+            user.id,
+            kind=kind,
+            csrf=secrets.token_urlsafe(24) if kind == domain.COOKIE else None,
+            user_agent=origin.user_agent,
+            address=origin.address,
+            idle_days=self._rules.idle_days,
+        )
+        return await self._grant(tx, user, session)
+
+    async def _prolong(self, tx: Transaction, session_id: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
+        rules = self._rules
+        session = await sessions.touch_session(
+            tx, session_id, kind, origin.address, idle_days=rules.idle_days, max_days=rules.max_days
+        )
+        user = await accounts.find_user(tx, session.user_id, None) if session else None
+        if session is None or user is None or not user.may_sign_in:
+            raise domain.RefreshRefused
+        if kind == domain.COOKIE:
+            check_csrf(session.csrf, csrf)
+        return await self._grant(tx, user, session)
+
+    async def _grant(self, tx: Transaction, user: User, session: Session) -> Grant:
+        token = secrets.token_urlsafe(32)
+        await sessions.insert_refresh_token(tx, _hash(token), session.id)
+        return Grant(user, session, self._tokens.issue(user, session), token)
+
+    async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
+        """What somebody typed as an address is not kept: it may have been a password."""
+        metrics.login_attempts.labels("failed").inc()
+        async with self._database.connection() as lane:
+            await record(lane, "login.failed", origin, actor=None, subject=user.id if user else None, reason=reason)
+
+    async def _punish_reuse(self, hashed: bytes, origin: Origin) -> None:
+        async with self._database.connection() as lane:
+            used = await sessions.find_used_token(lane, hashed, LEEWAY_SECONDS)
+        if used is None:
+            return
+        if used.is_another_tab:
+            raise domain.RefreshSuperseded
+        async with self._database.transaction() as tx:
+            if await sessions.revoke(tx, used.session_id, used.user_id, domain.TOKEN_REUSED):
+                await record(tx, "refresh.reused", origin, actor=None, subject=used.user_id, session_id=used.session_id)
+        self._revocations.add([used.session_id])
+
+
+def revoked_sessions(database: Database) -> Callable[[ListRevoked], Awaitable[RevokedSessions]]:
+    """What the other services follow."""
+
+    async def answer(command: ListRevoked) -> RevokedSessions:
+        async with database.connection() as lane:
+            return await sessions.list_revoked(lane, command.since, OVERLAP_SECONDS, WINDOW_SECONDS)
+
+    return answer
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,22 @@
+"""What the users service can be told."""
+
+from valerix.chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """One thread checks some fifty passwords a second; more take CPU away from the other services."""
+
+    password_threads: int = 1
+    password_queue: int = 64
+    """Sign-ins that may wait for a thread; one more is answered 503."""
+    session_idle_days: float = 7.0
+    session_max_days: float = 30.0
+    """A session ends when it was not refreshed for so long, and in any case after so long."""
+    guesses_here: int = 20
+    """Wrong passwords for one account from one address in ten minutes; 0: no limit, here and below."""
+    guesses_per_address: int = 100
+    """Wrong passwords from one address in ten minutes."""
+    guesses_per_account: int = 100
+    """Wrong passwords for one account in an hour."""
+    registrations_per_address: int = 300
+    """In an hour."""

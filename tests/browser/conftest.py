@@ -1,0 +1,47 @@
+"""One stack for all browser tests, and a browser for each."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.visitor import Visitor
+from tests.system.stack import Stack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+Open = Callable[..., AbstractAsyncContextManager[Visitor]]
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """With demo data, faults allowed, two consoles and two hubs."""
+    folder = Path(tempfile.mkdtemp(prefix="valerix-browser-"))
+    folder.chmod(0o711)
+    started = Stack(folder, chaos="enabled")
+    try:
+        started.up("--replicas", "console=2", "--replicas", "notifications=2")
+        yield started
+    finally:
+        started.down()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no browser: install the package chromium")
+    async with async_playwright() as playwright:
+        # Chromium's own sandbox needs kernel features that containers and root do not have.
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+def open_as(browser: Browser, stack: Stack) -> Open:
+    """`async with open_as(email, theme=…, size=…) as visitor:` - somebody signed in at a window of their own."""
+    return lambda email, **how: Visitor.open(browser, stack, email, **how)

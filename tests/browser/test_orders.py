@@ -1,0 +1,250 @@
+"""Operators find orders and see what became of them; customers see their own."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.browser.conftest import Open
+from tests.browser.visitor import PHONE, THEMES
+from tests.conftest import run_blocking
+from tests.many_orders import Made, insert_orders
+from tests.services import eventually
+from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
+
+ROWS = "tbody tr:not(.skeleton-row)"
+NASTY = '<img src=x onerror="document.title=1">'
+
+
+@pytest.fixture(scope="module")
+def many(stack: Stack) -> list[Made]:
+    """Ten thousand orders in the running stack."""
+    made: list[Made] = []
+
+    async def insert() -> None:
+        made.extend(await insert_orders(stack.database_url("orders"), 10_000))
+
+    run_blocking(insert())
+    return made
+
+
+def short(order_id: str) -> str:
+    return f"{order_id[:8]}…{order_id[-4:]}"
+
+
+async def test_an_operator_finds_one_among_ten_thousand(open_as: Open, many: list[Made]) -> None:
+    wanted = many[6543]
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/orders")
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await visitor.shot("orders")
+        await page.get_by_role("searchbox", name="Search orders").fill(short(wanted.id))
+        await expect(page.locator(ROWS)).to_have_count(1)
+        await expect(page).to_have_url(re.compile("q="))
+        await page.get_by_role("link", name=short(wanted.id)).click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text(short(wanted.id))
+        await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_filters_and_place_survive_a_reload(open_as: Open, many: list[Made]) -> None:
+    failed = [order.id for order in many if order.status == "failed"]
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/orders")
+        await page.get_by_role("button", name="failed", exact=True).click()
+        await expect(page.get_by_role("tab", name="These filters")).to_have_attribute("aria-selected", "true")
+        await expect(page.locator(ROWS).first).to_contain_text(short(failed[0]))
+        await page.get_by_role("button", name="Next").click()
+        await expect(page.locator(ROWS).first).to_contain_text(short(failed[50]))
+        await page.reload()
+        await expect(page.locator(ROWS).first).to_contain_text(short(failed[50]))
+        await expect(page.get_by_role("button", name="failed", exact=True)).to_have_attribute("aria-pressed", "true")
+        await page.get_by_role("button", name="First page").click()
+        await expect(page.locator(ROWS).first).to_contain_text(short(failed[0]))
+        await page.get_by_role("tab", name="Completed").click()
+        await expect(page).to_have_url(re.compile(r"\?status=completed$"))
+        await page.go_back()
+        await expect(page.locator(ROWS).first).to_contain_text("failed")
+
+
+async def test_a_view_is_kept_under_its_name_and_forgotten_again(open_as: Open, many: list[Made]) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/orders?q=CUST-004&status=failed")
+        await page.get_by_role("button", name="Keep as view").click()
+        await page.get_by_label("Name").fill(NASTY[:40])
+        await page.get_by_role("button", name="Keep", exact=True).click()
+        tab = page.get_by_role("tab", name=NASTY[:40])
+        await expect(tab).to_have_attribute("aria-selected", "true")
+        await page.get_by_role("tab", name="All").click()
+        await page.reload()
+        await tab.click()
+        await expect(page).to_have_url(re.compile("q=CUST-004&status=failed"))
+        await expect(page.locator(ROWS).first).to_contain_text("CUST-004")
+        await page.get_by_role("button", name="Forget this view").click()
+        await expect(tab).to_have_count(0)
+
+
+async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(
+    open_as: Open, stack: Stack, many: list[Made]
+) -> None:
+    async with open_as(OPERATOR) as visitor, stack.api(ADA) as ada:
+        page = visitor.page
+        await visitor.go("/orders")
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        first = await page.locator(ROWS).first.inner_text()
+        made = (await place(ada, {"PROD-007": 1})).json["id"]
+        bar = page.get_by_role("button", name="1 new order")
+        await expect(bar).to_be_visible()
+        assert (await page.locator(ROWS).first.inner_text()).split()[0] == first.split()[0]
+        await bar.click()
+        await expect(page.locator(ROWS).first).to_contain_text(short(made))
+        await expect(page.locator(ROWS).first).to_contain_text("delivered")
+        await expect(bar).to_have_count(0)
+
+
+async def test_nothing_found_says_what_can_be_searched_and_names_products(open_as: Open, many: list[Made]) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/orders?q=ThinkPad")
+        await expect(page.get_by_text("No order matches")).to_be_visible()
+        await visitor.shot("orders-empty")
+        await page.get_by_role("button", name="Lenovo ThinkPad X1 Carbon").click()
+        await expect(page.locator(ROWS).first).to_contain_text("Lenovo ThinkPad X1 Carbon")
+        await page.get_by_role("searchbox").fill(NASTY)
+        await expect(page.get_by_text("No order matches")).to_be_visible()
+        await page.get_by_role("button", name="Clear the filters").click()
+        await expect(page.locator(ROWS)).to_have_count(50)
+
+
+async def test_a_held_order_is_retried_once_there_is_stock(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "RARE-1", 1)
+        held = (await place(operator, {"RARE-1": 3}, shippingAddress=address(NASTY))).json["order"]["id"]
+        async with open_as(OPERATOR) as visitor:
+            page = visitor.page
+            await visitor.go(f"/orders/{held}")
+            await expect(page.get_by_text("Retry it once there is stock")).to_be_visible()
+            await expect(page.get_by_text(NASTY)).to_be_visible()
+            await expect(page.get_by_label("Steps of this order")).to_contain_text("RARE-1: 3 wanted, 1 left")
+            await visitor.shot("order-held")
+            await page.get_by_role("button", name="Retry now").click()
+            await expect(page.get_by_role("alert")).to_contain_text("Insufficient stock")
+            body = {"productId": "RARE-1", "warehouseId": "WH-EAST", "delta": 5, "reason": "delivery"}
+            assert (await operator.post("/api/v1/inventory/adjust", body)).status == 200
+            await page.get_by_role("button", name="Retry now").click()
+            await expect(page.get_by_text("Order confirmed")).to_be_visible()
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("completed")
+            await expect(page.get_by_label("Steps of this order")).to_contain_text("3 attempts")
+            await page.get_by_role("button", name="Full").click()
+            await expect(page.get_by_text("reserve_stock").first).to_be_visible()
+            await page.reload()
+            await expect(page.get_by_text("reserve_stock").first).to_be_visible()
+            await page.get_by_role("button", name="Failed only").click()
+            await expect(page.locator(".events > li").first).to_contain_text("order.held")
+            await visitor.shot("order-completed")
+
+
+def address(name: str) -> dict[str, str]:
+    return {"name": name, "street": "1 Way", "city": "London", "country": "GB"}
+
+
+async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        held = (await place(operator, {"PROD-012": 99})).json["order"]["id"]
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go(f"/orders/{held}")
+        cancel = page.get_by_role("button", name="Cancel order")
+        await cancel.click()
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(cancel).to_be_focused()
+        await cancel.click()
+        await page.get_by_label("Reason (optional)").fill(NASTY)
+        await visitor.shot("order-cancel")
+        await page.get_by_role("button", name="Cancel the order").click()
+        await expect(page.get_by_text("Order cancelled")).to_be_visible()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
+        await expect(page.get_by_text(NASTY).first).to_be_visible()
+        assert not await page.locator("img").count()
+
+
+async def test_a_customer_sees_their_own_orders_and_nobody_elses(open_as: Open, stack: Stack) -> None:
+    async with stack.api(ADA) as ada, stack.api(GRACE) as grace:
+        hers = (await place(ada, {"PROD-007": 1})).json["id"]
+        other = (await place(grace, {"PROD-007": 1}, "CUST-002")).json["id"]
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await visitor.go("/orders")
+        await page.get_by_role("link", name=short(hers)).click()
+        await expect(page.get_by_label("Steps of this order")).to_be_visible()
+        await expect(page.get_by_role("button", name="Refund")).to_have_count(0)
+        await visitor.go(f"/orders/{other}")
+        await expect(page.get_by_text("There is no such order")).to_be_visible()
+
+
+async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, many: list[Made]) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        held: list[Route] = []
+
+        async def hold(route: Route) -> None:
+            held.append(route)
+
+        await page.route("**/api/v1/orders?*", hold)
+        await visitor.go("/orders")
+        await expect(page.locator("tr.skeleton-row")).to_have_count(12)
+        await expect(page.locator("table")).to_have_attribute("aria-busy", "true")
+        await visitor.shot("orders-loading")
+
+        async def arrived() -> bool:
+            return bool(held)
+
+        await eventually(arrived, 60)
+        await held[0].fulfill(status=500, json=problem(500), content_type="application/problem+json")
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("The disk is full")
+        await expect(alert).to_contain_text("a" * 32)
+        await visitor.shot("orders-error")
+        await page.unroute("**/api/v1/orders?*")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await visitor.answer("**/api/v1/orders?*", 403, problem(403) | {"detail": "This needs the role operator"})
+        await page.get_by_role("button", name="Refresh").click()
+        await expect(page.get_by_text("This needs the role operator")).to_be_visible()
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await page.unroute("**/api/v1/orders?*")
+        await page.route("**/api/v1/orders?*", lambda route: route.abort())
+        await page.get_by_role("button", name="Refresh").click()
+        await expect(page.get_by_text("Reconnecting").first).to_be_visible()
+        await page.unroute("**/api/v1/orders?*")
+        await expect(page.get_by_text("Trying again by itself")).to_have_count(0)
+
+
+def problem(status: int) -> dict[str, Any]:
+    return {"title": "It broke", "status": status, "detail": "The disk is full", "code": "x", "traceId": "a" * 32}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_axe_finds_nothing_and_a_telephone_has_room(
+    open_as: Open, stack: Stack, many: list[Made], theme: str
+) -> None:
+    async with stack.api(OPERATOR) as operator:
+        declined = (await place(operator, {"PROD-007": 1}, paymentMethod="card_declined")).json["order"]["id"]
+    places = {"orders": "/orders", "none": "/orders?q=zzz", "order": f"/orders/{declined}?events=full"}
+    async with open_as(OPERATOR, theme=theme) as visitor:
+        for name, path in places.items():
+            await visitor.go(path)
+            await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
+            assert await visitor.accessibility_findings() == []
+            await visitor.shot(f"{name}-{theme}")
+    async with open_as(OPERATOR, theme=theme, size=PHONE) as visitor:
+        for name, path in places.items():
+            await visitor.go(path)
+            await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
+            assert await visitor.overflow() <= 0, name
+            await visitor.shot(f"{name}-{theme}-phone")

@@ -1,0 +1,133 @@
+"""Stock as operators see and correct it."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.visitor import PHONE, THEMES
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+
+NASTY = '<script>document.title="taken"</script>'
+
+
+async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "ADJUST-1", 10)
+        body = {"orderId": "by-hand-1", "items": [{"productId": "ADJUST-1", "quantity": 4}]}
+        assert (await operator.post("/api/v1/inventory/reserve", body)).status == 200
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/inventory?q=ADJUST-1")
+        adjust = page.get_by_role("button", name="Adjust Test ADJUST-1")
+        await adjust.click()
+        units = page.get_by_label("Units more or fewer")
+        await expect(units).to_be_focused()
+        await units.fill("-7")
+        await expect(page.get_by_text("At least 4 must stay")).to_be_visible()
+        await expect(page.get_by_role("button", name="Adjust", exact=True)).to_be_disabled()
+        await units.fill("-6")
+        await expect(page.get_by_text("On hand: 10 → 4")).to_be_visible()
+        await visitor.shot("stock-adjust")
+        await page.get_by_role("button", name="Adjust", exact=True).click()
+        await expect(page.get_by_role("dialog")).to_be_visible()  # a reason is required
+        await page.get_by_label("Reason").fill(NASTY)
+        await page.get_by_role("button", name="Adjust", exact=True).click()
+        await expect(page.get_by_text("Test ADJUST-1: 4 on hand in WH-EAST")).to_be_visible()
+        await expect(adjust).to_be_focused()
+        await expect(page.locator("tr.first-of-item")).to_contain_text(re.compile("out of stock", re.IGNORECASE))
+        await page.get_by_role("button", name="Movements of Test ADJUST-1").click()
+        await expect(page.locator(".movements > li").first).to_contain_text(NASTY)
+        await expect(page.locator(".movements > li").first).to_contain_text("6 on hand")
+        await visitor.shot("stock-movements")
+        assert await visitor.accessibility_findings() == []
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_refused_adjustment_says_why_and_keeps_what_was_typed(open_as: Open, stack: Stack) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/inventory?q=PROD-010")
+        await page.get_by_role("button", name=re.compile("^Adjust")).click()
+        document = {"title": "Busy", "status": 503, "detail": "Too many changes", "traceId": "b" * 32}
+        await visitor.answer("**/api/v1/inventory/adjust", 503, document)
+        await page.get_by_label("Units more or fewer").fill("+2")
+        await page.get_by_label("Reason").fill("counted")
+        await page.get_by_role("button", name="Adjust", exact=True).click()
+        await expect(page.get_by_role("alert")).to_contain_text("Too many changes")
+        await expect(page.get_by_role("alert")).to_contain_text("b" * 32)
+        await expect(page.get_by_label("Reason")).to_have_value("counted")
+
+
+async def test_low_stock_is_announced_and_can_be_looked_at_alone(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "LOW-1", 3)
+        body = {"name": "Low one", "price": {"amountMinor": 100, "currency": "USD"}, "lowStockThreshold": 2}
+        assert (await operator.call("PUT", "/api/v1/products/LOW-1", body)).status == 200
+    async with open_as(OPERATOR) as visitor, stack.api(ADA) as ada:
+        page = visitor.page
+        await visitor.go("/inventory?q=LOW-1")
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        await expect(page.locator("tr.first-of-item")).not_to_contain_text("low stock")
+        before = await page.locator(".notice strong").inner_text()
+        await place(ada, {"LOW-1": 1})
+        await expect(page.locator("tr.first-of-item")).to_contain_text("low stock")
+        await expect(page.locator(".notice strong")).not_to_have_text(before)
+        await page.get_by_role("button", name="Show them").click()
+        await expect(page).to_have_url(re.compile(r"\?low=1$"))
+        await expect(page.locator("tr.first-of-item").first).to_contain_text(re.compile("low stock|out of stock"))
+        await visitor.shot("stock-low")
+        await page.reload()
+        await expect(page.get_by_role("button", name="Low stock only")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_the_long_ledger_comes_page_by_page(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "LEDGER-1", 60)
+        for number in range(55):
+            change = {"productId": "LEDGER-1", "quantity": -1, "idempotencyKey": f"ledger-{number}"}
+            assert (await operator.post("/api/v1/inventory/update", change)).status == 200
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go("/inventory?q=LEDGER-1")
+        await visitor.page.get_by_role("button", name="Movements of Test LEDGER-1").click()
+        await expect(visitor.page.locator(".movements > li")).to_have_count(50)
+        await visitor.page.get_by_role("button", name="Show more").click()
+        await expect(visitor.page.locator(".movements > li")).to_have_count(56)
+        await expect(visitor.page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+async def test_every_state_of_the_page_can_be_reached(open_as: Open) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/inventory?q=zzz")
+        await expect(page.get_by_text("No product matches")).to_be_visible()
+        await page.get_by_role("button", name="Clear the filters").click()
+        await expect(page.locator("tr.first-of-item").first).to_be_visible()
+        document = {"title": "It broke", "status": 500, "detail": "The disk is full", "traceId": "c" * 32}
+        await visitor.answer("**/api/v1/inventory?*", 500, document)
+        await page.reload()
+        await expect(page.get_by_role("alert")).to_contain_text("The disk is full")
+        await page.unroute("**/api/v1/inventory?*")
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.locator("tr.first-of-item").first).to_be_visible()
+    async with open_as(ADA) as visitor:
+        await visitor.go("/inventory")
+        await expect(visitor.page.get_by_role("alert")).to_contain_text("operator or admin")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, theme: str) -> None:
+    async with open_as(OPERATOR, theme=theme) as visitor:
+        await visitor.go("/inventory")
+        await expect(visitor.page.locator("tr.first-of-item").first).to_be_visible()
+        assert await visitor.accessibility_findings() == []
+        await visitor.shot(f"stock-{theme}")
+        await visitor.page.get_by_role("button", name=re.compile("^Adjust")).first.click()
+        assert await visitor.accessibility_findings() == []
+    async with open_as(OPERATOR, theme=theme, size=PHONE) as visitor:
+        await visitor.go("/inventory")
+        await expect(visitor.page.locator("tr.first-of-item").first).to_be_visible()
+        assert await visitor.overflow() <= 0
+        await visitor.shot(f"stock-{theme}-phone")

@@ -1,0 +1,119 @@
+"""Somebody at a browser: real Chromium, the real gateway, signed in with the cookies a person has."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
+
+from tests.system.stack import Stack
+
+ADMIN = "admin@demo.valerix.example"
+AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
+SHOTS = os.environ.get("VALERIX_SCREENSHOTS")
+"""Folder for screenshots, which CI keeps; without it none are taken."""
+PATIENCE_MS = 60_000
+WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
+    console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
+Size = tuple[int, int]
+PHONE: Size = (375, 812)
+THEMES = ("light", "dark")
+expect.set_options(timeout=PATIENCE_MS)
+
+
+class Visitor:
+    """A window. `faults`: errors of scripts and violations of the content security policy so far."""
+
+    def __init__(self, page: Page, stack: Stack) -> None:
+        self.page, self.stack = page, stack
+        self.faults: list[str] = []
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        browser: Browser,
+        stack: Stack,
+        email: str | None,
+        theme: str = "light",
+        size: tuple[int, int] = (1360, 900),
+    ) -> AsyncIterator[Self]:
+        """A fresh browser profile, signed in as `email`; on leaving, nothing may have gone wrong in its scripts."""
+        context = await browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if theme == "dark" else "light",
+            reduced_motion="reduce",
+            locale="en-US",
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        await context.add_init_script(WATCH_POLICY)
+        visitor = cls(await context.new_page(), stack)
+        try:
+            if email is not None:
+                await visitor.sign_in(email)
+            yield visitor
+            assert not visitor.faults, visitor.faults
+        finally:
+            await context.close()
+
+    async def sign_in(self, email: str) -> None:
+        """Without the form, which tests of the way in fill in."""
+        body = {"email": email, "password": self.stack.secret("demo"), "session": "cookie"}
+        answer = await self.context.request.post(f"{self.stack.url}/api/v1/users/login", data=body)
+        assert answer.status == 200, await answer.text()
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.page.context
+
+    async def go(self, path: str) -> None:
+        """To `path` below /console."""
+        await self.page.goto(f"{self.stack.url}/console{path}")
+
+    async def api(self, method: str, path: str, body: object = None) -> Any:
+        """The public API with this visitor's session, past the pages."""
+        csrf = next((c["value"] for c in await self.context.cookies() if c["name"] == "valerix_csrf"), "")
+        answer = await self.context.request.fetch(
+            self.stack.url + path, method=method, data=body, headers={"X-CSRF-Token": csrf}
+        )
+        assert answer.ok, await answer.text()
+        return await answer.json()
+
+    async def answer(self, pattern: str, status: int, document: dict[str, Any]) -> None:
+        """From now on calls whose URL matches `pattern` are answered so."""
+
+        async def fulfil(route: Route) -> None:
+            await route.fulfill(status=status, json=document, content_type="application/problem+json")
+
+        await self.page.route(pattern, fulfil)
+
+    async def shot(self, name: str) -> None:
+        """The whole page as a picture for people."""
+        if SHOTS:
+            await self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+    async def accessibility_findings(self) -> list[str]:
+        """What axe finds wrong with what is shown."""
+        await self.page.evaluate(AXE.read_text())
+        found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    async def overflow(self) -> int:
+        """Pixels by which the page is wider than its window."""
+        wider: int = await self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return wider
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        # A refused call is shown on the page; the browser's own remark about it is no fault of a script.
+        if message.type == "error" and not message.text.startswith(("Failed to load resource", "WebSocket connection")):
+            self.faults.append(message.text)

@@ -1,0 +1,52 @@
+"""The limits at the door of a real service, as its callers meet them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.services import Api, Identities, Process, running
+
+
+@pytest.fixture(scope="module")
+def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
+    return Identities(tmp_path_factory.mktemp("limits"))
+
+
+@pytest.fixture
+def users(identities: Identities, database_url: Callable[..., str]) -> Iterator[Process]:
+    with running("users", identities, database_url=database_url("users"), user_limit=10, address_limit=25) as process:
+        yield process
+
+
+async def test_a_person_is_told_what_is_left_and_then_refused(users: Process, identities: Identities) -> None:
+    ada, grace = (identities.person("admin", subject=name) for name in ("ada", "grace"))
+    async with Api.open(users.url) as api:
+        answers = [await api.get("/api/v1/users", token=ada) for _ in range(11)]
+        assert [answer.status for answer in answers] == [200] * 10 + [429]
+        assert answers[0].headers["ratelimit-policy"] == '"user";q=10;w=60'
+        assert answers[0].headers["ratelimit"].startswith('"user";r=9;t=')
+        refused = answers[-1]
+        assert refused.json["code"] == "rate_limited"
+        assert refused.headers["ratelimit"].startswith('"user";r=0;t=')
+        assert 1 <= int(refused.headers["retry-after"]) <= 6
+        assert (await api.get("/api/v1/users", token=grace)).status == 200
+
+
+async def test_an_address_is_limited_whoever_it_says_to_be(users: Process, identities: Identities) -> None:
+    async with Api.open(users.url) as api:
+        bad = [await api.get("/api/v1/users", token=f"guess.{number}.x") for number in range(26)]
+        assert [answer.status for answer in bad] == [401] * 25 + [429]
+        assert (await api.get("/api/v1/users", token=identities.person("admin"))).status == 429
+        assert (await api.get("/.well-known/jwks.json")).status == 429
+        elsewhere = await api.call("GET", "/.well-known/jwks.json", X_Forwarded_For="10.0.0.1, 10.9.8.7")
+        assert elsewhere.status == 200
+        assert elsewhere.headers["ratelimit"].startswith('"address";r=24;t=')
+
+
+async def test_services_and_probes_are_not_counted(users: Process, identities: Identities) -> None:
+    orders = identities.service("orders", "users")
+    async with Api.open(users.url) as api:
+        for _ in range(40):
+            assert (await api.get("/api/v1/customers/CUST-404/validate", token=orders)).status == 200
+            assert (await api.get("/health")).status == 200
+        assert "ratelimit" not in (await api.get("/health")).headers

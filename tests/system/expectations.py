@@ -1,0 +1,288 @@
+"""Who may call what: one line per route of the platform, and how to make a request that would succeed.
+
+A route that is not here fails `test_authorization_matrix.py`: say here whom it is for.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from tests.services import Answer, Api
+from tests.system.callers import ADMIN, MERCHANT, NOBODY, OPERATOR, OTHER, OWNER, SERVICE, Caller
+from tests.system.stack import Stack, new_product, place
+from valerix.contracts import commands
+from valerix.contracts.ids import new_id
+
+ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, NOBODY})
+PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
+STAFF = frozenset({OPERATOR, ADMIN})
+NUMBERS = count(1)
+Values = dict[str, str]
+
+
+@dataclass
+class World:
+    """One object of everything, the owner's (CUST-001) where somebody owns it. `values` fills paths and bodies."""
+
+    stack: Stack
+    callers: list[Caller]
+    people: dict[str, str]
+    """Access tokens."""
+    values: Values
+
+    def api(self, kind: str) -> AbstractAsyncContextManager[Api]:
+        """The gateway, as that person."""
+        return Api.open(self.stack.url, self.people[kind])
+
+
+Make = Callable[[World, Api, Api], Awaitable[Values]]
+"""Makes what a call uses up: given the owner's and the operator's API, values that replace the world's."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`passes`: kinds of caller that are let in. `hidden`: those to whom the object must look as if it did not exist.
+    Who is neither gets 401 without a good token, else 403.
+    """
+
+    passes: frozenset[str]
+    hidden: frozenset[str] = frozenset()
+    body: Callable[[Values], object] | None = None
+    query: str = ""
+    make: Make | None = None
+    routed: bool = True
+    """Whether the gateway knows the way."""
+
+
+def number() -> int:
+    return next(NUMBERS)
+
+
+# --- what is used up by a call
+
+
+async def _new_order(world: World, owner: Api, _: Api) -> Values:
+    placed = await place(owner, {world.values["plenty"]: 1})
+    return {"order_id": _made(placed)["id"]}
+
+
+async def _held_order(_: World, owner: Api, operator: Api) -> Values:
+    """Held for stock that has arrived since."""
+    sku = f"MATRIX-HELD-{number()}"
+    await new_product(operator, sku, 1)
+    held = await place(owner, {sku: 2})
+    assert held.status == 409, held.body
+    change = {"productId": sku, "warehouseId": "WH-EAST", "delta": 5, "reason": "arrived"}
+    _made(await operator.post("/api/v1/inventory/adjust", change))
+    return {"order_id": held.json["order"]["id"]}
+
+
+async def _reservation(world: World, _: Api, operator: Api) -> Values:
+    order_id = new_id()
+    body = {"orderId": order_id, "items": [{"productId": world.values["plenty"], "quantity": 1}]}
+    _made(await operator.post("/api/v1/inventory/reserve", body))
+    return {"order_id": order_id}
+
+
+async def _own_product(_: World, __: Api, operator: Api) -> Values:
+    sku = f"MATRIX-{number()}"
+    await new_product(operator, sku, 1)
+    return {"sku": sku}
+
+
+def _made(answer: Answer) -> dict[str, Any]:
+    assert answer.status < 300, answer.body
+    made: dict[str, Any] = answer.json
+    return made
+
+
+# --- bodies
+
+
+def _charge(values: Values) -> object:
+    return {
+        "orderId": new_id(),
+        "customerId": values["customer_id"],
+        "amount": {"amountMinor": 100, "currency": "USD"},
+        "method": "card_ok",
+    }
+
+
+def _product(_: Values) -> dict[str, object]:
+    return {"name": "Test", "price": {"amountMinor": 100, "currency": "USD"}}
+
+
+def _provider_charge(_: Values) -> object:
+    return {"reference": new_id(), "amountMinor": 100, "currency": "USD", "method": "card_ok"}
+
+
+def _line(values: Values) -> object:
+    return {"productId": values["plenty"], "quantity": 1}
+
+
+ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "country": "DE"}
+
+# --- the table
+
+INSIDE = Rule(ALL, routed=False)
+BETWEEN_SERVICES = Rule(frozenset({SERVICE}), routed=False)
+EVERY_SERVICE: dict[tuple[str, str], Rule] = {
+    ("GET", "/health"): INSIDE,
+    ("GET", "/health/deep"): INSIDE,
+    ("GET", "/ready"): INSIDE,
+    ("GET", "/metrics"): INSIDE,
+    ("GET", "/openapi.json"): INSIDE,
+    ("GET", "/internal/v1/routes"): BETWEEN_SERVICES,
+}
+EVENTS = {("GET", "/asyncapi.json"): INSIDE}
+
+
+def _between_services(path: str, what: str) -> dict[tuple[str, str], Rule]:
+    return {("POST", path): Rule(frozenset({SERVICE}), body=lambda _: {what: []}, routed=False)}
+
+
+def _dead_letters(resource: str) -> dict[tuple[str, str], Rule]:
+    path = f"/api/v1/{resource}/dead-letters"
+    return {
+        ("GET", path): Rule(STAFF),
+        ("GET", path + "/{letter_id}"): Rule(STAFF),
+        ("POST", path + "/{letter_id}/replay"): Rule(STAFF),
+    }
+
+
+OWN_OR_STAFF = Rule(PEOPLE - {OTHER}, hidden=frozenset({OTHER}))
+OWN_OR_ADMIN = Rule(frozenset({OWNER, ADMIN}), hidden=frozenset({OTHER, OPERATOR}))
+OWN_STAFF_OR_SERVICE = Rule(PEOPLE - {OTHER} | {SERVICE}, hidden=frozenset({OTHER}))
+
+
+def _own_order(make: Make | None = None, body: Callable[[Values], object] | None = None) -> Rule:
+    return Rule(OWN_OR_STAFF.passes, OWN_OR_STAFF.hidden, make=make, body=body)
+
+
+EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
+    "orders": {
+        ("POST", "/api/v1/orders"): Rule(
+            PEOPLE - {OTHER}, body=lambda v: {"customerId": v["customer_id"], "items": [_line(v)]}
+        ),
+        ("GET", "/api/v1/orders"): Rule(PEOPLE),
+        ("GET", "/api/v1/orders/{order_id}"): _own_order(),
+        ("GET", "/api/v1/orders/{order_id}/events"): _own_order(),
+        ("PUT", "/api/v1/orders/{order_id}"): _own_order(body=lambda _: {"shippingAddress": ADDRESS}),
+        ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
+        ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
+        **_dead_letters("orders"),
+        **EVENTS,
+    },
+    "worker": {},
+    "inventory": {
+        ("GET", "/api/v1/inventory"): Rule(PEOPLE | {SERVICE}),
+        ("GET", "/api/v1/inventory/alerts"): Rule(STAFF | {SERVICE}),
+        ("GET", "/api/v1/inventory/{sku}"): Rule(PEOPLE | {SERVICE}),
+        ("GET", "/api/v1/inventory/{sku}/movements"): Rule(STAFF | {SERVICE}),
+        ("POST", "/api/v1/inventory/reserve"): Rule(
+            STAFF | {SERVICE}, body=lambda v: {"orderId": new_id(), "items": [_line(v)]}
+        ),
+        ("POST", "/api/v1/inventory/release"): Rule(
+            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_reservation
+        ),
+        ("POST", "/api/v1/inventory/commit"): Rule(
+            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_reservation
+        ),
+        ("POST", "/api/v1/inventory/adjust"): Rule(
+            STAFF, body=lambda v: {"productId": v["plenty"], "warehouseId": "WH-EAST", "delta": 1, "reason": "found"}
+        ),
+        ("POST", "/api/v1/inventory/update"): Rule(
+            STAFF | {SERVICE},
+            body=lambda v: {"productId": v["plenty"], "quantity": 1, "idempotencyKey": new_id()},
+        ),
+        ("GET", "/api/v1/products"): Rule(ALL),
+        ("POST", "/api/v1/products"): Rule(STAFF, body=lambda v: _product(v) | {"productId": f"MATRIX-N-{number()}"}),
+        ("GET", "/api/v1/products/{sku}"): Rule(ALL),
+        ("PUT", "/api/v1/products/{sku}"): Rule(STAFF, body=_product),
+        ("DELETE", "/api/v1/products/{sku}"): Rule(STAFF, make=_own_product),
+        ("GET", "/api/v1/warehouses"): Rule(PEOPLE | {SERVICE}),
+        ("POST", "/api/v1/warehouses"): Rule(
+            STAFF, body=lambda _: {"warehouseId": f"MATRIX-{number()}", "name": "Test", "priority": 9000}
+        ),
+        **_between_services(commands.RESERVE_STOCK, "commands"),
+        **_between_services(commands.RELEASE_STOCK, "orderIds"),
+        **_between_services(commands.COMMIT_STOCK, "orderIds"),
+        **_dead_letters("inventory"),
+        **EVENTS,
+    },
+    "payments": {
+        ("POST", "/api/v1/payments"): Rule(STAFF | {SERVICE}, body=_charge),
+        ("GET", "/api/v1/payments"): Rule(STAFF),
+        ("GET", "/api/v1/payments/{payment_id}"): OWN_OR_STAFF,
+        ("GET", "/api/v1/payments/order/{order_id}"): OWN_OR_STAFF,
+        ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(STAFF, body=lambda _: {"amountMinor": 1}),
+        **_between_services(commands.CAPTURE_PAYMENTS, "commands"),
+        **_between_services(commands.VOID_PAYMENTS, "commands"),
+        **EVENTS,
+    },
+    "users": {
+        ("POST", "/api/v1/users/register"): Rule(
+            ALL,
+            body=lambda _: {
+                "name": "Matrix",
+                "email": f"matrix-{new_id()}@example.com",
+                "password": "long enough, 4 sure",
+            },
+        ),
+        ("POST", "/api/v1/users/login"): Rule(ALL, body=lambda v: {"email": v["email"], "password": v["password"]}),
+        ("GET", "/api/v1/users/me"): Rule(PEOPLE),
+        ("GET", "/api/v1/users"): Rule(frozenset({ADMIN})),
+        ("GET", "/api/v1/users/{user_id}"): OWN_OR_ADMIN,
+        ("PUT", "/api/v1/users/{user_id}"): Rule(
+            OWN_OR_ADMIN.passes, OWN_OR_ADMIN.hidden, body=lambda v: {"name": "Ada Lovelace", "email": v["email"]}
+        ),
+        ("PUT", "/api/v1/users/{user_id}/status"): Rule(frozenset({ADMIN}), body=lambda _: {"status": "active"}),
+        ("GET", "/api/v1/customers/{customer_id}"): OWN_STAFF_OR_SERVICE,
+        ("GET", "/api/v1/customers/{customer_id}/validate"): OWN_STAFF_OR_SERVICE,
+        ("GET", "/.well-known/jwks.json"): Rule(ALL),
+        ("GET", "/actuator/prometheus"): INSIDE,
+        **_between_services(commands.CHECK_CUSTOMERS, "customerIds"),
+        **EVENTS,
+    },
+    "notifications": {
+        ("POST", "/api/v1/notifications/send"): Rule(
+            STAFF | {SERVICE}, body=lambda v: {"customerId": v["customer_id"], "subject": "Hello", "body": "Hello"}
+        ),
+        ("GET", "/api/v1/notifications"): Rule(PEOPLE),
+        ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
+        ("WS", "/ws"): Rule(PEOPLE),
+        **_dead_letters("notifications"),
+    },
+    "console": {
+        ("GET", "/"): Rule(ALL),
+        ("GET", "/docs"): Rule(ALL),
+        ("HEAD", "/docs"): Rule(ALL),
+        ("GET", "/static/*"): Rule(ALL),
+        ("HEAD", "/static/*"): Rule(ALL),
+        ("GET", "/openapi.json"): Rule(ALL),
+        ("GET", "/asyncapi.json"): Rule(ALL),
+        ("GET", "/openapi/*"): Rule(ALL),
+    },
+    "psp": {
+        ("POST", "/v1/charges"): Rule(frozenset({MERCHANT}), body=_provider_charge, routed=False),
+        ("POST", "/v1/charges/cancel"): Rule(
+            frozenset({MERCHANT}), body=lambda _: {"reference": new_id()}, routed=False
+        ),
+        ("POST", "/v1/charges/find"): Rule(
+            frozenset({MERCHANT}), body=lambda _: {"references": [new_id()]}, routed=False
+        ),
+        ("POST", "/v1/refunds"): Rule(
+            frozenset({MERCHANT}),
+            body=lambda v: {"reference": new_id(), "chargeReference": v["charge"], "amountMinor": 1},
+            routed=False,
+        ),
+        ("GET", "/v1/ledger"): Rule(frozenset({MERCHANT}), routed=False),
+    },
+}
+RULES = {
+    (service, method, path): rule
+    for service, own in EXPECTED.items()
+    for (method, path), rule in (EVERY_SERVICE | own).items()
+}

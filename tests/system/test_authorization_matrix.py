@@ -1,0 +1,289 @@
+"""Every route of every service, everybody who may knock, through the gateway and at the services' own doors."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.conftest import run_blocking
+from tests.services import Api, eventually
+from tests.system.callers import (
+    ADMIN,
+    MERCHANT,
+    NOBODY,
+    OPERATOR,
+    OTHER,
+    OWNER,
+    SERVICE,
+    SPOOFED,
+    Caller,
+    Forger,
+    bearing,
+    forged,
+)
+from tests.system.expectations import RULES, Rule, Values, World
+from tests.system.stack import ADA, GRACE, Stack, new_product, place
+from tests.system.stack import OPERATOR as OPERATOR_EMAIL
+from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.route_table import SOCKET
+from valerix.launcher.topology import PUBLIC, SERVICES
+
+ADMIN_EMAIL = "admin@demo.valerix.example"
+TARGETS = [process.name for process in SERVICES]
+AT_ONCE = 8
+GATEWAY_OWN = {"/health"}
+BY_PREFIX = re.compile(r"^(/static/|/openapi/).*")
+SHADOWED = {"/openapi.json", "/asyncapi.json"}
+"""Paths of every service that are the platform's own at the gateway."""
+
+
+# --- the world
+
+
+@pytest.fixture(scope="module")
+def world(attacked: Stack) -> World:
+    made: list[World] = []
+
+    async def make() -> None:
+        made.append(await _world(attacked))
+
+    run_blocking(make())
+    return made[0]
+
+
+async def _world(stack: Stack) -> World:
+    emails = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: ADMIN_EMAIL}
+    people = {kind: await stack.token(email) for kind, email in emails.items()}
+    keys = stack.data_dir / "secrets"
+    admin = Forger(people[ADMIN], keys / "users.jwk")
+    callers = [
+        *(bearing(kind, kind, token) for kind, token in people.items()),
+        bearing("admin, token taken apart and put together", ADMIN, admin.resigned()),
+        bearing("another customer with spoofed identity headers", OTHER, people[OTHER], **SPOOFED),
+        bearing("merchant", MERCHANT, stack.secret("psp")),
+        *forged(admin, Forger(TokenIssuer(keys / "orders.jwk").for_service("users"), keys / "orders.jwk")),
+    ]
+    return World(stack, callers, people, await _values(stack))
+
+
+async def _values(stack: Stack) -> Values:
+    """One of everything."""
+    values: Values = {"email": ADA, "password": stack.secret("demo"), "customer_id": "CUST-001", "plenty": "MATRIX"}
+    async with stack.api(ADA) as owner, stack.api(OPERATOR_EMAIL) as operator:
+        await new_product(operator, "MATRIX", 10_000)
+        order = (await place(owner, {"MATRIX": 1})).json
+        assert order["status"] == "confirmed", order
+        values |= {"sku": "MATRIX", "order_id": order["id"], "payment_id": order["paymentId"]}
+        values["user_id"] = (await owner.get("/api/v1/users/me")).json["id"]
+
+        async def told() -> str:
+            found = (await owner.get("/api/v1/notifications")).json["items"]
+            return found[0]["id"] if found else ""
+
+        values["notification_id"] = await eventually(told, 60)
+    values["charge"] = "matrix"
+    async with Api.open(stack.service_url("psp"), stack.secret("psp")) as provider:
+        body = {"reference": "matrix", "amountMinor": 10_000, "currency": "USD", "method": "card_ok"}
+        assert (await provider.post("/v1/charges", body)).status == 201
+    for name in ("orders", "inventory", "notifications"):
+        (letter,) = await stack.rows(
+            name,
+            "INSERT INTO dead_letters (consumer, event, error, attempts, replayed_at)"
+            """ VALUES ($1, '{"type": "test", "subject": "test"}', 'test', 1, now()) RETURNING id""",
+            name,
+        )
+        assert letter["id"] == 1
+    values["letter_id"] = "1"
+    return values
+
+
+def service_callers(stack: Stack, target: str) -> list[Caller]:
+    """A service that may call `target`, and one whose token is for somebody else."""
+    issuer = TokenIssuer(stack.data_dir / "secrets" / "orders.jwk")
+    elsewhere = "payments" if target != "payments" else "users"
+    return [
+        bearing("service", SERVICE, issuer.for_service(target)),
+        bearing("service, token for another", NOBODY, issuer.for_service(elsewhere)),
+    ]
+
+
+async def running_routes(stack: Stack, service: str) -> set[tuple[str, str]]:
+    """(method, path) of what the running service answers; of files, their folder."""
+    async with Api.open(stack.service_url(service), None) as api:
+        caller = service_callers(stack, service)[0]
+        answer = await api.call("GET", "/internal/v1/routes", **_named(caller))
+    assert answer.status == 200, answer.body
+    return {(entry["method"], BY_PREFIX.sub(r"\1*", entry["path"])) for entry in answer.json}
+
+
+# --- the tests
+
+
+@pytest.mark.parametrize("service", TARGETS)
+async def test_authorization_matrix_has_an_expectation_for_every_route(attacked: Stack, service: str) -> None:
+    expected = {(method, path) for name, method, path in RULES if name == service}
+    found = await running_routes(attacked, service)
+    assert found - expected == set(), "say in tests/system/expectations.py who may call it"
+    assert expected - found == set(), "the route is gone: remove its expectation"
+
+
+@pytest.mark.parametrize("service", TARGETS)
+async def test_authorization_matrix_has_an_expectation_for_all_that_is_described(attacked: Stack, service: str) -> None:
+    async with Api.open(attacked.service_url(service)) as api:
+        described = (await api.get("/openapi.json")).json["paths"]
+    operations = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    assert operations - {(method, path) for _, method, path in RULES} == set()
+
+
+HTTP = [key for key in RULES if key[1] != SOCKET]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("service", "method", "path"), HTTP, ids=[" ".join(key) for key in HTTP])
+async def test_authorization_matrix(world: World, service: str, method: str, path: str) -> None:
+    rule = RULES[service, method, path]
+    callers = [*world.callers, *service_callers(world.stack, service)]
+    async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, Api.open("") as api:
+        values = world.values | (await rule.make(world, owner, operator) if rule.make else {})
+        knock = Knock(world.stack, api, service, method, path, rule)
+        wrong = await knock.all_that_are_refused(callers, values)
+        succeeded = 0
+        for caller in callers:
+            for door, prefix in knock.canonical_doors() if caller.kind in rule.passes else ():
+                if rule.make:
+                    values |= await rule.make(world, owner, operator)
+                status = await knock.once(door, prefix, caller, values)
+                succeeded += status < 400
+                if status in (401, 403, 404, 429) or status >= 500:
+                    wrong.append(f"{caller.name} at {door}{prefix}: {status}")
+    assert not wrong, "\n".join(wrong)
+    assert succeeded, "nobody succeeded: the request proves nothing"
+
+
+class Knock:
+    """One route, and requests to it."""
+
+    def __init__(self, stack: Stack, api: Api, service: str, method: str, path: str, rule: Rule) -> None:
+        self._stack, self._api, self._service, self._rule = stack, api, service, rule
+        self._method, self._path = method, path
+
+    def canonical_doors(self) -> list[tuple[str, str]]:
+        """(address, path) of the service's own door and, if it leads there, the gateway."""
+        own = (self._stack.service_url(self._service), self._path)
+        return [own, (self._stack.url, self._path)] if self._rule.routed else [own]
+
+    def short_doors(self) -> list[tuple[str, str]]:
+        """The same at the gateway under its shorter names."""
+        api, _, rest = self._path.rpartition("/api/v1") if "/api/v1" in self._path else ("", "", "")
+        if not rest or not self._rule.routed:
+            return []
+        return [(self._stack.url, api + prefix + rest) for prefix in ("", "/api")]
+
+    async def all_that_are_refused(self, callers: list[Caller], values: Values) -> list[str]:
+        """What went wrong with those who must not pass."""
+        refused = [caller for caller in callers if caller.kind not in self._rule.passes]
+        expected = {caller.name: self._refusal(caller.kind) for caller in refused}
+        cases = [(*door, caller) for door in self.canonical_doors() + self.short_doors() for caller in refused]
+        if not self._rule.routed and self._path not in SHADOWED | GATEWAY_OWN:
+            expected |= {caller.name: expected.get(caller.name, 404) for caller in callers}
+            cases += [(self._stack.url, self._path, caller) for caller in callers]
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def judge(door: str, path: str, caller: Caller) -> str | None:
+            async with limit:
+                status = await self.once(door, path, caller, values)
+            unrouted = door == self._stack.url and not self._rule.routed
+            wanted = 404 if unrouted else expected[caller.name]
+            return None if status == wanted else f"{caller.name} at {door}{path}: {status}, not {wanted}"
+
+        return [wrong for wrong in await asyncio.gather(*(judge(*case) for case in cases)) if wrong]
+
+    def _refusal(self, kind: str) -> int:
+        if kind in self._rule.hidden:
+            return 404
+        knows_tokens = self._service != "psp" or self._path.startswith("/internal/")
+        return 403 if knows_tokens and kind not in (NOBODY, MERCHANT) else 401
+
+    async def once(self, door: str, path: str, caller: Caller, values: Values) -> int:
+        """The status of one request."""
+        body = self._rule.body(values) if self._rule.body else None
+        address = door + _concrete(path).format(**values)
+        return (await self._api.call(self._method, address, body, **_named(caller))).status
+
+
+def _concrete(path: str) -> str:
+    return path.replace("/static/*", "/static/docs.html").replace("/openapi/*", "/openapi/orders.json")
+
+
+def _named(caller: Caller) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in caller.headers.items()}
+
+
+# --- WebSockets
+
+
+async def test_authorization_matrix_of_the_live_stream(world: World) -> None:
+    rule = RULES["notifications", SOCKET, "/ws"]
+    wrong = []
+    for door in (world.stack.url, world.stack.service_url("notifications")):
+        for caller in [*world.callers, *service_callers(world.stack, "notifications")]:
+            status = await _handshake(door, caller)
+            wanted = 101 if caller.kind in rule.passes else 401 if caller.kind in (NOBODY, MERCHANT) else 403
+            if status != wanted:
+                wrong.append(f"{caller.name} at {door}: {status}, not {wanted}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def _handshake(door: str, caller: Caller) -> int:
+    try:
+        async with connect(f"{door.replace('http', 'ws')}/ws", additional_headers=caller.headers, proxy=None):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
+async def test_authorization_matrix_of_what_is_told_live(world: World) -> None:
+    """Everything ever told, asked for by another customer: nothing of the owner's."""
+    url = f"{world.stack.url.replace('http', 'ws')}/ws?lastEventId=0"
+
+    async def heard(kind: str, until: str) -> list[str]:
+        """Customers whose events `kind` is told, up to the order `until`."""
+        customers = []
+        headers = {"Authorization": f"Bearer {world.people[kind]}"}
+        async with connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket, asyncio.timeout(60):
+            while True:
+                event: dict[str, Any] = json.loads(await socket.recv())
+                customers.append(str(event["data"].get("customerId")))
+                if event["subject"] == until:
+                    return customers
+
+    async with world.api(OTHER) as grace:
+        order = (await place(grace, {"MATRIX": 1}, customer="CUST-002")).json
+    assert "CUST-001" in await heard(OPERATOR, order["id"])
+    assert set(await heard(OTHER, order["id"])) <= {"CUST-002", "None"}
+
+
+# --- lists
+
+
+@pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/notifications"])
+async def test_authorization_matrix_of_lists(world: World, path: str) -> None:
+    """Another customer's objects are in no list, however it is asked for."""
+    async with world.api(OPERATOR) as operator, world.api(OTHER) as grace:
+        assert (await operator.get(f"{path}?customerId=CUST-001")).json["items"]
+        for query in ("", "?customerId=CUST-001", "?customerId=CUST-001&customerId=CUST-002", "?limit=200"):
+            items = (await grace.get(path + query)).json["items"]
+            assert {item["customerId"] for item in items} <= {"CUST-002"}, query
+
+
+def test_authorization_matrix_expects_the_gateway_to_know_the_way_to_every_public_resource() -> None:
+    """What the topology opens and what is expected to be open are written down apart, and agree."""
+    for process in PUBLIC:
+        for resource in process.resources:
+            paths = [rule for (_, _, path), rule in RULES.items() if path.startswith(f"/api/v1/{resource}")]
+            assert paths
+            assert all(rule.routed for rule in paths)

@@ -1,0 +1,122 @@
+"""`valerix load` on a whole stack: the list it ends with against what the databases say."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from tests.services import eventually
+from tests.system.stack import OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
+
+TROUBLED = """
+    SELECT DISTINCT o.id FROM orders o JOIN order_events e ON e.order_id = o.id
+    WHERE $1 = ANY(o.product_ids) AND (o.status = 'failed' OR e.type = 'order.delayed' OR EXISTS (
+        SELECT 1 FROM json_array_elements(e.steps) s WHERE (s->>'attempt')::int > 1))
+"""
+
+
+class Load:
+    """The command, running."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, stack: Stack, *options: str) -> "Load":
+        words = ["-m", "valerix.cli.main", "load", "--json", "--data-dir", str(stack.data_dir), *options]
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=pipe, stderr=pipe))
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    async def report(self, status: int = 0) -> dict[str, Any]:
+        async with asyncio.timeout(200):
+            out, err = await self._process.communicate()
+        assert self._process.returncode == status, err.decode() + out.decode()
+        report: dict[str, Any] = json.loads(out)
+        return report
+
+
+async def ids(stack: Stack, sku: str, query: str = "SELECT id FROM orders WHERE $1 = ANY(product_ids)") -> set[str]:
+    return {str(row["id"]) for row in await stack.rows("orders", query, sku)}
+
+
+async def ordered(stack: Stack, sku: str, count: int) -> None:
+    async def enough() -> bool:
+        return len(await ids(stack, sku)) >= count
+
+    await eventually(enough, 60)
+
+
+async def sell(stack: Stack, sku: str, units: int) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, sku, units)
+
+
+async def recovered(stack: Stack) -> None:
+    """Until both replicas of orders call inventory again: the tests that follow need them to."""
+    async with stack.api(OPERATOR) as operator:
+
+        async def in_a_row() -> bool:
+            return all([(await place(operator, {"LOAD-1": 1})).status == 201 for _ in range(4)])
+
+        await eventually(in_a_row, 60)
+
+
+async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> None:
+    await sell(stack, "LOAD-1", 1000)
+    wanted = ("--orders", "60", "--seed", "1", "--rate", "15", "--product", "LOAD-1", "--no-restock")
+    load = await Load.start(stack, *wanted, "--payment", "card_declined=0.1", "--duplicates", "0.5")
+    await ordered(stack, "LOAD-1", 10)
+    for victim in ("inventory", "inventory-2"):
+        os.kill(stack.pid(victim), signal.SIGKILL)
+    report = await load.report()
+    await settled(stack)
+    placed, troubled = await ids(stack, "LOAD-1"), await ids(stack, "LOAD-1", TROUBLED)
+    listed = {order["orderId"]: order for order in report["affected"]}
+    own_troubles = {id_ for id_, order in listed.items() if order["effects"] == ["late"] or order["sends"] > 1}
+    """Known to the client alone."""
+    assert (report["ok"], report["orders"], len(placed)) == (True, 60, 60)
+    assert set(listed) - own_troubles == troubled - own_troubles
+    assert troubled <= set(listed) <= placed
+    assert all(order["reasons"] for order in listed.values())
+    declined = await ids(stack, "LOAD-1", "SELECT id FROM orders WHERE $1 = ANY(product_ids) AND status = 'failed'")
+    assert {id_ for id_, order in listed.items() if "declined" in order["effects"]} == declined != set()
+    retried = {id_ for id_, order in listed.items() if "retried" in order["effects"]}
+    assert retried, "inventory was killed and nobody noticed"
+    assert report["duplicates"] > 0
+    assert report["violations"] == []
+    await assert_sound(stack)
+    await recovered(stack)
+
+
+async def test_load_brings_in_stock_unless_told_not_to(stack: Stack) -> None:
+    await sell(stack, "LOAD-2", 1)
+    wanted = ("--orders", "12", "--concurrency", "3", "--product", "LOAD-2", "--reads", "0")
+    short = await (await Load.start(stack, *wanted, "--no-restock")).report()
+    refused = [order for order in short["affected"] if "short of stock" in order["effects"]]
+    assert len(refused) in (11, 12), "one unit was there"
+    assert {order["status"] for order in refused} == {"failed"}
+    filled = await (await Load.start(stack, *wanted)).report()
+    assert filled["restocked"] > 0
+    assert "short of stock" not in {effect for order in filled["affected"] for effect in order["effects"]}
+
+
+async def test_load_ends_when_interrupted_and_still_tells(stack: Stack) -> None:
+    await sell(stack, "LOAD-3", 1000)
+    load = await Load.start(stack, "--for", "300", "--rate", "10", "--product", "LOAD-3", "--no-restock")
+    await ordered(stack, "LOAD-3", 5)
+    load.interrupt()
+    report = await load.report(130)
+    assert (report["ok"], report["interrupted"]) == (True, True)
+    assert report["orders"] == len(await ids(stack, "LOAD-3"))
+
+
+async def test_load_that_cannot_begin_says_why(stack: Stack) -> None:
+    refused = stack.cli("load", "--orders", "1", "--url", stack.url, "--token", "nonsense", check=False)
+    assert refused.returncode == 2, "either a data directory or an address"
+    wrong = stack.cli("load", "--orders", "1", "--payment", "cash=1", check=False)
+    assert (wrong.returncode, "cash" in wrong.stderr) == (2, True)
