@@ -216,6 +216,36 @@ def test_retrying_shows_the_order(at: Run, server: Server) -> None:
     assert server.received[0].path == f"/api/v1/orders/{ID}/retry"
 
 
+def test_placing_can_wait_until_the_order_is_completed(at: Run, server: Server) -> None:
+    server.acts(
+        Reply(201, ORDER), Reply(200, {**ORDER, "status": "shipped"}), Reply(200, {**ORDER, "status": "completed"})
+    )
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--wait", "--json")
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "completed")
+
+
+@pytest.mark.parametrize("status", ["cancelled", "confirmed"])
+def test_waiting_in_vain_is_a_failure(at: Run, server: Server, status: str) -> None:
+    server.acts(Reply(201, ORDER), Reply(200, {**ORDER, "status": status}))
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--wait", "--timeout", "0.2", "--json")
+    assert done.returncode == 1
+    assert one_line(done.stderr).startswith(f"The order is {status}, not completed. See `./valerix order show {ID}")
+    assert json.loads(done.stdout)["error"]["order"]["status"] == status
+
+
+def test_changing_sends_only_what_changes(at: Run, server: Server) -> None:
+    server.acts(Reply(200, ORDER))
+    address = {"name": "Ada", "street": "1 Main St", "city": "London", "country": "GB"}
+    at("order", "change", ID, "PROD-001:2", "--address", json.dumps(address), "--version", "3")
+    assert server.received[0].method == "PUT"
+    assert server.received[0].headers["if-match"] == '"3"'
+    items = [{"productId": "PROD-001", "quantity": 2}]
+    assert server.received[0].body == {"items": items, "shippingAddress": address}
+    at("order", "change", ID, "--status", "shipped")
+    assert server.received[1].body == {"status": "shipped"}
+    assert "if-match" not in server.received[1].headers
+
+
 # --- stock
 
 
@@ -285,6 +315,12 @@ def test_the_stack_named_on_the_command_line_outweighs_the_environment(server: S
         ["order", "place", "--customer", "CUST-001", "PROD-001", "--key", "two\nlines"],
         ["order", "place", "--customer", "CUST-001", "PROD-001", "--on-shortage", "pray"],
         ["order", "list", "--limit", "0"],
+        ["order", "change", "some-id"],
+        ["order", "change", "some-id", "--address", "{}"],
+        ["order", "change", "some-id", "--status", "lost"],
+        ["load", "--rate", "1", "--concurrency", "1"],
+        ["load", "--payment", "cash=1"],
+        ["load", "--payment", "card_ok=0.6", "--payment", "visa=0.6"],
         ["order"],
     ],
     ids=str,

@@ -88,3 +88,25 @@ def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jit
 @pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
 def test_a_delay_changes_no_state(status: str) -> None:
     assert domain.delayed(order(status=status), "code", "message", 0.5).status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "states"),
+    [
+        ("confirmed", "processing", ["processing"]),
+        ("confirmed", "completed", ["processing", "shipped", "completed"]),
+        ("shipped", "completed", ["completed"]),
+        ("shipped", "shipped", []),
+    ],
+)
+def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: str, states: list[str]) -> None:
+    assert domain.way(status, target) == states
+
+
+@pytest.mark.parametrize(
+    ("status", "target"),
+    [("pending", "processing"), ("shipped", "processing"), ("cancelled", "shipped"), ("failed", "completed")],
+)
+def test_there_is_no_other_way(status: str, target: str) -> None:
+    with pytest.raises(IllegalTransition, match=f"is {status} cannot become {target}"):
+        domain.way(status, target)

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from tests.services import eventually
-from tests.system.stack import OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
+from tests.system.stack import GRACE, OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
 
 TROUBLED = """
     SELECT DISTINCT o.id FROM orders o JOIN order_events e ON e.order_id = o.id
@@ -25,7 +25,8 @@ class Load:
 
     @classmethod
     async def start(cls, stack: Stack, *options: str) -> "Load":
-        words = ["-m", "valerix.cli.main", "load", "--json", "--data-dir", str(stack.data_dir), *options]
+        where = () if "--url" in options else ("--data-dir", str(stack.data_dir))
+        words = ["-m", "valerix.cli.main", "load", "--json", *where, *options]
         pipe = asyncio.subprocess.PIPE
         return cls(await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=pipe, stderr=pipe))
 
@@ -113,6 +114,17 @@ async def test_load_ends_when_interrupted_and_still_tells(stack: Stack) -> None:
     report = await load.report(130)
     assert (report["ok"], report["interrupted"]) == (True, True)
     assert report["orders"] == len(await ids(stack, "LOAD-3"))
+
+
+async def test_a_customer_loads_with_their_own_orders(stack: Stack) -> None:
+    await sell(stack, "LOAD-4", 100)
+    async with stack.api(None) as guest:
+        login = await guest.post("/api/v1/users/login", {"email": GRACE, "password": stack.secret("demo")})
+    where = ("--url", stack.url, "--token", login.json["accessToken"])
+    report = await (await Load.start(stack, *where, "--orders", "5", "--product", "LOAD-4")).report()
+    assert (report["ok"], report["orders"], report["restocked"]) == (True, 5, 0)
+    owners = await stack.rows("orders", "SELECT customer_id FROM orders WHERE 'LOAD-4' = ANY(product_ids)")
+    assert [row["customer_id"] for row in owners] == ["CUST-002"] * 5
 
 
 async def test_load_that_cannot_begin_says_why(stack: Stack) -> None:

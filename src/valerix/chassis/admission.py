@@ -17,7 +17,7 @@ LOOK_SECONDS: Final = 0.1
 LOOKS: Final = 3
 """Waiting that was seen so often in a row is no burst."""
 FALL, GROW = 0.8, 1.05
-LEAST: Final = 32
+LEAST: Final = 64
 INTERNAL: Final = "/internal/"
 UNSHED: Final = ("/health", "/ready", "/metrics", "/api/v1/resilience", "/api/v1/chaos")
 """Beginnings of paths: who looks after an overloaded service must get through."""

@@ -143,6 +143,35 @@ def points(
 
 
 @app.command()
+def breakers(
+    context: typer.Context,
+    data_dir: DataDir,
+    copy: Annotated[str, typer.Argument(help="One copy of a service, e.g. orders-2.")] = "orders",
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """How a service stands it: circuit breakers, retries, load, and its answers of the last 30 s."""
+    with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, _):
+        found = valerix.chaos.resilience(copy)
+    if as_json:
+        print_json(found)
+        return
+    made = table("calls to", "breaker", "last 10 s", "failed", "repeated", right=("last 10 s", "failed", "repeated"))
+    for one in found.dependencies:
+        trial = f", one may try in {one.trial_in_seconds:.0f} s" if one.state == "open" else ""
+        made.add_row(one.name, one.state + trial, str(one.window.calls), str(one.window.failures), str(one.retries))
+    console().print(made)
+    print(f"at the door: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
+    if found.responses is not None and found.responses.average_seconds is not None:
+        answers = found.responses
+        print(
+            f"average answer to an order, last {answers.window_seconds:.0f} s: "
+            f"{answers.average_seconds:.2f} s ({answers.count} orders)"
+        )
+
+
+@app.command()
 def gremlin(
     context: typer.Context,
     service: Service,

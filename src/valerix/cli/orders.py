@@ -14,7 +14,7 @@ from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, money, print_json, status_text, table
 from valerix.cli.session import Key, Token, Url, find, talk
-from valerix.client.models import Order, OrderEvent, OrderLine, PlacedOrder
+from valerix.client.models import Address, Order, OrderEvent, OrderLine, PlacedOrder
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order.")]
@@ -26,6 +26,19 @@ class OnShortage(StrEnum):
     REJECT = "reject"
 
 
+class Forward(StrEnum):
+    PROCESSING = "processing"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+
+
+def _address(text: str) -> Address:
+    try:
+        return msgspec.json.decode(text, type=Address)
+    except msgspec.MsgspecError as error:
+        raise typer.BadParameter(f"That is no address: {error}") from None
+
+
 @app.command()
 def place(
     context: typer.Context,
@@ -34,12 +47,16 @@ def place(
     data_dir: DataDir,
     payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined to see a refusal.")] = None,
     on_shortage: Annotated[OnShortage | None, typer.Option(help="What to do when stock is short.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when it is completed; exit status 1 if it is not.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for that.")] = 60.0,
     key: Key = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place an order. Exit status 0 also when it is accepted but not confirmed yet."""
+    """Place an order. Without --wait, exit status 0 also when it is accepted but not confirmed yet."""
     wanted = _wanted(items)
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
@@ -50,6 +67,9 @@ def place(
             on_shortage=on_shortage.value if on_shortage else None,
             idempotency_key=key,
         )
+        if wait:
+            ended = valerix.orders.wait_until(order.id, {"completed"}, timeout_seconds=timeout)
+            order = PlacedOrder(**msgspec.structs.asdict(ended), replayed=order.replayed)
     _print_order(order, installation, as_json=as_json)
 
 
@@ -82,6 +102,7 @@ def show(
         return
     out = console()
     _print_head(out, order)
+    out.print(f"version   {order.version}")
     _print_lines(out, order)
     _print_timeline(out, events)
 
@@ -156,6 +177,39 @@ def retry(
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.retry(order_id)
+    _print_order(order, installation, as_json=as_json)
+
+
+@app.command()
+def change(
+    context: typer.Context,
+    order_id: OrderId,
+    data_dir: DataDir,
+    items: Annotated[
+        list[str] | None, typer.Argument(metavar="[PRODUCT[:QUANTITY]]...", help="All that is wanted instead.")
+    ] = None,
+    address: Annotated[
+        Address | None,
+        typer.Option(parser=_address, metavar="JSON", help="Name, street, city, country …, as in the API."),
+    ] = None,
+    status: Annotated[Forward | None, typer.Option(help="Move it on through the warehouse, for staff.")] = None,
+    version: Annotated[int | None, typer.Option(help="Refuse if it has changed since this version.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: JsonOutput = False,
+) -> None:
+    """Change what a held order asks for, where one that has not shipped goes, or how far it has got."""
+    if not items and address is None and status is None:
+        raise typer.BadParameter("Name what is to change: products, --address or --status")
+    installation = find(context, data_dir, url, token)
+    with talk(installation, as_json=as_json) as valerix:
+        order = valerix.orders.change(
+            order_id,
+            items=_wanted(items) if items else None,
+            shipping_address=address,
+            status=status.value if status else None,
+            version=version,
+        )
     _print_order(order, installation, as_json=as_json)
 
 

@@ -152,6 +152,7 @@ class DeadLetters(_Group):
 class Chaos(_Group):
     overview = _awaitable(calls.Chaos.overview)
     get = _awaitable(calls.Chaos.get)
+    resilience = _awaitable(calls.Chaos.resilience)
     gremlin = _awaitable(calls.Chaos.gremlin)
     crash = _awaitable(calls.Chaos.crash)
     errors = _awaitable(calls.Chaos.errors)

@@ -149,6 +149,7 @@ class DeadLetters(_Group):
 class Chaos(_Group):
     overview = _blocking(calls.Chaos.overview)
     get = _blocking(calls.Chaos.get)
+    resilience = _blocking(calls.Chaos.resilience)
     gremlin = _blocking(calls.Chaos.gremlin)
     crash = _blocking(calls.Chaos.crash)
     errors = _blocking(calls.Chaos.errors)

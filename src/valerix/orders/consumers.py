@@ -2,7 +2,7 @@
 
 from valerix.chassis.database import Transaction
 from valerix.contracts.events import CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY, INVENTORY_RESTOCKED, USERS, Event
-from valerix.orders import use_cases
+from valerix.orders import hearsay
 
 CONSUMER = "orders"
 TOPICS = (USERS, INVENTORY)
@@ -11,8 +11,6 @@ TOPICS = (USERS, INVENTORY)
 async def consume(tx: Transaction, events: list[Event]) -> None:
     """The effect of a batch, in the transaction of its inbox mark."""
     if customers := [e for e in events if e.name in (CUSTOMER_REGISTERED, CUSTOMER_UPDATED)]:
-        await use_cases.remember_customers(
-            tx, [(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
-        )
+        await hearsay.remember_customers(tx, [(e.data["customerId"], e.data["status"], e.sequence) for e in customers])
     if restocked := {e.data["productId"] for e in events if e.name == INVENTORY_RESTOCKED}:
-        await use_cases.wake_backorders(tx, sorted(restocked))
+        await hearsay.wake_backorders(tx, sorted(restocked))

@@ -36,6 +36,13 @@ class IllegalTransition(Conflict):
         super().__init__(f"An order that is {old} cannot become {new}")
 
 
+class StaffOnly(Forbidden):
+    code, title = "staff_only", "Not allowed"
+
+    def __init__(self) -> None:
+        super().__init__("Only operators and admins move an order through the warehouse")
+
+
 class OrderNotFound(NotFound):
     code, title = "order_not_found", "No such order"
 
@@ -122,6 +129,16 @@ REFUSALS: Final[dict[str, type[Problem]]] = {
         OrderCancelled,
     )
 }
+
+
+def way(status: str, target: str) -> list[str]:
+    """The states through the warehouse from `status` to `target`; none when it is there. Raises IllegalTransition."""
+    states = [status]
+    while states[-1] != target:
+        if states[-1] not in NEXT:
+            raise IllegalTransition(status, target)
+        states.append(NEXT[states[-1]])
+    return states[1:]
 
 
 # --- the order

@@ -14,7 +14,7 @@ from valerix.chassis.problems import FieldError, Invalid
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
-from valerix.contracts.roles import ANYONE, CUSTOMER
+from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.orders import domain, metrics
 from valerix.orders.domain import STATUSES, OrderLine
 from valerix.orders.schemas import (
@@ -172,9 +172,15 @@ async def change_order(
     principal: Principal,
     order_id: str,
     data: ChangeOrderBody,
+    deadline: Deadline,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
 ) -> Response[OrderView]:
-    """Change the lines of an order held for stock, or the address of one that has not shipped."""
+    """Change the lines of an order held for stock, or the address of one that has not shipped.
+
+    Staff may move it on through the warehouse with `status`; 202 when a service is down: it will get there.
+    """
+    if data.status is not None:
+        return await _advance(orders, principal, _id(order_id), data, versioning.expected_version(if_match), deadline)
     order = await orders.get(_id(order_id), _owner(principal))
     changed = await orders.change(
         order.id,
@@ -184,6 +190,18 @@ async def change_order(
         address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
     )
     return _order_response(changed)
+
+
+async def _advance(
+    orders: Orders, principal: Principal, order_id: str, data: ChangeOrderBody, version: int | None, deadline: Deadline
+) -> Response[OrderView]:
+    if principal.role not in STAFF:
+        raise domain.StaffOnly
+    if data != ChangeOrderBody(status=data.status):
+        message = "Send status alone: the order is moved on, nothing else changes"
+        raise Invalid(message, [FieldError("/status", message)])
+    order = await orders.advance(order_id, version=version, target=data.status or "", deadline=deadline)
+    return _order_response(order, status=200 if order.status == data.status else 202)
 
 
 @post(PATH + "/{order_id:str}/retry", access=ANYONE, tags=["orders"], operation_id="retryOrder", status_code=200)

@@ -1,7 +1,7 @@
 """Bodies of the orders API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -96,12 +96,16 @@ def _form_errors(raw: Any) -> list[FieldError]:
 
 
 class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """What may change: the lines of an order held for stock, the address of any order that has not shipped."""
+    """What may change: the lines of an order held for stock, the address of any order that has not shipped.
+
+    Staff may send `status` instead, and nothing else: the order is moved on until it is there.
+    """
 
     items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     quantity: Quantity | None = None
     """Of the only line."""
     shipping_address: Address | None = None
+    status: Literal["processing", "shipped", "completed"] | None = None
 
 
 class LineView(msgspec.Struct, frozen=True, rename="camel"):

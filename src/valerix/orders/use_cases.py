@@ -13,7 +13,7 @@ import structlog
 from valerix.chassis import telemetry
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database, Transaction
+from valerix.chassis.database import Database
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
@@ -255,14 +255,31 @@ class Orders:
             raise domain.NotChangeable(f"The order is {order.status}")
         if lines is not None and not order.held:
             raise domain.NotChangeable("Lines can only be changed while the order is held for stock")
-        held_until = await self._due_in(order.id) if order.held else None
+        due_in = await self._due_in(order.id)
         order.lines = lines if lines is not None else order.lines
         order.shipping_address = address if address is not None else order.shipping_address
-        decision = Decision(order.status, "order.changed", order.error_code, order.error_message, held_until)
+        decision = Decision(order.status, "order.changed", order.error_code, order.error_message, due_in)
         conclusion = _conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
         conclusion = conclusion._replace(answer_status=None, answer_body=None)
         if not await self._database.repeat(lambda tx: repository.finish_orders(tx, [conclusion])):
             raise VersionConflict((await self.get(order_id, owner_id)).version)
+        return order
+
+    async def advance(self, order_id: str, *, version: int | None, target: str, deadline: Deadline) -> Order:
+        """Take it through the warehouse now, step by step, until it is `target`.
+
+        Raises OrderNotFound, VersionConflict, IllegalTransition, OrderBusy. When a service is down it comes back short
+        of `target`, and the worker goes on with it.
+        """
+        order = await self.get(order_id, None)
+        if version is not None and version != order.version:
+            raise VersionConflict(order.version)
+        while domain.way(order.status, target):
+            before = order.status
+            await self._take_and_drive(order, None, deadline)
+            order = await self.get(order_id, None)
+            if order.status == before:
+                break
         return order
 
     async def _due_in(self, order_id: str) -> timedelta | None:
@@ -378,18 +395,3 @@ def _replay(placing: Placing, known: Known) -> Answer | Exception:
     if answer.status == 202 and known.order.error_code is None:
         return KeyInFlight()
     return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)
-
-
-async def remember_customers(tx: Transaction, seen: list[tuple[str, str, int]]) -> None:
-    """Keep (customer, standing, sequence) where it is newer than what is known."""
-    latest = {customer: (customer, standing, sequence) for customer, standing, sequence in sorted(seen, key=_sequence)}
-    await repository.upsert_customers(tx, list(latest.values()))
-
-
-def _sequence(seen: tuple[str, str, int]) -> int:
-    return seen[2]
-
-
-async def wake_backorders(tx: Transaction, product_ids: list[str]) -> None:
-    """Orders waiting for these products are due now."""
-    await repository.make_backorders_due(tx, product_ids)

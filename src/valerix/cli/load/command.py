@@ -24,19 +24,15 @@ from valerix.cli.output import console, print_json
 from valerix.cli.session import Token, Url, find
 from valerix.client import AsyncValerix, ValerixError, transport
 from valerix.client.asynchronous import Runner
+from valerix.client.models import User
 from valerix.client.session import DEFAULT_PATIENCE_SECONDS, Session
 from valerix.contracts.ids import new_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.launcher.summary import OPERATOR
-from valerix.users.demo import CUSTOMERS
-from valerix.users.domain import ACTIVE, customer_number
 
 DEFAULT_RATE: Final = 20.0
 DEFAULT_SECONDS: Final = 30.0
-DEMO_EMAILS: Final = {
-    customer_number(place): account.email for place, account in enumerate(CUSTOMERS, 1) if account.status == ACTIVE
-}
-"""By customer number."""
+DEMO_CUSTOMERS: Final = [f"CUST-{number:03}" for number in range(1, 11)]
 
 
 class Wish(NamedTuple):
@@ -136,11 +132,12 @@ async def _run(installation: Installation, wish: Wish) -> Report:
                 installation.url, email=installation.email, password=installation.password, token=installation.token
             )
         )
-        customers = await _customers(stack, staff, installation, wish)
+        me = await staff.users.me()
+        customers = await _customers(stack, staff, me, installation, wish)
         products = wish.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
         if not products:
             raise typer.BadParameter("Nothing is sold there: name what to order with --product")
-        shelves = Shelves(staff, tally, products, wish.pace.orders) if wish.restock else None
+        shelves = Shelves(staff, tally, products, wish.pace.orders) if wish.restock and not me.customer_id else None
         run = Run(wish.pace, Shop(customers, tally, new_id(), wish.on_shortage), staff, shelves, tally)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupt)
         mix = Mix(products, len(customers), wish.payments, wish.reads, wish.duplicates)
@@ -148,23 +145,35 @@ async def _run(installation: Installation, wish: Wish) -> Report:
 
 
 async def _customers(
-    stack: AsyncExitStack, staff: AsyncValerix, installation: Installation, wish: Wish
+    stack: AsyncExitStack, staff: AsyncValerix, me: User, installation: Installation, wish: Wish
 ) -> list[Customer]:
-    """On a stack with demo accounts they sign in themselves; elsewhere `staff` orders on their behalf."""
+    """On a stack with demo accounts they sign in themselves; elsewhere staff orders on their behalf.
+
+    Who is no staff orders for themself.
+    """
     http = transport.configured(ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS).build()
     stack.push_async_callback(http.close)
-    me = await staff.users.me()
 
-    def caller(email: str | None) -> Caller:
-        password = installation.password if email else None
-        token = None if email else installation.token
-        session = Session(email=email, password=password, token=token, patience_seconds=DEFAULT_PATIENCE_SECONDS)
-        return Caller(session, Runner(session, installation.url, http))
+    async def signed_in(email: str | None, password: str | None) -> Caller:
+        session = Session(
+            email=email, password=password, token=installation.token, patience_seconds=DEFAULT_PATIENCE_SECONDS
+        )
+        caller = Caller(session, Runner(session, installation.url, http))
+        await caller.sign_in()
+        return caller
 
+    on_behalf = await signed_in(installation.email, installation.password)
     if me.customer_id is not None:
-        return [Customer(me.customer_id, caller(installation.email))]
-    own = DEMO_EMAILS if installation.email == OPERATOR else {}
-    emails = {number: own.get(number, installation.email) for number in wish.customers or DEMO_EMAILS}
-    callers = {email: caller(email) for email in set(emails.values())}
-    await asyncio.gather(*(each.sign_in() for each in callers.values()))
-    return [Customer(number, callers[email]) for number, email in emails.items()]
+        return [Customer(me.customer_id, on_behalf)]
+    numbers = wish.customers or [number for number in DEMO_CUSTOMERS if await _may_order(staff, number)]
+    if not numbers:
+        raise typer.BadParameter("There are no demo customers: name who orders with --customer")
+    if installation.email != OPERATOR:
+        return [Customer(number, on_behalf) for number in numbers]
+    emails = [(await staff.customers.get(number)).email for number in numbers]
+    callers = await asyncio.gather(*(signed_in(email, installation.password) for email in emails))
+    return [Customer(number, caller) for number, caller in zip(numbers, callers, strict=True)]
+
+
+async def _may_order(staff: AsyncValerix, customer_id: str) -> bool:
+    return (await staff.customers.validate(customer_id)).valid

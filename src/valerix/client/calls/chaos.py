@@ -27,6 +27,10 @@ class Chaos(Calls):
         """The same of one service."""
         return self._get(self._of(service), models.ServiceChaos)
 
+    def resilience(self, copy: str) -> Flow[models.Resilience]:
+        """How one copy of a service stands (`orders`, `orders-2`, …): breakers, load, response time. For staff."""
+        return self._get(f"/api/v1/resilience/{part(copy)}", models.Resilience)
+
     def gremlin(
         self,
         service: str,

@@ -15,6 +15,7 @@ from valerix.client.steps import Answer, Flow, Pause, Request
 from valerix.contracts.ids import new_id
 
 OnShortage = Literal["hold", "backorder", "reject"]
+ForwardStatus = Literal["processing", "shipped", "completed"]
 FIRST_LOOK_SECONDS: Final = 0.1
 SLOWEST_LOOK_SECONDS: Final = 1.0
 FINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
@@ -105,13 +106,16 @@ class Orders(Calls):
         *,
         items: Mapping[str, int] | None = None,
         shipping_address: models.Address | None = None,
+        status: ForwardStatus | None = None,
         version: int | None = None,
     ) -> Flow[models.Order]:
-        """Change the lines of a held order, or the address of one that has not shipped.
+        """Change the lines of a held order, or the address of one that has not shipped; staff may move `status` on.
 
-        `version`: of the order this change was made from. Raises VersionMismatch when it has changed since.
+        `version`: of the order this change was made from. Raises VersionMismatch when it has changed since. An order
+        that comes back short of `status` will get there as soon as a service it needs is back.
         """
-        body = {"items": None if items is None else _lines(items), "shippingAddress": shipping_address}
+        lines = None if items is None else _lines(items)
+        body = {"items": lines, "shippingAddress": shipping_address, "status": status}
         path = f"{self._PATH}/{part(order_id)}"
         return self._send("PUT", path, body, models.Order, repeatable=version is None, if_match=version)
 
