@@ -20,6 +20,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
     users_url: tuple[str, ...]
+    notifications_url: tuple[str, ...]
     reference_ttl_seconds: float = 5.0
 
 
@@ -35,6 +36,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         "inventory": settings.inventory_url,
         "payments": settings.payments_url,
         "users": settings.users_url,
+        "notifications": settings.notifications_url,
     }
     services = [await resources.enter_async_context(HttpClient.open(*each)) for each in urls.items()]
     tellers = [service for service in services if service.dependency in SOURCES]
