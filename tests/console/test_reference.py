@@ -43,6 +43,7 @@ def services(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
             inventory_url=inventory_process.url,
             orders_url=DOWN,
             payments_url=DOWN,
+            notifications_url=DOWN,
             reference_ttl_seconds=0,
         ) as console,
     ):

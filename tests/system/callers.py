@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 OWNER, OTHER, OPERATOR, ADMIN = "owner", "other", "operator", "admin"
 SERVICE, MERCHANT, NOBODY = "service", "merchant", "nobody"
+PAGE = "page"
+"""Somebody else's page in the owner's browser, which adds its cookie to whatever the page sends."""
 Token = dict[str, Any]
 SPOOFED = {
     "X-User-Id": "admin",
@@ -93,6 +95,17 @@ def _part(document: Token) -> str:
 
 def _text(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def browsers(owner: Forger) -> list[Caller]:
+    """The owner by cookie: with the token that only their own page knows, without it, and with a wrong one."""
+    cookie = f"theme=dark; valerix_access={owner.resigned(csrf='known-to-our-page')}"
+    return [
+        Caller("owner by cookie", OWNER, {"Cookie": cookie, "X-CSRF-Token": "known-to-our-page"}),
+        Caller("owner's cookie from another page", PAGE, {"Cookie": cookie}),
+        Caller("owner's cookie and a guess", PAGE, {"Cookie": cookie, "X-CSRF-Token": "guessed"}),
+        Caller("owner's cookie, not a browser's", PAGE, {"Cookie": f"valerix_access={owner.resigned(csrf=None)}"}),
+    ]
 
 
 def forged(admin: Forger, orders: Forger) -> list[Caller]:

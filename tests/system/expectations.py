@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import jwt
+
 from tests.services import Answer, Api
-from tests.system.callers import ADMIN, MERCHANT, NOBODY, OPERATOR, OTHER, OWNER, SERVICE, Caller
+from tests.system.callers import ADMIN, MERCHANT, NOBODY, OPERATOR, OTHER, OWNER, PAGE, SERVICE, Caller
 from tests.system.stack import Stack, new_product, place
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id
+from valerix.contracts.revocations import LIST_REVOKED
 
-ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, NOBODY})
+ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, NOBODY, PAGE})
 PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
 NUMBERS = count(1)
@@ -52,6 +55,8 @@ class Rule:
     body: Callable[[Values], object] | None = None
     query: str = ""
     make: Make | None = None
+    ends_session: bool = False
+    """Who calls it is signed out afterwards: each call needs a session of its own."""
     routed: bool = True
     """Whether the gateway knows the way."""
 
@@ -92,6 +97,24 @@ async def _own_product(_: World, __: Api, operator: Api) -> Values:
     return {"sku": sku}
 
 
+async def _new_user(world: World, _: Api, __: Api) -> Values:
+    """Registered and signed in."""
+    account = {"email": f"matrix-{new_id()}@example.com", "password": PASSWORD}
+    async with Api.open(world.stack.url) as api:
+        user = _made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
+        return {"user_id": user["id"], **await _session(api, account)}
+
+
+async def _own_session(world: World, owner: Api, _: Api) -> Values:
+    return await _session(owner, {name: world.values[name] for name in ("email", "password")})
+
+
+async def _session(api: Api, account: dict[str, str]) -> Values:
+    signed_in = _made(await api.post("/api/v1/users/login", account))
+    claims = jwt.decode(signed_in["accessToken"], options={"verify_signature": False})
+    return {"session_id": claims["sid"], "refresh_token": signed_in["refreshToken"]}
+
+
 def _made(answer: Answer) -> dict[str, Any]:
     assert answer.status < 300, answer.body
     made: dict[str, Any] = answer.json
@@ -122,6 +145,7 @@ def _line(values: Values) -> object:
     return {"productId": values["plenty"], "quantity": 1}
 
 
+PASSWORD = "long enough, 4 sure"
 ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "country": "DE"}
 
 # --- the table
@@ -228,7 +252,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
             body=lambda _: {
                 "name": "Matrix",
                 "email": f"matrix-{new_id()}@example.com",
-                "password": "long enough, 4 sure",
+                "password": PASSWORD,
             },
         ),
         ("POST", "/api/v1/users/login"): Rule(ALL, body=lambda v: {"email": v["email"], "password": v["password"]}),
@@ -238,7 +262,29 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("PUT", "/api/v1/users/{user_id}"): Rule(
             OWN_OR_ADMIN.passes, OWN_OR_ADMIN.hidden, body=lambda v: {"name": "Ada Lovelace", "email": v["email"]}
         ),
-        ("PUT", "/api/v1/users/{user_id}/status"): Rule(frozenset({ADMIN}), body=lambda _: {"status": "active"}),
+        ("PUT", "/api/v1/users/{user_id}/status"): Rule(
+            frozenset({ADMIN}), body=lambda _: {"status": "suspended"}, make=_new_user
+        ),
+        ("PUT", "/api/v1/users/{user_id}/role"): Rule(
+            frozenset({ADMIN}), body=lambda _: {"role": "operator"}, make=_new_user
+        ),
+        ("GET", "/api/v1/users/audit"): Rule(frozenset({ADMIN})),
+        ("POST", "/api/v1/users/refresh"): Rule(
+            ALL, body=lambda v: {"refreshToken": v["refresh_token"]}, make=_own_session
+        ),
+        ("POST", "/api/v1/users/logout"): Rule(PEOPLE, ends_session=True),
+        ("GET", "/api/v1/users/me/sessions"): Rule(PEOPLE),
+        ("DELETE", "/api/v1/users/me/sessions"): Rule(PEOPLE),
+        ("DELETE", "/api/v1/users/me/sessions/{session_id}"): Rule(
+            frozenset({OWNER}), hidden=PEOPLE - {OWNER}, make=_own_session
+        ),
+        ("PUT", "/api/v1/users/me/password"): Rule(
+            PEOPLE, body=lambda v: {"currentPassword": v["password"], "newPassword": v["password"]}
+        ),
+        ("GET", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN})),
+        ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN}), make=_new_user),
+        ("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): Rule(frozenset({ADMIN}), make=_new_user),
+        ("POST", LIST_REVOKED): Rule(frozenset({SERVICE}), body=lambda _: {"since": 0}, routed=False),
         ("GET", "/api/v1/customers/{customer_id}"): OWN_STAFF_OR_SERVICE,
         ("GET", "/api/v1/customers/{customer_id}/validate"): OWN_STAFF_OR_SERVICE,
         ("GET", "/.well-known/jwks.json"): Rule(ALL),

@@ -18,11 +18,13 @@ from tests.system.callers import (
     OPERATOR,
     OTHER,
     OWNER,
+    PAGE,
     SERVICE,
     SPOOFED,
     Caller,
     Forger,
     bearing,
+    browsers,
     forged,
 )
 from tests.system.expectations import RULES, Rule, Values, World
@@ -32,9 +34,11 @@ from valerix.chassis.auth import TokenIssuer
 from valerix.chassis.route_table import SOCKET
 from valerix.launcher.topology import PUBLIC, SERVICES
 
-ADMIN_EMAIL = "admin@demo.valerix.example"
+EMAILS = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: "admin@demo.valerix.example"}
+SAFE = ("GET", "HEAD", SOCKET)
 TARGETS = [process.name for process in SERVICES]
 AT_ONCE = 8
+SIGNED_OUT = "signed out"
 GATEWAY_OWN = {"/health"}
 BY_PREFIX = re.compile(r"^(/static/|/openapi/).*")
 SHADOWED = {"/openapi.json", "/asyncapi.json"}
@@ -56,8 +60,7 @@ def world(attacked: Stack) -> World:
 
 
 async def _world(stack: Stack) -> World:
-    emails = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: ADMIN_EMAIL}
-    people = {kind: await stack.token(email) for kind, email in emails.items()}
+    people = {kind: await stack.token(email) for kind, email in EMAILS.items()}
     keys = stack.data_dir / "secrets"
     admin = Forger(people[ADMIN], keys / "users.jwk")
     callers = [
@@ -65,15 +68,32 @@ async def _world(stack: Stack) -> World:
         bearing("admin, token taken apart and put together", ADMIN, admin.resigned()),
         bearing("another customer with spoofed identity headers", OTHER, people[OTHER], **SPOOFED),
         bearing("merchant", MERCHANT, stack.secret("psp")),
+        bearing(SIGNED_OUT, NOBODY, await _signed_out(stack)),
+        *browsers(Forger(people[OWNER], keys / "users.jwk")),
         *forged(admin, Forger(TokenIssuer(keys / "orders.jwk").for_service("users"), keys / "orders.jwk")),
     ]
     return World(stack, callers, people, await _values(stack))
 
 
+async def _signed_out(stack: Stack) -> str:
+    """An administrator's token whose session has ended, once every service knows. (The provider knows no sessions.)"""
+    token = await stack.token(EMAILS[ADMIN])
+    async with Api.open(stack.url, token) as admin:
+        assert (await admin.post("/api/v1/users/logout", None)).status == 204
+    async with Api.open("", token) as api:
+        doors = [stack.service_url(name) for name in TARGETS if name != "psp"]
+
+        async def refused() -> bool:
+            return {(await api.get(f"{door}/internal/v1/routes")).status for door in doors} == {401}
+
+        await eventually(refused, 60)
+    return token
+
+
 async def _values(stack: Stack) -> Values:
     """One of everything."""
     values: Values = {"email": ADA, "password": stack.secret("demo"), "customer_id": "CUST-001", "plenty": "MATRIX"}
-    async with stack.api(ADA) as owner, stack.api(OPERATOR_EMAIL) as operator:
+    async with stack.api(ADA) as owner, stack.api(EMAILS[OPERATOR]) as operator:
         await new_product(operator, "MATRIX", 10_000)
         order = (await place(owner, {"MATRIX": 1})).json
         assert order["status"] == "confirmed", order
@@ -153,15 +173,21 @@ async def test_authorization_matrix(world: World, service: str, method: str, pat
         wrong = await knock.all_that_are_refused(callers, values)
         succeeded = 0
         for caller in callers:
-            for door, prefix in knock.canonical_doors() if caller.kind in rule.passes else ():
+            for door, prefix in knock.canonical_doors() if knock.passes(caller.kind) else ():
                 if rule.make:
                     values |= await rule.make(world, owner, operator)
-                status = await knock.once(door, prefix, caller, values)
+                own = await _signed_in_anew(world, caller) if rule.ends_session else caller
+                status = await knock.once(door, prefix, own, values)
                 succeeded += status < 400
                 if status in (401, 403, 404, 429) or status >= 500:
                     wrong.append(f"{caller.name} at {door}{prefix}: {status}")
     assert not wrong, "\n".join(wrong)
     assert succeeded, "nobody succeeded: the request proves nothing"
+
+
+async def _signed_in_anew(world: World, caller: Caller) -> Caller:
+    token = await world.stack.token(EMAILS[caller.kind])
+    return caller._replace(headers=caller.headers | {"Authorization": f"Bearer {token}"})
 
 
 class Knock:
@@ -185,8 +211,8 @@ class Knock:
 
     async def all_that_are_refused(self, callers: list[Caller], values: Values) -> list[str]:
         """What went wrong with those who must not pass."""
-        refused = [caller for caller in callers if caller.kind not in self._rule.passes]
-        expected = {caller.name: self._refusal(caller.kind) for caller in refused}
+        refused = [caller for caller in callers if not self.passes(caller.kind)]
+        expected = {caller.name: self._refusal(caller) for caller in refused}
         cases = [(*door, caller) for door in self.canonical_doors() + self.short_doors() for caller in refused]
         if not self._rule.routed and self._path not in SHADOWED | GATEWAY_OWN:
             expected |= {caller.name: expected.get(caller.name, 404) for caller in callers}
@@ -202,11 +228,17 @@ class Knock:
 
         return [wrong for wrong in await asyncio.gather(*(judge(*case) for case in cases)) if wrong]
 
-    def _refusal(self, kind: str) -> int:
-        if kind in self._rule.hidden:
+    def passes(self, kind: str) -> bool:
+        """What a page does with the owner's cookie cannot be told from the owner, as long as nothing changes."""
+        return (OWNER if kind == PAGE and self._method in SAFE else kind) in self._rule.passes
+
+    def _refusal(self, caller: Caller) -> int:
+        if caller.kind in self._rule.hidden:
             return 404
-        knows_tokens = self._service != "psp" or self._path.startswith("/internal/")
-        return 403 if knows_tokens and kind not in (NOBODY, MERCHANT) else 401
+        if self._service == "psp":
+            known = caller.kind not in (NOBODY, MERCHANT) or caller.name == SIGNED_OUT  # it knows no sessions
+            return 403 if known and self._path.startswith("/internal/") else 401
+        return 401 if caller.kind in (NOBODY, MERCHANT) else 403
 
     async def once(self, door: str, path: str, caller: Caller, values: Values) -> int:
         """The status of one request."""
@@ -232,7 +264,8 @@ async def test_authorization_matrix_of_the_live_stream(world: World) -> None:
     for door in (world.stack.url, world.stack.service_url("notifications")):
         for caller in [*world.callers, *service_callers(world.stack, "notifications")]:
             status = await _handshake(door, caller)
-            wanted = 101 if caller.kind in rule.passes else 401 if caller.kind in (NOBODY, MERCHANT) else 403
+            passes = caller.kind in rule.passes or caller.kind == PAGE
+            wanted = 101 if passes else 401 if caller.kind in (NOBODY, MERCHANT) else 403
             if status != wanted:
                 wrong.append(f"{caller.name} at {door}: {status}, not {wanted}")
     assert not wrong, "\n".join(wrong)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from http.cookies import SimpleCookie
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from asyncpg.connection import Connection
 
+from tests.browser import Browser
 from tests.conftest import PostgresServer
 from tests.services import Answer, Api, Identities, Process, eventually, running
 from tests.users.conftest import DEMO_PASSWORD, login
@@ -168,38 +168,9 @@ async def test_a_suspension_ends_every_session(api: Api) -> None:
 # --- browsers
 
 
-class Browser:
-    """Keeps cookies, as a browser would, and repeats the one its pages can read."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self.jar: dict[str, str] = {}
-        self.set: dict[str, Any] = {}
-
-    async def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        cookie = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        answer = await self._api.call(method, path, body, **({"cookie": cookie} if cookie else {}), **headers)
-        for line in answer.set_cookies:
-            for name, morsel in SimpleCookie(line).items():
-                self.set[name] = morsel
-                self.jar[name] = morsel.value
-        return answer
-
-    async def sign_in(self, name: str) -> Self:
-        body = {"email": f"{name}@{DOMAIN}", "password": DEMO_PASSWORD, "session": "cookie"}
-        answer = await self.call("POST", LOGIN, body, x_forwarded_proto="https")
-        assert answer.status == 200
-        assert set(answer.json) == {"user", "expiresIn", "refreshExpiresAt"}, "tokens are for the cookies alone"
-        return self
-
-    @property
-    def csrf(self) -> dict[str, str]:
-        return {"x_csrf_token": self.jar["valerix_csrf"]}
-
-
 @pytest.fixture
 async def browser(api: Api) -> Browser:
-    return await Browser(api).sign_in("ada")
+    return await Browser(api).sign_in(f"ada@{DOMAIN}", DEMO_PASSWORD)
 
 
 async def test_scripts_can_read_none_of_the_tokens(browser: Browser) -> None:
@@ -290,7 +261,7 @@ async def elsewhere(payments: Process) -> AsyncIterator[Api]:
 
 
 async def test_another_service_takes_the_cookie(api: Api, elsewhere: Api) -> None:
-    browser = await Browser(api).sign_in("operator")
+    browser = await Browser(api).sign_in(f"operator@{DOMAIN}", DEMO_PASSWORD)
     cookie = f"valerix_access={browser.jar['valerix_access']}"
     assert (await elsewhere.call("GET", PAYMENTS, cookie=cookie)).status == 200
     refused = await elsewhere.call("POST", f"{PAYMENTS}/{NO_ID}/refund", {"reason": "test"}, cookie=cookie)

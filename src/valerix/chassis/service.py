@@ -263,8 +263,11 @@ class Service:
     def _origin(self, request: Request[Any, Any, Any]) -> Origin:
         return origin_of(request.scope, dict(request.scope["headers"]), self.settings.proxies)
 
-    def _guard(self, connection: Any, handler: Any) -> None:
-        """Every route is closed unless it says otherwise; only then does its body matter."""
+    async def _guard(self, connection: Any, handler: Any) -> None:
+        """Every route is closed unless it says otherwise; only then does its body matter.
+
+        A coroutine that awaits nothing: Litestar would run a plain function in a thread.
+        """
         if "access" not in handler.opt:  # one of Litestar's own
             raise NotFound("Not found")
         access: frozenset[str] = handler.opt["access"]

@@ -112,7 +112,7 @@ PROCESSES: tuple[Process, ...] = (
         "console",
         8006,
         "valerix.console.app",
-        peers=("users", "inventory", "payments", "orders"),
+        peers=("users", "inventory", "payments", "orders", "notifications"),
         issuer="console",
         paths=("/", "/console", "/console/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
     ),

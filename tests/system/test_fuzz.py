@@ -1,0 +1,20 @@
+"""Generated requests, valid and not, alone and in sequences, by every role: nothing is answered 5xx."""
+
+import pytest
+
+from tests.system.fuzz import fuzz
+from tests.system.stack import Stack
+
+CASES = 1500
+"""`python -m tests.system.fuzz --cases 20000` does more of the same."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")
+def test_nothing_that_can_be_described_makes_a_service_fail(attacked: Stack) -> None:
+    findings = fuzz(attacked, CASES)
+    assert not findings.failures, "\n\n".join(f"{what}\n{how}" for what, how in findings.failures.items())
+    assert findings.total >= CASES
+    assert {200, 201, 400, 401, 403, 404} <= set(findings.statuses), findings.statuses
+    described = 40
+    assert len(findings.calls) >= described, findings.calls
