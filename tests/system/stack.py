@@ -91,12 +91,17 @@ class Stack:
             await connection.close()
 
     async def ledger(self) -> dict[str, Any]:
-        """The provider's own account of everything."""
+        """The provider's own account of everything, all its pages in one."""
+        charges: list[Any] = []
+        after: int | None = 0
         async with Api.open(self.service_url("psp"), self.secret("psp")) as provider:
-            answer = await provider.get("/v1/ledger")
-        assert answer.status == 200, answer.body
+            while after is not None:
+                answer = await provider.get(f"/v1/ledger?after={after}&limit=10000")
+                assert answer.status == 200, answer.body
+                charges += answer.json["charges"]
+                after = answer.json["next"]
         ledger: dict[str, Any] = answer.json
-        return ledger
+        return ledger | {"charges": charges}
 
     async def counts(self) -> dict[str, int]:
         """How many rows there are of everything an order can leave behind."""

@@ -19,7 +19,7 @@ from valerix.psp.schemas import (
     ChargeRequest,
     Charges,
     FindRequest,
-    LedgerSummary,
+    LedgerPage,
     Refund,
     RefundRequest,
 )
@@ -66,8 +66,9 @@ class Provider:
         """See Book.refund."""
         return await self._decide(lambda: self._book.refund(request))
 
-    async def summary(self) -> LedgerSummary:
-        return await self._decide(lambda: self._book.summary(self._ledger.lines))
+    async def ledger(self, after: int, limit: int) -> LedgerPage:
+        """See Book.page."""
+        return await self._decide(lambda: self._book.page(self._ledger.lines, after, limit))
 
     async def check_writable(self) -> None:
         """Raises LedgerBroken after a write failed: what is on disk is known only after a restart."""
