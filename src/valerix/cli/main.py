@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from valerix.cli import bus, checks, data, logs, orders, processes, service, status, stock
+from valerix.cli import audit, bus, checks, data, logs, orders, processes, service, status, stock
 from valerix.launcher.errors import LauncherError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(data.seed)
 app.add_typer(orders.app, name="order")
 app.add_typer(stock.app, name="stock")
 app.add_typer(bus.app, name="bus")
+app.command()(audit.audit)
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 
