@@ -57,7 +57,8 @@ async def register(users: Connection, count: int = CUSTOMERS) -> None:
         INSERT INTO user_events (user_id, version, type, data, actor, trace_id)
         SELECT id, 1, 'customer.registered', json_build_object(
                    'id', id, 'email', email, 'name', name, 'role', role, 'status', status,
-                   'customerId', customer_number, 'version', 1, 'createdAt', created_at, 'updatedAt', updated_at), 'bench', ''
+                   'customerId', customer_number, 'version', 1,
+                   'createdAt', created_at, 'updatedAt', updated_at), 'bench', ''
         FROM made
         """,
         count,

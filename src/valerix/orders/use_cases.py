@@ -79,7 +79,7 @@ class Orders:
         self._committed = committed
         self._saga = saga
         self._door: Coalescer[Placing, Answer | _Charging] = Coalescer(
-            self._place_batch, lanes=lanes, max_batch=max_batch
+            self._place_batch, name="place", lanes=lanes, max_batch=max_batch
         )
 
     # --- placing

@@ -44,7 +44,9 @@ class Provider:
         self._behaviour = behaviour
         self._writer = writer
         self._broken = False
-        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(self._serve, lanes=1, max_batch=MAX_BATCH)
+        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(
+            self._serve, name="ledger", lanes=1, max_batch=MAX_BATCH
+        )
 
     async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
         """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
