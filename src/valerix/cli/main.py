@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from valerix.cli import audit, bus, checks, data, logs, orders, processes, service, status, stock
+from valerix.cli import audit, bench, bus, checks, data, logs, orders, processes, service, status, stock
 from valerix.launcher.errors import LauncherError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(orders.app, name="order")
 app.add_typer(stock.app, name="stock")
 app.add_typer(bus.app, name="bus")
 app.command()(audit.audit)
+app.command()(bench.bench)
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 
