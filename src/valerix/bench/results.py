@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from valerix.audit.inspection import Report
+from valerix.launcher.errors import LauncherError
 
 CEILING: Final = "ceiling"
 GATEWAY: Final = "gateway"
@@ -150,7 +151,11 @@ class Results(msgspec.Struct, rename="camel"):
 
 
 def read(file: Path) -> Results:
-    return msgspec.json.decode(file.read_bytes(), type=Results)
+    """Raises LauncherError for a file of another version."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise LauncherError(f"{file} holds no results of this version: {error}") from None
 
 
 def write(results: Results, file: Path) -> None:
