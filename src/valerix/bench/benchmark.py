@@ -16,8 +16,9 @@ from valerix.bench import comparison, goals, machine, pages, peers, profiling, p
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, Cell
 from valerix.bench.peers import Peer
-from valerix.bench.results import CEILING, DOOR, GATEWAY, Results, Run, name_of
+from valerix.bench.results import CEILING, DOOR, GATEWAY, Results, name_of
 from valerix.bench.stack import BenchStack
+from valerix.launcher.errors import LauncherError
 
 CONNECTIONS: Final = (1, 8, 32, 128, 512)
 HEADLINE: Final = 128
@@ -79,8 +80,13 @@ async def benchmark(plan: Plan, say: Say) -> Results:
             bench = Bench(
                 stack, server, ceiling, beside, cores=made.environment.cores, drain_seconds=plan.drain_seconds
             )
-            await _measure(plan, bench, beside, made, say)
-            profiles = await _profile(plan, bench, say) if plan.profile else {}
+            profiles: dict[str, list[tuple[str, float]]] = {}
+            try:
+                await _measure(plan, bench, beside, made, say)
+                profiles = await _profile(plan, bench, say) if plan.profile else {}
+            except LauncherError as error:  # what was measured until now is worth its report
+                say(f"cut short: {error}")
+                made.notes.append(f"Cut short: {error}")
             say("auditing")
             await stack.drained(plan.drain_seconds)
             made.audit = await stack.audit()
@@ -126,8 +132,7 @@ async def _measure(plan: Plan, bench: Bench, beside: dict[str, Peer], made: Resu
             made.notes.append(f"Time for {number - 1} of {plan.rounds} rounds only.")
             break
         for cell in cells:
-            made.runs.append(await _run(bench, cell, number, plan.seconds, say))
-        made.cells = results.summarise(made.runs)
+            await _run(bench, cell, number, plan.seconds, made, say)
     if not plan.quick:
         await _measure_once(plan, bench, made, say)
     made.memory_mib = round(bench.stack.memory_mib(), 1)
@@ -139,8 +144,7 @@ async def _measure_once(plan: Plan, bench: Bench, made: Results, say: Say) -> No
     if saturated is not None:
         cell = Cell(GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second)
         for number in range(1, plan.rounds + 1):
-            made.runs.append(await _run(bench, cell, number, plan.seconds, say))
-        made.cells = results.summarise(made.runs)
+            await _run(bench, cell, number, plan.seconds, made, say)
     sold = await bench.sell_out(SCARCE_UNITS, HEADLINE, plan.seconds)
     made.notes.append(f"A product of which there are {SCARCE_UNITS}: {sold}.")
     say("opening lists and searches")
@@ -161,11 +165,12 @@ def _cells(plan: Plan, beside: dict[str, Peer]) -> list[Cell]:
     return [cell for group in groups for cell in (Cell(CEILING, CLIENTS), *group)] + ceilings
 
 
-async def _run(bench: Bench, cell: Cell, number: int, seconds: float, say: Say) -> Run:
+async def _run(bench: Bench, cell: Cell, number: int, seconds: float, made: Results, say: Say) -> None:
     run = await bench.run(cell, number, seconds)
+    made.runs.append(run)
+    made.cells = results.summarise(made.runs)
     ratio = "" if run.ratio is None else f"  ratio {run.ratio:.2f}"
     say(f"{number}  {run.cell:24} {run.orders_per_second:8.0f} orders/s{ratio}  p50 {run.latency.p50:.1f} ms")
-    return run
 
 
 async def _profile(plan: Plan, bench: Bench, say: Say) -> dict[str, list[tuple[str, float]]]:
