@@ -87,6 +87,7 @@ async def benchmark(plan: Plan, say: Say) -> Results:
             except LauncherError as error:  # what was measured until now is worth its report
                 say(f"cut short: {error}")
                 made.notes.append(f"Cut short: {error}")
+                made.complete = False
             say("auditing")
             await stack.drained(plan.drain_seconds)
             made.audit = await stack.audit()

@@ -145,6 +145,8 @@ class Results(msgspec.Struct, rename="camel"):
     goals: list[Goal] = []
     notes: list[str] = []
     audit: Report | None = None
+    complete: bool = True
+    """Everything that was asked for was measured."""
 
     def find(self, cell: str) -> Cell | None:
         return next((one for one in self.cells if one.cell == cell), None)

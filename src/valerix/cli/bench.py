@@ -41,7 +41,10 @@ def bench(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's data directory.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
-    """Measure a stack of its own, with pgbench on the same server in between. Exit status 1 when the audit fails."""
+    """Measure a stack of its own, with pgbench on the same server in between.
+
+    Exit status 1 when it is cut short or the audit fails.
+    """
     wanted = counts(replicas or [])
     check_replicas(wanted)
     plan = Plan(
@@ -64,7 +67,7 @@ def bench(
         print_json(results)
     else:
         _print(results)
-    if results.audit is None or not results.audit.sound:
+    if not (results.complete and results.audit and results.audit.sound):
         raise typer.Exit(1)
 
 
