@@ -80,9 +80,17 @@ class PostgresServer:
         if role not in self._templates:
             self._make_template(role, service)
             self._templates.add(role)
+        name = self.copy(role, role)
+        return name, self.url_of(role, name)
+
+    def url_of(self, role: str, database: str) -> str:
+        return url(self.cluster.port, role, PASSWORD, database)
+
+    def copy(self, role: str, database: str) -> str:
+        """Name of a copy of a database nobody is connected to. It goes with the server."""
         name = f"{role}_{next(self._numbers)}"
-        run_blocking(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{role}" OWNER "{role}"'))
-        return name, url(self.cluster.port, role, PASSWORD, name)
+        run_blocking(self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{database}" OWNER "{role}"'))
+        return name
 
     def drop(self, database: str) -> None:
         run_blocking(self._execute(f'DROP DATABASE "{database}" WITH (FORCE)'))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from valerix.chassis.coalescer import Coalescer
+from valerix.chassis.coalescer import Coalescer, batch_items
 from valerix.chassis.problems import Unavailable
 
 
@@ -25,7 +25,7 @@ class Recorder:
 
 async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> None:
     recorder = Recorder()
-    door = Coalescer(recorder.run, lanes=1)
+    door = Coalescer(recorder.run, name="test", lanes=1)
     assert await asyncio.gather(*(door.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
     assert recorder.batches == [list(range(10))]
 
@@ -33,7 +33,7 @@ async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> No
 async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Coalescer(recorder.run, lanes=1, max_batch=3)
+    door = Coalescer(recorder.run, name="test", lanes=1, max_batch=3)
     first = asyncio.create_task(door.submit(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
 
 
 async def test_ones_error_is_not_the_neighbours() -> None:
-    door = Coalescer(Recorder().run, lanes=1)
+    door = Coalescer(Recorder().run, name="test", lanes=1)
     good, bad, other = await asyncio.gather(*(door.submit(n) for n in (1, -1, 2)), return_exceptions=True)
     assert (good, other) == (2, 4)
     assert isinstance(bad, ValueError)
@@ -61,7 +61,7 @@ async def test_a_failing_batch_fails_for_all_of_it_and_the_lane_goes_on() -> Non
             raise ConnectionError("gone")
         return batch
 
-    door = Coalescer(run, lanes=1)
+    door = Coalescer(run, name="test", lanes=1)
     results = await asyncio.gather(door.submit(1), door.submit(2), return_exceptions=True)
     assert all(isinstance(result, ConnectionError) for result in results)
     assert await door.submit(3) == 3
@@ -72,13 +72,13 @@ async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
         return batch[1:]
 
     with pytest.raises(RuntimeError, match="came back with"):
-        await Coalescer(run, lanes=1).submit(1)
+        await Coalescer(run, name="test", lanes=1).submit(1)
 
 
 async def test_a_full_house_refuses_before_any_work() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Coalescer(recorder.run, lanes=1, max_batch=1, max_waiting=2)
+    door = Coalescer(recorder.run, name="test", lanes=1, max_batch=1, max_waiting=2)
     running = [asyncio.create_task(door.submit(0))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_a_full_house_refuses_before_any_work() -> None:
 async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Coalescer(recorder.run, lanes=1)
+    door = Coalescer(recorder.run, name="test", lanes=1)
     leaving, staying = asyncio.create_task(door.submit(1)), asyncio.create_task(door.submit(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -102,3 +102,12 @@ async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
     recorder.gate.set()
     assert await staying == 4
     assert recorder.batches == [[1, 2]]
+
+
+async def test_the_sizes_of_batches_are_counted() -> None:
+    recorder = Recorder()
+    door = Coalescer(recorder.run, name="counted", lanes=1, max_batch=4)
+    await asyncio.gather(*(door.submit(n) for n in range(6)))
+    samples = [s for metric in batch_items.collect() for s in metric.samples if s.labels["coalescer"] == "counted"]
+    sizes = {s.labels["le"]: s.value for s in samples if "le" in s.labels}
+    assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)

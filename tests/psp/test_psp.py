@@ -32,6 +32,17 @@ async def find(api: Api, *references: str) -> list[dict[str, Any]]:
     return found
 
 
+async def all_charges(api: Api, page: int = 1000) -> list[dict[str, Any]]:
+    """Of the whole ledger, read in pages."""
+    found: list[dict[str, Any]] = []
+    after: int | None = 0
+    while after is not None:
+        answer = (await api.get(f"/v1/ledger?after={after}&limit={page}")).json
+        found += answer["charges"]
+        after = answer["next"]
+    return found
+
+
 async def test_one_reference_is_charged_once_however_often_it_is_sent(api: Api, order: str) -> None:
     answers = await asyncio.gather(*(charge(api, order) for _ in range(50)))
     assert sorted(a.status for a in answers) == [200] * 49 + [201]
@@ -160,8 +171,19 @@ async def test_every_acknowledged_charge_survives_kills_under_load(mortal_api: A
     mortal.kill()
     await asyncio.gather(*shops, return_exceptions=True)
     mortal.start()
-    ledger = (await mortal_api.get("/v1/ledger")).json
-    captured = {c["reference"]: c["captures"] for c in ledger["charges"]}
+    captured = {c["reference"]: c["captures"] for c in await all_charges(mortal_api)}
     assert acknowledged
     assert acknowledged <= captured.keys()
     assert set(captured.values()) == {1}
+
+
+async def test_the_ledger_is_read_in_pages_and_every_page_counts_all_of_it(mortal_api: Api) -> None:
+    for number in range(7):
+        await charge(mortal_api, f"order-{number}", "card_declined" if number == 3 else "card_ok")
+    await refund(mortal_api, "refund-1", "order-1", 300)
+    charges = await all_charges(mortal_api, page=3)
+    assert [c["reference"] for c in charges] == [f"order-{number}" for number in range(7)]
+    last = (await mortal_api.get("/v1/ledger?after=6&limit=3")).json
+    assert (last["lines"], last["captured"], last["declined"], last["refunds"], last["next"]) == (8, 6, 1, 1, None)
+    assert last["totals"] == [{"currency": "USD", "capturedMinor": 6000, "refundedMinor": 300}]
+    assert (await mortal_api.get("/v1/ledger?limit=0")).status == 400

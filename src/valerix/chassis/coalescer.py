@@ -8,11 +8,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from prometheus_client import Histogram
+
 from valerix.chassis import caller
 from valerix.chassis.problems import Unavailable
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+batch_items = Histogram(
+    "coalescer_batch_items", "Items per batch", ["coalescer"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
 
 
 class Coalescer(Generic[In, Out]):
@@ -20,17 +25,20 @@ class Coalescer(Generic[In, Out]):
 
     At most `lanes` batches run at once and at most `max_waiting` items wait; one more raises Unavailable before
     any work is done. A caller that is cancelled does not stop its batch: work that was begun is finished.
+    `name` stands beside the sizes of its batches in the metrics.
     """
 
     def __init__(
         self,
         run: Callable[[list[In]], Awaitable[Sequence[Out | Exception]]],
         *,
+        name: str,
         lanes: int,
         max_batch: int = 64,
         max_waiting: int = 2048,
     ) -> None:
         self._run = run
+        self._batch_items = batch_items.labels(name)
         self._free_lanes = lanes
         self._max_batch = max_batch
         self._max_waiting = max_waiting
@@ -61,6 +69,7 @@ class Coalescer(Generic[In, Out]):
         try:
             while self._waiting:
                 count = min(len(self._waiting), self._max_batch)
+                self._batch_items.observe(count)
                 await self._settle([self._waiting.popleft() for _ in range(count)])
         finally:
             self._free_lanes += 1

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from valerix.cli import bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
+from valerix.cli import audit, bench, bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
 from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
 
@@ -29,6 +29,8 @@ app.add_typer(bus.app, name="bus")
 app.add_typer(chaos.app, name="chaos")
 app.command()(load_command.load)
 app.add_typer(keys.app, name="keys")
+app.command()(audit.audit)
+app.command()(bench.bench)
 app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 

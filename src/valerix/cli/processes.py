@@ -33,7 +33,7 @@ def up(
         print(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
         print_summary(state)
         return
-    plan = _plan(data_dir, _counts(replicas or []), ports=ports, port=port, host=host, tls=tls, demo=demo)
+    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, host=host, tls=tls, demo=demo)
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
@@ -58,14 +58,15 @@ def _plan(
     )
 
 
-def _counts(replicas: list[str]) -> dict[str, int]:
-    counts = {}
+def counts(replicas: list[str]) -> dict[str, int]:
+    """Of `NAME=COUNT` options. Raises LauncherError."""
+    found = {}
     for text in replicas:
         name, _, count = text.partition("=")
         if not count.isdigit():
             raise LauncherError(f"--replicas {text}: write it as NAME=COUNT, for example orders=2")
-        counts[name] = int(count)
-    return counts
+        found[name] = int(count)
+    return found
 
 
 class Progress:

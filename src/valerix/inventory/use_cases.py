@@ -51,10 +51,10 @@ class Stock:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
-            partial(self._run, domain.RESERVE, _reserve), lanes=LANES, max_batch=MAX_LISTS
+            partial(self._run, domain.RESERVE, _reserve), name="reserve", lanes=LANES, max_batch=MAX_LISTS
         )
         self.ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
-            partial(self._run, "end", _end), lanes=LANES, max_batch=MAX_LISTS
+            partial(self._run, "end", _end), name="end", lanes=LANES, max_batch=MAX_LISTS
         )
 
     # --- orders

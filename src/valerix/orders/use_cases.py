@@ -95,7 +95,9 @@ class Orders:
         self._reader = reader
         self._committed = committed
         self._saga = saga
-        self.door: Coalescer[Placing, _Placed] = Coalescer(self._place_batch, lanes=lanes, max_batch=max_batch)
+        self.door: Coalescer[Placing, _Placed] = Coalescer(
+            self._place_batch, name="place", lanes=lanes, max_batch=max_batch
+        )
         self._slow: set[asyncio.Task[_Driven]] = set()
         self._sweeps: SingleFlight[dict[str, Answer]] = SingleFlight(MAX_SWEEPS)
 

@@ -34,7 +34,7 @@ class Processor:
     def __init__(self, database: Database, provider: Provider) -> None:
         self._database = database
         self._provider = provider
-        self._results: Coalescer[Event, Payment] = Coalescer(self._write, lanes=2)
+        self._results: Coalescer[Event, Payment] = Coalescer(self._write, name="settle", lanes=2)
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":

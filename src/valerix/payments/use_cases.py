@@ -60,7 +60,9 @@ class PaymentsUseCases:
         self._processor = Processor(database, provider)
         self.refunds = Refunds(database, provider, lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(self._open, lanes=2, max_batch=16)
+        self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(
+            self._open, name="capture", lanes=2, max_batch=16
+        )
 
     async def close(self) -> None:
         """Stop what runs in the background; the rows say what is to be taken up again."""

@@ -12,7 +12,7 @@ from valerix.chassis.settings import ServiceSettings
 from valerix.psp.behaviour import Behaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
-from valerix.psp.routes import routes
+from valerix.psp.routes import ledger_route, routes
 from valerix.psp.use_cases import Provider
 
 
@@ -34,4 +34,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
     provider = Provider(book, ledger, Behaviour(), writer)
-    return Parts(raw=routes(provider, settings.psp_secret), essentials={"ledger": provider.check_writable})
+    return Parts(
+        routes=[ledger_route(provider, settings.psp_secret)],
+        raw=routes(provider, settings.psp_secret),
+        essentials={"ledger": provider.check_writable},
+    )

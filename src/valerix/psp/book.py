@@ -1,5 +1,7 @@
 """What the ledger says, by reference, and what may be added to it. No I/O: whoever adds must make it durable."""
 
+from collections import Counter, defaultdict
+
 import msgspec
 
 from valerix.psp import domain
@@ -8,7 +10,7 @@ from valerix.psp.schemas import (
     Charge,
     ChargeRequest,
     CurrencyTotals,
-    LedgerSummary,
+    LedgerPage,
     Line,
     Refund,
     RefundRequest,
@@ -22,8 +24,13 @@ class Book:
 
     def __init__(self) -> None:
         self._charges: dict[str, Charge] = {}
+        self._references: list[str] = []
+        """Of the charges, in the order they came."""
         self._refunds: dict[str, Refund] = {}
         self._unwritten: list[Entry] = []
+        self._counts: Counter[str] = Counter()
+        self._totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+        """[captured, refunded] by currency."""
 
     def replay(self, line: Line) -> None:
         """Take over a line that is in the ledger already."""
@@ -75,23 +82,19 @@ class Book:
         self._add(wanted)
         return wanted, True
 
-    def summary(self, lines: int) -> LedgerSummary:
-        """Everything, with totals."""
-        charges = list(self._charges.values())
-        captured: dict[str, list[int]] = {}
-        for charge in charges:
-            totals = captured.setdefault(charge.currency, [0, 0])
-            totals[0] += charge.amount_minor * charge.captures
-            totals[1] += charge.refunded_minor
-        statuses = [charge.status for charge in charges]
-        return LedgerSummary(
+    def page(self, lines: int, after: int, limit: int) -> LedgerPage:
+        """Up to `limit` charges beyond the first `after`. Charges never leave, so pages never shift."""
+        shown = self._references[after : after + limit]
+        end = after + len(shown)
+        return LedgerPage(
             lines=lines,
-            captured=sum(charge.captures for charge in charges),
-            declined=statuses.count("declined"),
-            cancelled=statuses.count("cancelled"),
+            captured=self._counts["captured"],
+            declined=self._counts["declined"],
+            cancelled=self._counts["cancelled"],
             refunds=len(self._refunds),
-            totals=[CurrencyTotals(currency, *totals) for currency, totals in captured.items() if any(totals)],
-            charges=charges,
+            totals=[CurrencyTotals(currency, *totals) for currency, totals in self._totals.items()],
+            charges=self.find(shown),
+            next=end if end < len(self._references) else None,
         )
 
     def _add_charge(self, request: ChargeRequest, reason: str | None) -> Charge:
@@ -110,9 +113,13 @@ class Book:
             self._charges[charge.reference] = msgspec.structs.replace(
                 charge, refunded_minor=charge.refunded_minor + entry.amount_minor
             )
-        elif entry.status == "captured":
-            before = self._charges.get(entry.reference)
-            captures = 1 if before is None else before.captures + 1
-            self._charges[entry.reference] = msgspec.structs.replace(entry, captures=captures)
-        else:
-            self._charges[entry.reference] = entry
+            self._totals[charge.currency][1] += entry.amount_minor
+            return
+        before = self._charges.get(entry.reference)
+        if before is None:
+            self._references.append(entry.reference)
+        self._counts[entry.status] += 1
+        if entry.status == "captured":
+            self._totals[entry.currency][0] += entry.amount_minor
+            entry = msgspec.structs.replace(entry, captures=1 if before is None else before.captures + 1)
+        self._charges[entry.reference] = entry

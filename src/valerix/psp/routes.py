@@ -4,24 +4,28 @@ POST /v1/charges         charge a reference once; 201 made now, 200 made before
 POST /v1/charges/cancel  forbid a reference that was not charged
 POST /v1/charges/find    charges by reference, as many of them as are known
 POST /v1/refunds         give back part of a charge; 201 made now, 200 made before
-GET  /v1/ledger          everything, for audits
+GET  /v1/ledger          everything, page by page, for audits
 """
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+from litestar import get
+from litestar.params import Parameter
 
 from valerix.chassis import validation
 from valerix.chassis.problems import Unauthenticated
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.roles import PUBLIC
-from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, RefundRequest
+from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, LedgerPage, RefundRequest
 from valerix.psp.use_cases import Provider
 
 R = TypeVar("R")
 Answer = tuple[int, msgspec.Struct]
+DEFAULT_PAGE: Final = 1000
+MAX_PAGE: Final = 10_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -33,7 +37,7 @@ def routes(provider: Provider, secret: str) -> list[RawRoute]:
         decoder = msgspec.json.Decoder(kind)
 
         async def handle(request: RawRequest) -> RawResponse:
-            _authenticate(request, expected)
+            _authenticate(request.header(b"authorization"), expected)
             status, body = await answer(validation.decode(decoder, request.body))
             return RawResponse(status, _encode(body))
 
@@ -53,20 +57,30 @@ def routes(provider: Provider, secret: str) -> list[RawRoute]:
         refunded, made = await provider.refund(request)
         return 201 if made else 200, refunded
 
-    async def ledger(request: RawRequest) -> RawResponse:
-        _authenticate(request, expected)
-        return RawResponse(200, _encode(await provider.summary()))
-
     return [
         route("/v1/charges", ChargeRequest, charge),
         route("/v1/charges/cancel", CancelRequest, cancel),
         route("/v1/charges/find", FindRequest, find),
         route("/v1/refunds", RefundRequest, refund),
-        RawRoute("GET", "/v1/ledger", PUBLIC, ledger),
     ]
 
 
-def _authenticate(request: RawRequest, expected: bytes) -> None:
-    given = (request.header(b"authorization") or "").encode("latin-1")
-    if not hmac.compare_digest(given, expected):
+def ledger_route(provider: Provider, secret: str) -> Any:
+    """The charges, in the order they were first heard of."""
+    expected = f"Bearer {secret}".encode()
+
+    @get("/v1/ledger", access=PUBLIC)
+    async def ledger(
+        authorization: Annotated[str | None, Parameter(header="Authorization")] = None,
+        after: Annotated[int, Parameter(ge=0, description="`next` of the page before")] = 0,
+        limit: Annotated[int, Parameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+    ) -> LedgerPage:
+        _authenticate(authorization, expected)
+        return await provider.ledger(after, limit)
+
+    return ledger
+
+
+def _authenticate(authorization: str | None, expected: bytes) -> None:
+    if not hmac.compare_digest((authorization or "").encode("latin-1"), expected):
         raise Unauthenticated("Send the merchant's secret: Authorization: Bearer …")

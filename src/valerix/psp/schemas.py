@@ -80,8 +80,8 @@ class CurrencyTotals(msgspec.Struct, frozen=True, rename="camel"):
     refunded_minor: int
 
 
-class LedgerSummary(msgspec.Struct, frozen=True, rename="camel"):
-    """The whole ledger at one moment."""
+class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
+    """Counts of the whole ledger at one moment, and some of its charges in the order they were first heard of."""
 
     lines: int
     captured: int
@@ -90,3 +90,5 @@ class LedgerSummary(msgspec.Struct, frozen=True, rename="camel"):
     refunds: int
     totals: list[CurrencyTotals]
     charges: list[Charge]
+    next: int | None
+    """`after` of the next page; null on the last."""

@@ -20,7 +20,7 @@ from valerix.psp.schemas import (
     ChargeRequest,
     Charges,
     FindRequest,
-    LedgerSummary,
+    LedgerPage,
     Refund,
     RefundRequest,
 )
@@ -47,7 +47,9 @@ class Provider:
         self._behaviour = behaviour
         self._writer = writer
         self._broken = False
-        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(self._serve, lanes=1, max_batch=MAX_BATCH)
+        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(
+            self._serve, name="ledger", lanes=1, max_batch=MAX_BATCH
+        )
 
     async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
         """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
@@ -80,8 +82,9 @@ class Provider:
             await self._behaviour.after()
         return refund, made
 
-    async def summary(self) -> LedgerSummary:
-        return await self._decide(lambda: self._book.summary(self._ledger.lines))
+    async def ledger(self, after: int, limit: int) -> LedgerPage:
+        """See Book.page."""
+        return await self._decide(lambda: self._book.page(self._ledger.lines, after, limit))
 
     async def check_writable(self) -> None:
         """Raises LedgerBroken after a write failed: what is on disk is known only after a restart."""

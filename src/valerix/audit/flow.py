@@ -1,0 +1,82 @@
+"""Flow: nothing is stuck, everything was told, and the server keeps what it acknowledged."""
+
+from typing import Final
+
+from valerix.audit.evidence import Evidence, Finding, together
+
+TELLING: Final = ("orders", "inventory", "payments", "users")
+"""Services with an outbox."""
+LISTENING: Final = ("orders", "inventory", "notifications")
+"""Services with an inbox."""
+
+
+async def nothing_is_unfinished(evidence: Evidence) -> Finding:
+    """No order pending without waiting for its customer, none overdue, no payment or refund without an outcome."""
+    age = (evidence.unfinished_after_seconds,)
+    orders = await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM orders",
+        violations="""
+        SELECT id::text AS subject, format('%s since %s, due %s, %s attempts: %s', status, updated_at, due_at, attempts,
+                                           coalesce(error_code, 'no reason stated')) AS what
+        FROM orders
+        WHERE due_at < now() - make_interval(secs => $1)
+           OR status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'
+              AND created_at < now() - make_interval(secs => $1)
+        """,
+        arguments=age,
+    )
+    payments = await evidence.find(
+        "payments",
+        checked="SELECT count(*) FROM payments",
+        violations="""
+        SELECT id::text AS subject, format('outcome not known since %s', created_at) AS what
+        FROM payments WHERE status = 'processing' AND created_at < now() - make_interval(secs => $1)
+        UNION ALL
+        SELECT id::text, format('refund not finished since %s', created_at)
+        FROM refunds WHERE status = 'pending' AND created_at < now() - make_interval(secs => $1)
+        """,
+        arguments=age,
+    )
+    return together([orders, payments])
+
+
+async def outboxes_are_drained(evidence: Evidence) -> Finding:
+    """Every event has left for the bus. Checked are the outboxes; a violation is a row that stays."""
+    found = [
+        await evidence.find(
+            service,
+            checked="SELECT 1",
+            violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",  # noqa: S608 - names of ours
+        )
+        for service in TELLING
+    ]
+    return together(found)
+
+
+async def dead_letters(evidence: Evidence) -> Finding:
+    """Events that could not be processed and wait for somebody who mends the cause: listed, not a violation."""
+    found = [
+        await evidence.find(
+            service,
+            checked="SELECT count(*) FROM dead_letters",
+            violations=f"""
+            SELECT '{service} #' || id AS subject, consumer || ': ' || error AS what FROM dead_letters
+            WHERE replayed_at IS NULL
+            """,  # noqa: S608 - names of ours
+        )
+        for service in LISTENING
+    ]
+    return together(found)
+
+
+async def commits_are_durable(evidence: Evidence) -> Finding:
+    """The server that runs now syncs what it acknowledges."""
+    return await evidence.find(
+        "orders",
+        checked="SELECT 3",
+        violations="""
+        SELECT name AS subject, format('%s is %s', name, setting) AS what FROM pg_settings
+        WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting NOT IN ('on', 'remote_apply')
+        """,
+    )

@@ -1,0 +1,81 @@
+"""Looking until sure: a stack at work has orders between two databases, which are no violation the next moment."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from valerix.audit.evidence import Evidence, Finding, Sources
+from valerix.audit.rules import RULES, Rule
+
+LOOKS: Final = 4
+PAUSE_SECONDS: Final = 1.5
+UNFINISHED_AFTER_SECONDS: Final = 30.0
+
+
+class Violation(msgspec.Struct, frozen=True, rename="camel"):
+    subject: str
+    what: str
+
+
+class Verdict(msgspec.Struct, frozen=True, rename="camel"):
+    """What one rule found: `value` of `checked`. Not `binding`: listed, but no violation."""
+
+    rule: str
+    says: str
+    value: int
+    checked: int
+    binding: bool
+    violations: list[Violation]
+
+    @property
+    def holds(self) -> bool:
+        return not (self.binding and self.value)
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    sound: bool
+    seconds: float
+    verdicts: list[Verdict]
+
+
+async def inspect(
+    sources: Sources,
+    *,
+    unfinished_after_seconds: float = UNFINISHED_AFTER_SECONDS,
+    looks: int = LOOKS,
+    rules: Sequence[Rule] = RULES,
+) -> Report:
+    """Judge every rule. A violation counts when it is there at each of `looks` looks."""
+    started = time.monotonic()
+    verdicts = await _look(sources, unfinished_after_seconds, rules)
+    for _ in range(looks - 1):
+        suspected = [rule for rule in rules if not verdicts[rule.name].holds]
+        if not suspected:
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+        again = await _look(sources, unfinished_after_seconds, suspected)
+        verdicts |= {name: _lasting(verdicts[name], verdict) for name, verdict in again.items()}
+    ordered = [verdicts[rule.name] for rule in rules]
+    return Report(all(v.holds for v in ordered), round(time.monotonic() - started, 2), ordered)
+
+
+async def _look(sources: Sources, unfinished_after_seconds: float, rules: Sequence[Rule]) -> dict[str, Verdict]:
+    async with Evidence.gather(sources, unfinished_after_seconds) as evidence:
+        return {rule.name: _verdict(rule, await rule.judge(evidence)) for rule in rules}
+
+
+def _verdict(rule: Rule, finding: Finding) -> Verdict:
+    violations = [Violation(*violation) for violation in finding.violations]
+    return Verdict(rule.name, rule.says, finding.found, finding.checked, rule.binding, violations)
+
+
+def _lasting(before: Verdict, now: Verdict) -> Verdict:
+    """What both looks saw; where neither could show everything, what is there now."""
+    if now.value > len(now.violations) or before.value > len(before.violations):
+        return now
+    known = {violation.subject for violation in before.violations}
+    lasting = [violation for violation in now.violations if violation.subject in known]
+    return msgspec.structs.replace(now, value=len(lasting), violations=lasting)

@@ -1,0 +1,67 @@
+"""Money: the provider's ledger, the payments and the orders tell the same story."""
+
+from valerix.audit.evidence import Evidence, Finding
+
+
+async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
+    """At most one capture under each reference in the provider's own ledger."""
+    return await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM charge_facts",
+        violations="""
+        SELECT reference AS subject, format('captured %s times', captures) AS what FROM charge_facts WHERE captures > 1
+        """,
+    )
+
+
+async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
+    """The provider holds what the payments say, under the reference they say, and nothing else.
+
+    A payment whose outcome is not known yet is judged by how long that lasts (`unfinished`).
+    """
+    return await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM payment_facts FULL JOIN charge_facts ON reference = provider_reference",
+        violations="""
+        SELECT coalesce(c.reference, p.provider_reference) AS subject,
+               format('payment: %s, %s %s captured, %s given back; provider: %s, %s %s, %s given back',
+                      coalesce(p.status, 'none'), p.captured_minor, p.currency, p.refunded_minor,
+                      coalesce(c.status, 'nothing'), c.amount_minor, c.currency, c.refunded_minor) AS what
+        FROM payment_facts p FULL JOIN charge_facts c ON c.reference = p.provider_reference
+        WHERE CASE
+            WHEN p.status IS NULL THEN c.status = 'captured'
+            WHEN p.status = 'processing' THEN false
+            WHEN p.status IN ('declined', 'voided') THEN c.status = 'captured' OR p.captured_minor <> 0
+            ELSE c.status IS DISTINCT FROM 'captured'
+                OR (c.amount_minor, c.currency) IS DISTINCT FROM (p.captured_minor, p.currency)
+                OR c.refunded_minor NOT BETWEEN p.refunded_minor AND p.refunded_minor + p.refunding_minor
+        END
+        """,
+    )
+
+
+async def money_fits_the_orders(evidence: Evidence) -> Finding:
+    """Confirmed or later: exactly the total was taken. Failed or cancelled: nothing is kept. No order: nothing at all.
+
+    What staff returned by hand from an order that stands stays with the customer.
+    """
+    return await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM orders",
+        violations="""
+        SELECT coalesce(o.id::text, p.order_id) AS subject,
+               format('the order is %s over %s %s; %s %s captured, %s given back, %s of it by hand',
+                      coalesce(o.status, 'not there'), o.total_minor, o.currency, coalesce(p.captured_minor, 0),
+                      p.currency, coalesce(p.refunded_minor, 0), coalesce(p.returned_minor, 0)) AS what
+        FROM orders o FULL JOIN payment_facts p ON p.order_id = o.id::text
+        WHERE CASE
+            WHEN o.id IS NULL THEN p.captured_minor > p.refunded_minor
+            WHEN o.status IN ('failed', 'cancelled') THEN p.captured_minor > p.refunded_minor
+            WHEN o.status = 'pending' THEN
+                o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND p.captured_minor > p.refunded_minor
+            WHEN o.status IN ('confirmed', 'processing') AND o.cancel_reason IS NOT NULL THEN false  -- on its way back
+            ELSE coalesce(p.captured_minor - p.refunded_minor + p.returned_minor, 0) <> o.total_minor
+                OR o.total_minor > 0 AND p.currency <> o.currency
+        END
+        """,
+    )

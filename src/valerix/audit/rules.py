@@ -1,0 +1,36 @@
+"""The one list of rules."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from valerix.audit import flow, history, money, stock
+from valerix.audit.evidence import Evidence, Finding
+
+
+class Rule(NamedTuple):
+    """`binding`: what it finds is a violation; otherwise it is only listed."""
+
+    name: str
+    says: str
+    judge: Callable[[Evidence], Awaitable[Finding]]
+    binding: bool = True
+
+
+RULES: Final = (
+    Rule("movements", "stock movements are gap-free", stock.movements_are_gap_free),
+    Rule("stock", "stock is what its movements say", stock.stock_is_what_moved),
+    Rule("reserved", "reserved is what live reservations hold", stock.reserved_is_what_live_reservations_hold),
+    Rule("goods", "the goods of an order move once", stock.goods_moved_once),
+    Rule("reservations", "reservations fit their orders", stock.reservations_fit_their_orders),
+    Rule("captures", "nobody is charged twice", money.nobody_is_charged_twice),
+    Rule("ledger", "payments and the provider's ledger agree", money.ledger_and_payments_agree),
+    Rule("money", "what is kept is what was confirmed", money.money_fits_the_orders),
+    Rule("answers", "every answer can be repeated", history.answers_can_be_repeated),
+    Rule("order_history", "order histories are gap-free and legal", history.orders_have_gap_free_legal_histories),
+    Rule("payment_history", "payment histories are gap-free and legal", history.payments_have_gap_free_legal_histories),
+    Rule("user_history", "user histories are gap-free", history.users_have_gap_free_histories),
+    Rule("unfinished", "nothing is unfinished", flow.nothing_is_unfinished),
+    Rule("outbox", "every event has left", flow.outboxes_are_drained),
+    Rule("dead_letters", "dead letters", flow.dead_letters, binding=False),
+    Rule("durability", "commits are durable", flow.commits_are_durable),
+)

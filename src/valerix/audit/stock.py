@@ -1,0 +1,115 @@
+"""Stock: every unit is where its movements say, and promised to whom its reservation says."""
+
+from valerix.audit.evidence import Evidence, Finding
+from valerix.contracts.ids import UUID_PATTERN
+
+
+async def movements_are_gap_free(evidence: Evidence) -> Finding:
+    """Each movement of a stock row follows the one before it: its number, and where it leaves the stock."""
+    return await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM movements",
+        violations="""
+        SELECT sku || '/' || warehouse_id || ' #' || seq AS subject,
+               format('movement %s leaves %s on hand and %s reserved; before it: #%s, %s, %s; it moves %s, %s', seq,
+                      on_hand_after, reserved_after, last_seq, last_on_hand, last_reserved, on_hand_delta,
+                      reserved_delta) AS what
+        FROM (
+            SELECT *, lag(seq, 1, 0::bigint) OVER shelf AS last_seq,
+                   lag(on_hand_after, 1, 0::bigint) OVER shelf AS last_on_hand,
+                   lag(reserved_after, 1, 0::bigint) OVER shelf AS last_reserved
+            FROM movements WINDOW shelf AS (PARTITION BY sku, warehouse_id ORDER BY seq)
+        ) m
+        WHERE seq <> last_seq + 1 OR on_hand_after <> last_on_hand + on_hand_delta
+           OR reserved_after <> last_reserved + reserved_delta
+        """,
+    )
+
+
+async def stock_is_what_moved(evidence: Evidence) -> Finding:
+    """Each stock row is where its last movement left it; nothing is negative or promised twice."""
+    return await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM stock",
+        violations="""
+        SELECT coalesce(s.sku, m.sku) || '/' || coalesce(s.warehouse_id, m.warehouse_id) AS subject,
+               format('%s on hand, %s reserved, version %s; its movements say %s, %s, %s', s.on_hand, s.reserved,
+                      s.version, m.on_hand, m.reserved, m.last) AS what
+        FROM stock s FULL JOIN (
+            SELECT sku, warehouse_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved, max(seq) AS last
+            FROM movements GROUP BY sku, warehouse_id
+        ) m ON m.sku = s.sku AND m.warehouse_id = s.warehouse_id
+        WHERE s.sku IS NULL OR s.on_hand <> coalesce(m.on_hand, 0) OR s.reserved <> coalesce(m.reserved, 0)
+           OR s.version <> coalesce(m.last, 0) OR s.reserved NOT BETWEEN 0 AND s.on_hand
+        """,
+    )
+
+
+async def reserved_is_what_live_reservations_hold(evidence: Evidence) -> Finding:
+    """On each shelf, the reserved units are those of the live reservations."""
+    return await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM stock",
+        violations="""
+        SELECT coalesce(s.sku, r.sku) || '/' || coalesce(s.warehouse_id, r.warehouse_id) AS subject,
+               format('%s reserved, live reservations hold %s', s.reserved, coalesce(r.held, 0)) AS what
+        FROM stock s FULL JOIN (
+            SELECT line ->> 'productId' AS sku, line ->> 'warehouseId' AS warehouse_id,
+                   sum((line ->> 'quantity')::bigint) AS held
+            FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
+            WHERE state = 'reserved' GROUP BY 1, 2
+        ) r ON r.sku = s.sku AND r.warehouse_id = s.warehouse_id
+        WHERE coalesce(s.reserved, 0) <> coalesce(r.held, 0)
+        """,
+    )
+
+
+async def goods_moved_once(evidence: Evidence) -> Finding:
+    """The movements of each order add up to what its reservation came to: promised, gone, or neither."""
+    return await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM reservations",
+        violations="""
+        SELECT coalesce(r.order_id, m.order_id) AS subject,
+               format('the reservation of %s units is %s, its movements reserve %s and take %s', r.units, r.state,
+                      m.reserved, m.on_hand) AS what
+        FROM (
+            SELECT order_id, state, coalesce(sum((line ->> 'quantity')::bigint), 0) AS units
+            FROM reservations LEFT JOIN LATERAL jsonb_array_elements(lines) AS line ON true
+            GROUP BY order_id  -- the primary key, so state comes along
+        ) r FULL JOIN (
+            SELECT order_id, sum(reserved_delta) AS reserved, sum(on_hand_delta) AS on_hand
+            FROM movements WHERE kind IN ('reserve', 'release', 'commit') GROUP BY order_id
+        ) m ON m.order_id = r.order_id
+        WHERE r.order_id IS NULL
+           OR coalesce(m.reserved, 0) <> CASE r.state WHEN 'reserved' THEN r.units ELSE 0 END
+           OR coalesce(m.on_hand, 0) <> CASE r.state WHEN 'committed' THEN -r.units ELSE 0 END
+        """,
+    )
+
+
+async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
+    """What is confirmed is promised, what has left is committed, what has ended or never was holds nothing.
+
+    Reservations made by hand, for something that is no order id, are nobody's promise.
+    """
+    return await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM orders",
+        violations=f"""
+        SELECT coalesce(o.id::text, r.order_id) AS subject,
+               format('the order is %s, its reservation %s', coalesce(o.status, 'not there'),
+                      coalesce(r.state, 'is not there')) AS what
+        FROM orders o FULL JOIN reservation_facts r ON r.order_id = o.id::text
+        WHERE CASE
+            WHEN o.id IS NULL THEN r.state <> 'released' AND r.order_id ~ '{UUID_PATTERN}'
+            WHEN o.status IN ('shipped', 'completed') THEN r.state IS DISTINCT FROM 'committed'
+            WHEN o.status IN ('failed', 'cancelled') THEN r.state <> 'released'
+            WHEN o.status = 'pending' THEN r.state = 'committed'
+                OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND r.state = 'reserved'
+            WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL  -- on its way back
+            WHEN o.status = 'processing' THEN coalesce(r.state, 'released') = 'released'
+            ELSE r.state IS DISTINCT FROM 'reserved'
+        END
+        """,  # noqa: S608 - a constant
+    )

@@ -1,0 +1,1 @@
+"""Repeatable benchmarks of a whole stack, with the database's own ceiling measured beside it."""

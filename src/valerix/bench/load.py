@@ -1,0 +1,109 @@
+"""Load by wrk, whose own cost is small: many customers, a fresh idempotency key for every order."""
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from valerix.bench import programs
+from valerix.bench.results import Latency
+from valerix.launcher.errors import LauncherError
+
+GRACE_SECONDS: Final = 30.0
+TIMEOUT: Final = "15s"
+PATH: Final = "/api/v1/orders"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is sent where. Products `first` to `first + products - 1` are ordered at random, one unit each."""
+
+    port: int
+    run: str
+    """Part of every idempotency key: unique."""
+    connections: int
+    seconds: float
+    products: int
+    first: int = 1
+    tokens: list[str] = field(default_factory=list)
+    customers: list[str] = field(default_factory=list)
+    """Whose token is at the same place in `tokens`."""
+    path: str = PATH
+    extra: str = ""
+    """More members of the body, e.g. `,"onShortage":"reject"`."""
+    peer: bool = False
+    """The body of the comparison programs."""
+    per_second: float | None = None
+    """Orders each second that all connections together try for; None: as many as they can."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What wrk saw. Latencies in milliseconds."""
+
+    seconds: float
+    statuses: dict[str, int]
+    lost: int
+    timeouts: int
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+    @property
+    def latency(self) -> Latency:
+        return Latency(self.p50, self.p90, self.p99, self.max)
+
+    @property
+    def placed(self) -> int:
+        """Orders that were confirmed while somebody waited."""
+        return self.statuses.get("201", 0)
+
+
+async def send(load: Load) -> Outcome:
+    """Raises LauncherError."""
+    wrk, script = programs.get("wrk"), resources.files("valerix.bench") / "orders.lua"
+    with tempfile.TemporaryDirectory() as folder, resources.as_file(script) as lua:
+        file = Path(folder) / "load.lua"
+        file.touch(mode=0o600)  # there are tokens in it
+        file.write_text(_lua(load))
+        command = [
+            *(wrk, "-t", str(_threads(load.connections)), "-c", str(load.connections), "-d", f"{load.seconds:.0f}s"),
+            *("--timeout", TIMEOUT, "-s", str(lua), f"http://127.0.0.1:{load.port}", "--", str(file)),
+        ]
+        printed = await programs.run(command, load.seconds + GRACE_SECONDS)
+    for line in printed.splitlines():
+        if line.startswith("RESULT "):
+            return msgspec.json.decode(line.removeprefix("RESULT "), type=Outcome)
+    raise LauncherError(f"wrk said nothing that can be read:\n{printed[-2000:]}")
+
+
+def _threads(connections: int) -> int:
+    """One is enough to saturate the other side, two keep up with many connections."""
+    return 1 if connections < 64 else 2
+
+
+def _lua(load: Load) -> str:
+    pause_ms = 0.0 if load.per_second is None else load.connections / load.per_second * 1000
+    members = {
+        "run": load.run,
+        "host": f"127.0.0.1:{load.port}",
+        "path": load.path,
+        "first": load.first,
+        "products": load.products,
+        "extra": load.extra,
+        "peer": load.peer,
+        "pause_ms": pause_ms,
+        "tokens": load.tokens,
+        "customers": load.customers,
+    }
+    return "return {\n" + "".join(f"  {name} = {_value(value)},\n" for name, value in members.items()) + "}\n"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "{" + ",".join(_value(each) for each in value) + "}"
+    return json.dumps(value)  # strings, numbers and truth values look the same in Lua

@@ -1,0 +1,190 @@
+"""One run of one cell: load, what it cost, and what was in its way."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from asyncpg.connection import Connection
+
+from valerix.bench import catalogue, counters, limits, load, usage
+from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
+from valerix.bench.load import Load, Outcome
+from valerix.bench.peers import Peer
+from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, Latency, Run, name_of
+from valerix.bench.stack import HOT, BenchStack
+
+NEGLIGIBLE_US: Final = 0.5
+"""Per order; what costs less is not shown."""
+HOT_PATTERN, PACED = "hot", "paced"
+
+
+class Cell(NamedTuple):
+    """What is measured. `per_second`: orders that are tried each second; None: as many as can be."""
+
+    system: str
+    connections: int
+    pattern: str = "uniform"
+    per_second: float | None = None
+
+    @property
+    def name(self) -> str:
+        return name_of(self.system, self.connections, self.pattern)
+
+
+class Bench:
+    """Everything a run needs."""
+
+    def __init__(
+        self,
+        stack: BenchStack,
+        server: Connection,
+        ceiling: Ceiling,
+        peers: Mapping[str, Peer],
+        *,
+        cores: int,
+        drain_seconds: float,
+    ) -> None:
+        """`server`: as superuser. `drain_seconds`: how long a run waits for its orders to be completed."""
+        self.stack = stack
+        self._server = server
+        self._ceiling = ceiling
+        self._peers = peers
+        self._cores = cores
+        self._drain_seconds = drain_seconds
+        self._numbers = itertools.count(1)
+        self._last_ceiling: float | None = None
+
+    async def run(self, cell: Cell, number: int, seconds: float) -> Run:
+        """`number`: of the round. Raises LauncherError."""
+        if cell.system in SCRIPTS:
+            return await self._run_ceiling(cell, number, seconds)
+        others = {name: pid for peer in self._peers.values() for name, pid in peer.pids.items()}
+        await asyncio.sleep(counters.SETTLE_SECONDS)
+        counted = await counters.read(self._server, self.stack.service_ports)
+        before = await self.stack.sample(self._server, others)
+        stop = asyncio.Event()
+        waiting = asyncio.create_task(counters.waits(self.stack.superuser_url, stop))
+        try:
+            outcome = await load.send(self._load(cell, seconds))
+            after = await self.stack.sample(self._server, others)
+        finally:
+            stop.set()
+            waits = await waiting
+        drain_seconds, backlog = (
+            (0.0, 0) if cell.system in self._peers else await self.stack.drained(self._drain_seconds)
+        )
+        await asyncio.sleep(counters.SETTLE_SECONDS)
+        settled = await self.stack.sample(self._server, others)
+        steps = counters.between(counted, await counters.read(self._server, self.stack.service_ports))
+        lasted = after.at - before.at
+        busy = {name: used / lasted for name, used in usage.between(before, after).items() if used / lasted > 0.005}
+        machine = (after.machine - before.machine) / lasted
+        return Run(
+            cell=cell.name,
+            round=number,
+            orders_per_second=outcome.placed / outcome.seconds,
+            ratio=self._ratio(outcome.placed / outcome.seconds),
+            latency=outcome.latency,
+            statuses=outcome.statuses,
+            lost=outcome.lost + outcome.timeouts,
+            costs=_costs(usage.between(before, settled), steps, outcome),
+            busy_cores=busy,
+            machine_cores=machine,
+            waits=waits,
+            drain_seconds=drain_seconds,
+            backlog=backlog,
+            exhausted=limits.exhausted(self._cores, machine, busy, waits, cell.connections),
+        )
+
+    async def _run_ceiling(self, cell: Cell, number: int, seconds: float) -> Run:
+        before = await self.stack.sample(self._server, {})
+        reached = await self._ceiling.reach(cell.system, seconds)
+        after = await self.stack.sample(self._server, {})
+        lasted = after.at - before.at
+        used = usage.between(before, after)
+        if cell.system == CEILING:
+            self._last_ceiling = reached.per_second
+        busy = {name: value / lasted for name, value in used.items() if value / lasted > 0.005}
+        machine = (after.machine - before.machine) / lasted
+        # What pgbench itself costs is no part of the ceiling's cost, as wrk's is none of ours.
+        server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
+        costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
+        return Run(
+            cell=cell.name,
+            round=number,
+            orders_per_second=reached.per_second,
+            ratio=self._ratio(reached.per_second),
+            latency=Latency(reached.latency_ms, 0, 0, 0),
+            costs=costs,
+            busy_cores=busy,
+            machine_cores=machine,
+            exhausted=limits.exhausted(self._cores, machine, busy, {}, CLIENTS),
+        )
+
+    def _ratio(self, per_second: float) -> float | None:
+        return per_second / self._last_ceiling if self._last_ceiling else None
+
+    def _load(self, cell: Cell, seconds: float) -> Load:
+        hot = cell.pattern == HOT_PATTERN
+        if peer := self._peers.get(cell.system):
+            first, products = (1, 1) if hot else (1, catalogue.PRODUCTS)
+            return Load(peer.port, "", cell.connections, seconds, products, first, path="/orders", peer=True)
+        return Load(
+            port={GATEWAY: self.stack.gateway_port, DOOR: self.stack.door_port}[cell.system],
+            run=self._unique(),
+            connections=cell.connections,
+            seconds=seconds,
+            products=1 if hot else catalogue.PRODUCTS,
+            first=HOT if hot else 1,
+            tokens=self.stack.tokens(),
+            customers=self.stack.customers,
+            per_second=cell.per_second,
+        )
+
+    async def sell_out(self, units: int, connections: int, seconds: float) -> str:
+        """Many customers want a product of which there is little: what was sold, in words."""
+        product = await self.stack.scarce_product(units)
+        outcome = await load.send(
+            Load(
+                port=self.stack.gateway_port,
+                run=self._unique(),
+                connections=connections,
+                seconds=seconds,
+                products=1,
+                first=product,
+                tokens=self.stack.tokens(),
+                customers=self.stack.customers,
+                extra=',"onShortage":"reject"',
+            )
+        )
+        await self.stack.drained(self._drain_seconds)
+        sold = units - await self.stack.units_left(product)
+        asked = sum(outcome.statuses.values())
+        refused = outcome.statuses.get("409", 0)
+        return f"{sold} of {units} units sold to {asked} who asked, {refused} told that it is sold out"
+
+    def _unique(self) -> str:
+        return f"bench-{time.time_ns():x}-{next(self._numbers)}"
+
+
+def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: Outcome) -> Costs | None:
+    orders = outcome.placed
+    if not orders:
+        return None
+
+    def each(values: Mapping[str, float], least: float = 0.005) -> dict[str, float]:
+        return {name: value / orders for name, value in values.items() if value / orders > least}
+
+    ours = {name: seconds * 1e6 for name, seconds in used.items() if name not in (usage.LOAD, "benchmark")}
+    return Costs(
+        cpu_us=each(ours, NEGLIGIBLE_US),
+        statements=each(steps.statements),
+        commits=each(steps.commits),
+        requests=each(steps.requests),
+        wal_bytes=steps.wal_bytes / orders,
+        page_images=steps.page_images / orders,
+        fsyncs=steps.fsyncs / orders,
+        batches=steps.batch_means,
+    )

@@ -1,0 +1,65 @@
+-- Orders for wrk: wrk -s orders.lua URL -- LOAD, where LOAD is a Lua file that returns
+-- { run, host, path, tokens, customers, first, products, extra, peer, pause_ms }. Answers are counted by status.
+local threads = {}
+
+function setup(thread)
+  thread:set("id", #threads)
+  threads[#threads + 1] = thread
+end
+
+function init(args)
+  load = dofile(args[1])
+  math.randomseed(os.time() * 1000 + id)
+  statuses = {}
+  sent = 0
+  head = "POST " .. load.path .. " HTTP/1.1\r\nHost: " .. load.host .. "\r\nContent-Type: application/json\r\n"
+  if load.pause_ms > 0 then
+    -- Exponential pauses: as many customers who do not know of one another.
+    delay = function() return -math.log(1 - math.random()) * load.pause_ms end
+  end
+end
+
+local function ours(who, product)
+  return '{"customerId":"' .. load.customers[who] .. '","items":[{"productId":"'
+    .. string.format("BENCH-%05d", product) .. '","quantity":1}]' .. load.extra .. '}'
+end
+
+local function peers(product)
+  return '{"customer_id":"c-1029384756","currency":"USD","shipping_address":"1 Main Street, Springfield",'
+    .. '"items":[{"product_id":' .. product .. ',"quantity":1,"unit_price":1299}]}'
+end
+
+function request()
+  sent = sent + 1
+  local product = load.first + math.random(load.products) - 1
+  if load.peer then
+    local body = peers(product)
+    return head .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
+  end
+  local who = math.random(#load.tokens)
+  local body = ours(who, product)
+  return head .. "Authorization: Bearer " .. load.tokens[who] .. "\r\nIdempotency-Key: " .. load.run .. "-" .. id
+    .. "-" .. sent .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+end
+
+function response(status)
+  statuses[status] = (statuses[status] or 0) + 1
+end
+
+function done(summary, latency, requests)
+  local counts = {}
+  for _, thread in ipairs(threads) do
+    for status, count in pairs(thread:get("statuses")) do
+      counts[status] = (counts[status] or 0) + count
+    end
+  end
+  local parts = {}
+  for status, count in pairs(counts) do
+    parts[#parts + 1] = string.format('"%d":%d', status, count)
+  end
+  local errors = summary.errors
+  io.write(string.format(
+    '\nRESULT {"seconds":%.3f,"statuses":{%s},"lost":%d,"timeouts":%d,"p50":%.3f,"p90":%.3f,"p99":%.3f,"max":%.3f}\n',
+    summary.duration / 1e6, table.concat(parts, ","), errors.connect + errors.read + errors.write, errors.timeout,
+    latency:percentile(50) / 1e3, latency:percentile(90) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
+end

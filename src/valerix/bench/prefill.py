@@ -1,0 +1,195 @@
+"""A past for a stack: as many orders as wanted, with everything they left behind, made by statements over sets.
+
+Nearly all are completed; some were declined, some cancelled and refunded. Every database computes the same order from
+its number, so nothing is sent between them, and the audit holds. The provider's ledger is written from the payments.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from asyncpg.connection import Connection
+
+from valerix.bench import catalogue
+from valerix.psp.book import Entry
+from valerix.psp.schemas import Charge, Refund
+
+CHUNK: Final = 100_000
+PAST_DAYS: Final = 90
+LEDGER_BATCH: Final = 10_000
+
+# Order number n, the same everywhere: its id is a UUIDv7 of its time, so it sorts as made ones do.
+_ORDERS: Final = f"""
+    SELECT n, at, total_minor, quantity, sku, customer_id, kind,
+           id::uuid AS id, overlay(id PLACING 'b' FROM 20 FOR 1)::uuid AS payment_id,
+           overlay(id PLACING 'a' FROM 20 FOR 1)::uuid AS refund_id
+    FROM (
+        SELECT n, $1::timestamptz + n * $2::interval AS at, 1 + n % 3 AS quantity,
+               (1 + n % 3) * {catalogue.PRICE_MINOR}::bigint AS total_minor,
+               'BENCH-' || lpad((1 + n % {catalogue.PRODUCTS})::text, 5, '0') AS sku,
+               'CUST-' || 100001 + n % {catalogue.CUSTOMERS} AS customer_id,
+               CASE WHEN n % 40 = 0 THEN 'cancelled' WHEN n % 25 = 0 THEN 'failed' WHEN n > $5::bigint THEN 'confirmed'
+                    ELSE 'completed' END AS kind,
+               regexp_replace(
+                   lpad(to_hex(floor(extract(epoch FROM $1::timestamptz + n * $2::interval) * 1000)::bigint), 12, '0')
+                   || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15),
+                   '(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})', '\\1-\\2-\\3-\\4-\\5') AS id
+        FROM generate_series($3::bigint, $4::bigint) AS n
+    ) o
+"""
+_STEPS: Final = """
+    (VALUES ('completed', 1, 'created', 'pending'), ('completed', 2, 'confirmed', 'confirmed'),
+            ('completed', 3, 'processing', 'processing'), ('completed', 4, 'shipped', 'shipped'),
+            ('completed', 5, 'completed', 'completed'),
+            ('confirmed', 1, 'created', 'pending'), ('confirmed', 2, 'confirmed', 'confirmed'),
+            ('cancelled', 1, 'created', 'pending'), ('cancelled', 2, 'confirmed', 'confirmed'),
+            ('cancelled', 3, 'cancelled', 'cancelled'),
+            ('failed', 1, 'created', 'pending'), ('failed', 2, 'failed', 'failed')
+    ) AS step (kind, version, event, status)
+"""
+
+_INSERT_ORDERS: Final = f"""
+    WITH made AS ({_ORDERS}), known AS (
+        INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage, currency,
+                            total_minor, allocations, payment_id, error_code, error_message, idempotency_key,
+                            fingerprint, answer_status, answer_version, answer_body, due_at, created_at, updated_at)
+        SELECT id, customer_id, kind, CASE kind WHEN 'completed' THEN 5 WHEN 'cancelled' THEN 3 ELSE 2 END,
+               json_build_array(json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})), ARRAY[sku],
+               CASE kind WHEN 'failed' THEN 'card_declined' ELSE 'card_ok' END, 'hold', '{catalogue.CURRENCY}',
+               total_minor,
+               CASE WHEN kind IN ('completed', 'confirmed')
+                    THEN json_build_array(json_build_array(sku, '{catalogue.WAREHOUSE}', quantity)) END,
+               payment_id, CASE kind WHEN 'failed' THEN 'payment_declined' WHEN 'cancelled' THEN 'order_cancelled' END,
+               CASE kind WHEN 'failed' THEN 'The payment was declined' WHEN 'cancelled' THEN 'Cancelled' END,
+               sha256(id::text::bytea), sha256(sku::bytea), CASE kind WHEN 'failed' THEN 402 ELSE 201 END, 2,
+               CASE kind WHEN 'failed' THEN '{{"code":"payment_declined"}}' END,
+               CASE kind WHEN 'confirmed' THEN now() + interval '10 years' END, at, at + interval '4 s'
+        FROM made
+    )
+    INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
+    SELECT id, version, 'order.' || event, json_build_object(
+               'id', id, 'customerId', customer_id, 'status', status, 'items', json_build_array(json_build_object(
+                   'productId', sku, 'productName', 'Benchmark', 'quantity', quantity,
+                   'unitPrice', json_build_object('amountMinor', {catalogue.PRICE_MINOR}, 'currency', 'USD'),
+                   'lineTotal', json_build_object('amountMinor', total_minor, 'currency', 'USD'))),
+               'total', json_build_object('amountMinor', total_minor, 'currency', 'USD'), 'paymentMethod', 'card_ok',
+               'paymentId', payment_id, 'inventoryUpdated', version > 1, 'reservation', NULL, 'onShortage', 'hold',
+               'shippingAddress', NULL, 'errorCode', NULL, 'errorMessage', NULL, 'version', version,
+               'createdAt', at, 'updatedAt', at),
+           md5(n::text), at + (version - 1) * interval '1 s'
+    FROM made JOIN {_STEPS} USING (kind)
+"""
+_INSERT_PAYMENTS: Final = f"""
+    WITH made AS ({_ORDERS}), paid AS (
+        INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, status, reason,
+                              provider_reference, captured_minor, refunded_minor, version, created_at, updated_at)
+        SELECT payment_id, id::text, customer_id, total_minor, '{catalogue.CURRENCY}',
+               CASE kind WHEN 'failed' THEN 'card_declined' ELSE 'card_ok' END,
+               CASE kind WHEN 'failed' THEN 'declined' WHEN 'cancelled' THEN 'refunded' ELSE 'captured' END,
+               CASE kind WHEN 'failed' THEN 'card_declined' END, 'order-' || id,
+               CASE kind WHEN 'failed' THEN 0 ELSE total_minor END,
+               CASE kind WHEN 'cancelled' THEN total_minor ELSE 0 END,
+               CASE kind WHEN 'cancelled' THEN 2 ELSE 1 END, at, at
+        FROM made
+    ), returned AS (
+        INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,
+                             fingerprint, created_at, updated_at)
+        SELECT refund_id, payment_id, total_minor, 'Cancelled', 'succeeded', 'refund-' || refund_id,
+               refund_id::text::bytea, '', at, at
+        FROM made WHERE kind = 'cancelled'
+    )
+    INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
+    SELECT payment_id, version, 'payment.' || status,
+           json_build_object('id', payment_id, 'orderId', id, 'status', status, 'version', version), md5(n::text), at
+    FROM made CROSS JOIN LATERAL (
+        SELECT 1, CASE kind WHEN 'failed' THEN 'declined' ELSE 'captured' END
+        UNION ALL SELECT 2, 'refunded' WHERE kind = 'cancelled') AS step (version, status)
+"""
+_INSERT_RESERVATIONS: Final = f"""
+    WITH made AS ({_ORDERS}), held AS (
+        INSERT INTO reservations (order_id, state, lines, products, created_at, updated_at)
+        SELECT id::text,
+               CASE kind WHEN 'completed' THEN 'committed' WHEN 'confirmed' THEN 'reserved' ELSE 'released' END,
+               jsonb_build_array(jsonb_build_object('productId', sku, 'warehouseId', '{catalogue.WAREHOUSE}',
+                                                    'quantity', quantity)),
+               jsonb_build_array(jsonb_build_object('productId', sku, 'name', 'Benchmark', 'currency', 'USD',
+                                                    'unitPriceMinor', {catalogue.PRICE_MINOR})), at, at
+        FROM made
+    ), steps AS (
+        SELECT made.*, step, kind_moved, on_hand, reserved
+        FROM made CROSS JOIN LATERAL (
+            SELECT 1, 'reserve', 0, quantity
+            UNION ALL SELECT 2, 'commit', -quantity, -quantity WHERE kind = 'completed'
+            UNION ALL SELECT 2, 'release', 0, -quantity WHERE kind IN ('cancelled', 'failed')
+        ) AS step (step, kind_moved, on_hand, reserved)
+    ), numbered AS (
+        SELECT t.*, s.version + row_number() OVER shelf AS seq, s.on_hand + sum(t.on_hand) OVER shelf AS on_hand_after,
+               s.reserved + sum(t.reserved) OVER shelf AS reserved_after
+        FROM steps t JOIN stock s ON s.sku = t.sku AND s.warehouse_id = '{catalogue.WAREHOUSE}'
+        WINDOW shelf AS (PARTITION BY t.sku ORDER BY t.n, t.step)
+    ), moved AS (
+        INSERT INTO movements (sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta, on_hand_after,
+                               reserved_after, order_id, actor, trace_id, occurred_at)
+        SELECT sku, '{catalogue.WAREHOUSE}', seq, kind_moved, on_hand, reserved, on_hand_after, reserved_after,
+               id::text, 'bench', md5(n::text), at + (step - 1) * interval '3 s'
+        FROM numbered
+    )
+    UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq
+    FROM (SELECT DISTINCT ON (sku) * FROM numbered ORDER BY sku, seq DESC) l
+    WHERE stock.sku = l.sku AND stock.warehouse_id = '{catalogue.WAREHOUSE}'
+"""
+_STATEMENTS: Final = {
+    "orders": (_INSERT_ORDERS, ("order_events", "orders")),
+    "inventory": (_INSERT_RESERVATIONS, ("movements", "stock", "reservations")),
+    "payments": (_INSERT_PAYMENTS, ("payment_events", "payments", "refunds")),
+}
+"""By service: what makes its part, and its tables, first the history whose events must not leave again."""
+
+
+async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int = 0) -> None:
+    """Make `orders` orders in the last PAST_DAYS, the last `confirmed` of them not fulfilled yet.
+
+    Needs the products and customers of the catalogue. Nothing else may write meanwhile.
+    """
+    past = timedelta(days=PAST_DAYS)
+    began, step = datetime.now(UTC) - past, past / orders
+    for service, (statement, tables) in _STATEMENTS.items():
+        database, history = databases[service], tables[0]
+        for first in range(1, orders + 1, CHUNK):
+            async with database.transaction():
+                await database.execute(f"ALTER TABLE {history} DISABLE TRIGGER put_into_outbox")
+                await database.execute(
+                    statement, began, step, first, min(first + CHUNK - 1, orders), orders - confirmed
+                )
+                await database.execute(f"ALTER TABLE {history} ENABLE TRIGGER put_into_outbox")
+        await database.execute(f"VACUUM ANALYZE {', '.join(tables)}")
+
+
+async def ledger(payments: Connection) -> AsyncIterator[list[Entry]]:
+    """What the provider must have written for the payments there are, some at a time."""
+    async with payments.transaction():
+        rows = await payments.cursor(
+            """
+            SELECT p.provider_reference, p.status, p.amount_minor, p.currency, p.method, p.reason,
+                   r.provider_reference AS refund, r.amount_minor AS refunded
+            FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id ORDER BY p.id
+            """
+        )
+        while batch := await rows.fetch(LEDGER_BATCH):
+            yield [entry for row in batch for entry in _entries(*row)]
+
+
+def _entries(
+    reference: str,
+    status: str,
+    amount_minor: int,
+    currency: str,
+    method: str,
+    reason: str | None,
+    refund: str | None,
+    refunded_minor: int,
+) -> Iterator[Entry]:
+    charged = "declined" if status == "declined" else "captured"
+    yield Charge(reference, charged, amount_minor, currency, method, reason)
+    if refund is not None:
+        yield Refund(refund, reference, refunded_minor)

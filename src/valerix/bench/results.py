@@ -1,0 +1,222 @@
+"""What was measured, as it is kept: one JSON document per benchmark."""
+
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from valerix.audit.inspection import Report
+from valerix.launcher.errors import LauncherError
+
+CEILING: Final = "ceiling"
+GATEWAY: Final = "gateway"
+DOOR: Final = "door"
+"""The orders service's own, past the gateway."""
+CLASSIC, TUNED = "node-classic", "node-tuned"
+
+
+class Latency(msgspec.Struct, frozen=True, rename="camel"):
+    """Milliseconds, as the load generator saw them."""
+
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+class Costs(msgspec.Struct, frozen=True, rename="camel"):
+    """What one order cost, everything it set in motion included. Counts, bytes and microseconds per order."""
+
+    cpu_us: dict[str, float]
+    """By process; PostgreSQL's by database."""
+    statements: dict[str, float]
+    """Round trips to PostgreSQL, by database."""
+    commits: dict[str, float]
+    requests: dict[str, float]
+    """HTTP requests answered, by service."""
+    wal_bytes: float
+    page_images: float
+    """Whole pages in the log, because they changed for the first time after a checkpoint."""
+    fsyncs: float
+    """Of the write-ahead log."""
+    batches: dict[str, float]
+    """Mean number of items, by coalescer."""
+
+    @property
+    def total_us(self) -> float:
+        return sum(self.cpu_us.values())
+
+
+class Run(msgspec.Struct, frozen=True, rename="camel"):
+    """One run of one cell."""
+
+    cell: str
+    round: int
+    orders_per_second: float
+    ratio: float | None
+    """Over the ceiling measured last before it."""
+    latency: Latency
+    statuses: dict[str, int] = {}
+    lost: int = 0
+    """Requests without an answer: connection errors and time-outs."""
+    costs: Costs | None = None
+    busy_cores: dict[str, float] = {}
+    """While the load lasted, by process."""
+    machine_cores: float = 0.0
+    """All of them together, the load generator's included."""
+    waits: dict[str, float] = {}
+    """What PostgreSQL's sessions at work waited for, in sessions on average."""
+    drain_seconds: float = 0.0
+    """From the end of the load until every order was completed and told."""
+    backlog: int = 0
+    """Orders left when patience ended."""
+    exhausted: str = ""
+
+
+class Cell(msgspec.Struct, frozen=True, rename="camel"):
+    """The median of its runs."""
+
+    cell: str
+    runs: int
+    orders_per_second: float
+    ratio: float | None
+    latency: Latency
+    costs: Costs | None
+    busy_cores: dict[str, float]
+    machine_cores: float
+    waits: dict[str, float]
+    drain_seconds: float
+    backlog: int
+    statuses: dict[str, int]
+    """Of all runs together."""
+    lost: int
+    exhausted: str
+    """As most runs had it."""
+
+
+class Page(msgspec.Struct, frozen=True, rename="camel"):
+    """One list or search, asked many times one after the other. Milliseconds."""
+
+    name: str
+    p50: float
+    p99: float
+    rows: int
+
+
+class Goal(msgspec.Struct, frozen=True, rename="camel"):
+    number: str
+    what: str
+    wanted: str
+    measured: str
+    met: bool | None
+    """None: not measured in this run."""
+
+
+class Environment(msgspec.Struct, frozen=True, rename="camel"):
+    cores: int
+    processor: str
+    memory_mib: int
+    kernel: str
+    python: str
+    postgres: str
+    file_system: str
+    sync_ms: float
+    """Median of writing 8 KiB and syncing them."""
+    load_average: float
+    """Before the benchmark: what else the machine had to do."""
+    settings: dict[str, str]
+    """`VALERIX_…` variables that were set."""
+
+
+class Results(msgspec.Struct, rename="camel"):
+    made_at: datetime
+    command: str
+    environment: Environment
+    replicas: dict[str, int]
+    rows: int
+    cold_start_seconds: float | None = None
+    warm_start_seconds: float | None = None
+    memory_mib: float | None = None
+    cells: list[Cell] = []
+    runs: list[Run] = []
+    pages: list[Page] = []
+    goals: list[Goal] = []
+    notes: list[str] = []
+    audit: Report | None = None
+    complete: bool = True
+    """Everything that was asked for was measured."""
+
+    def find(self, cell: str) -> Cell | None:
+        return next((one for one in self.cells if one.cell == cell), None)
+
+
+def read(file: Path) -> Results:
+    """Raises LauncherError for a file of another version."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Results)
+    except msgspec.DecodeError as error:
+        raise LauncherError(f"{file} holds no results of this version: {error}") from None
+
+
+def write(results: Results, file: Path) -> None:
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+
+
+def name_of(system: str, connections: int, pattern: str = "uniform") -> str:
+    """Of a cell: `gateway/128/uniform`."""
+    return f"{system}/{connections}/{pattern}"
+
+
+def summarise(runs: list[Run]) -> list[Cell]:
+    """One cell for each name, in order of appearance."""
+    return [_cell(name, [run for run in runs if run.cell == name]) for name in dict.fromkeys(run.cell for run in runs)]
+
+
+def _cell(name: str, runs: list[Run]) -> Cell:
+    ratios = [run.ratio for run in runs if run.ratio is not None]
+    costs = [run.costs for run in runs if run.costs is not None]
+    verdicts = [run.exhausted for run in runs]
+    return Cell(
+        cell=name,
+        runs=len(runs),
+        orders_per_second=median(run.orders_per_second for run in runs),
+        ratio=median(ratios) if ratios else None,
+        latency=Latency(*(median(getattr(run.latency, each) for run in runs) for each in Latency.__struct_fields__)),
+        costs=_median_costs(costs) if costs else None,
+        busy_cores=_medians([run.busy_cores for run in runs]),
+        machine_cores=median(run.machine_cores for run in runs),
+        waits=_medians([run.waits for run in runs]),
+        drain_seconds=median(run.drain_seconds for run in runs),
+        backlog=int(median(run.backlog for run in runs)),
+        statuses=_sums([run.statuses for run in runs]),
+        lost=sum(run.lost for run in runs),
+        exhausted=max(verdicts, key=verdicts.count),
+    )
+
+
+def _median_costs(costs: list[Costs]) -> Costs:
+    def of(name: str) -> dict[str, float]:
+        return _medians([getattr(each, name) for each in costs])
+
+    return Costs(
+        cpu_us=of("cpu_us"),
+        statements=of("statements"),
+        commits=of("commits"),
+        requests=of("requests"),
+        wal_bytes=median(each.wal_bytes for each in costs),
+        page_images=median(each.page_images for each in costs),
+        fsyncs=median(each.fsyncs for each in costs),
+        batches=of("batches"),
+    )
+
+
+def _medians(tables: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {name: median(table.get(name, 0.0) for table in tables) for name in names}
+
+
+def _sums(tables: list[dict[str, int]]) -> dict[str, int]:
+    names = sorted({name for table in tables for name in table})
+    return {name: sum(table.get(name, 0) for table in tables) for name in names}

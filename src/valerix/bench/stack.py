@@ -1,0 +1,270 @@
+"""The stack a benchmark measures: its own, in a directory of its own, with everything the product has switched on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import msgspec
+from asyncpg.connection import Connection
+
+from valerix.audit.inspection import Report, inspect
+from valerix.audit.sources import of_stack
+from valerix.bench import catalogue, prefill, usage
+from valerix.bench.usage import Usage
+from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
+from valerix.contracts.roles import CUSTOMER, OPERATOR
+from valerix.launcher import control, postgres
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.ports import free_ports
+from valerix.launcher.postgres import SUPERUSER, Cluster
+from valerix.launcher.processes import family_bytes, resident_bytes
+from valerix.launcher.programs import Plan, cluster_of
+from valerix.launcher.settings import gateway_settings
+from valerix.launcher.state import StackState, read_state
+from valerix.launcher.topology import BY_NAME, DATABASE_NAMES, GATEWAY, POSTGRES
+from valerix.psp.book import Book
+from valerix.psp.ledger import Ledger
+
+NO_LIMIT: Final = 1_000_000
+"""Requests per second the gateway lets one address send: a benchmark comes from one."""
+TOKEN_SECONDS: Final = 300.0
+"""Tokens are made anew after half their life."""
+HOT: Final = catalogue.PRODUCTS + 1
+"""Number of the product that every customer wants."""
+POLL_SECONDS: Final = 0.25
+
+
+class BenchStack:
+    """A running stack, stocked with what the load buys."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._tokens: tuple[float, list[str]] = (float("-inf"), [])
+        self._sold_out = HOT
+        self.cold_start_seconds: float | None = None
+        self.warm_start_seconds: float | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, data_dir: Path, replicas: Mapping[str, int], rows: int, *, restart: bool
+    ) -> AsyncIterator["BenchStack"]:
+        """Until the block ends, however it ends. With `rows`, that many orders lie in its past.
+
+        `restart`: to see how long a warm start takes.
+        """
+        gateway = msgspec.structs.replace(gateway_settings(), gateway_rate=NO_LIMIT)
+        plan = Plan(data_dir=data_dir, ports=free_ports(replicas), replicas=dict(replicas), gateway=gateway)
+        stack = cls(plan)
+        try:
+            stack.cold_start_seconds = (await stack._start()).ready_seconds
+            await stack._furnish(rows)
+            if rows or restart:
+                await stack.stop()
+                if rows:
+                    await stack._write_ledger()
+                stack.warm_start_seconds = (await stack._start()).ready_seconds
+            yield stack
+        finally:
+            await stack.stop()
+
+    # --- its life
+
+    async def _start(self) -> StackState:
+        return await asyncio.to_thread(control.start_in_background, self._plan, lambda _: None)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(control.stop, self._plan.data_dir, lambda _: None)
+
+    async def _furnish(self, rows: int) -> None:
+        async with AsyncExitStack() as opened:
+            databases = {name: await opened.enter_async_context(self.database(name)) for name in DATABASE_NAMES}
+            await catalogue.stock_up(databases["inventory"], count=HOT)
+            await catalogue.register(databases["users"])
+            if rows:
+                await prefill.fill(databases, rows)
+        await self.drained(60)
+
+    async def _write_ledger(self) -> None:
+        """While the provider is down: it lets nobody else write. PostgreSQL is started for it alone."""
+        cluster = self.cluster
+        cluster.prepare_start()
+        server = await asyncio.create_subprocess_exec(
+            *cluster.command(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            **cluster.spawn_options,
+        )
+        try:
+            async with asyncio.timeout(120):
+                while not cluster.is_ready(server.pid):  # noqa: ASYNC110 - a file of another program
+                    await asyncio.sleep(POLL_SECONDS)
+            book = Book()
+            with Ledger.open(self._plan.data_dir / "psp" / "ledger", book.replay) as ledger:
+                async with self.database("payments") as payments:
+                    async for entries in prefill.ledger(payments):
+                        ledger.append(entries)
+        finally:
+            server.send_signal(postgres.STOP_SIGNAL)
+            await server.wait()
+
+    # --- its doors
+
+    @property
+    def state(self) -> StackState:
+        state = read_state(self._plan.data_dir)
+        assert state is not None  # noqa: S101 - it was started
+        return state
+
+    @property
+    def cluster(self) -> Cluster:
+        return cluster_of(self._plan)[0]
+
+    @property
+    def gateway_port(self) -> int:
+        return self._plan.ports[GATEWAY]
+
+    @property
+    def door_port(self) -> int:
+        """The orders service's own; with replicas, the first's."""
+        return self._plan.ports["orders"]
+
+    @property
+    def service_ports(self) -> dict[str, int]:
+        """By instance."""
+        return {one.name: one.port for one in self._plan.instances if BY_NAME[one.process].is_service}
+
+    @property
+    def superuser_url(self) -> str:
+        return postgres.url(self._plan.ports[POSTGRES], SUPERUSER, self._superuser_password, "postgres")
+
+    @property
+    def libpq(self) -> dict[str, str]:
+        """For PostgreSQL's own programs."""
+        return {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self._plan.ports[POSTGRES]),
+            "PGUSER": SUPERUSER,
+            "PGPASSWORD": self._superuser_password,
+        }
+
+    @property
+    def _superuser_password(self) -> str:
+        return Credentials(self._plan.data_dir).superuser_password
+
+    @asynccontextmanager
+    async def database(self, name: str) -> AsyncIterator[Connection]:
+        """A connection with the service's own role."""
+        password = Credentials(self._plan.data_dir).database_passwords[name]
+        connection = await asyncpg.connect(postgres.url(self._plan.ports[POSTGRES], name, password, name))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    # --- its customers
+
+    @property
+    def customers(self) -> list[str]:
+        return [catalogue.customer(number) for number in range(1, catalogue.CUSTOMERS + 1)]
+
+    def tokens(self) -> list[str]:
+        """One for each customer, as `users` would have signed them."""
+        made_at, tokens = self._tokens
+        if time.monotonic() - made_at > TOKEN_SECONDS:
+            issuer = self._issuer()
+            tokens = [
+                issuer.issue(
+                    subject=f"bench-{customer}",
+                    role=CUSTOMER,
+                    audience=PUBLIC_AUDIENCE,
+                    ttl_seconds=600,
+                    owner_id=customer,
+                )
+                for customer in self.customers
+            ]
+            self._tokens = (time.monotonic(), tokens)
+        return tokens
+
+    def operator_token(self) -> str:
+        return self._issuer().issue(subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600)
+
+    def _issuer(self) -> TokenIssuer:
+        return TokenIssuer(Credentials(self._plan.data_dir).signing_key_file("users"))
+
+    async def scarce_product(self, units: int) -> int:
+        """Number of a new product of which there are only so many."""
+        self._sold_out += 1
+        async with self.database("inventory") as inventory:
+            await catalogue.stock_up(inventory, first=self._sold_out, count=1, units=units)
+        return self._sold_out
+
+    async def units_left(self, number: int) -> int:
+        """Available units of a product."""
+        async with self.database("inventory") as inventory:
+            left: int = await inventory.fetchval(
+                "SELECT sum(on_hand - reserved)::bigint FROM stock WHERE sku = $1", catalogue.sku(number)
+            )
+        return left
+
+    # --- what it is doing
+
+    async def drained(self, patience_seconds: float) -> tuple[float, int]:
+        """Wait until every order has come to its end and everybody was told: seconds taken, orders left."""
+        started = time.monotonic()
+        async with AsyncExitStack() as opened:
+            names = ("orders", "payments", "inventory", "users", "notifications")
+            databases = {name: await opened.enter_async_context(self.database(name)) for name in names}
+            quiet = 0
+            while True:
+                left, untold = await _open_work(databases)
+                quiet = quiet + 1 if not left and not untold else 0
+                waited = time.monotonic() - started
+                if quiet == 2 or waited > patience_seconds:
+                    return waited, left
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def sample(self, server: Connection, others: Mapping[str, int]) -> Usage:
+        """Processor seconds so far; `others`: processes that are not the stack's."""
+        state = self.state
+        running = {name: one.identity.pid for name, one in state.processes.items() if one.identity}
+        sessions = await server.fetch("SELECT pid, coalesce(datname, 'server') FROM pg_stat_activity")
+        postmaster = running.pop(POSTGRES)
+        made = usage.sample({**running, **others}, postmaster, {row[0]: row[1] for row in sessions})
+        made.by_process["launcher"] = usage.family_seconds(state.launcher.pid, children=False)[0]
+        return made
+
+    def python_processes(self) -> dict[str, int]:
+        """Process numbers of the services."""
+        state = self.state
+        found = {one: state.processes[one].identity for one in self.service_ports}
+        return {name: identity.pid for name, identity in found.items() if identity}
+
+    def memory_mib(self) -> float:
+        """Of all processes, pages they share counted once."""
+        state = self.state
+        used = [family_bytes(one.identity.pid) for one in state.processes.values() if one.identity]
+        return sum(each or 0 for each in [*used, resident_bytes(state.launcher.pid)]) / 2**20
+
+    async def audit(self) -> Report:
+        return await inspect(of_stack(self.state))
+
+
+async def _open_work(databases: Mapping[str, Connection]) -> tuple[int, int]:
+    """Orders that are not at their end (held ones are), and events and messages that have not left."""
+    left: int = await databases["orders"].fetchval(
+        "SELECT count(*) FROM orders WHERE due_at IS NOT NULL AND error_code IS DISTINCT FROM 'insufficient_stock'"
+    )
+    untold = 0
+    for name in ("orders", "payments", "inventory", "users"):
+        untold += await databases[name].fetchval("SELECT count(*) FROM outbox")
+    # Messages beyond what one person gets in an hour wait for the next.
+    untold += await databases["notifications"].fetchval(
+        "SELECT count(*) FROM notifications WHERE status = 'queued' AND next_attempt_at < now() + interval '1 minute'"
+    )
+    return left, untold

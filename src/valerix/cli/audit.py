@@ -1,0 +1,76 @@
+"""`audit`: judge every invariant from the databases and the provider's own ledger."""
+
+import asyncio
+from typing import Annotated, Final
+
+import asyncpg
+import typer
+
+from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, Report, Verdict, inspect
+from valerix.audit.sources import of_stack
+from valerix.chassis.http_client import CallFailed
+from valerix.cli.installation import data_dir_option
+from valerix.cli.options import DataDir, JsonOutput
+from valerix.cli.output import console, print_json, table
+from valerix.launcher import control
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.state import StackState
+
+SHOWN: Final = 10
+"""Violations per rule; `--json` has more of them."""
+
+
+def audit(
+    data_dir: DataDir,
+    unfinished_after: Annotated[
+        float, typer.Option(help="Seconds after which something under way counts as stuck.", min=0)
+    ] = UNFINISHED_AFTER_SECONDS,
+    as_json: JsonOutput = False,
+) -> None:
+    """Reconcile every order, unit of stock and charge of a running stack. Exit status 1 on any violation."""
+    state = control.running(data_dir.resolve())
+    if state is None:
+        raise LauncherError(
+            f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir.resolve())}`"
+        )
+    report = _inspect(state, unfinished_after)
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+def _inspect(state: StackState, unfinished_after: float) -> Report:
+    try:
+        return asyncio.run(inspect(of_stack(state), unfinished_after_seconds=unfinished_after))
+    except (OSError, asyncpg.PostgresError, CallFailed) as error:
+        raise LauncherError(f"The evidence cannot be read: {error}") from None
+
+
+def print_report(report: Report) -> None:
+    """A line for each rule, then what violates them."""
+    made = table("", "rule", "value", "checked", right=("value", "checked"))
+    for verdict in report.verdicts:
+        made.add_row(_mark(verdict), verdict.says, str(verdict.value), f"{verdict.checked:,}")
+    console().print(made)
+    for verdict in report.verdicts:
+        _print_violations(verdict)
+    print(f"{'Sound' if report.sound else 'NOT sound'}, {len(report.verdicts)} rules in {report.seconds:.1f} s.")
+
+
+def _print_violations(verdict: Verdict) -> None:
+    if not verdict.value:
+        return
+    print(f"{verdict.says}:")
+    for violation in verdict.violations[:SHOWN]:
+        print(f"  {violation.subject}: {violation.what}")
+    if verdict.value > SHOWN:
+        print(f"  … and {verdict.value - SHOWN} more")
+
+
+def _mark(verdict: Verdict) -> str:
+    if not verdict.value:
+        return "ok"
+    return "VIOLATED" if verdict.binding else "listed"

@@ -1,0 +1,100 @@
+"""`bench`: how fast a whole stack is, beside what its database could do."""
+
+import asyncio
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from valerix.bench.benchmark import CONNECTIONS, Plan, benchmark
+from valerix.bench.goals import ceiling_ratio
+from valerix.bench.results import Results
+from valerix.cli.options import JsonOutput
+from valerix.cli.output import console, print_json, table
+from valerix.cli.processes import counts
+from valerix.launcher.errors import LauncherError
+from valerix.launcher.ports import check_replicas
+
+QUICK_SECONDS = 4.0
+MARKS = {True: "met", False: "missed", None: ""}
+
+
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="At most three minutes: the ceiling ratio alone.")] = False,
+    rounds: Annotated[int, typer.Option(help="Runs of each cell; medians are shown.", min=1)] = 5,
+    seconds: Annotated[float | None, typer.Option(help="Of each run; 8, with --quick 4.", min=1)] = None,
+    connections: Annotated[str, typer.Option(help="Connections of the load.")] = ",".join(map(str, CONNECTIONS)),
+    replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
+    rows: Annotated[int, typer.Option(help="Orders in the tables before anything is measured.", min=0)] = 0,
+    peers: Annotated[
+        Path | None, typer.Option(help="Folder with node-classic and node-tuned, to measure beside.", exists=True)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where report and results go; bench-results/TIME.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="results.json of an earlier benchmark.", exists=True, dir_okay=False)
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Sample every service with py-spy.")] = False,
+    work_dir: Annotated[Path | None, typer.Option(help="Where the stack's data goes: use the disk you mean.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's data directory.")] = False,
+    as_json: JsonOutput = False,
+) -> None:
+    """Measure a stack of its own, with pgbench on the same server in between.
+
+    Exit status 1 when it is cut short or the audit fails.
+    """
+    wanted = counts(replicas or [])
+    check_replicas(wanted)
+    plan = Plan(
+        command=shlex.join(["valerix", *sys.argv[1:]]),
+        out=out or Path("bench-results") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        work_dir=work_dir,
+        quick=quick,
+        rounds=rounds,
+        seconds=seconds or (QUICK_SECONDS if quick else 8.0),
+        connections=_numbers(connections),
+        replicas=wanted,
+        rows=rows,
+        peers=peers,
+        compare=compare,
+        profile=profile,
+        keep=keep,
+    )
+    results = asyncio.run(benchmark(plan, _say_on_stderr if as_json else _say))
+    if as_json:
+        print_json(results)
+    else:
+        _print(results)
+    if not (results.complete and results.audit and results.audit.sound):
+        raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _say_on_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _numbers(text: str) -> list[int]:
+    if not all(part.isdigit() and int(part) for part in text.split(",")):
+        raise LauncherError(f"--connections {text}: write it as numbers with commas, for example 1,32,128")
+    return [int(part) for part in text.split(",")]
+
+
+def _print(results: Results) -> None:
+    made = table("goal", "what", "wanted", "measured", "", right=("measured",))
+    for goal in results.goals:
+        if goal.met is not None:
+            made.add_row(goal.number, goal.what, goal.wanted, goal.measured, MARKS[goal.met])
+    console().print(made)
+    for note in results.notes:
+        print(note)
+    if results.audit is not None:
+        rules = ", ".join(verdict.says for verdict in results.audit.verdicts if not verdict.holds)
+        print("audit: sound" if results.audit.sound else f"audit: NOT sound ({rules})")
+    ratio = ceiling_ratio(results)
+    print(f"ceiling ratio {ratio:.2f}" if ratio is not None else "ceiling ratio not measured")

@@ -1,0 +1,264 @@
+"""Every rule can fail: each is shown a tampered past, finds what was done, and no other rule is blamed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.audit.conftest import ORDERS, Past
+from valerix.audit.inspection import Report, inspect
+from valerix.audit.rules import RULES
+from valerix.psp.schemas import Charge, Refund
+
+ON_THE_TEST_SERVER = {"durability"}
+"""It does not sync, which is one thing the audit finds."""
+
+
+def first(table: str, status: str) -> str:
+    return f"(SELECT id FROM {table} WHERE status = '{status}' ORDER BY id LIMIT 1)"
+
+
+COMPLETED, CONFIRMED_ONE = first("orders", "completed"), first("orders", "confirmed")
+CANCELLED, FAILED = first("orders", "cancelled"), first("orders", "failed")
+CAPTURED, DECLINED = first("payments", "captured"), first("payments", "declined")
+COMMITTED = "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
+SHELF = "sku = 'BENCH-00002'"
+NO_ORDER = "'00000000-0000-7000-8000-000000000000'"
+
+TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
+    "a movement is lost": (
+        {"movements", "stock", "goods"},
+        [("inventory", f"DELETE FROM movements WHERE {SHELF} AND seq = 2")],
+    ),
+    "a movement says another outcome": (
+        {"movements"},
+        [("inventory", f"UPDATE movements SET on_hand_after = 5 WHERE {SHELF} AND seq = 1")],
+    ),
+    "a unit vanishes": ({"stock"}, [("inventory", f"UPDATE stock SET on_hand = on_hand - 1 WHERE {SHELF}")]),
+    "a stock row vanishes": ({"stock"}, [("inventory", "DELETE FROM stock WHERE sku = 'BENCH-00999'")]),
+    "more is promised than is there": (
+        {"stock", "reserved"},
+        [
+            ("inventory", "ALTER TABLE stock DROP CONSTRAINT stock_check"),
+            ("inventory", f"UPDATE stock SET reserved = on_hand + 1 WHERE {SHELF}"),
+        ],
+    ),
+    "a reservation holds more than it took": (
+        {"reserved", "goods"},
+        [
+            (
+                "inventory",
+                "UPDATE reservations SET lines = jsonb_set(lines, '{0,quantity}', '50')"
+                " WHERE order_id = (SELECT max(order_id) FROM reservations WHERE state = 'reserved')",
+            )
+        ],
+    ),
+    "a reservation is forgotten": (
+        {"goods", "reservations"},
+        [("inventory", f"DELETE FROM reservations WHERE order_id = {COMMITTED}")],
+    ),
+    "goods leave twice": (
+        {"goods", "movements", "stock", "outbox"},
+        [
+            ("inventory", "DROP INDEX movements_order_step"),
+            (
+                "inventory",
+                "INSERT INTO movements SELECT sku, warehouse_id, 1000, kind, on_hand_delta, reserved_delta,"
+                " on_hand_after, reserved_after, order_id, idempotency_key, reason, actor, trace_id, occurred_at"
+                f" FROM movements WHERE {SHELF} AND kind = 'commit' ORDER BY seq LIMIT 1",
+            ),
+        ],
+    ),
+    "a cancelled order keeps its stock": (
+        {"reservations", "order_history", "money"},
+        [("orders", f"UPDATE orders SET status = 'cancelled' WHERE id = {CONFIRMED_ONE}")],
+    ),
+    "an order is lost": (
+        {"reservations", "money", "order_history"},
+        [("orders", f"DELETE FROM orders WHERE id = {COMPLETED}")],
+    ),
+    "an order confirmed without stock": (
+        {"goods", "reservations", "reserved"},
+        [
+            (
+                "inventory",
+                "UPDATE reservations SET state = 'released'"
+                " WHERE order_id = (SELECT max(order_id) FROM reservations WHERE state = 'reserved')",
+            )
+        ],
+    ),
+    "a payment is lost, its money is not": (
+        {"ledger", "money", "payment_history"},
+        [("payments", f"DELETE FROM payments WHERE id = {CAPTURED}")],
+    ),
+    "a captured payment is called declined": (
+        {"ledger", "payment_history"},
+        [("payments", f"UPDATE payments SET status = 'declined' WHERE id = {CAPTURED}")],
+    ),
+    "less was taken than confirmed": (
+        {"money"},
+        [("orders", f"UPDATE orders SET total_minor = total_minor + 1 WHERE id = {COMPLETED}")],
+    ),
+    "a refund that was not given": (
+        {"ledger", "money"},
+        [("payments", f"UPDATE payments SET refunded_minor = 1 WHERE id = {CAPTURED}")],
+    ),
+    "an answer is gone": (
+        {"answers"},
+        [("orders", f"UPDATE orders SET answer_version = 99 WHERE id = {COMPLETED}")],
+    ),
+    "an event is missing": (
+        {"order_history"},
+        [("orders", f"DELETE FROM order_events WHERE version = 3 AND order_id = {COMPLETED}")],
+    ),
+    "an order jumped": (
+        {"order_history"},
+        [("orders", f"UPDATE order_events SET type = 'order.completed' WHERE version = 3 AND order_id = {COMPLETED}")],
+    ),
+    "an order moved without telling": (
+        {"order_history", "reservations"},
+        [("orders", f"UPDATE orders SET status = 'completed' WHERE id = {CONFIRMED_ONE}")],
+    ),
+    "a declined payment captured afterwards": (
+        {"payment_history", "outbox"},
+        [
+            (
+                "payments",
+                "INSERT INTO payment_events SELECT payment_id, 2, 'payment.captured', data, trace_id, occurred_at"
+                f" FROM payment_events WHERE payment_id = {DECLINED}",
+            ),
+        ],
+    ),
+    "a user's event is missing": (
+        {"user_history"},
+        [("users", "DELETE FROM user_events WHERE user_id = (SELECT id FROM users LIMIT 1)")],
+    ),
+    "an order nobody drives": (
+        {"unfinished"},
+        [("orders", f"UPDATE orders SET due_at = now() - interval '1 minute' WHERE id = {CONFIRMED_ONE}")],
+    ),
+    "a payment without an outcome": (
+        {"unfinished", "money", "payment_history"},
+        [
+            (
+                "payments",
+                f"UPDATE payments SET status = 'processing', due_at = now(), captured_minor = 0 WHERE id = {CAPTURED}",
+            )
+        ],
+    ),
+    "an event that never left": (
+        {"outbox"},
+        [("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")],
+    ),
+}
+
+
+async def look(past: Past) -> Report:
+    return await inspect(past.sources, looks=1)
+
+
+def broken(report: Report) -> set[str]:
+    return {verdict.rule for verdict in report.verdicts if not verdict.holds} - ON_THE_TEST_SERVER
+
+
+async def test_a_sound_past_is_found_sound_and_all_of_it_was_looked_at(past: Past) -> None:
+    report = await look(past)
+    assert broken(report) == set()
+    checked = {verdict.rule: verdict.checked for verdict in report.verdicts}
+    assert checked["money"] == checked["captures"] == checked["ledger"] == checked["goods"] == ORDERS
+    assert checked["movements"] > 2 * ORDERS
+    assert await past.value("inventory", "SELECT count(*) FROM reservations WHERE state = 'reserved'")
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+async def test_a_tampered_past_is_found_out(past: Past, tampering: str) -> None:
+    expected, statements = TAMPERINGS[tampering]
+    for service, *words in statements:
+        await past.execute(service, *words)
+    report = await look(past)
+    assert broken(report) == expected
+    assert not report.sound
+    assert all(len(v.violations) == v.value for v in report.verdicts if not v.holds)
+
+
+async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
+    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    past.write(Charge(reference, "captured", 1299, "USD", "card_ok"))
+    report = await look(past)
+    assert "captures" in broken(report)
+    (verdict,) = [v for v in report.verdicts if v.rule == "captures"]
+    assert [v.subject for v in verdict.violations] == [reference]
+
+
+async def test_money_at_the_provider_that_no_payment_knows_is_found(past: Past) -> None:
+    past.write(Charge("order-of-nobody", "captured", 1299, "USD", "card_ok"))
+    report = await look(past)
+    assert broken(report) == {"ledger"}
+    (verdict,) = [v for v in report.verdicts if v.rule == "ledger"]
+    assert "order-of-nobody" in [v.subject for v in verdict.violations]
+
+
+async def test_a_refund_only_the_provider_knows_is_found(past: Past) -> None:
+    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    past.write(Refund("refund-of-nobody", reference, 1))
+    assert broken(await look(past)) == {"ledger"}
+
+
+async def test_a_charge_the_provider_does_not_have_is_found(past: Past) -> None:
+    await past.execute("payments", f"UPDATE payments SET provider_reference = 'elsewhere' WHERE id = {CAPTURED}")
+    assert broken(await look(past)) == {"ledger"}
+
+
+async def test_a_server_that_does_not_sync_is_found(past: Past) -> None:
+    report = await inspect(past.sources, looks=1, rules=[rule for rule in RULES if rule.name == "durability"])
+    assert {v.subject for v in report.verdicts[0].violations} == {"fsync", "full_page_writes"}
+    assert not report.sound
+
+
+async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
+    for service in ("orders", "inventory", "notifications"):
+        await past.execute(
+            service, "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('here', '{}', 'odd', 1)"
+        )
+    report = await look(past)
+    (verdict,) = [v for v in report.verdicts if v.rule == "dead_letters"]
+    assert (verdict.value, verdict.holds) == (3, True)
+    assert broken(report) == set()
+
+
+async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None:
+    """The customer keeps the goods and gets some money back: no rule is broken, in payments or at the provider."""
+    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    past.write(Refund("refund-by-hand", reference, 300))
+    await past.execute(
+        "payments",
+        "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,"
+        " fingerprint, created_at, updated_at)"
+        f" VALUES (gen_random_uuid(), {CAPTURED}, 300, 'scratched', 'succeeded', 'refund-by-hand', 'k', 'f',"
+        " now(), now())",
+    )
+    for statement in (
+        "INSERT INTO payment_events SELECT payment_id, 2, 'payment.refunded', '{\"status\": \"partially_refunded\"}',"
+        f" trace_id, occurred_at FROM payment_events WHERE payment_id = {CAPTURED}",
+        f"UPDATE payments SET status = 'partially_refunded', refunded_minor = 300, version = 2 WHERE id = {CAPTURED}",
+        "DELETE FROM outbox",
+    ):
+        await past.execute("payments", statement)
+    assert broken(await look(past)) == set()
+
+
+async def test_what_is_gone_at_the_next_look_was_no_violation(past: Past) -> None:
+    """A stack at work has rows on their way; only what stays counts."""
+    await past.execute("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")
+    looks = 0
+
+    async def ledger() -> AsyncIterator[list[Charge]]:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            await past.execute("payments", "DELETE FROM outbox")
+        async for charges in past.sources.ledger():
+            yield charges
+
+    sources = past.sources._replace(ledger=ledger)
+    report = await inspect(sources, rules=[rule for rule in RULES if rule.name in ("outbox", "money")])
+    assert (report.sound, looks) == (True, 2)

@@ -1,0 +1,60 @@
+"""One short benchmark with real programs: it ends with the ratio and a sound audit, and leaves nothing running."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import temporary
+from valerix.bench import results
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "valerix.cli.main", "bench", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture
+def work_dir() -> Iterator[Path]:
+    yield from temporary()
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
+def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_dir: Path) -> None:
+    out = work_dir / "out"
+    done = bench("--quick", "--rounds", "1", "--seconds", "2", "--out", str(out), "--work-dir", str(work_dir))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("ceiling ratio ")
+    found = results.read(out / "results.json")
+    cell = found.find("gateway/128/uniform")
+    assert cell is not None
+    assert cell.statuses["201"] > 0
+    assert cell.costs is not None
+    assert {"orders", "gateway", "postgres: orders", "worker"} <= cell.costs.cpu_us.keys()
+    assert cell.costs.statements["orders"] > 0
+    assert cell.costs.wal_bytes > 0
+    assert cell.costs.batches["orders: place"] >= 1
+    assert found.audit is not None
+    assert found.audit.sound
+    assert "## What an order costs" in (out / "report.md").read_text()
+    assert [path.name for path in work_dir.iterdir()] == ["out"]
+
+
+def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = bench("--quick")
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        "wrk is not installed: apt install wrk (or what your system calls it)",
+    )
+
+
+def test_connections_are_numbers() -> None:
+    done = bench("--connections", "1,many")
+    assert done.returncode == 1
+    assert "write it as numbers with commas" in done.stderr

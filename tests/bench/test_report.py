@@ -1,0 +1,40 @@
+"""The report and its plots can be read by others."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from tests.bench.test_results import made, run
+from valerix.bench import goals, plots, profiling, report
+
+
+def test_a_report_names_every_cell_and_shows_its_plots(tmp_path: Path) -> None:
+    found = made(
+        run("ceiling/32/uniform", 1000, 1.0), run("gateway/128/uniform", 700, 0.7), run("door/128/hot", 900, 0.9)
+    )
+    found.goals = goals.judge(found)
+    file = report.write(found, tmp_path, {"orders": [("run (saga.py:60)", 0.25)]})
+    text = file.read_text()
+    for cell in (
+        "ceiling/32/uniform",
+        "gateway/128/uniform",
+        "door/128/hot",
+        "**0.70**",
+        "the disk",
+        "`run (saga.py:60)`",
+    ):
+        assert cell in text
+    for plot in ("ratio.svg", "cost.svg"):
+        assert f"![]({plot})" in text
+        ET.fromstring((tmp_path / plot).read_text())  # noqa: S314 - our own
+
+
+def test_plots_hold_every_series_and_escape_names() -> None:
+    drawn = plots.lines("a < b", "x", {"one & two": [(1, 0.5), (128, 1.2)]}, mark=1.0)
+    assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own
+    assert "one &amp; two" in drawn
+    assert "stroke-dasharray" in drawn
+
+
+def test_folded_stacks_are_summed_by_the_function_at_work() -> None:
+    folded = "main (a.py:1);run (b.py:2) 30\nmain (a.py:1);run (b.py:2);wait (c.py:3) 60\nmain (a.py:1) 10\n"
+    assert profiling.hottest(folded) == [("wait (c.py:3)", 0.6), ("run (b.py:2)", 0.3), ("main (a.py:1)", 0.1)]

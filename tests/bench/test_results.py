@@ -1,0 +1,92 @@
+"""Medians, goals, limits and comparisons: what is made of the runs."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from valerix.bench import comparison, goals, limits, results
+from valerix.bench.results import Costs, Environment, Latency, Results, Run
+from valerix.launcher.errors import LauncherError
+
+HERE = Environment(2, "a processor", 1024, "6.0", "3.11", "PostgreSQL 18", "ext4", 0.2, 0.1, {})
+
+
+def run(cell: str, per_second: float, ratio: float | None, p99: float = 10.0, cpu: float = 100.0) -> Run:
+    costs = Costs(
+        {"orders": cpu, "postgres: orders": cpu}, {"orders": 2.0}, {}, {}, 1000, 0, 0.1, {"orders: place": 8.0}
+    )
+    return Run(cell, 1, per_second, ratio, Latency(1, 2, p99, 20), {"201": 100}, costs=costs, exhausted="the disk")
+
+
+def made(*runs: Run) -> Results:
+    found = Results(datetime.now(UTC), "valerix bench", HERE, {}, 0, runs=list(runs))
+    found.cells = results.summarise(found.runs)
+    return found
+
+
+def test_a_cell_is_the_median_of_its_runs_and_counts_all_their_answers() -> None:
+    cells = made(
+        run("door/32/uniform", 100, 0.5), run("door/32/uniform", 300, 0.9), run("door/32/uniform", 120, 0.6)
+    ).cells
+    (cell,) = cells
+    assert (cell.runs, cell.orders_per_second, cell.ratio) == (3, 120, 0.6)
+    assert cell.statuses == {"201": 300}
+    assert cell.costs is not None
+    assert cell.costs.total_us == 200
+
+
+def test_the_headline_is_the_ratio_through_the_gateway_at_128_connections() -> None:
+    found = made(
+        run("ceiling/32/uniform", 1000, 1.0), run("gateway/128/uniform", 700, 0.7), run("door/128/uniform", 900, 0.9)
+    )
+    assert goals.ceiling_ratio(found) == 0.7
+    assert goals.ceiling_ratio(made(run("door/128/uniform", 900, 0.9))) is None
+
+
+def test_goals_are_met_missed_or_open() -> None:
+    found = made(
+        run("gateway/128/uniform", 1200, 1.2),
+        run("door/128/uniform", 1000, 1.0),
+        run("node-classic/128/uniform", 200, None),
+    )
+    verdicts = {goal.what: goal.met for goal in goals.judge(found)}
+    assert verdicts["orders/s over the ceiling, through the gateway, 128 connections"] is True
+    assert verdicts["orders/s over the ceiling, at the orders service, 128 connections"] is False
+    assert verdicts["orders/s over the ceiling, at the orders service, 32 connections"] is None
+    assert verdicts["times Node classic, through the gateway, 128 connections"] is True
+
+
+@pytest.mark.parametrize(
+    ("machine", "busy", "waits", "connections", "said"),
+    [
+        (1.9, {"orders": 0.95, "psp": 0.3}, {}, 128, "the one core of orders"),
+        (1.95, {"orders": 0.6, "gateway": 0.7}, {}, 128, "the machine's 2 cores (most: gateway, 0.70)"),
+        (0.9, {"orders": 0.4}, {"orders: IO WalSync": 3.0}, 128, "the disk"),
+        (0.9, {"orders": 0.4}, {"inventory: Lock transactionid": 5.0}, 128, "locks"),
+        (0.5, {"orders": 0.2}, {}, 1, "nothing: 1 connections wait"),
+        (0.9, {"orders": 0.4}, {}, 128, "nothing: 0.90 of 2 cores"),
+    ],
+)
+def test_it_says_what_was_exhausted(
+    machine: float, busy: dict[str, float], waits: dict[str, float], connections: int, said: str
+) -> None:
+    assert limits.exhausted(2, machine, busy, waits, connections).startswith(said)
+
+
+def test_two_benchmarks_are_compared_cell_by_cell() -> None:
+    before, now = (
+        made(run("door/32/uniform", 100, 0.5)),
+        made(run("door/32/uniform", 300, 0.6), run("door/8/uniform", 1, 1)),
+    )
+    changes = {change.what: round(change.share, 2) for change in comparison.compare(now, before)}
+    assert changes == {"ratio": 0.2, "CPU µs/order": 0.0, "p99 ms": 0.0}
+
+
+def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    found = made(run("door/32/uniform", 100, 0.5))
+    results.write(found, tmp_path / "results.json")
+    assert results.read(tmp_path / "results.json") == found
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(LauncherError, match="no results of this version"):
+        results.read(tmp_path / "other.json")
