@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+import uvloop
 
 from tests.conftest import free_port
 from valerix.chassis import connections
@@ -74,6 +75,16 @@ async def test_a_connection_is_used_again() -> None:
     async with serving(saying(OK, OK)) as (server, opened):
         assert [(await get(opened)).body for _ in range(2)] == [b"hi", b"hi"]
         assert (server.opened, len(server.requests)) == (1, 2)
+
+
+def test_it_runs_on_the_loop_of_the_services() -> None:
+    async def twice() -> int:
+        async with serving(saying(OK, OK)) as (server, opened):
+            await get(opened)
+            await get(opened)
+            return server.opened
+
+    assert uvloop.run(twice()) == 1
 
 
 async def test_requests_at_once_have_connections_of_their_own() -> None:
