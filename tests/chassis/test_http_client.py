@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import cast
 
 import msgspec
 import pytest
@@ -22,11 +23,23 @@ class Body(msgspec.Struct):
 @asynccontextmanager
 async def server(handle: Handler) -> AsyncIterator[str]:
     """One connection, one request, one reaction; the URL to call."""
-    running = await asyncio.start_server(handle, "127.0.0.1", 0)
+    reacting: set[asyncio.Task[None]] = set()
+
+    async def react(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reacting.add(cast("asyncio.Task[None]", asyncio.current_task()))
+        try:
+            await handle(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    running = await asyncio.start_server(react, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
     finally:
         running.close()
+        await asyncio.gather(*reacting, return_exceptions=True)
 
 
 def answering(status: str, body: bytes = b"{}") -> Handler:
@@ -35,7 +48,6 @@ def answering(status: str, body: bytes = b"{}") -> Handler:
         head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         writer.write(head.encode() + body)
         await writer.drain()
-        writer.close()
 
     return handle
 
@@ -47,14 +59,12 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await read_request(reader)
-    writer.close()
 
 
-async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
     await reader.read(-1)
-    writer.close()
 
 
 async def post(*urls: str, deadline: Deadline | None = None) -> dict[str, int]:
@@ -135,7 +145,6 @@ async def test_the_remaining_time_travels_along() -> None:
         heads.append(await read_request(reader))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
         await writer.drain()
-        writer.close()
 
     async with server(note) as url:
         await post(url, deadline=Deadline.after(3))

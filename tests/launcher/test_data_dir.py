@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from valerix.launcher import health, logs, processes, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
-from valerix.launcher.logs import LogFile, Terminal
+from valerix.launcher.logs import Terminal
 from valerix.launcher.processes import Identity
 from valerix.launcher.state import Phase, ProcessState, StackState, only_launcher, read_state, write_state
 from valerix.launcher.topology import DATABASE_NAMES, DEFAULT_PORTS, ISSUERS
@@ -147,17 +147,20 @@ def test_memory_is_told_while_a_process_lives() -> None:
 # --- logs
 
 
-def test_a_log_is_set_aside_before_it_grows_too_large(folder: Path) -> None:
-    log = LogFile(folder / "orders.log", limit_bytes=10)
-    for number in range(6):
-        log.write(b"line %d\n" % number)
-    log.close()
+def test_a_log_that_is_written_to_is_cut_when_it_grows_too_large(folder: Path) -> None:
+    file = folder / "orders.log"
+    with file.open("ab", buffering=0) as log:
+        for number in range(6):
+            log.write(b"line %d\n" % number)
+            logs.cut(file, limit_bytes=7)
+        log.write(b"now\n")
+        assert not logs.cut(file, limit_bytes=7)
     kept = {file.name: file.read_text() for file in folder.glob("orders.log*")}
     assert kept == {
-        "orders.log": "line 5\n",
-        "orders.log.1": "line 4\n",
-        "orders.log.2": "line 3\n",
-        "orders.log.3": "line 2\n",
+        "orders.log": "now\n",
+        "orders.log.1": "line 5\n",
+        "orders.log.2": "line 4\n",
+        "orders.log.3": "line 3\n",
     }
 
 
@@ -169,22 +172,21 @@ def test_lines_are_whole_and_carry_their_process(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == ["psp    | other", "orders | first line", "orders | second"]
 
 
-def test_following_goes_on_across_a_replaced_file(folder: Path) -> None:
+@pytest.mark.parametrize("set_aside", [logs.cut, logs.rotate])
+def test_following_goes_on_across_a_file_that_was_cut_or_replaced(
+    folder: Path, set_aside: Callable[[Path, int], bool]
+) -> None:
     file = folder / "orders.log"
     file.write_text("before\n")
     assert logs.last_lines(file, 5) == ["before"]
-    following = logs.follow({"orders": file, "other": folder / "other.log"})
-    (folder / "other.log").write_text("not yet looked at\n")
-    writing = threading.Timer(0.5, _replace, (file,))
-    writing.start()
-    assert next(following) == ("orders", b"after\n")
-    writing.join()
-
-
-def _replace(file: Path) -> None:
-    log = LogFile(file, limit_bytes=1)
-    log.write(b"after\n")
-    log.close()
+    following = logs.Following({"orders": file, "other": folder / "other.log"})
+    assert set_aside(file, 1)
+    assert list(following.read()) == []
+    with file.open("a") as log:
+        log.write("after\n")
+    (folder / "other.log").write_text("new\n")
+    assert list(following.read()) == [("orders", b"after\n"), ("other", b"new\n")]
+    assert list(following.read()) == []
 
 
 # --- Valkey

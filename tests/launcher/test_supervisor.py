@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import pytest
 
@@ -43,23 +45,29 @@ def journal(name: str, file: Path) -> str:
 class Heard:
     """What a supervisor said, and what its programs wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.said: list[str] = []
-        self.output: dict[str, bytes] = {}
+        self._folder = folder
 
-    def write(self, name: str, output: bytes) -> None:
-        self.output[name] = self.output.get(name, b"") + output
+    def open(self, name: str) -> BinaryIO:
+        return (self._folder / name).open("ab", buffering=0)
+
+    def output(self, name: str) -> bytes:
+        file = self._folder / name
+        return file.read_bytes() if file.exists() else b""
 
 
 @asynccontextmanager
 async def supervising(*programs: Program) -> AsyncIterator[tuple[Supervisor, Heard]]:
-    heard = Heard()
-    supervisor = Supervisor(programs, say=heard.said.append, output=heard.write, changed=lambda: None)
-    supervisor.start()
-    try:
-        yield supervisor, heard
-    finally:
-        await asyncio.wait_for(supervisor.stop(), PATIENCE_SECONDS)
+    with TemporaryDirectory() as folder:
+        heard = Heard(Path(folder))
+        supervisor = Supervisor(programs, say=heard.said.append, output=heard.open, changed=lambda: None)
+        supervisor.start()
+        try:
+            yield supervisor, heard
+        finally:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await supervisor.stop()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -134,9 +142,9 @@ async def test_a_start_fails_when_a_program_cannot_run(
     async with supervising(*programs) as (supervisor, heard):
         with pytest.raises(StartupFailed, match=reason) as failure:
             await supervisor.all_ready()
+        attempts = 1 if script == "exit 2" else module.STARTUP_ATTEMPTS
+        assert heard.output("broken") == b"why\n" * attempts, "wrong settings are not tried again"
     assert failure.value.name == "broken"
-    attempts = 1 if script == "exit 2" else module.STARTUP_ATTEMPTS
-    assert heard.output["broken"] == b"why\n" * attempts, "wrong settings are not tried again"
 
 
 async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +152,7 @@ async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pyte
     async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (supervisor, heard):
         with pytest.raises(StartupFailed, match="missing"):
             await supervisor.all_ready()
-    assert b"cannot be started" in heard.output["missing"]
+        assert b"cannot be started" in heard.output("missing")
 
 
 async def test_who_never_gets_ready_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +184,7 @@ async def test_the_unhealthy_are_shown_and_left_alive(monkeypatch: pytest.Monkey
 async def test_who_does_not_stop_in_time_is_killed() -> None:
     stubborn = shell("stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.05; done", stop_seconds=0.3)
     async with supervising(stubborn) as (supervisor, heard):
-        await until(lambda: "stubborn" in heard.output)
+        await until(lambda: heard.output("stubborn"))
     assert any("killed" in line for line in heard.said)
     assert supervisor.states["stubborn"].status is Status.STOPPED
 
@@ -191,13 +199,14 @@ async def test_stopping_ends_waiting_and_restarting_programs_too(monkeypatch: py
 
 def test_a_killed_launcher_takes_everything_with_it(folder: Path) -> None:
     script = textwrap.dedent("""
-        import asyncio
+        import asyncio, os
         from tests.launcher.test_supervisor import shell
         from valerix.launcher.supervisor import Supervisor
 
         async def main():
             programs = [shell(name, "exec sleep 1000") for name in ("one", "two")]
-            supervisor = Supervisor(programs, say=print, output=print, changed=lambda: None)
+            output = lambda _: open(os.devnull, "ab")
+            supervisor = Supervisor(programs, say=print, output=output, changed=lambda: None)
             supervisor.start()
             await supervisor.all_ready()
             print(*(state.identity.pid for state in supervisor.states.values()), flush=True)

@@ -1,6 +1,6 @@
 """A browser's session through the gateway, from its first order to its end in every service."""
 
-from tests.browser import Browser
+from tests.cookies import Browser
 from tests.services import Api, eventually
 from tests.system.stack import ADA, OPERATOR, Stack, new_product
 

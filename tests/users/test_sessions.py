@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
-from tests.browser import Browser
 from tests.conftest import PostgresServer
+from tests.cookies import Browser
 from tests.services import Answer, Api, Identities, Process, eventually, running
 from tests.users.conftest import DEMO_PASSWORD, login
 from valerix.chassis.revocations import POLL_SECONDS

@@ -7,6 +7,7 @@ import msgspec
 
 from valerix.audit.evidence import ReadLedger, Sources
 from valerix.chassis.http_client import HttpClient
+from valerix.chassis.resilience import Policy
 from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState
@@ -31,7 +32,7 @@ def ledger_at(url: str, secret: str) -> ReadLedger:
 
     async def read() -> AsyncIterator[list[Charge]]:
         headers = {"authorization": f"Bearer {secret}"}
-        async with HttpClient.open("psp", [url], headers=headers, timeout_seconds=PAGE_SECONDS) as provider:
+        async with HttpClient.open("psp", [url], Policy(timeout_seconds=PAGE_SECONDS), headers=headers) as provider:
             after: int | None = 0
             while after is not None:
                 page = await provider.get(f"/v1/ledger?after={after}&limit={PAGE}", _pages)

@@ -15,19 +15,17 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
 import structlog
 from prometheus_client import Counter, Gauge
-from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import RequestError
-from pyreqwest.response import Response
 
 from valerix.chassis import caller, resilience, telemetry
 from valerix.chassis.auth import TokenIssuer
 from valerix.chassis.chaos.points import CUTS, is_cut_off
+from valerix.chassis.connections import Connections, NeverSent, Reply, TransferFailed
 from valerix.chassis.resilience import Breaker, Bulkhead, Deadline, Policy, RetryBudget
 
 log = structlog.get_logger()
@@ -122,8 +120,7 @@ class HttpClient:
     def __init__(
         self,
         dependency: str,
-        urls: Sequence[str],
-        client: Client,
+        replicas: Sequence[Connections],
         policy: Policy = DEFAULT_POLICY,
         *,
         tokens: TokenIssuer | None = None,
@@ -134,11 +131,10 @@ class HttpClient:
         self.breaker = Breaker(policy, self._breaker_changed)
         self.bulkhead = Bulkhead(policy.max_calls)
         self._budget = RetryBudget(policy.retry_ratio)
-        self._urls = urls
-        self._next = itertools.cycle(range(len(urls)))
-        self._client = client
+        self._replicas = replicas
+        self._next = itertools.cycle(range(len(replicas)))
         self._tokens = tokens
-        self._headers = dict(headers or {})
+        self._headers = {"user-agent": "valerix", **(headers or {})}
         self.attempts = dict.fromkeys(OUTCOMES, 0)
         self.retries = 0
         self._counters = {outcome: call_attempts.labels(dependency, outcome) for outcome in OUTCOMES}
@@ -156,10 +152,12 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
         """`urls`: base URL of each replica. `headers` go out with every call."""
-        builder = ClientBuilder().no_proxy().follow_redirects(False).user_agent("valerix")
-        builder = builder.max_connections(policy.max_calls).connect_timeout(timedelta(seconds=1))
-        async with builder.build() as client:
-            yield cls(dependency, urls, client, policy, tokens=tokens, headers=headers)
+        replicas = [Connections(url) for url in urls]
+        try:
+            yield cls(dependency, replicas, policy, tokens=tokens, headers=headers)
+        finally:
+            for replica in replicas:
+                replica.close()
 
     async def post(
         self,
@@ -288,27 +286,22 @@ class HttpClient:
         limit = limit.within(self.policy.timeout_seconds)
         if CUTS and await is_cut_off(self.dependency):
             raise NotSent(self.dependency, "cannot be connected to")
-        for skipped in range(len(self._urls)):
+        for skipped in range(len(self._replicas)):
             remaining = limit.remaining()
             if remaining < LEAST_SECONDS:
                 break
-            url = self._urls[(replica + skipped) % len(self._urls)]
+            connections = self._replicas[(replica + skipped) % len(self._replicas)]
+            headers = self._headers | self._context(remaining)
+            if request.body is not None:
+                headers["content-type"] = "application/json"
             try:
-                response = await self._send_once(request, url, remaining)
-                content = (await response.bytes()).to_bytes()
-            except RequestError as error:
-                if not _never_connected(error):
-                    raise self._unknown(error, remaining, whole) from error
+                reply = await connections.send(request.method, request.path, headers, request.body, remaining)
+            except NeverSent:
                 continue
-            return self._usable(response, content), content
+            except (TransferFailed, TimeoutError) as error:
+                raise self._unknown(error, remaining, whole) from error
+            return self._usable(reply), reply.body
         raise NotSent(self.dependency, "cannot be connected to")
-
-    async def _send_once(self, request: "_Request", url: str, remaining: float) -> Response:
-        built = self._client.request(request.method, url + request.path).timeout(timedelta(seconds=remaining))
-        built = built.headers({**self._headers, **self._context(remaining)})
-        if request.body is not None:
-            built = built.header("content-type", "application/json").body_bytes(request.body)
-        return await built.build().send()
 
     def _context(self, remaining: float) -> dict[str, str]:
         context = {resilience.HEADER: str(int(remaining * 1000))}
@@ -320,18 +313,18 @@ class HttpClient:
                 context[caller.HEADER] = person
         return context
 
-    def _usable(self, response: Response, content: bytes) -> int:
+    def _usable(self, reply: Reply) -> int:
         """The status, unless it leaves open what happened or asks us to come again."""
-        status = response.status
+        status = reply.status
         if status == 429:
-            raise Throttled(self.dependency, "too many calls", _retry_after(response))
-        if status == 503 and _problem(content).get("code") != "outcome_unknown":
-            raise NotSent(self.dependency, "overloaded or not ready", _retry_after(response))
+            raise Throttled(self.dependency, "too many calls", _retry_after(reply))
+        if status == 503 and _problem(reply.body).get("code") != "outcome_unknown":
+            raise NotSent(self.dependency, "overloaded or not ready", _retry_after(reply))
         if status >= 500:
             raise OutcomeUnknown(self.dependency, f"answered {status}")
         return status
 
-    def _unknown(self, error: RequestError, waited: float, whole: bool) -> OutcomeUnknown:
+    def _unknown(self, error: Exception, waited: float, whole: bool) -> OutcomeUnknown:
         if not isinstance(error, TimeoutError):
             return OutcomeUnknown(self.dependency, "the connection was lost")
         kind = OutcomeUnknown if whole else CutShort
@@ -358,18 +351,9 @@ def _decode(dependency: str, status: int, content: bytes, answer: "msgspec.json.
         raise OutcomeUnknown(dependency, "the answer cannot be read") from error
 
 
-def _never_connected(error: RequestError) -> bool:
-    """Whether no byte can have reached the other side.
-
-    The library's ConnectError also covers connections lost after the request was sent; its causes tell them apart.
-    """
-    causes = (error.details or {}).get("causes") or []
-    return any(cause["message"] == "client error (Connect)" for cause in causes)
-
-
-def _retry_after(response: Response) -> float:
+def _retry_after(reply: Reply) -> float:
     """Seconds the other side wants to be left alone; dates and nonsense count as none."""
-    value = response.headers.get("retry-after") or ""
+    value = reply.headers.get(b"retry-after", b"")
     return float(value) if value.isdigit() else 0.0
 
 

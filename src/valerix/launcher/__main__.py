@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from valerix.launcher import stack
+from valerix.launcher import job, stack
 from valerix.launcher.control import explain_failure
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.logs import Output, Terminal
@@ -27,7 +27,7 @@ def main() -> int:
 def _run(plan: Plan, *, foreground: bool) -> StackState:
     if not foreground:
         return stack.run(plan, None, lambda _: None)
-    terminal = Terminal([Output.LAUNCHER, *(instance.name for instance in plan.instances)])
+    terminal = Terminal([Output.LAUNCHER, job.NAME, *(instance.name for instance in plan.instances)])
     state = stack.run(plan, terminal, print_summary)
     if state.phase is Phase.FAILED:
         raise LauncherError(explain_failure(state))

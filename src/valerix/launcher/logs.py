@@ -1,12 +1,17 @@
-"""Where the output of processes goes: a file each, replaced when it grows, and the terminal in the foreground."""
+"""Where the output of processes goes: a file each, cut when it grows, and the terminal in the foreground.
 
+Processes write into their files themselves: passing it on through pipes cost the launcher as much as an order's stock.
+"""
+
+import os
+import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 LIMIT_BYTES = 10 * 1024 * 1024
 KEPT = 3
@@ -21,46 +26,42 @@ def file_of(data_dir: Path, name: str) -> Path:
 
 def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
     """Whether `file` was over the limit and has been set aside."""
-    if not file.exists() or file.stat().st_size < limit_bytes:
+    if _size(file) < max(limit_bytes, 1):
         return False
-    for number in range(KEPT, 0, -1):
-        former = file if number == 1 else _former(file, number - 1)
+    _age(file)
+    file.replace(_former(file, 1))
+    return True
+
+
+def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
+    """The same for a file somebody appends to for as long as it runs: copied, then emptied.
+
+    What is written between the two is lost.
+    """
+    if _size(file) < max(limit_bytes, 1):
+        return False
+    _age(file)
+    shutil.copyfile(file, _former(file, 1))
+    os.truncate(file, 0)
+    return True
+
+
+def _age(file: Path) -> None:
+    for number in range(KEPT, 1, -1):
+        former = _former(file, number - 1)
         if former.exists():
             former.replace(_former(file, number))
-    return True
 
 
 def _former(file: Path, number: int) -> Path:
     return file.with_name(f"{file.name}.{number}")
 
 
-class LogFile:
-    """Appends; sets the file aside before it would exceed the limit."""
-
-    def __init__(self, file: Path, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._file = file
-        self._limit = limit_bytes
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._open()
-
-    def write(self, output: bytes) -> None:
-        if self._stream.tell() + len(output) > self._limit:
-            self._stream.close()
-            rotate(self._file, limit_bytes=1)
-            self._open()
-        self._stream.write(output)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def _open(self) -> None:
-        self._stream = self._file.open("ab", buffering=0)
-
-
 class Terminal:
     """Whole lines, each after the name of the process that wrote it."""
 
     def __init__(self, names: list[str], stream: TextIO = sys.stdout) -> None:
+        self.names = names
         self._stream = stream
         self._width = max(map(len, names))
         self._colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)} if stream.isatty() else {}
@@ -87,22 +88,32 @@ class Output:
     def __init__(self, data_dir: Path, terminal: Terminal | None) -> None:
         self._data_dir = data_dir
         self._terminal = terminal
-        self._files: dict[str, LogFile] = {}
+        names = terminal.names if terminal else []
+        self._following = Following({name: file_of(data_dir, name) for name in names})
+        file_of(data_dir, self.LAUNCHER).parent.mkdir(parents=True, exist_ok=True)
+
+    def open(self, name: str) -> BinaryIO:
+        """For appending: several may have it open."""
+        return file_of(self._data_dir, name).open("ab", buffering=0)
 
     def write(self, name: str, output: bytes) -> None:
-        if name not in self._files:
-            self._files[name] = LogFile(file_of(self._data_dir, name))
-        self._files[name].write(output)
-        if self._terminal:
-            self._terminal.write(name, output)
+        with self.open(name) as file:
+            file.write(output)
 
     def say(self, text: str) -> None:
         stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
         self.write(self.LAUNCHER, f"{stamp} {text}\n".encode())
 
-    def close(self) -> None:
-        for file in self._files.values():
-            file.close()
+    def show(self) -> None:
+        """On the terminal, what was written since the last time."""
+        if self._terminal:
+            for name, output in self._following.read():
+                self._terminal.write(name, output)
+
+    def cut(self, names: Iterable[str]) -> None:
+        """Keep the files within their limit."""
+        for name in names:
+            cut(file_of(self._data_dir, name))
 
 
 def last_lines(file: Path, count: int) -> list[str]:
@@ -114,17 +125,29 @@ def last_lines(file: Path, count: int) -> list[str]:
         return []
 
 
-def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
-    """(name, output) as it is written, for ever, across replaced files."""
-    offsets = {name: _size(file) for name, file in files.items()}
-    inodes = {name: _inode(file) for name, file in files.items()}
-    while True:
-        for name, file in files.items():
-            if _inode(file) != inodes[name]:
-                offsets[name], inodes[name] = 0, _inode(file)
-            if output := _read_from(file, offsets[name]):
-                offsets[name] += len(output)
+class Following:
+    """What is appended to files from now on, across files that are cut or replaced."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._offsets = {name: _size(file) for name, file in files.items()}
+        self._inodes = {name: _inode(file) for name, file in files.items()}
+
+    def read(self) -> Iterator[tuple[str, bytes]]:
+        """(name, output) of those that grew."""
+        for name, file in self._files.items():
+            if _inode(file) != self._inodes[name] or _size(file) < self._offsets[name]:
+                self._offsets[name], self._inodes[name] = 0, _inode(file)
+            if output := _read_from(file, self._offsets[name]):
+                self._offsets[name] += len(output)
                 yield name, output
+
+
+def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
+    """(name, output) as it is written, for ever."""
+    following = Following(files)
+    while True:
+        yield from following.read()
         time.sleep(POLL_SECONDS)
 
 

@@ -33,7 +33,7 @@ async def _work_on_own_server(plan: Plan, seed: Seed) -> None:
     if not cluster.exists:
         cluster.initialise(credentials.superuser_password)
     server = next(one for one in programs(plan, credentials, cluster) if one.name == POSTGRES)
-    supervisor = Supervisor([server], say=output.say, output=output.write, changed=lambda: None)
+    supervisor = Supervisor([server], say=output.say, output=output.open, changed=lambda: None)
     supervisor.start()
     supervisor.reached(CLUSTER)
     try:
@@ -41,7 +41,6 @@ async def _work_on_own_server(plan: Plan, seed: Seed) -> None:
         await _work(Job(plan.data_dir, cluster.port, seed))
     finally:
         await supervisor.stop()
-        output.close()
 
 
 async def _work(task: Job) -> None:

@@ -48,7 +48,7 @@ def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], 
             stack.fail(error)
             raise
         finally:
-            output.close()
+            output.show()
         return stack.state
 
 
@@ -108,13 +108,15 @@ class Stack:
         self._supervisor = Supervisor(
             programs(self._plan, credentials, cluster, certificate),
             say=self._output.say,
-            output=self._output.write,
+            output=self._output.open,
             changed=self._write,
         )
+        showing = asyncio.create_task(self._show())
         try:
             await self._start_and_stay(self._supervisor, cluster, credentials)
         finally:
             await self._end(self._supervisor)
+            showing.cancel()
         self.report(Phase.STOPPED)
 
     async def _start_and_stay(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
@@ -146,6 +148,7 @@ class Stack:
         self.state.ready_seconds = round(time.monotonic() - self._began, 2)
         self.report(Phase.READY)
         self._output.say(f"everything ready after {self.state.ready_seconds:.1f} s")
+        self._output.show()
         self._on_ready(self.state)
 
     async def _balancer_ready(self) -> None:
@@ -161,9 +164,15 @@ class Stack:
             if logs.rotate(access_log(self._plan.data_dir)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(supervisor.get_pid(GATEWAY), signal.SIGUSR1)  # open a new file
+            self._output.cut([Output.LAUNCHER, *supervisor.states])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROTATION_SECONDS):
                     await self._stop.wait()
+
+    async def _show(self) -> None:
+        while True:
+            self._output.show()
+            await asyncio.sleep(logs.POLL_SECONDS)
 
     async def _end(self, supervisor: Supervisor) -> None:
         self.report(Phase.STOPPING)

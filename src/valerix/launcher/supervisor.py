@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.health import Probe, ask
@@ -24,8 +24,6 @@ WRONG_SETTINGS = 2
 CANNOT_BE_STARTED = 127
 """What a shell reports for a program that is not there."""
 IMPATIENT_POLL_SECONDS, POLL_SECONDS = 0.05, 1.0
-OUTPUT_PATIENCE_SECONDS = 1.0
-CHUNK_BYTES = 64 * 1024
 
 
 class StartupFailed(LauncherError):
@@ -70,14 +68,14 @@ class _Child:
 
 
 class Supervisor:
-    """`say` takes the supervisor's own words, `output` what programs write, `changed` hears of every change."""
+    """`say` takes the supervisor's own words, `output` opens what a program writes to, `changed` hears of changes."""
 
     def __init__(
         self,
         programs: Sequence[Program],
         *,
         say: Callable[[str], None],
-        output: Callable[[str, bytes], None],
+        output: Callable[[str], BinaryIO],
         changed: Callable[[], None],
     ) -> None:
         self._children = {program.name: _Child(program) for program in programs}
@@ -145,32 +143,30 @@ class Supervisor:
         try:
             process = await self._spawn(child)
         except OSError as error:
-            self._output(child.program.name, f"cannot be started: {error}\n".encode())
+            with self._output(child.program.name) as output:
+                output.write(f"cannot be started: {error}\n".encode())
             child.state.last_exit = CANNOT_BE_STARTED
             return
-        reading = asyncio.create_task(self._read_output(child.program.name, process))
         watching = asyncio.create_task(self._watch(child, process.pid))
         try:
             child.state.last_exit = await process.wait()
         finally:
             watching.cancel()
             child.state.identity, child.state.healthy = None, False
-            # A grandchild may hold the pipe open; its words are not worth waiting for.
-            await asyncio.wait({reading}, timeout=OUTPUT_PATIENCE_SECONDS)
-            reading.cancel()
 
     async def _spawn(self, child: _Child) -> asyncio.subprocess.Process:
         program = child.program
         program.prepare()
-        process = await asyncio.create_subprocess_exec(
-            *program.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal is for us alone
-            preexec_fn=dies_with_launcher(program.stop_signal),
-            **program.spawn_options,
-        )
+        with self._output(program.name) as output:
+            process = await asyncio.create_subprocess_exec(
+                *program.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal is for us alone
+                preexec_fn=dies_with_launcher(program.stop_signal),
+                **program.spawn_options,
+            )
         child.process = process
         child.state.identity = Identity.of(process.pid)
         child.state.status = Status.STARTING
@@ -178,11 +174,6 @@ class Supervisor:
         child.state.startup_seconds = None
         self._changed()
         return process
-
-    async def _read_output(self, name: str, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        while output := await process.stdout.read(CHUNK_BYTES):
-            self._output(name, output)
 
     async def _watch(self, child: _Child, pid: int) -> None:
         """A process that lives but is not well is shown as such, never killed."""
