@@ -49,7 +49,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The same for one client address, whoever they are."""
     max_in_flight: int = 1024
     """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
-    door_patience_seconds: float = 0.3
+    door_patience_seconds: float = 1.0
     """When requests wait for longer before work on them begins, fewer are let in."""
     call_timeout_seconds: float = 5.0
     """Of one attempt of a call to another service."""

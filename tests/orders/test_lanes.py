@@ -1,0 +1,84 @@
+"""An order whose services are slow holds up nobody behind it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from valerix.chassis.database import Database
+from valerix.chassis.http_client import BreakerOpen
+from valerix.chassis.problems import Unavailable
+from valerix.chassis.resilience import Deadline
+from valerix.orders import domain, repository
+from valerix.orders.domain import OrderLine, Pass
+from valerix.orders.saga import Saga, Services
+from valerix.orders.use_cases import Orders, Placing, new_order
+
+SLOW = "SLOW-1"
+
+
+class SagaWithSlowProduct(Saga):
+    """Finds nothing wrong with any order; with one product it takes its time."""
+
+    def __init__(self) -> None:
+        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
+        if any(p.order.lines[0].product_id == SLOW for p in passes):
+            self.began.set()
+            await self.go_on.wait()
+        for p in passes:
+            p.decision = domain.delayed(p.order, "tested", "nothing is wrong", 0.5)
+
+
+def placing(product: str, seconds: float = 60.0) -> Placing:
+    order = new_order("CUST-001", [OrderLine(product, 1)], "card_ok", "hold", None)
+    return Placing(order, None, b"fingerprint", "t" * 32, Deadline.after(seconds))
+
+
+async def test_a_slow_batch_gives_its_lane_to_the_next(database_url: Callable[..., str]) -> None:
+    async with Database.open(database_url("orders"), 2) as database:
+        saga = SagaWithSlowProduct()
+        orders = Orders(database, database, saga, lambda: None, lanes=1)
+        slow = asyncio.create_task(orders.place(placing(SLOW)))
+        await saga.began.wait()
+        assert (await orders.place(placing("PROD-001"))).status == 202
+        assert not slow.done()
+        saga.go_on.set()
+        assert (await slow).status == 202
+
+
+async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_written(
+    database_url: Callable[..., str],
+) -> None:
+    async with Database.open(database_url("orders"), 2) as database:
+        orders = Orders(database, database, SagaWithSlowProduct(), lambda: None, lanes=1)
+        late, timely = await asyncio.gather(
+            *(orders.place(placing("PROD-001", seconds)) for seconds in (0.1, 60.0)), return_exceptions=True
+        )
+        assert isinstance(late, Unavailable)
+        assert not isinstance(timely, BaseException)
+        async with database.connection() as tx:
+            assert await tx.fetchval("SELECT count(*) FROM orders") == 1
+
+
+async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[..., str]) -> None:
+    """However often an order meets the open breaker."""
+
+    class Withheld(Saga):
+        async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
+            for p in passes:
+                p.decision = domain.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, 0.0)
+
+    async with Database.open(database_url("orders"), 2) as database:
+        saga = Withheld(Services, dict, timedelta(0), timedelta(0), 0)  # type: ignore[arg-type]  # nobody is called
+        orders = Orders(database, database, saga, lambda: None, lanes=1)
+        placed = await orders.place(placing("PROD-001"))
+        assert placed.status == 202
+        for _ in range(3):
+            assert await orders.sweep(10, Deadline.after(60)) == 1
+        order, events = await orders.timeline(placed.order_id, None)
+        assert [event["type"] for event in events] == ["order.created", "order.delayed"]
+        assert (order.error_message, order.attempts) == ("Circuit breaker is open", 3)
+        async with database.connection() as tx:
+            assert await repository.find_due_in(tx, order.id) is not None
+        await orders.close()
