@@ -79,7 +79,7 @@ async def test_the_merged_description_holds_every_public_operation_of_the_servic
 
 
 async def test_services_that_are_down_are_named_and_do_not_take_the_reference_down(console: Api) -> None:
-    assert "left out: orders, payments." in (await console.get("/openapi.json")).json["info"]["description"]
+    assert "left out: orders, payments, notifications." in (await console.get("/openapi.json")).json["info"]["description"]
     own = await console.get("/openapi/orders.json")
     assert (own.status, own.json["code"]) == (503, "service_silent")
     assert own.headers["retry-after"]
@@ -95,7 +95,7 @@ async def test_the_events_of_the_services_that_answer_are_described_together(
     console: Api, services: dict[str, Process]
 ) -> None:
     merged = (await console.get("/asyncapi.json")).json
-    assert "left out: orders, payments." in merged["info"]["description"]
+    assert "left out: orders, payments, notifications." in merged["info"]["description"]
     assert set(merged["channels"]) == {"users", "inventory"}
     async with Api.open(services["users"].url) as users:
         own = (await users.get("/asyncapi.json")).json
