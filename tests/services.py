@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from pyreqwest.client import Client, ClientBuilder
 
 from tests.conftest import free_port
+from tests.leaks import assert_no_leaks
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
 
 ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console")
@@ -138,6 +139,7 @@ def running(name: str, identities: Identities, **settings: object) -> Iterator[P
         yield process.start()
     finally:
         process.end()
+    assert_no_leaks([process.log])
 
 
 async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 15.0) -> T:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.launcher.conftest import eventually
+from tests.leaks import assert_no_leaks
 from valerix.launcher import summary
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.processes import Identity
@@ -87,6 +88,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     assert "Place an order:" in output
     yield stack
     stack.run("down")
+    assert_no_leaks((stack.data_dir / "logs").iterdir(), stack.data_dir / "secrets")
     if (outside := stack.data_dir / "postgres").is_symlink():
         shutil.rmtree(outside.readlink().parent)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from tests.leaks import assert_no_leaks
 from tests.services import Answer, Api, eventually
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
@@ -44,7 +45,9 @@ class Stack:
         return self.cli("up", "--detach", "--ports", "auto", *options).stdout
 
     def down(self) -> str:
-        return self.cli("down").stdout
+        said = self.cli("down").stdout
+        assert_no_leaks((self.data_dir / "logs").iterdir(), self.data_dir / "secrets")
+        return said
 
     @property
     def state(self) -> dict[str, Any]:

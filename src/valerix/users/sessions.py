@@ -106,7 +106,10 @@ class Sessions:
         async with self._database.transaction() as tx:
             session_id = await sessions.claim_refresh_token(tx, hashed)
             if session_id is not None:
-                return await self._prolong(tx, session_id, kind, csrf, origin)
+                grant = await self._prolong(tx, session_id, kind, csrf, origin)
+                metrics.refreshes.labels("success").inc()
+                return grant
+        metrics.refreshes.labels("refused").inc()
         await self._punish_reuse(hashed, origin)
         raise domain.RefreshRefused
 

@@ -1,0 +1,111 @@
+"""What is checked in, and what it depends on: no secret among the files, no licence we could not ship."""
+
+import importlib.metadata
+import math
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+# --- secrets
+
+SECRETS = {
+    "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s*\n?[A-Za-z0-9+/=]{20}"),
+    "private JWK": re.compile(r'"d"\s*:\s*"[A-Za-z0-9_-]{40,}"'),
+    "token": re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}"),
+    "cloud key": re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{35}\b"),
+    "service token": re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{10,}|sk_live_[A-Za-z0-9]{16,})"),
+}
+ASSIGNED = re.compile(r"""(?i)(?:secret|password|passwd|token|api_?key)["']?\s*[:=]\s*["']([^"'\s{}$<>]{16,})["']""")
+RANDOM_BITS = 3.5
+"""Shannon's entropy per character; phrases reach it, but without digits."""
+NOT_READ = ("src/valerix/console/static/vendor/", *LOCKS, "requirements-bootstrap.lock")
+
+
+def secrets_in(text: str) -> list[str]:
+    named = [name for name, shape in SECRETS.items() if shape.search(text)]
+    return named + [f"random text ({value[:4]}…)" for value in ASSIGNED.findall(text) if _is_random(value)]
+
+
+def _is_random(text: str) -> bool:
+    bits = -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+    return bits > RANDOM_BITS and any(map(str.isdigit, text))
+
+
+def checked_in() -> list[Path]:
+    """What git knows; in a copy without git, everything but what starts with a dot."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    names = listed.stdout.split("\0")[:-1] if listed.returncode == 0 else []
+    files = [ROOT / name for name in names] or [f for f in ROOT.rglob("*") if "/." not in str(f.relative_to(ROOT))]
+    return [file for file in files if file.is_file() and not str(file.relative_to(ROOT)).startswith(NOT_READ)]
+
+
+def test_no_secret_is_checked_in() -> None:
+    texts = {file: file.read_bytes().decode("utf-8", "ignore") for file in checked_in()}
+    assert len(texts) > 100
+    found = [f"{file.relative_to(ROOT)}: {what}" for file, text in texts.items() for what in secrets_in(text)]
+    assert not found, "take it out and make it invalid, or, if it is none, make it look like none:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "-----BEGIN PRIVATE KEY-----\n" + "MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9m",
+        '{"kty":"OKP","d":"' + "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" + '"}',
+        "Bearer eyJhbGciOiJFZERTQSJ9" + ".eyJzdWIiOiJhZGEifQ." + "c2lnbmF0dXJlc2lnbmF0dXJl",
+        "aws = AKIA" + "IOSFODNN7EXAMPLE",
+        "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+        "password = '" + "p9Xw2LqZ7rTfK4mB" + "'",
+        '"api_key": "' + "c1b7e0a94d52f683" + '9a"',
+    ],
+)
+def test_a_planted_secret_is_found(planted: str) -> None:
+    assert secrets_in(planted)
+
+
+# --- licences
+
+ALLOWED = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|PostgreSQL", re.I)
+REFUSED = re.compile(r"\b(A|L)?GPL|Affero|SSPL|Business Source|BUSL|Commons Clause|Proprietary|non.?commercial", re.I)
+READ = {
+    "pyreqwest": "Apache-2.0",
+    "async-timeout": "Apache-2.0",
+    "colorama": "BSD-3-Clause",
+    "tzdata": "Apache-2.0",
+}
+"""By a human, in the file the package carries: it says nothing in its metadata, or is not needed on every Python."""
+
+
+def licence_of(package: str) -> str:
+    """What the package says of itself, in the first of the three places that says anything."""
+    try:
+        metadata = importlib.metadata.metadata(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    classified = [one for one in metadata.get_all("Classifier") or [] if one.startswith("License ::")]
+    told = (metadata.get_all(name) or [""] for name in ("License-Expression", "License"))
+    texts = ["; ".join(classified), *(one[0] for one in told)]
+    return next((text[:200] for text in texts if text), "")
+
+
+def locked() -> set[str]:
+    return {name for lock in LOCKS for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.M)}
+
+
+def test_every_dependency_has_a_licence_we_can_ship() -> None:
+    licences = {package: licence_of(package) or READ.get(package, "") for package in sorted(locked())}
+    assert len(licences) > 50
+    wrong = {name: said for name, said in licences.items() if not ALLOWED.search(said) or REFUSED.search(said)}
+    assert not wrong, "find another package; or read its licence and say so in READ"
+
+
+@pytest.mark.parametrize(
+    "said", ["GPL-3.0-only", "GNU Affero General Public License v3", "Proprietary", "", "LGPL-2.1"]
+)
+def test_licences_we_cannot_ship_are_refused(said: str) -> None:
+    assert not ALLOWED.search(said) or REFUSED.search(said)
