@@ -40,7 +40,7 @@ export async function call(method, path, { params, body, key, ifMatch, signal, p
     if (await renew()) return call(method, path, { params, body, key, ifMatch, signal, patience, renewing: false });
     endSession();
   }
-  const data = await read(answer);
+  const data = await read(answer, signal);
   if (!answer.ok) throw new Problem(answer.status, { traceId: answer.headers.get("trace-id") ?? "", ...data }, answer.headers.get("retry-after"));
   return { status: answer.status, data, headers: answer.headers };
 }
@@ -64,8 +64,12 @@ async function send(method, path, { params, body, key, ifMatch, signal, patience
   }
 }
 
-async function read(answer) {
-  const text = await answer.text().catch(() => "");
+/** An answer that breaks off in the middle is none. */
+async function read(answer, signal) {
+  const text = await answer.text().catch((error) => {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, { detail: "The answer broke off" });
+  });
   try { return text ? JSON.parse(text) : {}; } catch { return {}; }
 }
 

@@ -103,7 +103,12 @@ export function Tabs({ label, tabs, value, onChange }) {
 function Modal({ class: name, title, onClose, children }) {
   const box = useRef(null);
   const id = useId();
-  useEffect(() => { const dialog = box.current; dialog.showModal(); return () => dialog.close(); }, []);
+  useEffect(() => {
+    const dialog = box.current, before = document.activeElement;
+    dialog.showModal();
+    // The browser gives the focus back only while the dialog is still in the page.
+    return () => { dialog.close(); if (before?.isConnected) before.focus(); };
+  }, []);
   const outside = (event) => { if (event.target === box.current) onClose(); };
   return html`<dialog ref=${box} class=${name} aria-labelledby=${id} onCancel=${(event) => { event.preventDefault(); onClose(); }} onMouseDown=${outside}>
     <div class="modal"><header class="modal-head"><h2 id=${id}>${title}</h2><button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></header>${children}</div></dialog>`;

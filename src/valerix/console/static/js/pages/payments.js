@@ -1,5 +1,5 @@
 // Payments: what was taken, what was given back, and giving back more of it.
-import { html, useEffect, useRef, useState } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { useLive } from "../live.js";
 import { useResource } from "../resource.js";
@@ -59,9 +59,7 @@ function Nothing() {
 function Detail({ id, onDone }) {
   const found = useResource((signal) => get(`/api/v1/payments/${encodeURIComponent(id)}`, {}, signal), [id]);
   const [refunding, setRefunding] = useState(false);
-  const opener = useRef(document.activeElement);
   useLive(["payment."], (event) => { if (event.subject === id) found.reload(); });
-  useEffect(() => () => opener.current?.isConnected && opener.current.focus(), []);
   const close = () => setParams({ payment: "" });
   const done = () => { found.reload(); onDone(); };
   const left = refundable(found.data);

@@ -1,5 +1,5 @@
 // One account beside the list: what it is, what it ordered, role and standing, devices.
-import { html, useEffect, useRef, useState } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { del, get, put } from "../api.js";
 import { Link } from "../router.js";
 import { useResource } from "../resource.js";
@@ -13,8 +13,6 @@ const LATEST = 5;
 export function UserDrawer({ id, onClose, onChange }) {
   const path = `/api/v1/users/${encodeURIComponent(id)}`;
   const found = useResource((signal) => get(path, {}, signal), [id]);
-  const opener = useRef(document.activeElement);
-  useEffect(() => () => opener.current?.isConnected && opener.current.focus(), []);
   const changed = (now) => { onChange(now); found.reload(); };
   return html`<${Drawer} title=${found.data?.name ?? "Account"} onClose=${onClose}>
     <${View} of=${found} skeleton=${html`<${Skeleton} lines=${9} />`}>${(user) => html`<div class="stack">
