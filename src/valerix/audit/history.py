@@ -25,7 +25,7 @@ async def orders_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
     return await evidence.find(
         "orders",
         checked="SELECT count(*) FROM order_events",
-        violations=_history("orders", "order_events", "order_id", _ORDER_STATUS, "''"),
+        violations=_history("orders", "order_events", "order_id", _ORDER_STATUS, "''::text"),
         arguments=_pairs(_LEGAL_ORDERS),
     )
 
@@ -35,7 +35,7 @@ async def payments_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
     return await evidence.find(
         "payments",
         checked="SELECT count(*) FROM payment_events",
-        violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, "'processing'"),
+        violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, "'processing'::text"),
         arguments=_pairs(_LEGAL_PAYMENTS),
     )
 
@@ -69,41 +69,28 @@ async def answers_can_be_repeated(evidence: Evidence) -> Finding:
     )
 
 
-def _history(table: str, events: str, subject: str, status: str, first: str) -> str:
-    """`first`: the state before the first event."""
+def _history(table: str, events: str, subject: str, status: str, before: str) -> str:
+    """`before`: the state before the first event. Versions are unique, so as many as the last one means no gap."""
     return f"""
-        WITH told AS (
-            SELECT {subject} AS id, version, {status} AS status,
-                   row_number() OVER (PARTITION BY {subject} ORDER BY version) AS place
-            FROM {events}
-        ), gaps AS (
-            SELECT id, min(version) AS gap FROM told WHERE version <> place GROUP BY id
-        ), moved AS (
-            SELECT id, version, status, lag(status, 1, {first}) OVER steps AS before,
-                   lead(version) OVER steps IS NULL AS last
-            FROM told WHERE status IS NOT NULL WINDOW steps AS (PARTITION BY id ORDER BY version)
+        WITH told AS MATERIALIZED (
+            SELECT {subject} AS id, count(*) AS events, min(version) AS first, max(version) AS last,
+                   array_agg(status ORDER BY version) FILTER (WHERE status IS NOT NULL) AS path
+            FROM (SELECT {subject}, version, {status} AS status FROM {events}) e GROUP BY {subject}
         ), illegal AS (
-            SELECT id, min(before || ' became ' || status) AS jump FROM moved
-            WHERE NOT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS legal (a, b)
-                              WHERE a = moved.before AND b = moved.status)
-            GROUP BY id
-        ), versions AS (
-            SELECT id, max(version) AS last FROM told GROUP BY id
+            SELECT path, jumps FROM (SELECT DISTINCT path FROM told) ways CROSS JOIN LATERAL (
+                SELECT string_agg(a || ' became ' || b, ', ') AS jumps
+                FROM unnest({before} || path[:cardinality(path) - 1], path) AS step (a, b)
+                WHERE (a, b) NOT IN (SELECT * FROM unnest($1::text[], $2::text[]))
+            ) steps WHERE jumps IS NOT NULL
         )
-        SELECT coalesce(t.id, v.id)::text AS subject,
-               concat_ws('; ', CASE WHEN t.id IS NULL THEN 'there is only its history' END,
-                         'no event before version ' || g.gap, i.jump,
-                         CASE WHEN t.version <> coalesce(v.last, 0)
-                              THEN format('version %s, last event %s', t.version, v.last) END,
-                         CASE WHEN m.status <> t.status THEN format('it is %s, told was %s', t.status, m.status) END
-               ) AS what
-        FROM {table} t
-            FULL JOIN versions v ON v.id = t.id
-            LEFT JOIN gaps g ON g.id = coalesce(t.id, v.id)
-            LEFT JOIN illegal i ON i.id = coalesce(t.id, v.id)
-            LEFT JOIN moved m ON m.id = t.id AND m.last
-        WHERE t.id IS NULL OR g.id IS NOT NULL OR i.id IS NOT NULL OR t.version <> coalesce(v.last, 0)
-           OR coalesce(m.status, nullif({first}, '')) IS DISTINCT FROM t.status
+        SELECT coalesce(t.id, h.id)::text AS subject,
+               format('%s, version %s; %s events, versions %s to %s, the last says %s; %s',
+                      coalesce(t.status, 'not there'), t.version, coalesce(h.events, 0), h.first, h.last, h.path[cardinality(h.path)],
+                      coalesce(i.jumps, 'every step is legal')) AS what
+        FROM {table} t FULL JOIN told h ON h.id = t.id LEFT JOIN illegal i ON i.path = h.path
+        WHERE t.id IS NULL OR i.path IS NOT NULL OR t.version <> coalesce(h.last, 0)
+           OR h.events <> h.last OR h.first <> 1
+           OR t.status IS DISTINCT FROM coalesce(h.path[cardinality(h.path)], nullif({before}, ''))
     """  # noqa: S608 - names and expressions of this module
 
 
