@@ -21,8 +21,9 @@ from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS,
 from valerix.inventory import repository as inventory
 from valerix.orders import composition
 from valerix.orders import repository as orders
+from valerix.orders.answers import Answer
 from valerix.orders.domain import OrderLine
-from valerix.orders.use_cases import Answer, Placing, new_order
+from valerix.orders.use_cases import Placing, new_order
 from valerix.payments import repository as payments
 from valerix.users.repository import accounts as users
 

@@ -16,6 +16,7 @@ from valerix.chassis.resilience import Deadline
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.orders import domain, metrics
+from valerix.orders.answers import Answer
 from valerix.orders.domain import STATUSES, OrderLine
 from valerix.orders.schemas import (
     ChangeOrderBody,
@@ -27,7 +28,7 @@ from valerix.orders.schemas import (
     decode_place,
     view,
 )
-from valerix.orders.use_cases import Answer, Orders, Placing, new_order
+from valerix.orders.use_cases import Orders, Placing, new_order
 
 PATH = "/api/v1/orders"
 PROBLEM = b"application/problem+json"

@@ -65,10 +65,10 @@ class Saga:
         await self._charge(_open(passes), deadline, patience)
         await self._compensate([p for p in passes if p.compensate], deadline)
 
-    async def resume(self, p: Pass, deadline: Deadline, patience: float) -> None:
-        """Ask once more about the payment a pass is still waiting for."""
-        await self._charge([p], deadline, patience)
-        await self._compensate([p] if p.compensate else [], deadline)
+    async def resume(self, passes: list[Pass], deadline: Deadline, patience: float) -> None:
+        """Ask once more about the payments these passes are still waiting for."""
+        await self._charge(passes, deadline, patience)
+        await self._compensate([p for p in passes if p.compensate], deadline)
 
     def give_up(self, p: Pass) -> None:
         """Leave a payment that is still not decided to the worker."""

@@ -14,17 +14,17 @@ from valerix.chassis import telemetry
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
-from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.single_flight import SingleFlight, wait_for
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.ids import created_at, new_id
 from valerix.orders import domain, metrics, repository
+from valerix.orders.answers import Answer, answer_finished, answer_known, conclude, replay
 from valerix.orders.domain import Decision, Order, OrderLine, Pass
-from valerix.orders.repository import Accepting, Finished, Known
+from valerix.orders.repository import Accepting, Known
 from valerix.orders.saga import Saga
-from valerix.orders.schemas import StepView, view
+from valerix.orders.schemas import view
 
 log = structlog.get_logger()
 ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
@@ -33,7 +33,8 @@ CLAIMED = {status: Point(f"orders.claimed.{status}") for status in domain.STATUS
 _encode = msgspec.json.Encoder().encode
 
 BATCH_PATIENCE_SECONDS = 0.25
-"""How long a batch waits for its slowest payment; whoever takes longer goes on alone."""
+"""How long a batch waits for its slowest payment; whoever takes longer goes on with others like it."""
+MAX_LATE = 100_000  # more than a service lets in: an order that was accepted is never turned away
 LANE_PATIENCE_SECONDS = 0.5
 """How long a batch keeps its lane; when a service is slow or repeated, new orders must not wait behind it."""
 RESUME_PATIENCE_SECONDS = 2.0
@@ -55,15 +56,6 @@ class Placing:
     fingerprint: bytes
     trace_id: str
     deadline: Deadline
-
-
-class Answer(NamedTuple):
-    """What the caller is told: the HTTP status this outcome has for "place", and the body, byte for byte."""
-
-    order_id: str
-    status: int
-    body: bytes
-    replayed: bool = False
 
 
 class _Charging(NamedTuple):
@@ -98,6 +90,9 @@ class Orders:
         self.door: Coalescer[Placing, _Placed] = Coalescer(
             self._place_batch, name="place", lanes=lanes, max_batch=max_batch
         )
+        self._late: Coalescer[_Charging, Answer | _Charging] = Coalescer(
+            self._settle_batch, name="settle", lanes=lanes, max_batch=max_batch, max_waiting=MAX_LATE
+        )
         self._slow: set[asyncio.Task[_Driven]] = set()
         self._sweeps: SingleFlight[dict[str, Answer]] = SingleFlight(MAX_SWEEPS)
 
@@ -113,8 +108,8 @@ class Orders:
         placed = await self.door.submit(placing)
         if isinstance(placed, asyncio.Task):
             placed = (await asyncio.shield(placed))[placing.order.id]
-        if isinstance(placed, _Charging):
-            placed = await self._settle(placed)
+        while isinstance(placed, _Charging):
+            placed = await self._late.submit(placed)
         if not placed.replayed:
             metrics.order_processing_seconds.observe(time.perf_counter() - started)
         return placed
@@ -138,9 +133,9 @@ class Orders:
         passes = [Pass(placing.order) for placing in fresh]
         deadline = min((placing.deadline for placing in fresh), key=lambda d: d.at).earlier(ANSWER_MARGIN_SECONDS)
         await self._saga.run(passes, deadline, BATCH_PATIENCE_SECONDS)
-        decided = [(p, placing.trace_id) for p, placing in zip(passes, fresh, strict=True) if p.decision is not None]
-        driven: _Driven = {**await self._finish(decided)}
-        for p, placing in zip(passes, fresh, strict=True):
+        both = list(zip(passes, fresh, strict=True))
+        driven: _Driven = {**await self._finish([(p, placing.trace_id) for p, placing in both if p.decision])}
+        for p, placing in both:
             metrics.orders_created.labels(p.order.status).inc()
             driven.setdefault(p.order.id, _Charging(p, placing))
         return driven
@@ -164,19 +159,19 @@ class Orders:
         ours = {k.order.id for k in known}
         by_key = {k.idempotency_key: k for k in known}
         # A row under our own id means that our insert had committed before its connection was lost.
-        return answers | {p.order.id: _replay(p, by_key[p.key]) for p in rest if p.order.id not in ours}
+        return answers | {p.order.id: replay(p.fingerprint, by_key[p.key]) for p in rest if p.order.id not in ours}
 
-    async def _settle(self, charging: _Charging) -> Answer:
-        """Wait for a slow payment on our own until the deadline; then the worker goes on."""
-        running, placing = charging
-        while running.decision is None:
-            left = placing.deadline.remaining() - ANSWER_MARGIN_SECONDS
-            if left <= 0:
+    async def _settle_batch(self, batch: list[_Charging]) -> Sequence[Answer | _Charging]:
+        """Ask once more about payments that were too slow for their batch; the worker's, once their time is over."""
+        for running, placing in batch:
+            if placing.deadline.remaining() <= ANSWER_MARGIN_SECONDS:
                 self._saga.give_up(running)
-                break
-            deadline = placing.deadline.earlier(ANSWER_MARGIN_SECONDS)
-            await self._saga.resume(running, deadline, min(left, RESUME_PATIENCE_SECONDS))
-        return (await self._finish([(running, placing.trace_id)]))[running.order.id]
+        waiting = [charging for charging in batch if charging.running.decision is None]
+        if waiting:
+            deadline = min((c.placing.deadline for c in waiting), key=lambda d: d.at).earlier(ANSWER_MARGIN_SECONDS)
+            await self._saga.resume([c.running for c in waiting], deadline, LANE_PATIENCE_SECONDS)
+        answers = await self._finish([(p, placing.trace_id) for p, placing in batch if p.decision])
+        return [answers.get(charging.placing.order.id, charging) for charging in batch]
 
     async def _finish(self, passes: list[tuple[Pass, str]]) -> dict[str, Answer]:
         """Write what each pass decided, unless somebody took its order over; answer from what then stands there."""
@@ -184,17 +179,17 @@ class Orders:
         if silent:
             await self._database.repeat(lambda tx: repository.postpone_orders(tx, silent))
         now = datetime.now(UTC)
-        finished = [_conclude(p, trace_id, now) for p, trace_id in passes if not _is_silent(p)]
+        finished = [conclude(p, trace_id, now) for p, trace_id in passes if not _is_silent(p)]
         moved: set[str] = set()
         if finished:
             await FINISHING.passed()
             moved = await self._database.repeat(lambda tx: repository.finish_orders(tx, finished))
             self._committed()
             await FINISHED.passed()
-        answers = {f.order.id: _answer(f) for f in finished if f.order.id in moved}
+        answers = {f.order.id: answer_finished(f) for f in finished if f.order.id in moved}
         lost = [p.order.id for p, _ in passes if p.order.id not in moved]
         if lost:
-            answers |= {k.order.id: _answer_known(k) for k in await self._known(lost, [])}
+            answers |= {k.order.id: answer_known(k) for k in await self._known(lost, [])}
         return answers
 
     async def _known(self, ids: list[str], keys: list[bytes]) -> list[Known]:
@@ -261,7 +256,7 @@ class Orders:
         order.lines = lines if lines is not None else order.lines
         order.shipping_address = address if address is not None else order.shipping_address
         decision = Decision(order.status, "order.changed", order.error_code, order.error_message, due_in)
-        conclusion = _conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
+        conclusion = conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
         conclusion = conclusion._replace(answer_status=None, answer_body=None)
         if not await self._database.repeat(lambda tx: repository.finish_orders(tx, [conclusion])):
             raise VersionConflict((await self.get(order_id, owner_id)).version)
@@ -353,47 +348,3 @@ def new_order(
 
 def _is_silent(p: Pass) -> bool:
     return p.decision is not None and p.decision.silent
-
-
-def _conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
-    """Move the order as its pass decided, and what to write about it."""
-    order, decision = p.order, p.decision
-    assert decision is not None  # noqa: S101 - only decided passes get here
-    order.move(decision.status, now)
-    order.error_code, order.error_message = decision.error_code, decision.error_message
-    data = _encode(view(order)).decode()
-    steps = [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in p.steps]
-    status, body = _definite(order, decision, trace_id)
-    return Finished(order, decision.event, data, _encode(steps).decode(), decision.due_in, trace_id, status, body)
-
-
-def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
-    """Status and body of the first definite answer; (None, None) while there is none."""
-    if decision.event == "order.confirmed":
-        return 201, None
-    if decision.event in ("order.delayed", "order.changed"):
-        return None, None
-    refusal = domain.REFUSALS.get(decision.error_code or "", domain.OrderEnded)
-    detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
-    problem = refusal(detail, order=view(order))
-    return problem.status, _encode(problem.document(trace_id)).decode()
-
-
-def _answer(finished: Finished) -> Answer:
-    status = finished.answer_status or 202
-    return Answer(finished.order.id, status, (finished.answer_body or finished.data).encode())
-
-
-def _answer_known(known: Known) -> Answer:
-    if known.answer_status is None or known.answer_body is None:
-        return Answer(known.order.id, 202, _encode(view(known.order)))
-    return Answer(known.order.id, known.answer_status, known.answer_body.encode())
-
-
-def _replay(placing: Placing, known: Known) -> Answer | Exception:
-    if known.fingerprint != placing.fingerprint:
-        return KeyReused()
-    answer = _answer_known(known)
-    if answer.status == 202 and known.order.error_code is None:
-        return KeyInFlight()
-    return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)

@@ -1,0 +1,70 @@
+"""What is written about an order that a pass decided, and what its caller is told."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.orders import domain
+from valerix.orders.domain import Decision, Order, Pass
+from valerix.orders.repository import Finished, Known
+from valerix.orders.schemas import StepView, view
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(NamedTuple):
+    """What the caller is told: the HTTP status this outcome has for "place", and the body, byte for byte."""
+
+    order_id: str
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+def conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
+    """Move the order as its pass decided, and what to write about it."""
+    order, decision = p.order, p.decision
+    assert decision is not None  # noqa: S101 - only decided passes get here
+    order.move(decision.status, now)
+    order.error_code, order.error_message = decision.error_code, decision.error_message
+    data = _encode(view(order)).decode()
+    steps = [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in p.steps]
+    status, body = _definite(order, decision, trace_id)
+    return Finished(order, decision.event, data, _encode(steps).decode(), decision.due_in, trace_id, status, body)
+
+
+def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
+    """Status and body of the first definite answer; (None, None) while there is none."""
+    if decision.event == "order.confirmed":
+        return 201, None
+    if decision.event in ("order.delayed", "order.changed"):
+        return None, None
+    refusal = domain.REFUSALS.get(decision.error_code or "", domain.OrderEnded)
+    detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
+    problem = refusal(detail, order=view(order))
+    return problem.status, _encode(problem.document(trace_id)).decode()
+
+
+def answer_finished(finished: Finished) -> Answer:
+    """From what was just written."""
+    status = finished.answer_status or 202
+    return Answer(finished.order.id, status, (finished.answer_body or finished.data).encode())
+
+
+def answer_known(known: Known) -> Answer:
+    """From what stands in the database."""
+    if known.answer_status is None or known.answer_body is None:
+        return Answer(known.order.id, 202, _encode(view(known.order)))
+    return Answer(known.order.id, known.answer_status, known.answer_body.encode())
+
+
+def replay(fingerprint: bytes, known: Known) -> Answer | Exception:
+    """What a repeated request is told: the first one's answer, unless it asked for something else or is not over."""
+    if known.fingerprint != fingerprint:
+        return KeyReused()
+    answer = answer_known(known)
+    if answer.status == 202 and known.order.error_code is None:
+        return KeyInFlight()
+    return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)
