@@ -29,15 +29,14 @@ function response(status)
 end
 
 function done(summary, latency, requests)
-  local counts, total = {}, 0
+  local counts = {}
   for _, thread in ipairs(threads) do
-    total = total + thread:get("sent")
     for status, count in pairs(thread:get("statuses")) do counts[status] = (counts[status] or 0) + count end
   end
   local parts = {}
   for status, count in pairs(counts) do parts[#parts + 1] = string.format('"%d":%d', status, count) end
   local errors = summary.errors
-  print(string.format('RESULT {"seconds":%.3f,"statuses":{%s},"sent":%d,"lost":%d,"p50":%.1f,"p99":%.1f}', summary.duration / 1e6,
-    table.concat(parts, ","), total, errors.connect + errors.read + errors.write + errors.timeout,
+  print(string.format('RESULT {"seconds":%.3f,"statuses":{%s},"lost":%d,"p50":%.1f,"p99":%.1f}', summary.duration / 1e6,
+    table.concat(parts, ","), errors.connect + errors.read + errors.write + errors.timeout,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end
