@@ -81,7 +81,7 @@ class Visitor:
             self.stack.url + path, method=method, data=body, headers={"X-CSRF-Token": csrf}
         )
         assert answer.ok, await answer.text()
-        return await answer.json()
+        return await answer.json() if await answer.body() else None
 
     async def answer(self, pattern: str, status: int, document: dict[str, Any]) -> None:
         """From now on calls whose URL matches `pattern` are answered so."""

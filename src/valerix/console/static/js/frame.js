@@ -81,7 +81,8 @@ function Page() {
     found.page.load().then((module) => setContent(() => module.default), () => setError({ title: "The page could not be loaded", message: "Perhaps the connection was lost", offline: false }));
   };
   useEffect(() => { title.value = found?.page.title ?? "Not found"; if (found && allowed) load(); }, []);
-  useEffect(() => { if (Content && entered) place.current?.querySelector("h1")?.focus({ preventScroll: true }); entered = true; if (Content) scrollTo(0, 0); }, [Content]);
+  useEffect(() => { if (Content && turned) { place.current?.querySelector("h1")?.focus({ preventScroll: true }); scrollTo(0, 0); } }, [Content]);
+  useEffect(() => () => { turned = true; }, []);
   if (!found) return html`<h1 tabindex="-1">Not found</h1><${Empty} title="There is no such page"><${Link} to="/" class="button">Go to the shop<//><//>`;
   if (!allowed) return html`<h1 tabindex="-1">${found.page.title}</h1><${Forbidden} roles=${found.page.roles} />`;
   if (broken) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${{ title: "This page failed", message: String(broken.message ?? broken) }} retry=${repair} />`;
@@ -89,4 +90,5 @@ function Page() {
   if (!Content) return html`<div aria-busy="true"><h1 tabindex="-1">${found.page.title}</h1><${Skeleton} lines=${6} /></div>`;
   return html`<div ref=${place}><${Content} ...${found.args} /></div>`;
 }
-let entered = false;
+/** Whether another page was shown before: only then the reader has to be told where they are now. */
+let turned = false;

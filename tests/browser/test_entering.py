@@ -1,0 +1,168 @@
+"""The way in and out, and what each role gets to see."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.visitor import ADMIN, PHONE, THEMES
+from tests.system.stack import ADA, OPERATOR, Stack
+
+NAVIGATION = {
+    ADA: ["New order", "Orders"],
+    OPERATOR: ["New order", "Overview", "Orders", "Inventory", "Payments", "System map", "Metrics", "Logs"],
+    ADMIN: ["Overview", "Customers", "Chaos"],
+}
+
+
+async def test_one_click_on_a_demo_account_signs_in(open_as: Open) -> None:
+    async with open_as(None) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await visitor.shot("login")
+        await page.get_by_role("button", name="Operator").click()
+        await expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_an_unknown_user_and_a_wrong_password_are_told_the_same(open_as: Open) -> None:
+    async with open_as(None) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        said = []
+        for email in (ADA, "nobody@demo.valerix.example"):
+            await page.get_by_label("E-mail").fill(email)
+            await page.get_by_label("Password").fill("wrong password")
+            await page.get_by_role("button", name="Sign in").click()
+            await expect(page.get_by_label("Password")).to_have_value("")
+            await expect(page.get_by_role("alert")).to_be_visible()
+            said.append(await page.get_by_role("alert").inner_text())
+        assert said[0] == said[1] == "E-mail or password is not right."
+        await expect(page.get_by_label("E-mail")).to_have_value("nobody@demo.valerix.example")
+
+
+async def test_who_tries_too_often_is_told_how_long_to_wait(open_as: Open) -> None:
+    async with open_as(None) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await page.route(
+            "**/api/v1/users/login",
+            lambda route: route.fulfill(
+                status=429, json={"code": "rate_limited", "detail": "Too many"}, headers={"Retry-After": "40"}
+            ),
+        )
+        await page.get_by_label("E-mail").fill(ADA)
+        await page.get_by_label("Password").fill("guess")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_contain_text("Too many attempts")
+        await expect(page.get_by_role("button", name=re.compile("Wait 0:[0-3]"))).to_be_disabled()
+
+
+async def test_an_ended_session_leads_back_to_the_page_that_was_left(open_as: Open, stack: Stack) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/inventory?q=PROD-00")
+        await expect(page.get_by_role("heading", name="Inventory", exact=True)).to_be_visible()
+        await visitor.api("POST", "/api/v1/users/logout")
+        await page.get_by_role("searchbox").fill("PROD-003")
+        await expect(page.get_by_text("Your session has ended")).to_be_visible()
+        await visitor.shot("session-ended")
+        await page.get_by_label("E-mail").fill(OPERATOR)
+        await page.get_by_label("Password").fill(stack.secret("demo"))
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Inventory", exact=True)).to_be_visible()
+
+
+async def test_an_expired_access_token_is_renewed_without_a_word(open_as: Open) -> None:
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go("/orders")
+        await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+        await visitor.context.clear_cookies(name="valerix_access")
+        await visitor.page.reload()
+        await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+        await expect(visitor.page.locator(".connection")).to_contain_text("Live")
+
+
+@pytest.mark.parametrize("email", list(NAVIGATION))
+async def test_the_navigation_shows_what_the_role_may_see(open_as: Open, email: str) -> None:
+    async with open_as(email) as visitor:
+        await visitor.go("/")
+        pages = visitor.page.get_by_role("navigation", name="Pages")
+        await expect(pages.get_by_role("link", name="New order")).to_be_visible()
+        for name in NAVIGATION[email]:
+            await expect(pages.get_by_role("link", name=name, exact=True)).to_be_visible()
+        if email != ADMIN:
+            await expect(pages.get_by_role("link", name="Chaos")).to_have_count(0)
+        if email == ADA:
+            await expect(pages.get_by_role("link", name="Overview")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("email", "path", "role"), [(ADA, "/overview", "operator or admin"), (OPERATOR, "/chaos", "admin")]
+)
+async def test_a_page_of_another_role_names_the_role_it_needs(open_as: Open, email: str, path: str, role: str) -> None:
+    async with open_as(email) as visitor:
+        await visitor.go(path)
+        await expect(visitor.page.get_by_role("alert")).to_contain_text(f"needs the role {role}")
+        assert await visitor.accessibility_findings() == []
+
+
+async def test_an_unknown_address_says_so_and_offers_a_way_on(open_as: Open) -> None:
+    async with open_as(ADA) as visitor:
+        await visitor.go("/nowhere/at/all")
+        await expect(visitor.page.get_by_text("There is no such page")).to_be_visible()
+        await visitor.page.get_by_role("link", name="Go to the shop").click()
+        await expect(visitor.page.get_by_role("heading", name="New order")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_the_way_in_is_accessible_and_fits_a_telephone(open_as: Open, theme: str) -> None:
+    async with open_as(None, theme=theme, size=PHONE) as visitor:
+        await visitor.go("/")
+        await expect(visitor.page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await expect(visitor.page.get_by_role("button", name="Administrator")).to_be_visible()
+        assert await visitor.accessibility_findings() == []
+        assert await visitor.overflow() <= 0
+        await visitor.shot(f"login-{theme}-phone")
+
+
+async def test_the_first_load_is_small(open_as: Open) -> None:
+    """What goes over the wire, compressed by the gateway, until the shop can be used."""
+    async with open_as(ADA) as visitor:
+        client = await visitor.context.new_cdp_session(visitor.page)
+        await client.send("Network.enable")
+        sizes: dict[str, float] = {}
+        client.on(
+            "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]})
+        )
+        await visitor.go("/")
+        await expect(visitor.page.get_by_role("button", name="Create order")).to_be_visible()
+        assert len(sizes) <= 25, sizes
+        assert sum(sizes.values()) <= 120 * 1024, sizes
+
+
+async def test_the_keyboard_reaches_everything(open_as: Open) -> None:
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await expect(page.get_by_role("heading", name="New order")).to_be_visible()
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        await page.get_by_role("link", name="Orders").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_the_theme_is_switched_and_remembered(open_as: Open) -> None:
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await page.get_by_role("button", name="Switch to the dark theme").click()
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        await page.reload()
+        await expect(page.get_by_role("button", name="Switch to the light theme")).to_be_visible()
