@@ -86,8 +86,7 @@ def _history(table: str, events: str, subject: str, status: str, before: str) ->
         SELECT coalesce(t.id, h.id)::text AS subject,
                format('%s, version %s; %s events, versions %s to %s, the last says %s; %s',
                       coalesce(t.status, 'not there'), t.version, coalesce(h.events, 0), h.first, h.last,
-                      h.path[cardinality(h.path)],
-                      coalesce(i.jumps, 'every step is legal')) AS what
+                      h.path[cardinality(h.path)], coalesce(i.jumps, 'every step is legal')) AS what
         FROM {table} t FULL JOIN told h ON h.id = t.id LEFT JOIN illegal i ON i.path = h.path
         WHERE t.id IS NULL OR i.path IS NOT NULL OR t.version <> coalesce(h.last, 0)
            OR h.events <> h.last OR h.first <> 1
