@@ -252,7 +252,8 @@ def test_answers_carry_security_headers_and_no_server_name(front: Front) -> None
     assert headers["Referrer-Policy"] == "same-origin"
     assert "geolocation=()" in headers["Permissions-Policy"]
     assert headers["Cross-Origin-Resource-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
-    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["Content-Security-Policy"] == traefik.STRICT
+    assert headers["Cache-Control"] == "no-store"
     assert "Server" not in headers
 
 

@@ -44,6 +44,7 @@ SPOKEN_FOR = (
     *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
 )
 """Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
+STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 YEAR_SECONDS, HOUR_SECONDS = 365 * 24 * 3600, 3600
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
@@ -261,7 +262,9 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
                 **_only_tls(certificate),
             }
         },
-        "strict": {"headers": {"contentSecurityPolicy": "default-src 'none'; frame-ancestors 'none'"}},
+        "strict": {
+            "headers": {"contentSecurityPolicy": STRICT, "customResponseHeaders": {"Cache-Control": "no-store"}},
+        },
         "compress": {"compress": {"minResponseBodyBytes": 1024, "excludedContentTypes": ["text/event-stream"]}},
         # Only connections that could not be made are tried again: nothing is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},

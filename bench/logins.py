@@ -1,0 +1,104 @@
+"""What sign-ins do to orders: p99 of placing an order, without and with 50 sign-ins a second, in turns.
+
+    python -m bench.logins [--seconds 10] [--turns 3] [--orders 20] [--logins 50]
+
+starts a stack of its own; run it from the repository on a machine that does nothing else. Ends with the ratio.
+"""
+
+import argparse
+import asyncio
+import itertools
+import shutil
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from tests.services import Api
+from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
+
+WARM_UP_SECONDS = 3.0
+ACCOUNTS = (ADA, GRACE, OPERATOR)
+NO_LIMITS = {"guesses_here": "0", "guesses_per_address": "0", "guesses_per_account": "0"}
+"""What is asked here is whether the bounded pool protects the orders; refusing would be cheaper."""
+
+
+async def paced(per_second: float, seconds: float, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Open-loop: the next is sent when it is due, whether or not the one before was answered."""
+    began = time.perf_counter()
+    sent: list[asyncio.Task[None]] = []
+    for number in range(int(per_second * seconds)):
+        await asyncio.sleep(max(0.0, began + number / per_second - time.perf_counter()))
+        sent.append(asyncio.create_task(send()))
+    await asyncio.gather(*sent)
+
+
+class Meter:
+    """Seconds of each order, and how the sign-ins were answered."""
+
+    def __init__(self, owner: Api, guest: Api, password: str) -> None:
+        self._owner, self._guest = owner, guest
+        self._accounts = itertools.cycle({"email": email, "password": password} for email in ACCOUNTS)
+        self.seconds: list[float] = []
+        self.answers: Counter[int] = Counter()
+
+    async def order(self) -> None:
+        began = time.perf_counter()
+        answer = await place(self._owner, {"BENCH": 1})
+        assert answer.status == 201, answer.body
+        self.seconds.append(time.perf_counter() - began)
+
+    async def login(self) -> None:
+        self.answers[(await self._guest.post("/api/v1/users/login", next(self._accounts))).status] += 1
+
+    def p99(self) -> float:
+        """Of what was measured since it was asked last."""
+        found = statistics.quantiles(self.seconds, n=100)[98]
+        self.seconds.clear()
+        return found
+
+
+async def measure(stack: Stack, told: argparse.Namespace) -> float:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as owner, stack.api(None) as guest:
+        await new_product(operator, "BENCH", 1_000_000)
+        meter = Meter(owner, guest, stack.secret("demo"))
+        await paced(told.orders, WARM_UP_SECONDS, meter.order)
+        meter.p99()
+        ratios = []
+        for turn in range(told.turns):
+            await paced(told.orders, told.seconds, meter.order)
+            alone = meter.p99()
+            signing_in = asyncio.create_task(paced(told.logins, told.seconds, meter.login))
+            await paced(told.orders, told.seconds, meter.order)
+            await signing_in
+            beside = meter.p99()
+            ratios.append(beside / alone)
+            print(f"turn {turn + 1}: p99 {alone * 1000:.1f} ms alone, {beside * 1000:.1f} ms beside sign-ins")
+    print(f"sign-ins answered: {dict(meter.answers)}")
+    return statistics.median(ratios)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--orders", type=float, default=20.0, help="per second")
+    parser.add_argument("--logins", type=float, default=50.0, help="per second")
+    told = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
+    folder.chmod(0o711)
+    stack = Stack(folder, **NO_LIMITS)
+    try:
+        stack.up()
+        ratio = asyncio.run(measure(stack, told))
+    finally:
+        stack.down()
+        shutil.rmtree(folder)
+    print(f"order p99 ratio {ratio:.2f} (median of {told.turns}; the goal is at most 1.25)")
+
+
+if __name__ == "__main__":
+    main()
