@@ -46,7 +46,7 @@ async def test_a_customer_is_suspended_and_reinstated(open_as: Open, stack: Stac
     async with open_as(ADMIN) as visitor:
         page = visitor.page
         await open_account(visitor, email)
-        await page.get_by_role("button", name="Suspend").click()
+        await page.get_by_role("button", name="Suspend", exact=True).click()
         await visitor.shot("customer-suspend")
         await page.get_by_role("dialog").last.get_by_role("button", name="Suspend", exact=True).click()
         await expect(page.get_by_text("Somebody New is suspended")).to_be_visible()

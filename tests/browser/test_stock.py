@@ -1,6 +1,7 @@
 """Stock as operators see and correct it."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import expect
@@ -12,15 +13,20 @@ from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
 NASTY = '<script>document.title="taken"</script>'
 
 
+def new_sku(begin: str) -> str:
+    return f"{begin}-{uuid4().hex[:6]}"
+
+
 async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(open_as: Open, stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
-        await new_product(operator, "ADJUST-1", 10)
-        body = {"orderId": "by-hand-1", "items": [{"productId": "ADJUST-1", "quantity": 4}]}
+        sku = new_sku("ADJUST")
+        await new_product(operator, sku, 10)
+        body = {"orderId": sku, "items": [{"productId": sku, "quantity": 4}]}
         assert (await operator.post("/api/v1/inventory/reserve", body)).status == 200
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
-        await visitor.go("/inventory?q=ADJUST-1")
-        adjust = page.get_by_role("button", name="Adjust Test ADJUST-1")
+        await visitor.go(f"/inventory?q={sku}")
+        adjust = page.get_by_role("button", name=f"Adjust Test {sku}")
         await adjust.click()
         units = page.get_by_label("Units more or fewer")
         await expect(units).to_be_focused()
@@ -34,10 +40,10 @@ async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(
         await expect(page.get_by_role("dialog")).to_be_visible()  # a reason is required
         await page.get_by_label("Reason").fill(NASTY)
         await page.get_by_role("button", name="Adjust", exact=True).click()
-        await expect(page.get_by_text("Test ADJUST-1: 4 on hand in WH-EAST")).to_be_visible()
+        await expect(page.get_by_text(f"Test {sku}: 4 on hand in WH-EAST")).to_be_visible()
         await expect(adjust).to_be_focused()
         await expect(page.locator("tr.first-of-item")).to_contain_text(re.compile("out of stock", re.IGNORECASE))
-        await page.get_by_role("button", name="Movements of Test ADJUST-1").click()
+        await page.get_by_role("button", name=f"Movements of Test {sku}").click()
         await expect(page.locator(".movements > li").first).to_contain_text(NASTY)
         await expect(page.locator(".movements > li").first).to_contain_text("6 on hand")
         await visitor.shot("stock-movements")
@@ -63,16 +69,17 @@ async def test_a_refused_adjustment_says_why_and_keeps_what_was_typed(open_as: O
 
 async def test_low_stock_is_announced_and_can_be_looked_at_alone(open_as: Open, stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
-        await new_product(operator, "LOW-1", 3)
+        sku = new_sku("LOW")
+        await new_product(operator, sku, 3)
         body = {"name": "Low one", "price": {"amountMinor": 100, "currency": "USD"}, "lowStockThreshold": 2}
-        assert (await operator.call("PUT", "/api/v1/products/LOW-1", body)).status == 200
+        assert (await operator.call("PUT", f"/api/v1/products/{sku}", body)).status == 200
     async with open_as(OPERATOR) as visitor, stack.api(ADA) as ada:
         page = visitor.page
-        await visitor.go("/inventory?q=LOW-1")
+        await visitor.go(f"/inventory?q={sku}")
         await expect(page.get_by_text("Live", exact=True)).to_be_visible()
         await expect(page.locator("tr.first-of-item")).not_to_contain_text("low stock")
         before = await page.locator(".notice strong").inner_text()
-        await place(ada, {"LOW-1": 1})
+        await place(ada, {sku: 1})
         await expect(page.locator("tr.first-of-item")).to_contain_text("low stock")
         await expect(page.locator(".notice strong")).not_to_have_text(before)
         await page.get_by_role("button", name="Show them").click()
@@ -85,13 +92,14 @@ async def test_low_stock_is_announced_and_can_be_looked_at_alone(open_as: Open, 
 
 async def test_the_long_ledger_comes_page_by_page(open_as: Open, stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
-        await new_product(operator, "LEDGER-1", 60)
+        sku = new_sku("LEDGER")
+        await new_product(operator, sku, 60)
         for number in range(55):
-            change = {"productId": "LEDGER-1", "quantity": -1, "idempotencyKey": f"ledger-{number}"}
+            change = {"productId": sku, "quantity": -1, "idempotencyKey": f"ledger-{number}"}
             assert (await operator.post("/api/v1/inventory/update", change)).status == 200
     async with open_as(OPERATOR) as visitor:
-        await visitor.go("/inventory?q=LEDGER-1")
-        await visitor.page.get_by_role("button", name="Movements of Test LEDGER-1").click()
+        await visitor.go(f"/inventory?q={sku}")
+        await visitor.page.get_by_role("button", name=f"Movements of Test {sku}").click()
         await expect(visitor.page.locator(".movements > li")).to_have_count(50)
         await visitor.page.get_by_role("button", name="Show more").click()
         await expect(visitor.page.locator(".movements > li")).to_have_count(56)

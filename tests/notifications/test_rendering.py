@@ -1,5 +1,7 @@
 """Every message that can be told has a text for what the events really carry."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,16 +10,11 @@ from tests.notifications.conftest import MONEY, order
 from valerix.notifications.domain import TEMPLATES, TOLD, TemplateNeedsMore
 from valerix.notifications.rendering import render
 
+EVENTS = Path(__file__).parents[1] / "contracts" / "events"
+"""Every event as its service really tells it."""
 DATA: dict[str, dict[str, Any]] = {
-    "payment.refunded": {"orderId": "0190", "customerId": "CUST-001", "captured": MONEY, "refunded": MONEY},
-    "inventory.low_stock": {
-        "productId": "PROD-001",
-        "warehouseId": "WH-1",
-        "onHand": 5,
-        "reserved": 2,
-        "availableInAll": 3,
-        "lowStockThreshold": 10,
-    },
+    name: json.loads((EVENTS / f"valerix.{name}.v1.json").read_text())["data"]
+    for name in ("payment.refunded", "inventory.low_stock")
 }
 ALL = [(name, channel, template) for name, messages in TOLD.items() for channel, template in messages]
 

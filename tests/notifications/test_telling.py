@@ -81,8 +81,7 @@ async def test_a_refund_is_told_to_the_customer(api: Api, bus: Bus, customer: st
 
 async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bus, customer: str) -> None:
     sku = f"SKU-{customer}"
-    data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2}
-    data["lowStockThreshold"] = 5
+    data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
     events = [("inventory.low_stock", f"{sku}/WH", number, data) for number in range(1, 6)]
     await bus.publish([message("inventory", *events)])
     items = [item for item in await told(api, "operators", 1) if sku in item["subject"]]

@@ -28,7 +28,6 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
     latest.current(going.signal).then(
       (data) => {
         if (going.signal.aborted) return;
-        if (going.signal.aborted) return;
         setState({ data, error: null, refreshing: false, loadedAt: Date.now() });
         ended(every);
       },

@@ -1,0 +1,101 @@
+"""What is lost of the connection comes back, and nothing that was typed goes with it."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_shop import choose, stocked
+from tests.browser.visitor import Visitor
+from tests.services import eventually
+from tests.system.stack import ADA, OPERATOR, Stack, place
+
+
+async def killed(stack: Stack, *names: str) -> None:
+    """SIGKILL; returns when each lives again and is healthy."""
+    before = {name: stack.pid(name) for name in names}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    async def back() -> bool:
+        processes = stack.state["processes"]
+        return all(
+            processes[name]["healthy"] and processes[name]["identity"]["pid"] != pid for name, pid in before.items()
+        )
+
+    await eventually(back, 90)
+
+
+async def live(visitor: Visitor) -> None:
+    await expect(visitor.page.locator(".connection")).to_have_text("Live")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("notifications", "notifications-2"), ("console", "console-2"), ("gateway",)],
+    ids=["hub", "console", "gateway"],
+)
+async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stack, names: tuple[str, ...]) -> None:
+    sku = f"LOSE-{names[0].upper()}"
+    await stocked(stack, sku, 10)
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await live(visitor)
+        await choose(page, sku)
+        await page.get_by_label("Customer number").fill("CUST-00")
+        await page.get_by_label("Quantity").fill("2")
+        seen_lost = page.wait_for_function("document.querySelector('.connection').classList.contains('bad')")
+        await killed(stack, *names)
+        await seen_lost
+        await live(visitor)
+        await expect(page.get_by_label("Customer number")).to_have_value("CUST-00")
+        await expect(page.get_by_label("Quantity")).to_have_value("2")
+        await page.get_by_label("Customer number").fill("CUST-001")
+        await page.get_by_role("button", name="Create order").click()
+        await expect(page.locator(".toast", has_text="Order confirmed")).to_be_visible()
+
+
+async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack) -> None:
+    await stocked(stack, "ONCE-1", 10)
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await page.add_init_script("""
+            window.told = []
+            new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach((node) => {
+                const title = node.querySelector?.(".toast-title")
+                if (node.matches?.(".toast")) window.told.push(title.textContent)
+            }))).observe(document, {childList: true, subtree: true})
+        """)
+        await visitor.go("/")
+        await live(visitor)
+        async with stack.api(ADA) as ada:
+            assert (await place(ada, {"ONCE-1": 1})).status == 201
+            await expect(page.locator(".toast", has_text="Order confirmed")).to_be_visible()
+            for name in ("notifications", "notifications-2"):
+                os.kill(stack.pid(name), signal.SIGKILL)
+            assert (await place(ada, {"ONCE-1": 1})).status == 201
+        await live(visitor)
+        await page.wait_for_function("told.filter((title) => title === 'Order confirmed').length >= 2")
+        await page.wait_for_function("told.filter((title) => title === 'Order delivered').length >= 2")
+        told: list[str] = await page.evaluate("told")
+        assert sorted(told) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
+
+
+async def test_without_the_server_it_says_how_old_the_data_is_and_goes_on_by_itself(
+    open_as: Open, stack: Stack
+) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/map")
+        await expect(page.locator("[data-node=orders]")).to_be_visible()
+        await visitor.context.set_offline(True)
+        await expect(page.locator(".connection")).to_have_text(re.compile(r"Reconnecting.*data \d+ s old"))
+        await expect(page.locator("[data-node=orders]")).to_be_visible()
+        assert await visitor.accessibility_findings() == []
+        await visitor.shot("offline")
+        await visitor.context.set_offline(False)
+        await live(visitor)

@@ -1,0 +1,236 @@
+"""Watching the platform: overview, map, metrics, logs, and what is broken on purpose."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.visitor import ADMIN, PHONE, THEMES, Visitor
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+
+PAGES = {
+    "/overview": "Latest orders",
+    "/map": "Services",
+    "/map?view=table&process=orders": "Calls",
+    "/metrics?minutes=5": "Latest values",
+    "/logs": "Logs",
+    "/chaos": "In force",
+}
+
+
+@pytest.fixture
+async def calm(stack: Stack) -> AsyncIterator[None]:
+    """Whatever a test breaks, the next one finds whole."""
+    yield
+    async with stack.api(ADMIN) as admin:
+        assert (await admin.call("DELETE", "/api/v1/chaos")).status == 200
+
+
+async def orders(stack: Stack, sku: str, count: int) -> None:
+    async with stack.api(ADA) as ada:
+        for _ in range(count):
+            await place(ada, {sku: 1})
+
+
+async def inject(visitor: Visitor, **fields: str) -> None:
+    """By the form on the page; `fields` by their labels' first words."""
+    for label, value in fields.items():
+        control = visitor.page.get_by_label(re.compile(f"^{label}"))
+        if await control.evaluate("one => one.tagName") == "SELECT":
+            await control.select_option(value)
+        else:
+            await control.fill(value)
+    await visitor.page.get_by_role("button", name="Inject").click()
+
+
+async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_green_again(
+    open_as: Open, stack: Stack, calm: None
+) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "SLOW-1", 1000)
+    async with open_as(ADMIN) as admin, open_as(OPERATOR) as operator_window:
+        await operator_window.go("/overview")
+        await admin.go("/chaos")
+        await inject(admin, Service="orders", Every="1", Delay="2500", Duration="300")
+        await expect(admin.page.get_by_role("timer")).to_be_visible()
+        await expect(admin.page.get_by_role("button", name="Stop all")).to_be_enabled()
+        await orders(stack, "SLOW-1", 3)
+        for window in (admin, operator_window):
+            await expect(window.page.locator(".health")).to_contain_text("Slow")
+            await expect(window.page.locator(".frame.is-slow")).to_be_visible()
+            await expect(window.page.locator(".banner")).to_contain_text("orders: every request waits 2500 ms")
+        await expect(operator_window.page.locator(".banner").get_by_role("link")).to_have_count(0)
+        assert await operator_window.accessibility_findings() == []
+        await operator_window.shot("overview-slow")
+        await admin.shot("chaos-on")
+        await admin.page.get_by_role("button", name="Stop all").click()
+        await expect(admin.page.get_by_text("Nothing is broken on purpose")).to_be_visible()
+        await expect(operator_window.page.locator(".banner")).to_have_count(0)
+        await expect(operator_window.page.locator(".health")).to_contain_text("Healthy")
+        await expect(operator_window.page.locator(".frame.is-slow")).to_have_count(0)
+        await expect(admin.page.get_by_role("table", name="Past faults")).to_contain_text("stopped")
+        await admin.go("/metrics?minutes=5")
+        await expect(admin.page.get_by_role("table", name=re.compile("Faults injected"))).to_contain_text("2500 ms")
+        await admin.shot("metrics-after-chaos")
+
+
+async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stack: Stack, calm: None) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "CUT-1", 1000)
+    async with open_as(ADMIN) as visitor:
+        page = visitor.page
+        await visitor.go("/map")
+        edge = page.locator("[data-edge=orders-inventory]").first
+        await expect(edge).to_have_attribute("data-state", "closed")
+        await visitor.go("/chaos?tab=cut")
+        await inject(visitor, Service="orders", Cut="inventory", Duration="300")
+        await expect(page.get_by_role("timer")).to_be_visible()
+        await orders(stack, "CUT-1", 6)
+        await visitor.go("/map")
+        await expect(edge).to_have_attribute("data-state", re.compile("open"))
+        await expect(page.locator(".summary")).to_contain_text("orders → inventory")
+        await visitor.shot("map-breaker")
+        await visitor.api("DELETE", "/api/v1/chaos/orders")
+        await expect(edge).to_have_attribute("data-state", "closed")
+
+
+async def test_a_crash_has_to_be_confirmed_by_typing_whom(open_as: Open, stack: Stack, calm: None) -> None:
+    async with open_as(ADMIN) as visitor:
+        page = visitor.page
+        await visitor.go("/chaos?tab=crash")
+        await inject(visitor, Service="payments", Duration="30")
+        dialog = page.get_by_role("dialog")
+        crash = dialog.get_by_role("button", name="Crash payments")
+        await expect(crash).to_be_disabled()
+        await dialog.get_by_label("Type payments to confirm").fill("orders")
+        await expect(crash).to_be_disabled()
+        assert await visitor.accessibility_findings() == []
+        await dialog.get_by_label("Type payments to confirm").fill("payments")
+        await crash.click()
+        await expect(page.get_by_role("timer")).to_be_visible()
+        await page.get_by_role("button", name="Stop the faults of payments").click()
+        await expect(page.get_by_text("Nothing is broken on purpose")).to_be_visible()
+
+
+async def test_the_overview_counts_what_is_ordered(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "COUNT-1", 1000)
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go("/overview")
+        await orders(stack, "COUNT-1", 3)
+        figure = visitor.page.locator(".figure", has_text="Orders / min").locator(".figure-value")
+        await expect(figure).to_have_text(re.compile("[1-9]"))
+        await expect(visitor.page.get_by_role("table", name="Latest orders")).to_contain_text("Test COUNT-1")
+        await expect(visitor.page.get_by_role("img", name=re.compile("Requests / s.*now"))).to_be_visible()
+        await visitor.shot("overview")
+
+
+async def test_the_map_shows_every_process_and_its_copies(open_as: Open, stack: Stack) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/map")
+        for name in (
+            "gateway",
+            "orders",
+            "worker",
+            "users",
+            "inventory",
+            "payments",
+            "notifications",
+            "psp",
+            "console",
+        ):
+            await expect(page.locator(f"[data-node={name}]")).to_have_attribute("data-status", "ok")
+        await expect(page.locator("[data-node=console]")).to_contain_text("\N{MULTIPLICATION SIGN}2")
+        node = page.locator("[data-node=inventory]")
+        await node.focus()
+        await page.keyboard.press("Enter")
+        panel = page.locator(".side-panel")
+        await expect(panel).to_contain_text("database")
+        assert "process=inventory" in page.url
+        await visitor.shot("map")
+        await page.reload()
+        await expect(panel).to_be_visible()
+
+
+async def test_a_trace_leads_from_the_log_to_its_order(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, "TRACE-1", 10)
+    async with stack.api(ADA) as ada:
+        answer = await place(ada, {"TRACE-1": 1})
+        trace, order_id = answer.headers["trace-id"], answer.json["id"]
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/logs")
+        await page.get_by_role("searchbox", name="Text or trace id").fill(trace)
+        await expect(page.locator(".log li").first).to_contain_text("/api/v1/orders")
+        assert f"trace={trace}" in page.url
+        await visitor.shot("logs-trace")
+        await page.get_by_role("link", name=re.compile("^Its order")).click()
+        await expect(page.locator("h1")).to_be_visible()
+        assert order_id in page.url
+
+
+async def test_logs_are_filtered_paused_and_told_when_nothing_matches(open_as: Open) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/logs")
+        await expect(page.locator(".log li").first).to_be_visible()
+        await page.get_by_label("Process").select_option("orders")
+        await expect(page.locator(".log-who").first).to_have_text("orders")
+        await page.get_by_role("button", name="Pause").click()
+        await expect(page.get_by_role("status").filter(has_text="paused")).to_be_visible()
+        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("searchbox").fill("there is no such line")
+        await expect(page.get_by_text("No line matches")).to_be_visible()
+        await page.get_by_role("button", name="Show everything").click()
+        await expect(page.locator(".log li").first).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_is_accessible_and_fits_a_telephone(open_as: Open, path: str, theme: str) -> None:
+    async with open_as(ADMIN, theme=theme) as visitor:
+        page = visitor.page
+        await visitor.go(path)
+        await expect(page.get_by_role("heading", name=PAGES[path]).first).to_be_visible()
+        await expect(page.locator(".skeleton")).to_have_count(0)
+        name = re.sub(r"\W+", "-", path.strip("/"))
+        await visitor.shot(f"{name}-{theme}")
+        assert await visitor.accessibility_findings() == []
+        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        assert await visitor.accessibility_findings() == []
+        assert await visitor.overflow() <= 0
+        await visitor.shot(f"{name}-{theme}-phone")
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/overview", "**/api/v1/orders?*"),
+        ("/metrics", "**/console/api/history*"),
+        ("/logs", "**/console/api/logs*"),
+        ("/chaos", "**/api/v1/chaos"),
+    ],
+)
+async def test_loading_error_and_forbidden_each_say_what_they_are(open_as: Open, path: str, call: str) -> None:
+    async with open_as(ADMIN) as visitor:
+        page = visitor.page
+        document = {"title": "Temporarily unavailable", "status": 503, "detail": "Too busy", "traceId": "d" * 32}
+        await visitor.answer(call, 503, document)
+        await visitor.go(path)
+        alert = page.get_by_role("alert")
+        await expect(alert).to_contain_text("Too busy")
+        await expect(alert).to_contain_text("d" * 32)
+        assert await visitor.accessibility_findings() == []
+        await page.unroute_all(behavior="ignoreErrors")
+        await visitor.answer(
+            call, 403, {"title": "Not allowed", "status": 403, "detail": "This needs one of the roles: x"}
+        )
+        await alert.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_text("Not for your role")).to_be_visible()
+        await page.unroute_all(behavior="ignoreErrors")
+        await page.reload()
+        await expect(page.get_by_role("alert")).to_have_count(0)
