@@ -105,7 +105,7 @@ def load(url: str, token: str, connections: int, seconds: int, pause_ms: float, 
     done = subprocess.run(command + arguments, capture_output=True, text=True, timeout=seconds + 60, check=True)  # noqa: S603
     result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     outcome = Outcome(**json.loads(result.removeprefix("RESULT ")))
-    print(f"{run:>9}  {outcome}", flush=True)  # noqa: T201 - a report
+    print(f"{run:>9}  {outcome}", flush=True)
     return outcome
 
 
@@ -126,7 +126,7 @@ def main() -> None:
     counted = stack.attempts() - counted
     load(url, token, CONNECTIONS, 10, 0, "after")
     again = load(url, token, CONNECTIONS, half, 0, "recovered")
-    print(  # noqa: T201 - a report
+    print(
         f"\noffered    {over.requests / over.seconds / before.goodput:.1f} x peak\n"
         f"goodput    {over.goodput / before.goodput:.0%} of peak during overload\n"
         f"recovery   {again.goodput / before.goodput:.0%} of peak 10 s after\n"
