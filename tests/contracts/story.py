@@ -24,7 +24,7 @@ from valerix.orders import repository as orders
 from valerix.orders.domain import OrderLine
 from valerix.orders.use_cases import Answer, Placing, new_order
 from valerix.payments import repository as payments
-from valerix.users import repository as users
+from valerix.users.repository import accounts as users
 
 LOADS: Final[dict[str, Load]] = {
     ORDERS: orders.list_outgoing,

@@ -10,7 +10,7 @@ async def told(shop: Shop) -> list[tuple[str, str, Any]]:
     """(name, place, units available in all) of everything in the outbox, which is emptied."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
-    events = [event for row in sorted(rows) for event in row["events"]]
+    events = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
     return [(name, place, data["availableInAll"]) for name, place, _, _, _, data in events]
 
 
