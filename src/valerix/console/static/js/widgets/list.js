@@ -19,9 +19,12 @@ export function useList(path, filters, { limit = 50 } = {}) {
 /** Change filters: a list with other filters begins at its first page. */
 export const filterBy = (changes, options) => setParams({ ...changes, cursor: "" }, options);
 
+const count = (shown, noun) => `${shown} ${shown === 1 ? noun.slice(0, -1) : noun}`;
+
+/** `noun`: what the list holds, in the plural. */
 export function Pager({ of, shown, noun }) {
   const { first, next, back, known } = of.pager;
-  return html`<nav class="pager" aria-label=${`Pages of ${noun}`}><p class="muted small-text" role="status">${first && !next ? `${shown} ${noun}` : `${shown} ${noun} on this page`}</p>
+  return html`<nav class="pager" aria-label=${`Pages of ${noun}`}><p class="muted small-text" role="status">${count(shown, noun)}${!(first && !next) && " on this page"}</p>
     <div class="row"><${Button} small disabled=${!back} onClick=${back}>${back && !known ? "First page" : "Previous"}<//><${Button} small disabled=${!next} onClick=${next}>Next<//></div></nav>`;
 }
 
