@@ -96,6 +96,8 @@ class Connections:
                 )
         except (OSError, TimeoutError) as error:
             raise NeverSent(str(error) or "no connection in time") from error
+        if not connection.reusable:
+            raise NeverSent("the other side closed the connection at once")
         return connection
 
 
