@@ -139,7 +139,9 @@ def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
 def process(identities: Identities) -> Iterator[Process]:
     (identities.folder / "logs").mkdir()
     (identities.folder / "logs" / "orders.log").write_text(line("something happened"))
-    settings = dict.fromkeys(("orders_url", "inventory_url", "payments_url", "users_url", "worker_url"), DOWN)
+    settings = dict.fromkeys(
+        ("orders_url", "inventory_url", "payments_url", "users_url", "notifications_url", "worker_url"), DOWN
+    )
     with running(
         "console", identities, **settings, call_pairs="orders>inventory", logs_folder=identities.folder / "logs"
     ) as console:

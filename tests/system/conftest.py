@@ -9,6 +9,11 @@ import pytest
 
 from tests.system.stack import Stack
 
+UNLIMITED = dict.fromkeys(
+    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
+)
+"""Settings with which tests may sign in as often as they like."""
+
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
@@ -31,8 +36,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def attacked() -> Iterator[Stack]:
     """Another one for tests that leave behind what nobody can add up: reservations and charges without orders."""
-    unlimited = ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address")
-    yield from started(chaos="disabled", **dict.fromkeys(unlimited, "0"))
+    yield from started(chaos="disabled", **UNLIMITED)
 
 
 def started(*options: str, **settings: str) -> Iterator[Stack]:

@@ -5,7 +5,7 @@ A route that is not here fails `test_authorization_matrix.py`: say here whom it 
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -14,6 +14,7 @@ import jwt
 from tests.services import Answer, Api
 from tests.system.callers import ADMIN, MERCHANT, NOBODY, OPERATOR, OTHER, OWNER, PAGE, SERVICE, Caller
 from tests.system.stack import Stack, new_product, place
+from valerix.chassis.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED
@@ -59,6 +60,8 @@ class Rule:
     """Who calls it is signed out afterwards: each call needs a session of its own."""
     routed: bool = True
     """Whether the gateway knows the way."""
+    at_gateway: str = ""
+    """The path there, if it is another."""
 
 
 def number() -> int:
@@ -152,6 +155,10 @@ ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "countr
 
 INSIDE = Rule(ALL, routed=False)
 BETWEEN_SERVICES = Rule(frozenset({SERVICE}), routed=False)
+CHAOS, ALL_CHAOS, RESILIENCE = "/api/v1/chaos", "/api/v1/chaos/all", "/api/v1/resilience"
+HARMLESS = {"kind": "gremlin", "every": 1_000_000, "delayMs": 1, "durationSeconds": 1}
+OF_ONE = Rule(frozenset({ADMIN}), at_gateway=CHAOS + "/{service}")
+OF_ALL = Rule(frozenset({ADMIN}), routed=False)
 EVERY_SERVICE: dict[tuple[str, str], Rule] = {
     ("GET", "/health"): INSIDE,
     ("GET", "/health/deep"): INSIDE,
@@ -159,6 +166,12 @@ EVERY_SERVICE: dict[tuple[str, str], Rule] = {
     ("GET", "/metrics"): INSIDE,
     ("GET", "/openapi.json"): INSIDE,
     ("GET", "/internal/v1/routes"): BETWEEN_SERVICES,
+    ("GET", CHAOS): OF_ONE,
+    ("PUT", CHAOS): replace(OF_ONE, body=lambda _: HARMLESS),
+    ("DELETE", CHAOS): OF_ONE,
+    ("GET", ALL_CHAOS): OF_ALL,
+    ("DELETE", ALL_CHAOS): OF_ALL,
+    ("GET", RESILIENCE): Rule(STAFF, at_gateway=RESILIENCE + "/{service}"),
 }
 EVENTS = {("GET", "/asyncapi.json"): INSIDE}
 
@@ -298,10 +311,18 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/notifications"): Rule(PEOPLE),
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
-        ("WS", "/ws"): Rule(PEOPLE),
+        (SOCKET, "/ws"): Rule(PEOPLE),
         **_dead_letters("notifications"),
     },
     "console": {
+        ("GET", ALL_CHAOS): replace(OF_ALL, routed=True, at_gateway=CHAOS),
+        ("DELETE", ALL_CHAOS): replace(OF_ALL, routed=True, at_gateway=CHAOS),
+        ("GET", "/console"): Rule(ALL),
+        ("GET", "/console/{rest}"): Rule(ALL),
+        ("GET", "/console/api/config"): Rule(ALL),
+        ("GET", "/console/api/history"): Rule(STAFF),
+        ("GET", "/console/api/logs"): Rule(STAFF),
+        (SOCKET, "/console/api/feed"): Rule(STAFF),
         ("GET", "/"): Rule(ALL),
         ("GET", "/docs"): Rule(ALL),
         ("HEAD", "/docs"): Rule(ALL),

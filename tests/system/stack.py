@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ class Stack:
     def pid(self, process: str) -> int:
         pid: int = self.state["processes"][process]["identity"]["pid"]
         return pid
+
+    def copies(self, service: str) -> dict[str, int]:
+        """Process ids by name."""
+        return {name: self.pid(name) for name in self.state["processes"] if name.split("-")[0] == service}
+
+    @contextmanager
+    def kept_down(self, service: str) -> Iterator[None]:
+        """Every copy killed, and the launcher kept from starting it again."""
+        launcher: int = self.state["launcher"]["pid"]
+        os.kill(launcher, signal.SIGSTOP)
+        try:
+            for pid in self.copies(service).values():
+                os.kill(pid, signal.SIGKILL)
+            yield
+        finally:
+            os.kill(launcher, signal.SIGCONT)
 
     def log(self, process: str) -> str:
         """What a process has written so far."""

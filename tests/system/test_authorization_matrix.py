@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tests.system.callers import (
     browsers,
     forged,
 )
+from tests.system.conftest import UNLIMITED, started
 from tests.system.expectations import RULES, Rule, Values, World
 from tests.system.stack import ADA, GRACE, Stack, new_product, place
 from tests.system.stack import OPERATOR as OPERATOR_EMAIL
@@ -46,6 +48,12 @@ SHADOWED = {"/openapi.json", "/asyncapi.json"}
 
 
 # --- the world
+
+
+@pytest.fixture(scope="module")
+def attacked() -> Iterator[Stack]:
+    """One that can be broken on purpose, for who may do so is part of the matrix."""
+    yield from started(chaos="enabled", **UNLIMITED)
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +164,16 @@ async def test_authorization_matrix_has_an_expectation_for_all_that_is_described
     async with Api.open(attacked.service_url(service)) as api:
         described = (await api.get("/openapi.json")).json["paths"]
     operations = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    assert operations - {(method, path) for _, method, path in RULES} == set()
+    known = {
+        (method, known)
+        for (owner, method, path), rule in RULES.items()
+        for known in (path, rule.at_gateway.format(service=owner))
+    }
+    assert operations - known == set()
 
 
 HTTP = [key for key in RULES if key[1] != SOCKET]
+SOCKETS = [key for key in RULES if key[1] == SOCKET]
 
 
 @pytest.mark.timeout(300)
@@ -173,7 +187,7 @@ async def test_authorization_matrix(world: World, service: str, method: str, pat
         wrong = await knock.all_that_are_refused(callers, values)
         succeeded = 0
         for caller in callers:
-            for door, prefix in knock.canonical_doors() if knock.passes(caller.kind) else ():
+            for door, prefix in knock.canonical_doors() if knock.passes(caller) else ():
                 if rule.make:
                     values |= await rule.make(world, owner, operator)
                 own = await _signed_in_anew(world, caller) if rule.ends_session else caller
@@ -200,18 +214,18 @@ class Knock:
     def canonical_doors(self) -> list[tuple[str, str]]:
         """(address, path) of the service's own door and, if it leads there, the gateway."""
         own = (self._stack.service_url(self._service), self._path)
-        return [own, (self._stack.url, self._path)] if self._rule.routed else [own]
+        return [own, (self._stack.url, self._rule.at_gateway or self._path)] if self._rule.routed else [own]
 
     def short_doors(self) -> list[tuple[str, str]]:
         """The same at the gateway under its shorter names."""
         api, _, rest = self._path.rpartition("/api/v1") if "/api/v1" in self._path else ("", "", "")
-        if not rest or not self._rule.routed:
+        if not rest or not self._rule.routed or self._rule.at_gateway:
             return []
         return [(self._stack.url, api + prefix + rest) for prefix in ("", "/api")]
 
     async def all_that_are_refused(self, callers: list[Caller], values: Values) -> list[str]:
         """What went wrong with those who must not pass."""
-        refused = [caller for caller in callers if not self.passes(caller.kind)]
+        refused = [caller for caller in callers if not self.passes(caller)]
         expected = {caller.name: self._refusal(caller) for caller in refused}
         cases = [(*door, caller) for door in self.canonical_doors() + self.short_doors() for caller in refused]
         if not self._rule.routed and self._path not in SHADOWED | GATEWAY_OWN:
@@ -228,22 +242,29 @@ class Knock:
 
         return [wrong for wrong in await asyncio.gather(*(judge(*case) for case in cases)) if wrong]
 
-    def passes(self, kind: str) -> bool:
-        """What a page does with the owner's cookie cannot be told from the owner, as long as nothing changes."""
-        return (OWNER if kind == PAGE and self._method in SAFE else kind) in self._rule.passes
+    def passes(self, caller: Caller) -> bool:
+        return self._taken_for(caller) in self._rule.passes
+
+    def _taken_for(self, caller: Caller) -> str:
+        """What a page does with the owner's cookie cannot be told from the owner, as long as nothing changes.
+
+        The provider knows no sessions: to it nobody is signed out before the token is over.
+        """
+        if caller.kind == PAGE and self._method in SAFE:
+            return OWNER
+        return ADMIN if caller.name == SIGNED_OUT and self._service == "psp" else caller.kind
 
     def _refusal(self, caller: Caller) -> int:
-        if caller.kind in self._rule.hidden:
+        kind = self._taken_for(caller)
+        if kind in self._rule.hidden:
             return 404
-        if self._service == "psp":
-            known = caller.kind not in (NOBODY, MERCHANT) or caller.name == SIGNED_OUT  # it knows no sessions
-            return 403 if known and self._path.startswith("/internal/") else 401
-        return 401 if caller.kind in (NOBODY, MERCHANT) else 403
+        merchants_only = self._service == "psp" and self._path.startswith("/v1/")
+        return 401 if kind in (NOBODY, MERCHANT) or merchants_only else 403
 
     async def once(self, door: str, path: str, caller: Caller, values: Values) -> int:
         """The status of one request."""
         body = self._rule.body(values) if self._rule.body else None
-        address = door + _concrete(path).format(**values)
+        address = door + _concrete(path).format(service=self._service, rest="orders", **values)
         return (await self._api.call(self._method, address, body, **_named(caller))).status
 
 
@@ -258,22 +279,23 @@ def _named(caller: Caller) -> dict[str, str]:
 # --- WebSockets
 
 
-async def test_authorization_matrix_of_the_live_stream(world: World) -> None:
-    rule = RULES["notifications", SOCKET, "/ws"]
+@pytest.mark.parametrize(("service", "method", "path"), SOCKETS, ids=[path for _, _, path in SOCKETS])
+async def test_authorization_matrix_of_the_live_streams(world: World, service: str, method: str, path: str) -> None:
+    rule = RULES[service, method, path]
     wrong = []
-    for door in (world.stack.url, world.stack.service_url("notifications")):
-        for caller in [*world.callers, *service_callers(world.stack, "notifications")]:
-            status = await _handshake(door, caller)
-            passes = caller.kind in rule.passes or caller.kind == PAGE
-            wanted = 101 if passes else 401 if caller.kind in (NOBODY, MERCHANT) else 403
+    for door in (world.stack.url, world.stack.service_url(service)):
+        for caller in [*world.callers, *service_callers(world.stack, service)]:
+            status = await _handshake(door + path, caller)
+            kind = OWNER if caller.kind == PAGE else caller.kind
+            wanted = 101 if kind in rule.passes else 401 if kind in (NOBODY, MERCHANT) else 403
             if status != wanted:
                 wrong.append(f"{caller.name} at {door}: {status}, not {wanted}")
     assert not wrong, "\n".join(wrong)
 
 
-async def _handshake(door: str, caller: Caller) -> int:
+async def _handshake(url: str, caller: Caller) -> int:
     try:
-        async with connect(f"{door.replace('http', 'ws')}/ws", additional_headers=caller.headers, proxy=None):
+        async with connect(url.replace("http", "ws"), additional_headers=caller.headers, proxy=None):
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code

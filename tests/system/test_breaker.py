@@ -1,31 +1,14 @@
 """Inventory goes down and comes back, as a person at the orders service's own door sees it."""
 
 import json
-import os
-import signal
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tests.services import Answer, Api, eventually
 from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 
 OPEN_MESSAGE = "Circuit breaker is open"
-
-
-@contextmanager
-def down(stack: Stack, service: str) -> Iterator[None]:
-    """Every copy killed, and the launcher kept from starting it again."""
-    launcher: int = stack.state["launcher"]["pid"]
-    os.kill(launcher, signal.SIGSTOP)
-    try:
-        for pid in _copies(stack, service).values():
-            os.kill(pid, signal.SIGKILL)
-        yield
-    finally:
-        os.kill(launcher, signal.SIGCONT)
 
 
 async def dependency(staff: Api, name: str = "inventory") -> dict[str, Any]:
@@ -53,8 +36,8 @@ async def test_breaker_opens_answers_at_once_and_closes_after_one_trial(stack: S
         assert (await place(ada, {"BREAK-1": 1})).status == 201
         await eventually(lambda: _quiet(staff), 60)
         assert await metric(staff, BREAKER) == 0
-        killed = _copies(stack, "inventory")
-        with down(stack, "inventory"):
+        killed = stack.copies("inventory")
+        with stack.kept_down("inventory"):
             early = []
             while (await dependency(staff))["state"] == "closed":
                 early.append(await place(ada, {"BREAK-1": 1}))
@@ -115,11 +98,6 @@ async def _first_steps(ada: Api, answer: Answer) -> list[dict[str, Any]]:
 async def _quiet(staff: Api) -> bool:
     found = await dependency(staff)
     return bool(found["state"] == "closed" and found["window"]["calls"] == 0)
-
-
-def _copies(stack: Stack, service: str) -> dict[str, int]:
-    """Process ids by name."""
-    return {name: stack.pid(name) for name in stack.state["processes"] if name.split("-")[0] == service}
 
 
 async def _is_back(stack: Stack, killed: dict[str, int]) -> bool:

@@ -12,7 +12,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
     users_url: tuple[str, ...]
-    notifications_url: tuple[str, ...] = ()
+    notifications_url: tuple[str, ...]
     worker_url: tuple[str, ...] = ()
     psp_url: tuple[str, ...] = ()
     console_url: tuple[str, ...] = ()
@@ -40,6 +40,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
             "inventory": self.inventory_url,
             "payments": self.payments_url,
             "users": self.users_url,
+            "notifications": self.notifications_url,
         }
 
     @property
@@ -47,7 +48,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
         """Whose state is shown."""
         others = {
             "worker": self.worker_url,
-            "notifications": self.notifications_url,
             "psp": self.psp_url,
             "console": self.console_url,
         }

@@ -219,7 +219,7 @@ def _for_staff(path: str, middleware: str, service: str) -> Document:
         "rule": f"Path(`{path}`)",
         "entryPoints": ["web"],
         "service": service,
-        "middlewares": ["limit", middleware, "secure", "strict", "compress", "retry"],
+        "middlewares": ["limit", "open", middleware, "secure", "strict", "compress", "retry"],
     }
 
 

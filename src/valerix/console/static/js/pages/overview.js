@@ -78,7 +78,7 @@ function Traffic() {
 const latest = (values) => values.findLast((value) => value !== null) ?? null;
 
 function Map() {
-  return html`<${Card} title="Service map" aside=${html`edges show circuit breakers <${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
+  return html`<${Card} title="Service map" aside=${html`edges show circuit breakers <${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap" role="region" aria-label="Service map" tabindex="0"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
 }
 
 // --- latest orders

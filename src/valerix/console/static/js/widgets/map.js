@@ -62,8 +62,7 @@ function Node({ node, chosen, onChoose }) {
   const figures = node.status === "down" ? "down" : node.now ? `${perSecond(node.now.rate)} rps${node.now.p95 === null ? "" : ` · ${milliseconds(node.now.p95)}`}` : "no data";
   const acting = onChoose && { role: "button", tabindex: 0, "aria-pressed": chosen ? "true" : "false", onClick: () => onChoose(node.name),
     onKeyDown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); onChoose(node.name); } } };
-  return html`<g class=${`node ${tone(node.status)} ${chosen ? "chosen" : ""}`} data-node=${node.name} data-status=${node.status} transform=${`translate(${node.x} ${node.y})`}
-    aria-label=${`${node.name}: ${STATUS_WORDS[node.status]}, ${figures}${copies > 1 ? `, ${well} of ${copies} copies` : ""}`} ...${acting}>
+  return html`<g class=${`node ${tone(node.status)} ${chosen ? "chosen" : ""}`} data-node=${node.name} data-status=${node.status} transform=${`translate(${node.x} ${node.y})`} ...${acting}>
     <rect width=${WIDTH} height=${HEIGHT} rx="8" /><circle cx="15" cy="17" r="4.500" />
     <text class="node-name" x="27" y="21.500">${node.name}</text><text class="node-figures" x="14" y="37">${figures}</text>
     ${copies > 1 && html`<text class="node-copies" x=${WIDTH - 10} y="21.500" text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
