@@ -18,6 +18,7 @@ from valerix.console.logs import Wanted
 from valerix.console.readings import ALL, BUCKETS, COUNT, ERRORS, PLACING, SECONDS, SUM
 
 DOWN = f"http://127.0.0.1:{free_port()}"
+ELSEWHERE = ("orders", "inventory", "payments", "users", "notifications", "worker")
 TEXT = """\
 # HELP http_request_duration_seconds Time
 http_request_duration_seconds_bucket{endpoint="/ready",le="0.005",method="GET",status="200"} 9.0
@@ -139,9 +140,7 @@ def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
 def process(identities: Identities) -> Iterator[Process]:
     (identities.folder / "logs").mkdir()
     (identities.folder / "logs" / "orders.log").write_text(line("something happened"))
-    settings = dict.fromkeys(
-        ("orders_url", "inventory_url", "payments_url", "users_url", "notifications_url", "worker_url"), DOWN
-    )
+    settings = {f"{name}_url": DOWN for name in ELSEWHERE}
     with running(
         "console", identities, **settings, call_pairs="orders>inventory", logs_folder=identities.folder / "logs"
     ) as console:
@@ -165,7 +164,7 @@ async def report(process: Process, token: str, **options: object) -> dict[str, o
 async def test_the_feed_tells_who_is_down(process: Process, identities: Identities) -> None:
     told = await report(process, identities.person("operator"))
     states = {one["name"]: one["status"] for one in told["processes"]}  # type: ignore[attr-defined]
-    assert states == dict.fromkeys(("orders", "inventory", "payments", "users", "worker"), "down")
+    assert states == dict.fromkeys(ELSEWHERE, "down")
     assert told["edges"] == [{"source": "orders", "target": "inventory", "state": None}]
     assert told["chaos"] == {"active": []}
 
@@ -214,7 +213,7 @@ async def test_everybody_is_told_what_there_is_and_passwords_only_of_demo_accoun
     assert offered["chaos"] is False
     assert "card_ok" in offered["paymentMethods"]
     demo = {"demo_password": "known to all", "demo_logins": "ada@demo.example=Customer,op@demo.example=Operator"}
-    urls = dict.fromkeys(("orders_url", "inventory_url", "payments_url", "users_url"), DOWN)
+    urls = {f"{name}_url": DOWN for name in ELSEWHERE}
     with running("console", identities, **urls, **demo) as process:
         async with Api.open(process.url) as api:
             shown = (await api.get("/console/api/config")).json["demo"]
