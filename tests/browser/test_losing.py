@@ -82,10 +82,11 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack)
         await live(visitor)
 
         async def both_delivered() -> bool:
-            return (await page.evaluate("told")).count("Order delivered") >= 2
+            told: list[str] = await page.evaluate("told")
+            return told.count("Order delivered") >= 2
 
         await eventually(both_delivered, 60)
-        told: list[str] = await page.evaluate("told")
+        told = await page.evaluate("told")
         assert sorted(told) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
 
 
