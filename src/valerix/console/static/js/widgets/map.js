@@ -65,5 +65,5 @@ function Node({ node, chosen, onChoose }) {
   return html`<g class=${`node ${tone(node.status)} ${chosen ? "chosen" : ""}`} data-node=${node.name} data-status=${node.status} transform=${`translate(${node.x} ${node.y})`} ...${acting}>
     <rect width=${WIDTH} height=${HEIGHT} rx="8" /><circle cx="15" cy="17" r="4.500" />
     <text class="node-name" x="27" y="21.500">${node.name}</text><text class="node-figures" x="14" y="37">${figures}</text>
-    ${copies > 1 && html`<text class="node-copies" x=${WIDTH - 10} y="21.500" text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
+    ${copies > 1 && html`<text class="node-copies" x=${WIDTH - 10} y="37" text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
 }
