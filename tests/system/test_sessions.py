@@ -44,3 +44,13 @@ async def test_a_service_tells_the_next_for_whom_it_acts(stack: Stack) -> None:
         return any('"done for somebody"' in line and me in line and trace in line for line in lines)
 
     await eventually(on_record, 60)
+
+
+async def test_the_database_logs_that_an_address_was_taken_and_not_which(stack: Stack) -> None:
+    async with stack.api(ADA) as ada:
+        me = (await ada.get("/api/v1/users/me")).json
+        taken = {"name": me["name"], "email": OPERATOR}
+        assert (await ada.call("PUT", f"/api/v1/users/{me['id']}", taken)).status == 409
+    said = stack.log("postgres")
+    assert "duplicate key value" in said
+    assert OPERATOR not in said

@@ -34,6 +34,7 @@ DURABLE: Mapping[str, str] = {
     "checkpoint_timeout": "15min",
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "%m %d ",
+    "log_error_verbosity": "terse",  # the details of a violated constraint are people's data
 }
 
 
