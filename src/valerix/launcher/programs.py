@@ -16,7 +16,7 @@ from valerix.launcher.postgres import Cluster
 from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
-from valerix.launcher.traefik import Gateway
+from valerix.launcher.traefik import ENVIRONMENT, Gateway
 
 CLUSTER = "cluster"
 """Milestone: PostgreSQL's data directory exists."""
@@ -109,6 +109,7 @@ def _gateway(plan: Plan, certificate: Certificate | None) -> Program:
         port,
         gateway.command(plan.instances),
         health.http(metrics_port, topology.BY_NAME[GATEWAY].health),
+        spawn_options={"env": inherited() | ENVIRONMENT},
         uses=frozenset(instance.name for instance in plan.instances if instance.process in public),
     )
 

@@ -46,6 +46,8 @@ SPOKEN_FOR = (
 """Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
 STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 YEAR_SECONDS, HOUR_SECONDS = 365 * 24 * 3600, 3600
+ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "512MiB"}
+"""By default Go collects at twice the live heap, which is small here: less often saves a seventh of every request."""
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
     for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
@@ -103,7 +105,6 @@ class Gateway:
             "metrics": {
                 "prometheus": {
                     "entryPoint": "metrics",
-                    "addRoutersLabels": True,
                     "buckets": [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
                 }
             },
@@ -184,10 +185,10 @@ def _routers(process: Process) -> dict[str, Document]:
     canonical = [f"{API}/{resource}" for resource in process.resources]
     short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
     chains = {
-        process.name: ([_beneath(path) for path in canonical], ["secure", "strict"]),
+        process.name: ([_beneath(path) for path in canonical], ["strict"]),
         f"{process.name}-short": (
             [_beneath(path) for path in short],
-            ["canonical", "secure", "strict"],
+            ["canonical", "strict"],
         ),
         f"{process.name}-pages": ([_page(path) for path in process.paths], ["secure"]),
     }
@@ -219,7 +220,7 @@ def _for_staff(path: str, middleware: str, service: str) -> Document:
         "rule": f"Path(`{path}`)",
         "entryPoints": ["web"],
         "service": service,
-        "middlewares": ["limit", "open", middleware, "secure", "strict", "compress", "retry"],
+        "middlewares": ["limit", "open", middleware, "strict", "compress", "retry"],
     }
 
 
@@ -246,28 +247,33 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         ALL_CHAOS: {"replacePath": {"path": f"{API}/chaos/all"}},
         RESILIENCE: {"replacePath": {"path": f"{API}/resilience"}},
         "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{API}/$1"}},
-        "secure": {
-            "headers": {
-                "frameDeny": True,
-                "contentTypeNosniff": True,
-                "referrerPolicy": "same-origin",
-                "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-                "customResponseHeaders": {
-                    "Server": "",
-                    "X-Powered-By": "",
-                    "Cross-Origin-Opener-Policy": "same-origin",
-                    "Cross-Origin-Resource-Policy": "same-origin",
-                },
-                "customRequestHeaders": dict.fromkeys(SPOKEN_FOR, ""),
-                **_only_tls(certificate),
-            }
-        },
-        "strict": {
-            "headers": {"contentSecurityPolicy": STRICT, "customResponseHeaders": {"Cache-Control": "no-store"}},
-        },
+        "secure": _headers(certificate, strict=False),
+        "strict": _headers(certificate, strict=True),
         "compress": {"compress": {"minResponseBodyBytes": 1024, "excludedContentTypes": ["text/event-stream"]}},
         # Only connections that could not be made are tried again: nothing is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
+    }
+
+
+def _headers(certificate: Certificate | None, *, strict: bool) -> Document:
+    """One middleware for all headers, as each middleware costs every request. `strict`: nothing to show, or to keep."""
+    return {
+        "headers": {
+            "frameDeny": True,
+            "contentTypeNosniff": True,
+            "referrerPolicy": "same-origin",
+            "permissionsPolicy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+            "customResponseHeaders": {
+                "Server": "",
+                "X-Powered-By": "",
+                "Cross-Origin-Opener-Policy": "same-origin",
+                "Cross-Origin-Resource-Policy": "same-origin",
+                **({"Cache-Control": "no-store"} if strict else {}),
+            },
+            "customRequestHeaders": dict.fromkeys(SPOKEN_FOR, ""),
+            **({"contentSecurityPolicy": STRICT} if strict else {}),
+            **_only_tls(certificate),
+        }
     }
 
 
