@@ -26,6 +26,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
+from tests.system.conftest import UNLIMITED
 from tests.system.stack import ADA, OPERATOR, Stack
 
 ADMIN = "admin@demo.valerix.example"
@@ -106,6 +107,7 @@ class Caller:
         self._stack, self._email, self._findings, self._known = stack, email, findings, known
         self._session = requests.Session()
         self._session.trust_env = False
+        self._account = asyncio.run(self._remember()) if email else {}
         self._sign_in()
 
     def call(self, case: Any) -> Any:
@@ -128,10 +130,19 @@ class Caller:
             asyncio.run(self._mend())
             self._session.headers["Authorization"] = f"Bearer {asyncio.run(self._stack.token(self._email))}"
 
+    async def _remember(self) -> dict[str, Any]:
+        (account,) = await self._stack.rows(
+            "users", "SELECT id, role, password_hash FROM users WHERE email = $1", self._email
+        )
+        return account
+
     async def _mend(self) -> None:
-        role = {OPERATOR: "operator", ADMIN: "admin"}.get(self._email or "", "customer")
-        query = "UPDATE users SET status = 'active', role = $2 WHERE email = $1"
-        await self._stack.rows("users", query, self._email, role)
+        """It may have given itself another address, and somebody else may have taken its own."""
+        other = "UPDATE users SET email = id || '@taken.example' WHERE email = $2 AND id <> $1"
+        await self._stack.rows("users", other, self._account["id"], self._email)
+        own = "UPDATE users SET status = 'active', email = $2, role = $3, password_hash = $4 WHERE id = $1"
+        account = self._account
+        await self._stack.rows("users", own, account["id"], self._email, account["role"], account["password_hash"])
 
 
 def fuzz(stack: Stack, cases: int, seed: int = 0) -> Findings:
@@ -217,7 +228,7 @@ def main() -> int:
     told = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="valerix fuzz "))
     folder.chmod(0o711)
-    stack = Stack(folder, dwell_seconds="3600", chaos="disabled")
+    stack = Stack(folder, dwell_seconds="3600", chaos="disabled", **UNLIMITED)
     try:
         stack.up()
         findings = fuzz(stack, told.cases, told.seed)

@@ -11,6 +11,7 @@ import importlib
 import signal
 import sys
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -26,6 +27,7 @@ KEEP_ALIVE_SECONDS = 75
 FINISH_SECONDS = 15
 """How long requests under way may take once the door is closed."""
 
+MAX_CORKED_BYTES = 32 * 1024
 MAX_MESSAGE_BYTES = 4096
 """Of what a WebSocket client may send."""
 HEARTBEAT_SECONDS = 20.0
@@ -33,11 +35,43 @@ ABANDON_SECONDS = 10.0
 """How long a closed WebSocket may take to send what is still on its way; a client that does not read never will."""
 
 
+class Corked:
+    """A transport that writes what one turn of the event loop has to say at once: head and body of an answer would be
+    a system call and a packet each, for us and for whoever reads them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pending: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(data)
+        self._size += len(data)
+        if self._size > MAX_CORKED_BYTES:  # so that the transport can say when it is too much
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._pending and not self._transport.is_closing():
+            self._transport.write(b"".join(self._pending))
+        self._pending, self._size = [], 0
+
+
 class HttpProtocol(HttpToolsProtocol):
     """Lets a service cut a connection instead of answering (chassis.chaos)."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent does
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         self.app_state = {**self.app_state, CONNECTION: transport}
 
 
