@@ -8,6 +8,7 @@ Exit status: 0 after a signal, 2 for wrong settings, 3 when the service could no
 import asyncio
 import gc
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -117,6 +118,7 @@ def serve(name: str) -> int:
     except settings.SettingsError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return WRONG_SETTINGS
+    os.nice(loaded.niceness)
     service: Service = module.create(loaded)
     config = uvicorn.Config(
         service,

@@ -6,7 +6,8 @@ from functools import partial
 
 from valerix.notifications.use_cases import Delivery, Notifications
 
-MIN_PAUSE_SECONDS = 0.02
+MIN_PAUSE_SECONDS = 0.2
+"""Messages to people can wait for one another."""
 MAX_PAUSE_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 30.0
@@ -16,9 +17,10 @@ async def deliver(delivery: Delivery) -> None:
     """Send what is due; when nothing is, look less and less often, down to once a second."""
     pause = MIN_PAUSE_SECONDS
     while True:
-        if await delivery.deliver_due():
+        count = await delivery.deliver_due()
+        if count:
             pause = MIN_PAUSE_SECONDS
-        else:
+        if count < delivery.batch:
             await asyncio.sleep(pause)
             pause = min(2 * pause, MAX_PAUSE_SECONDS)
 

@@ -10,6 +10,8 @@ SIMULATED_BATCH: Final = 256
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
+    niceness: int = 5
+    """Orders go first; news of them can wait a moment."""
     database_lanes: int = 8
     smtp_url: str = ""
     """`smtp://` or `smtps://[user:password@]host[:port]`; without it sending is simulated."""

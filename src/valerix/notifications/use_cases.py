@@ -111,6 +111,7 @@ class Delivery:
         self._database = database
         self._senders = senders
         self._rules = rules
+        self.batch = rules.batch
 
     async def deliver_due(self) -> int:
         """Claim due messages, send them, write down what came of it; how many there were."""

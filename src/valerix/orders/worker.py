@@ -12,6 +12,7 @@ from valerix.orders import composition, consumers, jobs
 class Settings(composition.Settings, frozen=True, kw_only=True):
     """Nobody waits for the worker, and what failed is due again soon: repeating at once would only hold up others."""
 
+    niceness: int = 5
     call_retries: int = 0
 
 
