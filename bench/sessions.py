@@ -1,0 +1,94 @@
+"""What a live session costs: memory of each process with and without so many people at the console.
+
+    python -m bench.sessions [--sessions 500]
+
+starts a stack of its own and opens both live connections of every session - the feed, and the events - through the
+gateway. Ends with KiB per session.
+"""
+
+import argparse
+import asyncio
+import re
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.system.callers import Forger
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from websockets.asyncio.client import ClientConnection, connect
+
+PATHS = ("/console/api/feed", "/ws")
+SETTLE_SECONDS = 15.0
+AT_ONCE = 20
+WATCHED = ("console", "notifications", "gateway")
+
+
+def memory(stack: Stack) -> dict[str, int]:
+    """KiB by process: what would be free without it."""
+    found = {}
+    for name in WATCHED:
+        text = Path(f"/proc/{stack.pid(name)}/smaps_rollup").read_text()
+        found[name] = int(re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)[0])
+    return found
+
+
+async def measure(stack: Stack, sessions: int) -> None:
+    forger = Forger(await stack.token(OPERATOR), stack.data_dir / "secrets" / "users.jwk")
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada, AsyncExitStack() as opened:
+        await new_product(operator, "BENCH", 1_000_000)
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def open_session(number: int) -> None:
+            """A person of their own: one person may open only a few."""
+            token = forger.resigned(sub=f"bench-{number}")
+            for path in PATHS:
+                async with turn:
+                    url = stack.url.replace("http", "ws") + path
+                    headers = {"Authorization": f"Bearer {token}"}
+                    socket = await opened.enter_async_context(
+                        connect(url, additional_headers=headers, proxy=None, compression=None, max_queue=None)
+                    )
+                reading.append(asyncio.create_task(_read(socket)))
+
+        reading: list[asyncio.Task[None]] = []
+        await open_session(0)
+        await place(ada, {"BENCH": 1})
+        await asyncio.sleep(SETTLE_SECONDS)
+        before = memory(stack)
+        await asyncio.gather(*(open_session(number) for number in range(1, sessions)))
+        await place(ada, {"BENCH": 1})
+        await asyncio.sleep(SETTLE_SECONDS)
+        after = memory(stack)
+        lost = sum(task.done() for task in reading)
+        for task in reading:
+            task.cancel()
+    each = {name: (after[name] - before[name]) / (sessions - 1) for name in WATCHED}
+    print(f"{sessions} sessions, {len(reading)} connections, {lost} of them lost")
+    print(", ".join(f"{name} {kib:.1f} KiB" for name, kib in each.items()))
+    ours = each["console"] + each["notifications"]
+    print(f"{ours:.1f} KiB per session in our processes; the goal is at most 60")
+
+
+async def _read(socket: ClientConnection) -> None:
+    async for _ in socket:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=500)
+    told = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
+    folder.chmod(0o711)
+    stack = Stack(folder)
+    try:
+        stack.up()
+        asyncio.run(measure(stack, told.sessions))
+    finally:
+        stack.down()
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
