@@ -55,7 +55,7 @@ def test_no_secret_is_checked_in() -> None:
 @pytest.mark.parametrize(
     "planted",
     [
-        "-----BEGIN PRIVATE KEY-----\n" + "MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9m",
+        "-----BEGIN PRIVATE " + "KEY-----\n" + "MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9m",
         '{"kty":"OKP","d":"' + "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" + '"}',
         "Bearer eyJhbGciOiJFZERTQSJ9" + ".eyJzdWIiOiJhZGEifQ." + "c2lnbmF0dXJlc2lnbmF0dXJl",
         "aws = AKIA" + "IOSFODNN7EXAMPLE",

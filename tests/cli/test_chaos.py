@@ -1,23 +1,16 @@
 """`chaos` against a scripted server: what it sends, prints, and how it exits."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.cli.test_commands import Run, one_line, run
-from tests.client.server import Reply, Server, problem, serving
+from tests.client.server import Reply, Server, problem
 from tests.client.test_chaos import STATE
 from valerix.cli.chaos import describe
 
 NOTHING = {**STATE, "active": []}
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.client.server import AT, DROP, ORDER, Reply, Server, problem, serving
+from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
 from tests.conftest import free_port
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -63,12 +63,6 @@ def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         timeout=60,
         check=False,
     )
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.cli.test_commands import Run, one_line, run
-from tests.client.server import Reply, Server, problem, serving
+from tests.client.server import Reply, Server, problem
 from tests.client.test_dead_letters import LETTER, SUMMARY
 from tests.services import Identities, running
 
@@ -25,12 +25,6 @@ EVENT = {
     "data": {"customerId": "CUST-001", "status": "suspended"},
 }
 CAUSE = "ALTER TABLE customers_seen ADD CONSTRAINT cause CHECK (standing <> 'suspended')"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 @pytest.fixture

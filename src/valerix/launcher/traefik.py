@@ -186,10 +186,7 @@ def _routers(process: Process) -> dict[str, Document]:
     short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
     chains = {
         process.name: ([_beneath(path) for path in canonical], ["strict"]),
-        f"{process.name}-short": (
-            [_beneath(path) for path in short],
-            ["canonical", "strict"],
-        ),
+        f"{process.name}-short": ([_beneath(path) for path in short], ["canonical", "strict"]),
         f"{process.name}-pages": ([_page(path) for path in process.paths], ["secure"]),
     }
     return {

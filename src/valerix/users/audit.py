@@ -1,6 +1,6 @@
 """What is put on record of everything that concerns somebody's security, in the transaction of the deed."""
 
-from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -46,29 +46,10 @@ class AuditTrail:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(
-        self,
-        *,
-        limit: int,
-        before: str | None,
-        action: str | None,
-        actor: str | None,
-        subject: str | None,
-        first: datetime | None,
-        last: datetime | None,
-    ) -> list[AuditEntry]:
-        """Up to `limit` entries, newest first, from below the id `before`."""
+    async def search(self, **filters: Any) -> list[AuditEntry]:
+        """Entries matching `filters` (repository.audit.list_entries)."""
         async with self._database.connection() as lane:
-            return await audit.list_entries(
-                lane,
-                limit=limit,
-                before=before,
-                action=action,
-                actor=actor,
-                subject=subject,
-                first=first,
-                last=last,
-            )
+            return await audit.list_entries(lane, **filters)
 
     async def forget_old(self) -> None:
         """Addresses are personal data: none is kept for longer than a year."""

@@ -1,0 +1,3 @@
+"""Commands are aimed at the client's scripted server."""
+
+from tests.client.conftest import server as server
