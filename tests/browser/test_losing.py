@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Open
-from tests.browser.test_shop import choose, stocked
+from tests.browser.test_shop import choose, stocked, toast
 from tests.browser.visitor import Visitor
 from tests.services import eventually
 from tests.system.stack import ADA, OPERATOR, Stack, place
@@ -57,7 +57,7 @@ async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stac
         await expect(page.get_by_label("Quantity")).to_have_value("2")
         await page.get_by_label("Customer number").fill("CUST-001")
         await page.get_by_role("button", name="Create order").click()
-        await expect(page.locator(".toast", has_text="Order confirmed")).to_be_visible()
+        await expect(toast(page, "Order confirmed", sku)).to_be_visible()
 
 
 async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack) -> None:
@@ -67,15 +67,15 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack)
         await page.add_init_script("""
             window.told = []
             new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach((node) => {
-                const title = node.querySelector?.(".toast-title")
-                if (node.matches?.(".toast")) window.told.push(title.textContent)
+                if (!node.matches?.(".toast") || !node.textContent.includes("ONCE-1")) return
+                window.told.push(node.querySelector(".toast-title").textContent)
             }))).observe(document, {childList: true, subtree: true})
         """)
         await visitor.go("/")
         await live(visitor)
         async with stack.api(ADA) as ada:
             assert (await place(ada, {"ONCE-1": 1})).status == 201
-            await expect(page.locator(".toast", has_text="Order confirmed")).to_be_visible()
+            await expect(toast(page, "Order confirmed", "ONCE-1")).to_be_visible()
             for name in ("notifications", "notifications-2"):
                 os.kill(stack.pid(name), signal.SIGKILL)
             assert (await place(ada, {"ONCE-1": 1})).status == 201

@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import PHONE, THEMES, Visitor
@@ -32,6 +32,11 @@ async def stocked(stack: Stack, sku: str, units: int) -> None:
         await new_product(operator, sku, units)
 
 
+def toast(page: Page, title: str, product: str) -> Locator:
+    """About an order of this product: orders of earlier tests are told to the same customer."""
+    return page.locator(".toast", has_text=title).filter(has_text=product)
+
+
 async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of_its_customer(
     open_as: Open, stack: Stack
 ) -> None:
@@ -43,8 +48,8 @@ async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of
         await grace.go("/orders")
         await expect(grace.page.locator(".connection")).to_contain_text("Live")
         await order(ada, "BROWSE-1")
-        await expect(ada.page.locator(".toast", has_text="Order confirmed")).to_be_visible()
-        await expect(second.locator(".toast", has_text="Order confirmed")).to_be_visible()
+        await expect(toast(ada.page, "Order confirmed", "BROWSE-1")).to_be_visible()
+        await expect(toast(second, "Order confirmed", "BROWSE-1")).to_be_visible()
         outcome = ada.page.locator(".outcome")
         await expect(outcome.locator("code")).to_have_text(re.compile("^[0-9a-f-]{36}$"))
         await expect(ada.page.locator("tr", has_text="BROWSE-1").locator("td.num").nth(1)).to_have_text("4")
@@ -63,13 +68,13 @@ async def test_a_declined_payment_fails_with_its_reason_and_stays_said(open_as: 
     async with open_as(ADA) as visitor:
         await order(visitor, "BROWSE-2", "card_declined")
         await expect(visitor.page.locator(".outcome")).to_have_attribute("data-state", "failed")
-        toast = visitor.page.locator(".toast.bad", has_text="Order failed")
-        await expect(toast).to_be_visible()
+        failed = toast(visitor.page, "Order failed", "BROWSE-2")
+        await expect(failed).to_be_visible()
         await visitor.shot("shop-declined")
         await visitor.page.wait_for_timeout(7000)  # others would have gone by now
-        await expect(toast).to_be_visible()
-        await toast.get_by_role("button", name="Dismiss").click()
-        await expect(toast).to_have_count(0)
+        await expect(failed).to_be_visible()
+        await failed.get_by_role("button", name="Dismiss").click()
+        await expect(failed).to_have_count(0)
 
 
 async def test_the_quantity_is_capped_and_what_is_out_of_stock_cannot_be_chosen(open_as: Open, stack: Stack) -> None:

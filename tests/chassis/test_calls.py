@@ -40,7 +40,11 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
-        await read_request(reader)
+        try:
+            await read_request(reader)
+        except asyncio.IncompleteReadError:  # the caller left before it had said everything
+            writer.close()
+            return
         self.requests += 1
         status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
         if status == SILENCE:
