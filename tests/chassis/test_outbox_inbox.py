@@ -177,10 +177,13 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(database: Databa
 # --- inbox
 
 
-def delivery(number: int, *values: Any, attempt: int = 1) -> Delivery:
+WANTED, UNWANTED = BY_SOURCE[ORDERS][:2]
+
+
+def delivery(number: int, *values: Any, attempt: int = 1, name: str = WANTED) -> Delivery:
     """A message with one event per value."""
     events = [
-        outgoing(ORDERS, BY_SOURCE[ORDERS][0], f"{number}.{i}", 1, NOW, msgspec.json.encode({"n": v}).decode())
+        outgoing(ORDERS, name, f"{number}.{i}", 1, NOW, msgspec.json.encode({"n": v}).decode())
         for i, v in enumerate(values)
     ]
     return Delivery(Message(ORDERS, f"orders-{number}", msgspec.json.encode(events)), attempt)
@@ -193,7 +196,7 @@ class Consumer:
         self.database = database
         self.away = False
         self.cured = False
-        self.inbox = Inbox(database, Recorder(), "me", [ORDERS], self.effect)
+        self.inbox = Inbox(database, Recorder(), "me", [ORDERS], [WANTED], self.effect)
 
     async def effect(self, tx: asyncpg.Connection, events: list[Event]) -> None:
         for event in events:
@@ -217,6 +220,16 @@ async def test_a_message_has_its_effect_once_however_often_it_comes(consumer: Co
     await consumer.inbox.receive(messages)
     await asyncio.gather(*(consumer.inbox.receive(messages[n:]) for n in range(10)))
     assert await consumer.effects() == list(range(20))
+
+
+async def test_what_a_consumer_does_not_want_to_hear_costs_no_transaction(consumer: Consumer) -> None:
+    unwanted = delivery(1, 1, 2, name=UNWANTED)
+    both = [msgspec.json.decode(each.message.body)[0] for each in (unwanted, delivery(2, 3))]
+    mixed = Delivery(Message(ORDERS, "mixed", msgspec.json.encode(both)), 1)
+    await consumer.inbox.receive([unwanted, mixed, delivery(3, 4)])
+    assert await consumer.effects() == [3, 4]
+    async with consumer.database.connection() as lane:
+        assert {row["message_id"] for row in await lane.fetch("SELECT message_id FROM inbox")} == {"mixed", "orders-3"}
 
 
 async def test_what_is_not_possible_now_leaves_no_trace_and_is_possible_later(consumer: Consumer) -> None:

@@ -1,6 +1,7 @@
 """The inbox: each event has its effect once, however often and in whatever company its message arrives.
 
 The mark that a message was seen and the effect of its events share one transaction; the bus hears of it afterwards.
+A message that tells this consumer nothing it wants to hear is read and costs no transaction.
 A message that cannot be processed as a whole is taken apart: its good events have their effect, the bad one becomes a
 dead letter, and the queue goes on. What is merely not possible *now* (a database, a service, the bus is away) is tried
 again and never becomes a dead letter.
@@ -8,7 +9,7 @@ again and never becomes a dead letter.
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,13 +68,22 @@ class DeadLetterNotFound(NotFound):
 
 
 class Inbox:
-    """One consumer: `effect` has the events of `topics` as its effect, each once."""
+    """One consumer: `effect` gets the events of `topics` that are called one of `names`, each once."""
 
-    def __init__(self, database: Database, bus: Bus, consumer: str, topics: Sequence[str], effect: Effect) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        consumer: str,
+        topics: Sequence[str],
+        names: Collection[str],
+        effect: Effect,
+    ) -> None:
         self._database = database
         self._bus = bus
         self.consumer = consumer
         self._topics = topics
+        self._names = frozenset(names)
         self._effect = effect
 
     async def run(self) -> None:
@@ -101,13 +111,18 @@ class Inbox:
         return True
 
     async def _all_at_once(self, messages: list[Message]) -> None:
+        wanted = {message.id: events for message in messages if (events := self._wanted(message))}
+        if not wanted:
+            return
         async with self._database.transaction() as tx:
-            fresh = await self._mark(tx, [message.id for message in messages])
-            events = [e for message in messages if message.id in fresh for e in _decoder.decode(message.body)]
-            if events:
+            fresh = await self._mark(tx, list(wanted))
+            if events := [event for message_id, told in wanted.items() if message_id in fresh for event in told]:
                 telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
                 await self._effect(tx, events)
             await COMMITTING.passed()
+
+    def _wanted(self, message: Message) -> list[Event]:
+        return [event for event in _decoder.decode(message.body) if event.name in self._names]
 
     async def _one_by_one(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -115,7 +130,7 @@ class Inbox:
             if await lane.fetchval(_SEEN, self.consumer, message.id):
                 return
         try:
-            events = _decoder.decode(message.body)
+            events = self._wanted(message)
         except msgspec.MsgspecError as error:
             unreadable = {"message": message.id, "base64": base64.b64encode(message.body).decode()}
             await self._bury(message.id, unreadable, error, delivery.attempt)

@@ -47,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = Stock(database), Catalogue(database)
     relay = await open_relay(settings, resources, INVENTORY, repository.list_outgoing)
-    inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.endings(stock))
+    inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.ENDS, consumers.endings(stock))
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
         raw=[*command_routes(stock), asyncapi_route(INVENTORY, EVENT_DATA)],

@@ -17,8 +17,10 @@ def endings(stock: Stock) -> Effect:
     """Shipped goods leave the stock, those of ended orders go back to it."""
 
     async def consume(_: Transaction, events: list[Event]) -> None:
-        wanted = [Ending(event.subject, ENDS[event.name]) for event in events if event.name in ENDS]
-        if wanted:
-            await stock.end(wanted, f"valerix:{ORDERS}", Deadline.after(DEADLINE_SECONDS))
+        await stock.end(
+            [Ending(event.subject, ENDS[event.name]) for event in events],
+            f"valerix:{ORDERS}",
+            Deadline.after(DEADLINE_SECONDS),
+        )
 
     return consume

@@ -5,7 +5,7 @@ from typing import Final
 from valerix.chassis.bus.base import Bus
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.inbox import Inbox
-from valerix.contracts.events import SOURCES, Event
+from valerix.contracts.events import BY_SOURCE, SOURCES, Event
 from valerix.notifications.use_cases import Notifications
 from valerix.notifications.wakeups import Wakeups
 
@@ -19,4 +19,4 @@ def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: W
         await notifications.tell(tx, events)
         wakeups.announce()
 
-    return Inbox(database, bus, CONSUMER, SOURCES, tell)
+    return Inbox(database, bus, CONSUMER, SOURCES, [name for names in BY_SOURCE.values() for name in names], tell)

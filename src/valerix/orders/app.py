@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
-from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.contracts.events import ORDERS
 from valerix.orders import composition, consumers, metrics
@@ -22,7 +21,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
-    inbox = Inbox(built.database, built.relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.consume)
+    inbox = consumers.inbox(built.database, built.relay.bus)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("orders", inbox)],
         raw=[place_route(built.orders), asyncapi_route(ORDERS, EVENT_DATA)],

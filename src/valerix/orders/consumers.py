@@ -1,11 +1,19 @@
 """Events in: what orders keep of customers, and backorders that may go on."""
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.bus.base import Bus
+from valerix.chassis.database import Database, Transaction
+from valerix.chassis.inbox import Inbox
 from valerix.contracts.events import CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY, INVENTORY_RESTOCKED, USERS, Event
 from valerix.orders import hearsay
 
 CONSUMER = "orders"
 TOPICS = (USERS, INVENTORY)
+NAMES = (CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY_RESTOCKED)
+
+
+def inbox(database: Database, bus: Bus) -> Inbox:
+    """The one consumer of orders, wherever it runs."""
+    return Inbox(database, bus, CONSUMER, TOPICS, NAMES, consume)
 
 
 async def consume(tx: Transaction, events: list[Event]) -> None:

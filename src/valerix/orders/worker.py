@@ -4,7 +4,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.health import tables_present
-from valerix.chassis.inbox import Inbox
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.orders import composition, consumers, jobs
 
@@ -24,7 +23,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → jobs."""
     built = await composition.build(settings, resources)
-    inbox = Inbox(built.database, built.relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.consume)
+    inbox = consumers.inbox(built.database, built.relay.bus)
     return Parts(
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},
