@@ -148,7 +148,8 @@ class Hub:
     async def _advance(self) -> int:
         """Show what was written since the last time; how many events there were."""
         if self._position is None or not self._clients:
-            last = (await self._bounds())[1]
+            async with self._database.connection() as lane:
+                last = await repository.find_last_live_event(lane)
             if self._position is None or not self._clients:  # who has joined meanwhile must not miss what is skipped
                 self._position = last
                 return 0
