@@ -30,8 +30,9 @@ _encode = msgspec.json.Encoder().encode
 
 PUBLISHING, PUBLISHED, FORGOTTEN = Point("relay.publishing"), Point("relay.published"), Point("relay.forgotten")
 POLL_SECONDS = 0.2
-LINGER_SECONDS = 0.03
-"""What is committed so soon after the first leaves with it: everybody downstream has half the work."""
+LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.2
+"""What is committed so soon after the first leaves with it; the more there was the last time, the longer it is waited
+for: everybody downstream has a fraction of the work."""
 STANDBY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 MAX_ROWS = 100
@@ -103,6 +104,8 @@ class Relay:
                 continue
             if not moved:
                 await self._rest()
+            elif moved < MAX_ROWS:
+                await asyncio.sleep(min(moved * LINGER_SECONDS, LONGEST_LINGER_SECONDS))
 
     async def move(self, lane: Connection) -> int:
         """Publish the first rows and delete them once the bus has them; how many there were. Raises BusError."""

@@ -36,6 +36,7 @@ LEASE_MS = 5000
 RENEW_SECONDS = 1.0
 STANDBY_SECONDS = 0.5
 TRIM_SECONDS = 1.0
+LOOK_BACK_SECONDS = 1.0
 DURABLE_WITHIN_MS = 5000
 IN_FLIGHT = 16
 TIMEOUT_SECONDS = 10.0
@@ -112,10 +113,16 @@ class ValkeyStreams:
 
     async def _consume(self, consumer: str, topic: str, handle: Handler) -> None:
         await self.declare([topic], [consumer])
+        look_back_at = 0.0
         while True:
+            deliveries: list[tuple[bytes, Delivery]] = []
             async with _bounded():
-                # Only the holder of the lease is here: whatever is pending now belongs to nobody alive.
-                deliveries = await self._abandoned(consumer, topic) or await self._fresh(consumer, topic)
+                if time.monotonic() >= look_back_at:
+                    # Only the holder of the lease is here: whatever is pending now belongs to nobody alive.
+                    deliveries = await self._abandoned(consumer, topic)
+                    look_back_at = 0.0 if deliveries else time.monotonic() + LOOK_BACK_SECONDS
+                if not deliveries:
+                    deliveries = await self._fresh(consumer, topic)
             if deliveries:
                 await handled(handle, [delivery for _, delivery in deliveries])
                 async with _bounded():
@@ -227,12 +234,17 @@ class Lease:
 
 async def _add(connection: AbstractConnection, messages: Sequence[Message]) -> None:
     commands: list[tuple[str | bytes | int, ...]] = [
-        ("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body) for message in messages
+        ("MULTI",),  # a waiting consumer is given all of them at once, not the first and then the others
+        *(("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body) for message in messages),
+        ("EXEC",),
+        ("WAITAOF", 1, 0, DURABLE_WITHIN_MS),
     ]
-    commands.append(("WAITAOF", 1, 0, DURABLE_WITHIN_MS))
     await connection.send_packed_command(connection.pack_commands(commands))
-    for _ in messages:
+    for _ in commands[:-2]:
         await connection.read_response()
+    for added in await connection.read_response():
+        if isinstance(added, ResponseError):
+            raise added
 
 
 def _read(topic: str, entry: bytes, fields: dict[bytes, bytes], attempt: int) -> tuple[bytes, Delivery]:
