@@ -77,7 +77,7 @@ async def insert_requested(
         INSERT INTO notifications (id, channel, template, recipient, subject, body, created_at, next_attempt_at,
                                    idempotency_key, fingerprint)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
-        ON CONFLICT (idempotency_key) DO NOTHING RETURNING true
+        ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING true
         """,
         notification.id,
         notification.channel,
