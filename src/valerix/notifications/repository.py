@@ -152,23 +152,23 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
     """
     rows = await tx.fetch(
         f"""
-        WITH due AS (
+        WITH due AS MATERIALIZED (
             SELECT id, channel, recipient, next_attempt_at FROM notifications
             WHERE status = 'queued' AND next_attempt_at <= now()
             ORDER BY next_attempt_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
-        ), placed AS (
-            SELECT id, channel, recipient,
-                   row_number() OVER (PARTITION BY channel, recipient ORDER BY next_attempt_at, id) AS place
-            FROM due
-        ), taken AS (
-            SELECT c.channel, c.recipient, count(*) AS places, min(c.counted_at) AS first
-            FROM (SELECT DISTINCT channel, recipient FROM due) d JOIN notifications c USING (channel, recipient)
-            WHERE c.counted_at > now() - interval '1 hour'
-              AND (c.status <> 'queued' OR c.next_attempt_at > now())
-            GROUP BY c.channel, c.recipient
-        ), decided AS (
-            SELECT p.id, p.recipient, p.place + coalesce(t.places, 0) <= $3 AS fits, t.first
-            FROM placed p LEFT JOIN taken t USING (channel, recipient)
+        ), decided AS MATERIALIZED (
+            SELECT d.id, d.recipient, taken.first,
+                   taken.places + row_number() OVER (PARTITION BY channel, recipient ORDER BY next_attempt_at, id) <= $3
+                   AS fits
+            FROM due d CROSS JOIN LATERAL (
+                SELECT count(*) AS places, min(counted_at) AS first FROM (
+                    SELECT c.counted_at FROM notifications c
+                    WHERE c.channel = d.channel AND c.recipient = d.recipient
+                      AND c.counted_at > now() - interval '1 hour'
+                      AND (c.status <> 'queued' OR c.next_attempt_at > now())
+                    ORDER BY c.counted_at LIMIT $3
+                ) counted
+            ) taken
         )
         UPDATE notifications n
         SET attempts = n.attempts + d.fits::integer,
