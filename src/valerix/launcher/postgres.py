@@ -32,7 +32,6 @@ DURABLE: Mapping[str, str] = {
     "min_wal_size": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    "autovacuum_naptime": "20s",  # queues are tables here: what has left them is to be gone soon
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "%m %d ",
     "log_error_verbosity": "terse",  # the details of a violated constraint are people's data
