@@ -124,10 +124,15 @@ async def test_a_fault_that_makes_no_sense_names_the_field(admin: Api, body: dic
 
 async def test_the_gremlin_makes_every_nth_request_wait_and_no_other(admin: Api) -> None:
     await inject(admin, "gremlin", every=3, delayMs=600_000, path="/v1/charges")
-    for _ in range(2):
+    for turn in (1, 2):
         assert await within(30, charge(admin))
         assert await within(30, charge(admin))
         waiting = asyncio.create_task(charge(admin))
+
+        async def struck(turn: int = turn) -> bool:
+            return await strikes(admin) == turn
+
+        await eventually(struck)
         assert not await within(0.3, asyncio.shield(waiting))
         waiting.cancel()
     assert await within(30, admin.call("GET", "/v1/ledger", token=SECRET)), "another path"
