@@ -250,6 +250,11 @@ async def test_every_copy_is_struck_reports_and_is_stopped(tmp_path: Path, ident
         async with AsyncExitStack() as stack:
             token = identities.person("admin", subject="root")
             one, two = [await stack.enter_async_context(Api.open(c.start().url, token)) for c in copies]
+
+            async def both_listen() -> bool:
+                return bool((await one.get(CHAOS)).json["copies"] == ["psp-1", "psp-2"])
+
+            await eventually(both_listen)
             state = await inject(one, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600)
             assert state["copies"] == ["psp-1", "psp-2"]
             with pytest.raises(RequestError):
