@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from valerix.chassis.database import migrate
@@ -22,6 +23,12 @@ from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, 
 from valerix.launcher.processes import dies_with_launcher
 
 PASSWORD = "only-for-this-test-run"
+
+# How long an example takes says something about the machine, nothing about what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -142,8 +142,8 @@ def running(name: str, identities: Identities, **settings: object) -> Iterator[P
     assert_no_leaks([process.log])
 
 
-async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 15.0) -> T:
-    """The first truthy answer of `probe`, asked again and again."""
+async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
+    """The first truthy answer of `probe`, asked again and again. Seconds only bound a failing test."""
     async with asyncio.timeout(seconds):
         while True:
             if answer := await probe():

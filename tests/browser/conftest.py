@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import PATIENCE_MS, Visitor
 from tests.system.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """With demo data, faults allowed, two consoles and two hubs."""
     folder = Path(tempfile.mkdtemp(prefix="valerix-browser-"))
@@ -36,7 +36,9 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("no browser: install the package chromium")
     async with async_playwright() as playwright:
         # Chromium's own sandbox needs kernel features that containers and root do not have.
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        launched = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
+        )
         yield launched
         await launched.close()
 

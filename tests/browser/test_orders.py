@@ -1,5 +1,6 @@
 """Operators find orders and see what became of them; customers see their own."""
 
+import asyncio
 import re
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,6 @@ from tests.browser.conftest import Open
 from tests.browser.visitor import PHONE, THEMES
 from tests.conftest import run_blocking
 from tests.many_orders import Made, insert_orders
-from tests.services import eventually
 from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
 
 ROWS = "tbody tr:not(.skeleton-row)"
@@ -162,6 +162,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await visitor.go(f"/orders/{held}")
         cancel = page.get_by_role("button", name="Cancel order")
         await cancel.click()
+        await expect(page.get_by_role("dialog")).to_be_visible()  # before that, nobody hears the key
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(cancel).to_be_focused()
@@ -192,22 +193,18 @@ async def test_a_customer_sees_their_own_orders_and_nobody_elses(open_as: Open, 
 async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, many: list[Made]) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
-        held: list[Route] = []
+        shown = asyncio.Event()
 
-        async def hold(route: Route) -> None:
-            held.append(route)
+        async def late(route: Route) -> None:
+            await shown.wait()
+            await route.fulfill(status=500, json=problem(500), content_type="application/problem+json")
 
-        await page.route("**/api/v1/orders?*", hold)
+        await page.route("**/api/v1/orders?*", late)
         await visitor.go("/orders")
         await expect(page.locator("tr.skeleton-row")).to_have_count(12)
         await expect(page.locator("table")).to_have_attribute("aria-busy", "true")
         await visitor.shot("orders-loading")
-
-        async def arrived() -> bool:
-            return bool(held)
-
-        await eventually(arrived, 60)
-        await held[0].fulfill(status=500, json=problem(500), content_type="application/problem+json")
+        shown.set()
         alert = page.get_by_role("alert")
         await expect(alert).to_contain_text("The disk is full")
         await expect(alert).to_contain_text("a" * 32)

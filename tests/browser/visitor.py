@@ -1,5 +1,6 @@
 """Somebody at a browser: real Chromium, the real gateway, signed in with the cookies a person has."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,38 @@ Size = tuple[int, int]
 PHONE: Size = (375, 812)
 THEMES = ("light", "dark")
 expect.set_options(timeout=PATIENCE_MS)
+
+
+class Answers:
+    """Instead of the server: the problem document that some calls are answered with, which may change."""
+
+    def __init__(self) -> None:
+        self._status, self._document = 500, dict[str, Any]()
+        self._go_on = asyncio.Event()
+        self._go_on.set()
+
+    def become(self, status: int, document: dict[str, Any]) -> None:
+        self._status, self._document = status, document
+
+    def be_real(self) -> None:
+        """From now on the server answers."""
+        self._status = 0
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Who asks meanwhile is answered at the end."""
+        self._go_on.clear()
+        try:
+            yield
+        finally:
+            self._go_on.set()
+
+    async def give(self, route: Route) -> None:
+        await self._go_on.wait()
+        if self._status:
+            await route.fulfill(status=self._status, json=self._document, content_type="application/problem+json")
+        else:
+            await route.continue_()
 
 
 class Visitor:
@@ -83,13 +116,12 @@ class Visitor:
         assert answer.ok, await answer.text()
         return await answer.json() if await answer.body() else None
 
-    async def answer(self, pattern: str, status: int, document: dict[str, Any]) -> None:
+    async def answer(self, pattern: str, status: int, document: dict[str, Any]) -> "Answers":
         """From now on calls whose URL matches `pattern` are answered so."""
-
-        async def fulfil(route: Route) -> None:
-            await route.fulfill(status=status, json=document, content_type="application/problem+json")
-
-        await self.page.route(pattern, fulfil)
+        answers = Answers()
+        answers.become(status, document)
+        await self.page.route(pattern, answers.give)
+        return answers
 
     async def shot(self, name: str) -> None:
         """The whole page as a picture for people."""

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from valerix.chassis.bus.base import Bus, Delivery, Message
 
+ACKNOWLEDGED_SECONDS = 0.05
+"""What was handled is acknowledged a few turns of this loop later; whoever leaves before that is given it again."""
+
 
 class Received:
     """A handler. Fails as long as `failing`."""
@@ -36,6 +39,7 @@ async def consuming(bus: Bus, consumer: str, *topics: str) -> AsyncIterator[Rece
     task = asyncio.create_task(bus.subscribe(consumer, topics, received))
     try:
         yield received
+        await asyncio.sleep(ACKNOWLEDGED_SECONDS)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

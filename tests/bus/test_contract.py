@@ -14,7 +14,7 @@ from valerix.chassis.bus.connect import open_bus
 
 async def published_again(bus: Bus, topic: str, *numbers: int) -> None:
     """As the outbox does it: until it succeeds."""
-    for _ in range(300):
+    for _ in range(900):
         try:
             return await bus.publish(messages(topic, *numbers))
         except BusUnavailable:
@@ -194,7 +194,7 @@ async def test_a_bus_may_be_opened_and_followed_before_its_broker_runs(broker: B
 
 
 async def eventually_declared(bus: Bus, topic: str) -> None:
-    for _ in range(300):
+    for _ in range(900):
         try:
             return await bus.declare([topic], ["reader"])
         except BusUnavailable:

@@ -7,6 +7,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from tests import services
 from tests.bus.brokers import Broker
 from tests.bus.received import consuming, eventually, ids, messages
 from valerix.chassis.bus.base import Bus, BusUnavailable, Message
@@ -35,12 +36,20 @@ async def test_a_stream_is_trimmed_to_what_is_needed(bus: Bus, server: Redis, to
         assert await server.xlen(f"bus:{topic}") == 1001, "the sleeper still needs them all"
         async with consuming(bus, "sleeper", topic) as sleeper:
             await sleeper.at_least(1001)
+            await acknowledged(server, topic, "sleeper")
         await asyncio.sleep(1.1)
         await bus.publish(messages(topic, 1001))
         assert await server.xlen(f"bus:{topic}") < 300
     async with consuming(bus, "sleeper", topic) as sleeper:
         await sleeper.at_least(1)
     assert sleeper.ids == ids(topic, 1001)
+
+
+async def acknowledged(server: Redis, topic: str, consumer: str) -> None:
+    async def nothing_pending() -> bool:
+        return not (await server.xpending(f"bus:{topic}", consumer))["pending"]
+
+    await services.eventually(nothing_pending)
 
 
 async def test_a_server_that_forgot_everything_goes_on(bus: Bus, server: Redis, topic: str) -> None:
@@ -93,7 +102,14 @@ async def test_a_server_without_a_file_is_told_once(bus: Bus, server: Redis, top
             await bus.publish(messages(topic, 2))
     finally:
         await server.config_set("appendonly", "yes")
+        await services.eventually(lambda: is_durable(server))
     assert [line["log_level"] for line in logs] == ["warning"]
+
+
+async def is_durable(server: Redis) -> bool:
+    """Again, for the other tests: the file is first written anew."""
+    found = await server.info("persistence")
+    return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
 
 
 async def test_a_message_nobody_is_declared_for_waits(bus: Bus, topic: str) -> None:
@@ -109,10 +125,13 @@ async def test_a_process_that_lost_its_lease_stops(bus: Bus, server: Redis, topi
         received.failing = True
         await bus.publish(messages(topic, 1))
         await eventually(lambda: bool(received.failures))
-        await server.set(f"bus:{topic}:lease:reader", "another process", px=3000)
-        await asyncio.sleep(1.5)
+        lease = f"bus:{topic}:lease:reader"
+        with capture_logs() as logs:
+            await server.set(lease, "another process", px=100_000)
+            await eventually(lambda: any("has the lease" in line.get("error", "") for line in logs))
         failures = len(received.failures)
         received.failing = False
+        await server.delete(lease)
         await received.at_least(1)
         assert len(received.failures) == failures
         assert received.deliveries[0].attempt == 2

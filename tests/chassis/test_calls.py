@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -40,20 +40,17 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller left before everything was said
             await read_request(reader)
-        except asyncio.IncompleteReadError:  # the caller left before it had said everything
-            writer.close()
-            return
-        self.requests += 1
-        status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
-        if status == SILENCE:
-            await reader.read(-1)
-        elif status:
-            body = b'{"a":1}' if status == OK else b"{}"
-            head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{self._headers}connection: close\r\n\r\n"
-            writer.write(head.encode() + body)
-            await writer.drain()
+            self.requests += 1
+            status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+            if status == SILENCE:
+                await reader.read(-1)
+            elif status:
+                body = b'{"a":1}' if status == OK else b"{}"
+                head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{self._headers}connection: close\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
         writer.close()
 
 
@@ -117,14 +114,14 @@ async def test_when_many_fail_few_are_repeated() -> None:
 
 async def test_the_breaker_withholds_calls_from_what_fails_and_closes_after_one_trial() -> None:
     server = Server(*["500 Oops"] * 5, OK)
-    async with server.open(replace(QUICK, retries=0, open_seconds=0.3)) as client:
+    async with server.open(replace(QUICK, retries=0, open_seconds=2.0)) as client:
         await fail(client, 5)
         assert client.breaker.state == OPEN
         with pytest.raises(BreakerOpen) as caught:
             await call(client)
         assert server.requests == 5
         assert caught.value.retry_after_seconds > 0
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2.0)
         assert client.breaker.state == HALF_OPEN
         assert await call(client) == {"a": 1}
         assert client.breaker.state == CLOSED
@@ -159,7 +156,7 @@ async def test_the_breaker_learns_nothing_from_a_caller_who_leaves_or_has_no_tim
         trial.cancel()
         await asyncio.gather(trial, return_exceptions=True)
         with pytest.raises(OutcomeUnknown):
-            await call(client, Deadline.after(0.1))
+            await call(client, Deadline.after(1.5))
         with pytest.raises(Withheld):
             await call(client, Deadline.after(0))
         assert (client.breaker.state, client.bulkhead.inside) == (HALF_OPEN, 0)
@@ -168,15 +165,15 @@ async def test_the_breaker_learns_nothing_from_a_caller_who_leaves_or_has_no_tim
 async def test_more_calls_than_allowed_wait_and_more_than_that_are_refused() -> None:
     server = Server(SILENCE)
     async with server.open(replace(QUICK, retries=0, max_calls=1)) as client:
-        calls = [asyncio.create_task(call(client, Deadline.after(0.5))) for _ in range(3)]
+        calls = [asyncio.create_task(call(client, Deadline.after(2))) for _ in range(3)]
         failures = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(failure, Withheld) for failure in failures) == 2
     assert server.requests == 1
 
 
 async def test_health_is_asked_whatever_the_breaker_says() -> None:
-    async with HttpClient.open("other", [f"http://127.0.0.1:{free_port()}"], QUICK) as client:
+    async with HttpClient.open("other", [f"http://127.0.0.1:{free_port()}"], replace(QUICK, open_seconds=60)) as client:
         await fail(client, 2)
         assert client.breaker.state == OPEN
         with pytest.raises(NotSent, match="cannot be connected to"):
-            await client.probe("/ready", Deadline.after(1))
+            await client.probe("/ready", Deadline.after(30))

@@ -124,10 +124,15 @@ async def test_a_fault_that_makes_no_sense_names_the_field(admin: Api, body: dic
 
 async def test_the_gremlin_makes_every_nth_request_wait_and_no_other(admin: Api) -> None:
     await inject(admin, "gremlin", every=3, delayMs=600_000, path="/v1/charges")
-    for _ in range(2):
+    for turn in (1, 2):
         assert await within(30, charge(admin))
         assert await within(30, charge(admin))
         waiting = asyncio.create_task(charge(admin))
+
+        async def struck(turn: int = turn) -> bool:
+            return await strikes(admin) == turn
+
+        await eventually(struck)
         assert not await within(0.3, asyncio.shield(waiting))
         waiting.cancel()
     assert await within(30, admin.call("GET", "/v1/ledger", token=SECRET)), "another path"
@@ -245,6 +250,11 @@ async def test_every_copy_is_struck_reports_and_is_stopped(tmp_path: Path, ident
         async with AsyncExitStack() as stack:
             token = identities.person("admin", subject="root")
             one, two = [await stack.enter_async_context(Api.open(c.start().url, token)) for c in copies]
+
+            async def both_listen() -> bool:
+                return bool((await one.get(CHAOS)).json["copies"] == ["psp-1", "psp-2"])
+
+            await eventually(both_listen)
             state = await inject(one, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600)
             assert state["copies"] == ["psp-1", "psp-2"]
             with pytest.raises(RequestError):

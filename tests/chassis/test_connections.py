@@ -196,7 +196,7 @@ async def test_a_late_answer_reaches_nobody_else() -> None:
 
     async with serving(first_late) as (_, opened):
         with pytest.raises(TimeoutError):
-            await get(opened, "/late", seconds=0.05)
+            await get(opened, "/late", seconds=1)
         late[0].write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate")
         assert [(await get(opened)).body for _ in range(3)] == [b"hi"] * 3
 

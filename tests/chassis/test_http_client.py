@@ -116,7 +116,7 @@ async def test_a_lost_connection_leaves_the_outcome_unknown() -> None:
 async def test_silence_ends_with_the_deadline_and_is_unknown() -> None:
     async with server(say_nothing) as url:
         with pytest.raises(OutcomeUnknown):
-            await post(url, deadline=Deadline.after(0.2))
+            await post(url, deadline=Deadline.after(1.5))
 
 
 async def test_no_time_left_sends_nothing() -> None:
@@ -147,6 +147,6 @@ async def test_the_remaining_time_travels_along() -> None:
         await writer.drain()
 
     async with server(note) as url:
-        await post(url, deadline=Deadline.after(3))
+        await post(url, deadline=Deadline.after(30))
     (line,) = [h for h in heads[0].lower().split(b"\r\n") if h.startswith(b"valerix-deadline-ms")]
-    assert 0 < int(line.split(b":")[1]) <= 3000
+    assert 0 < int(line.split(b":")[1]) <= 30_000

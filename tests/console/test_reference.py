@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.conftest import PostgresServer, free_port
+from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
 
 STATIC = Path(str(resources.files("valerix.console"))) / "static"
-DOWN = f"http://127.0.0.1:{free_port()}"
+DOWN = "http://127.0.0.1:9"
+"""The discard port: nobody listens."""
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

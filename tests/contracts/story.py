@@ -118,18 +118,18 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
         async def place(quantity: int, method: str = "card_ok") -> Answer:
             lines = [OrderLine("PROD-001", quantity)]
             order = new_order("CUST-001", lines, method, "hold", ADDRESS)
-            return await desk.place(Placing(order, None, b"", TRACE, Deadline.after(10)))
+            return await desk.place(Placing(order, None, b"", TRACE, Deadline.after(30)))
 
         first, declined, short = await place(5), await place(1, "card_declined"), await place(100)
         assert [answer.status for answer in (first, declined, short)] == [201, 402, 409]
 
         async def completed() -> bool:
-            await desk.sweep(10, Deadline.after(10))
+            await desk.sweep(10, Deadline.after(30))
             return (await desk.get(first.order_id, None)).status == "completed"
 
         await eventually(completed)
         second = await place(1)
-        cancelled = await desk.cancel(second.order_id, None, "changed my mind", Deadline.after(10))
+        cancelled = await desk.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
         assert cancelled.status == "cancelled"
 
 

@@ -335,7 +335,7 @@ async def test_gauges_and_counters_are_exposed(api: Api) -> None:
     await add(api, "METRIC", 1)
     await api.post(f"{INVENTORY}/reserve", {"orderId": order_id(), "items": [{"productId": "METRIC", "quantity": 2}]})
     text = ""
-    for _ in range(50):
+    for _ in range(300):
         text = (await api.get("/metrics")).body.decode()
         if "inventory_stock_level{" in text:
             break

@@ -143,16 +143,18 @@ async def test_the_books_balance_after_a_storm(shop: Shop, other: Shop, url: str
 async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url: str) -> None:
     """A connection that dies may have committed: the answer is only given once that is known."""
     await shop.add("A", east=5000)
-    done = asyncio.Event()
+    done, answered = asyncio.Event(), asyncio.Event()
 
     async def assassin() -> None:
         connection = await asyncpg.connect(url)
         while not done.is_set():
+            answered.clear()
             await connection.execute(
                 """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
                    AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'"""
             )
             await asyncio.sleep(0.03)
+            await answered.wait()  # or nobody would get anywhere on a machine slower than these pauses
         await connection.close()
 
     async def buyer() -> int:
@@ -165,12 +167,14 @@ async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url
                 except (CommitOutcomeUnknown, DatabaseUnavailable):
                     continue
                 bought += isinstance(outcome, StockReserved)
+                answered.set()
                 break
         return bought
 
     killing = asyncio.create_task(assassin())
     bought = await asyncio.gather(*(buyer() for _ in range(8)))
     done.set()
+    answered.set()
     await killing
     assert sum(bought) == 200
     assert await shop.level("A") == (5000, 200)

@@ -34,7 +34,7 @@ def without_privileges() -> dict[str, Any]:
     return {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
 
 
-def eventually(condition: Callable[[], object], what: str, patience_seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], object], what: str, patience_seconds: float = 90.0) -> None:
     deadline = time.monotonic() + patience_seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {patience_seconds:.0f} s: {what}"

@@ -64,7 +64,7 @@ class Checkout:
 
     def run(self, *arguments: str, cwd: Path | None = None, command: Path | str = "", **options: Any) -> str:
         done = self.start(*arguments, cwd=cwd, command=command, **options)
-        output, _ = done.communicate(timeout=60)
+        output, _ = done.communicate(timeout=120)
         self.status = done.returncode
         return output
 
@@ -188,7 +188,7 @@ def test_a_second_start_waits_for_the_installation_of_the_first(ready: Checkout)
     (ready.home / "hang").unlink()
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=120)
     assert "ran" in output
 
 

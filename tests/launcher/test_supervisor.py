@@ -20,7 +20,7 @@ from valerix.launcher.processes import Identity
 from valerix.launcher.state import Status
 from valerix.launcher.supervisor import Program, StartupFailed, Supervisor
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 
 
 async def well(_: int) -> bool:
@@ -78,17 +78,25 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_programs_wait_for_what_they_need(folder: Path) -> None:
     file = folder / "journal"
+
+    def writing(name: str, **options: object) -> Program:
+        """Ready once it has written that it started."""
+
+        async def written(_: int) -> bool:
+            return file.exists() and f"start {name}" in file.read_text()
+
+        return shell(name, journal(name, file), written, **options)
+
     programs = [
-        shell("last", journal("last", file), needs=frozenset({"middle", "milestone"})),
-        shell("middle", journal("middle", file), needs=frozenset({"first"})),
-        shell("first", journal("first", file)),
+        writing("last", needs=frozenset({"middle", "milestone"})),
+        writing("middle", needs=frozenset({"first"})),
+        writing("first"),
     ]
     async with supervising(*programs) as (supervisor, _):
         await supervisor.ready("middle")
         assert supervisor.states["last"].status is Status.WAITING
         supervisor.reached("milestone")
         await supervisor.all_ready()
-        await until(lambda: "start last" in file.read_text())
     assert file.read_text().splitlines()[:3] == ["start first", "start middle", "start last"]
 
 

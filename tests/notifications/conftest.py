@@ -23,6 +23,7 @@ from valerix.contracts.ids import new_id
 from valerix.notifications.live import CONNECTED
 
 NUMBERS = itertools.count(1)
+PATIENCE_SECONDS = 60.0
 OPERATORS_EMAIL = "shop@valerix.example"
 MONEY = {"amountMinor": 129900, "currency": "USD"}
 
@@ -131,10 +132,12 @@ def open_socket(
     query = "" if after is None else f"?lastEventId={after}"
     headers = {"authorization": f"Bearer {token}"}
     url = f"{process.url.replace('http', 'ws')}/ws{query}"
-    return connect(url, additional_headers=headers, **{"proxy": None, "max_queue": None, **more})
+    return connect(
+        url, additional_headers=headers, **{"proxy": None, "max_queue": None, "open_timeout": PATIENCE_SECONDS, **more}
+    )
 
 
-async def received(socket: ClientConnection, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:
+async def received(socket: ClientConnection, count: int, seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
     """The next `count` messages after the greeting."""
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(seconds):
@@ -146,7 +149,7 @@ async def received(socket: ClientConnection, count: int, seconds: float = 10.0) 
 
 
 async def greeting(socket: ClientConnection) -> dict[str, Any]:
-    first: dict[str, Any] = msgspec.json.decode(await asyncio.wait_for(socket.recv(), 10))
+    first: dict[str, Any] = msgspec.json.decode(await asyncio.wait_for(socket.recv(), PATIENCE_SECONDS))
     assert first["type"] == CONNECTED
     return first
 

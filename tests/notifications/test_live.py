@@ -13,7 +13,7 @@ from websockets.typing import Origin
 
 from tests.bus.brokers import ValkeyServer
 from tests.conftest import PostgresServer
-from tests.notifications.conftest import greeting, message, open_socket, order, received
+from tests.notifications.conftest import PATIENCE_SECONDS, greeting, message, open_socket, order, received
 from tests.services import Api, Identities, Process, eventually, running
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.bus.base import Bus
@@ -183,10 +183,10 @@ async def test_a_last_event_id_that_is_none_is_refused(replicas: list[Process], 
 
 async def test_a_connection_ends_with_its_token(replicas: list[Process], identities: Identities) -> None:
     issuer = TokenIssuer(identities.signing_key_file("users"))
-    token = issuer.issue(subject="x", role="operator", audience=PUBLIC_AUDIENCE, ttl_seconds=2)
+    token = issuer.issue(subject="x", role="operator", audience=PUBLIC_AUDIENCE, ttl_seconds=5)
     async with open_socket(replicas[0], token) as socket:
         with pytest.raises(ConnectionClosed) as end:
-            await asyncio.wait_for(_drain(socket), 5)
+            await asyncio.wait_for(_drain(socket), PATIENCE_SECONDS)
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 4401
 
@@ -197,7 +197,7 @@ async def test_a_client_that_talks_is_closed(replicas: list[Process], person: Pe
             await greeting(socket)
             await socket.send(text)
             with pytest.raises(ConnectionClosed) as end:
-                await asyncio.wait_for(_drain(socket), 5)
+                await asyncio.wait_for(_drain(socket), PATIENCE_SECONDS)
         assert end.value.rcvd is not None
         assert end.value.rcvd.code == code
 
@@ -209,14 +209,14 @@ async def test_one_person_cannot_take_all_connections(replicas: list[Process], p
         async with open_socket(replicas[0], token):
             pass
     assert refusal.value.response.status_code == 429
-    assert b"websocket_connections_current 32.0" in (await api.get("/metrics")).body
+
+    async def counted(connections: int) -> bool:
+        return b"websocket_connections_current %d.0" % connections in (await api.get("/metrics")).body
+
+    await eventually(lambda: counted(32))  # the server may be a moment behind with those that other tests have closed
     for socket in opened:
         await socket.close()
-
-    async def gone() -> bool:
-        return b"websocket_connections_current 0.0" in (await api.get("/metrics")).body
-
-    await eventually(gone)
+    await eventually(lambda: counted(0))
 
 
 async def test_a_client_that_does_not_read_is_closed_and_disturbs_nobody(
@@ -232,7 +232,7 @@ async def test_a_client_that_does_not_read_is_closed_and_disturbs_nobody(
     ):
         await greeting(well)
         count = 600
-        reading = asyncio.create_task(received(well, count, 40))
+        reading = asyncio.create_task(received(well, count, 120))
         event = ("payment.captured", new_id(), 1, {"customerId": customer, "filler": "x" * 20_000})
         for _ in range(count // 60):
             await bus.publish([message("payments", event) for _ in range(60)])
@@ -241,9 +241,9 @@ async def test_a_client_that_does_not_read_is_closed_and_disturbs_nobody(
         async def one_left() -> bool:
             return b"websocket_connections_current 1.0" in (await api.get("/metrics")).body
 
-        await eventually(one_left, 25)
+        await eventually(one_left, 90)
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(_drain(stuck), 15)
+            await asyncio.wait_for(_drain(stuck), PATIENCE_SECONDS)
 
 
 async def test_clients_are_served_while_valkey_is_away(

@@ -60,7 +60,7 @@ def mailbox() -> Mailbox:
 def smtp(mailbox: Mailbox) -> Iterator[str]:
     """URL of a real mail server."""
     port = free_port()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     yield f"smtp://127.0.0.1:{port}"
     controller.stop()

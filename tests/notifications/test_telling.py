@@ -84,7 +84,11 @@ async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bu
     data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
     events = [("inventory.low_stock", f"{sku}/WH", number, data) for number in range(1, 6)]
     await bus.publish([message("inventory", *events)])
-    items = [item for item in await told(api, "operators", 1) if sku in item["subject"]]
+
+    async def about_it() -> list[dict[str, Any]]:
+        return [item for item in await told(api, "operators", 1) if sku in item["subject"]]
+
+    items = await eventually(about_it)
     assert len(items) == 1
     assert OPERATORS_EMAIL not in str(items)
 

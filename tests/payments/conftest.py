@@ -37,19 +37,24 @@ class Payments:
         self.use_cases = use_cases
         self.database = database
 
-    async def capture(self, *commands: CapturePayment, patience_ms: int = 3000) -> list[PaymentOutcome]:
+    async def capture(self, *commands: CapturePayment, patience_ms: int = 25_000) -> list[PaymentOutcome]:
         request = CapturePayments(list(commands), patience_ms)
-        return (await self.use_cases.capture(request, Deadline.after(10))).outcomes
+        return (await self.use_cases.capture(request, Deadline.after(30))).outcomes
 
-    async def capture_one(self, command: CapturePayment, patience_ms: int = 3000) -> PaymentOutcome:
+    async def capture_one(self, command: CapturePayment, patience_ms: int = 25_000) -> PaymentOutcome:
         return (await self.capture(command, patience_ms=patience_ms))[0]
 
     async def void(self, *order_ids: str) -> list[str]:
         request = VoidPayments([VoidPayment(order_id, "test") for order_id in order_ids])
-        return [o.status for o in (await self.use_cases.void(request, Deadline.after(10))).outcomes]
+        return [o.status for o in (await self.use_cases.void(request, Deadline.after(30))).outcomes]
 
     async def refund(
-        self, payment_id: str, amount: int | None, key: bytes | None = None, fingerprint: bytes = b"", wait: float = 3.0
+        self,
+        payment_id: str,
+        amount: int | None,
+        key: bytes | None = None,
+        fingerprint: bytes = b"",
+        wait: float = 30.0,
     ) -> Refund:
         request = RefundRequest(payment_id, amount, "test", key, fingerprint)
         return (await self.use_cases.refunds.refund(request, wait))[0]

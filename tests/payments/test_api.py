@@ -28,7 +28,7 @@ def service(database_url: Callable[[str], str], psp: Process, identities: Identi
         database_url=database_url("payments"),
         psp_url=psp.url,
         psp_secret=SECRET,
-        provider_timeout_seconds=0.5,
+        provider_timeout_seconds=2,
     )
     yield process.start()
     process.kill()
@@ -53,7 +53,7 @@ def body(order_id: str | None = None, customer_id: str = "CUST-001", **changes: 
     return {"orderId": order_id or new_id(), "customerId": customer_id, "amount": amount, "method": "card_ok"} | changes
 
 
-async def capture(orders: Api, *order_ids: str, method: str = "card_ok", patience_ms: int = 3000) -> list[Any]:
+async def capture(orders: Api, *order_ids: str, method: str = "card_ok", patience_ms: int = 8000) -> list[Any]:
     commands = [
         {"orderId": o, "customerId": "CUST-001", "amountMinor": 1000, "currency": "USD", "method": method}
         for o in order_ids

@@ -167,7 +167,11 @@ async def test_every_acknowledged_charge_survives_kills_under_load(mortal_api: A
                 acknowledged.add(reference)
 
     shops = [asyncio.create_task(shop(number)) for number in range(8)]
-    await asyncio.sleep(0.5)
+
+    async def some() -> bool:
+        return len(acknowledged) > 20
+
+    await eventually(some)
     mortal.kill()
     await asyncio.gather(*shops, return_exceptions=True)
     mortal.start()

@@ -28,12 +28,12 @@ def temporary() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     yield from started("--replicas", "inventory=2", "--replicas", "orders=2")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def attacked() -> Iterator[Stack]:
     """Another one for tests that leave behind what nobody can add up: reservations and charges without orders."""
     yield from started(chaos="disabled", **UNLIMITED)

@@ -35,6 +35,8 @@ class World:
     people: dict[str, str]
     """Access tokens."""
     values: Values
+    signed_in_at: float
+    """On the monotonic clock."""
 
     def api(self, kind: str) -> AbstractAsyncContextManager[Api]:
         """The gateway, as that person."""

@@ -18,7 +18,7 @@ async def test_a_sound_stack_passes_and_a_tampered_one_does_not(stack: Stack) ->
         await stack.rows("inventory", "UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'PROD-010'")
     assert (told.returncode, report.returncode) == (1, 1)
     assert "NOT sound" in told.stdout
-    (verdict,) = [v for v in json.loads(report.stdout)["verdicts"] if v["value"]]
+    (verdict,) = [v for v in json.loads(report.stdout)["verdicts"] if v["value"] and v["binding"]]
     assert (verdict["rule"], verdict["value"]) == ("stock", 2)
     assert verdict["violations"][0]["subject"] == "PROD-010/WH-EAST"
     assert "Sound, " in stack.cli("audit").stdout

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ EMAILS = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: "admin@demo
 SAFE = ("GET", "HEAD", SOCKET)
 TARGETS = [process.name for process in SERVICES]
 AT_ONCE = 8
+RENEWED_AFTER_SECONDS = 240
 SIGNED_OUT = "signed out"
 GATEWAY_OWN = {"/health"}
 BY_PREFIX = re.compile(r"^(/static/|/openapi/).*")
@@ -57,17 +59,27 @@ def attacked() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def world(attacked: Stack) -> World:
+def worlds(attacked: Stack) -> list[World]:
+    """The present one."""
     made: list[World] = []
 
     async def make() -> None:
-        made.append(await _world(attacked))
+        made.append(await _world(attacked, await _values(attacked)))
 
     run_blocking(make())
-    return made[0]
+    return made
 
 
-async def _world(stack: Stack) -> World:
+@pytest.fixture
+async def world(attacked: Stack, worlds: list[World]) -> World:
+    """Its tokens outlast any test; they are good for ten minutes, and all tests together may take longer."""
+    if time.monotonic() - worlds[0].signed_in_at > RENEWED_AFTER_SECONDS:
+        worlds[0] = await _world(attacked, worlds[0].values)
+    return worlds[0]
+
+
+async def _world(stack: Stack, values: Values) -> World:
+    signed_in_at = time.monotonic()
     people = {kind: await stack.token(email) for kind, email in EMAILS.items()}
     keys = stack.data_dir / "secrets"
     admin = Forger(people[ADMIN], keys / "users.jwk")
@@ -80,7 +92,7 @@ async def _world(stack: Stack) -> World:
         *browsers(Forger(people[OWNER], keys / "users.jwk")),
         *forged(admin, Forger(TokenIssuer(keys / "orders.jwk").for_service("users"), keys / "orders.jwk")),
     ]
-    return World(stack, callers, people, await _values(stack))
+    return World(stack, callers, people, values, signed_in_at)
 
 
 async def _signed_out(stack: Stack) -> str:

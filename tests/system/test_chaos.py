@@ -47,7 +47,7 @@ async def confirmed(api: Api, order_id: str) -> bool:
 async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-1", 100)
-        async with broken(stack, "inventory", "gremlin", every=1, delayMs=3000, path=RESERVE_STOCK) as admin:
+        async with broken(stack, "inventory", "gremlin", every=1, delayMs=1500, path=RESERVE_STOCK) as admin:
             answer = await place(ada, {"SLOW-1": 5})
             state = (await admin.get("/api/v1/chaos/inventory")).json
         assert (answer.status, answer.json["status"]) == (201, "confirmed")
@@ -141,7 +141,9 @@ async def _crashes(admin: Api, service: str) -> list[dict[str, Any]]:
     async def found() -> list[dict[str, Any]]:
         answer = await admin.get(f"/api/v1/chaos/{service}")
         # A service without another copy has no address at the gateway until it is back.
-        history: list[dict[str, Any]] = answer.json["history"] if answer.status == 200 else []
+        if answer.status != 200 or answer.json["active"]:
+            return []
+        history: list[dict[str, Any]] = answer.json["history"]
         return history[:1]
 
     return await eventually(found, PATIENCE_SECONDS)

@@ -6,7 +6,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
                 started.down()
 
 
-async def completed(stack: Stack, ids: set[str], seconds: float = 90) -> None:
+async def completed(stack: Stack, ids: set[str], seconds: float = 120) -> None:
     """Until all these orders are."""
 
     async def all_completed() -> bool:
@@ -80,7 +80,7 @@ async def completed(stack: Stack, ids: set[str], seconds: float = 90) -> None:
     await eventually(all_completed, seconds)
 
 
-async def quiet(stack: Stack, seconds: float = 60) -> None:
+async def quiet(stack: Stack, seconds: float = 120) -> None:
     """Until every outbox is empty and everything queued was sent."""
 
     async def nothing_left() -> bool:
@@ -144,7 +144,7 @@ async def test_an_order_completes_and_everybody_who_must_knows_once(live: Stack)
             order = (await place(ada, {"LIVE-1": 2})).json
             assert await steps_seen(mine, order["id"]) == STEPS
             await place(operator, {"LIVE-1": 1}, customer="CUST-002")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 first = json.loads(await others.recv())
                 while "subject" not in first:
                     first = json.loads(await others.recv())
@@ -191,7 +191,7 @@ async def test_cancelling_at_any_moment_leaves_stock_and_money_in_agreement(live
             rows = await live.rows("orders", "SELECT status FROM orders WHERE $1 = ANY(product_ids)", "ANYTIME-1")
             return all(row["status"] in ("completed", "cancelled", "failed") for row in rows)
 
-        await eventually(all_ended, 90)
+        await eventually(all_ended, 120)
         rows = await live.rows(
             "orders", "SELECT status, count(*)::int AS n FROM orders WHERE 'ANYTIME-1' = ANY(product_ids) GROUP BY 1"
         )
@@ -261,7 +261,8 @@ async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die
         await asyncio.sleep(0.3)
         process = live.state["processes"][victim]["identity"]
         if process is not None:
-            os.kill(process["pid"], signal.SIGKILL)
+            with suppress(ProcessLookupError):  # dead already, and the launcher has not told yet
+                os.kill(process["pid"], signal.SIGKILL)
     ids = await orders
     assert len(ids) == 100
     await completed(live, ids, 120)

@@ -51,7 +51,7 @@ async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(stack: Stack,
         answers = [answer for answers in await asyncio.gather(*traffic) for answer in answers]
         acknowledged = {answer.json["id"] for answer in answers}
         assert len(acknowledged) == CUSTOMERS_AT_ONCE * ORDERS_EACH, "two answers named the same order"
-        await eventually(lambda: _is_back(stack, victim, before), 60)
+        await eventually(lambda: _is_back(stack, victim, before), 120)
         await settled(stack)
         orders = await stack.rows("orders", "SELECT id, status FROM orders WHERE $1 = ANY(product_ids)", sku)
     assert {str(row["id"]) for row in orders} == acknowledged
@@ -92,7 +92,7 @@ async def test_an_order_that_cannot_be_driven_now_is_accepted_and_finished_later
             order = (await ada.get(answer.headers["location"])).json
             return bool(order["status"] == "confirmed")
 
-        await eventually(confirmed, 60)
+        await eventually(confirmed, 120)
         replay = await place(ada, {"PROD-009": 1}, key="paused-1")
         assert (replay.status, replay.json["status"]) == (200, "confirmed")
     await assert_sound(stack)

@@ -64,7 +64,7 @@ async def recovered(stack: Stack) -> None:
         async def in_a_row() -> bool:
             return all([(await place(operator, {"LOAD-1": 1})).status == 201 for _ in range(4)])
 
-        await eventually(in_a_row, 60)
+        await eventually(in_a_row, 120)
 
 
 async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> None:

@@ -119,6 +119,9 @@ async def test_shortage_is_held_backordered_or_rejected_as_the_order_wished(stac
             document = problem(answer, 409, "insufficient_stock")
             assert (document["order"]["status"], document["order"]["errorMessage"]) == (status, "Insufficient stock")
             assert (await place(ada, {"SHORT-1": 4}, onShortage=wish, key=f"short-{wish}")).body == answer.body
+            if status == "pending":  # a backorder is looked at every 30 s, and other tests count what is written
+                held = document["order"]["id"]
+                assert (await ada.call("DELETE", f"/api/v1/orders/{held}")).json["status"] == "cancelled"
     assert await stack.stock("SHORT-1") == (3, 0)
     assert not await stack.rows(
         "payments",

@@ -166,9 +166,12 @@ def value(text: str, name: str) -> float:
 async def test_reading_goes_on_while_passwords_are_checked(api: Api, identities: Identities) -> None:
     orders = identities.service("orders", "users")
     body = {"email": "ada@demo.valerix.example", "password": "wrong password"}
-    storm = asyncio.gather(*(api.post("/api/v1/users/login", body) for _ in range(40)))
-    await asyncio.sleep(0.05)
-    answer = await api.post(CHECK_CUSTOMERS, {"customerIds": ["CUST-001"]}, token=orders)
-    assert answer.status == 200
-    assert not storm.done()
-    await storm
+    outlasted = False
+    for _ in range(5):  # whoever is stopped for a while in the middle finds everything answered
+        storm = asyncio.gather(*(api.post("/api/v1/users/login", body) for _ in range(40)))
+        await asyncio.sleep(0.05)
+        answer = await api.post(CHECK_CUSTOMERS, {"customerIds": ["CUST-001"]}, token=orders)
+        assert answer.status == 200
+        outlasted = outlasted or not storm.done()
+        await storm
+    assert outlasted
