@@ -75,7 +75,8 @@ class Gathering:
 
     def __init__(self, client: Client, targets: Sequence[Target], faults: FaultWatch) -> None:
         self._client = client
-        self._told = asyncio.Condition()
+        self._ended = asyncio.Event()
+        """Of the present round."""
         self.copies = [Copy(target) for target in targets]
         self.faults = faults
         self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
@@ -92,15 +93,15 @@ class Gathering:
         """Ask everybody at once; what does not answer in time is down. `tick`: the one that has just ended."""
         await asyncio.gather(*(self._ask(copy) for copy in self.copies), self.faults.look())
         self._keep(tick - 1)
-        async with self._told:
-            self.tick = tick - 1
-            self._told.notify_all()
+        self.tick = tick - 1
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
 
     async def after(self, tick: int) -> int:
         """Waits until a round after `tick` has ended; its tick. Whoever is slow passes over some."""
-        async with self._told:
-            await self._told.wait_for(lambda: self.tick > tick)
-            return self.tick
+        while self.tick <= tick:
+            await self._ended.wait()
+        return self.tick
 
     async def _ask(self, copy: Copy) -> None:
         (ready, metrics), now = (
