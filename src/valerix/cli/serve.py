@@ -14,6 +14,9 @@ import sys
 from types import FrameType
 from typing import Any, cast
 
+if __name__ == "__main__":  # structlog would load it, 4 MiB in each process, to colour what nobody sees
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
