@@ -227,7 +227,7 @@ class Service:
         self._litestar = app = self._build(parts, chaos)
         table += route_table.route_table(app, raw, parts.sockets)
         watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
-        for job in (*parts.jobs, *jobs, revocations.follow, self._follow_keys, self._sockets.recheck, watch):
+        for job in (*parts.jobs, *jobs, revocations.follow, self._look_again, watch):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
@@ -241,8 +241,9 @@ class Service:
         self._injector = opened.injector
         return opened.chaos, (opened.job,)
 
-    async def _follow_keys(self) -> None:
+    async def _look_again(self) -> None:
         while True:
+            self._sockets.recheck()
             self._verifier.reread_keys()
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -23,8 +23,6 @@ REASONS: Final = {
     TRY_AGAIN_LATER: "come back with your last event id",
     SIGNED_OUT: "the access token has expired or was revoked",
 }
-RECHECK_SECONDS: Final = 1.0
-"""How often open connections are looked at again: their sessions may have ended."""
 SEND_SECONDS: Final = 10.0
 """How long a client may take to make room for one message."""
 CLOSE_SECONDS: Final = 2.0
@@ -49,13 +47,11 @@ class OpenSockets:
     def discard(self, socket: "Socket") -> None:
         self._open.discard(socket)
 
-    async def recheck(self) -> None:
-        """Once a second. Until cancelled."""
-        while True:
-            for socket in self._open:
-                if not self._verifier.still_holds(socket.principal):
-                    socket.end(SIGNED_OUT)
-            await asyncio.sleep(RECHECK_SECONDS)
+    def recheck(self) -> None:
+        """To be called again and again: sessions end, and tokens expire."""
+        for socket in self._open:
+            if not self._verifier.still_holds(socket.principal):
+                socket.end(SIGNED_OUT)
 
 
 class Socket:
