@@ -58,7 +58,7 @@ async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stac
         await live(visitor)
         await expect(page.get_by_label("Customer number")).to_have_value("CUST-00")
         await expect(page.get_by_label("Quantity")).to_have_value("2")
-        await page.get_by_label("Customer number").fill("CUST-001")
+        await page.get_by_label("Customer number").fill("CUST-002")  # not Ada: the next test counts what she is told
         await page.get_by_role("button", name="Create order").click()
         await expect(toast(page, "Order confirmed", sku)).to_be_visible()
 

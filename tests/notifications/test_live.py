@@ -178,6 +178,13 @@ async def test_a_last_event_id_that_is_none_is_refused(replicas: list[Process], 
     assert refusal.value.response.status_code == 400
 
 
+async def test_elsewhere_there_is_nothing_to_connect_to(replicas: list[Process], person: Person) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(f"{replicas[0].url.replace('http', 'ws')}/nowhere", proxy=None)
+    assert refusal.value.response.status_code == 404
+    assert msgspec.json.decode(refusal.value.response.body)["code"] == "not_found"
+
+
 # --- how connections end
 
 

@@ -21,7 +21,7 @@ from valerix.launcher import control, postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.ports import free_ports
 from valerix.launcher.postgres import SUPERUSER, Cluster
-from valerix.launcher.processes import family_bytes, resident_bytes
+from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.programs import Plan, cluster_of
 from valerix.launcher.settings import gateway_settings
 from valerix.launcher.state import StackState, read_state
@@ -249,7 +249,7 @@ class BenchStack:
         """Of all processes, pages they share counted once."""
         state = self.state
         used = [family_bytes(one.identity.pid) for one in state.processes.values() if one.identity]
-        return sum(each or 0 for each in [*used, resident_bytes(state.launcher.pid)]) / 2**20
+        return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
     async def audit(self) -> Report:
         return await inspect(of_stack(self.state))

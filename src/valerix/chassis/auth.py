@@ -31,7 +31,7 @@ MAX_TTL_SECONDS: Final = 600
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
 LOOK_SECONDS: Final = 1.0
-"""How often key files are looked at."""
+"""How often key files are looked at, and the sessions of open connections."""
 ACCESS_COOKIE: Final = "valerix_access"
 CSRF_HEADER: Final = "X-CSRF-Token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Litestar
 
 from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.sockets import SocketRoute
 
 PATH: Final = "/internal/v1/routes"
 SOCKET: Final = "WS"
@@ -21,14 +22,14 @@ class RouteEntry(msgspec.Struct, frozen=True):
     access: list[str]
 
 
-def route_table(app: Litestar, raw: Iterable[RawRoute]) -> list[RouteEntry]:
+def route_table(app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[SocketRoute]) -> list[RouteEntry]:
     """Every route that answers. Litestar's own (OPTIONS, /schema) declare no access and are closed."""
     found = {(route.method, route.path): route.access for route in raw}
+    found |= {(SOCKET, socket.path): socket.access for socket in sockets}
     for route in app.routes:
-        handlers = getattr(route, "route_handlers", None) or [getattr(route, "route_handler", None)]
-        for handler in handlers:
-            if handler is not None and "access" in handler.opt:
-                for method in getattr(handler, "http_methods", (SOCKET,)):
+        for handler in getattr(route, "route_handlers", ()):
+            if "access" in handler.opt:
+                for method in handler.http_methods:
                     found.setdefault((method, route.path_format), handler.opt["access"])
     return [RouteEntry(method, path, sorted(access)) for (method, path), access in sorted(found.items())]
 

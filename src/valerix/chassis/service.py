@@ -36,6 +36,7 @@ from valerix.chassis.resilience_routes import resilience_route
 from valerix.chassis.revocations import Revocations, fetch_from
 from valerix.chassis.rolling import RollingSums
 from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.sockets import OpenSockets, Socket, SocketRoute
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
@@ -50,6 +51,7 @@ class Parts:
     routes: Sequence[Any] = ()
     """Litestar handlers; each declares `access=` (contracts.roles)."""
     raw: Sequence[RawRoute] = ()
+    sockets: Sequence[SocketRoute] = ()
     provides: Mapping[str, object] = field(default_factory=dict)
     """Parameters of handlers by name, e.g. the use cases."""
     essentials: Mapping[str, Check] = field(default_factory=dict)
@@ -79,7 +81,7 @@ def create_service(name: str, settings: S, compose: Compose[S]) -> "Service":
 
 
 class Service:
-    """An ASGI app: raw routes by exact match, everything else by Litestar."""
+    """An ASGI app: raw routes and WebSockets by exact match, everything else by Litestar."""
 
     def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
         self.name = name
@@ -93,6 +95,8 @@ class Service:
         self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
         self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
         self._raw: dict[tuple[str, str], RawRoute] = {}
+        self._socket_routes: dict[str, SocketRoute] = {}
+        self._sockets: OpenSockets
         self._litestar: ASGIApp
         self._resources = AsyncExitStack()
 
@@ -106,7 +110,22 @@ class Service:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self._litestar(scope, receive, send)
+            await self._connect(Socket(scope, receive, send, self._sockets))
+
+    async def _connect(self, socket: Socket) -> None:
+        """One WebSocket, from its handshake to its end."""
+        telemetry.trace_id.set(telemetry.new_trace_id())
+        try:
+            self._admit(socket.scope, dict(socket.scope["headers"]), None)
+            route = self._socket_routes.get(socket.scope["path"])
+            if route is None:
+                raise NotFound("Not found")  # noqa: TRY301 - answered like every other refusal
+            route.let_in(socket, self._verifier)
+            await route.handle(socket)
+        except Exception as error:
+            if socket.accepted:
+                raise
+            await socket.refuse(error)
 
     # --- one request
 
@@ -200,13 +219,15 @@ class Service:
         chaos, jobs = await self._open_chaos(parts)
         revocations = parts.revocations or asked
         self._verifier = Verifier(self._keys, self.name, revocations)
+        self._sockets = OpenSockets(self._verifier)
+        self._socket_routes = {route.path: route for route in parts.sockets}
         table: list[route_table.RouteEntry] = []
         raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
         self._raw = {(route.method, route.path): route for route in raw}
         self._litestar = app = self._build(parts, chaos)
-        table += route_table.route_table(app, raw)
+        table += route_table.route_table(app, raw, parts.sockets)
         watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
-        for job in (*parts.jobs, *jobs, revocations.follow, self._follow_keys, watch):
+        for job in (*parts.jobs, *jobs, revocations.follow, self._look_again, watch):
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
@@ -220,8 +241,9 @@ class Service:
         self._injector = opened.injector
         return opened.chaos, (opened.job,)
 
-    async def _follow_keys(self) -> None:
+    async def _look_again(self) -> None:
         while True:
+            self._sockets.recheck()
             self._verifier.reread_keys()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -251,7 +273,6 @@ class Service:
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(_request_deadline, sync_to_thread=False),
                 "origin": Provide(self._origin, sync_to_thread=False),
-                "verifier": _provide(self._verifier),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._guard],

@@ -1,12 +1,15 @@
-"""WebSockets that tell and are not told: who may connect, and one connection from its handshake to its end."""
+"""WebSockets that tell and are not told: who may connect, and one connection from its handshake to its end.
+
+Every connection is kept small, for there are thousands of them: plain ASGI, two tasks, and one look at all of them
+each second instead of a timer for each.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
-from litestar import WebSocket
-from litestar.exceptions import WebSocketDisconnect
+from litestar.types import Receive, Send
 
 from valerix.chassis import door
 from valerix.chassis.auth import Principal, Verifier, require
@@ -20,107 +23,139 @@ REASONS: Final = {
     TRY_AGAIN_LATER: "come back with your last event id",
     SIGNED_OUT: "the access token has expired or was revoked",
 }
-RECHECK_SECONDS: Final = 1.0
-"""How often an open connection is looked at again: its session may have ended."""
 SEND_SECONDS: Final = 10.0
 """How long a client may take to make room for one message."""
 CLOSE_SECONDS: Final = 2.0
-GONE: Final = (OSError, WebSocketDisconnect, RuntimeError)
+GONE: Final = (OSError, RuntimeError)
 """What sending raises when the connection is closed or being closed; the last from uvicorn after a missed heartbeat."""
-
-Socket = WebSocket[Any, Any, Any]
 
 
 class SocketNotAllowed(Forbidden):
     code = "origin_not_allowed"
 
 
-class Gate:
-    """Decides who may connect."""
+class OpenSockets:
+    """The connections of this process, and the end of those whose session has ended."""
 
-    def __init__(self, origins: Collection[str], access: frozenset[str]) -> None:
-        self._origins = origins
-        self._access = access
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self._open: set[Socket] = set()
 
-    def check(self, socket: Socket, verifier: Verifier) -> Principal:
-        """The caller. Raises SocketNotAllowed, Unauthenticated, Forbidden.
+    def add(self, socket: "Socket") -> None:
+        self._open.add(socket)
+
+    def discard(self, socket: "Socket") -> None:
+        self._open.discard(socket)
+
+    def recheck(self) -> None:
+        """To be called again and again: sessions end, and tokens expire."""
+        for socket in self._open:
+            if not self._verifier.still_holds(socket.principal):
+                socket.end(SIGNED_OUT)
+
+
+class Socket:
+    """One connection, from its handshake on; `scope` tells what the handshake said, until it is accepted."""
+
+    __slots__ = ("_code", "_ended", "_receive", "_send", "_sockets", "_task", "accepted", "principal", "scope")
+
+    principal: Principal
+    """Known once it was let in."""
+
+    def __init__(self, scope: Any, receive: Receive, send: Send, sockets: OpenSockets) -> None:
+        self.scope = scope
+        self.accepted = False
+        self._receive = receive
+        self._send: Any = send
+        self._sockets = sockets
+        self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # always in one
+        self._ended = False
+        self._code: int | None = None
+
+    def parameter(self, name: str) -> str | None:
+        """Of the query string."""
+        return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)).get(name)
+
+    async def accept(self) -> None:
+        """A browser gives up unless one of its subprotocols is chosen; the one with the token only as the last."""
+        offered = sorted(self.scope["subprotocols"], key=lambda name: name.startswith(BEARER))
+        await self._receive()  # that it wants to connect
+        await self._send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
+        self.accepted = True
+
+    async def refuse(self, error: Exception) -> None:
+        """Answer the handshake with a problem document."""
+        response = door.problem_response(door.to_problem(error))
+        headers = [(b"content-type", response.media_type), *response.headers]
+        await self._send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
+        await self._send({"type": "websocket.http.response.body", "body": response.body, "more_body": False})
+
+    async def serve(self, write: Callable[[], Awaitable[int | None]]) -> None:
+        """Until the client goes, misbehaves or is signed out, or `write` ends with the code to close with."""
+        reading = asyncio.create_task(self._read())
+        self._sockets.add(self)
+        try:
+            code = await write()
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+            self._task.uncancel()
+            code = self._code
+        finally:
+            self._sockets.discard(self)
+            reading.cancel()
+        if code is not None:
+            await self._close(code)
+
+    def end(self, code: int | None) -> None:
+        """Have `serve` end now; `code`: to close with, None when the client has gone."""
+        if not self._ended:
+            self._ended, self._code = True, code
+            self._task.cancel()
+
+    async def send(self, text: str) -> None:
+        """Raises TimeoutError when the client makes no room, GONE when it has gone."""
+        async with asyncio.timeout(SEND_SECONDS):
+            await self._send({"type": "websocket.send", "text": text})
+
+    async def _read(self) -> None:
+        """Notice that the client goes, or that it talks instead."""
+        message = await self._receive()
+        self.end(None if message["type"] == "websocket.disconnect" else POLICY_VIOLATION)
+
+    async def _close(self, code: int) -> None:
+        """A client that does not read may not even take this; the connection ends all the same."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._send({"type": "websocket.close", "code": code, "reason": REASONS[code]})
+        except (TimeoutError, *GONE):
+            return
+
+
+class SocketRoute(NamedTuple):
+    """`WS path` for the roles of `access` and for pages of the host itself or `origins`."""
+
+    path: str
+    access: frozenset[str]
+    origins: Collection[str]
+    handle: Callable[[Socket], Awaitable[None]]
+
+    def let_in(self, socket: Socket, verifier: Verifier) -> None:
+        """Sets the principal. Raises SocketNotAllowed, Unauthenticated, Forbidden.
 
         A page of another origin may not open sockets in its visitor's name, whatever it has got hold of.
         """
-        origin = socket.headers.get("origin")
-        if origin is not None and origin not in self._origins and urlsplit(origin).netloc != socket.headers.get("host"):
+        headers = {name: value.decode("latin-1") for name, value in socket.scope["headers"]}
+        origin = headers.get(b"origin")
+        if origin is not None and origin not in self.origins and urlsplit(origin).netloc != headers.get(b"host"):
             raise SocketNotAllowed("Pages of this origin may not connect")
-        principal = _authenticate(socket, verifier)
-        require(principal, self._access)
-        return principal
+        socket.principal = _authenticate(headers, socket.scope["subprotocols"], verifier)
+        require(socket.principal, self.access)
 
 
-async def accept(socket: Socket) -> None:
-    """A browser gives up unless one of its subprotocols is chosen; the one with the token only if there is no other."""
-    offered = sorted(socket.scope["subprotocols"], key=lambda name: name.startswith(BEARER))
-    await socket.accept(subprotocols=next(iter(offered), None))
-
-
-async def serve(
-    socket: Socket, principal: Principal, verifier: Verifier, write: Callable[[], Awaitable[int | None]]
-) -> None:
-    """Until the client goes, misbehaves or is signed out, or `write` ends with the code to close with."""
-    work = {
-        asyncio.ensure_future(write()),
-        asyncio.create_task(_read(socket)),
-        asyncio.create_task(_until_signed_out(principal, verifier)),
-    }
-    done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
-    for task in work - done:
-        task.cancel()
-    await asyncio.gather(*work, return_exceptions=True)
-    code = next(task.result() for task in done)
-    if code is not None:
-        await _close(socket, code)
-
-
-async def send(socket: Socket, text: str) -> None:
-    """Raises TimeoutError when the client makes no room, GONE when it has gone."""
-    async with asyncio.timeout(SEND_SECONDS):
-        await socket.send_text(text)
-
-
-async def refuse(socket: Socket, error: Exception) -> None:
-    """Answer the handshake with a problem document."""
-    response = door.problem_response(door.to_problem(error))
-    headers = [(b"content-type", response.media_type), *response.headers]
-    start: Any = {"type": "websocket.http.response.start", "status": response.status, "headers": headers}
-    body: Any = {"type": "websocket.http.response.body", "body": response.body, "more_body": False}
-    await socket.send(start)
-    await socket.send(body)
-
-
-async def _until_signed_out(principal: Principal, verifier: Verifier) -> int:
-    while verifier.still_holds(principal):  # noqa: ASYNC110 - time passes, and a list changes that knows nobody
-        await asyncio.sleep(RECHECK_SECONDS)
-    return SIGNED_OUT
-
-
-async def _read(socket: Socket) -> int | None:
-    """Notice that the client goes; the code to close with when it talks instead."""
-    message = await socket.receive()
-    return None if message["type"] == "websocket.disconnect" else POLICY_VIOLATION
-
-
-async def _close(socket: Socket, code: int) -> None:
-    """A client that does not read may not even take this; the connection ends all the same."""
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await socket.close(code, REASONS[code])
-    except (TimeoutError, *GONE):
-        return
-
-
-def _authenticate(socket: Socket, verifier: Verifier) -> Principal:
+def _authenticate(headers: dict[bytes, str], subprotocols: list[str], verifier: Verifier) -> Principal:
     """By bearer token, else by cookie: with it came the Origin of a page of ours, so no CSRF token is asked for."""
-    offered = (name for name in socket.scope["subprotocols"] if name.startswith(BEARER))
-    bearer = socket.headers.get("authorization") or next(
-        (f"Bearer {name.removeprefix(BEARER)}" for name in offered), None
-    )
-    cookie = socket.headers.get("cookie")
+    offered = (name for name in subprotocols if name.startswith(BEARER))
+    bearer = headers.get(b"authorization") or next((f"Bearer {name.removeprefix(BEARER)}" for name in offered), None)
+    cookie = headers.get(b"cookie")
     return verifier.verify(bearer) if bearer or not cookie else verifier.verify_cookie(cookie)

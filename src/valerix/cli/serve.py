@@ -14,6 +14,9 @@ import sys
 from types import FrameType
 from typing import Any, cast
 
+if __name__ == "__main__":  # structlog would load it, 4 MiB in each process, to colour what nobody sees
+    sys.modules["rich"] = None  # type: ignore[assignment]
+
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -62,6 +65,11 @@ class Corked:
         self._flush()
         self._transport.close()
 
+    def uncorked(self) -> asyncio.Transport:
+        """The transport itself; nothing is held back any more."""
+        self._flush()
+        return self._transport
+
     def _flush(self) -> None:
         if self._pending and not self._transport.is_closing():
             self._transport.write(b"".join(self._pending))
@@ -75,9 +83,20 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         self.app_state = {**self.app_state, CONNECTION: transport}
 
+    def handle_websocket_upgrade(self) -> None:
+        self.transport = cast("Corked", self.transport).uncorked()  # every message is one write of its own
+        super().handle_websocket_upgrade()
+
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Does not wait for ever for a client to take what it was sent."""
+    """Does not wait for ever for a client to take what it was sent, nor keep what it said to be let in."""
+
+    def start_keepalive(self) -> None:
+        """The handshake is over: three copies of its headers, with the token, would stay as long as the client."""
+        super().start_keepalive()
+        self.scope["headers"] = []
+        self.request.headers.clear()
+        self.response.headers.clear()
 
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         super().on_task_complete(task)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.processes import family_bytes, resident_bytes
+from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.state import Phase, ProcessState, StackState, read_state
 
 
@@ -59,7 +59,7 @@ def status(data_dir: DataDir, as_json: JsonOutput = False) -> None:
 def _report(state: StackState) -> StackReport:
     rows = [_row(process) for process in state.processes.values()]
     ended = state.phase in (Phase.STOPPED, Phase.FAILED)
-    launcher = resident_bytes(state.launcher.pid) if state.is_alive else None
+    launcher = memory_bytes(state.launcher.pid) if state.is_alive else None
     return StackReport(
         phase=state.phase if state.is_alive or ended else "dead",
         data_dir=str(state.data_dir),
@@ -93,7 +93,7 @@ def _print_report(report: StackReport) -> None:
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for heading in ("process", "status", "health"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("pid", "port", "restarts", "RSS MiB", "startup s"):
+    for heading in ("pid", "port", "restarts", "MiB", "startup s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in report.processes:
         health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(row.health, row.health)

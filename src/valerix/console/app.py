@@ -1,13 +1,14 @@
 """Composition root of the console."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib import resources as package
 
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import Gate
+from valerix.chassis.sockets import SocketRoute
+from valerix.console import feed
 from valerix.console.domain import merge, merge_events
-from valerix.console.feed import Feed, watch
 from valerix.console.files import file_route, file_routes
 from valerix.console.opening import open_gathering
 from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
@@ -32,20 +33,18 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     gathering = await open_gathering(settings, resources)
+    told = feed.Feed(gathering, settings.call_graph, settings.max_sockets)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
     pages += [*file_routes(static, "/static"), offer_route(offer(settings))]
     return Parts(
         routes=[
-            *(page_route(static / "index.html"), watch, get_history),
+            *(page_route(static / "index.html"), get_history),
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
         ],
         raw=[*pages, *reference_routes(reference, events, documented)],
-        provides={
-            "gathering": gathering,
-            "feed": Feed(gathering, settings.call_graph, settings.max_sockets),
-            "gate": Gate(settings.socket_origins, STAFF),
-        },
+        sockets=[SocketRoute(feed.PATH, STAFF, settings.socket_origins, partial(feed.serve, told))],
+        provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],
     )

@@ -11,16 +11,12 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from litestar import websocket
 from prometheus_client import Gauge
 
-from valerix.chassis import sockets, telemetry
-from valerix.chassis.auth import Verifier
-from valerix.chassis.problems import Problem, TooMany, Unavailable
-from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Gate, Socket
+from valerix.chassis.problems import TooMany, Unavailable
+from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Socket
 from valerix.console.gather import Gathering
 from valerix.console.report import report
-from valerix.contracts.roles import PUBLIC
 
 PATH: Final = "/console/api/feed"
 MAX_PER_SUBJECT: Final = 32
@@ -66,17 +62,11 @@ class Feed:
             self._subjects -= Counter([subject])  # forgets those at zero
 
 
-@websocket(PATH, access=PUBLIC)
-async def watch(socket: Socket, feed: Feed, gate: Gate, verifier: Verifier) -> None:
-    """The gate asks who it is; a browser cannot read what a route's own refusal would say."""
-    telemetry.trace_id.set(telemetry.new_trace_id())
-    try:
-        principal = gate.check(socket, verifier)
-        with feed.admitted(principal.subject):
-            await sockets.accept(socket)
-            await sockets.serve(socket, principal, verifier, partial(_write, socket, feed))
-    except Problem as problem:
-        await sockets.refuse(socket, problem)
+async def serve(feed: Feed, socket: Socket) -> None:
+    """Everybody who was let in is told the same."""
+    with feed.admitted(socket.principal.subject):
+        await socket.accept()
+        await socket.serve(partial(_write, socket, feed))
 
 
 async def _write(socket: Socket, feed: Feed) -> int | None:
@@ -84,7 +74,7 @@ async def _write(socket: Socket, feed: Feed) -> int | None:
     try:
         while True:
             tick, text = await feed.after(tick)
-            await sockets.send(socket, text)
+            await socket.send(text)
     except TimeoutError:
         return TRY_AGAIN_LATER
     except GONE:

@@ -8,14 +8,12 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final, NamedTuple
 
 import msgspec
 import structlog
-from pyreqwest.client import Client
-from pyreqwest.exceptions import PyreqwestError
 
+from valerix.chassis.connections import Connections, Reply, TransferFailed
 from valerix.chassis.health import CheckResult, Health
 from valerix.console import readings
 from valerix.console.faults import FaultWatch
@@ -23,7 +21,7 @@ from valerix.console.history import TICK_SECONDS, Ring
 from valerix.console.readings import ALL, PLACING, Reading
 
 log = structlog.get_logger()
-PATIENCE: Final = timedelta(seconds=1.5)
+PATIENCE_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
 """What lies between two readings further apart is not told as if it were known."""
 KEPT_COUNTS: Final = 300
@@ -35,14 +33,14 @@ class Target(NamedTuple):
 
     name: str
     process: str
-    ready_url: str
-    metrics_url: str
+    connections: Connections
+    ready_path: str = "/ready"
 
 
 def service_targets(urls: Mapping[str, Sequence[str]]) -> list[Target]:
     """`urls`: addresses of the copies by process; the second one of `orders` is called `orders-2`."""
     return [
-        Target(name if number == 1 else f"{name}-{number}", name, f"{url}/ready", f"{url}/metrics")
+        Target(name if number == 1 else f"{name}-{number}", name, Connections(url))
         for name, copies in urls.items()
         for number, url in enumerate(copies, 1)
     ]
@@ -73,9 +71,9 @@ class Counts(NamedTuple):
 class Gathering:
     """The present state of the platform and its last hour."""
 
-    def __init__(self, client: Client, targets: Sequence[Target], faults: FaultWatch) -> None:
-        self._client = client
-        self._told = asyncio.Condition()
+    def __init__(self, targets: Sequence[Target], faults: FaultWatch) -> None:
+        self._ended = asyncio.Event()
+        """Of the present round."""
         self.copies = [Copy(target) for target in targets]
         self.faults = faults
         self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
@@ -92,39 +90,33 @@ class Gathering:
         """Ask everybody at once; what does not answer in time is down. `tick`: the one that has just ended."""
         await asyncio.gather(*(self._ask(copy) for copy in self.copies), self.faults.look())
         self._keep(tick - 1)
-        async with self._told:
-            self.tick = tick - 1
-            self._told.notify_all()
+        self.tick = tick - 1
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
 
     async def after(self, tick: int) -> int:
         """Waits until a round after `tick` has ended; its tick. Whoever is slow passes over some."""
-        async with self._told:
-            await self._told.wait_for(lambda: self.tick > tick)
-            return self.tick
+        while self.tick <= tick:
+            await self._ended.wait()
+        return self.tick
 
     async def _ask(self, copy: Copy) -> None:
+        target = copy.target
         (ready, metrics), now = (
-            await asyncio.gather(self._get(copy.target.ready_url), self._get(copy.target.metrics_url)),
+            await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, "/metrics")),
             time.monotonic(),
         )
         copy.status, copy.checks = _state(ready)
         copy.fresh = {}
         if metrics is None:
             return
-        reading, elapsed = readings.read(metrics[1].decode()), now - copy.read_at
+        reading, elapsed = readings.read(metrics.body.decode()), now - copy.read_at
         if copy.reading is not None and elapsed <= LONGEST_GAP_SECONDS:
             copy.fresh = {
                 name: readings.difference(traffic, copy.reading.traffic[name], elapsed)
                 for name, traffic in reading.traffic.items()
             }
         copy.reading, copy.read_at = reading, now
-
-    async def _get(self, url: str) -> tuple[int, bytes] | None:
-        try:
-            response = await self._client.get(url).timeout(PATIENCE).build().send()
-            return response.status, (await response.bytes()).to_bytes()
-        except (PyreqwestError, OSError):
-            return None
 
     def _keep(self, tick: int) -> None:
         for name, ring in self.rings.items():
@@ -150,12 +142,18 @@ class Gathering:
         return max(told, default=None)
 
 
-def _state(answer: tuple[int, bytes] | None) -> tuple[str, dict[str, CheckResult]]:
+async def _get(connections: Connections, path: str) -> Reply | None:
+    try:
+        return await connections.send("GET", path, {}, None, PATIENCE_SECONDS)
+    except (TransferFailed, TimeoutError):
+        return None
+
+
+def _state(answer: Reply | None) -> tuple[str, dict[str, CheckResult]]:
     if answer is None:
         return "down", {}
-    status, body = answer
     try:
-        health = _health.decode(body)
+        health = _health.decode(answer.body)
     except msgspec.MsgspecError:  # the gateway answers in words of its own
-        return ("ok" if status == 200 else "unavailable"), {}
+        return ("ok" if answer.status == 200 else "unavailable"), {}
     return health.status, health.checks

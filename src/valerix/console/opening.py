@@ -2,10 +2,9 @@
 
 from contextlib import AsyncExitStack
 
-from pyreqwest.client import ClientBuilder
-
 from valerix.chassis.chaos.store import Menu, ValkeyStore
 from valerix.chassis.chaos.use_cases import Chaos
+from valerix.chassis.connections import Connections
 from valerix.console.faults import FaultWatch
 from valerix.console.gather import Gathering, Target, service_targets
 from valerix.console.settings import Settings
@@ -13,11 +12,11 @@ from valerix.console.settings import Settings
 
 async def open_gathering(settings: Settings, resources: AsyncExitStack) -> Gathering:
     """Its rounds begin when its job runs."""
-    builder = ClientBuilder().no_proxy().follow_redirects(False).user_agent("valerix-console")
-    client = await resources.enter_async_context(builder.build())
-    gateways = [Target("gateway", "gateway", f"{url}/health", f"{url}/metrics") for url in settings.gateway_metrics_url]
+    gateways = [Target("gateway", "gateway", Connections(url), "/health") for url in settings.gateway_metrics_url]
     targets = [*gateways, *service_targets(settings.watched)]
-    return Gathering(client, targets, FaultWatch(await _open_chaos(settings, resources)))
+    for target in targets:
+        resources.callback(target.connections.close)
+    return Gathering(targets, FaultWatch(await _open_chaos(settings, resources)))
 
 
 async def _open_chaos(settings: Settings, resources: AsyncExitStack) -> Chaos | None:

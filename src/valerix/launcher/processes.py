@@ -78,26 +78,23 @@ def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
     return bind
 
 
-def resident_bytes(pid: int) -> int | None:
-    """Memory one process holds; None where the kernel does not tell."""
-    return _field_bytes(pid, "status", "VmRSS:")
+def memory_bytes(pid: int) -> int | None:
+    """Memory one process holds, a page it shares with others in parts; None where the kernel does not tell.
+
+    Sums of it are what the processes really take (PSS): resident sizes count the interpreter, libraries and buffers
+    that they share once for each of them.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
 
 
 def family_bytes(pid: int) -> int | None:
-    """The same for a process and its descendants, pages they share counted once."""
-    return _proportional_bytes(pid) if _children(pid) else resident_bytes(pid)
-
-
-def _proportional_bytes(pid: int) -> int:
-    return (_field_bytes(pid, "smaps_rollup", "Pss:") or 0) + sum(map(_proportional_bytes, _children(pid)))
-
-
-def _field_bytes(pid: int, file: str, field: str) -> int | None:
-    try:
-        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), None)
+    """The same for a process and its descendants."""
+    own = memory_bytes(pid)
+    return None if own is None else own + sum(family_bytes(child) or 0 for child in _children(pid))
 
 
 def _children(pid: int) -> list[int]:

@@ -10,9 +10,9 @@ from valerix.chassis.database import Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import Gate
+from valerix.chassis.sockets import SocketRoute
 from valerix.contracts.roles import ANYONE
-from valerix.notifications import consumers, jobs
+from valerix.notifications import consumers, jobs, live
 from valerix.notifications.hub import Hub
 from valerix.notifications.routes import ROUTES
 from valerix.notifications.senders import channels
@@ -39,7 +39,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
-        provides={"notifications": notifications, "hub": hub, "gate": Gate(settings.socket_origins, ANYONE)},
+        sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub))],
+        provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[

@@ -37,20 +37,26 @@ class Client:
     def __init__(self, owner: str | None) -> None:
         self.owner = owner
         self._overrun = False
-        self._queue: asyncio.Queue[tuple[int, str]] = asyncio.Queue(MAX_QUEUED)
+        self._queued: list[tuple[int, str]] = []  # an asyncio.Queue takes 3 KiB for every client that has nothing in it
+        self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, event: LiveEvent, text: str) -> None:
         """Queue an event; what comes once the queue is full has to be read from the table."""
-        if self._queue.full():
+        if len(self._queued) >= MAX_QUEUED:
             self._overrun = True
         if not self._overrun:
-            self._queue.put_nowait((event.id, text))
+            self._queued.append((event.id, text))
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     async def next(self) -> tuple[int, str] | None:
         """Id and text of the next event; None once events are missing here."""
-        if self._overrun and self._queue.empty():
-            return None
-        return await self._queue.get()
+        if not self._queued:
+            if self._overrun:
+                return None
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        return self._queued.pop(0)
 
 
 class Hub:

@@ -14,15 +14,13 @@ from typing import Final
 
 import msgspec
 import structlog
-from litestar import websocket
 
-from valerix.chassis import sockets, telemetry
-from valerix.chassis.auth import Principal, Verifier
+from valerix.chassis.auth import Principal
 from valerix.chassis.database import CommitOutcomeUnknown
 from valerix.chassis.problems import FieldError, Invalid, Problem
-from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Gate, Socket
+from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Socket
 from valerix.contracts.events import PREFIX, VERSION
-from valerix.contracts.roles import CUSTOMER, PUBLIC
+from valerix.contracts.roles import CUSTOMER
 from valerix.notifications.hub import Hub, Lagging
 
 PATH: Final = "/ws"
@@ -32,20 +30,13 @@ MAX_ID: Final = 2**63 - 1
 log = structlog.get_logger()
 
 
-@websocket(PATH, access=PUBLIC)
-async def live(socket: Socket, hub: Hub, gate: Gate, verifier: Verifier) -> None:
+async def serve(hub: Hub, socket: Socket) -> None:
     """A customer sees their own events, the staff all."""
-    telemetry.trace_id.set(telemetry.new_trace_id())
-    try:
-        principal = gate.check(socket, verifier)
-        last_event_id = _last_event_id(socket)
-        with hub.admitted(principal.subject):
-            after, complete = await hub.begin(last_event_id)
-            await sockets.accept(socket)
-            owner = _owner(principal)
-            await sockets.serve(socket, principal, verifier, partial(_write, socket, hub, owner, after, complete))
-    except (Problem, CommitOutcomeUnknown) as error:
-        await sockets.refuse(socket, error)
+    last_event_id = _last_event_id(socket)
+    with hub.admitted(socket.principal.subject):
+        after, complete = await hub.begin(last_event_id)
+        await socket.accept()
+        await socket.serve(partial(_write, socket, hub, _owner(socket.principal), after, complete))
 
 
 def _owner(principal: Principal) -> str | None:
@@ -55,10 +46,10 @@ def _owner(principal: Principal) -> str | None:
 async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool) -> int | None:
     """Send what was missed, then what comes; the code to close with, None when the client has gone."""
     try:
-        await sockets.send(socket, _connected(after, complete))
+        await socket.send(_connected(after, complete))
         async with aclosing(hub.follow(owner, after)) as texts:
             async for text in texts:
-                await sockets.send(socket, text)
+                await socket.send(text)
     except (Lagging, TimeoutError, Problem, CommitOutcomeUnknown) as error:
         log.info("live client put off", reason=type(error).__name__)
     except GONE:
@@ -73,7 +64,7 @@ def _connected(after: int, complete: bool) -> str:
 
 
 def _last_event_id(socket: Socket) -> int | None:
-    text = socket.query_params.get("lastEventId")
+    text = socket.parameter("lastEventId")
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_ID):

@@ -14,7 +14,6 @@ from valerix.contracts.ids import UUID_PATTERN, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
 from valerix.notifications import domain
 from valerix.notifications.domain import Notification
-from valerix.notifications.live import live
 from valerix.notifications.rendering import render
 from valerix.notifications.schemas import NotificationView, SendBody, view
 from valerix.notifications.use_cases import Notifications, Request, requested
@@ -76,7 +75,7 @@ async def get_notification(
     return view(await notifications.get(notification_id, _owner(principal)))
 
 
-ROUTES = [send_notification, list_notifications, get_notification, live]
+ROUTES = [send_notification, list_notifications, get_notification]
 
 
 def _owner(principal: Principal) -> str | None:
