@@ -58,14 +58,11 @@ def send(target: Target, parts: list[Part]) -> Sent:
     """One part right after the other; in a process of its own."""
 
     async def run() -> list[Phase]:
-        shooter = Shooter(target)
-        phases = [
-            await (
-                shooter.at_once(part.crowd, part.seconds) if part.crowd else shooter.at_rate(part.rate, part.seconds)
-            )
-            for part in parts
-        ]
-        await shooter.finished()
+        phases = []
+        async with Shooter(target) as shooter:
+            for seconds, rate, crowd in parts:
+                phases.append(await (shooter.at_once(crowd, seconds) if crowd else shooter.at_rate(rate, seconds)))
+            await shooter.answered()
         return phases
 
     began, cpu = time.monotonic(), time.process_time()
