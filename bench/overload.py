@@ -1,137 +1,191 @@
-"""Three times as many orders as a running stack can take: what still gets through, and how soon all is well again.
+"""Three times as many orders as a stack can take: what still gets through, and how soon all is well again.
 
-    python bench/overload.py --data-dir .valerix
+    python -m bench.overload [--seconds 30] [--times 3]
 
-Needs wrk. Figures, no verdict: the test is tests/system/test_overload.py.
+starts a stack of its own and sends through its gateway, open-loop: when a request is due, whether or not earlier ones
+were answered. Run it from the repository on a machine that does nothing else. Figures beside the goals, then the audit.
 """
 
 import argparse
-import json
-import subprocess
+import asyncio
+import shutil
+import tempfile
 import time
-import urllib.request
+from concurrent.futures import Executor, ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-SCRIPT = Path(__file__).with_suffix(".lua")
-PRODUCT = f"OVERLOAD-{int(time.time())}"
-CONNECTIONS, CROWD = 128, 1000
-SHED_SECONDS = 0.1
-"""Guess of how long a request takes on average under overload; only the offered rate depends on it."""
+import uvloop
+from tests.open_loop import Phase, Shooter, Target
+from tests.services import Api
+from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, settled
+
+CROWD = 128
+"""At once, to find out how much the stack can take."""
+WARM_UP_SECONDS, PEAK_SECONDS, BEFORE_SECONDS, AFTER_SECONDS = 8.0, 10.0, 15.0, 20.0
+AROUND = (0.8, 1.0, 1.2)
+"""Rates, by what the crowd reached: the peak is the highest goodput of all."""
+CALM = 0.9
+"""Of the peak: what is offered before and after."""
+RECOVERED_SECONDS = 10
+SETTLE_SECONDS = 240.0
+DOOR = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
+STEPS = """
+    SELECT step->>'name' AS name, count(*)::int AS n
+    FROM order_events, json_array_elements(steps) AS step
+    WHERE order_id IN (SELECT id FROM orders WHERE created_at >= $1 AND created_at < $2)
+    GROUP BY 1"""
+"""Attempts by step for the orders of a time, each order's own: one call carries many orders."""
 
 
-class Outcome(NamedTuple):
+class Part(NamedTuple):
+    """`rate`: requests a second; `crowd`: instead, so many that wait for their answers."""
+
     seconds: float
-    statuses: dict[str, int]
-    lost: int
-    p50: float
-    p99: float
-
-    @property
-    def goodput(self) -> float:
-        """Orders a second that were confirmed while somebody waited."""
-        return self.statuses.get("201", 0) / self.seconds
-
-    @property
-    def requests(self) -> int:
-        return sum(self.statuses.values()) + self.lost
-
-    def __str__(self) -> str:
-        answers = " ".join(f"{status}: {count}" for status, count in sorted(self.statuses.items()))
-        return (
-            f"{self.goodput:7.0f} orders/s of {self.requests / self.seconds:7.0f} requests/s   "
-            f"p50 {self.p50:.0f} ms, p99 {self.p99:.0f} ms   {answers}   lost: {self.lost}"
-        )
+    rate: float = 0.0
+    crowd: int = 0
 
 
-class Stack:
-    """A running stack, as its data directory describes it."""
+class Sent(NamedTuple):
+    phases: list[Phase]
+    cpu_seconds: float
+    """Of the sender itself, for each second it took."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._state = json.loads((data_dir / "run" / "state.json").read_text())
-        self._password = (data_dir / "secrets" / "demo").read_text()
-        self.url = f"http://127.0.0.1:{self._state['ports']['gateway']}"
 
-    def doors(self) -> list[str]:
-        """Every copy of orders."""
-        return [
-            f"http://127.0.0.1:{each['port']}"
-            for name, each in self._state["processes"].items()
-            if name.split("-")[0] == "orders"
+def send(target: Target, parts: list[Part]) -> Sent:
+    """One part right after the other; in a process of its own."""
+
+    async def run() -> list[Phase]:
+        phases = []
+        async with Shooter(target) as shooter:
+            for seconds, rate, crowd in parts:
+                phases.append(await (shooter.at_once(crowd, seconds) if crowd else shooter.at_rate(rate, seconds)))
+            await shooter.answered()
+        return phases
+
+    began, cpu = time.monotonic(), time.process_time()
+    phases = uvloop.run(run())
+    return Sent(phases, (time.process_time() - cpu) / (time.monotonic() - began))
+
+
+def told(name: str, phase: Phase) -> str:
+    waits, lateness = phase.waits, phase.lateness
+    answers = ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(phase.statuses.items()))
+    return (
+        f"{name:>10}  {phase.goodput():6.1f} accepted of {phase.offered:6.1f} requests/s   "
+        f"p50 {_part(waits, 0.5) * 1000:.0f}, p99 {_part(waits, 0.99) * 1000:.0f} ms   answers {answers}; "
+        f"unsent {phase.unsent}, sent late p99 {_part(lateness, 0.99) * 1000:.0f} ms"
+    )
+
+
+def _part(ascending: list[float], part: float) -> float:
+    return ascending[int(len(ascending) * part)] if ascending else 0.0
+
+
+async def repeated(stack: Stack) -> float:
+    """Calls to other services that were repeated so far, by any process."""
+    return sum([await _metric(stack, name, "call_retries_total{") for name in ("orders", "worker", "payments")])
+
+
+async def arrived(stack: Stack) -> float:
+    """Requests to place orders that reached the service so far."""
+    return await _metric(stack, "orders", DOOR)
+
+
+async def _metric(stack: Stack, process: str, prefix: str) -> float:
+    async with Api.open(stack.service_url(process)) as api:
+        lines = (await api.get("/metrics")).body.decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(prefix))
+
+
+class Bench:
+    """One run on one stack."""
+
+    def __init__(self, stack: Stack, told: argparse.Namespace, sender: Executor) -> None:
+        self._stack, self._told, self._sender = stack, told, sender
+        self._product = "OVERLOAD"
+
+    async def run(self) -> None:
+        async with self._stack.api(OPERATOR) as operator:
+            await new_product(operator, self._product, 1_000_000)
+        peak = await self._peak()
+        before, over, after = await self._overload(peak)
+        self._judge(peak, before, over, after)
+        await settled(self._stack, SETTLE_SECONDS)
+        await assert_sound(self._stack)
+        print("audit      sound: every order, unit of stock and charge reconciled")
+
+    async def _send(self, run: str, *parts: Part) -> Sent:
+        target = Target(self._stack.url, await self._stack.token(ADA), "CUST-001", self._product, run)
+        return await asyncio.get_running_loop().run_in_executor(self._sender, send, target, list(parts))
+
+    async def _peak(self) -> float:
+        """The most orders a second that were accepted, however they were sent."""
+        (_, crowd), _ = await self._send("crowd", Part(WARM_UP_SECONDS, crowd=CROWD), Part(PEAK_SECONDS, crowd=CROWD))
+        print(told(f"{CROWD} wait", crowd))
+        reached = crowd.goodput()
+        around, _ = await self._send("around", *(Part(PEAK_SECONDS, rate=share * reached) for share in AROUND))
+        for share, phase in zip(AROUND, around, strict=True):
+            print(told(f"x {share}", phase))
+        return max(phase.goodput() for phase in (crowd, *around))
+
+    async def _overload(self, peak: float) -> list[Phase]:
+        arrived_before, repeated_before = await arrived(self._stack), await repeated(self._stack)
+        parts = [
+            Part(BEFORE_SECONDS, rate=CALM * peak),
+            Part(self._told.seconds, rate=self._told.times * peak),
+            Part(AFTER_SECONDS, rate=CALM * peak),
         ]
+        began = datetime.now(UTC)
+        phases, cpu = await self._send("over", *parts)
+        for name, phase in zip(("before", "overload", "after"), phases, strict=True):
+            print(told(name, phase))
+        print(f"the sender took {cpu:.0%} of a core")
+        over = phases[1]
+        by_second = [round(over.goodput(s, s + 1)) for s in range(int(over.seconds))]
+        print(f"accepted in each second of overload: {by_second}")
+        print(f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}")
+        sent = sum(len(phase.shots) for phase in phases)
+        at_door = (await arrived(self._stack) - arrived_before) / sent
+        again = await repeated(self._stack) - repeated_before
+        steps = {row["name"]: row["n"] for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))}
+        print(
+            f"attempts   {at_door:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
+            f"repeated: {at_door + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
+        )
+        print(f"attempts by step, of the orders behind {sent} requests: {steps}")
+        return phases
 
-    def token(self, name: str) -> str:
-        body = {"email": f"{name}@demo.valerix.example", "password": self._password}
-        token: str = json.loads(call(f"{self.url}/api/v1/users/login", body))["accessToken"]
-        return token
-
-    def stock_up(self) -> None:
-        stock = [{"warehouseId": "WH-EAST", "quantity": 1_000_000}]
-        price = {"amountMinor": 1000, "currency": "USD"}
-        body = {"productId": PRODUCT, "name": "Overload", "price": price, "initialStock": stock}
-        call(f"{self.url}/api/v1/products", body, self.token("operator"))
-
-    def attempts(self) -> float:
-        """Requests to place orders that reached the doors, and calls that were repeated behind them."""
-        start = 'http_requests_total{endpoint="/api/v1/orders",method="POST"', "call_retries_total{"
-        lines = (line for door in self.doors() for line in call(f"{door}/metrics").decode().splitlines())
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
-
-
-def call(url: str, body: Any = None, token: str = "") -> bytes:
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:  # noqa: S310 - ours
-        content: bytes = answer.read()
-        return content
-
-
-def load(url: str, token: str, connections: int, seconds: int, pause_ms: float, run: str) -> Outcome:
-    command = [
-        "wrk",
-        "-t",
-        "2",
-        "-c",
-        str(connections),
-        "-d",
-        f"{seconds}s",
-        "--timeout",
-        "20s",
-        "-s",
-        str(SCRIPT),
-        url,
-    ]
-    arguments = ["--", "/api/v1/orders", token, "CUST-001", PRODUCT, f"{PRODUCT}-{run}", f"{pause_ms:.1f}"]
-    done = subprocess.run(command + arguments, capture_output=True, text=True, timeout=seconds + 60, check=True)  # noqa: S603
-    result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    outcome = Outcome(**json.loads(result.removeprefix("RESULT ")))
-    print(f"{run:>9}  {outcome}", flush=True)
-    return outcome
+    def _judge(self, peak: float, before: Phase, over: Phase, after: Phase) -> None:
+        calm = before.goodput()
+        soon, then = after.goodput(last=RECOVERED_SECONDS), after.goodput(RECOVERED_SECONDS)
+        shed = sum(count for status, count in over.statuses.items() if status in (429, 503))
+        print(
+            f"\npeak       {peak:.0f} orders/s accepted; {over.offered / peak:.1f} times as many offered\n"
+            f"goodput    {over.goodput() / peak:.0%} of the peak during overload (at least 70 %)\n"
+            f"shed       {shed / len(over.shots):.0%} of the requests\n"
+            f"recovery   {soon / calm:.0%} of before in the first {RECOVERED_SECONDS} s, {then / calm:.0%} after them "
+            "(at least 95 %)"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data-dir", type=Path, default=Path(".valerix"))
-    parser.add_argument("--seconds", type=int, default=30, help="of overload; the other phases take half")
-    parser.add_argument("--door", action="store_true", help="past the gateway, at the first copy of orders")
-    options = parser.parse_args()
-    stack = Stack(options.data_dir)
-    stack.stock_up()
-    url, token, half = stack.doors()[0] if options.door else stack.url, stack.token("ada"), options.seconds // 2
-    load(url, token, CONNECTIONS, 5, 0, "warm-up")
-    before = load(url, token, CONNECTIONS, half, 0, "peak")
-    counted = stack.attempts()
-    pause_ms = max(0.0, CROWD / (3 * before.goodput) - SHED_SECONDS) * 1000
-    over = load(url, token, CROWD, options.seconds, pause_ms, "overload")
-    counted = stack.attempts() - counted
-    load(url, token, CONNECTIONS, 10, 0, "after")
-    again = load(url, token, CONNECTIONS, half, 0, "recovered")
-    print(
-        f"\noffered    {over.requests / over.seconds / before.goodput:.1f} x peak\n"
-        f"goodput    {over.goodput / before.goodput:.0%} of peak during overload\n"
-        f"recovery   {again.goodput / before.goodput:.0%} of peak 10 s after\n"
-        f"attempts   at most {counted / over.requests:.2f} per request (those without an answer at the end count, too)"
-    )
+    parser.add_argument("--seconds", type=float, default=30.0, help="of overload")
+    parser.add_argument("--times", type=float, default=3.0, help="of the peak")
+    told = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
+    folder.chmod(0o711)
+    stack = Stack(folder)
+    try:
+        stack.up()
+        with ProcessPoolExecutor(1, get_context("spawn")) as sender:
+            asyncio.run(Bench(stack, told, sender).run())
+    finally:
+        stack.down()
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,13 @@ def test_lasting_waiting_lowers_the_limit_from_what_is_there_and_quiet_brings_it
     assert admission.limit == 1000
 
 
+def test_a_low_ceiling_stays_one_however_long_requests_wait() -> None:
+    admission = Admission(LEAST // 2, PATIENCE)
+    admission.in_flight = LEAST // 2
+    overload(admission)
+    assert admission.limit == LEAST // 2
+
+
 def test_one_too_many_is_shed_but_never_who_looks_after_it() -> None:
     admission = Admission(10, PATIENCE)
     admission.in_flight = 11

@@ -66,7 +66,7 @@ class Admission:
         self.wait_seconds = wait_seconds
         self._seen.append(wait_seconds)
         if len(self._seen) == LOOKS and min(self._seen) > self._patience:
-            self.limit = max(LEAST, int(min(self.limit, self.in_flight) * FALL))
+            self.limit = max(min(LEAST, self.ceiling), int(min(self.limit, self.in_flight) * FALL))
             self._seen.clear()
         elif wait_seconds < self._patience / 2:
             self.limit = min(self.ceiling, int(self.limit * GROW) + 1)

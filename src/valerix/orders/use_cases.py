@@ -300,6 +300,7 @@ class Orders:
         )
         if taken is None:
             raise domain.OrderBusy
+        await CLAIMED[taken.status].passed()
         return (await self._drive([taken], deadline))[order.id]
 
     # --- in the background

@@ -1,0 +1,160 @@
+"""Killed with an order in hand, in every state an order can be in: it still ends, and everything happens to it once.
+
+Time does not pass by itself here: the warehouse takes hours, and a test ends its stay or a lease when it is ready.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from pyreqwest.exceptions import RequestError
+
+from tests.services import Api, eventually
+from tests.system.conftest import started
+from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.system.test_chaos import PATIENCE_SECONDS, broken
+from tests.system.test_events import mails, quiet
+from valerix.notifications.domain import EMAIL, TOLD
+from valerix.orders import domain
+
+OPEN = [status for status, next_ones in domain.TRANSITIONS.items() if next_ones]
+UNITS, RESTOCKED, PRICE = 3, 10, 1000
+
+
+@pytest.fixture(scope="module")
+def still() -> Iterator[Stack]:
+    """A stack in which nothing is due unless a test says so: what is claimed is the order of the test."""
+    yield from started(hourly_limit="100000")
+
+
+@pytest.mark.parametrize("status", OPEN)
+async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) -> None:
+    async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
+        order_id, sku = await _order(still, operator, ada, status, f"WORKER-{status}")
+        killed = still.pid("worker")
+        async with broken(still, "worker", "failpoint", point=f"orders.claimed.{status}", action="kill"):
+            if status == "pending":
+                await _restock(operator, sku)
+            else:
+                await _make_due(still, order_id)
+            await _is_back(still, "worker", killed)
+        await _make_due(still, order_id)  # its lease is over
+        await _until(still, order_id, "completed")
+        history = await _history(still, order_id)
+    claims = await still.rows("orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id)
+    passes = len(history) - 2  # it was created, and the one who created it drove it once
+    assert claims[0]["n"] == passes + 1, "the one that was killed"
+    await _assert_once(still, order_id, sku)
+
+
+@pytest.mark.parametrize("status", OPEN)
+async def test_orders_is_killed_while_somebody_acts_on_an_order(still: Stack, status: str) -> None:
+    """Whoever asked is answered nothing; the worker does what they asked for."""
+    cancel = status in domain.CANCELLABLE
+    async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
+        order_id, sku = await _order(still, operator, ada, status, f"ORDERS-{status}")
+        killed = still.pid("orders")
+        async with broken(still, "orders", "failpoint", point=f"orders.claimed.{status}", action="kill"):
+            path, end = f"/api/v1/orders/{order_id}", {"status": "completed"}
+            with suppress(RequestError):
+                answer = await (ada.call("DELETE", path) if cancel else operator.call("PUT", path, end))
+                assert answer.status >= 500, answer.body
+            await _is_back(still, "orders", killed)
+        await _make_due(still, order_id)  # its lease is over
+        await _until(still, order_id, "cancelled" if cancel else "completed")
+    await _assert_once(still, order_id, sku)
+
+
+# --- one order
+
+
+async def _order(stack: Stack, operator: Api, ada: Api, status: str, sku: str) -> tuple[str, str]:
+    """An order that stays in this state, and the product only it is about."""
+    sku = sku.upper()
+    await new_product(operator, sku, UNITS, PRICE)
+    if status == "pending":
+        answer = await place(ada, {sku: UNITS + 1}, onShortage="backorder")
+        assert answer.status == 409, answer.body
+        order_id: str = answer.json["order"]["id"]
+        await stack.rows("orders", "UPDATE orders SET due_at = now() + '1 hour' WHERE id::text = $1", order_id)
+        return order_id, sku
+    answer = await place(ada, {sku: UNITS})
+    assert answer.status == 201, answer.body
+    await _until(stack, answer.json["id"], status)
+    return answer.json["id"], sku
+
+
+async def _restock(operator: Api, sku: str) -> None:
+    delivery = {"productId": sku, "warehouseId": "WH-EAST", "delta": RESTOCKED, "reason": "delivery"}
+    answer = await operator.post("/api/v1/inventory/adjust", delivery)
+    assert answer.status == 200, answer.body
+
+
+async def _make_due(stack: Stack, order_id: str) -> None:
+    await stack.rows("orders", "UPDATE orders SET due_at = now() WHERE id::text = $1 AND due_at > now()", order_id)
+
+
+async def _until(stack: Stack, order_id: str, status: str) -> None:
+    """Its stay in each state ends, no lease does."""
+    staying = "UPDATE orders SET due_at = now() WHERE id::text = $1 AND status <> $2 AND due_at > now() + '1 minute'"
+
+    async def arrived() -> bool:
+        await stack.rows("orders", staying, order_id, status)
+        rows = await stack.rows("orders", "SELECT status FROM orders WHERE id::text = $1", order_id)
+        return bool(rows[0]["status"] == status)
+
+    await eventually(arrived, PATIENCE_SECONDS)
+
+
+async def _is_back(stack: Stack, process: str, killed: int) -> None:
+    """It was killed, and its successor serves."""
+
+    async def successor() -> bool:
+        found = stack.state["processes"][process]
+        return bool(found["identity"]) and found["identity"]["pid"] != killed and found["healthy"]
+
+    await eventually(successor, PATIENCE_SECONDS)
+
+
+async def _history(stack: Stack, order_id: str) -> list[str]:
+    rows = await stack.rows(
+        "orders", "SELECT type FROM order_events WHERE order_id::text = $1 ORDER BY version", order_id
+    )
+    return [row["type"] for row in rows]
+
+
+# --- once
+
+
+async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
+    """Each step was told once and moved goods and money once."""
+    await settled(stack)
+    await quiet(stack)
+    history = await _history(stack, order_id)
+    assert len(set(history)) == len(history), history
+    letters = Counter(template for event in history for channel, template in TOLD.get(event, ()) if channel == EMAIL)
+    events = Counter(f"valerix.{event}.v1" for event in history)
+
+    async def all_told() -> bool:
+        return await _told(stack, order_id) == events and await mails(stack, order_id) == letters
+
+    await eventually(all_told, PATIENCE_SECONDS)
+    sold, paid = history[-1] == "order.completed", "order.confirmed" in history
+    restocked = sold and "order.held" in history
+    quantity = UNITS + restocked
+    ends = ["reserve", "commit" if sold else "release"] if paid else []
+    moved = await stack.rows("inventory", "SELECT kind FROM movements WHERE order_id = $1 ORDER BY seq", order_id)
+    assert [row["kind"] for row in moved] == ends
+    assert await stack.stock(sku) == (UNITS + restocked * RESTOCKED - sold * quantity, 0)
+    charges = [charge for charge in (await stack.ledger())["charges"] if order_id in charge["reference"]]
+    assert sum(charge.get("captures", 0) for charge in charges) == paid
+    kept = sum(charge.get("amountMinor", 0) - charge.get("refundedMinor", 0) for charge in charges)
+    assert kept == sold * quantity * PRICE
+    await assert_sound(stack)
+
+
+async def _told(stack: Stack, order_id: str) -> "Counter[str]":
+    rows = await stack.rows("notifications", "SELECT message FROM live_events WHERE message->>'subject' = $1", order_id)
+    return Counter(json.loads(row["message"])["type"] for row in rows)
