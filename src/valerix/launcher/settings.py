@@ -25,6 +25,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """Requests per second and source address; also the burst. Above it: 429."""
     gateway_in_flight: int = 4_000
     """Requests and WebSockets open at once from one source address. Above it: 429."""
+    gateway_room: int = 512
+    """Requests to one service's API that are let in at once, whoever sends them. Above it: 429, before any work."""
     gateway_tls: bool = False
     """HTTPS instead of HTTP on the gateway's port."""
     gateway_certificate: Path | None = None

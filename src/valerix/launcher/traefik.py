@@ -185,8 +185,8 @@ def _routers(process: Process) -> dict[str, Document]:
     canonical = [f"{API}/{resource}" for resource in process.resources]
     short = [f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")]
     chains = {
-        process.name: ([_beneath(path) for path in canonical], ["strict"]),
-        f"{process.name}-short": ([_beneath(path) for path in short], ["canonical", "strict"]),
+        process.name: ([_beneath(path) for path in canonical], ["room", "strict"]),
+        f"{process.name}-short": ([_beneath(path) for path in short], ["room", "canonical", "strict"]),
         f"{process.name}-pages": ([_page(path) for path in process.paths], ["secure"]),
     }
     return {
@@ -240,6 +240,8 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         "open": {
             "inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": {"ipStrategy": {"depth": 0}}}
         },
+        # Whoever waits behind so many waits in vain. By the host asked for: for everybody together.
+        "room": {"inFlightReq": {"amount": settings.gateway_room, "sourceCriterion": {"requestHost": True}}},
         CHAOS: {"replacePath": {"path": f"{API}/chaos"}},
         ALL_CHAOS: {"replacePath": {"path": f"{API}/chaos/all"}},
         RESILIENCE: {"replacePath": {"path": f"{API}/resilience"}},
