@@ -4,12 +4,17 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from valerix.chassis.origin import Origin
 from valerix.chassis.problems import FieldError, Invalid, Unavailable
 from valerix.users import passwords
+from valerix.users.domain import TOKEN
 from valerix.users.passwords import COMMON, PasswordPool, check_acceptable, hash_password
+from valerix.users.sessions import SessionRules, Sessions
+from valerix.users.use_cases import Users
 
 GOOD = "correct horse battery"
 
@@ -107,3 +112,16 @@ async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() 
         release.set()
         assert len(await asyncio.gather(*waiting)) == 3
         assert await pool.hash(GOOD)
+
+
+async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_before_any_other_work() -> None:
+    untouched: Any = object()  # neither limits nor database: they would be what a flood costs the others
+    origin = Origin("203.0.113.7", "a browser", secure=True)
+    with ThreadPoolExecutor(1) as executor:
+        full = PasswordPool(executor, limit=0, decoy="")
+        sessions = Sessions(untouched, full, untouched, untouched, SessionRules(), untouched)
+        users = Users(untouched, full, untouched, untouched)
+        with pytest.raises(Unavailable):
+            await sessions.login("ada@example.com", GOOD, TOKEN, origin)
+        with pytest.raises(Unavailable):
+            await users.register("Ada", "ada@example.com", GOOD, origin)

@@ -1,6 +1,6 @@
 """Passwords: what is accepted, and Argon2id in a bounded pool of threads.
 
-A hash costs some 20 ms and 19 MiB on purpose. At most `threads` run at once and `queue` wait; one more is refused
+A hash costs some 30 ms and 19 MiB on purpose. At most `threads` run at once and `queue` wait; one more is refused
 before any work, so that a storm of sign-ins cannot take the machine from the orders.
 """
 
@@ -51,7 +51,7 @@ def check_acceptable(password: str, email: str, pointer: str = "/password") -> N
 
 
 def hash_password(password: str) -> str:
-    """PHC string of Argon2id with a salt of its own. Blocks for some 20 ms."""
+    """PHC string of Argon2id with a salt of its own. Blocks for some 30 ms."""
     return _hasher.hash(_bytes(password))
 
 
@@ -95,9 +95,13 @@ class PasswordPool:
         matches = await self._run(lambda: _verify(hashed or self._decoy, password))
         return matches and hashed is not None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    def check_room(self) -> None:
+        """Raises Unavailable when too many are waiting: asked first, so that a refusal costs no other work."""
         if self._admitted >= self._limit:
             raise Unavailable("Too many people are signing in at this moment")
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        self.check_room()
         self._admitted += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -69,7 +69,8 @@ class Sessions:
         self._limits = limits
 
     async def login(self, email: str, password: str, kind: str, origin: Origin) -> Grant:
-        """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited."""
+        """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable."""
+        self._passwords.check_room()
         address = domain.normal_email(email)
         async with self._limits.guess(address, origin.address):
             user, password_hash = await self._check(address, password, origin)

@@ -4,7 +4,7 @@ from valerix.chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """One thread checks some fifty passwords a second; more take CPU away from the other services."""
+    """One thread checks some thirty passwords a second; more take CPU away from the other services."""
 
     password_threads: int = 1
     password_queue: int = 64

@@ -74,6 +74,7 @@ class Users:
 
     async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
         """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
+        self._passwords.check_room()
         address = domain.normal_email(email)
         check_acceptable(password, address)
         await self._limits.register(origin.address)
