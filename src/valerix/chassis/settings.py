@@ -40,7 +40,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     chaos: str = ""
     """`enabled`: administrators may inject faults at run time. Never where people depend on the installation."""
     niceness: int = 0
-    """Added to the process's own: the higher, the sooner it gives way when processors are short."""
+    """The higher, the sooner the process gives way to the others when processors are short."""
     log_level: str = "INFO"
     drain_seconds: float = 1.0
     """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""

@@ -6,6 +6,8 @@ from valerix.chassis.settings import ServiceSettings
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """One thread checks some thirty passwords a second; more take CPU away from the other services."""
 
+    niceness: int = 5
+    """Who is signed in goes first; nothing on the way of an order asks here."""
     password_threads: int = 1
     password_queue: int = 64
     """Sign-ins that may wait for a thread; one more is answered 503."""

@@ -1,0 +1,27 @@
+"""What a service does before it serves."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+AUTOGROUP = Path("/proc/self/autogroup")
+GIVE_WAY = """
+import os, pathlib
+from valerix.cli.serve import AUTOGROUP, give_way
+give_way(7)
+print(os.nice(0), AUTOGROUP.read_text() if AUTOGROUP.exists() else "")
+"""
+
+
+@pytest.mark.parametrize("own_session", [True, False], ids=["own", "borrowed"])
+def test_a_process_gives_way_with_its_session_if_that_is_its_own(own_session: bool) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", GIVE_WAY]
+    told = subprocess.run(command, start_new_session=own_session, capture_output=True, text=True, check=True).stdout
+    niceness, _, group = told.strip().partition(" ")
+    assert int(niceness) == os.nice(0) + 7
+    if AUTOGROUP.exists():
+        borrowed = AUTOGROUP.read_text().split()[-1]
+        assert group.split()[-1] == ("7" if own_session else borrowed)
