@@ -9,12 +9,10 @@ outboxes are switched off. What the same stack uses in as much time without orde
 
 import argparse
 import asyncio
-import shutil
 import statistics
-import tempfile
-from pathlib import Path
 
 import asyncpg
+from bench.own_stack import own_stack
 from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
 
 from valerix.bench import usage
@@ -121,15 +119,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--batches", type=int, default=25, help=f"of {BATCH} orders each, per turn")
     asked = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
-    folder.chmod(0o711)
-    stack = Stack(folder, dwell_seconds="3600", max_in_flight="1000")
-    try:
-        stack.up()
+    with own_stack(dwell_seconds="3600", max_in_flight="1000") as stack:
         asyncio.run(measure(stack, asked.turns, asked.batches))
-    finally:
-        stack.down()
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ p99 of all orders (that of one turn is its second slowest order), and how far th
 import argparse
 import asyncio
 import itertools
-import shutil
 import statistics
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
+from bench.own_stack import own_stack
 from tests.services import Api
 from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
 
@@ -100,15 +98,8 @@ def main() -> None:
     parser.add_argument("--orders", type=float, default=20.0, help="per second")
     parser.add_argument("--logins", type=float, default=50.0, help="per second")
     told = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
-    folder.chmod(0o711)
-    stack = Stack(folder, **NO_LIMITS)
-    try:
-        stack.up()
+    with own_stack(**NO_LIMITS) as stack:
         asyncio.run(measure(stack, told))
-    finally:
-        stack.down()
-        shutil.rmtree(folder)
     print("the goal is a p99 ratio of at most 1.25")
 
 

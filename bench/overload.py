@@ -8,16 +8,14 @@ were answered. Run it from the repository on a machine that does nothing else. F
 
 import argparse
 import asyncio
-import shutil
-import tempfile
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
-from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
+from bench.own_stack import own_stack
 from tests.open_loop import Phase, Shooter, Target
 from tests.services import Api
 from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, settled
@@ -176,16 +174,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="of overload")
     parser.add_argument("--times", type=float, default=3.0, help="of the peak")
     told = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
-    folder.chmod(0o711)
-    stack = Stack(folder)
-    try:
-        stack.up()
-        with ProcessPoolExecutor(1, get_context("spawn")) as sender:
-            asyncio.run(Bench(stack, told, sender).run())
-    finally:
-        stack.down()
-        shutil.rmtree(folder)
+    with own_stack() as stack, ProcessPoolExecutor(1, get_context("spawn")) as sender:
+        asyncio.run(Bench(stack, told, sender).run())
 
 
 if __name__ == "__main__":

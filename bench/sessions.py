@@ -9,11 +9,10 @@ gateway. Ends with KiB per session.
 import argparse
 import asyncio
 import re
-import shutil
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from bench.own_stack import own_stack
 from tests.system.callers import Forger
 from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
 from websockets.asyncio.client import ClientConnection, connect
@@ -79,15 +78,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=500)
     told = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="valerix bench "))
-    folder.chmod(0o711)
-    stack = Stack(folder)
-    try:
-        stack.up()
+    with own_stack() as stack:
         asyncio.run(measure(stack, told.sessions))
-    finally:
-        stack.down()
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
