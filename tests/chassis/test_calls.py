@@ -162,12 +162,16 @@ async def test_the_breaker_learns_nothing_from_a_caller_who_leaves_or_has_no_tim
         assert (client.breaker.state, client.bulkhead.inside) == (HALF_OPEN, 0)
 
 
-async def test_more_calls_than_allowed_wait_and_more_than_that_are_refused() -> None:
+async def test_more_calls_than_allowed_wait_and_give_up_unsent() -> None:
     server = Server(SILENCE)
-    async with server.open(replace(QUICK, retries=0, max_calls=1)) as client:
-        calls = [asyncio.create_task(call(client, Deadline.after(2))) for _ in range(3)]
-        failures = await asyncio.gather(*calls, return_exceptions=True)
-    assert sum(isinstance(failure, Withheld) for failure in failures) == 2
+    async with server.open(replace(QUICK, retries=0, max_calls=1, timeout_seconds=60)) as client:
+        first = asyncio.create_task(call(client, Deadline.after(60)))
+        while server.requests == 0:
+            await asyncio.sleep(0.001)
+        others = await asyncio.gather(*(call(client, Deadline.after(0.2)) for _ in range(2)), return_exceptions=True)
+        assert [type(failure) for failure in others] == [Withheld, Withheld]
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
     assert server.requests == 1
 
 
