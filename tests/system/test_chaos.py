@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -158,7 +158,7 @@ POINTS = [
     ("orders", "saga.charge.done"),
     ("orders", "orders.finishing"),
     ("orders", "orders.finished"),
-    ("orders", "relay.published"),
+    ("orders worker", "relay.published"),  # both have a relay, and one of them works
     ("inventory", "inventory.committing"),
     ("inventory", "inbox.committed"),
     ("payments", "payments.opened"),
@@ -168,23 +168,27 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize(("service", "point"), POINTS, ids=[point for _, point in POINTS])
-async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stack, service: str, point: str) -> None:
+@pytest.mark.parametrize(("services", "point"), POINTS, ids=[point for _, point in POINTS])
+async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stack, services: str, point: str) -> None:
     sku = f"POINT-{point}".upper()
-    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada, AsyncExitStack() as breaking:
         await new_product(operator, sku, 100)
-        async with broken(stack, service, "failpoint", point=point, action="kill") as admin:
-            answers = [await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)]
-            await eventually(lambda: _struck(admin, service), PATIENCE_SECONDS)
+        faults = [broken(stack, service, "failpoint", point=point, action="kill") for service in services.split()]
+        admins = [await breaking.enter_async_context(fault) for fault in faults]
+        answers = [await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)]
+        await eventually(lambda: _struck(admins[0], services.split()), PATIENCE_SECONDS)
+        await breaking.aclose()
         await settled(stack, PATIENCE_SECONDS)
     assert len({answer.json["id"] for answer in answers}) == 3
     assert await stack.stock(sku) == (100, 3)
     await assert_sound(stack)
 
 
-async def _struck(admin: Api, service: str) -> bool:
-    (latest,) = await _crashes(admin, service)
-    return bool(latest["state"] == "spent")
+async def _struck(admin: Api, services: list[str]) -> bool:
+    """Whether the fault is over in one of them because it struck."""
+    answers = [await admin.get(f"/api/v1/chaos/{service}") for service in services]
+    told = [answer.json for answer in answers if answer.status == 200]
+    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in told if each["history"])
 
 
 # --- from the command line

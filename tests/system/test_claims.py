@@ -133,7 +133,8 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     await settled(stack)
     await quiet(stack)
     history = await _history(stack, order_id)
-    assert len(set(history)) == len(history), history
+    steps = [event for event in history if event != "order.held"]  # again, if its product's first delivery is told late
+    assert len(set(steps)) == len(steps), history
     letters = Counter(template for event in history for channel, template in TOLD.get(event, ()) if channel == EMAIL)
     events = Counter(f"valerix.{event}.v1" for event in history)
 
