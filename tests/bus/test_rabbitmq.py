@@ -10,8 +10,9 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 
 from tests.bus.brokers import Broker
 from tests.bus.received import consuming, ids, messages
+from tests.chassis.test_tasks import given_up
 from valerix.chassis.bus import rabbitmq
-from valerix.chassis.bus.base import Bus, Message, Unroutable
+from valerix.chassis.bus.base import Bus, BusUnavailable, Message, Unroutable
 from valerix.chassis.bus.connect import open_bus
 from valerix.chassis.bus.delivery import pauses
 
@@ -84,3 +85,24 @@ async def arrived(queue: AbstractQueue, message_id: str) -> None:
             await message.ack()
             if message.message_id == message_id:
                 return
+
+
+async def test_a_client_that_gives_up_its_connection_has_lost_the_broker() -> None:
+    with pytest.raises(BusUnavailable, match="connection was lost"):
+        async with rabbitmq._bounded():
+            await given_up()
+
+
+async def test_who_is_told_to_end_ends() -> None:
+    entered = asyncio.Event()
+
+    async def wait() -> None:
+        async with rabbitmq._bounded():
+            entered.set()
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await entered.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -37,6 +37,7 @@ from valerix.chassis.revocations import Revocations, fetch_from
 from valerix.chassis.rolling import RollingSums
 from valerix.chassis.settings import ServiceSettings
 from valerix.chassis.sockets import OpenSockets, Socket, SocketRoute
+from valerix.chassis.tasks import being_cancelled
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
@@ -326,7 +327,9 @@ async def _keep_running(job: Callable[[], Awaitable[None]]) -> None:
             await job()
         except Problem as problem:
             log.warning("job interrupted", job=getattr(job, "__qualname__", str(job)), error=problem.detail)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if being_cancelled():
+                raise
             log.exception("job failed", job=getattr(job, "__qualname__", str(job)))
         await asyncio.sleep(JOB_RESTART_SECONDS)
 

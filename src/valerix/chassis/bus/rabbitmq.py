@@ -9,8 +9,8 @@ every consumer; what it removes stays in the queue `valerix.dead-letters`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import aio_pika
@@ -20,6 +20,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, PublishError
 
 from valerix.chassis.bus.base import BusUnavailable, Delivery, Handler, Message, Unroutable
 from valerix.chassis.bus.delivery import Publications, follow, handled, until_one_ends
+from valerix.chassis.tasks import being_cancelled
 
 EVENTS = "valerix.events"
 DEAD = "valerix.dead"
@@ -216,14 +217,27 @@ async def _open(link: Link) -> AsyncIterator[AbstractChannel]:
 async def _closed(resource: AbstractChannel | AbstractConnection) -> None:
     with suppress(*CONNECTION_EXCEPTIONS):  # it may be gone already
         async with asyncio.timeout(1):
-            await resource.close()
+            with _losses():
+                await resource.close()
+
+
+@contextmanager
+def _losses() -> Iterator[None]:
+    """The client cancels whoever waits for a connection that it gives up."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if being_cancelled():
+            raise
+        raise ConnectionError("The connection was lost") from error
 
 
 @asynccontextmanager
 async def _bounded() -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            yield
+            with _losses():
+                yield
     except PublishError as error:
         raise Unroutable(str(error)) from error
     except CONNECTION_EXCEPTIONS as error:
