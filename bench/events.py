@@ -12,8 +12,7 @@ import asyncio
 import statistics
 
 import asyncpg
-from bench.own_stack import own_stack
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
 
 from valerix.bench import usage
 

@@ -15,10 +15,9 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 import uvloop
-from bench.own_stack import own_stack
 from tests.open_loop import Phase, Shooter, Target
 from tests.services import Api
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, settled
+from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, settled
 
 CROWD = 128
 """At once, to find out how much the stack can take."""

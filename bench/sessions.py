@@ -12,9 +12,8 @@ import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench.own_stack import own_stack
 from tests.system.callers import Forger
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
 from websockets.asyncio.client import ClientConnection, connect
 
 PATHS = ("/console/api/feed", "/ws")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import Stack
+from tests.system.stack import Stack, own_stack
 
 UNLIMITED = dict.fromkeys(
     ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
@@ -41,10 +41,5 @@ def attacked() -> Iterator[Stack]:
 
 def started(*options: str, **settings: str) -> Iterator[Stack]:
     """Its orders stay confirmed; tests/system/test_events.py goes on."""
-    for folder in temporary():
-        stack = Stack(folder, dwell_seconds="3600", **settings)
-        try:
-            stack.up(*options)
-            yield stack
-        finally:
-            stack.down()
+    with own_stack(*options, dwell_seconds="3600", **settings) as stack:
+        yield stack

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -164,6 +166,20 @@ class Stack:
             "inventory", "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1", sku
         )
         return row["h"], row["r"]
+
+
+@contextmanager
+def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
+    """New, on free ports, and gone afterwards. `options`: of `up`; `settings`: `VALERIX_…` variables by field name."""
+    folder = Path(tempfile.mkdtemp(prefix="valerix test "))
+    folder.chmod(0o711)
+    stack = Stack(folder, **settings)
+    try:
+        stack.up(*options)
+        yield stack
+    finally:
+        stack.down()
+        shutil.rmtree(folder)
 
 
 async def routed(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Answer:
