@@ -5,15 +5,18 @@ each second instead of a timer for each.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from litestar.types import Receive, Send
+from prometheus_client import Gauge
 
 from valerix.chassis import door
 from valerix.chassis.auth import Principal, Verifier, require
-from valerix.chassis.problems import Forbidden
+from valerix.chassis.problems import Forbidden, TooMany, Unavailable
 
 BEARER: Final = "valerix.bearer."
 """Browsers set no headers on a WebSocket: they offer this subprotocol, followed by the token."""
@@ -23,6 +26,7 @@ REASONS: Final = {
     TRY_AGAIN_LATER: "come back with your last event id",
     SIGNED_OUT: "the access token has expired or was revoked",
 }
+MAX_PER_SUBJECT: Final = 32
 SEND_SECONDS: Final = 10.0
 """How long a client may take to make room for one message."""
 CLOSE_SECONDS: Final = 2.0
@@ -32,6 +36,34 @@ GONE: Final = (OSError, RuntimeError)
 
 class SocketNotAllowed(Forbidden):
     code = "origin_not_allowed"
+
+
+class TooManySockets(TooMany):
+    code = "too_many_sockets"
+
+
+class Places:
+    """Connections this replica has room for, in all and for each person; `taken` shows how many there are."""
+
+    def __init__(self, most: int, taken: Gauge) -> None:
+        self._most = most
+        self._taken = taken
+        self._subjects: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, subject: str) -> Iterator[None]:
+        """A place for a connection of `subject`. Raises TooManySockets, Unavailable."""
+        if self._subjects[subject] >= MAX_PER_SUBJECT:
+            raise TooManySockets("Close some of your other connections first")
+        if self._subjects.total() >= self._most:
+            raise Unavailable("This replica has no room for another connection")
+        self._subjects[subject] += 1
+        self._taken.inc()
+        try:
+            yield
+        finally:
+            self._taken.dec()
+            self._subjects -= Counter([subject])  # forgets those at zero
 
 
 class OpenSockets:

@@ -6,7 +6,7 @@ from importlib import resources as package
 
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import SocketRoute
+from valerix.chassis.sockets import Places, SocketRoute
 from valerix.console import feed
 from valerix.console.domain import merge, merge_events
 from valerix.console.files import file_route, file_routes
@@ -33,7 +33,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     gathering = await open_gathering(settings, resources)
-    told = feed.Feed(gathering, settings.call_graph, settings.max_sockets)
+    told, places = feed.Feed(gathering, settings.call_graph), Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
     pages += [*file_routes(static, "/static"), offer_route(offer(settings))]
@@ -43,7 +43,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
         ],
         raw=[*pages, *reference_routes(reference, events, documented)],
-        sockets=[SocketRoute(feed.PATH, STAFF, settings.socket_origins, partial(feed.serve, told))],
+        sockets=[SocketRoute(feed.PATH, STAFF, settings.socket_origins, partial(feed.serve, told, places))],
         provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],

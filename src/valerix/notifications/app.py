@@ -10,9 +10,9 @@ from valerix.chassis.database import Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import SocketRoute
+from valerix.chassis.sockets import Places, SocketRoute
 from valerix.contracts.roles import ANYONE
-from valerix.notifications import consumers, jobs, live
+from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub
 from valerix.notifications.routes import ROUTES
 from valerix.notifications.senders import channels
@@ -33,13 +33,14 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
-    hub, notifications = Hub(database, settings.max_sockets), Notifications(database)
+    hub, notifications = Hub(database), Notifications(database)
+    places = Places(settings.max_sockets, metrics.websocket_connections)
     wakeups = Wakeups(valkey, hub)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
-        sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub))],
+        sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],
         provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},

@@ -5,26 +5,20 @@ clients are served from the poll then - and whoever comes back reads on from the
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from valerix.chassis.database import Database
-from valerix.chassis.problems import TooMany, Unavailable
-from valerix.notifications import metrics, repository
+from valerix.chassis.problems import Unavailable
+from valerix.notifications import repository
 from valerix.notifications.repository import LiveEvent
 
 MAX_QUEUED = 256
 """Events kept in memory for one client; when it is further behind, it reads from the table."""
-MAX_PER_SUBJECT = 32
 PAGE = 200
 MIN_PAUSE_SECONDS = 0.01
 """After a wake-up and while events come; doubles up to the poll."""
 POLL_SECONDS = 1.0
-
-
-class TooManySockets(TooMany):
-    code = "too_many_sockets"
 
 
 class Lagging(Exception):
@@ -62,11 +56,9 @@ class Client:
 class Hub:
     """The clients of this replica, and the place in the live events up to which they were shown."""
 
-    def __init__(self, database: Database, max_clients: int) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._max_clients = max_clients
         self._clients: dict[str | None, set[Client]] = {}
-        self._subjects: Counter[str] = Counter()
         self._position: int | None = None
         self._look = asyncio.Event()
 
@@ -123,21 +115,6 @@ class Hub:
             if len(page) < PAGE:
                 return
             after = page[-1].id
-
-    @contextmanager
-    def admitted(self, subject: str) -> Iterator[None]:
-        """A place for a connection of `subject`. Raises TooManySockets, Unavailable."""
-        if self._subjects[subject] >= MAX_PER_SUBJECT:
-            raise TooManySockets("Close some of your other connections first")
-        if self._subjects.total() >= self._max_clients:
-            raise Unavailable("This replica has no room for another connection")
-        self._subjects[subject] += 1
-        metrics.websocket_connections.inc()
-        try:
-            yield
-        finally:
-            metrics.websocket_connections.dec()
-            self._subjects -= Counter([subject])  # forgets those at zero
 
     @contextmanager
     def _joined(self, owner: str | None) -> Iterator[Client]:

@@ -18,7 +18,7 @@ import structlog
 from valerix.chassis.auth import Principal
 from valerix.chassis.database import CommitOutcomeUnknown
 from valerix.chassis.problems import FieldError, Invalid, Problem
-from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Socket
+from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Places, Socket
 from valerix.contracts.events import PREFIX, VERSION
 from valerix.contracts.roles import CUSTOMER
 from valerix.notifications.hub import Hub, Lagging
@@ -30,10 +30,10 @@ MAX_ID: Final = 2**63 - 1
 log = structlog.get_logger()
 
 
-async def serve(hub: Hub, socket: Socket) -> None:
+async def serve(hub: Hub, places: Places, socket: Socket) -> None:
     """A customer sees their own events, the staff all."""
     last_event_id = _last_event_id(socket)
-    with hub.admitted(socket.principal.subject):
+    with places.one(socket.principal.subject):
         after, complete = await hub.begin(last_event_id)
         await socket.accept()
         await socket.serve(partial(_write, socket, hub, _owner(socket.principal), after, complete))
