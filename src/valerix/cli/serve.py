@@ -140,14 +140,14 @@ def give_way(niceness: int) -> None:
     between sessions is the group's. The group is ours alone if we began the session.
     """
     os.nice(niceness)
-    if not niceness or os.getsid(0) != os.getpid() or not AUTOGROUP.exists():
+    if not niceness or os.getsid(0) != os.getpid():
         return
     for _ in range(AUTOGROUP_TRIES):
         try:
             AUTOGROUP.write_text(str(niceness))
         except BlockingIOError:  # the kernel lets one process of the machine do so every 0.1 s
             time.sleep(0.05 + 0.1 * random.random())  # noqa: S311 - several start at once
-        except OSError:
+        except OSError:  # another kernel
             return
         else:
             return
