@@ -1,7 +1,8 @@
 """Lanes, transactions, lost connections and migrations on a real PostgreSQL."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +20,18 @@ from valerix.chassis.database import (
 
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+SLEEPERS = """SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND query ~ '^SELECT pg_sleep'"""
+
+
+@asynccontextmanager
+async def assassin_of(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Closed even when its test fails: a connection left open fails whichever test runs when it is collected."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def test_a_transaction_commits_whole_or_not_at_all(database_url: Callable[..., str]) -> None:
@@ -38,9 +51,8 @@ async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_ur
     async with Database.open(url, 1) as database:
         with pytest.raises(CommitOutcomeUnknown):
             async with database.connection() as lane:
-                assassin = await asyncpg.connect(url)
-                await assassin.execute(KILL)
-                await assassin.close()
+                async with assassin_of(url) as assassin:
+                    await assassin.execute(KILL)
                 await lane.execute("SELECT 1")
         async with database.connection() as lane:
             assert await lane.fetchval("SELECT 1") == 1
@@ -54,15 +66,16 @@ async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(datab
             async with database.connection() as lane:
                 await lane.execute("SELECT pg_sleep(30)")
 
-        assassin = await asyncpg.connect(url)
-        for _ in range(5):
-            sleeping = asyncio.create_task(sleep())
-            while not await assassin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'"):
-                await asyncio.sleep(0.01)
-            await assassin.execute(KILL)
-            with pytest.raises(CommitOutcomeUnknown):
-                await sleeping
-        await assassin.close()
+        async with assassin_of(url) as assassin:
+            for _ in range(5):
+                sleeping = asyncio.create_task(sleep())
+                while not await assassin.fetchval(SLEEPERS):
+                    await asyncio.sleep(0.01)
+                await assassin.execute(KILL)
+                with pytest.raises(CommitOutcomeUnknown):
+                    await sleeping
+                while await assassin.fetchval(SLEEPERS):  # it is told before the server has forgotten it
+                    await asyncio.sleep(0.01)
 
 
 async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_url: Callable[..., str]) -> None:
