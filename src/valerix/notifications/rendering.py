@@ -1,5 +1,6 @@
 """Texts of messages from the templates: `templates/<template>.<channel>.txt`, the first line is the subject."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,12 +29,14 @@ _templates = Environment(
     auto_reload=False,
 )
 _templates.filters["money"] = _money
+_templates.globals.clear()  # none is used, and every rendering copied them
+_template = cache(_templates.get_template)
 
 
 def render(channel: str, template: str, data: dict[str, Any]) -> Text:
     """The text of a message about `data`. Raises TemplateNeedsMore when `data` lacks what the template shows."""
     try:
-        text = _templates.get_template(f"{template}.{channel}.txt").render(data=data)
+        text = _template(f"{template}.{channel}.txt").render(data=data)
     except (TemplateError, TypeError, ValueError) as error:  # what a template meets in data of another shape
         raise TemplateNeedsMore(f"Template {template} ({channel}): {error}") from error
     if channel != EMAIL:
