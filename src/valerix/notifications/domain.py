@@ -48,8 +48,9 @@ class Notification:
     """One message to one recipient over one channel. `recipient`: a customer number, or OPERATORS."""
 
     id: str
+    """Of what is told, the occasion's, channel's and recipient's (`ids.id_of`): nothing is told twice."""
     event_id: str | None
-    """What it is about, told once per channel and recipient; None when somebody asked for it."""
+    """The occasion; None when somebody asked for it."""
     channel: str
     template: str | None
     recipient: str
@@ -83,11 +84,14 @@ def recipient_of(event: Event) -> str | None:
     return OPERATORS if event.name == events.INVENTORY_LOW_STOCK else owner_of(event)
 
 
-def occasion(event: Event) -> str:
-    """What is told once: the event; of low stock, the product and the hour, for every sale down there is an event."""
+def occasion(event: Event) -> tuple[datetime, str]:
+    """What is told once, and when it was: the event; of low stock the product and the hour, for every sale down there
+    is an event.
+    """
     if event.name == events.INVENTORY_LOW_STOCK:
-        return f"{event.source}/{event.data['productId']}/low/{event.time:%Y-%m-%dT%H}"
-    return f"{event.source}/{event.id}"
+        hour = event.time.replace(minute=0, second=0, microsecond=0)
+        return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}"
+    return event.time, f"{event.source}/{event.id}"
 
 
 def delay_seconds(attempts: int, first_seconds: float, jitter: float) -> float:

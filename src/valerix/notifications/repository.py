@@ -45,8 +45,8 @@ class LiveEvent(NamedTuple):
 
 
 async def insert_notifications(tx: Transaction, notifications: Sequence[Notification]) -> None:
-    """Queue messages; what was told before about the same occasion to the same recipient is not told again."""
-    rows = sorted(notifications, key=lambda n: (n.event_id or "", n.channel, n.recipient))
+    """Queue messages, except those that are there already. Sorted, so that two transactions cannot wait in a circle."""
+    rows = sorted(notifications, key=lambda n: n.id)
     await tx.execute(
         """
         INSERT INTO notifications (id, event_id, channel, template, recipient, subject, body, created_at,
@@ -55,7 +55,7 @@ async def insert_notifications(tx: Transaction, notifications: Sequence[Notifica
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                     $8::timestamptz[])
              AS t(id, event_id, channel, template, recipient, subject, body, created_at)
-        ON CONFLICT (event_id, channel, recipient) DO NOTHING
+        ON CONFLICT (id) DO NOTHING
         """,
         [n.id for n in rows],
         [n.event_id for n in rows],
@@ -149,15 +149,16 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
     """Take over messages that are due, oldest first, for `lease`.
 
     Of each recipient no more than fit into their hour; the others wait until the first place is free again.
+    Take `lock_queue` first; what is settled or given up at the same moment has another time and is left alone.
     """
     rows = await tx.fetch(
         f"""
         WITH due AS MATERIALIZED (
             SELECT id, channel, recipient, next_attempt_at FROM notifications
             WHERE status = 'queued' AND next_attempt_at <= now()
-            ORDER BY next_attempt_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+            ORDER BY next_attempt_at, id LIMIT $1
         ), decided AS MATERIALIZED (
-            SELECT d.id, d.recipient, taken.first,
+            SELECT d.id, d.recipient, d.next_attempt_at, taken.first,
                    taken.places + row_number() OVER (PARTITION BY channel, recipient ORDER BY next_attempt_at, id) <= $3
                    AS fits
             FROM due d CROSS JOIN LATERAL (
@@ -176,7 +177,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             next_attempt_at = CASE WHEN d.fits THEN now() + $2
                               ELSE coalesce(d.first + interval '1 hour', now() + interval '1 minute') END
         FROM decided d LEFT JOIN contacts k ON k.customer_id = d.recipient
-        WHERE n.id = d.id
+        WHERE n.id = d.id AND n.next_attempt_at = d.next_attempt_at
         RETURNING {_NOTIFICATION}, k.name, k.email, d.fits
         """,  # noqa: S608 - the column list is ours
         limit,
@@ -187,7 +188,10 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
 
 
 async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    """Write how attempts ended, except where the claim had lapsed and another process has claimed since."""
+    """Write how attempts ended, except where the claim had lapsed and another process has claimed since.
+
+    Queued is said by its time: `status = 'queued'` would lead the planner through the whole queue for each of them.
+    """
     await tx.execute(
         """
         UPDATE notifications n
@@ -196,7 +200,7 @@ async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
             counted_at = CASE WHEN o.status = 'sent' THEN n.counted_at END
         FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::interval[], $5::text[])
              AS o(id, attempt, status, delay, error)
-        WHERE n.id = o.id AND n.attempts = o.attempt AND n.status = 'queued'
+        WHERE n.id = o.id AND n.attempts = o.attempt AND n.next_attempt_at IS NOT NULL
         """,
         [o.id for o in outcomes],
         [o.attempt for o in outcomes],

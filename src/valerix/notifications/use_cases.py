@@ -13,7 +13,7 @@ import structlog
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyReused
 from valerix.contracts.events import USERS, Event
-from valerix.contracts.ids import new_id
+from valerix.contracts.ids import id_of, new_id
 from valerix.notifications import domain, metrics, repository
 from valerix.notifications.domain import OPERATORS, Contact, Notification
 from valerix.notifications.rendering import render
@@ -177,10 +177,16 @@ def _notifications(event: Event) -> list[Notification]:
     recipient = domain.recipient_of(event)
     if recipient is None:
         return []
-    now = datetime.now(UTC)
+    now, (moment, occasion) = datetime.now(UTC), domain.occasion(event)
     return [
         Notification(
-            new_id(), domain.occasion(event), channel, template, recipient, *render(channel, template, event.data), now
+            id_of(moment, occasion, channel, recipient),
+            occasion,
+            channel,
+            template,
+            recipient,
+            *render(channel, template, event.data),
+            now,
         )
         for channel, template in domain.TOLD.get(event.name, ())
     ]
