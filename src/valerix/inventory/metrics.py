@@ -13,7 +13,6 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
-from valerix.inventory.domain import Movement
 
 updates = Counter("inventory_updates_total", "Stock movements written", ["kind"])
 reservations = Counter("inventory_reservations_total", "What reserve, release and commit came to", ["outcome"])
@@ -34,8 +33,8 @@ _NAMES = {
 }
 
 
-def count_movements(movements: Iterable[Movement]) -> None:
-    for kind, count in Count(movement.kind for movement in movements).items():
+def count_movements(kinds: Iterable[str]) -> None:
+    for kind, count in Count(kinds).items():
         updates.labels(kind).inc(count)
 
 

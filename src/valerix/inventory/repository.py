@@ -5,22 +5,172 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from asyncpg.connection import Connection
 
 from valerix.chassis.database import Transaction
 from valerix.chassis.outbox import Entry
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.money import Money
 from valerix.inventory import domain, schemas
-from valerix.inventory.domain import Movement, Offer, Reservation, Shelf
+from valerix.inventory.domain import Claim, Ended, Ending, Movement, Offer, Origin, Reservation, Shelf, Source
 from valerix.inventory.schemas import InventoryItem, Product, Warehouse
 
-OVERTAKEN = (domain.Overtaken, asyncpg.UniqueViolationError)
+OVERTAKEN = (asyncpg.UniqueViolationError,)
 """A transaction that raises one of these met another one; run again, it sees what that one did."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-# --- orders, over lists
+# --- orders, over lists: in one statement when nothing stands in the way
+
+
+async def take(lane: Connection, lines: Sequence[Claim]) -> dict[str, Source]:
+    """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already, a
+    product is not sold or its shelf has too little left for all, change nothing: then there are no sources.
+
+    What a shelf holds is read while its lock is taken, so nobody comes between, and whoever waited sees what was left.
+    Raises UniqueViolationError when an order got its reservation meanwhile.
+    """
+    rows = await lane.fetch(
+        """
+        WITH line AS (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[]) WITH ORDINALITY
+                AS line (order_id, sku, quantity, actor, trace_id, place)
+        ), shelf AS MATERIALIZED (
+            SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
+            WHERE sku = ANY($2::text[]) ORDER BY sku, warehouse_id FOR UPDATE
+        ), source AS MATERIALIZED (
+            SELECT DISTINCT ON (s.sku) s.*, p.name, p.price_minor, p.currency
+            FROM shelf s JOIN products p ON p.sku = s.sku JOIN warehouses w ON w.id = s.warehouse_id
+            WHERE p.active AND s.on_hand > s.reserved
+            ORDER BY s.sku, w.priority, w.id
+        ), ledger AS MATERIALIZED ( -- of each product its shelf, then what each order takes from there
+            SELECT sku, order_id, quantity, actor, trace_id, place,
+                   first_value(warehouse_id) OVER shelf AS warehouse_id,
+                   first_value(name) OVER shelf AS name,
+                   first_value(price_minor) OVER shelf AS price_minor,
+                   first_value(currency) OVER shelf AS currency,
+                   first_value(on_hand) OVER shelf AS on_hand,
+                   first_value(reserved) OVER shelf + sum(quantity) OVER shelf AS reserved,
+                   first_value(version) OVER shelf + row_number() OVER shelf - 1 AS seq
+            FROM (
+                SELECT sku, NULL AS order_id, 0 AS quantity, NULL AS actor, NULL AS trace_id, 0 AS place, warehouse_id,
+                       name, price_minor, currency, on_hand, reserved, version FROM source
+                UNION ALL
+                SELECT sku, order_id, quantity, actor, trace_id, place, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+                FROM line
+            ) entry
+            WINDOW shelf AS (PARTITION BY sku ORDER BY place)
+        ), fits AS MATERIALIZED ( -- no row: nothing below happens. The time is taken after the locks: it rises with seq
+            SELECT clock_timestamp() AS occurred_at FROM ledger
+            HAVING bool_and(coalesce(reserved <= on_hand, false))
+               AND NOT EXISTS (SELECT FROM reservations WHERE order_id = ANY($1::text[]))
+        ), appended AS (
+            INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
+                                   reserved_after, kind, order_id, actor, trace_id, occurred_at)
+            SELECT sku, warehouse_id, seq, 0, quantity, on_hand, reserved, 'reserve', order_id, actor, trace_id,
+                   occurred_at
+            FROM ledger, fits WHERE place > 0
+        ), moved AS (
+            UPDATE stock SET reserved = l.reserved, version = l.version
+            FROM (
+                SELECT sku, warehouse_id, max(reserved) AS reserved, max(seq) AS version
+                FROM ledger, fits GROUP BY sku, warehouse_id
+            ) l
+            WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
+        ), opened AS (
+            INSERT INTO reservations (order_id, state, lines, products)
+            SELECT order_id, 'reserved',
+                   jsonb_agg(jsonb_build_object('productId', sku, 'warehouseId', warehouse_id, 'quantity', quantity)
+                             ORDER BY place),
+                   jsonb_agg(jsonb_build_object('productId', sku, 'name', name, 'unitPriceMinor', price_minor,
+                                                'currency', currency) ORDER BY place)
+            FROM ledger, fits WHERE place > 0 GROUP BY order_id ORDER BY order_id
+        )
+        SELECT sku, name, price_minor, currency, warehouse_id FROM source, fits
+        """,
+        *zip(*lines, strict=True),
+    )
+    return {row[0]: Source(PricedProduct(row[0], row[1], row[2], row[3]), row[4]) for row in rows}
+
+
+async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> list[Ended]:
+    """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
+
+    Only what this statement ends itself moves stock. What somebody else ended while it waited for the shelves is left
+    out of the answer: asked again, it is found ended.
+    Raises UniqueViolationError when an order got its reservation meanwhile.
+    """
+    rows = await lane.fetch(
+        """
+        WITH known AS MATERIALIZED (
+            SELECT a.*, r.state AS now, r.lines
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+                AS a (order_id, wanted, kind, actor, trace_id, place)
+            LEFT JOIN reservations r ON r.order_id = a.order_id
+        ), shelf AS MATERIALIZED (
+            SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
+            WHERE (sku, warehouse_id) IN (
+                SELECT line.*
+                FROM known CROSS JOIN LATERAL jsonb_to_recordset(lines) AS line ("productId" text, "warehouseId" text)
+                WHERE now = 'reserved'
+            )
+            ORDER BY sku, warehouse_id FOR UPDATE
+        ), locked AS MATERIALIZED ( -- one row, once the locks are held; so its time rises with seq
+            SELECT clock_timestamp() AS occurred_at, count(*) FROM shelf
+        ), ended AS (
+            UPDATE reservations r SET state = k.wanted, updated_at = l.occurred_at
+            FROM known k, locked l
+            WHERE k.now = 'reserved' AND r.order_id = k.order_id AND r.state = 'reserved'
+            RETURNING k.*, l.occurred_at
+        ), refused AS (
+            INSERT INTO reservations (order_id, state, lines, products)
+            SELECT order_id, wanted, '[]', '[]' FROM known, locked
+            WHERE now IS NULL AND wanted = 'released' ORDER BY order_id
+            RETURNING order_id, state
+        ), ledger AS MATERIALIZED ( -- of each shelf what it held, then what each order moves there
+            SELECT sku, warehouse_id, place, kind, order_id, actor, trace_id, occurred_at, on_hand_delta,
+                   reserved_delta,
+                   first_value(on_hand) OVER shelf + sum(on_hand_delta) OVER shelf AS on_hand,
+                   first_value(reserved) OVER shelf + sum(reserved_delta) OVER shelf AS reserved,
+                   first_value(version) OVER shelf + row_number() OVER shelf - 1 AS seq
+            FROM (
+                SELECT sku, warehouse_id, on_hand, reserved, version, 0 AS place, NULL AS kind, NULL AS order_id,
+                       NULL AS actor, NULL AS trace_id, NULL::timestamptz AS occurred_at, 0 AS on_hand_delta,
+                       0 AS reserved_delta
+                FROM shelf
+                UNION ALL
+                SELECT "productId", "warehouseId", NULL, NULL, NULL, place, kind, order_id, actor, trace_id,
+                       occurred_at, CASE wanted WHEN 'committed' THEN -quantity ELSE 0 END, -quantity
+                FROM ended CROSS JOIN LATERAL jsonb_to_recordset(lines)
+                    AS line ("productId" text, "warehouseId" text, quantity integer)
+            ) entry
+            WINDOW shelf AS (PARTITION BY sku, warehouse_id ORDER BY place)
+        ), appended AS (
+            INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
+                                   reserved_after, kind, order_id, actor, trace_id, occurred_at)
+            SELECT sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand, reserved, kind, order_id, actor,
+                   trace_id, occurred_at
+            FROM ledger WHERE place > 0
+        ), moved AS (
+            UPDATE stock SET on_hand = l.on_hand, reserved = l.reserved, version = l.version
+            FROM (
+                SELECT sku, warehouse_id, min(on_hand) AS on_hand, min(reserved) AS reserved, max(seq) AS version
+                FROM ledger WHERE place > 0 GROUP BY sku, warehouse_id
+            ) l
+            WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
+        )
+        SELECT order_id, wanted, jsonb_array_length(lines), true FROM ended
+        UNION ALL SELECT order_id, state, 0, true FROM refused
+        UNION ALL SELECT order_id, coalesce(now, 'absent'), 0, false FROM known
+        WHERE now <> 'reserved' OR now IS NULL AND wanted <> 'released'
+        """,
+        *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
+    )
+    return [Ended(*row) for row in rows]
+
+
+# --- orders, over lists: one by one
 
 
 async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
@@ -49,27 +199,6 @@ async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
     return offers
 
 
-async def lock_reserved_shelves(tx: Transaction, order_ids: list[str]) -> dict[tuple[str, str], Shelf]:
-    """The stock rows that live reservations of these orders hold, locked."""
-    rows = await tx.fetch(
-        """
-        SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
-        WHERE (sku, warehouse_id) IN (
-            SELECT line.product_id, line.warehouse_id
-            FROM reservations r
-            CROSS JOIN LATERAL (
-                SELECT l ->> 'productId' AS product_id, l ->> 'warehouseId' AS warehouse_id
-                FROM jsonb_array_elements(r.lines) AS l
-            ) line
-            WHERE r.order_id = ANY($1::text[]) AND r.state = 'reserved'
-        )
-        ORDER BY sku, warehouse_id FOR UPDATE OF stock
-        """,
-        order_ids,
-    )
-    return {(row[0], row[1]): Shelf(*row) for row in rows}
-
-
 async def find_reservations(tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
     """Those of the orders that have one. Read after the stock is locked: then they cannot change any more."""
     rows = await tx.fetch(
@@ -87,15 +216,14 @@ async def write(
     tx: Transaction,
     movements: Sequence[Movement],
     opened: Sequence[Reservation] = (),
-    ended: Sequence[Reservation] = (),
 ) -> None:
     """Append to the ledger, bring the (locked) stock rows to where their latest movement leaves them, and record the
-    reservations that began and ended. The time is the statement's: taken after the locks, it rises with `seq`.
+    reservations that began. The time is the statement's: taken after the locks, it rises with `seq`.
 
-    Raises UniqueViolationError when an order got its reservation meanwhile, Overtaken when it ended meanwhile.
+    Raises UniqueViolationError when an order got its reservation meanwhile.
     """
     latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
-    written = await tx.fetchrow(
+    await tx.execute(
         """
         WITH appended AS (
             INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
@@ -109,27 +237,16 @@ async def write(
             FROM unnest($14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[])
                  AS l (sku, warehouse_id, on_hand, reserved, version)
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
-            RETURNING 1
-        ), opened AS (
-            INSERT INTO reservations (order_id, state, lines, products)
-            SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
-            FROM unnest($19::text[], $20::text[], $21::text[], $22::text[]) AS o (order_id, state, lines, products)
-            ORDER BY o.order_id
-        ), ended AS (
-            UPDATE reservations r SET state = e.state, updated_at = now()
-            FROM unnest($23::text[], $24::text[]) AS e (order_id, state)
-            WHERE r.order_id = e.order_id AND r.state = 'reserved'
-            RETURNING 1
         )
-        SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM ended)
+        INSERT INTO reservations (order_id, state, lines, products)
+        SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
+        FROM unnest($19::text[], $20::text[], $21::text[], $22::text[]) AS o (order_id, state, lines, products)
+        ORDER BY o.order_id
         """,
         *_columns(movements, 13),
         *_columns([(m.sku, m.warehouse_id, m.on_hand_after, m.reserved_after, m.seq) for m in latest], 5),
         *_columns([(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened], 4),
-        *_columns([(r.order_id, r.state) for r in ended], 2),
     )
-    if written is None or tuple(written) != (len(latest), len(ended)):
-        raise domain.Overtaken
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:

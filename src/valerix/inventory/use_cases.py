@@ -1,7 +1,7 @@
 """What can be done with stock and the catalogue.
 
 Reserving, releasing and committing are written once, over lists; a single request is a list of one. What arrives while
-a batch is in the database becomes the next batch, in one transaction.
+a batch is in the database becomes the next batch.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+from asyncpg.connection import Connection
 
 from valerix.chassis import idempotency, telemetry
 from valerix.chassis.chaos.points import Point
@@ -20,7 +21,7 @@ from valerix.chassis.resilience import Deadline, DeadlineExceeded
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
 from valerix.inventory import domain, metrics, repository, schemas
-from valerix.inventory.domain import Cause, Ending, Movement, Origin, Settlement
+from valerix.inventory.domain import Cause, Ending, Movement, Origin
 from valerix.inventory.schemas import Adjusted, InventoryItem, Product, StockUpdated, Warehouse
 
 COMMITTING = Point("inventory.committing")
@@ -33,7 +34,6 @@ REPEATED = "Request already processed"
 C = TypeVar("C")
 Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
 A = TypeVar("A", bound=msgspec.Struct)
-Work = Callable[[Transaction, list[tuple[C, Origin]]], Awaitable[Settlement[Out]]]
 Change = Callable[[Transaction], Awaitable[tuple[A, list[Movement]]]]
 
 
@@ -43,6 +43,16 @@ class Asked(NamedTuple, Generic[C]):
     commands: list[C]
     origin: Origin
     deadline: Deadline
+
+
+class Done(NamedTuple, Generic[Out]):
+    """One outcome per command, and the kind of each movement this took."""
+
+    outcomes: list[Out]
+    kinds: list[str]
+
+
+Work = Callable[[Connection, list[tuple[C, Origin]]], Awaitable[Done[Out]]]
 
 
 class Stock:
@@ -68,15 +78,15 @@ class Stock:
         return await self.ending.submit(Asked(endings, _origin(actor), deadline))
 
     async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
-        """One transaction for all lists whose callers still wait."""
+        """One batch for all lists whose callers still wait."""
         waiting = [asked.deadline.remaining() > 0 for asked in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         with metrics.operation_seconds.labels(operation).time():
-            settlement = await self._database.repeat(partial(_in_transaction, work, together), repository.OVERTAKEN)
+            done = await self._database.repeat(lambda lane: work(lane, together), repository.OVERTAKEN)
         await COMMITTED[operation].passed()
-        metrics.count_movements(settlement.movements)
-        metrics.count_outcomes(settlement.outcomes)
-        outcomes = iter(settlement.outcomes)
+        metrics.count_movements(done.kinds)
+        metrics.count_outcomes(done.outcomes)
+        outcomes = iter(done.outcomes)
         return [
             list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
             for asked, waits in zip(lists, waiting, strict=True)
@@ -123,7 +133,7 @@ class Stock:
                 once = partial(_once, lookup, idempotency.fingerprint(body), kind, work)
                 answer, movements, repeated = await self._database.repeat(once)
         await COMMITTED["change"].passed()
-        metrics.count_movements(movements)
+        metrics.count_movements(movement.kind for movement in movements)
         return answer, repeated
 
     # --- reading
@@ -171,7 +181,7 @@ class Catalogue:
             return product, await _receive(tx, new, cause)
 
         product, movements = await self._database.retry(work)
-        metrics.count_movements(movements)
+        metrics.count_movements(movement.kind for movement in movements)
         return product
 
     async def replace_product(self, sku: str, body: schemas.ProductBody, expected_version: int | None) -> Product:
@@ -221,34 +231,42 @@ class Catalogue:
             return await repository.list_warehouses(lane, after=after, limit=limit)
 
 
-# --- inside a transaction
+# --- inside a lane
 
 
-async def _in_transaction(work: Work[C, Out], together: list[tuple[C, Origin]], lane: Transaction) -> Settlement[Out]:
-    async with lane.transaction():
-        settlement = await work(lane, together)
+async def _reserve(lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
+    """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
+    if claims := domain.claims(asked):
         await COMMITTING.passed()
-        return settlement
+        if sources := await repository.take(lane, claims):
+            return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
+    return await _settle(lane, asked)
 
 
-async def _reserve(tx: Transaction, asked: list[tuple[ReserveStock, Origin]]) -> Settlement[ReserveOutcome]:
+async def _settle(lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
     # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
     skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
-    offers = await repository.lock_offers(tx, list(skus))
-    known = await repository.find_reservations(tx, [command.order_id for command, _ in asked])
-    settlement = domain.reserve(asked, offers, known)
-    if settlement.opened:
-        await repository.write(tx, settlement.movements, settlement.opened)
-    return settlement
+    async with lane.transaction():
+        offers = await repository.lock_offers(lane, list(skus))
+        known = await repository.find_reservations(lane, [command.order_id for command, _ in asked])
+        settlement = domain.reserve(asked, offers, known)
+        if settlement.opened:
+            await repository.write(lane, settlement.movements, settlement.opened)
+        await COMMITTING.passed()
+    return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
 
 
-async def _end(tx: Transaction, asked: list[tuple[Ending, Origin]]) -> Settlement[ReservationState]:
-    order_ids = [ending.order_id for ending, _ in asked]
-    shelves = await repository.lock_reserved_shelves(tx, order_ids)
-    settlement = domain.end(asked, shelves, await repository.find_reservations(tx, order_ids))
-    if settlement.opened or settlement.ended:
-        await repository.write(tx, settlement.movements, settlement.opened, settlement.ended)
-    return settlement
+async def _end(lane: Connection, asked: list[tuple[Ending, Origin]]) -> Done[ReservationState]:
+    outcomes: dict[int, ReservationState] = {}
+    kinds: list[str] = []
+    while left := [place for place in range(len(asked)) if place not in outcomes]:
+        first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
+        await COMMITTING.passed()
+        for order_id, state, movements, changed in await repository.end(lane, [asked[p] for p in first.values()]):
+            idempotent = not changed and state != domain.ABSENT
+            outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
+            kinds += [domain.STEP_TO[state]] * movements if movements else []
+    return Done([outcomes[place] for place in range(len(asked))], kinds)
 
 
 async def _once(
