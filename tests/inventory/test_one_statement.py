@@ -10,6 +10,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
+from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
 from valerix.inventory import domain, repository, use_cases
 from valerix.inventory.domain import Claim, Ending, Origin
@@ -68,15 +69,15 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
         await shop.add(sku, east=mixed.randint(0, 60), west=mixed.randint(0, 60))
     batches, live = 60, dict[str, dict[tuple[str, str], int]]()
     for _ in range(batches):
-        carts = [
-            (order_id(), *((mixed.choice(skus), mixed.randint(1, 4)) for _ in range(mixed.randint(1, 4))))
-            for _ in range(mixed.randint(1, 5))
+        asked = [
+            (ReserveStock(order_id(), [Line(mixed.choice(skus), mixed.randint(1, 4)) for _ in range(lines)]), ORIGIN)
+            for lines in mixed.choices([1, 2, 3, 4], k=mixed.randint(1, 5))
         ]
-        asked = [(ReserveStock(i, [Line(*line) for line in lines]), ORIGIN) for i, *lines in carts]
         async with shop.database.transaction() as tx:
             offers = await repository.lock_offers(tx, skus)
         expected = domain.reserve(asked, offers, {})
-        assert await shop.reserve_all(*carts) == expected.outcomes
+        outcomes = await shop.stock.reserve([command for command, _ in asked], "tester", Deadline.after(30))
+        assert outcomes == expected.outcomes
         for r in expected.opened:
             live[r.order_id] = {(a.product_id, a.warehouse_id): a.quantity for a in r.allocations}
         some = mixed.sample(sorted(live), len(live) // 2)

@@ -104,44 +104,42 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
     rows = await lane.fetch(
         """
         WITH known AS MATERIALIZED (
-            SELECT a.*, r.state AS now, r.lines
-            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
-                AS a (order_id, wanted, kind, actor, trace_id, place)
-            LEFT JOIN reservations r ON r.order_id = a.order_id
+            SELECT order_id, state, lines FROM reservations WHERE order_id = ANY($1::text[])
+        ), missing AS (
+            SELECT * FROM unnest($1::text[], $2::text[]) AS a (order_id, wanted)
+            WHERE order_id <> ALL(ARRAY(SELECT order_id FROM known))
         ), shelf AS MATERIALIZED (
             SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
             WHERE (sku, warehouse_id) IN (
                 SELECT line.*
                 FROM known CROSS JOIN LATERAL jsonb_to_recordset(lines) AS line ("productId" text, "warehouseId" text)
-                WHERE now = 'reserved'
+                WHERE state = 'reserved'
             )
             ORDER BY sku, warehouse_id FOR UPDATE
         ), locked AS MATERIALIZED ( -- one row, once the locks are held; so its time rises with seq
             SELECT clock_timestamp() AS occurred_at, count(*) FROM shelf
-        ), ended AS (
-            UPDATE reservations r SET state = k.wanted, updated_at = l.occurred_at
-            FROM known k, locked l
-            WHERE k.now = 'reserved' AND r.order_id = k.order_id AND r.state = 'reserved'
-            RETURNING k.*, l.occurred_at
+        ), ended AS ( -- not joined with what was asked: planned while the table is young, that reads all of it for ever
+            UPDATE reservations r
+            SET state = ($2::text[])[array_position($1::text[], order_id)], updated_at = occurred_at
+            FROM locked
+            WHERE order_id = ANY($1::text[]) AND state = 'reserved'
+            RETURNING order_id, state, lines, array_position($1::text[], order_id) AS place, occurred_at
         ), refused AS (
             INSERT INTO reservations (order_id, state, lines, products)
-            SELECT order_id, wanted, '[]', '[]' FROM known, locked
-            WHERE now IS NULL AND wanted = 'released' ORDER BY order_id
+            SELECT order_id, wanted, '[]', '[]' FROM missing, locked WHERE wanted = 'released' ORDER BY order_id
             RETURNING order_id, state
         ), ledger AS MATERIALIZED ( -- of each shelf what it held, then what each order moves there
-            SELECT sku, warehouse_id, place, kind, order_id, actor, trace_id, occurred_at, on_hand_delta,
-                   reserved_delta,
+            SELECT sku, warehouse_id, place, order_id, occurred_at, on_hand_delta, reserved_delta,
                    first_value(on_hand) OVER shelf + sum(on_hand_delta) OVER shelf AS on_hand,
                    first_value(reserved) OVER shelf + sum(reserved_delta) OVER shelf AS reserved,
                    first_value(version) OVER shelf + row_number() OVER shelf - 1 AS seq
             FROM (
-                SELECT sku, warehouse_id, on_hand, reserved, version, 0 AS place, NULL AS kind, NULL AS order_id,
-                       NULL AS actor, NULL AS trace_id, NULL::timestamptz AS occurred_at, 0 AS on_hand_delta,
-                       0 AS reserved_delta
+                SELECT sku, warehouse_id, on_hand, reserved, version, 0 AS place, NULL AS order_id,
+                       NULL::timestamptz AS occurred_at, 0 AS on_hand_delta, 0 AS reserved_delta
                 FROM shelf
                 UNION ALL
-                SELECT "productId", "warehouseId", NULL, NULL, NULL, place, kind, order_id, actor, trace_id,
-                       occurred_at, CASE wanted WHEN 'committed' THEN -quantity ELSE 0 END, -quantity
+                SELECT "productId", "warehouseId", NULL, NULL, NULL, place, order_id, occurred_at,
+                       CASE state WHEN 'committed' THEN -quantity ELSE 0 END, -quantity
                 FROM ended CROSS JOIN LATERAL jsonb_to_recordset(lines)
                     AS line ("productId" text, "warehouseId" text, quantity integer)
             ) entry
@@ -149,8 +147,8 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
         ), appended AS (
             INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
                                    reserved_after, kind, order_id, actor, trace_id, occurred_at)
-            SELECT sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand, reserved, kind, order_id, actor,
-                   trace_id, occurred_at
+            SELECT sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand, reserved, ($3::text[])[place],
+                   order_id, ($4::text[])[place], ($5::text[])[place], occurred_at
             FROM ledger WHERE place > 0
         ), moved AS (
             UPDATE stock SET on_hand = l.on_hand, reserved = l.reserved, version = l.version
@@ -160,10 +158,10 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
             ) l
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
         )
-        SELECT order_id, wanted, jsonb_array_length(lines), true FROM ended
+        SELECT order_id, state, jsonb_array_length(lines), true FROM ended
         UNION ALL SELECT order_id, state, 0, true FROM refused
-        UNION ALL SELECT order_id, coalesce(now, 'absent'), 0, false FROM known
-        WHERE now <> 'reserved' OR now IS NULL AND wanted <> 'released'
+        UNION ALL SELECT order_id, state, 0, false FROM known WHERE state <> 'reserved'
+        UNION ALL SELECT order_id, 'absent', 0, false FROM missing WHERE wanted <> 'released'
         """,
         *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
     )
