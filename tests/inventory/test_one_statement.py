@@ -12,8 +12,9 @@ from asyncpg.connection import Connection
 from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
-from valerix.inventory import domain, repository, use_cases
+from valerix.inventory import domain, use_cases
 from valerix.inventory.domain import Claim, Ending, Origin
+from valerix.inventory.repository import reservations, stock
 from valerix.inventory.schemas import AdjustBody, ProductBody
 
 ORIGIN = Origin("tester", "0" * 32)
@@ -37,7 +38,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def holding(shop: Shop, sku: str) -> AsyncIterator[Connection]:
     """Somebody else's transaction that has locked the stock of `sku`."""
     async with shop.database.transaction() as tx:
-        await repository.lock_offers(tx, [sku])
+        await stock.lock_offers(tx, [sku])
         yield tx
 
 
@@ -74,7 +75,7 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
             for lines in mixed.choices([1, 2, 3, 4], k=mixed.randint(1, 5))
         ]
         async with shop.database.transaction() as tx:
-            offers = await repository.lock_offers(tx, skus)
+            offers = await stock.lock_offers(tx, skus)
         expected = domain.reserve(asked, offers, {})
         outcomes = await shop.stock.reserve([command for command, _ in asked], "tester", Deadline.after(30))
         assert outcomes == expected.outcomes
@@ -99,7 +100,7 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
 async def levels(shop: Shop, skus: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
     """(on hand, reserved) of each stock row."""
     async with shop.database.transaction() as tx:
-        offers = await repository.lock_offers(tx, skus)
+        offers = await stock.lock_offers(tx, skus)
     return {(s.sku, s.warehouse_id): (s.on_hand, s.reserved) for o in offers.values() for s in o.shelves}
 
 
@@ -151,7 +152,7 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await shop.release("ended")
     await shop.catalogue.delete_product("GONE")
     async with shop.database.connection() as lane:
-        assert await repository.take(lane, [Claim(*claim, *ORIGIN) for claim in claims]) == {}
+        assert await reservations.take(lane, [Claim(*claim, *ORIGIN) for claim in claims]) == {}
         assert await lane.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == ["ended", "old"]
         assert await lane.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
     await assert_books_balance(url)
@@ -165,7 +166,7 @@ async def test_who_waited_for_a_shelf_sees_what_was_left_there(shop: Shop, url: 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await repository.take(tx, [Claim("o2", "A", 2, *ORIGIN)])
+        await reservations.take(tx, [Claim("o2", "A", 2, *ORIGIN)])
     reserved(await waiting)
     assert await shop.level("A") == (5, 5)
     assert settled == []
@@ -177,7 +178,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await repository.take(tx, [Claim("o2", "A", 4, *ORIGIN)])
+        await reservations.take(tx, [Claim("o2", "A", 4, *ORIGIN)])
     assert await waiting == StockShort("o1", [Shortage("A", 3, 1)])
     assert await shop.level("A") == (5, 4)
     await assert_books_balance(url)
@@ -204,7 +205,7 @@ async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(sh
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.commit("o1", "o2"))
         await somebody_waits(url)
-        await repository.end(tx, [(Ending("o1", "released"), ORIGIN)])
+        await reservations.end(tx, [(Ending("o1", "released"), ORIGIN)])
     states = await waiting
     assert [(s.state, s.idempotent) for s in states] == [("released", True), ("committed", False)]
     assert await kinds(shop, "A") == ["receive", "reserve", "reserve", "release", "commit"]
