@@ -18,7 +18,7 @@ from valerix.chassis.database import Database
 from valerix.chassis.outbox import Load, Relay
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
-from valerix.inventory import repository as inventory
+from valerix.inventory.repository import stock as inventory
 from valerix.orders import composition
 from valerix.orders import repository as orders
 from valerix.orders.answers import Answer

@@ -18,7 +18,7 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.inventory import domain
-from valerix.inventory.domain import Cause, Ending, Offer, Origin, OutOfStock, Overtaken, Reservation, Shelf
+from valerix.inventory.domain import Cause, Claim, Offer, Origin, OutOfStock, Reservation, Shelf, Source
 
 ORIGIN = Origin("tester", "0" * 32)
 CAUSE = Cause("adjust", None, None, "counted", *ORIGIN)
@@ -74,30 +74,6 @@ def test_a_batch_never_oversells_and_settles_each_order_all_or_nothing_in_order_
     )
 
 
-@given(st.tuples(catalogues, catalogues, catalogues), orders, st.data())
-def test_ending_reservations_gives_back_or_takes_out_exactly_what_they_held(
-    stocks: tuple[tuple[tuple[int, int], ...], ...], wanted: list[list[tuple[str, int]]], data: st.DataObject
-) -> None:
-    offers = catalogue(*(offer(sku, *stocks[i]) for i, sku in enumerate(SKUS)))
-    shelves = {(s.sku, s.warehouse_id): s for o in offers.values() for s in o.shelves}
-    before = {key: (s.on_hand, s.reserved) for key, s in shelves.items()}
-    opened = domain.reserve([order(str(i), *lines) for i, lines in enumerate(wanted)], offers, {}).opened
-    ends = [Ending(r.order_id, data.draw(st.sampled_from(["released", "committed"]))) for r in opened]
-    settlement = domain.end([(e, ORIGIN) for e in ends * 2], shelves, {r.order_id: r for r in opened})
-
-    gone = dict.fromkeys(shelves, 0)
-    for reservation, ending in zip(opened, ends, strict=True):
-        for a in reservation.allocations if ending.state == "committed" else []:
-            gone[a.product_id, a.warehouse_id] += a.quantity
-    for key, shelf in shelves.items():
-        on_hand, reserved = before[key]
-        assert (shelf.on_hand, shelf.reserved) == (on_hand - gone[key], reserved)
-    first, again = settlement.outcomes[: len(ends)], settlement.outcomes[len(ends) :]
-    assert [o.state for o in first] == [o.state for o in again] == [e.state for e in ends]
-    assert not any(o.idempotent for o in first)
-    assert all(o.idempotent for o in again)
-
-
 def summed(allocations: Iterable[Allocation]) -> dict[str, int]:
     total: dict[str, int] = {}
     for a in allocations:
@@ -143,30 +119,30 @@ def test_an_ended_reservation_refuses_a_late_reserve(state: str) -> None:
     assert not settlement.movements
 
 
-def test_releasing_what_was_never_reserved_leaves_a_tombstone_and_committing_it_nothing() -> None:
-    asked = [(Ending("1", "committed"), ORIGIN), (Ending("1", "released"), ORIGIN), (Ending("1", "committed"), ORIGIN)]
-    settlement = domain.end(asked, {}, {})
-    assert [(o.state, o.idempotent) for o in settlement.outcomes] == [
-        ("absent", False),
-        ("released", False),
-        ("released", True),
-    ]
-    assert settlement.opened == [Reservation("1", "released", [], [])]
-    assert not settlement.ended
-
-
-def test_a_reservation_whose_stock_is_not_held_is_not_touched() -> None:
-    known = {"1": Reservation("1", "reserved", [Allocation("A", "W0", 1)], [])}
-    with pytest.raises(Overtaken):
-        domain.end([(Ending("1", "released"), ORIGIN)], {}, known)
-
-
 def test_taking_out_by_hand_never_touches_what_is_reserved() -> None:
     stocked = offer("A", (5, 4), (5, 0))
     with pytest.raises(OutOfStock):
         domain.change(stocked, -7, CAUSE)
     movements = domain.change(stocked, -6, CAUSE)
     assert [(m.warehouse_id, m.on_hand_delta, m.on_hand_after) for m in movements] == [("W0", -1, 4), ("W1", -5, 0)]
+
+
+def test_orders_claim_each_product_once_in_order_of_arrival() -> None:
+    asked = [order("2", ("B", 1), ("A", 2), ("B", 3)), order("1", ("A", 1))]
+    claims = [Claim("2", "B", 4, *ORIGIN), Claim("2", "A", 2, *ORIGIN), Claim("1", "A", 1, *ORIGIN)]
+    assert domain.claims(asked) == claims
+
+
+def test_an_order_named_twice_and_text_that_is_no_product_id_cannot_be_claimed() -> None:
+    assert domain.claims([order("1", ("A", 1)), order("1", ("B", 1))]) is None
+    assert domain.claims([order("1", ("A", 1)), order("2", ("nul\x00", 1))]) is None
+
+
+def test_claims_that_were_met_are_answered_like_settled_ones() -> None:
+    asked = [order("2", ("B", 1), ("A", 2), ("B", 3)), order("1", ("A", 1))]
+    offers = catalogue(offer("A", (9, 0)), offer("B", (9, 0)))
+    sources = {sku: Source(offers[sku].product, "W0") for sku in offers}
+    assert domain.reserved(asked, sources) == domain.reserve(asked, offers, {}).outcomes
 
 
 @pytest.mark.parametrize("text", ["", "-A", "A B", "A\n", "A\x00", "Ä", "A" * 51, "../A"])

@@ -12,7 +12,8 @@ from valerix.chassis.outbox import open_relay
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
 from valerix.contracts.events import INVENTORY
-from valerix.inventory import consumers, jobs, repository
+from valerix.inventory import consumers, jobs
+from valerix.inventory.repository.stock import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.schemas import EVENT_DATA
 from valerix.inventory.use_cases import Catalogue, Stock
@@ -46,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = Stock(database), Catalogue(database)
-    relay = await open_relay(settings, resources, INVENTORY, repository.list_outgoing)
+    relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
     inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.ENDS, consumers.endings(stock))
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],

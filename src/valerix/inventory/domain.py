@@ -11,9 +11,9 @@ batch see what the orders before them took.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from valerix.chassis.problems import Conflict, NotFound, Unprocessable
 from valerix.contracts.commands import (
@@ -22,7 +22,6 @@ from valerix.contracts.commands import (
     PricedProduct,
     ProductsUnknown,
     ReservationEnded,
-    ReservationState,
     ReserveOutcome,
     ReserveStock,
     Shortage,
@@ -38,7 +37,6 @@ STEP_TO: Final = {RELEASED: RELEASE, COMMITTED: COMMIT}
 # The look-ahead keeps out what `$` lets through in Python: a line break at the end.
 SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$(?!\n)"
 _SKU = re.compile(SKU_PATTERN)
-T = TypeVar("T")
 
 
 # --- what is moved, and why
@@ -56,6 +54,15 @@ class Ending(NamedTuple):
 
     order_id: str
     state: str
+
+
+class Ended(NamedTuple):
+    """Where a reservation stands now; the stock rows that moved for it, and whether anything changed."""
+
+    order_id: str
+    state: str
+    movements: int
+    changed: bool
 
 
 class Cause(NamedTuple):
@@ -134,6 +141,23 @@ class Offer:
         return Offer(self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id])
 
 
+class Claim(NamedTuple):
+    """What one order wants of one product, and who asked."""
+
+    order_id: str
+    sku: str
+    quantity: int
+    actor: str
+    trace_id: str
+
+
+class Source(NamedTuple):
+    """Where all units of a product were taken from."""
+
+    product: PricedProduct
+    warehouse_id: str
+
+
 @dataclass(slots=True)
 class Reservation:
     order_id: str
@@ -143,20 +167,39 @@ class Reservation:
 
 
 @dataclass(slots=True)
-class Settlement(Generic[T]):
+class Settlement:
     """What a batch came to: one outcome per command, and everything that has to be written for them."""
 
-    outcomes: list[T] = field(default_factory=list)
+    outcomes: list[ReserveOutcome] = field(default_factory=list)
     opened: list[Reservation] = field(default_factory=list)
-    ended: list[Reservation] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
 
 
-class Overtaken(Exception):
-    """What was read before the locks were held is no longer true: start again."""
+# --- orders, when nothing stands in the way
 
 
-# --- orders
+def claims(asked: Sequence[tuple[ReserveStock, Origin]]) -> list[Claim] | None:
+    """What these orders want, in order of arrival; None when they cannot all be new and of known products."""
+    wanted = [
+        Claim(command.order_id, sku, quantity, *origin)
+        for command, origin in asked
+        for sku, quantity in sum_lines(command.lines).items()
+    ]
+    named_twice = len({command.order_id for command, _ in asked}) < len(asked)
+    return None if named_twice or not all(is_sku(claim.sku) for claim in wanted) else wanted
+
+
+def reserved(asked: Iterable[tuple[ReserveStock, Origin]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
+    """The outcomes when every product was taken from its source."""
+    outcomes: list[ReserveOutcome] = []
+    for command, _ in asked:
+        wanted = sum_lines(command.lines)
+        allocations = [Allocation(sku, sources[sku].warehouse_id, quantity) for sku, quantity in wanted.items()]
+        outcomes.append(StockReserved(command.order_id, allocations, [sources[sku].product for sku in wanted]))
+    return outcomes
+
+
+# --- orders, one by one
 
 
 def is_sku(text: str) -> bool:
@@ -168,9 +211,9 @@ def reserve(
     asked: Iterable[tuple[ReserveStock, Origin]],
     offers: Mapping[str, Offer],
     known: Mapping[str, Reservation],
-) -> Settlement[ReserveOutcome]:
+) -> Settlement:
     """Settle each order all or nothing, in order of arrival. `known`: reservations these orders have already."""
-    settlement: Settlement[ReserveOutcome] = Settlement()
+    settlement: Settlement = Settlement()
     reservations = dict(known)
     for command, origin in asked:
         before = reservations.get(command.order_id)
@@ -184,34 +227,6 @@ def reserve(
         reservations[command.order_id] = reservation
         settlement.opened.append(reservation)
         settlement.outcomes.append(StockReserved(command.order_id, reservation.allocations, reservation.products))
-    return settlement
-
-
-def end(
-    asked: Iterable[tuple[Ending, Origin]],
-    shelves: Mapping[tuple[str, str], Shelf],
-    known: Mapping[str, Reservation],
-) -> Settlement[ReservationState]:
-    """Release or commit, in order of arrival.
-
-    Raises Overtaken when a reservation appeared whose shelves are not held.
-    """
-    settlement: Settlement[ReservationState] = Settlement()
-    reservations = dict(known)
-    for (order_id, state), origin in asked:
-        reservation = reservations.get(order_id)
-        changed = True
-        if reservation is None and state == RELEASED:
-            reservation = reservations[order_id] = Reservation(order_id, RELEASED, [], [])
-            settlement.opened.append(reservation)
-        elif reservation is not None and reservation.state == RESERVED:
-            settlement.movements += _end_one(reservation, state, origin, shelves)
-            reservation.state = state
-            settlement.ended.append(reservation)
-        else:
-            changed = False
-        now = reservation.state if reservation else ABSENT
-        settlement.outcomes.append(ReservationState(order_id, now, idempotent=not changed and now != ABSENT))
     return settlement
 
 
@@ -240,18 +255,6 @@ def _reserve_one(
             reservation.allocations.append(Allocation(sku, shelf.warehouse_id, taken))
             movements.append(shelf.move(cause, reserved=taken))
     return reservation
-
-
-def _end_one(
-    reservation: Reservation, state: str, origin: Origin, shelves: Mapping[tuple[str, str], Shelf]
-) -> Iterator[Movement]:
-    cause = Cause(STEP_TO[state], reservation.order_id, None, None, *origin)
-    for allocation in reservation.allocations:
-        shelf = shelves.get((allocation.product_id, allocation.warehouse_id))
-        if shelf is None:
-            raise Overtaken
-        gone = allocation.quantity if state == COMMITTED else 0
-        yield shelf.move(cause, on_hand=-gone, reserved=-allocation.quantity)
 
 
 def sum_lines(lines: Iterable[Line]) -> dict[str, int]:

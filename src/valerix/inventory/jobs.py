@@ -12,8 +12,6 @@ async def refresh_gauges(stock: Stock) -> None:
     """Keep the stock gauges current without a thought on the hot path. Never returns."""
     while True:
         levels, low = await stock.levels()
-        metrics.stock_level.clear()
-        for sku, warehouse_id, available in levels:
-            metrics.stock_level.labels(sku, warehouse_id).set(available)
+        metrics.stock_levels.read(levels)
         metrics.low_stock_items.set(low)
         await asyncio.sleep(REFRESH_SECONDS)

@@ -3,7 +3,9 @@
 from collections import Counter as Count
 from collections.abc import Iterable
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from valerix.contracts.commands import (
     ProductsUnknown,
@@ -13,7 +15,6 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
-from valerix.inventory.domain import Movement
 
 updates = Counter("inventory_updates_total", "Stock movements written", ["kind"])
 reservations = Counter("inventory_reservations_total", "What reserve, release and commit came to", ["outcome"])
@@ -23,7 +24,6 @@ operation_seconds = Histogram(
     ["operation"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
-stock_level = Gauge("inventory_stock_level", "Units available", ["sku", "warehouse"])
 low_stock_items = Gauge("inventory_low_stock_items", "Active products at or under their threshold")
 
 _NAMES = {
@@ -34,8 +34,28 @@ _NAMES = {
 }
 
 
-def count_movements(movements: Iterable[Movement]) -> None:
-    for kind, count in Count(movement.kind for movement in movements).items():
+class StockLevels(Collector):
+    """One line per stock row, kept as it was last read: a gauge would gather its children anew for each scrape."""
+
+    def __init__(self) -> None:
+        self.read([])
+
+    def read(self, levels: Iterable[tuple[str, str, int]]) -> None:
+        """`levels`: (sku, warehouse, available)."""
+        self._family = GaugeMetricFamily("inventory_stock_level", "Units available", labels=["sku", "warehouse"])
+        for sku, warehouse_id, available in levels:
+            self._family.add_metric([sku, warehouse_id], available)
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        return [self._family]
+
+
+stock_levels = StockLevels()
+REGISTRY.register(stock_levels)
+
+
+def count_movements(kinds: Iterable[str]) -> None:
+    for kind, count in Count(kinds).items():
         updates.labels(kind).inc(count)
 
 

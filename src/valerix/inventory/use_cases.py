@@ -1,7 +1,7 @@
 """What can be done with stock and the catalogue.
 
 Reserving, releasing and committing are written once, over lists; a single request is a list of one. What arrives while
-a batch is in the database becomes the next batch, in one transaction.
+a batch is in the database becomes the next batch.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
+from asyncpg.connection import Connection
 
 from valerix.chassis import idempotency, telemetry
 from valerix.chassis.chaos.points import Point
@@ -19,8 +20,9 @@ from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.resilience import Deadline, DeadlineExceeded
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
-from valerix.inventory import domain, metrics, repository, schemas
-from valerix.inventory.domain import Cause, Ending, Movement, Origin, Settlement
+from valerix.inventory import domain, metrics, schemas
+from valerix.inventory.domain import Cause, Ending, Movement, Origin
+from valerix.inventory.repository import catalogue, reservations, stock
 from valerix.inventory.schemas import Adjusted, InventoryItem, Product, StockUpdated, Warehouse
 
 COMMITTING = Point("inventory.committing")
@@ -33,7 +35,6 @@ REPEATED = "Request already processed"
 C = TypeVar("C")
 Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
 A = TypeVar("A", bound=msgspec.Struct)
-Work = Callable[[Transaction, list[tuple[C, Origin]]], Awaitable[Settlement[Out]]]
 Change = Callable[[Transaction], Awaitable[tuple[A, list[Movement]]]]
 
 
@@ -43,6 +44,16 @@ class Asked(NamedTuple, Generic[C]):
     commands: list[C]
     origin: Origin
     deadline: Deadline
+
+
+class Done(NamedTuple, Generic[Out]):
+    """One outcome per command, and the kind of each movement this took."""
+
+    outcomes: list[Out]
+    kinds: list[str]
+
+
+Work = Callable[[Connection, list[tuple[C, Origin]]], Awaitable[Done[Out]]]
 
 
 class Stock:
@@ -68,15 +79,15 @@ class Stock:
         return await self.ending.submit(Asked(endings, _origin(actor), deadline))
 
     async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
-        """One transaction for all lists whose callers still wait."""
+        """One batch for all lists whose callers still wait."""
         waiting = [asked.deadline.remaining() > 0 for asked in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         with metrics.operation_seconds.labels(operation).time():
-            settlement = await self._database.repeat(partial(_in_transaction, work, together), repository.OVERTAKEN)
+            done = await self._database.repeat(lambda lane: work(lane, together), reservations.OVERTAKEN)
         await COMMITTED[operation].passed()
-        metrics.count_movements(settlement.movements)
-        metrics.count_outcomes(settlement.outcomes)
-        outcomes = iter(settlement.outcomes)
+        metrics.count_movements(done.kinds)
+        metrics.count_outcomes(done.outcomes)
+        outcomes = iter(done.outcomes)
         return [
             list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
             for asked, waits in zip(lists, waiting, strict=True)
@@ -89,10 +100,10 @@ class Stock:
         cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *_origin(actor))
 
         async def work(tx: Transaction) -> tuple[Adjusted, list[Movement]]:
-            await repository.open_shelf(tx, body.product_id, body.warehouse_id)
-            offers = await repository.lock_offers(tx, [body.product_id])
+            await stock.open_shelf(tx, body.product_id, body.warehouse_id)
+            offers = await stock.lock_offers(tx, [body.product_id])
             movements = domain.change(offers[body.product_id].at(body.warehouse_id), body.delta, cause)
-            await repository.write(tx, movements)
+            await stock.write(tx, movements)
             return _adjusted(movements[0]), movements
 
         answer, repeated = await self._change(body, cause, Adjusted, work)
@@ -106,7 +117,7 @@ class Stock:
             offer = await _offer_with_room(tx, body.product_id, needs_shelf=body.quantity > 0)
             before = offer.on_hand
             movements = domain.change(offer, body.quantity, cause)
-            await repository.write(tx, movements)
+            await stock.write(tx, movements)
             return StockUpdated(success=True, previous_stock=before, new_stock=offer.on_hand), movements
 
         answer, repeated = await self._change(body, cause, StockUpdated, work)
@@ -123,7 +134,7 @@ class Stock:
                 once = partial(_once, lookup, idempotency.fingerprint(body), kind, work)
                 answer, movements, repeated = await self._database.repeat(once)
         await COMMITTED["change"].passed()
-        metrics.count_movements(movements)
+        metrics.count_movements(movement.kind for movement in movements)
         return answer, repeated
 
     # --- reading
@@ -131,27 +142,27 @@ class Stock:
     async def get_inventory(self, sku: str) -> InventoryItem:
         """Raises ProductNotFound."""
         async with self._database.connection() as lane:
-            item = await repository.find_inventory(lane, sku)
+            item = await stock.find_inventory(lane, sku)
         if item is None:
             raise domain.ProductNotFound(sku)
         return item
 
     async def list_inventory(self, **filters: Any) -> list[InventoryItem]:
-        """Stock by product (repository.list_inventory)."""
+        """Stock by product (stock.list_inventory)."""
         async with self._database.connection() as lane:
-            return await repository.list_inventory(lane, **filters)
+            return await stock.list_inventory(lane, **filters)
 
     async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.Movement]:
         """The ledger of one product, latest first. Raises ProductNotFound."""
         async with self._database.connection() as lane:
-            if await repository.find_product(lane, sku) is None:
+            if await catalogue.find_product(lane, sku) is None:
                 raise domain.ProductNotFound(sku)
-            return await repository.list_movements(lane, sku, before=before, limit=limit)
+            return await stock.list_movements(lane, sku, before=before, limit=limit)
 
     async def levels(self) -> tuple[list[tuple[str, str, int]], int]:
         """(sku, warehouse, available) of the first MAX_LEVELS stock rows, and how many products are low."""
         async with self._database.connection() as lane:
-            return await repository.list_stock_levels(lane, MAX_LEVELS), await repository.count_low_stock(lane)
+            return await stock.list_stock_levels(lane, MAX_LEVELS), await stock.count_low_stock(lane)
 
 
 class Catalogue:
@@ -165,19 +176,19 @@ class Catalogue:
         cause = Cause(domain.RECEIVE, None, None, "initial stock", *_origin(actor))
 
         async def work(tx: Transaction) -> tuple[Product, list[Movement]]:
-            product = await repository.insert_product(tx, new)
+            product = await catalogue.insert_product(tx, new)
             if product is None:
                 raise domain.ProductExists(new.product_id)
             return product, await _receive(tx, new, cause)
 
         product, movements = await self._database.retry(work)
-        metrics.count_movements(movements)
+        metrics.count_movements(movement.kind for movement in movements)
         return product
 
     async def replace_product(self, sku: str, body: schemas.ProductBody, expected_version: int | None) -> Product:
         """Raises ProductNotFound, VersionConflict."""
         async with self._database.connection() as lane:
-            product = await repository.update_product(lane, sku, body, expected_version)
+            product = await catalogue.update_product(lane, sku, body, expected_version)
         if product is None:
             raise VersionConflict((await self.get_product(sku)).version)
         return product
@@ -186,81 +197,89 @@ class Catalogue:
         """Remove it, or only stop selling it when it was ever in stock: its ledger stays. Raises ProductNotFound."""
 
         async def work(tx: Transaction) -> None:
-            if not await repository.lock_product(tx, sku):
+            if not await catalogue.lock_product(tx, sku):
                 raise domain.ProductNotFound(sku)
-            if await repository.has_stock_rows(tx, sku):
-                await repository.deactivate_product(tx, sku)
+            if await catalogue.has_stock_rows(tx, sku):
+                await catalogue.deactivate_product(tx, sku)
             else:
-                await repository.delete_product(tx, sku)
+                await catalogue.delete_product(tx, sku)
 
         await self._database.retry(work)
 
     async def get_product(self, sku: str) -> Product:
         """Raises ProductNotFound."""
         async with self._database.connection() as lane:
-            product = await repository.find_product(lane, sku)
+            product = await catalogue.find_product(lane, sku)
         if product is None:
             raise domain.ProductNotFound(sku)
         return product
 
     async def list_products(self, **filters: Any) -> list[Product]:
-        """Products by id (repository.list_products)."""
+        """Products by id (catalogue.list_products)."""
         async with self._database.connection() as lane:
-            return await repository.list_products(lane, **filters)
+            return await catalogue.list_products(lane, **filters)
 
     async def create_warehouse(self, new: schemas.NewWarehouse) -> Warehouse:
         """Raises WarehouseExists."""
         async with self._database.connection() as lane:
-            warehouse = await repository.insert_warehouse(lane, new)
+            warehouse = await catalogue.insert_warehouse(lane, new)
         if warehouse is None:
             raise domain.WarehouseExists(new.warehouse_id)
         return warehouse
 
     async def list_warehouses(self, *, after: str, limit: int) -> list[Warehouse]:
         async with self._database.connection() as lane:
-            return await repository.list_warehouses(lane, after=after, limit=limit)
+            return await catalogue.list_warehouses(lane, after=after, limit=limit)
 
 
-# --- inside a transaction
+# --- inside a lane
 
 
-async def _in_transaction(work: Work[C, Out], together: list[tuple[C, Origin]], lane: Transaction) -> Settlement[Out]:
-    async with lane.transaction():
-        settlement = await work(lane, together)
+async def _reserve(lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
+    """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
+    if claims := domain.claims(asked):
         await COMMITTING.passed()
-        return settlement
+        if sources := await reservations.take(lane, claims):
+            return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
+    return await _settle(lane, asked)
 
 
-async def _reserve(tx: Transaction, asked: list[tuple[ReserveStock, Origin]]) -> Settlement[ReserveOutcome]:
+async def _settle(lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
     # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
     skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
-    offers = await repository.lock_offers(tx, list(skus))
-    known = await repository.find_reservations(tx, [command.order_id for command, _ in asked])
-    settlement = domain.reserve(asked, offers, known)
-    if settlement.opened:
-        await repository.write(tx, settlement.movements, settlement.opened)
-    return settlement
+    async with lane.transaction():
+        offers = await stock.lock_offers(lane, list(skus))
+        known = await reservations.find_reservations(lane, [command.order_id for command, _ in asked])
+        settlement = domain.reserve(asked, offers, known)
+        if settlement.opened:
+            await stock.write(lane, settlement.movements, settlement.opened)
+        await COMMITTING.passed()
+    return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
 
 
-async def _end(tx: Transaction, asked: list[tuple[Ending, Origin]]) -> Settlement[ReservationState]:
-    order_ids = [ending.order_id for ending, _ in asked]
-    shelves = await repository.lock_reserved_shelves(tx, order_ids)
-    settlement = domain.end(asked, shelves, await repository.find_reservations(tx, order_ids))
-    if settlement.opened or settlement.ended:
-        await repository.write(tx, settlement.movements, settlement.opened, settlement.ended)
-    return settlement
+async def _end(lane: Connection, asked: list[tuple[Ending, Origin]]) -> Done[ReservationState]:
+    outcomes: dict[int, ReservationState] = {}
+    kinds: list[str] = []
+    while left := [place for place in range(len(asked)) if place not in outcomes]:
+        first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
+        await COMMITTING.passed()
+        for order_id, state, movements, changed in await reservations.end(lane, [asked[p] for p in first.values()]):
+            idempotent = not changed and state != domain.ABSENT
+            outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
+            kinds += [domain.STEP_TO[state]] * movements if movements else []
+    return Done([outcomes[place] for place in range(len(asked))], kinds)
 
 
 async def _once(
     lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], lane: Transaction
 ) -> tuple[A, list[Movement], bool]:
     async with lane.transaction():
-        if not await repository.claim_key(lane, lookup):
+        if not await stock.claim_key(lane, lookup):
             raise KeyInFlight
-        first = await repository.find_keyed_change(lane, lookup)
+        first = await stock.find_keyed_change(lane, lookup)
         if first is None:
             answer, movements = await work(lane)
-            await repository.insert_keyed_change(lane, lookup, fingerprint, answer)
+            await stock.insert_keyed_change(lane, lookup, fingerprint, answer)
             return answer, movements, False
     if first[0] != fingerprint:
         raise KeyReused
@@ -269,29 +288,29 @@ async def _once(
 
 async def _offer_with_room(tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
     """The locked product; with a shelf in the first warehouse if it has none and needs one."""
-    offers = await repository.lock_offers(tx, [sku])
+    offers = await stock.lock_offers(tx, [sku])
     if sku not in offers:
         raise domain.UnknownProduct([sku])
     if offers[sku].shelves or not needs_shelf:
         return offers[sku]
-    warehouse_id = await repository.find_first_warehouse(tx)
+    warehouse_id = await stock.find_first_warehouse(tx)
     if warehouse_id is None:
         raise domain.NoWarehouse
-    await repository.open_shelf(tx, sku, warehouse_id)
-    return (await repository.lock_offers(tx, [sku]))[sku]
+    await stock.open_shelf(tx, sku, warehouse_id)
+    return (await stock.lock_offers(tx, [sku]))[sku]
 
 
 async def _receive(tx: Transaction, new: schemas.NewProduct, cause: Cause) -> list[Movement]:
     for initial in new.initial_stock:
-        await repository.open_shelf(tx, new.product_id, initial.warehouse_id)
-    offer = (await repository.lock_offers(tx, [new.product_id]))[new.product_id]
+        await stock.open_shelf(tx, new.product_id, initial.warehouse_id)
+    offer = (await stock.lock_offers(tx, [new.product_id]))[new.product_id]
     movements = [
         movement
         for initial in new.initial_stock
         for movement in domain.change(offer.at(initial.warehouse_id), initial.quantity, cause)
     ]
     if movements:
-        await repository.write(tx, movements)
+        await stock.write(tx, movements)
     return movements
 
 

@@ -1,4 +1,4 @@
-"""All SQL of the inventory service. Transactions lock in the order the migration states."""
+"""Stock rows and their ledger. Transactions lock in the order the migration states."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,19 +8,12 @@ import msgspec
 
 from valerix.chassis.database import Transaction
 from valerix.chassis.outbox import Entry
-from valerix.contracts.commands import Allocation, PricedProduct
-from valerix.contracts.money import Money
+from valerix.contracts.commands import PricedProduct
 from valerix.inventory import domain, schemas
 from valerix.inventory.domain import Movement, Offer, Reservation, Shelf
-from valerix.inventory.schemas import InventoryItem, Product, Warehouse
-
-OVERTAKEN = (domain.Overtaken, asyncpg.UniqueViolationError)
-"""A transaction that raises one of these met another one; run again, it sees what that one did."""
+from valerix.inventory.schemas import InventoryItem
 
 _encode = msgspec.json.Encoder().encode
-
-
-# --- orders, over lists
 
 
 async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
@@ -49,53 +42,18 @@ async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
     return offers
 
 
-async def lock_reserved_shelves(tx: Transaction, order_ids: list[str]) -> dict[tuple[str, str], Shelf]:
-    """The stock rows that live reservations of these orders hold, locked."""
-    rows = await tx.fetch(
-        """
-        SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
-        WHERE (sku, warehouse_id) IN (
-            SELECT line.product_id, line.warehouse_id
-            FROM reservations r
-            CROSS JOIN LATERAL (
-                SELECT l ->> 'productId' AS product_id, l ->> 'warehouseId' AS warehouse_id
-                FROM jsonb_array_elements(r.lines) AS l
-            ) line
-            WHERE r.order_id = ANY($1::text[]) AND r.state = 'reserved'
-        )
-        ORDER BY sku, warehouse_id FOR UPDATE OF stock
-        """,
-        order_ids,
-    )
-    return {(row[0], row[1]): Shelf(*row) for row in rows}
-
-
-async def find_reservations(tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
-    """Those of the orders that have one. Read after the stock is locked: then they cannot change any more."""
-    rows = await tx.fetch(
-        "SELECT order_id, state, lines, products FROM reservations WHERE order_id = ANY($1::text[])", order_ids
-    )
-    return {
-        order_id: Reservation(
-            order_id, state, msgspec.convert(lines, list[Allocation]), msgspec.convert(products, list[PricedProduct])
-        )
-        for order_id, state, lines, products in rows
-    }
-
-
 async def write(
     tx: Transaction,
     movements: Sequence[Movement],
     opened: Sequence[Reservation] = (),
-    ended: Sequence[Reservation] = (),
 ) -> None:
     """Append to the ledger, bring the (locked) stock rows to where their latest movement leaves them, and record the
-    reservations that began and ended. The time is the statement's: taken after the locks, it rises with `seq`.
+    reservations that began. The time is the statement's: taken after the locks, it rises with `seq`.
 
-    Raises UniqueViolationError when an order got its reservation meanwhile, Overtaken when it ended meanwhile.
+    Raises UniqueViolationError when an order got its reservation meanwhile.
     """
     latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
-    written = await tx.fetchrow(
+    await tx.execute(
         """
         WITH appended AS (
             INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
@@ -109,27 +67,16 @@ async def write(
             FROM unnest($14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[])
                  AS l (sku, warehouse_id, on_hand, reserved, version)
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
-            RETURNING 1
-        ), opened AS (
-            INSERT INTO reservations (order_id, state, lines, products)
-            SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
-            FROM unnest($19::text[], $20::text[], $21::text[], $22::text[]) AS o (order_id, state, lines, products)
-            ORDER BY o.order_id
-        ), ended AS (
-            UPDATE reservations r SET state = e.state, updated_at = now()
-            FROM unnest($23::text[], $24::text[]) AS e (order_id, state)
-            WHERE r.order_id = e.order_id AND r.state = 'reserved'
-            RETURNING 1
         )
-        SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM ended)
+        INSERT INTO reservations (order_id, state, lines, products)
+        SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
+        FROM unnest($19::text[], $20::text[], $21::text[], $22::text[]) AS o (order_id, state, lines, products)
+        ORDER BY o.order_id
         """,
         *_columns(movements, 13),
         *_columns([(m.sku, m.warehouse_id, m.on_hand_after, m.reserved_after, m.seq) for m in latest], 5),
         *_columns([(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened], 4),
-        *_columns([(r.order_id, r.state) for r in ended], 2),
     )
-    if written is None or tuple(written) != (len(latest), len(ended)):
-        raise domain.Overtaken
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
@@ -258,129 +205,6 @@ async def list_stock_levels(tx: Transaction, limit: int) -> list[tuple[str, str,
 async def count_low_stock(tx: Transaction) -> int:
     count: int = await tx.fetchval("SELECT count(*) FROM inventory WHERE low_stock")
     return count
-
-
-# --- catalogue
-
-
-async def insert_product(tx: Transaction, new: schemas.NewProduct) -> Product | None:
-    """None when there is one with this id."""
-    row = await tx.fetchrow(
-        """
-        INSERT INTO products (sku, name, description, price_minor, currency, active, low_stock_threshold)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING *
-        """,
-        new.product_id,
-        *_product_values(new),
-    )
-    return _product(row) if row else None
-
-
-async def update_product(
-    tx: Transaction, sku: str, body: schemas.ProductBody, expected_version: int | None
-) -> Product | None:
-    """None when there is no such product, or not at the expected version."""
-    row = await tx.fetchrow(
-        """
-        UPDATE products SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
-               low_stock_threshold = $7, version = version + 1, updated_at = now()
-        WHERE sku = $1 AND version = coalesce($8::bigint, version) RETURNING *
-        """,
-        sku,
-        *_product_values(body),
-        expected_version,
-    )
-    return _product(row) if row else None
-
-
-def _product_values(body: schemas.ProductBody) -> tuple[Any, ...]:
-    price = body.price
-    return body.name, body.description, price.amount_minor, price.currency, body.active, body.low_stock_threshold
-
-
-async def find_product(tx: Transaction, sku: str) -> Product | None:
-    row = await tx.fetchrow("SELECT * FROM products WHERE sku = $1", sku)
-    return _product(row) if row else None
-
-
-async def lock_product(tx: Transaction, sku: str) -> bool:
-    """Hold the product so that no stock row can come to it meanwhile; False when there is none."""
-    return await tx.fetchval("SELECT true FROM products WHERE sku = $1 FOR UPDATE", sku) is True
-
-
-async def has_stock_rows(tx: Transaction, sku: str) -> bool:
-    """Whether the product was ever in stock."""
-    found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM stock WHERE sku = $1)", sku)
-    return found
-
-
-async def deactivate_product(tx: Transaction, sku: str) -> None:
-    await tx.execute(
-        """
-        UPDATE products SET active = false, version = version + 1, updated_at = now()
-        WHERE sku = $1 AND active
-        """,
-        sku,
-    )
-
-
-async def delete_product(tx: Transaction, sku: str) -> None:
-    await tx.execute("DELETE FROM products WHERE sku = $1", sku)
-
-
-async def list_products(
-    tx: Transaction, *, q: str | None, active: bool | None, after: str, limit: int
-) -> list[Product]:
-    """Products by id, those after `after`; `q` is looked for in id and name."""
-    rows = await tx.fetch(
-        """
-        SELECT * FROM products
-        WHERE sku > $1
-          AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
-          AND active = coalesce($3::boolean, active)
-        ORDER BY sku LIMIT $4
-        """,
-        after,
-        q,
-        active,
-        limit,
-    )
-    return [_product(row) for row in rows]
-
-
-def _product(row: asyncpg.Record) -> Product:
-    return Product(
-        product_id=row["sku"],
-        name=row["name"],
-        description=row["description"],
-        price=Money(row["price_minor"], row["currency"]),
-        active=row["active"],
-        low_stock_threshold=row["low_stock_threshold"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
-
-
-async def insert_warehouse(tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
-    """None when there is one with this id."""
-    row = await tx.fetchrow(
-        """
-        INSERT INTO warehouses (id, name, priority) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
-        RETURNING id, name, priority, created_at
-        """,
-        new.warehouse_id,
-        new.name,
-        new.priority,
-    )
-    return Warehouse(*row) if row else None
-
-
-async def list_warehouses(tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
-    rows = await tx.fetch(
-        "SELECT id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2", after, limit
-    )
-    return [Warehouse(*row) for row in rows]
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:

@@ -1,0 +1,1 @@
+"""All SQL of the inventory service: one function, one statement."""
