@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
-from valerix.chassis.database import KEYED, Database
+from valerix.chassis.database import Database
 from valerix.chassis.resilience import Deadline
 from valerix.orders import domain, repository
+from valerix.orders.composition import PLANNED
 from valerix.orders.domain import Order
 from valerix.orders.saga import Saga, Services
 from valerix.orders.use_cases import CLAIMED, Orders
@@ -18,7 +19,7 @@ from valerix.orders.use_cases import CLAIMED, Orders
 
 @pytest.fixture
 async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
-    async with Database.open(database_url("orders"), 4, KEYED) as opened:
+    async with Database.open(database_url("orders"), 4, PLANNED) as opened:
         yield opened
 
 

@@ -9,8 +9,8 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.many_orders import insert_orders
-from valerix.chassis.database import KEYED
 from valerix.orders import domain, repository
+from valerix.orders.composition import PLANNED
 
 COUNT = 10_000
 NOTHING = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
@@ -32,11 +32,11 @@ class Planner:
     """Stands for a transaction: explains what it is asked to do."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self.plan = ""
 
     async def fetch(self, statement: str, *arguments: object) -> list[Any]:
-        rows = await self._connection.fetch(f"EXPLAIN {statement}", *arguments)
+        rows = await self.connection.fetch(f"EXPLAIN {statement}", *arguments)
         self.plan = "\n".join(row[0] for row in rows)
         return []
 
@@ -67,15 +67,20 @@ async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connecti
 
 
 @pytest.mark.parametrize("kind", ["unaided", "others"])
-async def test_each_kind_of_due_orders_is_a_range_of_one_index(connection: Connection, kind: str) -> None:
+@pytest.mark.parametrize("age", ["young", "old"])
+async def test_each_kind_of_due_orders_is_a_range_of_one_index(
+    database_url: Callable[..., str], connection: Connection, kind: str, age: str
+) -> None:
     """Were it not, the rule of the domain and that of the index would have gone apart: that takes a new migration."""
-    for setting, value in KEYED.items():
-        await connection.execute(f"SET {setting} = {value}")
-    planner: Any = Planner(connection)
+    young = await asyncpg.connect(database_url("orders"))
+    planner: Any = Planner(young if age == "young" else connection)
+    for setting, value in PLANNED.items():
+        await planner.connection.execute(f"SET {setting} = {value}")
     if kind == "unaided":
         await repository.lock_due_unaided(planner, 100)
     else:
         await repository.claim_due(planner, 100, timedelta(seconds=20))
+    await young.close()
     wanted = f"(status = ANY ('{{{','.join(domain.UNAIDED)}}}'::text[]))) = {'true' if kind == 'unaided' else 'false'})"
     assert "Index Scan using orders_due" in planner.plan
     assert f"{wanted} AND (due_at <= now())" in planner.plan
