@@ -20,13 +20,14 @@ ENDINGS = {
 WEIGHTS = (86, 6, 6, 2)
 APART = timedelta(minutes=4)
 INSERT_ORDERS = """
-    INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage, currency,
-                        total_minor, allocations, error_code, error_message, created_at, updated_at)
-    SELECT id, customer, status, 2, lines::json, ARRAY[product], 'card_ok', 'hold', 'USD', total,
+    INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
+                        allocations, error_code, error_message, created_at, updated_at)
+    SELECT id, customer, status, 2, lines::json, 'card_ok', 'hold', 'USD', total,
            CASE WHEN status = 'completed' THEN '[]'::json END, code, message, at, at
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
-                $9::timestamptz[]) AS t(id, customer, status, lines, product, total, code, message, at)
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+                $8::timestamptz[]) AS t(id, customer, status, lines, total, code, message, at)
 """
+INSERT_PRODUCTS = "INSERT INTO order_products SELECT * FROM unnest($1::text[], $2::uuid[])"
 INSERT_EVENTS = """
     INSERT INTO order_events (order_id, version, type, data, steps, trace_id, occurred_at)
     SELECT id, n, CASE n WHEN 1 THEN 'order.created' ELSE 'order.' || o.status END,
@@ -57,14 +58,16 @@ async def insert_orders(url: str, count: int, seed: int = 1) -> list[Made]:
     """
     made = list(_orders(count, random.Random(seed)))  # noqa: S311 - test data
     columns: list[Any] = [list(column) for column in zip(*made, strict=True)]
+    products = columns.pop(Made._fields.index("product"))
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
             last = await connection.fetchval("SELECT coalesce(max(id), 0) FROM outbox")
             await connection.execute(INSERT_ORDERS, *columns)
+            await connection.execute(INSERT_PRODUCTS, products, columns[0])
             await connection.execute(INSERT_EVENTS, columns[0])
             await connection.execute("DELETE FROM outbox WHERE id > $1", last)
-        await connection.execute("ANALYZE orders")
+        await connection.execute("ANALYZE orders, order_products")
     finally:
         await connection.close()
     return made

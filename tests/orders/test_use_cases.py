@@ -11,8 +11,9 @@ from valerix.contracts.commands import Allocation
 from valerix.orders import domain, repository
 from valerix.orders.domain import Decision, Order, OrderLine
 from valerix.orders.repository import Accepting, Finished
+from valerix.orders.saga import Saga, Services
 from valerix.orders.schemas import view
-from valerix.orders.use_cases import new_order
+from valerix.orders.use_cases import Orders, new_order
 
 LEASE = timedelta(seconds=20)
 
@@ -77,7 +78,7 @@ async def test_ids_with_quotes_and_backslashes_are_stored_as_they_are(database: 
         order = await repository.find_order(tx, wanted.order.id, None)
         assert order is not None
         assert order.lines[0].product_id == strange
-        assert await tx.fetchval("SELECT product_ids FROM orders") == [strange]
+        assert await tx.fetchval("SELECT product_id FROM order_products") == strange
 
 
 async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None:
@@ -135,6 +136,29 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
     async with database.connection() as tx:
         versions = [row["version"] for row in await repository.list_events(tx, wanted.order.id)]
     assert versions == [1, 2, 3, 4]
+
+
+async def test_an_order_is_found_by_the_products_it_has_now(database: Database) -> None:
+    wanted = accepting(product="OLD-1")
+    await accept(database, wanted)
+    held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    await finish(database, finishing(wanted.order, held, 409))
+    saga = Saga(Services, dict, timedelta(0), timedelta(0), 0)  # type: ignore[arg-type]  # nobody is called
+    orders = Orders(database, database, saga, lambda: None, lanes=1)
+    nothing = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
+
+    async def has(product: str) -> bool:
+        found = await orders.search(**{**nothing, "limit": 1, "ascending": True, "product_id": product})
+        assert found == await orders.search(**{**nothing, "limit": 1, "ascending": True, "search": product})
+        return bool(found)
+
+    assert await has("OLD-1")
+    lines = [OrderLine(product, 1) for product in ("NEW-1", "NEW-2", "NEW-1")]
+    await orders.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [False, True, True]
+    lines = [OrderLine(product, 1) for product in ("NEW-2", "OLD-1")]
+    await orders.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [True, False, True]
 
 
 async def test_lists_page_on_the_id_and_filter_by_everything(database: Database) -> None:

@@ -132,6 +132,12 @@ class Stack:
         finally:
             await connection.close()
 
+    async def orders_of(self, sku: str) -> list[dict[str, Any]]:
+        """The rows of all orders of a product."""
+        return await self.rows(
+            "orders", "SELECT o.* FROM orders o JOIN order_products ON order_id = id WHERE product_id = $1", sku
+        )
+
     async def ledger(self) -> dict[str, Any]:
         """The provider's own account of everything, all its pages in one."""
         charges: list[Any] = []

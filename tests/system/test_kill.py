@@ -53,7 +53,7 @@ async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(stack: Stack,
         assert len(acknowledged) == CUSTOMERS_AT_ONCE * ORDERS_EACH, "two answers named the same order"
         await eventually(lambda: _is_back(stack, victim, before), 120)
         await settled(stack)
-        orders = await stack.rows("orders", "SELECT id, status FROM orders WHERE $1 = ANY(product_ids)", sku)
+        orders = await stack.orders_of(sku)
     assert {str(row["id"]) for row in orders} == acknowledged
     assert {row["status"] for row in orders} == {"confirmed"}
     assert await stack.stock(sku) == (10_000, len(acknowledged))
@@ -62,7 +62,7 @@ async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(stack: Stack,
 
 async def _after_some_orders(stack: Stack, sku: str) -> None:
     async def some() -> bool:
-        return len(await stack.rows("orders", "SELECT 1 FROM orders WHERE $1 = ANY(product_ids)", sku)) >= 10
+        return len(await stack.orders_of(sku)) >= 10
 
     await eventually(some)
 

@@ -12,7 +12,8 @@ from tests.system.stack import GRACE, OPERATOR, ROOT, Stack, assert_sound, new_p
 
 TROUBLED = """
     SELECT DISTINCT o.id FROM orders o JOIN order_events e ON e.order_id = o.id
-    WHERE $1 = ANY(o.product_ids) AND (o.status = 'failed' OR e.type = 'order.delayed' OR EXISTS (
+        JOIN order_products p ON p.order_id = o.id
+    WHERE p.product_id = $1 AND (o.status = 'failed' OR e.type = 'order.delayed' OR EXISTS (
         SELECT 1 FROM json_array_elements(e.steps) s WHERE (s->>'attempt')::int > 1))
 """
 
@@ -41,8 +42,8 @@ class Load:
         return report
 
 
-async def ids(stack: Stack, sku: str, query: str = "SELECT id FROM orders WHERE $1 = ANY(product_ids)") -> set[str]:
-    return {str(row["id"]) for row in await stack.rows("orders", query, sku)}
+async def ids(stack: Stack, sku: str) -> set[str]:
+    return {str(order["id"]) for order in await stack.orders_of(sku)}
 
 
 async def ordered(stack: Stack, sku: str, count: int) -> None:
@@ -76,7 +77,8 @@ async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> N
         os.kill(stack.pid(victim), signal.SIGKILL)
     report = await load.report()
     await settled(stack)
-    placed, troubled = await ids(stack, "LOAD-1"), await ids(stack, "LOAD-1", TROUBLED)
+    placed = await ids(stack, "LOAD-1")
+    troubled = {str(row["id"]) for row in await stack.rows("orders", TROUBLED, "LOAD-1")}
     listed = {order["orderId"]: order for order in report["affected"]}
     own_troubles = {id_ for id_, order in listed.items() if order["effects"] == ["late"] or order["sends"] > 1}
     """Known to the client alone."""
@@ -84,7 +86,7 @@ async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> N
     assert set(listed) - own_troubles == troubled - own_troubles
     assert troubled <= set(listed) <= placed
     assert all(order["reasons"] for order in listed.values())
-    declined = await ids(stack, "LOAD-1", "SELECT id FROM orders WHERE $1 = ANY(product_ids) AND status = 'failed'")
+    declined = {str(order["id"]) for order in await stack.orders_of("LOAD-1") if order["status"] == "failed"}
     assert {id_ for id_, order in listed.items() if "declined" in order["effects"]} == declined != set()
     retried = {id_ for id_, order in listed.items() if "retried" in order["effects"]}
     assert retried, "inventory was killed and nobody noticed"
@@ -123,8 +125,7 @@ async def test_a_customer_loads_with_their_own_orders(stack: Stack) -> None:
     where = ("--url", stack.url, "--token", login.json["accessToken"])
     report = await (await Load.start(stack, *where, "--orders", "5", "--product", "LOAD-4")).report()
     assert (report["ok"], report["orders"], report["restocked"]) == (True, 5, 0)
-    owners = await stack.rows("orders", "SELECT customer_id FROM orders WHERE 'LOAD-4' = ANY(product_ids)")
-    assert [row["customer_id"] for row in owners] == ["CUST-002"] * 5
+    assert [order["customer_id"] for order in await stack.orders_of("LOAD-4")] == ["CUST-002"] * 5
 
 
 async def test_load_that_cannot_begin_says_why(stack: Stack) -> None:

@@ -50,11 +50,11 @@ _STEPS: Final = """
 
 _INSERT_ORDERS: Final = f"""
     WITH made AS ({_ORDERS}), known AS (
-        INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage, currency,
-                            total_minor, allocations, payment_id, error_code, error_message, idempotency_key,
-                            fingerprint, answer_status, answer_version, answer_body, due_at, created_at, updated_at)
+        INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
+                            allocations, payment_id, error_code, error_message, idempotency_key, fingerprint,
+                            answer_status, answer_version, answer_body, due_at, created_at, updated_at)
         SELECT id, customer_id, kind, CASE kind WHEN 'completed' THEN 5 WHEN 'cancelled' THEN 3 ELSE 2 END,
-               json_build_array(json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})), ARRAY[sku],
+               json_build_array(json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})),
                CASE kind WHEN 'failed' THEN 'card_declined' ELSE 'card_ok' END, 'hold', '{catalogue.CURRENCY}',
                total_minor,
                CASE WHEN kind IN ('completed', 'confirmed')
@@ -65,6 +65,8 @@ _INSERT_ORDERS: Final = f"""
                CASE kind WHEN 'failed' THEN '{{"code":"payment_declined"}}' END,
                CASE kind WHEN 'confirmed' THEN now() + interval '10 years' END, at, at + interval '4 s'
         FROM made
+    ), listed AS (
+        INSERT INTO order_products (product_id, order_id) SELECT sku, id FROM made
     )
     INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
     SELECT id, version, 'order.' || event, json_build_object(
@@ -139,7 +141,7 @@ _INSERT_RESERVATIONS: Final = f"""
     WHERE stock.sku = l.sku AND stock.warehouse_id = '{catalogue.WAREHOUSE}'
 """
 _STATEMENTS: Final = {
-    "orders": (_INSERT_ORDERS, ("order_events", "orders")),
+    "orders": (_INSERT_ORDERS, ("order_events", "orders", "order_products")),
     "inventory": (_INSERT_RESERVATIONS, ("movements", "stock", "reservations")),
     "payments": (_INSERT_PAYMENTS, ("payment_events", "payments", "refunds")),
 }

@@ -22,6 +22,8 @@ STATUSES: Final = tuple(TRANSITIONS)
 CANCELLABLE: Final = frozenset({"pending", "confirmed", "processing"})
 NEXT: Final = {"confirmed": "processing", "processing": "shipped", "shipped": "completed"}
 """The way through the warehouse."""
+UNAIDED: Final = ("confirmed", "shipped")
+"""Their next step asks no other service."""
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
 MAX_TOTAL_MINOR: Final = 10**12
 MAX_BACKOFF_SECONDS: Final = 20.0
@@ -187,6 +189,11 @@ class Order:
     def expires(self) -> bool:
         """When it is due, a held order ends; a backorder is tried again."""
         return self.held and self.on_shortage == "hold"
+
+    @property
+    def unaided(self) -> bool:
+        """Its next step needs nobody, so it can be written where the order is found."""
+        return self.status in UNAIDED and self.cancel_reason is None
 
     def price(self, products: list[PricedProduct]) -> None:
         """Fix names, unit prices and the total. Raises NotChargeable for mixed currencies or an absurd total."""

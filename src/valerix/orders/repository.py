@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
 from asyncpg import Record
 
 from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
-from valerix.contracts.commands import Allocation
 from valerix.contracts.ids import find_range
-from valerix.orders.domain import Order, OrderLine, Pass
+from valerix.orders.domain import UNAIDED, Order, OrderLine, Pass
+from valerix.orders.rows import COLUMNS, json_of, lines_of, read_order
 
-_encode = msgspec.json.Encoder().encode
+_IS_UNAIDED = f"(o.cancel_reason IS NULL AND o.status IN ({', '.join(repr(status) for status in UNAIDED)}))"
+"""domain.Order.unaided, word for word as the index orders_due has it."""
+_OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
+"""Here and in `orders o`, `id` alone is a column of the index that is walked."""
 
 
 class Accepting(NamedTuple):
@@ -51,11 +53,6 @@ class Known(NamedTuple):
     idempotency_key: bytes | None
 
 
-_COLUMNS = """o.id, o.customer_id, o.status, o.version, o.lines, o.payment_method, o.on_shortage, o.shipping_address,
-    o.currency, o.total_minor, o.allocations, o.payment_id, o.error_code, o.error_message, o.cancel_reason,
-    o.lease_epoch, o.attempts, o.created_at, o.updated_at"""
-
-
 async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: timedelta) -> set[str]:
     """Insert those whose id and key are new, each with its first event; return the ids inserted.
 
@@ -67,18 +64,21 @@ async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: 
         """
         WITH input AS (
             SELECT * FROM unnest(
-                $1::uuid[], $2::text[], $3::json[], $4::text[], $5::text[], $6::text[], $7::json[], $8::bytea[],
-                $9::bytea[], $10::timestamptz[], $11::text[], $12::json[])
-            AS t(id, customer_id, lines, product_ids, payment_method, on_shortage, shipping_address, idempotency_key,
-                 fingerprint, created_at, trace_id, data)
+                $1::uuid[], $2::text[], $3::json[], $4::text[], $5::text[], $6::json[], $7::bytea[], $8::bytea[],
+                $9::timestamptz[], $10::text[], $11::json[])
+            AS t(id, customer_id, lines, payment_method, on_shortage, shipping_address, idempotency_key, fingerprint,
+                 created_at, trace_id, data)
         ), inserted AS (
-            INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage,
+            INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
                                 shipping_address, idempotency_key, fingerprint, due_at, created_at, updated_at)
-            SELECT id, customer_id, 'pending', 1, lines, product_ids::text[], payment_method, on_shortage,
-                   shipping_address, idempotency_key, fingerprint, now() + $13, created_at, created_at
+            SELECT id, customer_id, 'pending', 1, lines, payment_method, on_shortage, shipping_address,
+                   idempotency_key, fingerprint, now() + $12, created_at, created_at
             FROM input
             ON CONFLICT DO NOTHING
-            RETURNING id
+            RETURNING id, lines
+        ), listed AS (
+            INSERT INTO order_products (product_id, order_id)
+            SELECT DISTINCT line->>0, id FROM inserted, json_array_elements(lines) AS line
         ), logged AS (
             INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
             SELECT id, 1, 'order.created', data, trace_id, created_at FROM input JOIN inserted USING (id)
@@ -87,11 +87,10 @@ async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: 
         """,
         [o.id for o in orders],
         [o.customer_id for o in orders],
-        [_lines(o) for o in orders],
-        [_text_array(line.product_id for line in o.lines) for o in orders],
+        [lines_of(o) for o in orders],
         [o.payment_method for o in orders],
         [o.on_shortage for o in orders],
-        [_json(o.shipping_address) for o in orders],
+        [json_of(o.shipping_address) for o in orders],
         [a.idempotency_key for a in rows],
         [a.fingerprint for a in rows],
         [o.created_at for o in orders],
@@ -106,7 +105,7 @@ async def list_known(tx: Transaction, ids: Sequence[str], keys: Sequence[bytes])
     """Orders by id or by idempotency key, with the answer that was given for them."""
     rows = await tx.fetch(
         f"""
-        SELECT {_COLUMNS}, o.fingerprint, o.idempotency_key, o.answer_status,
+        SELECT {COLUMNS}, o.fingerprint, o.idempotency_key, o.answer_status,
                coalesce(o.answer_body, e.data::text) AS answer_body
         FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
         WHERE o.id = ANY($1::uuid[]) OR o.idempotency_key = ANY($2::bytea[])
@@ -115,7 +114,7 @@ async def list_known(tx: Transaction, ids: Sequence[str], keys: Sequence[bytes])
         keys,
     )
     return [
-        Known(_order(r), r["fingerprint"], r["answer_status"], r["answer_body"], r["idempotency_key"]) for r in rows
+        Known(read_order(r), r["fingerprint"], r["answer_status"], r["answer_body"], r["idempotency_key"]) for r in rows
     ]
 
 
@@ -156,10 +155,10 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
         [o.version for o in orders],
         [o.lease_epoch for o in orders],
         [o.status for o in orders],
-        [_lines(o) for o in orders],
+        [lines_of(o) for o in orders],
         [o.currency for o in orders],
         [o.total_minor for o in orders],
-        [_json(o.allocations) for o in orders],
+        [json_of(o.allocations) for o in orders],
         [o.payment_id for o in orders],
         [o.error_code for o in orders],
         [o.error_message for o in orders],
@@ -172,9 +171,25 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
         [f.steps for f in finished],
         [f.trace_id for f in finished],
         [o.attempts for o in orders],
-        [_json(o.shipping_address) for o in orders],
+        [json_of(o.shipping_address) for o in orders],
     )
     return {row["id"] for row in moved}
+
+
+async def replace_products(tx: Transaction, order: Order, before: Sequence[OrderLine]) -> None:
+    """Keep what the order is found by right when its lines were other ones before."""
+    await tx.execute(
+        """
+        WITH gone AS (
+            DELETE FROM order_products
+            WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
+        )
+        INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
+        """,
+        order.id,
+        [line.product_id for line in before],
+        [line.product_id for line in order.lines],
+    )
 
 
 async def postpone_orders(tx: Transaction, passes: Sequence[Pass]) -> None:
@@ -192,19 +207,32 @@ async def postpone_orders(tx: Transaction, passes: Sequence[Pass]) -> None:
     )
 
 
+async def lock_due_unaided(tx: Transaction, limit: int) -> list[Order]:
+    """Orders that are due and whose next step needs nobody; nobody else takes them before this transaction ends."""
+    rows = await tx.fetch(
+        f"""
+        SELECT {COLUMNS} FROM orders o WHERE {_IS_UNAIDED} IS TRUE AND due_at <= now()
+        ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - all of it is ours
+        limit,
+    )
+    return [read_order(row) for row in rows]
+
+
 async def claim_due(tx: Transaction, limit: int, lease: timedelta) -> list[Order]:
-    """Take over orders that are due: bumping the epoch fences whoever had them before."""
+    """Take over the others that are due: bumping the epoch fences whoever had them before."""
     rows = await tx.fetch(
         f"""
         UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2
         WHERE o.id IN (
-            SELECT id FROM orders WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING {_COLUMNS}
-        """,  # noqa: S608 - the column list is ours
+            SELECT id FROM orders o WHERE {_IS_UNAIDED} IS FALSE AND due_at <= now()
+            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        RETURNING {COLUMNS}
+        """,  # noqa: S608 - all of it is ours
         limit,
         lease,
     )
-    return [_order(row) for row in rows]
+    return [read_order(row) for row in rows]
 
 
 async def claim_one(
@@ -216,14 +244,14 @@ async def claim_one(
         UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $3,
                             cancel_reason = coalesce(o.cancel_reason, $4)
         WHERE o.id = $1 AND o.version = $2
-        RETURNING {_COLUMNS}
+        RETURNING {COLUMNS}
         """,  # noqa: S608 - the column list is ours
         order_id,
         version,
         lease,
         cancel_reason,
     )
-    return None if row is None else _order(row)
+    return None if row is None else read_order(row)
 
 
 async def find_due_in(tx: Transaction, order_id: str) -> timedelta | None:
@@ -235,11 +263,11 @@ async def find_due_in(tx: Transaction, order_id: str) -> timedelta | None:
 async def find_order(tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
     """One order; with `owner_id`, only when it belongs to that customer."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",  # noqa: S608 - ours
+        f"SELECT {COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",  # noqa: S608 - ours
         order_id,
         owner_id,
     )
-    return None if row is None else _order(row)
+    return None if row is None else read_order(row)
 
 
 async def list_orders(
@@ -257,28 +285,37 @@ async def list_orders(
     trace_id: str | None = None,
 ) -> list[Order]:
     """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
-    where = Where(limit)
-    where.add("o.id > ?::uuid" if ascending else "o.id < ?::uuid", after)
-    where.add("o.customer_id = ?", owner_id)
-    where.add("o.status = ANY(?::text[])", statuses)
-    where.add("o.product_ids @> ARRAY[?::text]", product_id)
-    where.add("o.id >= ?::uuid", first)
-    where.add("o.id < ?::uuid", last)
-    where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", trace_id)
-    if search is not None:
-        words = [search.strip(), search.strip().upper()]
-        where.add(
-            """(o.customer_id = ANY(?::text[]) OR o.product_ids && ?::text[]
-                OR (o.id BETWEEN ?::uuid AND ?::uuid AND o.id::text LIKE ?))""",
-            words,
-            words,
-            *find_range(search),
-        )
+    where, page, found = Where(limit), f"ORDER BY id {'ASC' if ascending else 'DESC'} LIMIT $1", list[str]()
+    for source, condition, values in _ways(product_id, search):
+        where = Where(*where.arguments)
+        where.add(condition, *values)
+        where.add("id > ?::uuid" if ascending else "id < ?::uuid", after)
+        where.add("id >= ?::uuid", first)
+        where.add("id < ?::uuid", last)
+        where.add("o.customer_id = ?", owner_id)
+        where.add("o.status = ANY(?::text[])", statuses)
+        where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", trace_id)
+        if search is not None:
+            where.add("EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)", product_id)
+        found.append(f"(SELECT id FROM {source} {where.clause} {page})")  # noqa: S608 - every value is a parameter
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM orders o {where.clause} ORDER BY o.id {'ASC' if ascending else 'DESC'} LIMIT $1",  # noqa: S608 - every value is a parameter
+        f"SELECT {COLUMNS} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",  # noqa: S608 - as above
         *where.arguments,
     )
-    return [_order(row) for row in rows]
+    return [read_order(row) for row in rows]
+
+
+def _ways(product_id: str | None, search: str | None) -> list[tuple[str, str, Sequence[str | None]]]:
+    """Where to look, as (source, condition, its values): each walks one index in the order of its page."""
+    if search is None:
+        return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]
+    ids = find_range(search)
+    ways: list[tuple[str, str, Sequence[str | None]]] = []
+    if ids.first is not None:
+        ways.append(("orders o", "id BETWEEN ?::uuid AND ?::uuid AND id::text LIKE ?", ids))
+    for word in {search.strip(), search.strip().upper()}:
+        ways += [("orders o", "o.customer_id = ?", [word]), (_OF_PRODUCT, "p.product_id = ?", [word])]
+    return ways
 
 
 async def list_events(tx: Transaction, order_id: str) -> list[Record]:
@@ -296,50 +333,6 @@ async def count_open(tx: Transaction) -> dict[str, int]:
     """Orders by status, completed ones left out: they are most of the table and a counter's business."""
     rows = await tx.fetch("SELECT status, count(*) FROM orders WHERE status <> 'completed' GROUP BY status")
     return {row["status"]: row["count"] for row in rows}
-
-
-def _order(row: Record) -> Order:
-    return Order(
-        id=str(row["id"]),
-        customer_id=row["customer_id"],
-        lines=[OrderLine(*line) for line in row["lines"]],
-        payment_method=row["payment_method"],
-        on_shortage=row["on_shortage"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        shipping_address=row["shipping_address"],
-        status=row["status"],
-        version=row["version"],
-        currency=row["currency"],
-        total_minor=row["total_minor"],
-        allocations=None if row["allocations"] is None else [Allocation(*a) for a in row["allocations"]],
-        payment_id=None if row["payment_id"] is None else str(row["payment_id"]),
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        cancel_reason=row["cancel_reason"],
-        lease_epoch=row["lease_epoch"],
-        attempts=row["attempts"],
-    )
-
-
-def _lines(order: Order) -> str:
-    """Lines as compact rows: [productId, quantity, name, unitPriceMinor]."""
-    rows = [[line.product_id, line.quantity, line.name, line.unit_price_minor] for line in order.lines]
-    return _encode(rows).decode()
-
-
-def _json(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        value = [[a.product_id, a.warehouse_id, a.quantity] for a in value]
-    return _encode(value).decode()
-
-
-def _text_array(values: Any) -> str:
-    """A text[] literal: unnest would flatten an array of arrays."""
-    quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in dict.fromkeys(values))
-    return "{" + ",".join(quoted) + "}"
 
 
 async def upsert_customers(tx: Transaction, seen: Sequence[tuple[str, str, int]]) -> None:
@@ -371,9 +364,9 @@ async def make_backorders_due(tx: Transaction, product_ids: Sequence[str]) -> No
     """Let the next sweep try those that wait for one of these products."""
     await tx.execute(
         """
-        UPDATE orders SET due_at = now()
-        WHERE product_ids && $1::text[] AND status = 'pending' AND on_shortage = 'backorder'
-          AND error_code = 'insufficient_stock' AND due_at > now()
+        UPDATE orders o SET due_at = now()
+        WHERE status = 'pending' AND on_shortage = 'backorder' AND error_code = 'insufficient_stock' AND due_at > now()
+          AND EXISTS (SELECT FROM order_products p WHERE p.order_id = o.id AND p.product_id = ANY($1::text[]))
         """,
         product_ids,
     )

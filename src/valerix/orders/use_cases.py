@@ -13,7 +13,7 @@ import structlog
 from valerix.chassis import telemetry
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database
+from valerix.chassis.database import Database, Transaction
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.single_flight import SingleFlight, wait_for
@@ -253,12 +253,20 @@ class Orders:
         if lines is not None and not order.held:
             raise domain.NotChangeable("Lines can only be changed while the order is held for stock")
         due_in = await self._due_in(order.id)
-        order.lines = lines if lines is not None else order.lines
+        before, order.lines = order.lines, order.lines if lines is None else lines
         order.shipping_address = address if address is not None else order.shipping_address
         decision = Decision(order.status, "order.changed", order.error_code, order.error_message, due_in)
         conclusion = conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
         conclusion = conclusion._replace(answer_status=None, answer_body=None)
-        if not await self._database.repeat(lambda tx: repository.finish_orders(tx, [conclusion])):
+
+        async def write(tx: Transaction) -> bool:
+            async with tx.transaction():
+                moved = bool(await repository.finish_orders(tx, [conclusion]))
+                if moved and lines is not None:
+                    await repository.replace_products(tx, order, before)
+                return moved
+
+        if not await self._database.repeat(write):
             raise VersionConflict((await self.get(order_id, owner_id)).version)
         return order
 
@@ -300,21 +308,45 @@ class Orders:
         )
         if taken is None:
             raise domain.OrderBusy
-        await CLAIMED[taken.status].passed()
+        await _claimed([taken])
         return (await self._drive([taken], deadline))[order.id]
 
     # --- in the background
 
     async def sweep(self, limit: int, deadline: Deadline) -> int:
-        """Take over orders that are due and drive them: what a crash left open, what was delayed, holds that expired.
+        """Go on with orders that are due: steps through the warehouse, what a crash left open, what was delayed, holds
+        that expired.
 
-        Returns how many there were, as far as there is room for them.
+        Returns how many there were of the kind there were more of, up to `limit` of each: those whose next step needs
+        nobody, and the others as far as there is room for them.
         """
+        return max(await self._step(limit), await self._drive_due(limit, deadline))
+
+    async def _step(self, limit: int) -> int:
+        """Find those whose next step needs nobody and finish it, in one transaction: who dies in it leaves them due."""
+
+        async def step(tx: Transaction) -> int:
+            async with tx.transaction():
+                passes = [Pass(order) for order in await repository.lock_due_unaided(tx, limit)]
+                await _claimed([p.order for p in passes])
+                self._saga.fulfil_unaided(passes)
+                if passes:
+                    now = datetime.now(UTC)
+                    await repository.finish_orders(tx, [conclude(p, _trace_id(), now) for p in passes])
+                return len(passes)
+
+        done = await self._database.repeat(step)
+        if done:
+            self._committed()
+            await FINISHED.passed()
+        return done
+
+    async def _drive_due(self, limit: int, deadline: Deadline) -> int:
+        """Take over the others and drive them."""
         if not self._sweeps.room():
             return 0
         due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
-        for status in {order.status for order in due}:
-            await CLAIMED[status].passed()
+        await _claimed(due)
         for order in due:
             if order.expires:
                 order.cancel_reason = "The time to hold the order for stock is over"
@@ -330,7 +362,7 @@ class Orders:
         for p in passes:
             if p.decision is None:
                 self._saga.give_up(p)
-        return await self._finish([(p, telemetry.trace_id.get() or telemetry.new_trace_id()) for p in passes])
+        return await self._finish([(p, _trace_id()) for p in passes])
 
     async def count_open(self) -> dict[str, int]:
         """Orders by status, completed ones left out."""
@@ -349,3 +381,12 @@ def new_order(
 
 def _is_silent(p: Pass) -> bool:
     return p.decision is not None and p.decision.silent
+
+
+async def _claimed(orders: list[Order]) -> None:
+    for status in {order.status for order in orders}:
+        await CLAIMED[status].passed()
+
+
+def _trace_id() -> str:
+    return telemetry.trace_id.get() or telemetry.new_trace_id()

@@ -1,0 +1,154 @@
+"""Orders that are due: each is gone on with once, neither kind waits for the other, and nothing is lost on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
+from valerix.chassis.database import Database
+from valerix.chassis.resilience import Deadline
+from valerix.orders import domain, repository
+from valerix.orders.composition import PLANNED
+from valerix.orders.domain import Order
+from valerix.orders.saga import Saga, Services
+from valerix.orders.use_cases import CLAIMED, Orders
+
+
+@pytest.fixture
+async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
+    async with Database.open(database_url("orders"), 4, PLANNED) as opened:
+        yield opened
+
+
+class SagaWithoutServices(Saga):
+    """Takes steps that need nobody; whatever asks another service is put off."""
+
+    def __init__(self) -> None:
+        super().__init__(Services, dict, timedelta(0), timedelta(hours=1), 0)  # type: ignore[arg-type]  # not called
+        self.asked = list[str]()
+
+    async def run(self, passes: object, deadline: Deadline, patience: float) -> None:
+        for p in passes:  # type: ignore[attr-defined]  # passes
+            self.asked.append(p.order.id)
+            p.decision = domain.delayed(p.order, "tested", "nobody is there", 0.5)
+
+
+def worker(database: Database) -> tuple[Orders, SagaWithoutServices]:
+    saga = SagaWithoutServices()
+    return Orders(database, database, saga, lambda: None, lanes=1), saga
+
+
+async def confirmed(database: Database, count: int) -> list[Order]:
+    """So many of them, due."""
+    wanted = [accepting() for _ in range(count)]
+    await accept(database, *wanted)
+    orders = [w.order for w in wanted]
+    assert len(await finish(database, *(finishing(o, domain.confirmed(timedelta(0)), 201) for o in orders))) == count
+    return orders
+
+
+async def statuses(database: Database) -> list[tuple[str, int, int]]:
+    """(status, version, how often it was taken over) of every order whose history has no gap."""
+    async with database.connection() as tx:
+        rows = await tx.fetch(
+            """
+            SELECT status, version, lease_epoch FROM orders o
+            WHERE version = (SELECT count(*) FROM order_events WHERE order_id = o.id) ORDER BY id
+            """
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_steps_that_need_nobody_are_taken_once_however_many_take_them(database: Database) -> None:
+    await confirmed(database, 30)
+    workers = [worker(database)[0] for _ in range(3)]
+    taken = await asyncio.gather(*(each.sweep(12, Deadline.after(60)) for each in workers for _ in range(2)))
+    assert sum(taken) == 30
+    assert await statuses(database) == [("processing", 3, 0)] * 30
+
+
+async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Database) -> None:
+    await confirmed(database, 5)
+    await accept(database, *[accepting() for _ in range(5)])
+    await make_due(database)
+    orders, saga = worker(database)
+    assert await orders.sweep(2, Deadline.after(60)) == 2
+    assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
+
+
+async def test_backorders_of_a_restocked_product_are_due(database: Database) -> None:
+    waiting = {product: accepting(product=product) for product in ("LATE-1", "LATE-2")}
+    for wanted in waiting.values():
+        wanted.order.on_shortage = "backorder"
+    await accept(database, *waiting.values())
+    held = [finishing(w.order, domain.short_of_stock(w.order, "x", timedelta(0)), 409) for w in waiting.values()]
+    await finish(database, *held)
+    assert await claim(database) == []
+    async with database.connection() as tx:
+        await repository.make_backorders_due(tx, ["LATE-2", "LATE-3"])
+    assert [order.id for order in await claim(database)] == [waiting["LATE-2"].order.id]
+
+
+async def test_what_is_to_be_cancelled_asks_others(database: Database) -> None:
+    (order,) = await confirmed(database, 1)
+    async with database.connection() as tx:
+        assert await repository.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
+    await make_due(database)
+    async with database.transaction() as tx:
+        assert await repository.lock_due_unaided(tx, 10) == []
+    (taken,) = await claim(database)
+    assert (taken.id, taken.unaided) == (order.id, False)
+
+
+async def test_whoever_dies_taking_a_step_leaves_the_order_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die() -> None:
+        raise RuntimeError("killed")
+
+    await confirmed(database, 1)
+    orders, _ = worker(database)
+    with monkeypatch.context() as dying:
+        dying.setattr(CLAIMED["confirmed"], "strike", die)
+        with pytest.raises(RuntimeError, match="killed"):
+            await orders.sweep(10, Deadline.after(60))
+    assert await statuses(database) == [("confirmed", 2, 0)]
+    assert await orders.sweep(10, Deadline.after(60)) == 1
+    assert await statuses(database) == [("processing", 3, 0)]
+
+
+async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (order,) = await confirmed(database, 1)
+    overtaken: list[asyncio.Task[Order | None]] = []
+
+    async def want_it() -> None:
+        async def claim_it() -> Order | None:
+            async with database.connection() as tx:
+                return await repository.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
+
+        overtaken.append(asyncio.create_task(claim_it()))
+        await asyncio.sleep(0.2)
+        assert not overtaken[0].done(), "it waits for the transaction"
+
+    monkeypatch.setattr(CLAIMED["confirmed"], "strike", want_it)
+    orders, _ = worker(database)
+    assert await orders.sweep(10, Deadline.after(60)) == 1
+    assert await overtaken[0] is None
+    assert await statuses(database) == [("processing", 3, 0)]
+
+
+async def test_a_step_is_not_taken_from_whoever_has_the_order(database: Database) -> None:
+    (order,) = await confirmed(database, 1)
+    async with database.connection() as tx:
+        taken = await repository.claim_one(tx, order.id, order.version, LEASE, None)
+    assert taken is not None
+    orders, _ = worker(database)
+    assert await orders.sweep(10, Deadline.after(60)) == 0
+    stale = msgspec.convert(msgspec.to_builtins(order), Order)
+    assert await finish(database, finishing(stale, domain.fulfilled(stale, timedelta(0)))) == set()
+    assert await finish(database, finishing(taken, domain.fulfilled(taken, timedelta(0)))) == {order.id}

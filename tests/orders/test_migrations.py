@@ -1,0 +1,44 @@
+"""Orders that were there before a migration are found after it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+
+from valerix.chassis.database import Database, migrate
+from valerix.contracts.ids import new_id
+from valerix.orders import repository
+
+BEFORE = ("0001", "0002", "0003")
+
+
+async def test_orders_placed_before_are_found_by_what_their_lines_say(
+    database_url: Callable[..., str], tmp_path: Path
+) -> None:
+    """Not by the column there was: a changed order had its first products there."""
+    url, folder = database_url(), resources.files("valerix.orders") / "migrations"
+    for file in folder.iterdir():
+        if file.name[:4] in BEFORE:
+            shutil.copy(str(file), tmp_path)
+    await migrate(url, tmp_path)
+    order_id, lines = new_id(), json.dumps([["NEW-1", 1, None, None], ['"2"', 2, None, None], ["NEW-1", 3, None, None]])
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        """
+        INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage, due_at,
+                            created_at, updated_at)
+        VALUES ($1, 'CUST-001', 'pending', 1, $2, '{OLD-1}', 'card_ok', 'hold', now(), now(), now())
+        """,
+        order_id,
+        lines,
+    )
+    await connection.close()
+    assert "0004_order_products.sql" in await migrate(url, folder)
+    nothing = dict.fromkeys(["after", "owner_id", "statuses", "search", "first", "last"])
+    async with Database.open(url, 1) as database, database.connection() as tx:
+        for product, wanted in {"NEW-1": [order_id], '"2"': [order_id], "OLD-1": []}.items():
+            found = await repository.list_orders(tx, limit=9, ascending=True, product_id=product, **nothing)
+            assert [order.id for order in found] == wanted

@@ -1,0 +1,87 @@
+"""How statements find their rows: each walks an index no further than it has to, however many orders there are."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from asyncpg.connection import Connection
+
+from tests.many_orders import insert_orders
+from valerix.orders import domain, repository
+from valerix.orders.composition import PLANNED
+
+COUNT = 10_000
+NOTHING = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
+
+
+@pytest.fixture
+async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connection]:
+    """To a database with many orders, some of them due."""
+    url = database_url("orders")
+    await insert_orders(url, COUNT)
+    opened = await asyncpg.connect(url, server_settings={"jit": "off"})
+    await opened.execute("UPDATE orders SET due_at = now() WHERE status = 'pending'")
+    await opened.execute("VACUUM ANALYZE orders, order_products")
+    yield opened
+    await opened.close()
+
+
+class Planner:
+    """Stands for a transaction: explains what it is asked to do."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.plan = ""
+
+    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
+        rows = await self.connection.fetch(f"EXPLAIN {statement}", *arguments)
+        self.plan = "\n".join(row[0] for row in rows)
+        return []
+
+    execute = fetch
+
+
+async def listed(connection: Connection, **filters: object) -> str:
+    planner = Planner(connection)
+    asked = {"limit": 51, "ascending": False, **NOTHING, **filters}
+    await repository.list_orders(planner, **asked)  # type: ignore[arg-type]  # it only has to be asked
+    return planner.plan
+
+
+async def test_a_page_of_a_product_walks_its_orders(connection: Connection) -> None:
+    after = await connection.fetchval("SELECT id::text FROM orders ORDER BY id OFFSET $1 LIMIT 1", COUNT // 2)
+    plan = await listed(connection, product_id="PROD-007", after=after)
+    assert "Index Only Scan Backward using order_products_pkey" in plan
+    assert "((product_id = 'PROD-007'::text) AND (id < " in plan
+    assert "Seq Scan" not in plan
+
+
+async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connection: Connection) -> None:
+    plan = await listed(connection, search="PROD-007")
+    assert "using order_products_pkey" in plan
+    assert "using orders_by_customer" in plan
+    assert "Seq Scan" not in plan
+    assert "using orders_pkey on orders o_1" in await listed(connection, search="01a1fdfc")
+
+
+@pytest.mark.parametrize("kind", ["unaided", "others"])
+@pytest.mark.parametrize("age", ["young", "old"])
+async def test_each_kind_of_due_orders_is_a_range_of_one_index(
+    database_url: Callable[..., str], connection: Connection, kind: str, age: str
+) -> None:
+    """Were it not, the rule of the domain and that of the index would have gone apart: that takes a new migration."""
+    young = await asyncpg.connect(database_url("orders"))
+    planner: Any = Planner(young if age == "young" else connection)
+    for setting, value in PLANNED.items():
+        await planner.connection.execute(f"SET {setting} = {value}")
+    if kind == "unaided":
+        await repository.lock_due_unaided(planner, 100)
+    else:
+        await repository.claim_due(planner, 100, timedelta(seconds=20))
+    await young.close()
+    wanted = f"(status = ANY ('{{{','.join(domain.UNAIDED)}}}'::text[]))) = {'true' if kind == 'unaided' else 'false'})"
+    assert "Index Scan using orders_due" in planner.plan
+    assert f"{wanted} AND (due_at <= now())" in planner.plan
+    assert "Sort" not in planner.plan
