@@ -10,6 +10,7 @@ import pytest
 
 from tests.system.conftest import temporary
 from valerix.bench import results
+from valerix.launcher.state import read_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +44,21 @@ def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_di
     assert found.audit.sound
     assert "## What an order costs" in (out / "report.md").read_text()
     assert [path.name for path in work_dir.iterdir()] == ["out"]
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
+def test_a_benchmark_that_is_ended_takes_its_stack_along(work_dir: Path) -> None:
+    command = [sys.executable, "-m", "valerix.cli.main", "bench", "--quick", "--work-dir", str(work_dir)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert any("warming up" in line for line in running.stdout)
+        (data_dir,) = work_dir.glob("valerix-bench-*")
+        state = read_state(data_dir)
+        assert state is not None
+        running.terminate()
+        assert running.wait(60) == 130
+    assert not [one for one in state.identities() if one.is_alive()]
+    assert list(work_dir.iterdir()) == []
 
 
 def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

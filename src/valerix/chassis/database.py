@@ -37,6 +37,8 @@ LOST = (
 """The server ended the session, or said that it is about to: the next statement must not meet this connection."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
+MIGRATION_SECONDS = 3600.0
+"""Patience with each migration: a large table takes minutes to rewrite."""
 KEYED = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -250,7 +252,7 @@ async def _apply(lane: Connection, file: Traversable, applied: dict[int, str]) -
             raise MigrationChanged(f"{file.name} was edited after it was applied")
         return False
     async with lane.transaction():
-        await lane.execute(text)
+        await lane.execute(text, timeout=MIGRATION_SECONDS)
         await lane.execute(
             "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
             version,

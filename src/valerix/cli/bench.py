@@ -2,6 +2,7 @@
 
 import asyncio
 import shlex
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,7 @@ def bench(
         profile=profile,
         keep=keep,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a timeout, it takes its stack along, too
     results = asyncio.run(benchmark(plan, _say_on_stderr if as_json else _say))
     if as_json:
         print_json(results)
