@@ -21,7 +21,13 @@ def _money(amount: Any) -> str:
     return money_text(msgspec.convert(amount, Money))
 
 
-_templates = Environment(
+class _Environment(Environment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Data is JSON, so what templates ask of it is an item; Jinja would look for an attribute first."""
+        return self.getitem(obj, attribute)
+
+
+_templates = _Environment(
     loader=PackageLoader("valerix.notifications"),
     autoescape=select_autoescape(),  # by file name: texts stay as they are, a template in HTML would be escaped
     undefined=StrictUndefined,
