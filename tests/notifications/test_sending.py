@@ -183,6 +183,13 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
     assert sum(row["status"] == "sent" for row in await rows(database)) == 46
 
 
+async def test_putting_messages_off_is_no_reason_to_rest(database: Database) -> None:
+    """Else a flood for one recipient makes everybody else wait."""
+    await queue(database, 30)
+    delivery = Delivery(database, channels("", ""), RULES._replace(hourly_limit=1))
+    assert [await delivery.deliver_due() for _ in range(5)] == [8, 8, 8, 6, 0]
+
+
 async def test_any_number_of_processes_share_the_queue(database: Database) -> None:
     seen: list[str] = []
 

@@ -145,8 +145,8 @@ async def lock_queue(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
 
-async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> list[Claimed]:
-    """Take over messages that are due, oldest first, for `lease`.
+async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> tuple[list[Claimed], int]:
+    """Take over messages that are due, oldest first, for `lease`; those to send now, and how many were due.
 
     Of each recipient no more than fit into their hour; the others wait until the first place is free again.
     Take `lock_queue` first; what is settled or given up at the same moment has another time and is left alone.
@@ -184,7 +184,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
         lease,
         hourly_limit,
     )
-    return [Claimed(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]]
+    return [Claimed(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]], len(rows)
 
 
 async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:

@@ -114,17 +114,17 @@ class Delivery:
         self.batch = rules.batch
 
     async def deliver_due(self) -> int:
-        """Claim due messages, send them, write down what came of it; how many there were."""
+        """Claim due messages, send them, write down what came of it; how many were due, sent or put off."""
 
-        async def claim(tx: Transaction) -> list[Claimed]:
+        async def claim(tx: Transaction) -> tuple[list[Claimed], int]:
             await repository.lock_queue(tx)
             return await repository.claim_due(tx, self._rules.batch, LEASE, self._rules.hourly_limit)
 
-        claimed = await self._database.retry(claim)
+        claimed, due = await self._database.retry(claim)
         outcomes = await asyncio.gather(*map(self._attempt, claimed))
         if outcomes:
             await self._database.repeat(lambda lane: repository.settle(lane, outcomes))
-        return len(claimed)
+        return due
 
     async def _attempt(self, claimed: Claimed) -> Outcome:
         notification = claimed.notification
