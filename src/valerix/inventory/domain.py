@@ -213,7 +213,7 @@ def reserve(
     known: Mapping[str, Reservation],
 ) -> Settlement:
     """Settle each order all or nothing, in order of arrival. `known`: reservations these orders have already."""
-    settlement: Settlement = Settlement()
+    settlement = Settlement()
     reservations = dict(known)
     for command, origin in asked:
         before = reservations.get(command.order_id)
