@@ -37,6 +37,8 @@ LOST = (
 """The server ended the session, or said that it is about to: the next statement must not meet this connection."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
+JSONB_VERSION = b"\x01"
+"""The first byte of every jsonb value on the wire."""
 MIGRATION_SECONDS = 3600.0
 """Patience with each migration: a large table takes minutes to rewrite."""
 KEYED = {
@@ -207,16 +209,23 @@ _MISSING = "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) n WHERE 
 async def _connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
     parameters = {"jit": "off", **(settings or {})}
     lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
-    for kind in ("json", "jsonb"):
-        await lane.set_type_codec(
-            kind, schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"
-        )
+    # Binary: as text, every character of an array of documents is looked at for quoting, here and on the server.
+    await lane.set_type_codec(
+        "json", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="binary"
+    )
+    await lane.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: JSONB_VERSION + _to_json(value),
+        decoder=lambda value: msgspec.json.decode(value[len(JSONB_VERSION) :]),
+        format="binary",
+    )
     return lane
 
 
-def _to_json(value: object) -> str:
+def _to_json(value: object) -> bytes:
     """Raw JSON text passes as it is; anything else is encoded."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value.encode() if isinstance(value, str) else msgspec.json.encode(value)
 
 
 # --- migrations
