@@ -35,6 +35,8 @@ KEEP_ALIVE_SECONDS = 75
 FINISH_SECONDS = 15
 """How long requests under way may take once the door is closed."""
 
+GC_THRESHOLDS = (10_000, 20, 20)
+"""Reference counts free nearly everything; Python's own (700, 10, 10) looks for cycles several times per batch."""
 MAX_CORKED_BYTES = 32 * 1024
 MAX_MESSAGE_BYTES = 4096
 """Of what a WebSocket client may send."""
@@ -119,6 +121,7 @@ class Server(uvicorn.Server):
         # What start-up made stays: later collections need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig != signal.SIGTERM or self._service.draining:
