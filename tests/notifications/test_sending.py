@@ -127,7 +127,7 @@ async def test_a_mail_server_that_is_away_is_tried_again(database: Database) -> 
     delivery = Delivery(database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES)
     await delivery.deliver_due()
     (row,) = await rows(database)
-    assert (row["status"], row["attempts"], row["counted_at"]) == ("queued", 1, None)
+    assert (row["status"], row["attempts"], row["sent_at"]) == ("queued", 1, None)
     assert row["next_attempt_at"] > row["created_at"]
 
 
@@ -175,7 +175,7 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
         sent = await lane.fetch(
             "SELECT recipient, channel, count(*) FROM notifications WHERE status = 'sent' GROUP BY 1, 2"
         )
-        await lane.execute("UPDATE notifications SET counted_at = counted_at - interval '61 min' WHERE status = 'sent'")
+        await lane.execute("UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'")
         await lane.execute("UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'")
     assert sorted(map(tuple, sent)) == [("CUST-001", "email", 20), ("CUST-001", "sms", 3), ("CUST-002", "email", 3)]
     while await delivery.deliver_due():
@@ -218,21 +218,34 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
 
     dying = asyncio.create_task(Delivery(database, {"email": hang}, RULES).deliver_due())
 
-    async def claimed() -> bool:
-        return bool((await rows(database))[0]["attempts"] == 1)
+    async def claimed() -> int | None:
+        async with database.connection() as lane:
+            claim_id: int | None = await lane.fetchval("SELECT id FROM claims")
+        return claim_id
 
-    await eventually(claimed)
+    claim_id = await eventually(claimed)
+    assert claim_id is not None
     other = Delivery(database, {"email": simulate}, RULES)
     assert await other.deliver_due() == 0
-    async with database.connection() as lane:
-        await lane.execute("UPDATE notifications SET next_attempt_at = now()")  # the lease is over
-    assert await other.deliver_due() == 1
+    async with database.transaction() as tx:
+        await repository.skip_stale(tx, timedelta(0))  # what is being sent is not given up
+        await tx.execute("UPDATE claims SET lapses_at = now()")
+    again = asyncio.create_task(Delivery(database, {"email": hang}, RULES).deliver_due())
+
+    async def claimed_again() -> bool:
+        return await claimed() not in (None, claim_id)
+
+    await eventually(claimed_again)
     dying.cancel()
     # It was only asleep: what it writes now is not believed.
     async with database.connection() as lane:
-        await repository.settle(lane, [repository.Outcome(message_id, 1, "failed", None, "zombie")])
+        await repository.settle(lane, claim_id, [repository.Outcome(message_id, "failed", None, "zombie")])
+        assert [row["status"] for row in await rows(database)] == ["queued"]
+        await lane.execute("UPDATE claims SET lapses_at = now()")
+    again.cancel()
+    assert await other.deliver_due() == 1
     (row,) = await rows(database)
-    assert (row["status"], row["attempts"]) == ("sent", 2)
+    assert (row["status"], row["attempts"]) == ("sent", 1)
 
 
 async def test_what_waited_a_day_is_skipped(database: Database) -> None:

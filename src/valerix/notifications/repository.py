@@ -19,18 +19,28 @@ class Outcome(NamedTuple):
     """How one attempt ended. `status` queued: try again after `delay`."""
 
     id: str
-    attempt: int
     status: str
     delay: timedelta | None = None
     error: str | None = None
 
 
-class Claimed(NamedTuple):
-    """A message this process alone may send now; without a contact nobody knows the address."""
+class Due(NamedTuple):
+    """A message to send now; without a contact nobody knows the address."""
 
     notification: Notification
     name: str | None
     email: str | None
+
+
+class Claim(NamedTuple):
+    """Messages this process alone may send now. `id`: None when there are none.
+
+    `looked_at`: how many were due, sent or put off.
+    """
+
+    id: int | None
+    messages: list[Due]
+    looked_at: int
 
 
 class LiveEvent(NamedTuple):
@@ -145,65 +155,74 @@ async def lock_queue(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
 
-async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> tuple[list[Claimed], int]:
-    """Take over messages that are due, oldest first, for `lease`; those to send now, and how many were due.
+async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> Claim:
+    """Take over messages that are due, oldest first, for `lease`.
 
     Of each recipient no more than fit into their hour; the others wait until the first place is free again.
-    Take `lock_queue` first; what is settled or given up at the same moment has another time and is left alone.
+    Take `lock_queue` first.
     """
     rows = await tx.fetch(
         f"""
-        WITH due AS MATERIALIZED (
-            SELECT id, channel, recipient, next_attempt_at FROM notifications
-            WHERE status = 'queued' AND next_attempt_at <= now()
-            ORDER BY next_attempt_at, id LIMIT $1
+        WITH lapsed AS (
+            DELETE FROM claims WHERE lapses_at <= now()
+        ), busy AS MATERIALIZED (
+            SELECT unnest(messages) AS id FROM claims WHERE lapses_at > now()
+        ), under_way AS MATERIALIZED (
+            SELECT channel, recipient, count(*) AS places FROM busy JOIN notifications USING (id)
+            WHERE status = 'queued' GROUP BY channel, recipient
+        ), due AS MATERIALIZED (
+            SELECT n.* FROM notifications n
+            WHERE n.status = 'queued' AND n.next_attempt_at <= now() AND n.id NOT IN (SELECT id FROM busy)
+            ORDER BY n.next_attempt_at, n.id LIMIT $1
         ), decided AS MATERIALIZED (
-            SELECT d.id, d.recipient, d.next_attempt_at, taken.first,
-                   taken.places + row_number() OVER (PARTITION BY channel, recipient ORDER BY next_attempt_at, id) <= $3
+            SELECT d.id, taken.first,
+                   taken.places + coalesce(u.places, 0)
+                   + row_number() OVER (PARTITION BY d.channel, d.recipient ORDER BY d.next_attempt_at, d.id) <= $3
                    AS fits
-            FROM due d CROSS JOIN LATERAL (
-                SELECT count(*) AS places, min(counted_at) AS first FROM (
-                    SELECT c.counted_at FROM notifications c
-                    WHERE c.channel = d.channel AND c.recipient = d.recipient
-                      AND c.counted_at > now() - interval '1 hour'
-                      AND (c.status <> 'queued' OR c.next_attempt_at > now())
-                    ORDER BY c.counted_at LIMIT $3
-                ) counted
+            FROM due d LEFT JOIN under_way u USING (channel, recipient) CROSS JOIN LATERAL (
+                SELECT count(*) AS places, min(sent_at) AS first FROM (
+                    SELECT s.sent_at FROM notifications s
+                    WHERE s.channel = d.channel AND s.recipient = d.recipient AND s.sent_at > now() - interval '1 hour'
+                    ORDER BY s.sent_at LIMIT $3
+                ) sent
             ) taken
+        ), put_off AS (
+            UPDATE notifications n SET next_attempt_at = coalesce(d.first + interval '1 hour', now() + interval '1 min')
+            FROM decided d WHERE NOT d.fits AND n.id = d.id
+        ), claimed AS (
+            INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
+            HAVING count(*) > 0 RETURNING id
         )
-        UPDATE notifications n
-        SET attempts = n.attempts + d.fits::integer,
-            counted_at = CASE WHEN d.fits THEN now() END,
-            next_attempt_at = CASE WHEN d.fits THEN now() + $2
-                              ELSE coalesce(d.first + interval '1 hour', now() + interval '1 minute') END
-        FROM decided d LEFT JOIN contacts k ON k.customer_id = d.recipient
-        WHERE n.id = d.id AND n.next_attempt_at = d.next_attempt_at
-        RETURNING {_NOTIFICATION}, k.name, k.email, d.fits
+        SELECT {_NOTIFICATION}, k.name, k.email, d.fits, c.id AS claim
+        FROM due n JOIN decided d USING (id) LEFT JOIN claimed c ON true
+             LEFT JOIN contacts k ON k.customer_id = n.recipient
         """,  # noqa: S608 - the column list is ours
         limit,
         lease,
         hourly_limit,
     )
-    return [Claimed(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]], len(rows)
+    messages = [Due(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]]
+    return Claim(rows[0]["claim"] if rows else None, messages, len(rows))
 
 
-async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    """Write how attempts ended, except where the claim had lapsed and another process has claimed since.
+async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) -> None:
+    """Write how the attempts of a claim ended, unless it had lapsed and somebody has claimed since.
 
     Queued is said by its time: `status = 'queued'` would lead the planner through the whole queue for each of them.
     """
     await tx.execute(
         """
+        WITH ended AS (
+            DELETE FROM claims WHERE id = $1 RETURNING id
+        )
         UPDATE notifications n
-        SET status = o.status, last_error = o.error, next_attempt_at = now() + o.delay,
-            sent_at = CASE WHEN o.status = 'sent' THEN now() END,
-            counted_at = CASE WHEN o.status = 'sent' THEN n.counted_at END
-        FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::interval[], $5::text[])
-             AS o(id, attempt, status, delay, error)
-        WHERE n.id = o.id AND n.attempts = o.attempt AND n.next_attempt_at IS NOT NULL
+        SET status = o.status, attempts = n.attempts + 1, last_error = o.error, next_attempt_at = now() + o.delay,
+            sent_at = CASE WHEN o.status = 'sent' THEN now() END
+        FROM ended, unnest($2::uuid[], $3::text[], $4::interval[], $5::text[]) AS o(id, status, delay, error)
+        WHERE n.id = o.id AND n.next_attempt_at IS NOT NULL
         """,
+        claim_id,
         [o.id for o in outcomes],
-        [o.attempt for o in outcomes],
         [o.status for o in outcomes],
         [o.delay for o in outcomes],
         [o.error for o in outcomes],
@@ -211,12 +230,13 @@ async def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
 
 
 async def skip_stale(tx: Transaction, age: timedelta) -> None:
-    """Give up on what has waited so long that nobody needs it any more."""
+    """Give up on what has waited so long that nobody needs it any more. Take `lock_queue` first."""
     await tx.execute(
         """
         UPDATE notifications SET status = 'skipped', next_attempt_at = NULL,
             last_error = coalesce(last_error, 'too late')
         WHERE status = 'queued' AND next_attempt_at <= now() AND created_at < now() - $1::interval
+          AND id NOT IN (SELECT unnest(messages) FROM claims WHERE lapses_at > now())
         """,
         age,
     )

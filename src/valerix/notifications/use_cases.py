@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +18,7 @@ from valerix.contracts.ids import id_of, new_id
 from valerix.notifications import domain, metrics, repository
 from valerix.notifications.domain import OPERATORS, Contact, Notification
 from valerix.notifications.rendering import render
-from valerix.notifications.repository import Claimed, Outcome
+from valerix.notifications.repository import Claim, Due, Outcome
 from valerix.notifications.senders import AddressUnknown, Outgoing, Refused, Send
 
 log = structlog.get_logger()
@@ -93,8 +94,9 @@ class Notifications:
 
     async def measure(self) -> None:
         """Bring the gauge up to date, and give up on what has waited too long."""
-        async with self._database.connection() as lane:
-            await repository.skip_stale(lane, STALE)
+        async with self._database.transaction() as tx:
+            await repository.lock_queue(tx)
+            await repository.skip_stale(tx, STALE)
         async with self._database.connection() as lane:
             metrics.queue_size.set(await repository.count_queued(lane))
 
@@ -116,46 +118,47 @@ class Delivery:
     async def deliver_due(self) -> int:
         """Claim due messages, send them, write down what came of it; how many were due, sent or put off."""
 
-        async def claim(tx: Transaction) -> tuple[list[Claimed], int]:
+        async def claim(tx: Transaction) -> Claim:
             await repository.lock_queue(tx)
             return await repository.claim_due(tx, self._rules.batch, LEASE, self._rules.hourly_limit)
 
-        claimed, due = await self._database.retry(claim)
-        outcomes = await asyncio.gather(*map(self._attempt, claimed))
-        if outcomes:
-            await self._database.repeat(lambda lane: repository.settle(lane, outcomes))
-        return due
+        claimed = await self._database.retry(claim)
+        if claimed.id is not None:
+            outcomes = await asyncio.gather(*map(self._attempt, claimed.messages))
+            await self._database.repeat(partial(repository.settle, claim_id=claimed.id, outcomes=outcomes))
+        return claimed.looked_at
 
-    async def _attempt(self, claimed: Claimed) -> Outcome:
-        notification = claimed.notification
+    async def _attempt(self, due: Due) -> Outcome:
+        notification = due.notification
         try:
-            await self._senders[notification.channel](self._outgoing(claimed))
-            outcome = Outcome(notification.id, notification.attempts, "sent")
+            await self._senders[notification.channel](self._outgoing(due))
+            outcome = Outcome(notification.id, "sent")
         except Exception as error:  # whatever a sender fails of, the queue goes on
             outcome = self._failed(notification, error)
         metrics.notifications_sent.labels(notification.channel, outcome.status).inc()
         return outcome
 
-    def _outgoing(self, claimed: Claimed) -> Outgoing:
-        name, email = claimed.name, claimed.email
-        if claimed.notification.recipient == OPERATORS:
+    def _outgoing(self, due: Due) -> Outgoing:
+        name, email = due.name, due.email
+        if due.notification.recipient == OPERATORS:
             name, email = "Operators", self._rules.operators_email or None
-        return Outgoing(claimed.notification, name, email)
+        return Outgoing(due.notification, name, email)
 
     def _failed(self, notification: Notification, error: Exception) -> Outcome:
+        attempt = notification.attempts + 1
         reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
         log.warning(
             "message not sent",
             notification_id=notification.id,
             channel=notification.channel,
-            attempt=notification.attempts,
+            attempt=attempt,
             error=type(error).__name__,
         )
-        if not isinstance(error, Refused) and notification.attempts < domain.MAX_ATTEMPTS:
-            seconds = domain.delay_seconds(notification.attempts, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
-            return Outcome(notification.id, notification.attempts, "queued", timedelta(seconds=seconds), reason)
+        if not isinstance(error, Refused) and attempt < domain.MAX_ATTEMPTS:
+            seconds = domain.delay_seconds(attempt, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
+            return Outcome(notification.id, "queued", timedelta(seconds=seconds), reason)
         status = "skipped" if isinstance(error, AddressUnknown) else "failed"
-        return Outcome(notification.id, notification.attempts, status, None, reason)
+        return Outcome(notification.id, status, None, reason)
 
 
 def requested(channel: str, template: str | None, recipient: str, subject: str, body: str) -> Notification:
