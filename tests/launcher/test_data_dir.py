@@ -135,8 +135,10 @@ def test_memory_is_told_while_a_process_lives() -> None:
     shell = subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE)
     assert shell.stdout is not None
     shell.stdout.readline()
-    family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     (child,) = processes._children(shell.pid)
+    # Before that it shares all its memory with the shell, whose part is half.
+    eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
+    family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     os.kill(child, signal.SIGKILL)
     assert own
     assert family is not None
