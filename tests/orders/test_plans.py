@@ -9,6 +9,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.many_orders import insert_orders
+from tests.planner import Planner
 from valerix.orders import domain, repository
 from valerix.orders.composition import PLANNED
 
@@ -26,21 +27,6 @@ async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connecti
     await opened.execute("VACUUM ANALYZE orders, order_products")
     yield opened
     await opened.close()
-
-
-class Planner:
-    """Stands for a transaction: explains what it is asked to do."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.plan = ""
-
-    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
-        rows = await self.connection.fetch(f"EXPLAIN {statement}", *arguments)
-        self.plan = "\n".join(row[0] for row in rows)
-        return []
-
-    execute = fetch
 
 
 async def listed(connection: Connection, **filters: object) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from redis.asyncio import Redis
 
 from valerix.chassis.bus.connect import open_bus
-from valerix.chassis.database import Database
+from valerix.chassis.database import KEYED, Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
 from valerix.chassis.service import Parts, Service, create_service
@@ -30,7 +30,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, consumer, jobs."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
     hub, notifications = Hub(database), Notifications(database)

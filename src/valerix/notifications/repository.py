@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.database import Transaction, Where
 from valerix.notifications.domain import Contact, Notification
 
 _LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
@@ -131,18 +131,14 @@ async def list_notifications(
     channel: str | None,
 ) -> list[Notification]:
     """Newest first, those that went to `recipient`; None: to anybody."""
+    where = Where(limit)
+    where.add("id < ?::uuid", before)
+    where.add("recipient = ?", recipient)
+    where.add("status = ?", status)
+    where.add("channel = ?", channel)
     rows = await tx.fetch(
-        f"""
-        SELECT {_NOTIFICATION} FROM notifications n
-        WHERE ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR recipient = $3)
-          AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR channel = $5)
-        ORDER BY id DESC LIMIT $1
-        """,  # noqa: S608 - the column list is ours
-        limit,
-        before,
-        recipient,
-        status,
-        channel,
+        f"SELECT {_NOTIFICATION} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",  # noqa: S608 - every value is a parameter
+        *where.arguments,
     )
     return [_notification(row) for row in rows]
 
@@ -175,7 +171,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             WHERE n.status = 'queued' AND n.next_attempt_at <= now() AND n.id NOT IN (SELECT id FROM busy)
             ORDER BY n.next_attempt_at, n.id LIMIT $1
         ), decided AS MATERIALIZED (
-            SELECT d.id, taken.first,
+            SELECT d.*, taken.first,
                    taken.places + coalesce(u.places, 0)
                    + row_number() OVER (PARTITION BY d.channel, d.recipient ORDER BY d.next_attempt_at, d.id) <= $3
                    AS fits
@@ -193,9 +189,8 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
             HAVING count(*) > 0 RETURNING id
         )
-        SELECT {_NOTIFICATION}, k.name, k.email, d.fits, c.id AS claim
-        FROM due n JOIN decided d USING (id) LEFT JOIN claimed c ON true
-             LEFT JOIN contacts k ON k.customer_id = n.recipient
+        SELECT {_NOTIFICATION}, k.name, k.email, n.fits, c.id AS claim
+        FROM decided n LEFT JOIN claimed c ON true LEFT JOIN contacts k ON k.customer_id = n.recipient
         """,  # noqa: S608 - the column list is ours
         limit,
         lease,
@@ -291,14 +286,12 @@ async def insert_live_events(tx: Transaction, owners: Sequence[str | None], mess
 
 async def list_live_events(tx: Transaction, *, after: int, owner: str | None, limit: int) -> list[LiveEvent]:
     """Those with an id above `after` that `owner` may see, oldest first; None: all."""
+    where = Where(limit)
+    where.add("id > ?", after)
+    where.add("owner = ?", owner)
     rows = await tx.fetch(
-        """
-        SELECT id, owner, message::text FROM live_events WHERE id > $1 AND ($2::text IS NULL OR owner = $2)
-        ORDER BY id LIMIT $3
-        """,
-        after,
-        owner,
-        limit,
+        f"SELECT id, owner, message::text FROM live_events {where.clause} ORDER BY id LIMIT $1",  # noqa: S608 - every value is a parameter
+        *where.arguments,
     )
     return [LiveEvent(*row) for row in rows]
 

@@ -1,0 +1,59 @@
+"""How statements find their rows, once PostgreSQL has statistics: a queue is empty most of the time it looks."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.planner import Planner
+from valerix.chassis.database import KEYED
+from valerix.contracts.ids import new_id
+from valerix.notifications import repository
+from valerix.notifications.repository import Outcome
+
+SENT = """INSERT INTO notifications (id, channel, recipient, subject, body, status, attempts, sent_at, created_at)
+    SELECT uuidv7(), 'email', 'CUST-' || mod(n, 500), 'Subject', repeat('x', 250), 'sent', 1, now(), now()
+    FROM generate_series(1, 5000) n"""
+
+
+@pytest.fixture
+async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
+    """Of a database in which many messages were sent and none waits, on a lane like the service's."""
+    opened = await asyncpg.connect(database_url("notifications"), server_settings={"jit": "off", **KEYED})
+    await opened.execute(SENT)
+    await opened.execute("VACUUM ANALYZE notifications")
+    yield Planner(opened)
+    await opened.close()
+
+
+async def test_what_was_sent_is_settled_by_its_id(planner: Any) -> None:
+    await repository.settle(planner, 1, [Outcome(new_id(), "sent") for _ in range(100)])
+    assert "Index Scan using notifications_pkey" in planner.plan
+    assert "Scan on notifications" not in planner.plan
+    assert "notifications_due" not in planner.plan
+
+
+async def test_due_messages_and_places_in_the_hour_are_ranges_of_an_index(planner: Any) -> None:
+    await repository.claim_due(planner, 256, timedelta(seconds=60), 20)
+    assert "Index Scan using notifications_due" in planner.plan
+    assert "using notifications_sent" in planner.plan
+    assert "Scan on notifications" not in planner.plan
+
+
+@pytest.mark.parametrize(
+    ("recipient", "index"), [("CUST-7", "notifications_by_recipient"), (None, "notifications_pkey")]
+)
+async def test_a_page_walks_an_index(planner: Any, recipient: str | None, index: str) -> None:
+    asked = {"before": new_id(), "recipient": recipient, "status": None, "channel": None}
+    await repository.list_notifications(planner, limit=50, **asked)
+    assert f"Index Scan Backward using {index}" in planner.plan
+    assert "Sort" not in planner.plan
+
+
+@pytest.mark.parametrize(("owner", "index"), [("CUST-7", "live_events_by_owner"), (None, "live_events_pkey")])
+async def test_what_was_missed_is_read_on_from_an_index(planner: Any, owner: str | None, index: str) -> None:
+    await repository.list_live_events(planner, after=7, owner=owner, limit=50)
+    assert f"Index Scan using {index}" in planner.plan
+    assert "Sort" not in planner.plan
