@@ -14,7 +14,7 @@ from valerix.notifications import repository
 from valerix.notifications.repository import Outcome
 
 SENT = """INSERT INTO notifications (id, channel, recipient, subject, body, status, attempts, sent_at, created_at)
-    SELECT uuidv7(), 'email', 'CUST-' || mod(n, 5), 'Subject', repeat('x', 250), 'sent', 1, now(), now()
+    SELECT uuidv7(), 'email', 'CUST-' || mod(n, 50), 'Subject', repeat('x', 250), 'sent', 1, now(), now()
     FROM generate_series(1, 5000) n"""
 
 
