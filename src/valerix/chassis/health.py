@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 from litestar import Request, Response, get
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis import openapi
@@ -79,8 +79,11 @@ def health_routes(
         return _answer(service, await _run({**essentials, **reported, **behind}), {})
 
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
-    def metrics() -> Response[bytes]:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """All, or with `name[]` only what is asked for: who looks every other second should not ask for all."""
+        names = request.query_params.getall("name[]", [])
+        registry = REGISTRY.restricted_registry(names) if names else REGISTRY
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     @get("/openapi.json", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def description(request: Request[Any, Any, Any]) -> dict[str, Any]:

@@ -25,10 +25,19 @@ from valerix.chassis.database import CommitOutcomeUnknown, Database
 from valerix.chassis.http_client import CallFailed
 from valerix.chassis.problems import NotFound, Unavailable
 from valerix.chassis.resilience import DeadlineExceeded
-from valerix.contracts.events import Event
+from valerix.contracts.events import BY_SOURCE, Event, name_of
 
 log = structlog.get_logger()
+
+
+class _Head(msgspec.Struct):
+    """As much of an event as tells whether it is wanted."""
+
+    type: str
+
+
 _decoder = msgspec.json.Decoder(list[Event])
+_heads = msgspec.json.Decoder(list[_Head])
 
 RECEIVED, COMMITTING, COMMITTED = Point("inbox.received"), Point("inbox.committing"), Point("inbox.committed")
 MAX_ATTEMPTS = 5
@@ -84,6 +93,7 @@ class Inbox:
         self.consumer = consumer
         self._topics = topics
         self._names = frozenset(names)
+        self._selective = not self._names.issuperset(name for topic in topics for name in BY_SOURCE.get(topic, ()))
         self._effect = effect
 
     async def run(self) -> None:
@@ -122,6 +132,8 @@ class Inbox:
             await COMMITTING.passed()
 
     def _wanted(self, message: Message) -> list[Event]:
+        if self._selective and not any(name_of(each.type) in self._names for each in _heads.decode(message.body)):
+            return []  # most of what others tell: a third of the work of reading it all
         return [event for event in _decoder.decode(message.body) if event.name in self._names]
 
     async def _one_by_one(self, delivery: Delivery) -> None:

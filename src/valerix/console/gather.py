@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -25,6 +26,7 @@ PATIENCE_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
 """What lies between two readings further apart is not told as if it were known."""
 KEPT_COUNTS: Final = 300
+METRICS: Final = f"/metrics?{urlencode([('name[]', name) for name in readings.WANTED])}"
 _health = msgspec.json.Decoder(Health)
 
 
@@ -103,7 +105,7 @@ class Gathering:
     async def _ask(self, copy: Copy) -> None:
         target = copy.target
         (ready, metrics), now = (
-            await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, "/metrics")),
+            await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, METRICS)),
             time.monotonic(),
         )
         copy.status, copy.checks = _state(ready)

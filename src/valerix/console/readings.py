@@ -26,6 +26,8 @@ _LABELED = {
 _PLAIN = frozenset(
     {"inventory_low_stock_items", "process_start_time_seconds", "process_resident_memory_bytes", "outbox_pending"}
 )
+WANTED: Final = sorted([*_PLAIN, *_LABELED, *(_SERVICE + part for part in ("bucket", *_COLUMN))])
+"""The names of what is read; a stock level for each of ten thousand products is none of them."""
 KNOWN_LINES: Final = 20_000
 
 

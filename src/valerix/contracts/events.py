@@ -63,6 +63,11 @@ CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
 """Who listens to whom; the bus keeps every message until each of them has it."""
 
 
+def name_of(event_type: str) -> str:
+    """The type without prefix and version: `order.confirmed`."""
+    return event_type.removeprefix(PREFIX).removesuffix(VERSION)
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of a CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
 
@@ -81,8 +86,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """The type without prefix and version: `order.confirmed`."""
-        return self.type.removeprefix(PREFIX).removesuffix(VERSION)
+        """`order.confirmed`"""
+        return name_of(self.type)
 
 
 class Event(Envelope, frozen=True, kw_only=True):
