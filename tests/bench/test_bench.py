@@ -47,6 +47,14 @@ def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_di
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
+def test_more_orders_than_the_disk_has_room_for_are_refused_at_once(work_dir: Path) -> None:
+    done = bench("--rows", "10000000000", "--work-dir", str(work_dir))
+    assert done.returncode != 0
+    assert "need about 72006 GB" in done.stdout + done.stderr
+    assert not list(work_dir.iterdir())
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
 def test_a_benchmark_that_is_ended_takes_its_stack_along(work_dir: Path) -> None:
     command = [sys.executable, "-m", "valerix.cli.main", "bench", "--quick", "--work-dir", str(work_dir)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:

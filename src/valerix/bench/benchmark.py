@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from valerix.bench import comparison, goals, machine, pages, peers, profiling, programs, report, results
+from valerix.bench import comparison, goals, machine, pages, peers, prefill, profiling, programs, report, results
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, Cell
 from valerix.bench.peers import Peer
@@ -30,6 +30,8 @@ QUICK_SECONDS: Final = 110.0
 SCARCE_UNITS: Final = 1000
 PACED_CONNECTIONS: Final = 64
 PROFILE_SECONDS: Final = 15.0
+SPACE_BYTES: Final = 6 * 10**9
+"""What a benchmark writes beside the orders that were there before: mostly the log."""
 
 
 class Plan(NamedTuple):
@@ -105,10 +107,21 @@ def _directory(plan: Plan) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="valerix-bench-", dir=plan.work_dir))
     folder.chmod(0o711)  # PostgreSQL may run as another account
     try:
+        _check_space(folder, plan.rows)
         yield folder
     finally:
         if not plan.keep:
             shutil.rmtree(folder)
+
+
+def _check_space(folder: Path, rows: int) -> None:
+    """Raises LauncherError. Rather now than after an hour."""
+    needed, free = SPACE_BYTES + rows * prefill.ORDER_BYTES, shutil.disk_usage(folder).free
+    if free < needed:
+        raise LauncherError(
+            f"{rows:,} orders and a benchmark need about {needed / 1e9:.0f} GB, and {folder.parent} has "
+            f"{free / 1e9:.0f}. Choose fewer with --rows, or another disk with --work-dir."
+        )
 
 
 def _begin(plan: Plan, stack: BenchStack, environment: results.Environment) -> Results:

@@ -4,6 +4,7 @@ Nearly all are completed; some were declined, some cancelled and refunded. Every
 its number, so nothing is sent between them, and the audit holds. The provider's ledger is written from the payments.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +18,8 @@ from valerix.psp.schemas import Charge, Refund
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 LEDGER_BATCH: Final = 10_000
+ORDER_BYTES: Final = 7200
+"""Measured, all databases and the ledger together."""
 
 # Order number n, the same everywhere: its id is a UUIDv7 of its time, so it sorts as made ones do.
 _ORDERS: Final = f"""
@@ -48,6 +51,15 @@ _STEPS: Final = """
     ) AS step (kind, version, event, status)
 """
 
+_REPRESENTATION: Final = (
+    '{"id":"%s","customerId":"%s","status":"%s","items":[{"productId":"%s","productName":"Benchmark","quantity":%s,'
+    f'"unitPrice":{{"amountMinor":{catalogue.PRICE_MINOR},"currency":"USD"}},'
+    '"lineTotal":{"amountMinor":%s,"currency":"USD"}}],"total":{"amountMinor":%s,"currency":"USD"},'
+    '"paymentMethod":"card_ok","paymentId":"%s","inventoryUpdated":%s,"reservation":null,"onShortage":"hold",'
+    '"shippingAddress":null,"errorCode":null,"errorMessage":null,"version":%s,"createdAt":"%s","updatedAt":"%s"}'
+)
+"""An order as it is told, for `format`."""
+
 _INSERT_ORDERS: Final = f"""
     WITH made AS ({_ORDERS}), known AS (
         INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
@@ -69,17 +81,12 @@ _INSERT_ORDERS: Final = f"""
         INSERT INTO order_products (product_id, order_id) SELECT sku, id FROM made
     )
     INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
-    SELECT id, version, 'order.' || event, json_build_object(
-               'id', id, 'customerId', customer_id, 'status', status, 'items', json_build_array(json_build_object(
-                   'productId', sku, 'productName', 'Benchmark', 'quantity', quantity,
-                   'unitPrice', json_build_object('amountMinor', {catalogue.PRICE_MINOR}, 'currency', 'USD'),
-                   'lineTotal', json_build_object('amountMinor', total_minor, 'currency', 'USD'))),
-               'total', json_build_object('amountMinor', total_minor, 'currency', 'USD'), 'paymentMethod', 'card_ok',
-               'paymentId', payment_id, 'inventoryUpdated', version > 1, 'reservation', NULL, 'onShortage', 'hold',
-               'shippingAddress', NULL, 'errorCode', NULL, 'errorMessage', NULL, 'version', version,
-               'createdAt', at, 'updatedAt', at),
+    SELECT id, version, 'order.' || event,
+           format('{_REPRESENTATION}', id, customer_id, status, sku, quantity, total_minor, total_minor, payment_id,
+                  (version > 1)::text, version, said, said)::json,
            md5(n::text), at + (version - 1) * interval '1 s'
-    FROM made JOIN {_STEPS} USING (kind)
+    FROM (SELECT *, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS said FROM made) o
+        JOIN {_STEPS} USING (kind)
 """
 _INSERT_PAYMENTS: Final = f"""
     WITH made AS ({_ORDERS}), paid AS (
@@ -155,7 +162,9 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
     """
     past = timedelta(days=PAST_DAYS)
     began, step = datetime.now(UTC) - past, past / orders
-    for service, (statement, tables) in _STATEMENTS.items():
+
+    async def part(service: str) -> None:
+        statement, tables = _STATEMENTS[service]
         database, history = databases[service], tables[0]
         for first in range(1, orders + 1, CHUNK):
             async with database.transaction():
@@ -165,6 +174,8 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
                 )
                 await database.execute(f"ALTER TABLE {history} ENABLE TRIGGER put_into_outbox")
         await database.execute(f"VACUUM ANALYZE {', '.join(tables)}")
+
+    await asyncio.gather(*map(part, _STATEMENTS))
 
 
 async def ledger(payments: Connection) -> AsyncIterator[list[Entry]]:

@@ -17,7 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-if __name__ == "__main__":  # structlog would load it, 4 MiB in each process, to colour what nobody sees
+if __name__ == "__main__":
+    gc.disable()  # until start-up is over: nearly all it makes stays
+    # structlog would load it, 4 MiB in each process, to colour what nobody sees
     sys.modules["rich"] = None  # type: ignore[assignment]
 
 import uvicorn
@@ -122,6 +124,7 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        gc.enable()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig != signal.SIGTERM or self._service.draining:
