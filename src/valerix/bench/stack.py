@@ -36,7 +36,6 @@ TOKEN_SECONDS: Final = 300.0
 HOT: Final = catalogue.PRODUCTS + 1
 """Number of the product that every customer wants."""
 POLL_SECONDS: Final = 0.25
-FILLING: Final = {"full_page_writes": "off", "max_wal_size": "4GB"}
 
 
 class BenchStack:
@@ -87,24 +86,8 @@ class BenchStack:
             await catalogue.stock_up(databases["inventory"], count=HOT)
             await catalogue.register(databases["users"])
             if rows:
-                async with self._written_fast():
-                    await prefill.fill(databases, rows)
+                await prefill.fill(databases, rows)
         await self.drained(60)
-
-    @asynccontextmanager
-    async def _written_fast(self) -> AsyncIterator[None]:
-        """Without whole pages in the log, and few checkpoints: what is being filled is worth nothing yet."""
-        server = await asyncpg.connect(self.superuser_url)
-        try:
-            for setting, value in FILLING.items():
-                await server.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
-            await server.execute("SELECT pg_reload_conf()")
-            yield
-            for setting in FILLING:
-                await server.execute(f"ALTER SYSTEM RESET {setting}")
-            await server.execute("SELECT pg_reload_conf()")
-        finally:
-            await server.close()
 
     async def _write_ledger(self) -> None:
         """While the provider is down: it lets nobody else write. PostgreSQL is started for it alone."""
