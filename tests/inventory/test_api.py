@@ -347,3 +347,6 @@ async def test_gauges_and_counters_are_exposed(api: Api) -> None:
         'inventory_operations_duration_seconds_count{operation="reserve"}',
     ):
         assert name in text
+    text = (await api.get("/metrics?name[]=inventory_low_stock_items&name[]=inventory_updates_total")).body.decode()
+    told = {line.partition("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
+    assert told == {"inventory_low_stock_items", "inventory_updates_total"}

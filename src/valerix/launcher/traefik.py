@@ -47,7 +47,7 @@ SPOKEN_FOR = (
 """Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
 STRICT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 YEAR_SECONDS, HOUR_SECONDS = 365 * 24 * 3600, 3600
-ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "512MiB", "GOMAXPROCS": str(max(1, len(os.sched_getaffinity(0)) // 2))}
+ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "512MiB", "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))}
 """By default Go collects at twice the live heap, which is small here: less often saves a seventh of every request.
 On more than half of the processors, which those behind it need, too, its threads cost a fifth more to wake one another.
 """
