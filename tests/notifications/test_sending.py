@@ -248,6 +248,26 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     assert (row["status"], row["attempts"]) == ("sent", 1)
 
 
+async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Database) -> None:
+    (message_id,) = await queue(database)
+    async with database.transaction() as tx:
+        claim = await repository.claim_due(tx, 8, timedelta(0), 20)  # it lapses at once
+    assert claim.id is not None
+    async with database.connection() as watching, database.transaction() as late:
+        await repository.settle(late, claim.id, [repository.Outcome(message_id, "sent")])
+        other = asyncio.create_task(
+            Delivery(database, {"email": simulate}, RULES._replace(hourly_limit=0)).deliver_due()
+        )
+
+        async def waits() -> bool:
+            return bool(await watching.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await eventually(waits)
+    await other
+    (row,) = await rows(database)
+    assert (row["status"], row["next_attempt_at"]) == ("sent", None)
+
+
 async def test_what_waited_a_day_is_skipped(database: Database) -> None:
     await queue(database)
     async with database.connection() as lane:

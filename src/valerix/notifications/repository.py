@@ -155,7 +155,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
     """Take over messages that are due, oldest first, for `lease`.
 
     Of each recipient no more than fit into their hour; the others wait until the first place is free again.
-    Take `lock_queue` first.
+    Take `lock_queue` first; what is settled at the same moment has another time and is not put off.
     """
     rows = await tx.fetch(
         f"""
@@ -184,7 +184,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             ) taken
         ), put_off AS (
             UPDATE notifications n SET next_attempt_at = coalesce(d.first + interval '1 hour', now() + interval '1 min')
-            FROM decided d WHERE NOT d.fits AND n.id = d.id
+            FROM decided d WHERE NOT d.fits AND n.id = d.id AND n.next_attempt_at = d.next_attempt_at
         ), claimed AS (
             INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
             HAVING count(*) > 0 RETURNING id
