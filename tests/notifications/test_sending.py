@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 
 import asyncpg
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message as MessageHandler
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.conftest import free_port
+from tests.mail import Mailbox, mail_server
 from tests.services import eventually
 from valerix.chassis.database import Database
 from valerix.chassis.settings import SettingsError
@@ -24,33 +21,6 @@ from valerix.notifications.use_cases import Delivery, DeliveryRules
 RULES = DeliveryRules(batch=8, hourly_limit=20, first_retry_seconds=0.05, operators_email="shop@valerix.example")
 
 
-class Mailbox(MessageHandler):
-    """A mail server's other side. `answers`: replies to the next messages instead of taking them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[Message] = []
-        self.answers: list[str] = []
-        self.refused: set[str] = set()
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if address in self.refused:
-            return "550 no such user"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.answers:
-            return self.answers.pop(0)
-        taken: str = await super().handle_DATA(server, session, envelope)
-        return taken
-
-    def handle_message(self, message: Message) -> None:
-        self.messages.append(message)
-
-
 @pytest.fixture
 def mailbox() -> Mailbox:
     return Mailbox()
@@ -58,12 +28,8 @@ def mailbox() -> Mailbox:
 
 @pytest.fixture
 def smtp(mailbox: Mailbox) -> Iterator[str]:
-    """URL of a real mail server."""
-    port = free_port()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=60)
-    controller.start()
-    yield f"smtp://127.0.0.1:{port}"
-    controller.stop()
+    with mail_server(mailbox) as url:
+        yield url
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ async def test_the_same_event_in_another_message_is_told_once(
     api: Api, bus: Bus, customer: str, database: Connection
 ) -> None:
     data = order(customer)
-    event = ("order.confirmed", data["id"], 2, data)
-    await bus.publish([message("orders", event), message("orders", event)])
+    first = message("orders", ("order.confirmed", data["id"], 2, data))
+    await bus.publish([first, first._replace(id=f"{first.id}-again")])
     await bus.publish([message("orders", ("order.completed", data["id"], 3, data))])
     items = await told(api, customer, 2)
     assert [item["template"] for item in items] == ["order_confirmed", "order_completed"]
@@ -94,12 +94,15 @@ async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bu
 
 
 async def test_the_newest_address_of_a_customer_is_kept(bus: Bus, customer: str, database: Connection) -> None:
+    user_id = new_id()
+
     def person(version: int) -> tuple[str, str, int, dict[str, Any]]:
-        data = {"customerId": customer, "name": "Ann", "email": f"ann{version}@valerix.example"}
-        return ("customer.updated", customer, version, data)
+        data = {"id": user_id, "customerId": customer, "name": "Ann", "email": f"ann{version}@valerix.example"}
+        return ("customer.updated", user_id, version, data)
 
     await bus.publish([message("users", person(1), person(3)), message("users", person(2))])
-    await bus.publish([message("users", ("customer.registered", f"{customer}-last", 1, person(1)[3]))])
+    last = person(1)[3] | {"customerId": f"{customer}-last"}
+    await bus.publish([message("users", ("customer.registered", new_id(), 1, last))])
 
     async def seen() -> bool:
         return bool(await database.fetchval("SELECT 1 FROM contacts WHERE customer_id = $1", f"{customer}-last"))

@@ -171,8 +171,9 @@ def _contacts(events: list[Event]) -> list[Contact]:
     newest: dict[str, Contact] = {}
     for event in events:
         if event.source == f"/valerix/{USERS}":
-            contact = Contact(event.subject, event.data["name"], event.data["email"], event.sequence)
-            newest[event.subject] = max(contact, newest.get(event.subject, contact), key=lambda c: c.sequence)
+            number = event.data["customerId"]  # messages go to it; the event's subject is the user
+            contact = Contact(number, event.data["name"], event.data["email"], event.sequence)
+            newest[number] = max(contact, newest.get(number, contact), key=lambda c: c.sequence)
     return list(newest.values())
 
 

@@ -1,0 +1,44 @@
+"""Mail over SMTP reaches the customers of a whole stack, also when the process that sends it dies."""
+
+import os
+import signal
+
+from tests.mail import Mailbox, mail_server
+from tests.services import eventually
+from tests.system.stack import ADA, Stack, own_stack, place
+
+
+async def sent(stack: Stack, order_id: str) -> bool:
+    """Whether all mail about an order has gone, by what notifications says."""
+    about = "SELECT status, attempts FROM notifications WHERE channel = 'email' AND subject LIKE '%' || $1 || '%'"
+    rows = await stack.rows("notifications", about, order_id)
+    return bool(rows) and all(row == {"status": "sent", "attempts": 1} for row in rows)
+
+
+async def test_mail_reaches_the_customer_also_when_its_sender_dies() -> None:
+    mailbox = Mailbox()
+    with mail_server(mailbox) as url, own_stack(dwell_seconds="3600", smtp_url=url) as stack:
+        async with stack.api(ADA) as ada:
+            first = (await place(ada, {"PROD-002": 1})).json["id"]
+            await eventually(lambda: sent(stack, first))
+            (mail,) = mailbox.messages
+            assert ADA in mail["To"]
+            assert first in mail["Subject"]
+
+            mailbox.hangs = True
+            second = (await place(ada, {"PROD-002": 1})).json["id"]
+
+            async def is_held() -> bool:
+                return mailbox.held > 0
+
+            await eventually(is_held)
+            os.kill(stack.pid("notifications"), signal.SIGKILL)
+            mailbox.hangs = False
+            (claim,) = await stack.rows("notifications", "SELECT * FROM claims")
+            # Its time is up early, for the test.
+            await stack.rows("notifications", "UPDATE claims SET lapses_at = now() WHERE id = $1", claim["id"])
+            await eventually(lambda: sent(stack, second), 120)
+            assert await stack.rows("notifications", "SELECT * FROM claims") == []
+    copies = [mail["Message-ID"] for mail in mailbox.messages if second in mail["Subject"]]
+    assert len(copies) >= 1
+    assert len(set(copies)) == 1, "by which mail systems know copies"
