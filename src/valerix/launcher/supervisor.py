@@ -17,7 +17,8 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 """Having run this long, the next failure counts as the first."""
-STARTUP_PATIENCE_SECONDS = 60.0
+STARTUP_PATIENCE_SECONDS = 120.0
+"""The provider alone reads ten million lines of its ledger in 50 s."""
 STARTUP_ATTEMPTS = 3
 WRONG_SETTINGS = 2
 """Exit status of a service that cannot run with these settings, however often it is tried."""
