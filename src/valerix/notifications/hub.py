@@ -80,6 +80,8 @@ class Hub:
         if self._position is None:
             raise Unavailable("Live events cannot be read at the moment")
         first, last = await self._bounds()
+        if not self._clients:
+            self._position = last  # nobody needs what is before
         if last_event_id is None:
             return last, True
         return min(last_event_id, last), first - 1 <= last_event_id <= last
@@ -129,13 +131,13 @@ class Hub:
                 del self._clients[owner]
 
     async def _advance(self) -> int:
-        """Show what was written since the last time; how many events there were."""
-        if self._position is None or not self._clients:
-            async with self._database.connection() as lane:
-                last = await repository.find_last_live_event(lane)
-            if self._position is None or not self._clients:  # who has joined meanwhile must not miss what is skipped
-                self._position = last
-                return 0
+        """Show what was written since the last time; how many events there were. Nobody there, nothing to look for:
+        the first who comes moves the position up, before it reads and joins.
+        """
+        if self._position is None:
+            self._position = (await self._bounds())[1]
+        if not self._clients:
+            return 0
         async with self._database.connection() as lane:
             page = await repository.list_live_events(lane, after=self._position, owner=None, limit=PAGE)
         for event in page:

@@ -296,13 +296,6 @@ async def list_live_events(tx: Transaction, *, after: int, owner: str | None, li
     return [LiveEvent(*row) for row in rows]
 
 
-async def find_last_live_event(tx: Transaction) -> int:
-    """Id of the last live event; 0 when there was none yet. Asked all the time, so it stays away from the other end
-    of the table, where those that were forgotten lie about until they are vacuumed.
-    """
-    return int(await tx.fetchval("SELECT coalesce(max(id), 0) FROM live_events"))
-
-
 async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
     """Ids of the first and the last live event that is kept; 0 and 0 when there was none yet."""
     row = await tx.fetchrow("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM live_events")

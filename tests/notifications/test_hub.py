@@ -1,0 +1,89 @@
+"""Clients of one hub that come and go while events are written: each sees all after its last, once, in order."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from asyncpg.connection import Connection
+
+from tests.services import eventually
+from valerix.chassis.database import Database
+from valerix.chassis.problems import Unavailable
+from valerix.notifications import repository
+from valerix.notifications.hub import Hub
+
+
+class Hesitant(Database):
+    """What is asked at the same time is answered in any order, and much may be written before it is."""
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        await asyncio.sleep(random.choice([0, 0, 0, 0.02, 0.05]))  # noqa: S311 - no secret
+        async with super().connection() as lane:
+            yield lane
+
+
+@pytest.fixture
+async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
+    async with Hesitant.open(database_url("notifications"), 8) as database:
+        yield database
+
+
+async def write(database: Database, count: int) -> None:
+    async with database.transaction() as tx:
+        await repository.lock_live_events(tx)
+        await repository.insert_live_events(tx, [None] * count, ["{}"] * count)
+
+
+async def seen(hub: Hub, after: int, count: int) -> list[int]:
+    """The ids of the first `count` events that somebody is shown who has seen `after`."""
+    ids: list[int] = []
+    async with aclosing(hub.follow(None, after)) as texts:
+        async for text in texts:
+            ids.append(json.loads(text.replace(",}", "}"))["id"])
+            if len(ids) == count:
+                break
+    return ids
+
+
+async def test_who_comes_and_goes_misses_nothing(database: Database) -> None:
+    chance = random.Random()  # noqa: S311 - no secret
+    hub = Hub(database)
+    running = asyncio.create_task(hub.run())
+
+    async def begun() -> bool:
+        try:
+            await hub.begin(None)
+        except Unavailable:  # its position is not known yet
+            return False
+        return True
+
+    async def keep_writing() -> None:
+        while True:
+            await write(database, chance.randint(1, 5))
+            hub.wake()
+            await asyncio.sleep(chance.choice([0, 0.001, 0.01]))
+
+    async def visit() -> None:
+        after, _ = await hub.begin(None)
+        for _ in range(5):  # also longer away than those before it: the hub may have had nobody meanwhile
+            count = chance.randint(1, 40)
+            assert await seen(hub, after, count) == list(range(after + 1, after + count + 1))
+            after += count
+            await asyncio.sleep(chance.choice([0, 0.01, 0.05]))
+            await hub.begin(after)
+
+    await eventually(begun)
+    writing = asyncio.create_task(keep_writing())
+    try:
+        async with asyncio.timeout(120):
+            for _ in range(8):
+                await visit()
+            await asyncio.gather(*(visit() for _ in range(3)))
+    finally:
+        writing.cancel()
+        running.cancel()
+        await asyncio.gather(writing, running, return_exceptions=True)
