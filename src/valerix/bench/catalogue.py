@@ -6,7 +6,8 @@ from asyncpg.connection import Connection
 
 WAREHOUSE: Final = "WH-BENCH"
 PRODUCTS: Final = 1000
-CUSTOMERS: Final = 500
+CUSTOMERS: Final = 1000
+"""Who ordered in the past; and as many new ones in every run."""
 PLENTY: Final = 1_000_000_000
 """Units of each product."""
 PRICE_MINOR: Final = 1299
@@ -44,15 +45,15 @@ async def stock_up(inventory: Connection, first: int = 1, count: int = PRODUCTS,
     )
 
 
-async def register(users: Connection, count: int = CUSTOMERS) -> None:
-    """Customers who cannot sign in: their tokens are signed for them. What exists stays as it is."""
+async def register(users: Connection, first: int = 1, count: int = CUSTOMERS) -> None:
+    """Customers `first`, `first` + 1, … who cannot sign in: their tokens are signed for them. What exists stays."""
     await users.execute(
         """
         WITH made AS (
             INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
             SELECT gen_random_uuid(), 'bench-' || n || '@bench.valerix.example', 'Bench ' || n, 'customer', 'active',
                    'CUST-' || 100000 + n, '!', 1
-            FROM generate_series(1, $1::integer) AS n ON CONFLICT DO NOTHING RETURNING *
+            FROM generate_series($1::integer, $1 + $2 - 1) AS n ON CONFLICT DO NOTHING RETURNING *
         )
         INSERT INTO user_events (user_id, version, type, data, actor, trace_id)
         SELECT id, 1, 'customer.registered', json_build_object(
@@ -61,5 +62,5 @@ async def register(users: Connection, count: int = CUSTOMERS) -> None:
                    'createdAt', created_at, 'updatedAt', updated_at), 'bench', ''
         FROM made
         """,
-        count,
+        *(first, count),
     )

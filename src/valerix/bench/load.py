@@ -29,9 +29,8 @@ class Load:
     seconds: float
     products: int
     first: int = 1
-    tokens: list[str] = field(default_factory=list)
-    customers: list[str] = field(default_factory=list)
-    """Whose token is at the same place in `tokens`."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """By customer."""
     path: str = PATH
     extra: str = ""
     """More members of the body, e.g. `,"onShortage":"reject"`."""
@@ -97,8 +96,8 @@ def _lua(load: Load) -> str:
         "extra": load.extra,
         "peer": load.peer,
         "pause_ms": pause_ms,
-        "tokens": load.tokens,
-        "customers": load.customers,
+        "tokens": list(load.tokens.values()),
+        "customers": list(load.tokens),
     }
     return "return {\n" + "".join(f"  {name} = {_value(value)},\n" for name, value in members.items()) + "}\n"
 

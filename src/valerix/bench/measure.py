@@ -61,13 +61,14 @@ class Bench:
         if cell.system in SCRIPTS:
             return await self._run_ceiling(cell, number, seconds)
         others = {name: pid for peer in self._peers.values() for name, pid in peer.pids.items()}
+        wanted = await self._load(cell, seconds)
         await asyncio.sleep(counters.SETTLE_SECONDS)
         counted = await counters.read(self._server, self.stack.service_ports)
         before = await self.stack.sample(self._server, others)
         stop = asyncio.Event()
         waiting = asyncio.create_task(counters.waits(self.stack.superuser_url, stop))
         try:
-            outcome = await load.send(self._load(cell, seconds))
+            outcome = await load.send(wanted)
             after = await self.stack.sample(self._server, others)
         finally:
             stop.set()
@@ -126,7 +127,7 @@ class Bench:
     def _ratio(self, per_second: float) -> float | None:
         return per_second / self._last_ceiling if self._last_ceiling else None
 
-    def _load(self, cell: Cell, seconds: float) -> Load:
+    async def _load(self, cell: Cell, seconds: float) -> Load:
         hot = cell.pattern == HOT_PATTERN
         if peer := self._peers.get(cell.system):
             first, products = (1, 1) if hot else (1, catalogue.PRODUCTS)
@@ -138,8 +139,7 @@ class Bench:
             seconds=seconds,
             products=1 if hot else catalogue.PRODUCTS,
             first=HOT if hot else 1,
-            tokens=self.stack.tokens(),
-            customers=self.stack.customers,
+            tokens=await self.stack.new_customers(),
             per_second=cell.per_second,
         )
 
@@ -154,8 +154,7 @@ class Bench:
                 seconds=seconds,
                 products=1,
                 first=product,
-                tokens=self.stack.tokens(),
-                customers=self.stack.customers,
+                tokens=await self.stack.new_customers(),
                 extra=',"onShortage":"reject"',
             )
         )

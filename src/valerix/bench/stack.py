@@ -31,8 +31,6 @@ from valerix.psp.ledger import Ledger
 
 NO_LIMIT: Final = 1_000_000
 """Requests per second the gateway lets one address send: a benchmark comes from one."""
-TOKEN_SECONDS: Final = 300.0
-"""Tokens are made anew after half their life."""
 HOT: Final = catalogue.PRODUCTS + 1
 """Number of the product that every customer wants."""
 POLL_SECONDS: Final = 0.25
@@ -43,7 +41,7 @@ class BenchStack:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._tokens: tuple[float, list[str]] = (float("-inf"), [])
+        self._registered = catalogue.CUSTOMERS
         self._sold_out = HOT
         self.cold_start_seconds: float | None = None
         self.warm_start_seconds: float | None = None
@@ -169,27 +167,26 @@ class BenchStack:
 
     # --- its customers
 
-    @property
-    def customers(self) -> list[str]:
-        return [catalogue.customer(number) for number in range(1, catalogue.CUSTOMERS + 1)]
+    async def new_customers(self) -> dict[str, str]:
+        """Tokens, as `users` would have signed them, by customers who have not ordered anything yet.
 
-    def tokens(self) -> list[str]:
-        """One for each customer, as `users` would have signed them."""
-        made_at, tokens = self._tokens
-        if time.monotonic() - made_at > TOKEN_SECONDS:
-            issuer = self._issuer()
-            tokens = [
-                issuer.issue(
-                    subject=f"bench-{customer}",
-                    role=CUSTOMER,
-                    audience=PUBLIC_AUDIENCE,
-                    ttl_seconds=600,
-                    owner_id=customer,
-                )
-                for customer in self.customers
-            ]
-            self._tokens = (time.monotonic(), tokens)
-        return tokens
+        Had they ordered before, their twenty messages an hour would be used up, and sending would cost nothing.
+        """
+        first, self._registered = self._registered + 1, self._registered + catalogue.CUSTOMERS
+        async with self.database("users") as users:
+            await catalogue.register(users, first)
+        await self.drained(60)
+        issuer = self._issuer()
+        return {
+            customer: issuer.issue(
+                subject=f"bench-{customer}",
+                role=CUSTOMER,
+                audience=PUBLIC_AUDIENCE,
+                ttl_seconds=600,
+                owner_id=customer,
+            )
+            for customer in map(catalogue.customer, range(first, self._registered + 1))
+        }
 
     def operator_token(self) -> str:
         return self._issuer().issue(subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600)
