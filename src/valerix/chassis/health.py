@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from valerix.chassis import openapi
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import CallFailed, HttpClient
+from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 
 Check = Callable[[], Awaitable[None]]
@@ -57,26 +58,19 @@ def health_routes(
     reported: Mapping[str, Check],
     downstream: Sequence[HttpClient],
 ) -> list[Any]:
-    """The routes every service answers, its OpenAPI document among them.
-
-    `reported`: parts a service can do without for a while; shown by `/ready`, but no reason to take it out of service.
-    """
+    """The routes every service answers beside `/ready`, its OpenAPI document among them."""
 
     @get("/health", access=PUBLIC, tags=["health"], sync_to_thread=False)
     def health() -> Health:
         """Whether the process lives. Depends on nothing else."""
         return Health(service.name, "ok")
 
-    @get("/ready", access=PUBLIC, tags=["health"])
-    async def ready() -> Response[Health]:
-        """Whether this replica can serve: its own essentials, each named with its state."""
-        return _answer(service, await _run(essentials), await _run(reported))
-
     @get("/health/deep", access=PUBLIC, tags=["health"])
     async def deep() -> Response[Health]:
         """Readiness plus the services this one calls."""
         behind = {c.dependency: _asks(c) for c in downstream}
-        return _answer(service, await _run({**essentials, **reported, **behind}), {})
+        health = _summary(service, await _run({**essentials, **reported, **behind}), {})
+        return Response(health, status_code=_status_code(health))
 
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -89,13 +83,36 @@ def health_routes(
     def description(request: Request[Any, Any, Any]) -> dict[str, Any]:
         return openapi.document(request.app)
 
-    return [health, ready, deep, metrics, description]
+    return [health, deep, metrics, description]
 
 
-def _answer(service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]) -> Response[Health]:
+def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]) -> RawRoute:
+    """Past the framework: gateway, launcher and console ask every process 2.5 times a second, busy or not.
+
+    `reported`: parts a service can do without for a while; shown, but no reason to take it out of service.
+    """
+
+    async def ready(_: RawRequest) -> RawResponse:
+        health = _summary(service, await _run(essentials), await _run(reported))
+        return RawResponse(_status_code(health), msgspec.json.encode(health))
+
+    return RawRoute("GET", "/ready", PUBLIC, ready, document=_document_ready)
+
+
+@get("/ready", access=PUBLIC, tags=["health"])
+async def _document_ready() -> Health:
+    """Whether this replica can serve: its own essentials, each named with its state."""
+    raise NotImplementedError("the raw route answers this path")
+
+
+def _summary(service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]) -> Health:
     well = all(check.status == "ok" for check in checks.values())
     status = "draining" if service.draining else "ok" if well else "unavailable"
-    return Response(Health(service.name, status, checks | reported), status_code=200 if status == "ok" else 503)
+    return Health(service.name, status, checks | reported)
+
+
+def _status_code(health: Health) -> int:
+    return 200 if health.status == "ok" else 503
 
 
 async def _run(checks: Mapping[str, Check]) -> dict[str, CheckResult]:

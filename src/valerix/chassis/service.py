@@ -25,7 +25,7 @@ from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.chaos.routes import chaos_routes
 from valerix.chassis.chaos.store import MemoryStore
 from valerix.chassis.chaos.use_cases import Chaos, open_chaos
-from valerix.chassis.health import Check, health_routes
+from valerix.chassis.health import Check, health_routes, ready_route
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.origin import Origin, address_of, origin_of
 from valerix.chassis.problems import NotFound, Problem
@@ -223,7 +223,10 @@ class Service:
         self._sockets = OpenSockets(self._verifier)
         self._socket_routes = {route.path: route for route in parts.sockets}
         table: list[route_table.RouteEntry] = []
-        raw = [*parts.raw, route_table.routes_route(frozenset({SERVICE_ROLE}), table)]
+        raw = [
+            *(*parts.raw, ready_route(self, parts.essentials, parts.reported)),
+            route_table.routes_route(frozenset({SERVICE_ROLE}), table),
+        ]
         self._raw = {(route.method, route.path): route for route in raw}
         self._litestar = app = self._build(parts, chaos)
         table += route_table.route_table(app, raw, parts.sockets)
@@ -256,7 +259,7 @@ class Service:
         return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
     def _build(self, parts: Parts, chaos: Chaos | None) -> Litestar:
-        documents = [route.document for route in parts.raw if route.document is not None]
+        documents = [route.document for route in self._raw.values() if route.document is not None]
         handlers = [
             *(*parts.routes, *documents),
             *chaos_routes(chaos),
