@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
+import asyncpg
 import pytest
 
-from valerix.bench import comparison, goals, limits, results
+from valerix.bench import benchmark, comparison, goals, limits, results, stack
 from valerix.bench.results import Costs, Environment, Latency, Results, Run
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.programs import Plan
 
 HERE = Environment(2, "a processor", 1024, "6.0", "3.11", "PostgreSQL 18", "ext4", 0.2, 0.1, {})
 
@@ -90,3 +93,19 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(LauncherError, match="no results of this version"):
         results.read(tmp_path / "other.json")
+
+
+async def test_an_audit_that_cannot_look_leaves_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def inspect(_: object) -> None:
+        raise asyncpg.DiskFullError("No space left on device")
+
+    monkeypatch.setattr(stack, "inspect", inspect)
+    monkeypatch.setattr(stack, "of_stack", lambda _: None)
+    monkeypatch.setattr(stack.BenchStack, "state", None)
+    found, said = made(run("door/32/uniform", 100, 0.5)), list[str]()
+    with benchmark.reported(found, said.append):
+        found.audit = await stack.BenchStack(cast("Plan", None)).audit()
+    assert found.cells
+    assert not found.complete
+    assert "No space left" in found.notes[0]
+    assert said == [found.notes[0].lower()[0] + found.notes[0][1:]]

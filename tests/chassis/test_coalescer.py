@@ -111,3 +111,81 @@ async def test_the_sizes_of_batches_are_counted() -> None:
     samples = [s for metric in batch_items.collect() for s in metric.samples if s.labels["coalescer"] == "counted"]
     sizes = {s.labels["le"]: s.value for s in samples if "le" in s.labels}
     assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)
+
+
+async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=2, company_seconds=0.05)
+    first = asyncio.create_task(door.submit(0))
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    rest = [asyncio.create_task(door.submit(1))]
+    for n in (2, 3):
+        await asyncio.sleep(0)
+        rest.append(asyncio.create_task(door.submit(n)))
+    while len(recorder.batches) < 2:  # though the first lane stands still
+        await asyncio.sleep(0.001)
+    recorder.gate.set()
+    await asyncio.gather(first, *rest)
+    assert recorder.batches == [[0], [1, 2, 3]]
+
+
+async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=2, company_seconds=3600)
+    first = asyncio.create_task(door.submit(0))
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(door.submit(1))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert recorder.batches == [[0]]
+    recorder.gate.set()
+    assert [await first, await second] == [0, 2]
+
+
+async def test_a_full_batch_needs_no_more_company() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=2, max_batch=3, company_seconds=3600)
+    waiting = [asyncio.create_task(door.submit(0))]
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    for n in (1, 2, 3):
+        waiting.append(asyncio.create_task(door.submit(n)))
+        await asyncio.sleep(0)
+    while len(recorder.batches) < 2:
+        await asyncio.sleep(0)
+    assert recorder.batches == [[0], [1, 2, 3]]
+    recorder.gate.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
+    """Also when a lane had begun to wait for company."""
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=2, company_seconds=3600)
+    waiting = [asyncio.create_task(door.submit(0))]
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(door.submit(1)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    recorder.gate.set()
+    await asyncio.gather(*waiting)
+    assert await door.submit(2) == 4
+
+
+async def test_what_is_too_much_for_one_batch_gets_another_lane() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=3, max_batch=2)
+    waiting = [asyncio.create_task(door.submit(n)) for n in range(7)]
+    while len(recorder.batches) < 3:
+        await asyncio.sleep(0)
+    assert recorder.batches == [[0, 1], [2, 3], [4, 5]]
+    recorder.gate.set()
+    await asyncio.gather(*waiting)

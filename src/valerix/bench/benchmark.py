@@ -83,16 +83,13 @@ async def benchmark(plan: Plan, say: Say) -> Results:
                 stack, server, ceiling, beside, cores=made.environment.cores, drain_seconds=plan.drain_seconds
             )
             profiles: dict[str, list[tuple[str, float]]] = {}
-            try:
+            with reported(made, say):
                 await _measure(plan, bench, beside, made, say)
                 profiles = await _profile(plan, bench, say) if plan.profile else {}
-            except LauncherError as error:  # what was measured until now is worth its report
-                say(f"cut short: {error}")
-                made.notes.append(f"Cut short: {error}")
-                made.complete = False
             say("auditing")
             await stack.drained(plan.drain_seconds)
-            made.audit = await stack.audit()
+            with reported(made, say):
+                made.audit = await stack.audit()
     made.goals = goals.judge(made)
     if baseline:
         made.notes += comparison.describe(comparison.compare(made, baseline))
@@ -100,6 +97,17 @@ async def benchmark(plan: Plan, say: Say) -> Results:
     results.write(made, plan.out / report.RESULTS)
     say(f"report in {report.write(made, plan.out, profiles)}")
     return made
+
+
+@contextmanager
+def reported(made: Results, say: Say) -> Iterator[None]:
+    """What was measured until something failed is worth its report."""
+    try:
+        yield
+    except LauncherError as error:
+        say(f"cut short: {error}")
+        made.notes.append(f"Cut short: {error}")
+        made.complete = False
 
 
 @contextmanager

@@ -16,9 +16,11 @@ from valerix.audit.sources import of_stack
 from valerix.bench import catalogue, prefill, usage
 from valerix.bench.usage import Usage
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
+from valerix.chassis.http_client import CallFailed
 from valerix.contracts.roles import CUSTOMER, OPERATOR
 from valerix.launcher import control, postgres
 from valerix.launcher.credentials import Credentials
+from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import free_ports
 from valerix.launcher.postgres import SUPERUSER, Cluster
 from valerix.launcher.processes import family_bytes, memory_bytes
@@ -249,7 +251,11 @@ class BenchStack:
         return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
     async def audit(self) -> Report:
-        return await inspect(of_stack(self.state))
+        """Raises LauncherError when it cannot look at everything, for instance because the disk is full."""
+        try:
+            return await inspect(of_stack(self.state))
+        except (OSError, asyncpg.PostgresError, CallFailed) as error:
+            raise LauncherError(f"The audit did not come to its end: {error}") from error
 
 
 async def _open_work(databases: Mapping[str, Connection]) -> tuple[int, int]:

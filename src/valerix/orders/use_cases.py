@@ -32,6 +32,8 @@ FINISHING, FINISHED = Point("orders.finishing"), Point("orders.finished")
 CLAIMED = {status: Point(f"orders.claimed.{status}") for status in domain.STATUSES}
 _encode = msgspec.json.Encoder().encode
 
+COMPANY_SECONDS = 0.05
+"""How long new orders wait for others, for each batch that is under way (ADR 15)."""
 BATCH_PATIENCE_SECONDS = 0.25
 """How long a batch waits for its slowest payment; whoever takes longer goes on with others like it."""
 MAX_LATE = 100_000  # more than a service lets in: an order that was accepted is never turned away
@@ -88,7 +90,7 @@ class Orders:
         self._committed = committed
         self._saga = saga
         self.door: Coalescer[Placing, _Placed] = Coalescer(
-            self._place_batch, name="place", lanes=lanes, max_batch=max_batch
+            self._place_batch, name="place", lanes=lanes, max_batch=max_batch, company_seconds=COMPANY_SECONDS
         )
         self._late: Coalescer[_Charging, Answer | _Charging] = Coalescer(
             self._settle_batch, name="settle", lanes=lanes, max_batch=max_batch, max_waiting=MAX_LATE
