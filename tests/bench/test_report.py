@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.bench.test_results import made, run
 from valerix.bench import goals, plots, profiling, report
+from valerix.bench.profiling import NOTHING, Statement
 
 
 def test_a_report_names_every_cell_and_shows_its_plots(tmp_path: Path) -> None:
@@ -38,3 +39,16 @@ def test_plots_hold_every_series_and_escape_names() -> None:
 def test_folded_stacks_are_summed_by_the_function_at_work() -> None:
     folded = "main (a.py:1);run (b.py:2) 30\nmain (a.py:1);run (b.py:2);wait (c.py:3) 60\nmain (a.py:1) 10\n"
     assert profiling.hottest(folded) == [("wait (c.py:3)", 0.6), ("run (b.py:2)", 0.3), ("main (a.py:1)", 0.1)]
+
+
+def test_statements_are_ranked_by_what_they_took_since_the_load_began() -> None:
+    before = {"orders: INSERT": Statement(900, 10, 10, 1_000)}
+    after = {
+        "orders: INSERT": Statement(930, 20, 210, 5_000),
+        "orders: UPDATE": Statement(90, 5, 10, 0),
+        "users: SELECT": NOTHING,
+    }
+    assert profiling.slowest(before, after) == [
+        ("orders: UPDATE (2.0 rows and 0 bytes of log a call)", 0.75),
+        ("orders: INSERT (20.0 rows and 400 bytes of log a call)", 0.25),
+    ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import asyncpg
+from asyncpg.connection import Connection
 
 from valerix.bench import comparison, goals, machine, pages, peers, prefill, profiling, programs, report, results
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
@@ -85,7 +86,7 @@ async def benchmark(plan: Plan, say: Say) -> Results:
             profiles: dict[str, list[tuple[str, float]]] = {}
             with reported(made, say):
                 await _measure(plan, bench, beside, made, say)
-                profiles = await _profile(plan, bench, say) if plan.profile else {}
+                profiles = await _profile(plan, bench, server, say) if plan.profile else {}
             say("auditing")
             await stack.drained(plan.drain_seconds)
             with reported(made, say):
@@ -195,10 +196,12 @@ async def _run(bench: Bench, cell: Cell, number: int, seconds: float, made: Resu
     say(f"{number}  {run.cell:24} {run.orders_per_second:8.0f} orders/s{ratio}  p50 {run.latency.p50:.1f} ms")
 
 
-async def _profile(plan: Plan, bench: Bench, say: Say) -> dict[str, list[tuple[str, float]]]:
+async def _profile(plan: Plan, bench: Bench, server: Connection, say: Say) -> dict[str, list[tuple[str, float]]]:
     say("profiling")
     folder = plan.out / "profile"
     folder.mkdir(parents=True, exist_ok=True)
+    before = await profiling.statements(server)
     recording = asyncio.create_task(profiling.record(bench.stack.python_processes(), PROFILE_SECONDS, folder))
     await bench.run(Cell(GATEWAY, HEADLINE), 0, PROFILE_SECONDS)
-    return {name: profiling.hottest(file.read_text()) for name, file in (await recording).items()}
+    profiles = {name: profiling.hottest(file.read_text()) for name, file in (await recording).items()}
+    return {**profiles, "statements": profiling.slowest(before, await profiling.statements(server))}

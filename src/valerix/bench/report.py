@@ -157,11 +157,11 @@ def _profiles(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> str:
     if not profiles:
         return ""
     parts = [
-        f"### {name}\n\n"
-        + _table(("own time", "function"), [(f"{share:.1%}", f"`{where}`") for where, share in hottest])
+        f"### {name}\n\n" + _table(("own time", "where"), [(f"{share:.1%}", f"`{where}`") for where, share in hottest])
         for name, hottest in profiles.items()
     ]
-    return "## Profiles\n\nFolded stacks are in `profile/`.\n\n" + "\n\n".join(parts)
+    text = "Folded stacks are in `profile/`. Statements are ranked by their time from begin to end, waiting included."
+    return f"## Profiles\n\n{text}\n\n" + "\n\n".join(parts)
 
 
 def _notes(results: Results) -> str:
