@@ -76,9 +76,10 @@ async def statements(server: Connection) -> dict[str, Statement]:
 
 def slowest(before: Mapping[str, Statement], after: Mapping[str, Statement]) -> list[tuple[str, float]]:
     """Statements by their share of the time all of them took."""
-    took = {name: statement.since(before.get(name, NOTHING)) for name, statement in after.items()}
-    total = sum(statement.milliseconds for statement in took.values())
-    ranked = sorted(((n, s) for n, s in took.items() if s.calls > 0), key=lambda each: -each[1].milliseconds)
+    took = [(name, statement.since(before.get(name, NOTHING))) for name, statement in after.items()]
+    called = [(name, statement) for name, statement in took if statement.calls > 0]
+    total = sum(statement.milliseconds for _, statement in called)
+    ranked = sorted(called, key=lambda each: -each[1].milliseconds)
     return [
         (
             f"{n} ({s.rows / s.calls:.1f} rows and {s.wal_bytes / s.calls:,.0f} bytes of log a call)",
