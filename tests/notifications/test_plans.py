@@ -52,8 +52,8 @@ async def test_a_page_walks_an_index(planner: Any, recipient: str | None, index:
     assert "Sort" not in planner.plan
 
 
-@pytest.mark.parametrize(("owner", "index"), [("CUST-3", "live_events_by_owner"), (None, "live_events_pkey")])
-async def test_what_was_missed_is_read_on_from_an_index(planner: Any, owner: str | None, index: str) -> None:
+@pytest.mark.parametrize("owner", ["CUST-3", None])
+async def test_what_was_missed_is_read_on_from_an_index(planner: Any, owner: str | None) -> None:
     await repository.list_live_events(planner, after=7, owner=owner, limit=50)
-    assert f"Index Scan using {index}" in planner.plan
-    assert "Sort" not in planner.plan
+    assert "live_batches_pkey" in planner.plan
+    assert "Seq Scan" not in planner.plan

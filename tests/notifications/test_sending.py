@@ -243,12 +243,36 @@ async def test_what_waited_a_day_is_skipped(database: Database) -> None:
     assert row["status"] == "skipped"
 
 
-async def test_only_so_many_live_events_are_kept(database: Database) -> None:
+async def test_about_so_many_live_events_are_kept_and_the_last_always(database: Database) -> None:
     async with database.transaction() as tx:
-        await repository.insert_live_events(tx, [None] * 50, ['{"type":"x"}'] * 50)
+        for count in (20, 24, 6):
+            await repository.insert_live_events(tx, [None] * count, ['{"type":"x"}'] * count)
         await repository.prune_live_events(tx, 10)
         kept = await repository.list_live_events(tx, after=0, owner=None, limit=100)
-    assert [event.id for event in kept] == list(range(41, 51))
+        assert [event.id for event in kept] == list(range(21, 51))  # what was told together is forgotten together
+        assert await repository.find_live_bounds(tx) == (21, 50)
+        await repository.prune_live_events(tx, 0)
+        assert await repository.find_live_bounds(tx) == (45, 50)
+
+
+async def test_of_what_was_told_together_everybody_reads_their_own_from_any_place(database: Database) -> None:
+    owners = ["CUST-1", None, "CUST-2", "CUST-1", "CUST-1"]
+    async with database.transaction() as tx:
+        for told in (owners[:3], owners[3:]):
+            await repository.insert_live_events(tx, told, [f'{{"told":{len(told)}}}'] * len(told))
+
+        async def read(after: int, owner: str | None, limit: int) -> list[int]:
+            return [event.id for event in await repository.list_live_events(tx, after=after, owner=owner, limit=limit)]
+
+        assert await read(0, None, 9) == [1, 2, 3, 4, 5]
+        assert await read(1, None, 3) == [2, 3, 4]
+        assert await read(0, "CUST-1", 9) == [1, 4, 5]
+        assert await read(1, "CUST-1", 1) == [4]
+        assert await read(4, "CUST-1", 9) == [5]
+        assert await read(0, "CUST-2", 9) == [3]
+        assert await read(0, "", 9) == []
+        events = await repository.list_live_events(tx, after=2, owner=None, limit=2)
+    assert events == [(3, "CUST-2", '{"told":3}'), (4, "CUST-1", '{"told":2}')]
 
 
 def test_delays_double_up_to_an_hour() -> None:

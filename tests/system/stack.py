@@ -132,6 +132,11 @@ class Stack:
         finally:
             await connection.close()
 
+    async def live_events(self, subject: str) -> list[dict[str, Any]]:
+        """What was told live about an order, a payment or a place in the stock."""
+        told = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
+        return [json.loads(row["message"]) for row in await self.rows("notifications", told, subject)]
+
     async def orders_of(self, sku: str) -> list[dict[str, Any]]:
         """The rows of all orders of a product."""
         return await self.rows(

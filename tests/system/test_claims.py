@@ -3,7 +3,6 @@
 Time does not pass by itself here: the warehouse takes hours, and a test ends its stay or a lease when it is ready.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -158,5 +157,4 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
 
 
 async def _told(stack: Stack, order_id: str) -> "Counter[str]":
-    rows = await stack.rows("notifications", "SELECT message FROM live_events WHERE message->>'subject' = $1", order_id)
-    return Counter(json.loads(row["message"])["type"] for row in rows)
+    return Counter(event["type"] for event in await stack.live_events(order_id))

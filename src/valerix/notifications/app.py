@@ -20,7 +20,7 @@ from valerix.notifications.settings import Settings as Settings
 from valerix.notifications.use_cases import Delivery, Notifications
 from valerix.notifications.wakeups import Wakeups
 
-TABLES = ["notifications", "claims", "contacts", "live_events", "inbox", "dead_letters"]
+TABLES = ["notifications", "claims", "contacts", "live_batches", "inbox", "dead_letters"]
 
 
 def create(settings: Settings) -> Service:

@@ -272,12 +272,12 @@ async def lock_live_events(tx: Transaction) -> None:
 
 
 async def insert_live_events(tx: Transaction, owners: Sequence[str | None], messages: Sequence[str]) -> None:
-    """Append, in this order. Take `lock_live_events` first."""
+    """Append, in this order; at least one. Take `lock_live_events` first."""
     await tx.execute(
         """
-        INSERT INTO live_events (owner, message)
-        SELECT owner, message FROM unnest($1::text[], $2::json[]) WITH ORDINALITY AS t(owner, message, place)
-        ORDER BY place
+        INSERT INTO live_batches (first, last, owners, messages)
+        SELECT coalesce(max(last), 0) + 1, coalesce(max(last), 0) + cardinality($1::text[]), $1, $2::text[]
+        FROM live_batches
         """,
         owners,
         messages,
@@ -286,26 +286,38 @@ async def insert_live_events(tx: Transaction, owners: Sequence[str | None], mess
 
 async def list_live_events(tx: Transaction, *, after: int, owner: str | None, limit: int) -> list[LiveEvent]:
     """Those with an id above `after` that `owner` may see, oldest first; None: all."""
-    where = Where(limit)
-    where.add("id > ?", after)
-    where.add("owner = ?", owner)
     rows = await tx.fetch(
-        f"SELECT id, owner, message::text FROM live_events {where.clause} ORDER BY id LIMIT $1",  # noqa: S608 - every value is a parameter
-        *where.arguments,
+        """
+        SELECT b.first + t.place - 1, t.owner, t.message
+        FROM live_batches b CROSS JOIN unnest(b.owners, b.messages) WITH ORDINALITY AS t(owner, message, place)
+        WHERE b.last > $1 AND b.first + t.place - 1 > $1
+          AND ($2::text IS NULL OR b.owners @> ARRAY[$2] AND t.owner = $2)
+        ORDER BY b.last, t.place LIMIT $3
+        """,
+        after,
+        owner,
+        limit,
     )
     return [LiveEvent(*row) for row in rows]
 
 
 async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
     """Ids of the first and the last live event that is kept; 0 and 0 when there was none yet."""
-    row = await tx.fetchrow("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM live_events")
-    assert row is not None  # noqa: S101 - an aggregate without GROUP BY has one row
+    row = await tx.fetchrow(
+        """
+        SELECT coalesce((SELECT first FROM live_batches ORDER BY last LIMIT 1), 0),
+               coalesce((SELECT max(last) FROM live_batches), 0)
+        """
+    )
+    assert row is not None  # noqa: S101 - without FROM there is one row
     return row[0], row[1]
 
 
 async def prune_live_events(tx: Transaction, keep: int) -> None:
-    """Forget all but about the last `keep`; never the very last, so that ids can be told from unknown ones."""
-    await tx.execute("DELETE FROM live_events WHERE id <= (SELECT max(id) FROM live_events) - $1", keep)
+    """Forget all but about the last `keep`; never the very last, from which ids are counted on."""
+    await tx.execute(
+        "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)", keep
+    )
 
 
 def _notification(row: Record) -> Notification:

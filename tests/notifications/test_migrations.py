@@ -1,0 +1,35 @@
+"""Live events that were there before a migration are read on from after it."""
+
+import shutil
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+
+from valerix.chassis.database import Database, migrate
+from valerix.notifications import repository
+
+BEFORE = ("0001", "0002", "0003", "0004", "0005")
+
+
+async def test_who_comes_back_after_an_update_reads_on_from_the_last_event_seen(
+    database_url: Callable[..., str], tmp_path: Path
+) -> None:
+    url, folder = database_url(), resources.files("valerix.notifications") / "migrations"
+    for file in folder.iterdir():
+        if file.name[:4] in BEFORE:
+            shutil.copy(str(file), tmp_path)
+    await migrate(url, tmp_path)
+    connection = await asyncpg.connect(url)
+    told = "INSERT INTO live_events (owner, message) SELECT o, json_build_object('of', o) FROM unnest($1::text[]) AS o"
+    await connection.execute(told, ["CUST-1", None, "CUST-2"])
+    await connection.execute("DELETE FROM live_events WHERE id = 2")  # ids were not without gaps
+    await connection.close()
+    await migrate(url, folder)
+    async with Database.open(url, 1) as database, database.transaction() as tx:
+        assert await repository.find_live_bounds(tx) == (1, 3)
+        await repository.insert_live_events(tx, ["CUST-1", None], ["{}", "{}"])
+        everything = await repository.list_live_events(tx, after=1, owner=None, limit=9)
+        assert everything == [(3, "CUST-2", '{"of" : "CUST-2"}'), (4, "CUST-1", "{}"), (5, None, "{}")]
+        assert [e.id for e in await repository.list_live_events(tx, after=0, owner="CUST-1", limit=9)] == [1, 4]
