@@ -12,6 +12,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -268,10 +269,9 @@ class Verifier:
 
     def _check(self, token: str) -> Principal:
         try:
-            header = jwt.get_unverified_header(token)
-            kid = header.get("kid", "")
+            kid, kind = _header(token.partition(".")[0])
             key = self._keys.find(kid)
-            if key is None or header.get("typ") != TOKEN_TYPE:
+            if key is None or kind != TOKEN_TYPE:
                 raise jwt.InvalidTokenError("unknown key or type")  # noqa: TRY301 - one answer for every fault
             issuer = kid.rsplit(":", 1)[0]
             claims = jwt.decode(
@@ -295,6 +295,16 @@ class Verifier:
             session_id=claims.get("sid"),
             csrf=claims.get("csrf"),
         )
+
+
+@lru_cache(maxsize=256)
+def _header(segment: str) -> tuple[str, object]:
+    """Key id and type that the first part of a token says, unverified; the tokens of one key say the same there.
+
+    Raises jwt.DecodeError, jwt.InvalidTokenError.
+    """
+    header = jwt.get_unverified_header(f"{segment}..")
+    return header.get("kid", ""), header.get("typ")
 
 
 def read_cookie(header: str, name: str) -> str | None:
