@@ -24,7 +24,7 @@ WRONG_SETTINGS = 2
 """Exit status of a service that cannot run with these settings, however often it is tried."""
 CANNOT_BE_STARTED = 127
 """What a shell reports for a program that is not there."""
-IMPATIENT_POLL_SECONDS, POLL_SECONDS = 0.05, 1.0
+IMPATIENT_POLL_SECONDS, POLL_SECONDS = 0.05, 2.0
 
 
 class StartupFailed(LauncherError):

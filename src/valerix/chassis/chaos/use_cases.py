@@ -99,7 +99,8 @@ class Chaos:
     async def _state(self, service: str, menu: Menu) -> ServiceChaos:
         now = datetime.now(UTC)
         register = await self._store.read(service)
-        counts = await self._store.counts(service, [one.id for one in register.faults])
+        # Most have none, and the console looks at every service every other second.
+        counts = await self._store.counts(service, [one.id for one in register.faults]) if register.faults else {}
         views = [_view(one, counts[one.id], now) for one in reversed(register.faults)]
         return ServiceChaos(
             service,
