@@ -34,6 +34,21 @@ case "$*" in
     *print*) echo python3.12-venv ;;
 esac
 """
+TRIED_PYTHON = """#!/bin/sh
+# A Python that says it is another one and how long a trial takes; makes environments with an installer in them.
+case "$*" in
+    *median*) exec '{python}' "$@" ;;
+    *realpath*) echo '{identity}' ;;
+    *process_time*) echo '{identity}' >>'{home}/tried'; {trial} ;;
+    *ensurepip* | *"import venv"*) {able} ;;
+    *"-m venv"*) for last; do :; done
+                 echo '{identity}' >>'{home}/taken'
+                 '{python}' -m venv --without-pip "$last"
+                 mkdir -p "$last/tools/bin"
+                 cp '{home}/installer' "$last/tools/bin/uv" ;;
+    *) exec '{python}' "$@" ;;
+esac
+"""
 PROGRAM = "import sys\nprint('ran', __file__, sys.argv[1:])\n"
 
 
@@ -52,15 +67,27 @@ class Checkout:
         for name in ("requirements", "requirements-dev", "requirements-bootstrap"):
             (self.root / f"{name}.lock").write_text(f"{name}==1\n")
         self.bin.mkdir()
+        self.environment = {"PATH": str(self.bin)}
         for name in TOOLS:
             found = shutil.which(name)
             assert found is not None, name
             (self.bin / name).symlink_to(found)
 
-    def provide(self, name: str, script: str) -> None:
+    def provide(self, name: str, script: str, **values: str) -> None:
         file = self.bin / name
-        file.write_text(script.format(log=self.log, python=sys.executable, home=self.home))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(script.format(log=self.log, python=sys.executable, home=self.home, **values))
         file.chmod(0o755)
+
+    def provide_tried(self, name: str, trial: str, *, identity: str = "", able: bool = True) -> None:
+        """A Python for whose trial that command is run."""
+        values = {"trial": trial, "identity": identity or str(self.bin / name), "able": "exit 0" if able else "exit 1"}
+        self.provide(name, TRIED_PYTHON, **values)
+        self.provide("../installer", UV)
+
+    def noted(self, what: str) -> list[str]:
+        file = self.home / what
+        return [Path(line).name for line in file.read_text().splitlines()] if file.exists() else []
 
     def run(self, *arguments: str, cwd: Path | None = None, command: Path | str = "", **options: Any) -> str:
         done = self.start(*arguments, cwd=cwd, command=command, **options)
@@ -77,7 +104,7 @@ class Checkout:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=cwd or self.home,
-            env={"PATH": str(self.bin)},
+            env=self.environment,
             **options,
         )
 
@@ -229,6 +256,109 @@ def test_a_missing_venv_module_names_its_package(checkout: Checkout) -> None:
     output = checkout.run("up")
     assert checkout.status == 1
     assert "apt-get install python3.12-venv" in output
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_a_clearly_faster_python_is_taken_and_said(checkout: Checkout) -> None:
+    checkout.provide_tried("python3.12", "echo 3000")
+    checkout.provide_tried("python3", "echo 2000")
+    output = checkout.run()
+    assert checkout.status == 0, output
+    assert (
+        f"valerix: taking {checkout.bin}/python3, measured 1.5 times as fast as {checkout.bin}/python3.12\n" in output
+    )
+    assert checkout.noted("taken") == ["python3"]
+    tried = checkout.noted("tried")
+    (checkout.root / "requirements.lock").write_text("requirements==2\n")
+    assert "taking" not in checkout.run(), "an environment that exists keeps its Python"
+    assert len(checkout.syncs()) == 2
+    assert checkout.noted("tried") == tried
+
+
+@pytest.mark.parametrize(
+    "trial", ["echo 3000", "echo 2500", "echo 9000", "exit 1", "mkdir once && echo 1 || echo 3000"]
+)
+def test_the_first_python_stays_when_no_other_is_clearly_faster(checkout: Checkout, trial: str) -> None:
+    checkout.provide_tried("python3.12", "echo 3000")
+    checkout.provide_tried("python3", trial)
+    output = checkout.run()
+    assert checkout.noted("taken") == ["python3.12"]
+    assert "taking" not in output
+
+
+def test_a_python_is_found_faster_wherever_it_is_on_the_path(checkout: Checkout) -> None:
+    checkout.provide_tried("python3", "echo 3000")
+    checkout.provide_tried("../an other/python3", "echo 1000")
+    checkout.environment["PATH"] = f"{checkout.bin}::{checkout.home}/nowhere:{checkout.home}/an other"
+    assert f"taking {checkout.home}/an other/python3, measured 3.0 times" in checkout.run()
+
+
+def test_the_working_directory_counts_where_the_path_says_so(checkout: Checkout) -> None:
+    checkout.provide_tried("../here/python3", "echo 1000")
+    checkout.environment["PATH"] = f"{checkout.bin}:"
+    assert "ran" in checkout.run(cwd=checkout.home / "here")
+
+
+def test_a_python_that_can_make_no_environment_is_not_taken(checkout: Checkout) -> None:
+    checkout.provide_tried("python3.12", "echo 3000")
+    checkout.provide_tried("python3", "echo 1000", able=False)
+    assert "taking" not in checkout.run()
+    assert checkout.noted("taken") == ["python3.12"]
+    assert checkout.noted("tried") == []
+
+
+def test_a_later_python_steps_in_for_one_that_can_make_no_environment(checkout: Checkout) -> None:
+    checkout.provide_tried("python3.12", "echo 3000", able=False)
+    checkout.provide_tried("python3", "echo 9000")
+    assert "taking" not in checkout.run()
+    assert checkout.noted("taken") == ["python3"]
+
+
+def test_the_first_python_is_named_when_none_can_make_an_environment(checkout: Checkout) -> None:
+    checkout.provide("python3.12", BARE_PYTHON)
+    checkout.provide_tried("python3", "echo 1000", able=False)
+    output = checkout.run()
+    assert checkout.status == 1
+    assert f"{checkout.bin}/python3.12 lacks the venv module" in output
+    assert "apt-get install python3.12-venv" in output
+
+
+def test_one_python_under_several_names_is_not_tried(checkout: Checkout) -> None:
+    for name in ("python3.12", "python3", "python"):
+        checkout.provide_tried(name, "echo 1000", identity="/the same")
+    checkout.run()
+    assert checkout.noted("taken") == ["the same"]
+    assert checkout.noted("tried") == []
+
+
+def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> None:
+    checkout.provide_tried("python3.12", "echo 1000")
+    checkout.provide_tried("python3.11", "echo 1000")
+    checkout.provide_tried("../else where", "echo 3000")
+    checkout.environment["VALERIX_PYTHON"] = f"{checkout.home}/else where"
+    assert "taking" not in checkout.run()
+    assert checkout.noted("taken") == ["else where"]
+    assert checkout.noted("tried") == []
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (OLD_PYTHON, "is not Python 3.11 or newer"),
+        ("#!/nowhere\n", "is not Python 3.11 or newer"),
+        (BARE_PYTHON, "lacks the venv module"),
+    ],
+    ids=["old", "broken", "bare"],
+)
+def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, said: str) -> None:
+    checkout.provide_tried("python3", "echo 1000")
+    checkout.provide("asked", script)
+    checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/asked"
+    output = checkout.run()
+    assert checkout.status == 1
+    assert f"{checkout.bin}/asked" in output
+    assert said in output
+    assert checkout.noted("taken") == []
     assert not (checkout.root / ".venv").exists()
 
 
