@@ -1,26 +1,21 @@
 """Live events that were there before a migration are read on from after it."""
 
-import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import asyncpg
 
+from tests.migrations import migrate_up_to
 from valerix.chassis.database import Database, migrate
 from valerix.notifications import repository
-
-BEFORE = ("0001", "0002", "0003", "0004", "0005")
 
 
 async def test_who_comes_back_after_an_update_reads_on_from_the_last_event_seen(
     database_url: Callable[..., str], tmp_path: Path
 ) -> None:
     url, folder = database_url(), resources.files("valerix.notifications") / "migrations"
-    for file in folder.iterdir():
-        if file.name[:4] in BEFORE:
-            shutil.copy(str(file), tmp_path)
-    await migrate(url, tmp_path)
+    await migrate_up_to("0005", "notifications", url, tmp_path)
     connection = await asyncpg.connect(url)
     told = "INSERT INTO live_events (owner, message) SELECT o, json_build_object('of', o) FROM unnest($1::text[]) AS o"
     await connection.execute(told, ["CUST-1", None, "CUST-2"])

@@ -1,18 +1,16 @@
 """Orders that were there before a migration are found after it."""
 
 import json
-import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import asyncpg
 
+from tests.migrations import migrate_up_to
 from valerix.chassis.database import Database, migrate
 from valerix.contracts.ids import new_id
 from valerix.orders import repository
-
-BEFORE = ("0001", "0002", "0003")
 
 
 async def test_orders_placed_before_are_found_by_what_their_lines_say(
@@ -20,10 +18,7 @@ async def test_orders_placed_before_are_found_by_what_their_lines_say(
 ) -> None:
     """Not by the column there was: a changed order had its first products there."""
     url, folder = database_url(), resources.files("valerix.orders") / "migrations"
-    for file in folder.iterdir():
-        if file.name[:4] in BEFORE:
-            shutil.copy(str(file), tmp_path)
-    await migrate(url, tmp_path)
+    await migrate_up_to("0003", "orders", url, tmp_path)
     order_id, lines = new_id(), json.dumps([["NEW-1", 1, None, None], ['"2"', 2, None, None], ["NEW-1", 3, None, None]])
     connection = await asyncpg.connect(url)
     await connection.execute(

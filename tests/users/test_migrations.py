@@ -1,6 +1,5 @@
 """What migrations tell others again."""
 
-import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -8,18 +7,14 @@ from uuid import UUID
 
 import asyncpg
 
+from tests.migrations import migrate_up_to
 from valerix.chassis.database import migrate
 from valerix.contracts.ids import new_id
-
-BEFORE = ("0001", "0002", "0003", "0004")
 
 
 async def test_every_customer_is_told_once_more_as_it_is_now(database_url: Callable[..., str], tmp_path: Path) -> None:
     url, folder = database_url(), resources.files("valerix.users") / "migrations"
-    for file in folder.iterdir():
-        if file.name[:4] in BEFORE:
-            shutil.copy(str(file), tmp_path)
-    await migrate(url, tmp_path)
+    await migrate_up_to("0004", "users", url, tmp_path)
     customer, staff, former = sorted(UUID(new_id()) for _ in range(3))
     connection = await asyncpg.connect(url)
     try:
