@@ -87,7 +87,7 @@ def health_routes(
 
 
 def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]) -> RawRoute:
-    """Past the framework: gateway, launcher and console ask every process 2.5 times a second, busy or not.
+    """Past the framework: gateway, launcher and console ask every process twice a second, busy or not.
 
     `reported`: parts a service can do without for a while; shown, but no reason to take it out of service.
     """
