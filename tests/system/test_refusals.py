@@ -78,8 +78,14 @@ async def test_reused_keys_write_nothing(stack: Stack) -> None:
     assert await stack.counts() == before
 
 
-async def _is_cancelled(api: Api, order_id: str) -> bool:
-    return bool((await api.call("DELETE", f"/api/v1/orders/{order_id}")).json["status"] == "cancelled")
+async def _cancels(api: Api, order_id: str) -> bool:
+    """False while somebody is just looking at the order."""
+    answer = await api.call("DELETE", f"/api/v1/orders/{order_id}")
+    if answer.status == 409:
+        problem(answer, 409, "order_busy")
+        return False
+    assert answer.json["status"] == "cancelled"
+    return True
 
 
 async def _failed_order(stack: Stack, answer: Answer, status: int, code: str, *, charged: bool) -> None:
@@ -129,7 +135,7 @@ async def test_shortage_is_held_backordered_or_rejected_as_the_order_wished(stac
         assert await stack.stock("SHORT-1") == (3, 0)
         assert not await stack.rows("payments", "SELECT 1 FROM payments WHERE order_id::text = ANY($1)", orders)
         for held in orders[:2]:  # a backorder is looked at every 30 s, and other tests count what is written
-            await eventually(partial(_is_cancelled, ada, held))  # busy while it is looked at: the restock made it due
+            await eventually(partial(_cancels, ada, held))  # the restock made the backorder due
 
 
 async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -> None:

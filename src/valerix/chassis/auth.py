@@ -297,11 +297,11 @@ class Verifier:
         )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # more than there are keys; what strangers send is kept, too, so not many
 def _header(segment: str) -> tuple[str, object]:
     """Key id and type that the first part of a token says, unverified; the tokens of one key say the same there.
 
-    Raises jwt.DecodeError, jwt.InvalidTokenError.
+    Raises jwt.InvalidTokenError.
     """
     header = jwt.get_unverified_header(f"{segment}..")
     return header.get("kid", ""), header.get("typ")

@@ -99,8 +99,7 @@ class Chaos:
     async def _state(self, service: str, menu: Menu) -> ServiceChaos:
         now = datetime.now(UTC)
         register = await self._store.read(service)
-        # Most have none, and the console looks at every service every other second.
-        counts = await self._store.counts(service, [one.id for one in register.faults]) if register.faults else {}
+        counts = await self._store.counts(service, [one.id for one in register.faults])
         views = [_view(one, counts[one.id], now) for one in reversed(register.faults)]
         return ServiceChaos(
             service,

@@ -1,9 +1,9 @@
 -- Live events that are told together are one row: an order has nine, and nine rows with two index entries each cost more
--- than everything else that is told about it. Rows are inserted under a lock that is held until the commit, and ids are
+-- than any other statement of this service. Rows are inserted under a lock that is held until the commit, and ids are
 -- counted on from the last row, so they become visible in their order and without gaps.
 CREATE TABLE live_batches (
     last       bigint PRIMARY KEY,            -- ids of its events: first, first + 1, ... last
-    first      bigint NOT NULL,
+    first      bigint NOT NULL,               -- counting owners for it would unpack them anew for every event
     owners     text[] NOT NULL,               -- of each event: a customer number; null: for the staff only
     messages   text[] NOT NULL,               -- of each event: JSON
     created_at timestamptz NOT NULL DEFAULT now(),
