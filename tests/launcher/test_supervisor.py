@@ -15,6 +15,8 @@ from typing import BinaryIO
 import pytest
 
 from tests.launcher.conftest import eventually
+from valerix.chassis import timeouts
+from valerix.chassis.timeouts import Timeouts
 from valerix.launcher import supervisor as module
 from valerix.launcher.processes import Identity
 from valerix.launcher.state import Status
@@ -58,10 +60,14 @@ class Heard:
 
 
 @asynccontextmanager
-async def supervising(*programs: Program) -> AsyncIterator[tuple[Supervisor, Heard]]:
+async def supervising(
+    *programs: Program, timeouts: Timeouts = timeouts.DEFAULT
+) -> AsyncIterator[tuple[Supervisor, Heard]]:
     with TemporaryDirectory() as folder:
         heard = Heard(Path(folder))
-        supervisor = Supervisor(programs, say=heard.said.append, output=heard.open, changed=lambda: None)
+        supervisor = Supervisor(
+            programs, say=heard.said.append, output=heard.open, changed=lambda: None, timeouts=timeouts
+        )
         supervisor.start()
         try:
             yield supervisor, heard
@@ -127,9 +133,8 @@ async def test_what_dies_is_started_again() -> None:
 
 async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.05)
     programs = [shell("broken", "sleep 0.3; exit 7"), shell("sound", "exec sleep 1000")]
-    async with supervising(*programs) as (supervisor, heard):
+    async with supervising(*programs, timeouts=Timeouts(restart_max_seconds=0.05)) as (supervisor, heard):
         await supervisor.all_ready()
         await until(lambda: supervisor.states["broken"].restarts >= 4)
         assert supervisor.states["broken"].last_exit == 7

@@ -18,7 +18,13 @@ from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notif
 from valerix.notifications.senders import Outgoing, SmtpSender, channels, simulate
 from valerix.notifications.use_cases import Delivery, DeliveryRules
 
-RULES = DeliveryRules(batch=8, hourly_limit=20, first_retry_seconds=0.05, operators_email="shop@valerix.example")
+RULES = DeliveryRules(
+    batch=8,
+    hourly_limit=20,
+    first_retry_seconds=0.05,
+    operators_email="shop@valerix.example",
+    lease=timedelta(seconds=60),
+)
 
 
 @pytest.fixture
@@ -283,7 +289,7 @@ def test_delays_double_up_to_an_hour() -> None:
 @pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example"])
 def test_a_mail_url_that_is_none_stops_the_start(url: str) -> None:
     with pytest.raises(SettingsError, match="VALERIX_SMTP_URL"):
-        SmtpSender(url, "a@b.example")
+        SmtpSender(url, "a@b.example", 40)
 
 
 async def test_a_password_is_never_sent_in_the_clear(database: Database, smtp: str, mailbox: Mailbox) -> None:

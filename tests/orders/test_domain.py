@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from valerix.contracts.commands import PricedProduct
 from valerix.orders import domain
-from valerix.orders.domain import TRANSITIONS, IllegalTransition, NotChargeable, Order, OrderLine
+from valerix.orders.domain import TRANSITIONS, IllegalTransition, NotChargeable, Order, OrderLine, Retry
+
+RETRY = Retry(first_seconds=1.0, longest_seconds=20.0)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
@@ -80,14 +82,14 @@ def test_only_held_orders_expire_and_backorders_do_not() -> None:
 
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
 def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jitter: float) -> None:
-    decision = domain.delayed(order(attempts=attempts), "code", "message", jitter)
+    decision = domain.delayed(order(attempts=attempts), "code", "message", RETRY, jitter)
     assert decision.due_in is not None
-    assert timedelta(seconds=0.5) <= decision.due_in <= timedelta(seconds=domain.MAX_BACKOFF_SECONDS)
+    assert timedelta(seconds=0.5) <= decision.due_in <= timedelta(seconds=RETRY.longest_seconds)
 
 
 @pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
 def test_a_delay_changes_no_state(status: str) -> None:
-    assert domain.delayed(order(status=status), "code", "message", 0.5).status == status
+    assert domain.delayed(order(status=status), "code", "message", RETRY, 0.5).status == status
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
 from valerix.chassis.database import Database
 from valerix.chassis.resilience import Deadline
@@ -27,13 +28,13 @@ class SagaWithoutServices(Saga):
     """Takes steps that need nobody; whatever asks another service is put off."""
 
     def __init__(self) -> None:
-        super().__init__(Services, dict, timedelta(0), timedelta(hours=1), 0)  # type: ignore[arg-type]  # not called
+        super().__init__(Services, dict, timedelta(0), timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.asked = list[str]()
 
     async def run(self, passes: object, deadline: Deadline, patience: float) -> None:
         for p in passes:  # type: ignore[attr-defined]  # passes
             self.asked.append(p.order.id)
-            p.decision = domain.delayed(p.order, "tested", "nobody is there", 0.5)
+            p.decision = domain.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
 
 
 def worker(database: Database) -> tuple[Orders, SagaWithoutServices]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from tests.orders.test_domain import RETRY
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import BreakerOpen
 from valerix.chassis.problems import Unavailable
@@ -27,7 +28,7 @@ class SagaWithSlowProduct(Saga):
             self.began.set()
             await self.go_on.wait()
         for p in passes:
-            p.decision = domain.delayed(p.order, "tested", "nothing is wrong", 0.5)
+            p.decision = domain.delayed(p.order, "tested", "nothing is wrong", RETRY, 0.5)
 
 
 def placing(product: str, seconds: float = 60.0) -> Placing:
@@ -67,10 +68,10 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
     class Withheld(Saga):
         async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
             for p in passes:
-                p.decision = domain.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, 0.0)
+                p.decision = domain.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0)
 
     async with Database.open(database_url("orders"), 2) as database:
-        saga = Withheld(Services, dict, timedelta(0), timedelta(0), 0)  # type: ignore[arg-type]  # nobody is called
+        saga = Withheld(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
         orders = Orders(database, database, saga, lambda: None, lanes=1)
         placed = await orders.place(placing("PROD-001"))
         assert placed.status == 202

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from tests.orders.test_domain import RETRY
 from valerix.chassis.database import Database
 from valerix.contracts.commands import Allocation
 from valerix.orders import domain, repository
@@ -131,8 +132,8 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
         await make_due(database)
         (taken,) = await claim(database)
         stale = msgspec.convert(msgspec.to_builtins(taken), Order)
-        assert await finish(database, finishing(taken, domain.delayed(taken, "c", "m", 0)))
-        assert not await finish(database, finishing(stale, domain.delayed(stale, "c", "m", 0)))
+        assert await finish(database, finishing(taken, domain.delayed(taken, "c", "m", RETRY, 0)))
+        assert not await finish(database, finishing(stale, domain.delayed(stale, "c", "m", RETRY, 0)))
     async with database.connection() as tx:
         versions = [row["version"] for row in await repository.list_events(tx, wanted.order.id)]
     assert versions == [1, 2, 3, 4]
@@ -143,7 +144,7 @@ async def test_an_order_is_found_by_the_products_it_has_now(database: Database) 
     await accept(database, wanted)
     held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
     await finish(database, finishing(wanted.order, held, 409))
-    saga = Saga(Services, dict, timedelta(0), timedelta(0), 0)  # type: ignore[arg-type]  # nobody is called
+    saga = Saga(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
     orders = Orders(database, database, saga, lambda: None, lanes=1)
     nothing = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
 

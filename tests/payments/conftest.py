@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.services import Api, Identities, Process, prepare
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.resilience import Deadline, Policy
+from valerix.chassis.timeouts import Timeouts
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -129,7 +129,7 @@ async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[Ope
             client = await stack.enter_async_context(
                 HttpClient.open("psp", [psp_url], Policy(timeout_seconds=timeout, retries=0), headers=headers)
             )
-            use_cases = PaymentsUseCases(database, Provider(client), timedelta(seconds=lease_seconds))
+            use_cases = PaymentsUseCases(database, Provider(client), Timeouts(step_lease_seconds=lease_seconds))
             stack.push_async_callback(use_cases.close)
             return Payments(use_cases, database)
 

@@ -122,7 +122,7 @@ async def until_captured(payments: Payments, wanted: list[CapturePayment]) -> No
 async def test_however_long_it_is_unknown_it_is_never_declined(
     open_payments: OpenPayments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("valerix.payments.provider.PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("valerix.payments.provider.PAUSES", (0.01, 0.01))
     payments = await open_payments(NOWHERE)
     wanted = command()
     for _ in range(3):

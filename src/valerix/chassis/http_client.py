@@ -31,7 +31,6 @@ from valerix.chassis.resilience import Breaker, Bulkhead, Deadline, Policy, Retr
 log = structlog.get_logger()
 T = TypeVar("T")
 DEFAULT_POLICY = Policy()
-DEFAULT_DEADLINE_SECONDS = 10.0
 OUTCOMES = ("success", "refused", "failed", "circuit_open")
 LEAST_SECONDS = 0.01
 """With less time left a call is not worth sending."""
@@ -189,7 +188,7 @@ class HttpClient:
         deadline: Deadline | None,
         report: Report | None,
     ) -> T:
-        limit = deadline or Deadline.after(DEFAULT_DEADLINE_SECONDS)
+        limit = deadline or Deadline.after(self.policy.deadline_seconds)
         first, retry = next(self._next), 0
         failure: CallFailed | None = None
         self._budget.deposit()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from valerix.chassis import timeouts
 from valerix.chassis.rolling import Clock, RollingSums
 
 HEADER = "valerix-deadline-ms"
@@ -56,19 +57,21 @@ class Deadline:
 class Policy:
     """How calls to one dependency are bounded."""
 
-    timeout_seconds: float = 5.0
+    deadline_seconds: float = timeouts.DEFAULT.deadline_seconds
+    """Of a call with all its attempts, where its caller names none."""
+    timeout_seconds: float = timeouts.DEFAULT.call_timeout_seconds
     """Of one attempt."""
     retries: int = 3
-    backoff_seconds: float = 1.0
+    backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds
     """The first pause is up to this long, each further one up to twice the one before."""
     retry_ratio: float = 0.1
     """Retries per call that are allowed in the long run."""
-    window_seconds: float = 10.0
+    window_seconds: float = timeouts.DEFAULT.breaker_window_seconds
     failure_ratio: float = 0.5
     """The breaker opens when this share of the calls of the window failed …"""
     min_calls: int = 5
     """… if there were at least so many."""
-    open_seconds: float = 10.0
+    open_seconds: float = timeouts.DEFAULT.breaker_open_seconds
     max_calls: int = 256
     """At once; as many again may wait for their turn."""
 

@@ -10,10 +10,14 @@ class RollingSums:
     """Count and sum of what was added during the last `seconds`; forgets in `steps`, so it is up to one step short."""
 
     def __init__(self, seconds: float, steps: int = 10, clock: Clock = time.monotonic) -> None:
-        self.seconds = seconds
         self._clock = clock
-        self._width = seconds / steps
         self._steps = steps
+        self.cover(seconds)
+
+    def cover(self, seconds: float) -> None:
+        """Start anew with another length."""
+        self.seconds = seconds
+        self._width = seconds / self._steps
         self.clear()
 
     def add(self, value: float) -> None:

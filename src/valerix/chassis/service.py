@@ -41,7 +41,6 @@ from valerix.chassis.tasks import being_cancelled
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
-DEFAULT_DEADLINE_SECONDS = 10.0
 JOB_RESTART_SECONDS = 1.0
 
 
@@ -172,7 +171,7 @@ class Service:
     ) -> RawResponse:
         principal = self._authorize(scope, headers, route.access)
         body = await door.read_body(scope, headers, receive, self.settings.max_body_bytes)
-        return await route.handle(RawRequest(body, scope["headers"], principal, _deadline(headers)))
+        return await route.handle(RawRequest(body, scope["headers"], principal, self._deadline(headers)))
 
     def _authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
         """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
@@ -275,7 +274,7 @@ class Service:
             route_handlers=handlers,
             dependencies={
                 "principal": Provide(_principal, sync_to_thread=False),
-                "deadline": Provide(_request_deadline, sync_to_thread=False),
+                "deadline": Provide(self._request_deadline, sync_to_thread=False),
                 "origin": Provide(self._origin, sync_to_thread=False),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
@@ -287,6 +286,15 @@ class Service:
 
     def _origin(self, request: Request[Any, Any, Any]) -> Origin:
         return origin_of(request.scope, dict(request.scope["headers"]), self.settings.proxies)
+
+    def _request_deadline(self, request: Request[Any, Any, Any]) -> Deadline:
+        return self._deadline(dict(request.scope["headers"]))
+
+    def _deadline(self, headers: Mapping[bytes, bytes]) -> Deadline:
+        """The caller's remaining time, never more than our own."""
+        raw = headers.get(resilience.HEADER.encode(), b"")
+        longest = self.settings.deadline_seconds
+        return Deadline.after(min(int(raw) / 1000, longest) if raw.isdigit() else longest)
 
     async def _guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter.
@@ -307,17 +315,6 @@ def _principal(request: Request[Any, Any, Any]) -> Principal:
     if not isinstance(principal, Principal):
         raise TypeError("a public route has no principal")
     return principal
-
-
-def _request_deadline(request: Request[Any, Any, Any]) -> Deadline:
-    return _deadline(dict(request.scope["headers"]))
-
-
-def _deadline(headers: Mapping[bytes, bytes]) -> Deadline:
-    """The caller's remaining time, never more than our own default."""
-    raw = headers.get(resilience.HEADER.encode(), b"")
-    seconds = int(raw) / 1000 if raw.isdigit() else DEFAULT_DEADLINE_SECONDS
-    return Deadline.after(min(seconds, DEFAULT_DEADLINE_SECONDS))
 
 
 def _provide(value: object) -> Provide:

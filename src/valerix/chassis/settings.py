@@ -1,6 +1,7 @@
 """Typed, frozen settings: read once from the environment (`VALERIX_…`), then passed down. Nobody else reads it."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -8,8 +9,11 @@ from typing import TypeVar
 import msgspec
 
 from valerix.chassis.resilience import Policy
+from valerix.chassis.timeouts import Timeouts
 
 PREFIX = "VALERIX_"
+FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
+"""A setting's name within a sentence."""
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -17,7 +21,7 @@ class SettingsError(Exception):
     """The environment does not describe a runnable service; the message lists every reason."""
 
 
-class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     """What every service needs. `VALERIX_PORT`, `VALERIX_DATABASE_URL`, … by field name."""
 
     host: str = "127.0.0.1"
@@ -53,26 +57,20 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
     door_patience_seconds: float = 1.0
     """When requests wait for longer before work on them begins, fewer are let in."""
-    call_timeout_seconds: float = 5.0
-    """Of one attempt of a call to another service."""
     call_retries: int = 3
-    call_backoff_seconds: float = 1.0
-    """The longest first pause before a retry; each further one may be twice as long."""
     call_retry_ratio: float = 0.1
     """Retries per call in the long run."""
     call_concurrency: int = 256
     """Calls to one service at once; as many again wait."""
-    breaker_window_seconds: float = 10.0
     breaker_failure_ratio: float = 0.5
     """The breaker of a service opens when this share of the calls of the window failed …"""
     breaker_min_calls: int = 5
     """… if there were at least so many."""
-    breaker_open_seconds: float = 10.0
-    """How long it stays open before one call may try."""
 
     def calls(self) -> Policy:
         """How calls to other services are bounded."""
         return Policy(
+            deadline_seconds=self.deadline_seconds,
             timeout_seconds=self.call_timeout_seconds,
             retries=self.call_retries,
             backoff_seconds=self.call_backoff_seconds,
@@ -86,7 +84,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
-    """Read `kind` from the environment; raise SettingsError naming each variable that is missing or wrong."""
+    """Read `kind` from the environment; raise SettingsError naming each variable that is missing or wrong.
+
+    Time-outs are scaled (chassis.timeouts).
+    """
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
     wrong: list[str] = []
@@ -100,9 +101,13 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             values[field.name] = _convert(source[name], field.type)
         except (msgspec.ValidationError, ValueError) as error:
             wrong.append(f"{name}: {error}")
-    if wrong:
+    loaded = None if wrong else kind(**values)
+    if isinstance(loaded, Timeouts):
+        loaded = loaded.scaled()
+        wrong = [FIELD.sub(lambda name: PREFIX + name[0].upper(), text) for text in loaded.broken_ratios()]
+    if loaded is None or wrong:
         raise SettingsError("; ".join(wrong))
-    return kind(**values)
+    return loaded
 
 
 def inherited() -> dict[str, str]:

@@ -33,7 +33,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     gathering = await open_gathering(settings, resources)
-    told, places = feed.Feed(gathering, settings.call_graph), Places(settings.max_sockets, feed.watching)
+    told = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)
+    places = Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
     pages += [*file_routes(static, "/static"), offer_route(offer(settings))]

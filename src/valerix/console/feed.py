@@ -22,9 +22,10 @@ watching = Gauge("console_feed_connections_current", "Open connections to the op
 class Feed:
     """The text of the present report."""
 
-    def __init__(self, gathering: Gathering, calls: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> None:
         self._gathering = gathering
         self._calls = calls
+        self._answer_window_seconds = answer_window_seconds
         self._made_for = 0
         self._text = ""
 
@@ -33,7 +34,8 @@ class Feed:
         current = await self._gathering.after(tick)
         if current != self._made_for:
             self._made_for = current
-            self._text = msgspec.json.encode(report(self._gathering, self._calls)).decode()
+            now = report(self._gathering, self._calls, self._answer_window_seconds)
+            self._text = msgspec.json.encode(now).decode()
         return current, self._text
 
 

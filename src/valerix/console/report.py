@@ -13,8 +13,7 @@ from valerix.console.history import TICK_SECONDS, Ring, point, times
 from valerix.console.readings import COUNT, PLACING, average_ms, percentile_ms
 
 SLOW_MS: Final = 1000.0
-"""The average order response of the last SLOW_WINDOW_SECONDS above which the header is red (see the alert rules)."""
-SLOW_WINDOW_SECONDS: Final = 30
+"""The average order response of the answer window above which the header is red (see the alert rules)."""
 PRESENT_SECONDS: Final = 10
 """What the map calls now: long enough for a rate, short enough to see a change."""
 MINUTE, FIVE_MINUTES = 60, 300
@@ -34,7 +33,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
     average_ms: float | None
-    """Of placing an order, over the last 30 s; null without orders."""
+    """Of placing an order, over the answer window (30 s); null without orders."""
     slow: bool
     per_minute: Figure
     success_rate: Figure
@@ -80,13 +79,13 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     chaos: dict[str, list[ShownFault]]
 
 
-def report(gathering: Gathering, calls: Sequence[tuple[str, str]]) -> Report:
-    """`calls`: who calls whom."""
+def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> Report:
+    """`calls`: who calls whom; `answer_window_seconds`: what `average_ms` covers, in whole ticks."""
     tick = gathering.tick
     names = dict.fromkeys(copy.target.process for copy in gathering.copies)
     return Report(
         time=datetime.fromtimestamp((tick + 1) * TICK_SECONDS, UTC),
-        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick),
+        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick, answer_window_seconds),
         processes=[_process(name, gathering.of(name), gathering.rings[name], tick) for name in names],
         edges=list(_edges(gathering.copies, calls)),
         chaos={"active": gathering.faults.active()},
@@ -112,8 +111,8 @@ def span(gathering: Gathering, minutes: int) -> Span:
 # --- orders
 
 
-def _orders(placing: Ring, counts: Sequence[Counts], tick: int) -> OrdersReport:
-    recent = placing.window(tick, SLOW_WINDOW_SECONDS)
+def _orders(placing: Ring, counts: Sequence[Counts], tick: int, answer_window_seconds: float) -> OrdersReport:
+    recent = placing.window(tick, max(TICK_SECONDS, int(answer_window_seconds)))
     average = average_ms(recent) if recent else None
     return OrdersReport(
         average_ms=average,

@@ -7,7 +7,6 @@ from valerix.chassis.asyncapi import asyncapi_route
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.dead_letters import dead_letter_routes
 from valerix.chassis.health import tables_present
-from valerix.chassis.inbox import Inbox
 from valerix.chassis.outbox import open_relay
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.settings import ServiceSettings
@@ -48,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = Stock(database), Catalogue(database)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
-    inbox = Inbox(database, relay.bus, consumers.CONSUMER, consumers.TOPICS, consumers.ENDS, consumers.endings(stock))
+    inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
         raw=[*command_routes(stock), asyncapi_route(INVENTORY, EVENT_DATA)],

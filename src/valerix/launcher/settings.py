@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from valerix.chassis import settings
+from valerix.chassis.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import DEFAULT_PORTS
 
@@ -71,6 +72,12 @@ def chaos() -> str:
     """`enabled` unless the environment says otherwise."""
     loaded: ChaosSettings = _load(ChaosSettings)
     return loaded.chaos
+
+
+def time_limits() -> Timeouts:
+    """Those of every process of the stack; what cannot be right is refused before anything starts."""
+    loaded: Timeouts = _load(Timeouts)
+    return loaded
 
 
 def request_limits(gateway_host: str) -> dict[str, int]:

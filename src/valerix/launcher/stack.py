@@ -17,6 +17,7 @@ from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
 from valerix.launcher.programs import CLUSTER, Plan, access_log, certificate_of, cluster_of, programs
+from valerix.launcher.settings import time_limits
 from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
 from valerix.launcher.supervisor import StartupFailed, Supervisor
 from valerix.launcher.topology import DATABASES, GATEWAY, GATEWAY_METRICS, POSTGRES
@@ -110,6 +111,7 @@ class Stack:
             say=self._output.say,
             output=self._output.open,
             changed=self._write,
+            timeouts=time_limits(),
         )
         showing = asyncio.create_task(self._show())
         try:

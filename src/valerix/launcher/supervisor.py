@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
+from valerix.chassis import timeouts
+from valerix.chassis.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.health import Probe, ask
 from valerix.launcher.processes import Identity, dies_with_launcher
 from valerix.launcher.state import ProcessState, Status
 
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 10.0
-STEADY_SECONDS = 30.0
-"""Having run this long, the next failure counts as the first."""
 STARTUP_PATIENCE_SECONDS = 120.0
 """The provider alone reads ten million lines of its ledger in 50 s."""
 STARTUP_ATTEMPTS = 3
@@ -78,9 +77,11 @@ class Supervisor:
         say: Callable[[str], None],
         output: Callable[[str], BinaryIO],
         changed: Callable[[], None],
+        timeouts: Timeouts = timeouts.DEFAULT,
     ) -> None:
         self._children = {program.name: _Child(program) for program in programs}
         self._say, self._output, self._changed = say, output, changed
+        self._timeouts = timeouts
         self._stopping = False
         self._ready: dict[str, asyncio.Event] = {}
         self._startup_failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,12 +134,12 @@ class Supervisor:
                 return
             if self._cannot_start(child):
                 return
-            pause = FIRST_PAUSE_SECONDS if _now() - started > STEADY_SECONDS else pause
+            pause = FIRST_PAUSE_SECONDS if _now() - started > self._timeouts.restart_steady_seconds else pause
             child.state.status, child.state.restarts = Status.RESTARTING, child.state.restarts + 1
             self._changed()
             self._say(f"{child.program.name} ended with {child.state.last_exit}; again in {pause:g} s")
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, self._timeouts.restart_max_seconds)
 
     async def _run_once(self, child: _Child) -> None:
         try:

@@ -37,7 +37,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     places = Places(settings.max_sockets, metrics.websocket_connections)
     wakeups = Wakeups(valkey, hub)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
-    delivery = Delivery(database, channels(settings.smtp_url, settings.smtp_from), settings.rules)
+    senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
+    delivery = Delivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
+from valerix.chassis import timeouts
 from valerix.chassis.settings import SettingsError
 from valerix.notifications import metrics
 from valerix.notifications.domain import EMAIL, SMS, Notification
@@ -27,8 +28,6 @@ from valerix.notifications.domain import EMAIL, SMS, Notification
 log = structlog.get_logger()
 SMTP_SECONDS = 10.0
 """Patience with each step of a conversation with a mail server."""
-ATTEMPT_SECONDS = 40.0
-"""For all of them; a claim lasts longer."""
 PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -69,7 +68,7 @@ class SmtpSender:
     sent in the clear: then encryption is a must. Raises SettingsError.
     """
 
-    def __init__(self, url: str, sender: str) -> None:
+    def __init__(self, url: str, sender: str, timeout_seconds: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in PORTS or not parts.hostname:
             raise SettingsError("VALERIX_SMTP_URL: expected smtp://host or smtps://host")
@@ -79,6 +78,7 @@ class SmtpSender:
         self._password = unquote(parts.password) if parts.password else None
         self._encrypted = parts.scheme == "smtps"
         self._sender = sender
+        self._timeout_seconds = timeout_seconds
 
     async def send(self, outgoing: Outgoing) -> None:
         """Raises AddressUnknown, Refused, or what the network has to say."""
@@ -86,7 +86,7 @@ class SmtpSender:
             raise AddressUnknown("No address is known")
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(ATTEMPT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 await self._hand_over(self._compose(outgoing))
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _judged(error.recipients[0].code) from None
@@ -119,9 +119,11 @@ class SmtpSender:
         return message
 
 
-def channels(smtp_url: str, sender: str) -> dict[str, Send]:
+def channels(
+    smtp_url: str, sender: str, timeout_seconds: float = timeouts.DEFAULT.send_timeout_seconds
+) -> dict[str, Send]:
     """How messages leave, by channel. Raises SettingsError."""
-    email = SmtpSender(smtp_url, sender).send if smtp_url else simulate
+    email = SmtpSender(smtp_url, sender, timeout_seconds).send if smtp_url else simulate
     return {EMAIL: email, SMS: simulate}
 
 

@@ -1,5 +1,6 @@
 """What the notifications service can be told."""
 
+from datetime import timedelta
 from typing import Final
 
 from valerix.chassis.settings import ServiceSettings
@@ -28,4 +29,5 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     @property
     def rules(self) -> DeliveryRules:
         batch = SMTP_BATCH if self.smtp_url else SIMULATED_BATCH
-        return DeliveryRules(batch, self.hourly_limit, self.first_retry_seconds, self.operators_email)
+        lease = timedelta(seconds=self.send_lease_seconds)
+        return DeliveryRules(batch, self.hourly_limit, self.first_retry_seconds, self.operators_email, lease)

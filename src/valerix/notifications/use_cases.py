@@ -22,8 +22,6 @@ from valerix.notifications.repository import Claim, Due, Outcome
 from valerix.notifications.senders import AddressUnknown, Outgoing, Refused, Send
 
 log = structlog.get_logger()
-LEASE = timedelta(seconds=60)
-"""How long a claimed message is left alone; more than any attempt to send it takes."""
 STALE = timedelta(days=1)
 MAX_ERROR_LENGTH = 500
 
@@ -43,6 +41,8 @@ class DeliveryRules(NamedTuple):
     hourly_limit: int
     first_retry_seconds: float
     operators_email: str
+    lease: timedelta
+    """How long a claimed message is left alone."""
 
 
 class Notifications:
@@ -120,7 +120,7 @@ class Delivery:
 
         async def claim(tx: Transaction) -> Claim:
             await repository.lock_queue(tx)
-            return await repository.claim_due(tx, self._rules.batch, LEASE, self._rules.hourly_limit)
+            return await repository.claim_due(tx, self._rules.batch, self._rules.lease, self._rules.hourly_limit)
 
         claimed = await self._database.retry(claim)
         if claimed.id is not None:

@@ -21,6 +21,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
+    metrics.responses.cover(settings.answer_window_seconds)
     inbox = consumers.inbox(built.database, built.relay.bus)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("orders", inbox)],

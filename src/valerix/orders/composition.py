@@ -11,6 +11,7 @@ from valerix.chassis.outbox import Relay, open_relay
 from valerix.chassis.settings import ServiceSettings, SettingsError
 from valerix.contracts.events import ORDERS
 from valerix.orders import repository
+from valerix.orders.domain import Retry
 from valerix.orders.saga import Saga, Services
 from valerix.orders.use_cases import Orders
 
@@ -70,7 +71,10 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     async def directory(customer_ids: list[str]) -> dict[str, str]:
         return await database.repeat(lambda tx: repository.list_standings(tx, customer_ids))
 
-    saga = Saga(services, directory, hold, dwell, settings.customer_ttl_seconds)
-    orders = Orders(database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch)
+    retry = Retry(settings.saga_retry_seconds, settings.saga_retry_max_seconds)
+    saga = Saga(services, directory, hold, dwell, retry, settings.customer_ttl_seconds)
+    orders = Orders(
+        database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch, timeouts=settings
+    )
     resources.push_async_callback(orders.close)
     return Built(database, orders, services, relay)

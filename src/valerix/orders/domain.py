@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from valerix.chassis.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import Allocation, PricedProduct
@@ -26,8 +26,6 @@ UNAIDED: Final = ("confirmed", "shipped")
 """Their next step asks no other service."""
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
 MAX_TOTAL_MINOR: Final = 10**12
-MAX_BACKOFF_SECONDS: Final = 20.0
-"""Whatever the outage was, everything goes on within this time after it."""
 BACKORDER_RETRY_SECONDS: Final = 30.0
 
 
@@ -283,19 +281,29 @@ def cancelled(reason: str) -> Decision:
     return Decision("cancelled", "order.cancelled", OrderCancelled.code, reason)
 
 
-def delayed(order: Order, code: str, message: str, jitter: float) -> Decision:
-    """No change but a stated reason; looked at again after 1, 2, 4 … 20 s, times 0.5 to 1 by `jitter` in [0, 1]."""
-    seconds = min(MAX_BACKOFF_SECONDS, 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
+class Retry(NamedTuple):
+    """Pauses before a delayed order is driven again."""
+
+    first_seconds: float
+    longest_seconds: float
+
+
+def delayed(order: Order, code: str, message: str, retry: Retry, jitter: float) -> Decision:
+    """No change but a stated reason; driven again after the first pause, twice, four times as long … up to the longest.
+
+    `jitter` in [0, 1] makes it 0.5 to 1 times as long.
+    """
+    seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
     return Decision(order.status, "order.delayed", code, message, timedelta(seconds=seconds))
 
 
-def waiting(order: Order, code: str, message: str, seconds: float, jitter: float) -> Decision:
-    """Nothing was tried because nothing can be before `seconds` are over; looked at again then, or up to 2 s later.
+def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float) -> Decision:
+    """Nothing was tried because nothing can be before `seconds` are over; driven then, or up to two first pauses later.
 
     When the order waits for just that already, its history need not say so again.
     """
     known = (order.error_code, order.error_message) == (code, message)
-    due_in = timedelta(seconds=seconds + 2 * jitter)
+    due_in = timedelta(seconds=seconds + 2 * retry.first_seconds * jitter)
     return Decision(order.status, "order.delayed", code, message, due_in, silent=known)
 
 

@@ -7,14 +7,13 @@ from valerix.orders import metrics
 from valerix.orders.domain import STATUSES
 from valerix.orders.use_cases import Orders
 
-SWEEP_DEADLINE_SECONDS = 10.0
 COUNT_PAUSE_SECONDS = 15.0
 
 
-async def sweep(orders: Orders, batch: int, pause_seconds: float) -> None:
+async def sweep(orders: Orders, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
     """Drive what is due - left open by a crash, delayed, or held too long - until nothing is; rest; again."""
     while True:
-        if await orders.sweep(batch, Deadline.after(SWEEP_DEADLINE_SECONDS)) < batch:
+        if await orders.sweep(batch, Deadline.after(deadline_seconds)) < batch:
             await asyncio.sleep(pause_seconds)
 
 

@@ -4,6 +4,7 @@ import math
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from valerix.chassis import timeouts
 from valerix.chassis.rolling import RollingSums
 
 orders_created = Counter("orders_created_total", "Orders placed, by how the placing ended", ["status"])
@@ -14,7 +15,7 @@ order_processing_seconds = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 inventory_calls = Counter("inventory_calls_total", "Calls to inventory", ["status"])
-responses = RollingSums(30.0, steps=30)
+responses = RollingSums(timeouts.DEFAULT.answer_window_seconds, steps=30)
 """Seconds it took to answer those who placed an order."""
 responses_average = Gauge("orders_response_seconds_avg_30s", "Average answer to a placed order, last 30 s; NaN: none")
 responses_average.set_function(lambda: math.nan if (mean := responses.mean()) is None else mean)

@@ -18,7 +18,7 @@ from valerix.chassis.http_client import Attempt, BreakerOpen, CallFailed, HttpCl
 from valerix.chassis.resilience import Deadline
 from valerix.contracts import commands
 from valerix.orders import domain, metrics
-from valerix.orders.domain import Decision, Pass, Step
+from valerix.orders.domain import Decision, Pass, Retry, Step
 
 T = TypeVar("T")
 STEPS = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
@@ -46,12 +46,19 @@ class Saga:
     """The sequence, readable top to bottom in `run`."""
 
     def __init__(
-        self, services: Services, directory: Directory, hold: timedelta, dwell: timedelta, customer_ttl_seconds: float
+        self,
+        services: Services,
+        directory: Directory,
+        hold: timedelta,
+        dwell: timedelta,
+        retry: Retry,
+        customer_ttl_seconds: float,
     ) -> None:
         self._services = services
         self._directory = directory
         self._hold = hold
         self._dwell = dwell
+        self._retry = retry
         self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
 
     async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
@@ -72,7 +79,7 @@ class Saga:
 
     def give_up(self, p: Pass) -> None:
         """Leave a payment that is still not decided to the worker."""
-        p.decision = _postpone(p, "payment_processing", "The payment is still being processed")
+        p.decision = self._postpone(p, "payment_processing", "The payment is still being processed")
 
     def fulfil_unaided(self, passes: Sequence[Pass]) -> None:
         """Decide about orders whose next step needs nobody. Asks nobody, so a transaction may be open."""
@@ -103,7 +110,7 @@ class Saga:
             reply = await users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report)
             return {standing.customer_id: standing for standing in reply.outcomes}
 
-        standings = await _attempt(passes, "validate_customer", call)
+        standings = await self._attempt(passes, "validate_customer", call)
         if standings is not None:
             for p in passes:
                 self._judge_customer(p, standings[p.order.customer_id])
@@ -129,7 +136,7 @@ class Saga:
             command = commands.ReserveStocks([_reserve_command(p) for p in passes])
             return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
-        outcomes = await _attempt(passes, "reserve_stock", call)
+        outcomes = await self._attempt(passes, "reserve_stock", call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
             self._judge_reservation(p, outcome)
 
@@ -173,7 +180,7 @@ class Saga:
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        outcomes = await _attempt(passes, "charge", call)
+        outcomes = await self._attempt(passes, "charge", call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
             self._judge_payment(p, outcome)
 
@@ -187,7 +194,7 @@ class Saga:
                 p.order.payment_id = outcome.payment_id
                 p.decision = domain.confirmed(self._dwell)
             case "processing" if outcome.reason is not None:
-                p.decision = _postpone(p, "payment_processing", "The payment provider gives no answer now")
+                p.decision = self._postpone(p, "payment_processing", "The payment provider gives no answer now")
             case "processing":
                 p.charging = True
             case "declined":
@@ -208,7 +215,7 @@ class Saga:
             if states.get(p.order.id, "committed") == "committed":
                 p.decision = domain.fulfilled(p.order, self._dwell)
             else:
-                p.decision = _postpone(p, "reservation_lost", f"The reservation is {states[p.order.id]}")
+                p.decision = self._postpone(p, "reservation_lost", f"The reservation is {states[p.order.id]}")
 
     # --- backwards
 
@@ -236,12 +243,12 @@ class Saga:
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        outcomes = await _attempt(passes, "void_payment", call)
+        outcomes = await self._attempt(passes, "void_payment", call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
             p.steps[-1].outcome = outcome.status
             if outcome.status == "processing":
                 p.compensate = False
-                p.decision = _postpone(p, "payment_processing", "The outcome of the payment is not known yet")
+                p.decision = self._postpone(p, "payment_processing", "The outcome of the payment is not known yet")
             elif outcome.status == "declined" and p.decision and p.decision.error_code == domain.OrderEnded.code:
                 p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
 
@@ -262,7 +269,7 @@ class Saga:
             command = commands.OrderRefs([p.order.id for p in passes])
             return (await self._ask_inventory(path, command, _released, deadline, report)).outcomes
 
-        outcomes = await _attempt(passes, step, call)
+        outcomes = await self._attempt(passes, step, call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
             p.steps[-1].outcome = outcome.state
         return {outcome.order_id: outcome.state for outcome in outcomes or []}
@@ -284,43 +291,42 @@ class Saga:
             metrics.inventory_calls.labels("circuit_open").inc()
             raise
 
+    async def _attempt(self, passes: list[Pass], name: str, call: Callable[[Report], Awaitable[T]]) -> T | None:
+        """Make one call for all passes and note its attempts in each; when it fails, all wait and say why."""
+        attempts: list[Attempt] = []
+        result, failure = None, None
+        try:
+            result = await call(attempts.append)
+            await DONE[name].passed()
+        except CallFailed as error:
+            failure = error
+        if isinstance(failure, Withheld):
+            attempts.append(Attempt(datetime.now(UTC), 0.0, failure))
+        for p in passes:
+            number = sum(step.name == name for step in p.steps)
+            p.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
+            if failure is not None:
+                p.compensate = False
+                p.decision = self._wait_for(p, failure)
+        return result
 
-async def _attempt(passes: list[Pass], name: str, call: Callable[[Report], Awaitable[T]]) -> T | None:
-    """Make one call for all passes and note its attempts in each; when it fails, all wait with the reason stated."""
-    attempts: list[Attempt] = []
-    result, failure = None, None
-    try:
-        result = await call(attempts.append)
-        await DONE[name].passed()
-    except CallFailed as error:
-        failure = error
-    if isinstance(failure, Withheld):
-        attempts.append(Attempt(datetime.now(UTC), 0.0, failure))
-    for p in passes:
-        number = sum(step.name == name for step in p.steps)
-        p.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
-        if failure is not None:
-            p.compensate = False
-            p.decision = _wait_for(p, failure)
-    return result
+    def _wait_for(self, p: Pass, failure: CallFailed) -> Decision:
+        code = f"{failure.dependency}_unavailable"
+        if isinstance(failure, BreakerOpen):
+            jitter = random.random()  # noqa: S311 - spreading load, no secret
+            return domain.waiting(p.order, code, failure.reason, failure.retry_after_seconds, self._retry, jitter)
+        kind = "refused the call" if isinstance(failure, Refused) else "is not available"
+        return self._postpone(p, code, f"{failure.dependency.capitalize()} {kind}: {failure.reason}")
+
+    def _postpone(self, p: Pass, code: str, message: str) -> Decision:
+        jitter = random.random()  # noqa: S311 - spreading load, no secret
+        return domain.delayed(p.order, code, message, self._retry, jitter)
 
 
 def _step(name: str, number: int, attempt: Attempt) -> Step:
     failure = attempt.failure
     outcome = "ok" if failure is None else "not_tried" if isinstance(failure, Withheld) else "failed"
     return Step(name, number, outcome, attempt.started_at, attempt.duration_ms, failure.reason if failure else None)
-
-
-def _wait_for(p: Pass, failure: CallFailed) -> Decision:
-    code = f"{failure.dependency}_unavailable"
-    if isinstance(failure, BreakerOpen):
-        return domain.waiting(p.order, code, failure.reason, failure.retry_after_seconds, random.random())  # noqa: S311
-    kind = "refused the call" if isinstance(failure, Refused) else "is not available"
-    return _postpone(p, code, f"{failure.dependency.capitalize()} {kind}: {failure.reason}")
-
-
-def _postpone(p: Pass, code: str, message: str) -> Decision:
-    return domain.delayed(p.order, code, message, jitter=random.random())  # noqa: S311 - spreading load, no secret
 
 
 def _open(passes: Sequence[Pass]) -> list[Pass]:

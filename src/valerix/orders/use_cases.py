@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from valerix.chassis import telemetry
+from valerix.chassis import telemetry, timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database, Transaction
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.single_flight import SingleFlight, wait_for
+from valerix.chassis.timeouts import Timeouts
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.ids import created_at, new_id
 from valerix.orders import domain, metrics, repository
@@ -39,14 +40,9 @@ BATCH_PATIENCE_SECONDS = 0.25
 MAX_LATE = 100_000  # more than a service lets in: an order that was accepted is never turned away
 LANE_PATIENCE_SECONDS = 0.5
 """How long a batch keeps its lane; when a service is slow or repeated, new orders must not wait behind it."""
-RESUME_PATIENCE_SECONDS = 2.0
 SWEEP_PATIENCE_SECONDS = 1.0
 MAX_SWEEPS = 8
 """A sweep that takes longer than its patience goes on beside the next; no more than so many at once."""
-ANSWER_MARGIN_SECONDS = 0.5
-"""Kept back from the deadline for writing the result and answering."""
-LEASE = timedelta(seconds=20)
-"""How long a pass owns its order; longer than any deadline, so nobody takes over work that is still running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +80,14 @@ class Orders:
         *,
         lanes: int,
         max_batch: int = 64,
+        timeouts: Timeouts = timeouts.DEFAULT,
     ) -> None:
         self._database = database
         self._reader = reader
         self._committed = committed
         self._saga = saga
+        self._timeouts = timeouts
+        self._lease = timedelta(seconds=timeouts.saga_lease_seconds)
         self.door: Coalescer[Placing, _Placed] = Coalescer(
             self._place_batch, name="place", lanes=lanes, max_batch=max_batch, company_seconds=COMPANY_SECONDS
         )
@@ -133,8 +132,7 @@ class Orders:
 
     async def _drive_placed(self, fresh: list[Placing]) -> _Driven:
         passes = [Pass(placing.order) for placing in fresh]
-        deadline = min((placing.deadline for placing in fresh), key=lambda d: d.at).earlier(ANSWER_MARGIN_SECONDS)
-        await self._saga.run(passes, deadline, BATCH_PATIENCE_SECONDS)
+        await self._saga.run(passes, self._answer_by(fresh), BATCH_PATIENCE_SECONDS)
         both = list(zip(passes, fresh, strict=True))
         driven: _Driven = {**await self._finish([(p, placing.trace_id) for p, placing in both if p.decision])}
         for p, placing in both:
@@ -144,7 +142,7 @@ class Orders:
 
     async def _accept(self, batch: list[Placing]) -> dict[str, Answer | Exception]:
         """Commit the new orders; return the answers of those that are not new, or came too late to be answered."""
-        late = {p.order.id for p in batch if p.deadline.remaining() <= ANSWER_MARGIN_SECONDS}
+        late = {p.order.id for p in batch if p.deadline.remaining() <= self._timeouts.answer_margin_seconds}
         answers: dict[str, Answer | Exception] = dict.fromkeys(late, Unavailable("The request waited for too long"))
         accepting = [
             Accepting(p.order, p.key, p.fingerprint, p.trace_id, _encode(view(p.order)).decode())
@@ -152,7 +150,7 @@ class Orders:
             if p.order.id not in late
         ]
         await ACCEPTING.passed()
-        inserted = await self._database.repeat(lambda tx: repository.insert_orders(tx, accepting, LEASE))
+        inserted = await self._database.repeat(lambda tx: repository.insert_orders(tx, accepting, self._lease))
         await ACCEPTED.passed()
         rest = [p for p in batch if p.order.id not in inserted and p.order.id not in late]
         if not rest:
@@ -166,14 +164,18 @@ class Orders:
     async def _settle_batch(self, batch: list[_Charging]) -> Sequence[Answer | _Charging]:
         """Ask once more about payments that were too slow for their batch; the worker's, once their time is over."""
         for running, placing in batch:
-            if placing.deadline.remaining() <= ANSWER_MARGIN_SECONDS:
+            if placing.deadline.remaining() <= self._timeouts.answer_margin_seconds:
                 self._saga.give_up(running)
         waiting = [charging for charging in batch if charging.running.decision is None]
         if waiting:
-            deadline = min((c.placing.deadline for c in waiting), key=lambda d: d.at).earlier(ANSWER_MARGIN_SECONDS)
+            deadline = self._answer_by([charging.placing for charging in waiting])
             await self._saga.resume([c.running for c in waiting], deadline, LANE_PATIENCE_SECONDS)
         answers = await self._finish([(p, placing.trace_id) for p, placing in batch if p.decision])
         return [answers.get(charging.placing.order.id, charging) for charging in batch]
+
+    def _answer_by(self, placings: Sequence[Placing]) -> Deadline:
+        """The earliest of their deadlines, less the time to answer."""
+        return min((p.deadline for p in placings), key=lambda d: d.at).earlier(self._timeouts.answer_margin_seconds)
 
     async def _finish(self, passes: list[tuple[Pass, str]]) -> dict[str, Answer]:
         """Write what each pass decided, unless somebody took its order over; answer from what then stands there."""
@@ -306,7 +308,7 @@ class Orders:
 
     async def _take_and_drive(self, order: Order, cancel_reason: str | None, deadline: Deadline) -> Answer:
         taken = await self._database.repeat(
-            lambda tx: repository.claim_one(tx, order.id, order.version, LEASE, cancel_reason)
+            lambda tx: repository.claim_one(tx, order.id, order.version, self._lease, cancel_reason)
         )
         if taken is None:
             raise domain.OrderBusy
@@ -347,7 +349,7 @@ class Orders:
         """Take over the others and drive them."""
         if not self._sweeps.room():
             return 0
-        due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+        due = await self._database.repeat(lambda tx: repository.claim_due(tx, limit, self._lease))
         await _claimed(due)
         for order in due:
             if order.expires:
@@ -360,7 +362,8 @@ class Orders:
 
     async def _drive(self, orders: list[Order], deadline: Deadline) -> dict[str, Answer]:
         passes = [Pass(order) for order in orders]
-        await self._saga.run(passes, deadline.earlier(ANSWER_MARGIN_SECONDS), RESUME_PATIENCE_SECONDS)
+        deadline = deadline.earlier(self._timeouts.answer_margin_seconds)
+        await self._saga.run(passes, deadline, self._timeouts.step_wait_seconds)
         for p in passes:
             if p.decision is None:
                 self._saga.give_up(p)

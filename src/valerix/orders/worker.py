@@ -29,7 +29,13 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         reported={"bus": built.relay.bus.check},
         downstream=list(vars(built.services).values()),
         jobs=[
-            partial(jobs.sweep, built.orders, settings.sweep_batch, settings.sweep_pause_seconds),
+            partial(
+                jobs.sweep,
+                built.orders,
+                settings.sweep_batch,
+                settings.sweep_pause_seconds,
+                settings.deadline_seconds,
+            ),
             partial(jobs.count, built.orders),
             built.relay.run,
             inbox.run,

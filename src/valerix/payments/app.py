@@ -24,7 +24,6 @@ TABLES = ["payments", "refunds", "payment_events", "outbox"]
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     psp_url: tuple[str, ...]
     psp_secret: str
-    provider_timeout_seconds: float = 5.0
 
 
 def create(settings: Settings) -> Service:
@@ -44,7 +43,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         )
     )
     relay = await open_relay(settings, resources, PAYMENTS, repository.list_outgoing)
-    payments = PaymentsUseCases(database, Provider(client))
+    payments = PaymentsUseCases(database, Provider(client, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     return Parts(
         routes=ROUTES,

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
 
+from valerix.chassis import timeouts
 from valerix.chassis.http_client import CallFailed, HttpClient, Refused, Withheld
 from valerix.payments import metrics
 from valerix.payments.domain import Payment, Refund
@@ -16,8 +17,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 FINAL_REFUSALS = frozenset({400, 404, 409})
 """Said about the request itself. All others (401, 429, 422 for a reference used twice …) are about us and can pass."""
-PAUSES_SECONDS = (0.2, 1.0, 2.0, 4.0)
-"""After each attempt without a definite answer, times 0.5 to 1."""
+PAUSES: Final = (0.2, 1.0, 2.0, 4.0)
+"""After each attempt without a definite answer: times the back-off, times 0.5 to 1."""
 
 
 class Rejected(Exception):
@@ -71,8 +72,9 @@ _refunded = msgspec.json.Decoder(_Refunded)
 class Provider:
     """Every call is idempotent under its reference. All raise CallFailed while the outcome is not known."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds) -> None:
         self._client = client
+        self._backoff_seconds = backoff_seconds
 
     async def charge(self, payment: Payment) -> Charge:
         """Charge the payment, or find what was done under its reference before. Raises Rejected."""
@@ -100,7 +102,7 @@ class Provider:
 
         This is the one layer that repeats calls to the provider: it may have to ask differently the second time.
         """
-        for pause in PAUSES_SECONDS:
+        for pause in PAUSES:
             try:
                 return await ask()
             except CallFailed as failure:
@@ -108,7 +110,8 @@ class Provider:
                 if isinstance(failure, Withheld) or not self._client.may_retry():
                     return None
                 wanted = failure.retry_after_seconds
-            await asyncio.sleep(wanted + pause * (0.5 + random.random() / 2))  # noqa: S311 - spreading load, no secret
+            seconds = pause * self._backoff_seconds * (0.5 + random.random() / 2)  # noqa: S311 - spreading load, no secret
+            await asyncio.sleep(wanted + seconds)
         return None
 
     async def _call(self, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]") -> T:

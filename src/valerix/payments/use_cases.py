@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis import telemetry
+from valerix.chassis import telemetry, timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.problems import Unavailable
 from valerix.chassis.resilience import Deadline
 from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.timeouts import Timeouts
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -29,12 +30,9 @@ from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 
+ANSWER_SHARE: Final = 0.4
+"""Part of the answer margin that the answer needs on its way to the service that called."""
 OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
-ANSWER_MARGIN_SECONDS = 0.2
-"""Kept back from the caller's deadline for the answer's way."""
-VOID_PATIENCE_SECONDS = 2.0
-LEASE = timedelta(seconds=10)
-"""How long whoever began a payment or refund is left alone with it before anybody else asks the provider."""
 
 
 class Known(NamedTuple):
@@ -53,12 +51,13 @@ class Detail(NamedTuple):
 class PaymentsUseCases:
     """The use cases of the payments service."""
 
-    def __init__(self, database: Database, provider: Provider, lease: timedelta = LEASE) -> None:
+    def __init__(self, database: Database, provider: Provider, timeouts: Timeouts = timeouts.DEFAULT) -> None:
         self._database = database
         self._provider = provider
-        self._lease = lease
+        self._timeouts = timeouts
+        self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._processor = Processor(database, provider)
-        self.refunds = Refunds(database, provider, lease)
+        self.refunds = Refunds(database, provider, self._lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
         self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(
             self._open, name="capture", lanes=2, max_batch=16
@@ -82,7 +81,7 @@ class PaymentsUseCases:
             for k in known
             if k.payment.status == "processing"
         }
-        await wait_for(driven.values(), min(request.patience_ms / 1000, _left(deadline)))
+        await wait_for(driven.values(), min(request.patience_ms / 1000, self._left(deadline)))
         given_up = {payment_id for payment_id, task in driven.items() if task.done()}
         return PaymentOutcomes(
             [
@@ -118,7 +117,7 @@ class PaymentsUseCases:
             for command, k in zip(request.commands, known, strict=True)
             if k.payment.status == "processing" or k.payment.status in domain.HOLDS_MONEY
         }
-        await wait_for(voided.values(), min(VOID_PATIENCE_SECONDS, _left(deadline)))
+        await wait_for(voided.values(), min(self._timeouts.step_wait_seconds, self._left(deadline)))
         return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
 
     async def _forbid(self, commands: Sequence[VoidPayment]) -> list[Known]:
@@ -142,6 +141,9 @@ class PaymentsUseCases:
         charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
         await CANCELLED.passed()
         return payment if charge is None else await self._processor.settle(payment, charge, reason)
+
+    def _left(self, deadline: Deadline) -> float:
+        return deadline.remaining() - ANSWER_SHARE * self._timeouts.answer_margin_seconds
 
     # --- in the background
 
@@ -186,10 +188,6 @@ def _shed(under_way: SingleFlight[Payment], more: int) -> None:
     """Raises Unavailable, before any work is done, when too much is under way already."""
     if under_way.room() < more:
         raise Unavailable("Too many payments are being processed")
-
-
-def _left(deadline: Deadline) -> float:
-    return deadline.remaining() - ANSWER_MARGIN_SECONDS
 
 
 def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:

@@ -33,7 +33,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     book = Book()
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
-    provider = Provider(book, ledger, Behaviour(), writer)
+    provider = Provider(book, ledger, Behaviour(settings.slow_answer_seconds, settings.stall_seconds), writer)
     return Parts(
         routes=[ledger_route(provider, settings.psp_secret)],
         raw=routes(provider, settings.psp_secret),

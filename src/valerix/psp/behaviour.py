@@ -8,7 +8,6 @@ from valerix.psp import domain
 from valerix.psp.schemas import Charge, ChargeRequest
 
 MAX_REMEMBERED = 10_000
-STALL_SECONDS: Final = 120.0
 
 DECLINE: Final = Switch("decline")
 TIMEOUT_BEFORE: Final = Switch("timeout-before")
@@ -21,23 +20,25 @@ STALL: Final = Switch("stall")
 class Behaviour:
     """What `arrived` and `before` raise had no effect; `after` lies between the effect and its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, slow_seconds: float, stall_seconds: float) -> None:
+        self._slow_seconds = slow_seconds
+        self._stall_seconds = stall_seconds
         self._failed_once: set[str] = set()
 
     async def arrived(self) -> None:
         """Any request of a merchant. Raises RateLimited."""
-        await STALL.hold(STALL_SECONDS)
+        await STALL.hold(self._stall_seconds)
         if await RATE_LIMIT.is_on():
             raise domain.RateLimited
 
     async def before(self) -> None:
         """Anything that has an effect. Raises ProviderFault, late."""
-        if await TIMEOUT_BEFORE.hold(domain.SLOW_ANSWER_SECONDS):
+        if await TIMEOUT_BEFORE.hold(self._slow_seconds):
             raise domain.ProviderFault
 
     async def after(self) -> None:
         """Raises AnswerLost."""
-        await TIMEOUT_AFTER.hold(domain.SLOW_ANSWER_SECONDS)
+        await TIMEOUT_AFTER.hold(self._slow_seconds)
         if await ERROR_AFTER.is_on():
             raise domain.AnswerLost
 
@@ -58,4 +59,4 @@ class Behaviour:
 
     async def after_charge(self, charge: Charge) -> None:
         if charge.method == domain.SLOW_METHOD:
-            await asyncio.sleep(domain.SLOW_ANSWER_SECONDS)
+            await asyncio.sleep(self._slow_seconds)

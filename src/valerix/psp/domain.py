@@ -14,7 +14,6 @@ DECLINES: Final = {
 TOLD_TO_DECLINE: Final = "card_declined"
 """The reason when no method asks for it."""
 SLOW_METHOD: Final = "card_timeout"
-SLOW_ANSWER_SECONDS: Final = 15.0
 FLAKY_METHOD: Final = "card_flaky"
 
 

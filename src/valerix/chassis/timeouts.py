@@ -1,0 +1,111 @@
+"""The time-outs of a platform in one block: they depend on one another, so their ratios are checked together.
+
+`VALERIX_TIME_SCALE` shortens all of them by one factor: a test stack recovers from a fault in a fraction of the time,
+along the same paths. It is not for production: a busy machine needs the time.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound="Timeouts")
+LEAST_LEASE_SECONDS: Final = 2.0
+"""Of a scaled lease: a process that only waits for a processor must not lose its work."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings like any other (`VALERIX_DEADLINE_SECONDS`, …); `chassis.settings.load` scales and checks them."""
+
+    time_scale: float = 1.0
+    """Factor for everything below."""
+
+    deadline_seconds: float = 10.0
+    """A request is answered within this time, whatever it waits for."""
+    answer_margin_seconds: float = 0.5
+    """Kept back from the deadline for writing the result and answering."""
+
+    saga_lease_seconds: float = 20.0
+    """How long a pass of the saga owns what it drives; a killed process delays it by as much."""
+    step_lease_seconds: float = 10.0
+    """The same for the effect of one step."""
+    step_wait_seconds: float = 2.0
+    """How long a call waits for the effect it asked for before it answers that it is still under way."""
+    saga_retry_seconds: float = 1.0
+    """First pause before a delayed saga goes on; each further one is twice as long …"""
+    saga_retry_max_seconds: float = 20.0
+    """… up to this: whatever the outage was, everything goes on within this time after it."""
+
+    call_timeout_seconds: float = 5.0
+    """Of one attempt of a call to another service."""
+    call_backoff_seconds: float = 1.0
+    """The longest first pause before a retry; each further one may be twice as long."""
+    breaker_window_seconds: float = 10.0
+    """A breaker counts the calls of this time."""
+    breaker_open_seconds: float = 10.0
+    """How long it stays open before one call may try."""
+
+    provider_timeout_seconds: float = 5.0
+    """Of one attempt of a call to an external provider."""
+    slow_answer_seconds: float = 15.0
+    """How late the simulated provider answers where it is told to be slow."""
+    stall_seconds: float = 120.0
+    """The same where it is told to stall."""
+
+    send_timeout_seconds: float = 40.0
+    """Of one attempt to hand over a message."""
+    send_lease_seconds: float = 60.0
+    """How long a claimed message is left to the process that claimed it."""
+
+    answer_window_seconds: float = 30.0
+    """The average answer time is that of the requests of this time."""
+    restart_steady_seconds: float = 30.0
+    """A process that ran this long is restarted at once; the pause before a restart doubles otherwise …"""
+    restart_max_seconds: float = 10.0
+    """… up to this."""
+
+    def broken_ratios(self) -> list[str]:
+        """One line for each ratio that does not hold."""
+        slowest = max(self.call_timeout_seconds, self.provider_timeout_seconds)
+        ratios = (
+            (self.time_scale > 0, "time_scale must be above 0"),
+            (
+                self.saga_lease_seconds >= 2 * self.deadline_seconds,
+                "saga_lease_seconds must be at least twice deadline_seconds: a pass that runs would lose its work",
+            ),
+            (
+                self.step_lease_seconds < self.saga_lease_seconds,
+                "step_lease_seconds must be below saga_lease_seconds: a saga would go on before its step is decided",
+            ),
+            (
+                self.step_wait_seconds <= self.call_timeout_seconds / 2,
+                "step_wait_seconds must be at most half of call_timeout_seconds: a patient answer would count as none",
+            ),
+            (
+                self.breaker_window_seconds >= 2 * slowest,
+                "breaker_window_seconds must be at least twice call_timeout_seconds and provider_timeout_seconds:"
+                " the window would end before two calls fail",
+            ),
+            (
+                self.answer_margin_seconds < self.deadline_seconds / 4,
+                "answer_margin_seconds must be below a quarter of deadline_seconds: no time would be left for the work",
+            ),
+            (
+                self.send_timeout_seconds < self.send_lease_seconds,
+                "send_timeout_seconds must be below send_lease_seconds: a message would be sent twice",
+            ),
+        )
+        return [text for holds, text in ratios if not holds]
+
+    def scaled(self: T) -> T:
+        """The same with `time_scale` applied; a lease shortened by it keeps LEAST_LEASE_SECONDS."""
+        if self.time_scale == 1:
+            return self
+        names = (field.name for field in msgspec.structs.fields(Timeouts) if field.name.endswith("_seconds"))
+        return msgspec.structs.replace(self, **{name: self._scaled(name) for name in names})
+
+    def _scaled(self, name: str) -> float:
+        seconds: float = getattr(self, name) * self.time_scale
+        return max(seconds, LEAST_LEASE_SECONDS) if name.endswith("_lease_seconds") else seconds
+
+
+DEFAULT: Final = Timeouts()
