@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from pyreqwest.client import Client, ClientBuilder
 
-from tests.conftest import free_port
 from tests.leaks import assert_no_leaks
+from tests.support.workers import free_port
 from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
 
 ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console")

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-from tests.conftest import free_port
 from tests.open_loop import LOST, Shooter, Target
 from tests.services import eventually
+from tests.support.workers import free_port
 
 REQUESTS, SECONDS = 20, 0.2
 SHED = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\n{}"

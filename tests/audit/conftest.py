@@ -8,7 +8,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import PostgresServer, run_blocking
+from tests.support.blocking import run_blocking
+from tests.support.postgres import PostgresServer
 from valerix.audit.evidence import Sources
 from valerix.bench import catalogue, prefill
 from valerix.launcher.topology import DATABASE_NAMES

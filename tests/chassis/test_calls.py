@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.chassis.test_http_client import ANSWER, Body, read_request
-from tests.conftest import free_port
+from tests.support.workers import free_port
 from valerix.chassis.http_client import Attempt, BreakerOpen, HttpClient, NotSent, OutcomeUnknown, Refused, Withheld
 from valerix.chassis.resilience import CLOSED, HALF_OPEN, OPEN, Deadline, Policy
 

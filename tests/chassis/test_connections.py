@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import uvloop
 
-from tests.conftest import free_port
+from tests.support.workers import free_port
 from valerix.chassis import connections
 from valerix.chassis.connections import Connections, Lost, NeverSent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import free_port
+from tests.support.workers import free_port
 from valerix.chassis.database import (
     MAX_ATTEMPTS,
     CommitOutcomeUnknown,

@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from tests.conftest import free_port
+from tests.support.workers import free_port
 from valerix.chassis.http_client import HttpClient, NotSent, OutcomeUnknown, Refused
 from valerix.chassis.resilience import Deadline, Policy
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
-from tests.conftest import free_port
+from tests.support.workers import free_port
 
 SOURCE = Path(__file__).parents[2] / "src"
 ID = ORDER["id"]

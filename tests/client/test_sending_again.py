@@ -6,7 +6,7 @@ import pytest
 
 from tests.client.conftest import Caller
 from tests.client.server import CUT, DROP, ORDER, SILENCE, Act, Reply, Server, problem
-from tests.conftest import free_port
+from tests.support.workers import free_port
 from valerix.client import Valerix, errors
 
 CREATED = Reply(201, ORDER)

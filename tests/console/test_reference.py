@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
+from tests.support.postgres import PostgresServer
 
 STATIC = Path(str(resources.files("valerix.console"))) / "static"
 DOWN = "http://127.0.0.1:9"

@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from tests.chassis.test_outbox_inbox import Recorder
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, eventually, running
+from tests.support.postgres import PostgresServer
 from valerix.chassis.database import Database
 from valerix.chassis.outbox import Load, Relay
 from valerix.chassis.resilience import Deadline

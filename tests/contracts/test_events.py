@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from tests.conftest import PostgresServer
 from tests.contracts.story import tell_everything
 from tests.services import Identities
+from tests.support.postgres import PostgresServer
 from valerix.chassis import asyncapi
 from valerix.console.domain import merge_events
 from valerix.contracts.events import BY_SOURCE, PREFIX, SOURCES, VERSION

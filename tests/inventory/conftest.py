@@ -7,8 +7,8 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
+from tests.support.postgres import PostgresServer
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import (

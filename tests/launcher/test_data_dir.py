@@ -14,8 +14,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from tests.conftest import free_port
 from tests.launcher.conftest import eventually
+from tests.support.workers import free_port
 from valerix.chassis.auth import KeyRing, TokenIssuer, Verifier
 from valerix.launcher import health, logs, processes, valkey
 from valerix.launcher.credentials import Credentials

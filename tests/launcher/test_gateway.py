@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
 from tests.launcher.conftest import eventually
+from tests.support.workers import free_port
 from valerix.launcher import certificates, logs, topology, traefik
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.errors import LauncherError

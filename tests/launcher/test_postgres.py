@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.conftest import PASSWORD, PostgresServer, free_port
+from tests.support.postgres import PASSWORD, PostgresServer
+from tests.support.workers import free_port
 from valerix.chassis.provision import provision
 from valerix.launcher import postgres as module
 from valerix.launcher.packages import package_folder
@@ -138,7 +139,7 @@ def test_the_password_is_in_no_argument_and_no_file(own_server: PostgresServer) 
     assert found.stdout == ""
 
 
-@pytest.mark.root_only
+@pytest.mark.skipif(os.geteuid() != 0, reason="about what root alone meets")
 class TestAsRoot:
     """The unprivileged account cannot enter what only root may."""
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import free_port
 from tests.launcher.conftest import eventually
+from tests.support.workers import free_port
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys
 

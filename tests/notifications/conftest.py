@@ -14,8 +14,8 @@ from asyncpg.connection import Connection
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.bus.brokers import ValkeyServer
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
+from tests.support.postgres import PostgresServer
 from valerix.chassis.bus.base import Bus, Message
 from valerix.chassis.bus.connect import open_bus
 from valerix.contracts.events import CONSUMERS, outgoing

@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from tests.bus.brokers import ValkeyServer
-from tests.conftest import PostgresServer
 from tests.notifications.conftest import PATIENCE_SECONDS, greeting, message, open_socket, order, received
 from tests.services import Api, Identities, Process, eventually, running
+from tests.support.postgres import PostgresServer
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.bus.base import Bus
 from valerix.contracts.ids import new_id

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from tests.conftest import free_port
 from tests.mail import Mailbox, mail_server
 from tests.services import eventually
+from tests.support.workers import free_port
 from valerix.chassis.database import Database
 from valerix.chassis.settings import SettingsError
 from valerix.contracts.ids import new_id

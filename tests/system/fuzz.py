@@ -26,7 +26,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
-from tests.system.conftest import UNLIMITED
+from tests.support.groups import STILL, UNLIMITED
 from tests.system.stack import ADA, OPERATOR, Stack
 
 ADMIN = "admin@demo.valerix.example"
@@ -228,7 +228,7 @@ def main() -> int:
     told = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="valerix fuzz "))
     folder.chmod(0o711)
-    stack = Stack(folder, dwell_seconds="3600", chaos="disabled", **UNLIMITED)
+    stack = Stack(folder, chaos="disabled", **STILL, **UNLIMITED)
     try:
         stack.up()
         findings = fuzz(stack, told.cases, told.seed)

@@ -16,6 +16,7 @@ import asyncpg
 
 from tests.leaks import assert_no_leaks
 from tests.services import Answer, Api, eventually
+from tests.support import reaper
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
 from valerix.launcher.state import read_state
@@ -25,6 +26,8 @@ ADA = "ada@demo.valerix.example"
 GRACE = "grace@demo.valerix.example"
 OPERATOR = "operator@demo.valerix.example"
 UP_SECONDS = 180
+TIME_SCALE = "0.2"
+"""Time-outs of a stack, unless a test says otherwise (chassis.timeouts)."""
 LOOKS = 20
 """Of the audit, before something is wrong: a busy machine takes its time to send what waits in an outbox."""
 
@@ -35,7 +38,13 @@ class Stack:
     def __init__(self, data_dir: Path, **settings: str) -> None:
         """`settings`: `VALERIX_…` variables of every process, by field name."""
         self.data_dir = data_dir
+        settings = {"time_scale": TIME_SCALE} | settings
+        self._time_scale = float(settings["time_scale"])
         self._environment = os.environ | {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+
+    def scaled_ms(self, seconds: float) -> int:
+        """What takes `seconds` with production time-outs, in milliseconds."""
+        return round(1000 * seconds * self._time_scale)
 
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
@@ -47,6 +56,7 @@ class Stack:
 
     def up(self, *options: str) -> str:
         """What `up` printed."""
+        reaper.watch(self.data_dir)
         return self.cli("up", "--detach", "--ports", "auto", *options).stdout
 
     def down(self) -> str:

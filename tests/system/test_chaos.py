@@ -47,7 +47,9 @@ async def confirmed(api: Api, order_id: str) -> bool:
 async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-1", 100)
-        async with broken(stack, "inventory", "gremlin", every=1, delayMs=1500, path=RESERVE_STOCK) as admin:
+        async with broken(
+            stack, "inventory", "gremlin", every=1, delayMs=stack.scaled_ms(1.5), path=RESERVE_STOCK
+        ) as admin:
             answer = await place(ada, {"SLOW-1": 5})
             state = (await admin.get("/api/v1/chaos/inventory")).json
         assert (answer.status, answer.json["status"]) == (201, "confirmed")
@@ -60,7 +62,7 @@ async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing
 async def test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-2", 100)
-        slow = {"every": 1, "delayMs": 6000, "times": 1, "path": RESERVE_STOCK}
+        slow = {"every": 1, "delayMs": stack.scaled_ms(6), "times": 1, "path": RESERVE_STOCK}
         async with broken(stack, "inventory", "gremlin", **slow):
             answer = await place(ada, {"SLOW-2": 5}, key="slow-2")
         assert (answer.status, answer.json["status"]) == (201, "confirmed")
@@ -71,7 +73,6 @@ async def test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once(s
         assert (again.status, again.body) == (200, answer.body)
         await _idle(stack)
     assert await stack.stock("SLOW-2") == (100, 5)
-    await assert_sound(stack)
 
 
 async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_later(stack: Stack) -> None:
@@ -87,7 +88,6 @@ async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_
         assert (await place(ada, {"SLOW-3": 5}, key="slow-3")).status == 200
         await _idle(stack)
     assert await stack.stock("SLOW-3") == (100, 5)
-    await assert_sound(stack)
 
 
 async def _idle(stack: Stack) -> None:
@@ -222,7 +222,6 @@ async def test_a_service_that_is_cut_off_says_so_and_goes_on_once_it_is_not(stac
             assert (answer.status, answer.json["errorCode"]) == (202, "payments_unavailable")
             assert "cannot be connected to" in answer.json["errorMessage"]
         await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
-    await assert_sound(stack)
 
 
 @pytest.mark.parametrize("behaviour", ["timeout-before", "timeout-after", "error-after", "rate-limit", "stall"])
@@ -233,11 +232,9 @@ async def test_whatever_the_provider_does_is_charged_once(stack: Stack, behaviou
         await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
     captures = [c["captures"] for c in (await stack.ledger())["charges"] if answer.json["id"] in c["reference"]]
     assert captures == [1]
-    await assert_sound(stack)
 
 
 async def test_a_provider_told_to_decline_declines(stack: Stack) -> None:
     async with stack.api(ADA) as ada, broken(stack, "psp", "behaviour", name="decline", times=1):
         answer = await place(ada, {"PROD-008": 1})
     assert (answer.status, answer.json["order"]["status"]) == (402, "failed")
-    await assert_sound(stack)

@@ -4,14 +4,12 @@ Time does not pass by itself here: the warehouse takes hours, and a test ends it
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 from pyreqwest.exceptions import RequestError
 
 from tests.services import Api, eventually
-from tests.system.conftest import started
 from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 from tests.system.test_chaos import PATIENCE_SECONDS, broken
 from tests.system.test_events import mails, quiet
@@ -22,10 +20,10 @@ OPEN = [status for status, next_ones in domain.TRANSITIONS.items() if next_ones]
 UNITS, RESTOCKED, PRICE = 3, 10, 1000
 
 
-@pytest.fixture(scope="module")
-def still() -> Iterator[Stack]:
-    """A stack in which nothing is due unless a test says so: what is claimed is the order of the test."""
-    yield from started(hourly_limit="100000")
+@pytest.fixture
+def still(stack: Stack) -> Stack:
+    """In it nothing is due unless a test says so: what is claimed is the order of the test."""
+    return stack
 
 
 @pytest.mark.parametrize("status", OPEN)

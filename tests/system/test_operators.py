@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.services import Answer
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place
+from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
 
 PAUL = {"name": "Paul", "street": "1 Main St", "city": "Trenton", "country": "US"}
 
@@ -34,7 +34,6 @@ async def test_an_operator_moves_an_order_through_the_warehouse(stack: Stack) ->
         events = (await ada.get(f"{path}/events")).json["events"]
     assert [e["status"] for e in events] == ["pending", "confirmed", "processing", "shipped", "completed"]
     assert await stack.stock("BYHAND-1") == (7, 0)
-    await assert_sound(stack)
 
 
 async def test_what_has_ended_or_is_not_paid_is_not_moved(stack: Stack) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from tests.open_loop import Phase, Shooter, Target
 from tests.services import Api, eventually
-from tests.system.conftest import started
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, place, settled
 
 ROOM = 24
 STOCK = 1_000_000
@@ -19,7 +18,8 @@ DOOR = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
 @pytest.fixture
 def small_stack() -> Iterator[Stack]:
     """Its doors let so few in that a test can overload it; the gateway, which would answer 429, keeps out of it."""
-    yield from started(max_in_flight=str(ROOM), gateway_room="1000000")
+    with own_stack(dwell_seconds="3600", max_in_flight=str(ROOM), gateway_room="1000000") as started:
+        yield started
 
 
 async def test_overload_sheds_early_loses_nothing_and_is_not_amplified(small_stack: Stack) -> None:

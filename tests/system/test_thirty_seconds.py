@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.services import Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, place
+from tests.system.stack import ADA, OPERATOR, Stack, place
 
 ADMIN = "admin@demo.valerix.example"
 GAUGE = "orders_response_seconds_avg_30s"
@@ -52,4 +52,3 @@ async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_ret
             return bool((await responses(staff))["averageSeconds"] < 1)
 
         await eventually(fast_again, 90)
-    await assert_sound(stack)

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, running
+from tests.support.postgres import PostgresServer
 from valerix.users import demo
 
 DEMO_PASSWORD = "demo password 1"

@@ -9,8 +9,8 @@ import jwt
 import pytest
 
 from tests.cli.test_commands import run
-from tests.conftest import PostgresServer
 from tests.services import Api, Identities, Process, eventually, running
+from tests.support.postgres import PostgresServer
 from tests.users.conftest import DEMO_PASSWORD, UNLIMITED
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys, published_keys, rotate_keys

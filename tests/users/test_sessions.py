@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
-from tests.conftest import PostgresServer
 from tests.cookies import Browser
 from tests.services import Answer, Api, Identities, Process, eventually, running
+from tests.support.postgres import PostgresServer
 from tests.users.conftest import DEMO_PASSWORD, login
 from valerix.chassis.revocations import POLL_SECONDS
 from valerix.contracts.revocations import LIST_REVOKED

@@ -25,7 +25,7 @@ from valerix.launcher.ports import free_ports
 from valerix.launcher.postgres import SUPERUSER, Cluster
 from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.programs import Plan, cluster_of
-from valerix.launcher.settings import gateway_settings
+from valerix.launcher.settings import auto_ports, gateway_settings
 from valerix.launcher.state import StackState, read_state
 from valerix.launcher.topology import BY_NAME, DATABASE_NAMES, GATEWAY, POSTGRES
 from valerix.psp.book import Book
@@ -58,7 +58,9 @@ class BenchStack:
         `restart`: to see how long a warm start takes.
         """
         gateway = msgspec.structs.replace(gateway_settings(), gateway_rate=NO_LIMIT)
-        plan = Plan(data_dir=data_dir, ports=free_ports(replicas), replicas=dict(replicas), gateway=gateway)
+        plan = Plan(
+            data_dir=data_dir, ports=free_ports(replicas, auto_ports()), replicas=dict(replicas), gateway=gateway
+        )
         stack = cls(plan)
         try:
             stack.cold_start_seconds = (await stack._start()).ready_seconds

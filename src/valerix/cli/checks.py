@@ -1,8 +1,10 @@
 """`test`: everything that has to be right before a change is."""
 
+import os
 import subprocess
 import sys
-from typing import Annotated
+import time
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -10,24 +12,72 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.settings import REPOSITORY
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-LINT = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+LINT: Final = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+CORES: Final = os.cpu_count() or 1
+
+
+class Stage(NamedTuple):
+    """Tests that run side by side. Workers were chosen by measurement on two cores (CONTRIBUTING.md)."""
+
+    name: str
+    about: str
+    selection: str
+    """For `pytest -m`."""
+    workers: int
+    share_seconds: int
+    """What it may take on two cores; when it takes longer, it names the tests that did."""
+
+
+PARTS: Final = Stage("parts", "every test without a whole stack", "not stack", CORES + 1, 150)
+STACKS: Final = Stage("stacks", "the proofs on whole stacks", "stack", 2 * CORES, 420)
+FAST: Final = (PARTS, STACKS)
+FULL: Final = (PARTS._replace(share_seconds=240), STACKS._replace(share_seconds=1080))
 
 
 def run_checks(
     context: typer.Context,
-    no_skips: Annotated[bool, typer.Option("--no-skips", help="A test that is skipped fails the run.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also what needs production time-outs or large counts, as CI does.")
+    ] = False,
+    no_skips: Annotated[
+        bool, typer.Option("--no-skips", help="A skip that tests/skips.toml does not list fails the run.")
+    ] = False,
 ) -> None:
-    """Lint, types, tests. Anything else on the line goes to pytest, which then runs alone: `test -k name`."""
+    """Lint, types, tests: first those of the parts, then those on whole stacks.
+
+    Anything else on the line goes to pytest, which then runs alone: `test tests/orders`, `test -k name`.
+    """
     if not (REPOSITORY / "tests").is_dir():
         raise LauncherError("The tests are in the repository: run ./valerix test from a checkout")
-    if not context.args:
-        for command in LINT:
-            _run(command)
-    _run(["pytest", *(["--no-skips"] if no_skips else []), *context.args])
+    options = ["--no-skips"] if no_skips else []
+    if context.args:
+        _run(["pytest", *options, *context.args])
+        return
+    began, lines = time.monotonic(), []
+    for command in LINT:
+        _run(command)
+    lines.append(_line("lint and types", time.monotonic() - began))
+    for stage in FULL if full else FAST:
+        started = time.monotonic()
+        _run(_pytest(stage, options, full=full), stage.about)
+        lines.append(_line(stage.about, time.monotonic() - started))
+    print("\n".join(["", *lines, _line("everything", time.monotonic() - began)]))
+    if not full:
+        print("Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does")
 
 
-def _run(command: list[str]) -> None:
-    print(f"--- {' '.join(command)}", flush=True)
+def _pytest(stage: Stage, options: list[str], *, full: bool) -> list[str]:
+    selection = stage.selection if full else f"{stage.selection} and not full"
+    side_by_side = ["-n", str(stage.workers), "--dist", "loadscope", "--no-loadscope-reorder"]
+    return ["pytest", "-q", *side_by_side, "-m", selection, "--share", str(stage.share_seconds), *options]
+
+
+def _line(what: str, seconds: float) -> str:
+    return f"{what:34} {int(seconds // 60):3}:{int(seconds % 60):02}"
+
+
+def _run(command: list[str], about: str = "") -> None:
+    print(f"--- {about or ' '.join(command)}", flush=True)
     done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False)  # noqa: S603 - tools of ours
     if done.returncode:
         raise typer.Exit(done.returncode)

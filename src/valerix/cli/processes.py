@@ -11,7 +11,7 @@ from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import check_replicas, free_ports
 from valerix.launcher.programs import Plan
-from valerix.launcher.settings import configured_ports, gateway_settings
+from valerix.launcher.settings import auto_ports, configured_ports, gateway_settings
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import print_summary
 from valerix.launcher.topology import GATEWAY
@@ -46,7 +46,7 @@ def _plan(
     if ports not in ("default", "auto"):
         raise LauncherError("--ports is either `default` or `auto`")
     check_replicas(counts)
-    chosen = free_ports(counts) if ports == "auto" else configured_ports()
+    chosen = free_ports(counts, auto_ports()) if ports == "auto" else configured_ports()
     told = gateway_settings()
     gateway = msgspec.structs.replace(told, gateway_host=host or told.gateway_host, gateway_tls=tls or told.gateway_tls)
     return Plan(

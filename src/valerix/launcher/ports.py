@@ -8,30 +8,31 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY, GATEWAY_METRICS, REPLICA_PORT_STEP, instances
 
 LOWEST, HIGHEST = 10_000, 32_767  # above, the kernel takes ports for outgoing connections
+ANY = range(LOWEST, HIGHEST + 1)
 
 
-def free_ports(replicas: Mapping[str, int]) -> dict[str, int]:
-    """A free port for every process, with room for its replicas."""
+def free_ports(replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
+    """A free port for every process, with room for its replicas. Raises LauncherError."""
     taken: set[int] = set()
     chosen: dict[str, int] = {}
     for name in DEFAULT_PORTS:
         wanted = [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))]
-        base = _free_base(wanted, taken)
+        base = _free_base(wanted, taken, within)
         taken.update(base + offset for offset in wanted)
         chosen[name] = base
     return chosen
 
 
-def _free_base(offsets: list[int], taken: set[int]) -> int:
-    for _ in range(1000):
-        base = random.randint(LOWEST, HIGHEST - offsets[-1])  # noqa: S311 - a port is no secret
+def _free_base(offsets: list[int], taken: set[int], within: range) -> int:
+    bases = within[: len(within) - offsets[-1]]
+    for base in random.sample(bases, len(bases)):
         if all(base + offset not in taken and is_free(base + offset) for offset in offsets):
             return base
-    raise LauncherError(f"No free ports between {LOWEST} and {HIGHEST}")
+    raise LauncherError(f"No free ports between {within[0]} and {within[-1]}: VALERIX_AUTO_PORTS=FROM-TO names others")
 
 
 def free_port() -> int:
-    return _free_base([0], set())
+    return _free_base([0], set(), ANY)
 
 
 def is_free(port: int) -> bool:

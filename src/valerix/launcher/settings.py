@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from valerix.chassis import settings
 from valerix.chassis.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.ports import HIGHEST, LOWEST
 from valerix.launcher.topology import DEFAULT_PORTS
 
 AMONG_OURSELVES = 1_000_000
@@ -48,6 +49,12 @@ class BusSettings(msgspec.Struct, frozen=True):
     bus_url: str = ""
 
 
+class PortSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_AUTO_PORTS=FROM-TO`: what `--ports auto` chooses from; below the ports of outgoing connections."""
+
+    auto_ports: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = f"{LOWEST}-{HIGHEST}"
+
+
 class ChaosSettings(msgspec.Struct, frozen=True):
     """`VALERIX_CHAOS`: whether faults may be injected. A stack on one machine is there to be broken."""
 
@@ -72,6 +79,15 @@ def chaos() -> str:
     """`enabled` unless the environment says otherwise."""
     loaded: ChaosSettings = _load(ChaosSettings)
     return loaded.chaos
+
+
+def auto_ports() -> range:
+    """Raises LauncherError."""
+    loaded: PortSettings = _load(PortSettings)
+    first, last = map(int, loaded.auto_ports.split("-"))
+    if not 0 < first <= last < 65_536:
+        raise LauncherError(f"VALERIX_AUTO_PORTS: {loaded.auto_ports} is no range of ports")
+    return range(first, last + 1)
 
 
 def time_limits() -> Timeouts:

@@ -1,0 +1,109 @@
+"""What runs on one worker, and what begins first, when tests run side by side. A pytest plugin.
+
+The tests of a module stay together, and so do those of all modules that share a stack (GROUPS). pytest-xdist's own
+`--dist loadgroup` does not group with pytest 9.2 (its issue 1386), hence the scheduler.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+PAIRS: Final = ("--replicas", "inventory=2", "--replicas", "orders=2")
+"""Races need two."""
+CONSOLES: Final = ("--replicas", "console=2", "--replicas", "notifications=2")
+STILL: Final = {"dwell_seconds": "3600"}
+"""Orders stay confirmed."""
+UNLIMITED: Final = dict.fromkeys(
+    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
+)
+"""Tests may sign in as often as they like."""
+ORDINARY: Final = 5
+"""Seconds that a module may take which is not in a group."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules whose tests need a whole stack.
+
+    `seconds`: what they take on two cores; the longest begin first. The shared stack is started with `options` of `up`
+    and `VALERIX_…` settings by field name; `sound`: whether what the tests leave in it must add up.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    seconds: int = ORDINARY
+    word: str = ""
+    """Only tests whose id has it."""
+    options: tuple[str, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    sound: bool = True
+
+    def has(self, test: str) -> bool:
+        path, _, name = test.partition("::")
+        return path in self.modules and self.word in name
+
+
+def _system(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/system/test_{name}.py" for name in names)
+
+
+GROUPS: Final = (
+    Group("kill", _system("kill"), options=PAIRS, settings=STILL),
+    Group("chaos", _system("chaos"), options=PAIRS, settings=STILL),
+    Group(
+        "orders",
+        _system("happy_path", "races", "refusals", "operators", "sessions", "client", "audit", "breaker", "load")
+        + _system("thirty_seconds"),
+        options=PAIRS,
+        settings=STILL,
+    ),
+    Group("claims", _system("claims"), settings=STILL | {"hourly_limit": "100000"}),
+    # Reservations and charges without orders add up to nothing.
+    Group("fuzz", _system("fuzz"), settings=STILL | UNLIMITED | {"chaos": "disabled"}, sound=False),
+    Group("matrix", _system("authorization_matrix"), settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False),
+    Group("events on Valkey", _system("events"), word="[valkey]"),
+    Group("events on RabbitMQ", _system("events"), word="[rabbitmq]"),
+    Group("overload", _system("overload")),
+    Group("mail", _system("mail")),
+    Group("HTTPS", _system("tls")),
+    Group("first order", _system("first_order")),
+    Group("launcher", ("tests/launcher/test_stack.py",)),
+    Group("benchmark", ("tests/bench/test_bench.py",)),
+)
+
+
+def group_of(test: str) -> Group | None:
+    """By id; None for a test that needs no whole stack."""
+    return next((group for group in GROUPS if group.has(test)), None)
+
+
+def unit_of(test: str) -> str:
+    """What runs on one worker: its group's name, or the path of its module."""
+    group = group_of(test)
+    return group.name if group else test.partition("::")[0]
+
+
+SECONDS: Final = {group.name: group.seconds for group in GROUPS}
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a whole stack; keep what belongs together, and begin with the longest."""
+    for item in items:
+        if group_of(item.nodeid):
+            item.add_marker("stack")
+    units = {item: unit_of(item.nodeid) for item in items}
+    items.sort(key=lambda item: (-SECONDS.get(units[item], ORDINARY), units[item]))
+
+
+class ByUnit(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives a worker one unit after the other, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
+    return ByUnit(config, log)

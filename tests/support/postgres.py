@@ -1,0 +1,127 @@
+"""A private, real PostgreSQL for each process that runs tests, and a fresh database for each test that asks for one."""
+
+import itertools
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.support.blocking import run_blocking
+from tests.support.workers import free_port
+from valerix.chassis.database import migrate
+from valerix.chassis.provision import provision
+from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, cluster_for, url
+from valerix.launcher.processes import dies_with_launcher
+
+PASSWORD = "only-for-this-test-run"
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}
+"""Tests kill processes, never the machine: what is written but not synced survives that."""
+
+
+class PostgresServer:
+    """A running server whose roles (one per service, `orders`, …) all have the password PASSWORD."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.process: subprocess.Popen[bytes] | None = None
+        self._templates: set[str] = set()
+        self._numbers = itertools.count(1)
+
+    @property
+    def superuser_url(self) -> str:
+        return url(self.cluster.port, SUPERUSER, PASSWORD, "postgres")
+
+    def start(self) -> None:
+        self.cluster.prepare_start()
+        self.process = subprocess.Popen(
+            self.cluster.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=dies_with_launcher(STOP_SIGNAL),  # noqa: PLW1509 - two system calls, no lock
+            **self.cluster.spawn_options,
+        )
+        deadline = time.monotonic() + 60
+        while not self.cluster.is_ready(self.process.pid):
+            assert self.process.poll() is None, "PostgreSQL ended while starting"
+            assert time.monotonic() < deadline, "PostgreSQL did not become ready within a minute"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(STOP_SIGNAL)
+        self.process.wait(60)
+
+    def fresh_database(self, service: str | None) -> tuple[str, str]:
+        """Name and URL of a new database, owned by the service's role and migrated; empty without a service."""
+        role = service or "nobody_in_particular"
+        if role not in self._templates:
+            self._make_template(role, service)
+            self._templates.add(role)
+        name = self.copy(role, role)
+        return name, self.url_of(role, name)
+
+    def url_of(self, role: str, database: str) -> str:
+        return url(self.cluster.port, role, PASSWORD, database)
+
+    def copy(self, role: str, database: str) -> str:
+        """Name of a copy of a database nobody is connected to. It goes with the server."""
+        name = f"{role}_{next(self._numbers)}"
+        # Half the cost of writing every page of the template to the log.
+        how = f'TEMPLATE "{database}" OWNER "{role}" STRATEGY FILE_COPY'
+        run_blocking(self._execute(f'CREATE DATABASE "{name}" {how}'))
+        return name
+
+    def drop(self, database: str) -> None:
+        run_blocking(self._execute(f'DROP DATABASE "{database}" WITH (FORCE)'))
+
+    def _make_template(self, role: str, service: str | None) -> None:
+        run_blocking(provision(self.superuser_url, {role: PASSWORD}))
+        if service:
+            folder = resources.files(f"valerix.{service}") / "migrations"
+            run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), folder))
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.superuser_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The server of this test run; tests that stop or kill a server start one of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="valerix-test-"))
+    folder.chmod(0o711)  # as root, the server runs as another account
+    try:
+        cluster, _ = cluster_for(folder, free_port(), {**DURABLE, **NOT_DURABLE})
+        cluster.initialise(PASSWORD)
+        server = PostgresServer(cluster)
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[Callable[..., str]]:
+    """`database_url("orders")`: URL of a new database with that service's tables; without a name, no tables."""
+    made: list[str] = []
+
+    def fresh(service: str | None = None) -> str:
+        name, url = postgres.fresh_database(service)
+        made.append(name)
+        return url
+
+    yield fresh
+    for name in made:
+        postgres.drop(name)

@@ -1,0 +1,123 @@
+"""Says while tests run what runs, how many are done and which was the slowest; at the end, where the time went.
+
+A pytest plugin of the process the user looks at; with pytest-xdist that is the one that runs no test itself.
+"""
+
+import os
+import time
+from collections import defaultdict
+from operator import itemgetter
+from typing import Any, Final
+
+import pytest
+
+from tests.support.groups import ORDINARY, SECONDS, unit_of
+
+EVERY_SECONDS: Final = 10.0
+"""On a terminal the line is renewed in place, and more often."""
+SLOWEST: Final = 20
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", type=float, default=0, metavar="SECONDS", help="a run that takes longer says what did")
+
+
+class Progress:
+    """`seconds` of each test so far, with what was set up and taken down for it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = _reporter(config)
+        self._on_terminal: bool = self._terminal.isatty
+        self._began = self._said = time.monotonic()
+        self._total = 0
+        self._running: dict[str, None] = {}
+        self._done: set[str] = set()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    # --- what is heard
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._total = len(ids)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._total = self._total or len(session.items)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._running[nodeid] = None
+        self._say()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = report.nodeid
+        self.seconds[name] += report.duration
+        if report.when == "teardown":
+            self._running.pop(name, None)
+            self._done.add(name)
+        self._say()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        """No dot for what went well: the line says it."""
+        if getattr(report, "passed", False) and report.when in ("setup", "call", "teardown"):
+            return ("passed" if report.when == "call" else "", "", "")
+        return None
+
+    # --- what is said
+
+    def _say(self) -> None:
+        now = time.monotonic()
+        if now - self._said < (1 if self._on_terminal else EVERY_SECONDS):
+            return
+        self._said = now
+        line = self._line(now - self._began)
+        if self._on_terminal:
+            width = self._terminal._tw.fullwidth - 1
+            self._terminal.rewrite(line[:width], erase=True)
+        else:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(line)
+
+    def _line(self, seconds: float) -> str:
+        failed = len(self._terminal.stats.get("failed", [])) + len(self._terminal.stats.get("error", []))
+        slowest = max(self.seconds.items(), key=itemgetter(1), default=None)
+        parts = [f"{clock(seconds)}  {len(self._done)} of {self._total}"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"slowest {slowest[1]:.1f} s {slowest[0]}"] if slowest else []
+        parts += ["now " + ", ".join(self._running)] if self._running else []
+        return "  ".join(parts)
+
+    def pytest_terminal_summary(self, config: pytest.Config) -> None:
+        if self._total <= 1:
+            return
+        self._terminal.section(f"the slowest {SLOWEST} of {len(self.seconds)} tests")
+        for name, seconds in sorted(self.seconds.items(), key=itemgetter(1), reverse=True)[:SLOWEST]:
+            self._terminal.write_line(f"{seconds:7.1f} s  {name}")
+        share, took = config.getoption("--share"), time.monotonic() - self._began
+        if share and took > share:
+            self._terminal.write_line(f"OVER ITS SHARE: {clock(took)} instead of {clock(share)}", red=True)
+            for group, seconds in self._grown():
+                self._terminal.write_line(f"{seconds:7.1f} s instead of {SECONDS.get(group, ORDINARY):3}  {group}")
+
+    def _grown(self) -> list[tuple[str, float]]:
+        """Groups that took longer than they used to, with seconds; those that grew most come first."""
+        now: defaultdict[str, float] = defaultdict(float)
+        for name, seconds in self.seconds.items():
+            now[unit_of(name)] += seconds
+        grown = {group: seconds - SECONDS.get(group, ORDINARY) for group, seconds in now.items()}
+        return [(group, now[group]) for group in sorted(grown, key=lambda group: -grown[group]) if grown[group] > 0]
+
+
+def _reporter(config: pytest.Config) -> Any:
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds // 60)}:{int(seconds % 60):02}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if "PYTEST_XDIST_WORKER" not in os.environ and _reporter(config):
+        config.pluginmanager.register(Progress(config), "progress")
