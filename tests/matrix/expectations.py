@@ -35,7 +35,6 @@ class Rule:
     passes: frozenset[str]
     hidden: frozenset[str] = frozenset()
     body: Callable[[Values], object] | None = None
-    query: str = ""
     make: Make | None = None
     ends_session: bool = False
     """The call ends the caller's session: each call needs a session of its own."""

@@ -21,7 +21,7 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from tests.bus.brokers import ValkeyServer
-from tests.conftest import PostgresServer, free_port
+from tests.conftest import PostgresServer
 from tests.leaks import assert_no_leaks
 from tests.matrix import asgi
 from tests.services import Answer, Api
@@ -32,6 +32,7 @@ from valerix.inventory import demo as inventory_demo
 from valerix.launcher import topology
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys
+from valerix.launcher.ports import free_ports
 from valerix.launcher.programs import Plan, environment
 from valerix.launcher.settings import GatewaySettings
 from valerix.users import demo as users_demo
@@ -84,7 +85,8 @@ class InProcess:
         if url.startswith(PUBLIC_URL):
             _, _, _, resource, *_ = urlsplit(url).path.split("/")  # /api/v1/<resource>
             return self._services[OWNERS[resource]]
-        return next(app for app in self._services.values() if app.settings.port == urlsplit(url).port)
+        by_port: dict[int | None, Service] = {app.settings.port: app for app in self._services.values()}
+        return by_port[urlsplit(url).port]
 
     # --- start and stop
 
@@ -141,8 +143,7 @@ def _environments(
     folder: Path, credentials: Credentials, databases: Mapping[str, str], shared: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
     """The environment of each service: what the launcher would set, with the addresses of the test's parts."""
-    ports = {name: free_port() for name in topology.DEFAULT_PORTS}
-    plan = Plan(data_dir=folder, ports=ports, gateway=GatewaySettings())
+    plan = Plan(data_dir=folder, ports=free_ports({}), gateway=GatewaySettings())
     return {
         instance.process: environment(instance, plan, credentials)
         | {f"VALERIX_{name.upper()}": value for name, value in shared.items()}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import free_port
 from tests.matrix import asgi
 from tests.matrix.in_process import listening
 from valerix.chassis.settings import ServiceSettings
+from valerix.launcher.ports import free_port
 
 TARGET = "/a%2Fb/%C3%A4?x=%20y&x=z"
 HEADERS = [("Authorization", "Bearer "), ("X-Empty", ""), ("Cookie", "a=1; b=2"), ("cookie", "c=3")]
