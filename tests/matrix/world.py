@@ -82,7 +82,7 @@ class World:
 
 
 async def new_world(platform: Platform) -> World:
-    """Makes one object of every kind and signs everybody in."""
+    """Makes one object of every kind and signs every person in."""
     return await with_fresh_tokens(platform, await _values(platform))
 
 

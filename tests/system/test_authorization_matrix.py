@@ -27,6 +27,7 @@ from tests.matrix.knock import (
     assert_handshakes,
     assert_route,
     for_one_call,
+    fresh_values,
 )
 from tests.matrix.over_http import OverHttp
 from tests.matrix.world import TARGETS, World, new_world, service_callers, with_fresh_tokens
@@ -77,7 +78,7 @@ async def test_authorization_matrix_through_the_gateway(world: World, key: Key) 
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, Api.open("") as api:
         knock = Knock(world.platform, api, key)
         caller = next(filter(knock.passes, [*world.callers, *service_callers(world.platform, key[0])]))
-        values = world.values | (await rule.make(world, owner, operator) if rule.make else {})
+        values = await fresh_values(world, rule, owner, operator)
         status = await knock.once(knock.gateway_address, await for_one_call(world, rule, caller), values)
     if rule.routed or key[2] in PLATFORM_OWN:
         assert status < 400, caller.name
