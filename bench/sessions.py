@@ -12,7 +12,7 @@ import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.system.callers import Forger
+from tests.matrix.callers import Forger
 from tests.system.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
 from websockets.asyncio.client import ClientConnection, connect
 

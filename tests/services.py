@@ -162,35 +162,53 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
+Send = Callable[[str, str, Sequence[tuple[str, str]], bytes | None], Awaitable[Answer]]
+"""Sends one request: method, URL, headers, body."""
+
+
+def over_http(client: Client) -> Send:
+    """Returns the function that sends requests over the network."""
+
+    async def send(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None) -> Answer:
+        request = client.request(method, url)
+        for name, value in headers:
+            request = request.header(name, value)
+        if body is not None:
+            request = request.body_bytes(body)
+        response = await request.build().send()
+        return answer_of(response.status, list(response.headers.items()), (await response.bytes()).to_bytes())
+
+    return send
+
+
+def answer_of(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> Answer:
+    set_cookies = [value for name, value in headers if name == "set-cookie"]
+    return Answer(status, dict(headers), body, set_cookies)
+
+
 class Api:
     """Calls to one service, as one caller unless `token` says otherwise."""
 
-    def __init__(self, client: Client, url: str, token: str | None) -> None:
-        self._client, self._url, self._token = client, url, token
+    def __init__(self, send: Send, url: str, token: str | None) -> None:
+        self._send, self._url, self._token = send, url, token
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, token: str | None = None) -> AsyncIterator[Self]:
         async with ClientBuilder().no_proxy().follow_redirects(False).timeout(timedelta(seconds=60)).build() as client:
-            yield cls(client, url, token)
+            yield cls(over_http(client), url, token)
 
     async def call(
         self, method: str, path: str, body: object = None, *, token: str | None = None, **headers: str
     ) -> Answer:
         """`body`: bytes as they are, anything else as JSON. Header names with `_` for `-`."""
-        request = self._client.request(method, self._url + path)
         token = token or self._token
-        if token:
-            request = request.header("authorization", f"Bearer {token}")
+        sent = [("authorization", f"Bearer {token}")] if token else []
         if body is not None:
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            request = request.header("content-type", "application/json").body_bytes(content)
-        for name, value in headers.items():
-            request = request.header(name.replace("_", "-"), value)
-        response = await request.build().send()
-        headers_sent = list(response.headers.items())
-        set_cookies = [value for name, value in headers_sent if name == "set-cookie"]
-        return Answer(response.status, dict(headers_sent), (await response.bytes()).to_bytes(), set_cookies)
+            sent.append(("content-type", "application/json"))
+        sent += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        return await self._send(method, self._url + path, sent, content)
 
     async def get(self, path: str, *, token: str | None = None) -> Answer:
         return await self.call("GET", path, token=token)

@@ -23,12 +23,14 @@ if __name__ == "__main__":
     sys.modules["rich"] = None  # type: ignore[assignment]
 
 import uvicorn
+from litestar.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from valerix.chassis import settings
 from valerix.chassis.door import CONNECTION
 from valerix.chassis.service import Service
+from valerix.chassis.settings import ServiceSettings
 from valerix.launcher.topology import SERVICES
 
 WRONG_SETTINGS, NOT_STARTED = 2, 3
@@ -159,20 +161,12 @@ def give_way(niceness: int) -> None:
             return
 
 
-def serve(name: str) -> int:
-    """Until a signal; the exit status."""
-    module = importlib.import_module({process.name: process.module for process in SERVICES}[name])
-    try:
-        loaded = settings.load(module.Settings)
-    except settings.SettingsError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return WRONG_SETTINGS
-    give_way(loaded.niceness)
-    service: Service = module.create(loaded)
-    config = uvicorn.Config(
-        service,
-        host=loaded.host,
-        port=loaded.port,
+def config(app: ASGIApp, options: ServiceSettings) -> uvicorn.Config:
+    """Returns how the server runs `app`: address, protocols, limits of connections and messages."""
+    return uvicorn.Config(
+        app,
+        host=options.host,
+        port=options.port,
         loop="uvloop",
         http=HttpProtocol,
         ws=SocketProtocol,
@@ -190,7 +184,19 @@ def serve(name: str) -> int:
         timeout_graceful_shutdown=FINISH_SECONDS,
         backlog=2048,
     )
-    server = Server(config, service)
+
+
+def serve(name: str) -> int:
+    """Until a signal; the exit status."""
+    module = importlib.import_module({process.name: process.module for process in SERVICES}[name])
+    try:
+        loaded = settings.load(module.Settings)
+    except settings.SettingsError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return WRONG_SETTINGS
+    give_way(loaded.niceness)
+    service: Service = module.create(loaded)
+    server = Server(config(service, loaded), service)
     signal.signal(signal.SIGUSR1, server.handle_exit)
     server.run()
     return 0 if server.started else NOT_STARTED

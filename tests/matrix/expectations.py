@@ -1,69 +1,47 @@
-"""Who may call what: one line per route of the platform, and how to make a request that would succeed.
+"""Which callers may pass each route: one line per route of the platform, and how to make a request that succeeds.
 
-A route that is not here fails `test_authorization_matrix.py`: say here whom it is for.
+A route that is missing here fails `tests/matrix/test_authorization_matrix.py`.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
 
 import jwt
 
-from tests.services import Answer, Api
-from tests.system.callers import ADMIN, MERCHANT, NOBODY, OPERATOR, OTHER, OWNER, PAGE, SERVICE, Caller
-from tests.system.stack import Stack, new_product, place
+from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICE, UNAUTHENTICATED
+from tests.matrix.world import Values, World, made
+from tests.services import Api
+from tests.system.stack import new_product, place
 from valerix.chassis.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED
 
-ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, NOBODY, PAGE})
+ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, UNAUTHENTICATED, PAGE})
 PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
 NUMBERS = count(1)
-Values = dict[str, str]
-
-
-@dataclass
-class World:
-    """One object of everything, the owner's (CUST-001) where somebody owns it. `values` fills paths and bodies."""
-
-    stack: Stack
-    callers: list[Caller]
-    people: dict[str, str]
-    """Access tokens."""
-    values: Values
-    signed_in_at: float
-    """On the monotonic clock."""
-
-    def api(self, kind: str) -> AbstractAsyncContextManager[Api]:
-        """The gateway, as that person."""
-        return Api.open(self.stack.url, self.people[kind])
-
-
 Make = Callable[[World, Api, Api], Awaitable[Values]]
-"""Makes what a call uses up: given the owner's and the operator's API, values that replace the world's."""
+"""Makes what a call uses up, by the owner's and the operator's API; returns values that replace the world's."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`passes`: kinds of caller that are let in. `hidden`: those to whom the object must look as if it did not exist.
-    Who is neither gets 401 without a good token, else 403.
+    """`passes`: kinds of caller that are let in. `hidden`: kinds for which the object must seem not to exist (404).
+    Every other caller gets 401 without a good token, else 403.
     """
 
     passes: frozenset[str]
     hidden: frozenset[str] = frozenset()
     body: Callable[[Values], object] | None = None
-    query: str = ""
     make: Make | None = None
     ends_session: bool = False
-    """Who calls it is signed out afterwards: each call needs a session of its own."""
+    """The call ends the caller's session: each call needs a session of its own."""
     routed: bool = True
-    """Whether the gateway knows the way."""
+    """Whether the gateway leads there."""
     at_gateway: str = ""
-    """The path there, if it is another."""
+    """The path at the gateway, if it is another."""
 
 
 def number() -> int:
@@ -75,7 +53,7 @@ def number() -> int:
 
 async def _new_order(world: World, owner: Api, _: Api) -> Values:
     placed = await place(owner, {world.values["plenty"]: 1})
-    return {"order_id": _made(placed)["id"]}
+    return {"order_id": made(placed)["id"]}
 
 
 async def _held_order(_: World, owner: Api, operator: Api) -> Values:
@@ -85,14 +63,14 @@ async def _held_order(_: World, owner: Api, operator: Api) -> Values:
     held = await place(owner, {sku: 2})
     assert held.status == 409, held.body
     change = {"productId": sku, "warehouseId": "WH-EAST", "delta": 5, "reason": "arrived"}
-    _made(await operator.post("/api/v1/inventory/adjust", change))
+    made(await operator.post("/api/v1/inventory/adjust", change))
     return {"order_id": held.json["order"]["id"]}
 
 
 async def _reservation(world: World, _: Api, operator: Api) -> Values:
     order_id = new_id()
     body = {"orderId": order_id, "items": [{"productId": world.values["plenty"], "quantity": 1}]}
-    _made(await operator.post("/api/v1/inventory/reserve", body))
+    made(await operator.post("/api/v1/inventory/reserve", body))
     return {"order_id": order_id}
 
 
@@ -105,8 +83,8 @@ async def _own_product(_: World, __: Api, operator: Api) -> Values:
 async def _new_user(world: World, _: Api, __: Api) -> Values:
     """Registered and signed in."""
     account = {"email": f"matrix-{new_id()}@example.com", "password": PASSWORD}
-    async with Api.open(world.stack.url) as api:
-        user = _made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
+    async with world.platform.open(world.platform.url) as api:
+        user = made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
         return {"user_id": user["id"], **await _session(api, account)}
 
 
@@ -115,15 +93,9 @@ async def _own_session(world: World, owner: Api, _: Api) -> Values:
 
 
 async def _session(api: Api, account: dict[str, str]) -> Values:
-    signed_in = _made(await api.post("/api/v1/users/login", account))
+    signed_in = made(await api.post("/api/v1/users/login", account))
     claims = jwt.decode(signed_in["accessToken"], options={"verify_signature": False})
     return {"session_id": claims["sid"], "refresh_token": signed_in["refreshToken"]}
-
-
-def _made(answer: Answer) -> dict[str, Any]:
-    assert answer.status < 300, answer.body
-    made: dict[str, Any] = answer.json
-    return made
 
 
 # --- bodies

@@ -1,4 +1,4 @@
-"""Everybody who may knock: people, services, and tokens that look right but are not."""
+"""The callers of the matrix: people, services, and tokens that look right but are not."""
 
 import base64
 import hashlib
@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 OWNER, OTHER, OPERATOR, ADMIN = "owner", "other", "operator", "admin"
-SERVICE, MERCHANT, NOBODY = "service", "merchant", "nobody"
+SERVICE, MERCHANT, UNAUTHENTICATED = "service", "merchant", "unauthenticated"
 PAGE = "page"
-"""Somebody else's page in the owner's browser, which adds its cookie to whatever the page sends."""
+"""Another site's page in the owner's browser, which adds its cookie to every request of the page."""
 Token = dict[str, Any]
 SPOOFED = {
     "X-User-Id": "admin",
@@ -137,9 +137,9 @@ def forged(admin: Forger, orders: Forger) -> list[Caller]:
         "a service's token under the people's issuer": lambda: orders.resigned(iss="valerix:users", role="admin"),
     }
     return [
-        Caller("none", NOBODY, {}),
-        Caller("none, with spoofed identity headers", NOBODY, SPOOFED),
-        Caller("empty token", NOBODY, {"Authorization": "Bearer "}),
-        Caller("another scheme", NOBODY, {"Authorization": "Basic YWRtaW46YWRtaW4="}),
-        *(bearing(name, NOBODY, make()) for name, make in faults.items()),
+        Caller("none", UNAUTHENTICATED, {}),
+        Caller("none, with spoofed identity headers", UNAUTHENTICATED, SPOOFED),
+        Caller("empty token", UNAUTHENTICATED, {"Authorization": "Bearer "}),
+        Caller("another scheme", UNAUTHENTICATED, {"Authorization": "Basic YWRtaW46YWRtaW4="}),
+        *(bearing(name, UNAUTHENTICATED, make()) for name, make in faults.items()),
     ]

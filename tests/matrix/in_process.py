@@ -1,0 +1,198 @@
+"""Every service of the platform in this process, on real databases, a real Valkey and the real provider.
+
+The services get the settings that the launcher would give them. Tests call their ASGI apps directly. The services call
+one another over loopback ports, on which each one listens as the served process does.
+"""
+
+import asyncio
+import importlib
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+import uvicorn
+from litestar.types import ASGIApp
+
+from tests.bus.brokers import ValkeyServer
+from tests.conftest import PostgresServer
+from tests.leaks import assert_no_leaks
+from tests.matrix import asgi
+from tests.services import Answer, Api
+from valerix.chassis import settings
+from valerix.chassis.service import Service
+from valerix.cli.serve import config
+from valerix.inventory import demo as inventory_demo
+from valerix.launcher import topology
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.keys import make_keys
+from valerix.launcher.ports import free_ports
+from valerix.launcher.programs import Plan, environment
+from valerix.launcher.settings import GatewaySettings
+from valerix.users import demo as users_demo
+
+PUBLIC_URL = "http://platform"
+"""Stands for the gateway: its requests go to the service that the topology names."""
+OWNERS = {resource: process.name for process in topology.PUBLIC for resource in process.resources}
+
+
+class LocalServer(uvicorn.Server):
+    """A server that leaves the signals of the test process alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class InProcess:
+    """The running platform."""
+
+    has_gateway = False
+    url = PUBLIC_URL
+
+    def __init__(self, secrets: Path, databases: Mapping[str, str]) -> None:
+        self.secrets = secrets
+        self._databases = databases
+        self._services: dict[str, Service] = {}
+
+    def service_url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self._services[service].settings.port}"
+
+    @asynccontextmanager
+    async def open(self, url: str, token: str | None = None) -> AsyncIterator[Api]:
+        yield Api(self._send, url, token)
+
+    async def handshake(self, url: str, headers: Mapping[str, str]) -> int:
+        return await asgi.handshake(self._app(url), url, list(headers.items()))
+
+    async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
+        connection = await asyncpg.connect(self._databases[database])
+        try:
+            return [dict(row) for row in await connection.fetch(query, *arguments)]
+        finally:
+            await connection.close()
+
+    async def _send(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None) -> Answer:
+        return await asgi.request(self._app(url), method, url, headers, body)
+
+    def _app(self, url: str) -> Service:
+        if url.startswith(PUBLIC_URL):
+            _, _, _, resource, *_ = urlsplit(url).path.split("/")  # /api/v1/<resource>
+            return self._services[OWNERS[resource]]
+        by_port: dict[int | None, Service] = {app.settings.port: app for app in self._services.values()}
+        return by_port[urlsplit(url).port]
+
+    # --- start and stop
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, postgres: PostgresServer, folder: Path, **more: str) -> AsyncIterator[Self]:
+        """Starts everything; `more`: settings of every service by field name."""
+        credentials = Credentials(folder)
+        make_keys(credentials)
+        async with AsyncExitStack() as resources:
+            databases = resources.enter_context(_databases(postgres))
+            valkey = resources.enter_context(_valkey())
+            await _seed(databases, credentials)
+            platform = cls(credentials.keys_file.parent, databases)
+            shared = {"valkey_url": valkey.url, "bus_url": valkey.url, **more}
+            platform._services = _create(_environments(folder, credentials, databases, shared))
+            resources.enter_context(_logging_to(folder / "logs" / "services.log", platform.secrets))
+            for service in platform._services.values():
+                await resources.enter_async_context(listening(service, service.settings))
+            yield platform
+
+
+@contextmanager
+def _databases(postgres: PostgresServer) -> Iterator[dict[str, str]]:
+    """URLs of fresh databases, by the service's name."""
+    made = {name: postgres.fresh_database(name) for name in topology.DATABASE_NAMES}
+    try:
+        yield {name: url for name, (_, url) in made.items()}
+    finally:
+        for database, _ in made.values():
+            postgres.drop(database)
+
+
+@contextmanager
+def _valkey() -> Iterator[ValkeyServer]:
+    folder = Path(tempfile.mkdtemp(prefix="valerix-test-"))
+    server = ValkeyServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+        shutil.rmtree(folder)
+
+
+async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:
+    """As the launcher's job does it."""
+    demo, admin = credentials.demo_password, credentials.admin_password
+    await users_demo.seed(databases["users"], demo_password=demo, admin_password=admin, demo=True)
+    await inventory_demo.seed(databases["inventory"])
+
+
+def _environments(
+    folder: Path, credentials: Credentials, databases: Mapping[str, str], shared: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """The environment of each service: what the launcher would set, with the addresses of the test's parts."""
+    plan = Plan(data_dir=folder, ports=free_ports({}), gateway=GatewaySettings())
+    return {
+        instance.process: environment(instance, plan, credentials)
+        | {f"VALERIX_{name.upper()}": value for name, value in shared.items()}
+        | _database_of(instance.process, databases)
+        for instance in plan.instances
+        if topology.BY_NAME[instance.process].is_service
+    }
+
+
+def _database_of(service: str, databases: Mapping[str, str]) -> dict[str, str]:
+    database = topology.BY_NAME[service].database
+    return {"VALERIX_DATABASE_URL": databases[database]} if database else {}
+
+
+def _create(environments: Mapping[str, Mapping[str, str]]) -> dict[str, Service]:
+    """The ASGI apps, created as `valerix.cli.serve` does."""
+    modules = {name: importlib.import_module(topology.BY_NAME[name].module) for name in environments}
+    return {name: module.create(settings.load(module.Settings, environments[name])) for name, module in modules.items()}
+
+
+@contextmanager
+def _logging_to(log: Path, secrets: Path) -> Iterator[None]:
+    """Has the services write to `log`, and looks for secrets in it at the end.
+
+    Logging is configured by process. Loggers must not keep this configuration: other tests replace it.
+    """
+    root = logging.getLogger()
+    log.parent.mkdir()
+    with log.open("wb") as stream:
+        structlog.configure(logger_factory=structlog.BytesLoggerFactory(stream), cache_logger_on_first_use=False)
+        try:
+            yield
+        finally:
+            structlog.reset_defaults()
+            for handler in [one for one in root.handlers if type(one).__module__ == "valerix.chassis.telemetry"]:
+                root.removeHandler(handler)
+    assert_no_leaks([log], secrets)
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, options: settings.ServiceSettings) -> AsyncIterator[None]:
+    """Runs the lifespan of the app and serves its port, as a served process does."""
+    server = LocalServer(config(app, options))
+    running = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            assert not running.done(), "the app did not start"
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await running

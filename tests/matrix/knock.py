@@ -1,0 +1,233 @@
+"""One route, requests to it by every caller, and what is wrong with the answers."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OWNER, PAGE, UNAUTHENTICATED, Caller
+from tests.matrix.expectations import RULES, Rule
+from tests.matrix.world import EMAILS, SIGNED_OUT, Platform, Values, World, service_callers, token
+from tests.services import Api
+from valerix.chassis.route_table import SOCKET
+
+Key = tuple[str, str, str]
+"""Service, method, path."""
+HTTP: list[Key] = [key for key in RULES if key[1] != SOCKET]
+SOCKETS: list[Key] = [key for key in RULES if key[1] == SOCKET]
+SAFE = ("GET", "HEAD", SOCKET)
+AT_ONCE = 8
+BY_PREFIX = re.compile(r"^(/static/|/openapi/).*")
+PLATFORM_OWN = {"/health", "/openapi.json", "/asyncapi.json"}
+"""Paths of every service at which the gateway answers for the platform."""
+
+
+class Address(NamedTuple):
+    url: str
+    path: str
+
+
+class Case(NamedTuple):
+    """One request and the status it must get."""
+
+    address: Address
+    caller: Caller
+    wanted: int
+
+
+class Knock:
+    """One route, and requests to it."""
+
+    def __init__(self, platform: Platform, api: Api, key: Key) -> None:
+        self._platform, self._api = platform, api
+        self._service, self._method, self._path = key
+        self.rule: Rule = RULES[key]
+
+    @property
+    def own_address(self) -> Address:
+        """The service's own port."""
+        return Address(self._platform.service_url(self._service), self._path)
+
+    @property
+    def gateway_address(self) -> Address:
+        """The canonical path at the gateway."""
+        return Address(self._platform.url, self.rule.at_gateway or self._path)
+
+    @property
+    def canonical_addresses(self) -> list[Address]:
+        at_gateway = self._platform.has_gateway and self.rule.routed
+        return [self.own_address, self.gateway_address] if at_gateway else [self.own_address]
+
+    @property
+    def short_addresses(self) -> list[Address]:
+        """The shorter forms of the path at the gateway."""
+        start, _, rest = self._path.rpartition("/api/v1")
+        if not self._platform.has_gateway or not self.rule.routed or self.rule.at_gateway or rest == self._path:
+            return []
+        return [Address(self._platform.url, start + prefix + rest) for prefix in ("", "/api")]
+
+    async def all_that_are_refused(self, callers: list[Caller], values: Values) -> list[str]:
+        """Sends every request that must be refused; returns what went wrong."""
+        cases = [
+            Case(address, caller, self.refusal(caller))
+            for address in self.canonical_addresses + self.short_addresses
+            for caller in callers
+            if not self.passes(caller)
+        ]
+        return await self.judge(cases + self._unrouted(callers), values)
+
+    def _unrouted(self, callers: list[Caller]) -> list[Case]:
+        """The gateway does not lead to internal routes, not even callers that may pass there."""
+        if not self._platform.has_gateway or self.rule.routed or self._path in PLATFORM_OWN:
+            return []
+        return [Case(Address(self._platform.url, self._path), caller, 404) for caller in callers]
+
+    async def judge(self, cases: Iterable[Case], values: Values) -> list[str]:
+        """Sends the requests, some at once; returns what went wrong."""
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def one(case: Case) -> str | None:
+            async with limit:
+                status = await self.once(case.address, case.caller, values)
+            url = "".join(case.address)
+            return None if status == case.wanted else f"{case.caller.name} at {url}: {status}, not {case.wanted}"
+
+        return [wrong for wrong in await asyncio.gather(*map(one, cases)) if wrong]
+
+    def passes(self, caller: Caller) -> bool:
+        return self._taken_for(caller) in self.rule.passes
+
+    def refusal(self, caller: Caller) -> int:
+        """The status that a caller gets that must not pass."""
+        kind = self._taken_for(caller)
+        if kind in self.rule.hidden:
+            return 404
+        merchants_only = self._service == "psp" and self._path.startswith("/v1/")
+        return 401 if kind in (UNAUTHENTICATED, MERCHANT) or merchants_only else 403
+
+    def _taken_for(self, caller: Caller) -> str:
+        """A page with the owner's cookie cannot be distinguished from the owner, as long as nothing changes.
+
+        The provider knows no sessions: a token of an ended session is good there until it expires.
+        """
+        if caller.kind == PAGE and self._method in SAFE:
+            return OWNER
+        return ADMIN if caller.name == SIGNED_OUT and self._service == "psp" else caller.kind
+
+    async def once(self, address: Address, caller: Caller, values: Values) -> int:
+        """Sends one request; returns the status."""
+        body = self.rule.body(values) if self.rule.body else None
+        url = address.url + _concrete(address.path).format(service=self._service, rest="orders", **values)
+        return (await self._api.call(self._method, url, body, **_named(caller))).status
+
+
+def _concrete(path: str) -> str:
+    return path.replace("/static/*", "/static/docs.html").replace("/openapi/*", "/openapi/orders.json")
+
+
+def _named(caller: Caller) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in caller.headers.items()}
+
+
+def is_failure(status: int) -> bool:
+    """Whether a caller that may pass must not get this status."""
+    return status in (401, 403, 404, 429) or status >= 500
+
+
+# --- every caller at one route
+
+
+async def assert_route(world: World, key: Key) -> None:
+    """Refuses every caller that must not pass, and lets every other one in."""
+    callers = [*world.callers, *service_callers(world.platform, key[0])]
+    async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, world.platform.open("") as api:
+        knock = Knock(world.platform, api, key)
+        fresh = partial(fresh_values, world, RULES[key], owner, operator)
+        wrong = await knock.all_that_are_refused(callers, await fresh())
+        answers = await _answers(world, knock, filter(knock.passes, callers), fresh)
+    wrong += [f"{request}: {status}" for request, status in answers if is_failure(status)]
+    assert not wrong, "\n".join(wrong)
+    assert any(status < 400 for _, status in answers), "no request succeeded: the test proves nothing"
+
+
+async def fresh_values(world: World, rule: Rule, owner: Api, operator: Api) -> Values:
+    """The world's values, with new ones for what the call uses up."""
+    return world.values | (await rule.make(world, owner, operator) if rule.make else {})
+
+
+async def _answers(
+    world: World, knock: Knock, callers: Iterable[Caller], fresh: Callable[[], Awaitable[Values]]
+) -> list[tuple[str, int]]:
+    """What each caller gets at each canonical address, with values of its own, one after the other."""
+    return [
+        (
+            f"{caller.name} at {''.join(address)}",
+            await knock.once(address, await for_one_call(world, knock.rule, caller), await fresh()),
+        )
+        for caller in callers
+        for address in knock.canonical_addresses
+    ]
+
+
+async def for_one_call(world: World, rule: Rule, caller: Caller) -> Caller:
+    """The caller, with a session of its own if the call ends it."""
+    if not rule.ends_session:
+        return caller
+    fresh = await token(world.platform, EMAILS[caller.kind])
+    return caller._replace(headers=caller.headers | {"Authorization": f"Bearer {fresh}"})
+
+
+# --- what there is to test
+
+
+async def assert_every_route_is_expected(platform: Platform, service: str) -> None:
+    expected = {(method, path) for name, method, path in RULES if name == service}
+    found = await _running_routes(platform, service)
+    assert found - expected == set(), "say in tests/matrix/expectations.py which callers may pass"
+    assert expected - found == set(), "the route is gone: remove its expectation"
+
+
+async def _running_routes(platform: Platform, service: str) -> set[tuple[str, str]]:
+    """(method, path) of what the running service answers; of files, their folder."""
+    async with platform.open(platform.service_url(service)) as api:
+        caller = service_callers(platform, service)[0]
+        answer = await api.call("GET", "/internal/v1/routes", **_named(caller))
+    assert answer.status == 200, answer.body
+    return {(entry["method"], BY_PREFIX.sub(r"\1*", entry["path"])) for entry in answer.json}
+
+
+async def assert_all_that_is_described_is_expected(platform: Platform, service: str) -> None:
+    async with platform.open(platform.service_url(service)) as api:
+        described = (await api.get("/openapi.json")).json["paths"]
+    operations = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    known = {
+        (method, known)
+        for (owner, method, path), rule in RULES.items()
+        for known in (path, rule.at_gateway.format(service=owner))
+    }
+    assert operations - known == set()
+
+
+# --- WebSockets
+
+
+async def assert_handshakes(world: World, key: Key) -> None:
+    """Answers the WebSocket handshake of every caller, at the gateway and at the service's own port."""
+    service, _, path = key
+    gateway = [world.platform.url] if world.platform.has_gateway else []
+    wrong = []
+    for url in [*gateway, world.platform.service_url(service)]:
+        for caller in [*world.callers, *service_callers(world.platform, service)]:
+            status, wanted = await world.platform.handshake(url + path, caller.headers), _answer(key, caller)
+            if status != wanted:
+                wrong.append(f"{caller.name} at {url}: {status}, not {wanted}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _answer(key: Key, caller: Caller) -> int:
+    """The status of a handshake."""
+    kind = OWNER if caller.kind == PAGE else caller.kind
+    if kind in RULES[key].passes:
+        return 101
+    return 401 if kind in (UNAUTHENTICATED, MERCHANT) else 403
