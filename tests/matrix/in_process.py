@@ -21,10 +21,10 @@ import uvicorn
 from litestar.types import ASGIApp
 
 from tests.bus.brokers import ValkeyServer
-from tests.conftest import PostgresServer
 from tests.leaks import assert_no_leaks
 from tests.matrix import asgi
 from tests.services import Answer, Api
+from tests.support.postgres import PostgresServer
 from valerix.chassis import settings
 from valerix.chassis.service import Service
 from valerix.cli.serve import config

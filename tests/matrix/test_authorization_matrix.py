@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.conftest import PostgresServer
 from tests.matrix.callers import OPERATOR, OTHER
 from tests.matrix.in_process import InProcess
 from tests.matrix.knock import (
@@ -21,7 +20,8 @@ from tests.matrix.knock import (
     assert_route,
 )
 from tests.matrix.world import TARGETS, World, new_world
-from tests.system.conftest import UNLIMITED
+from tests.support.groups import UNLIMITED
+from tests.support.postgres import PostgresServer
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

@@ -40,9 +40,9 @@ class Stacks:
 STACKS = Stacks()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """The running stack of the test's group."""
+    """The running stack of the module's group."""
     group = group_of(request.node.nodeid)
     assert group is not None, "tests.support.groups says which stack a module needs: add it there"
     return STACKS.get(group)

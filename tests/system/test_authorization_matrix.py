@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.conftest import run_blocking
 from tests.matrix.callers import ADMIN, OPERATOR, OTHER, OWNER, Caller
 from tests.matrix.expectations import ALL, RULES
 from tests.matrix.knock import (
@@ -32,7 +31,7 @@ from tests.matrix.knock import (
 from tests.matrix.over_http import OverHttp
 from tests.matrix.world import TARGETS, World, new_world, service_callers, with_fresh_tokens
 from tests.services import Api
-from tests.system.conftest import UNLIMITED, started
+from tests.support.blocking import run_blocking
 from tests.system.stack import Stack, place
 from valerix.launcher.topology import PUBLIC
 
@@ -43,18 +42,12 @@ RENEWED_AFTER_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
-def attacked() -> Iterator[Stack]:
-    """One that can be broken on purpose: the permission to do so is part of the matrix."""
-    yield from started(chaos="enabled", **UNLIMITED)
-
-
-@pytest.fixture(scope="module")
-def worlds(attacked: Stack) -> list[World]:
+def worlds(stack: Stack) -> list[World]:
     """The present one."""
     made: list[World] = []
 
     async def make() -> None:
-        made.append(await new_world(OverHttp(attacked)))
+        made.append(await new_world(OverHttp(stack)))
 
     run_blocking(make())
     return made
@@ -166,11 +159,11 @@ async def test_authorization_matrix(world: World, key: Key) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_has_an_expectation_for_every_route(attacked: Stack, service: str) -> None:
-    await assert_every_route_is_expected(OverHttp(attacked), service)
+async def test_authorization_matrix_has_an_expectation_for_every_route(stack: Stack, service: str) -> None:
+    await assert_every_route_is_expected(OverHttp(stack), service)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_has_an_expectation_for_all_that_is_described(attacked: Stack, service: str) -> None:
-    await assert_all_that_is_described_is_expected(OverHttp(attacked), service)
+async def test_authorization_matrix_has_an_expectation_for_all_that_is_described(stack: Stack, service: str) -> None:
+    await assert_all_that_is_described_is_expected(OverHttp(stack), service)
