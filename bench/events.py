@@ -12,7 +12,7 @@ import asyncio
 import statistics
 
 import asyncpg
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
 
 from valerix.bench import usage
 

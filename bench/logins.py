@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tests.services import Api
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_stack, place
+from tests.support.api import Api
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_stack, place
 
 WARM_UP_SECONDS = 3.0
 ACCOUNTS = (GRACE, OPERATOR)  # who orders signs in once: the oldest of too many sessions end

@@ -15,9 +15,9 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 import uvloop
-from tests.open_loop import Phase, Shooter, Target
-from tests.services import Api
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, settled
+from tests.support.api import Api
+from tests.support.open_loop import Phase, Shooter, Target
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, settled
 
 CROWD = 128
 """At once, to find out how much the stack can take."""

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.matrix.callers import Forger
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, own_stack, place
 from websockets.asyncio.client import ClientConnection, connect
 
 PATHS = ("/console/api/feed", "/ws")

@@ -2,7 +2,8 @@
 
 import hypothesis
 
-pytest_plugins = [f"tests.support.{name}" for name in ("groups", "postgres", "stacks", "progress", "skips")]
+PLUGINS = ("groups", "postgres", "identities", "provider", "stacks", "progress", "skips")
+pytest_plugins = [f"tests.support.{name}" for name in PLUGINS]
 
 # How long an example takes says something about the machine, nothing about what is tested.
 hypothesis.settings.register_profile(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.leaks import assert_no_leaks
+from tests.support.leaks import assert_no_leaks
 from valerix.chassis.auth import TokenIssuer
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
-from tests.open_loop import LOST, Shooter, Target
-from tests.services import eventually
+from tests.support.eventually import eventually
+from tests.support.open_loop import LOST, Shooter, Target
 from tests.support.workers import free_port
 
 REQUESTS, SECONDS = 20, 0.2

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.visitor import PATIENCE_MS, Visitor
-from tests.system.stack import Stack
+from tests.support.stack import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]

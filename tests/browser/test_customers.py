@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import ADMIN, PHONE, THEMES, Visitor
-from tests.system.stack import GRACE, OPERATOR, Stack
+from tests.support.stack import GRACE, OPERATOR, Stack
 
 NASTY = '<img src=x onerror="document.title=1">'
 

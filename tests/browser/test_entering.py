@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import ADMIN, PHONE, THEMES
-from tests.system.stack import ADA, OPERATOR, Stack
+from tests.support.stack import ADA, OPERATOR, Stack
 
 NAVIGATION = {
     ADA: ["New order", "Orders"],

@@ -10,8 +10,8 @@ from playwright.async_api import expect
 from tests.browser.conftest import Open
 from tests.browser.test_shop import choose, stocked, toast
 from tests.browser.visitor import Visitor
-from tests.services import eventually
-from tests.system.stack import ADA, OPERATOR, Stack, place
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, place
 
 
 async def killed(stack: Stack, *names: str) -> None:

@@ -10,9 +10,9 @@ from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import PHONE, THEMES
-from tests.many_orders import Made, insert_orders
 from tests.support.blocking import run_blocking
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
+from tests.support.many_orders import Made, insert_orders
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
 
 ROWS = "tbody tr:not(.skeleton-row)"
 NASTY = '<img src=x onerror="document.title=1">'

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import PHONE, THEMES
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, place
 
 NASTY = "<svg onload=alert(1)>"
 

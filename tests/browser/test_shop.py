@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import PHONE, THEMES, Visitor
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product
 
 ON_ITS_WAY = re.compile("confirmed|processing|shipped|completed")
 NASTY = "<img src=x onerror=\"document.title='taken'\">"

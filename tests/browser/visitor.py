@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect
 
-from tests.system.stack import Stack
+from tests.support.stack import Stack
 
 ADMIN = "admin@demo.valerix.example"
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"

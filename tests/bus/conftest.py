@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests import rabbitmq
-from tests.bus.brokers import Broker, ValkeyServer
+from tests.support import brokers
+from tests.support.brokers import Broker, ValkeyServer
 from valerix.chassis.bus.base import Bus
 from valerix.chassis.bus.connect import open_bus
 
@@ -29,9 +29,9 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not rabbitmq.is_installed():
-        pytest.skip(f"needs Debian's package {rabbitmq.PACKAGE}")
-    yield from running(rabbitmq.Node(tmp_path_factory.mktemp("rabbitmq")))
+    if not brokers.rabbitmq_is_installed():
+        pytest.skip(f"needs Debian's package {brokers.PACKAGE}")
+    yield from running(brokers.RabbitServer(tmp_path_factory.mktemp("rabbitmq")))
 
 
 @pytest.fixture(params=["valkey", pytest.param("rabbit", id="rabbitmq")])

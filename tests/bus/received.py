@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
+from tests.support.eventually import until
 from valerix.chassis.bus.base import Bus, Delivery, Message
 
 ACKNOWLEDGED_SECONDS = 0.05
@@ -30,7 +30,7 @@ class Received:
         self.deliveries += deliveries
 
     async def at_least(self, count: int) -> None:
-        await eventually(lambda: len(self.deliveries) >= count)
+        await until(lambda: len(self.deliveries) >= count)
 
 
 @contextlib.asynccontextmanager
@@ -44,14 +44,6 @@ async def consuming(bus: Bus, consumer: str, *topics: str) -> AsyncIterator[Rece
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Seconds only bound a failing test."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 def messages(topic: str, *numbers: int) -> list[Message]:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bus.brokers import Broker
 from tests.bus.consumer import child
-from tests.bus.received import Received, consuming, eventually, ids, messages
+from tests.bus.received import Received, consuming, ids, messages
+from tests.support.brokers import Broker
+from tests.support.eventually import until
 from valerix.chassis.bus.base import Bus, BusUnavailable
 from valerix.chassis.bus.connect import open_bus
 
@@ -88,7 +89,7 @@ async def test_what_a_handler_refuses_comes_again_in_order(bus: Bus, topic: str)
     async with consuming(bus, "reader", topic) as received:
         received.failing = True
         await bus.publish(messages(topic, 1, 2))
-        await eventually(lambda: len(received.failures) >= 2)
+        await until(lambda: len(received.failures) >= 2)
         await bus.publish(messages(topic, 3))
         received.failing = False
         await received.at_least(3)
@@ -101,7 +102,7 @@ async def test_what_was_not_acknowledged_goes_to_the_next_consumer(bus: Bus, top
     await bus.publish(messages(topic, 1, 2, 3))
     async with consuming(bus, "reader", topic) as given_up:
         given_up.failing = True
-        await eventually(lambda: bool(given_up.failures))
+        await until(lambda: bool(given_up.failures))
     async with consuming(bus, "reader", topic) as received:
         await received.at_least(3)
     assert received.ids == ids(topic, 1, 2, 3)
@@ -130,12 +131,12 @@ async def test_another_takes_over_from_a_killed_process_and_nothing_is_lost(
     await bus.declare([topic], ["reader"])
     async with child(broker.url, "reader", topic, handled):
         await bus.publish(messages(topic, *range(100)))
-        await eventually(handled.exists)
+        await until(handled.exists)
         standby = asyncio.create_task(bus.subscribe("reader", [topic], received))
         await bus.publish(messages(topic, *range(100, 200)))
         assert not received.ids
     await bus.publish(messages(topic, *range(200, 300)))
-    await eventually(lambda: f"{topic}-299" in received.ids)
+    await until(lambda: f"{topic}-299" in received.ids)
     standby.cancel()
     await asyncio.wait([standby])
     everything = [*handled.read_text().splitlines(), *received.ids]
@@ -149,7 +150,7 @@ async def test_the_attempt_grows_when_a_consumer_dies_with_a_message(
     await bus.publish(messages(topic, 1, 2))
     for death in ("first", "second"):
         async with child(broker.url, "reader", topic, tmp_path / death, "hang"):
-            await eventually((tmp_path / death).exists)
+            await until((tmp_path / death).exists)
     async with consuming(bus, "reader", topic) as received:
         await received.at_least(2)
     assert received.ids == ids(topic, 1, 2)
@@ -163,7 +164,7 @@ async def test_an_outage_is_told_and_survived(bus: Bus, broker: Broker, topic: s
         await received.at_least(1)
         received.failing = True
         await bus.publish(messages(topic, 2, 3))
-        await eventually(lambda: bool(received.failures))
+        await until(lambda: bool(received.failures))
         broker.kill()
         with pytest.raises(BusUnavailable):
             await bus.publish(messages(topic, 4))
@@ -175,9 +176,9 @@ async def test_an_outage_is_told_and_survived(bus: Bus, broker: Broker, topic: s
         received.failing = False
         await published_again(bus, topic, 4)
         await bus.check()
-        await eventually(lambda: f"{topic}-4" in received.ids)
+        await until(lambda: f"{topic}-4" in received.ids)
     async with consuming(bus, "other", topic) as other:
-        await eventually(lambda: f"{topic}-4" in other.ids)
+        await until(lambda: f"{topic}-4" in other.ids)
     for each in (received, other):
         assert list(dict.fromkeys(each.ids)) == ids(topic, 1, 2, 3, 4)
 
@@ -211,7 +212,7 @@ async def test_nothing_is_left_running(broker: Broker, topic: str) -> None:
             await received.at_least(1)
             sending.cancel()
             await asyncio.wait([sending])
-    await eventually(lambda: asyncio.all_tasks() == before)
+    await until(lambda: asyncio.all_tasks() == before)
 
 
 async def test_five_thousand_messages_arrive_in_order(bus: Bus, topic: str) -> None:

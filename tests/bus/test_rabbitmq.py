@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
-from tests.bus.brokers import Broker
 from tests.bus.received import consuming, ids, messages
 from tests.chassis.test_tasks import given_up
+from tests.support.brokers import Broker
 from valerix.chassis.bus import rabbitmq
 from valerix.chassis.bus.base import Bus, BusUnavailable, Message, Unroutable
 from valerix.chassis.bus.connect import open_bus

@@ -7,9 +7,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from tests import services
-from tests.bus.brokers import Broker
-from tests.bus.received import consuming, eventually, ids, messages
+from tests.bus.received import consuming, ids, messages
+from tests.support.brokers import Broker
+from tests.support.eventually import eventually, until
 from valerix.chassis.bus.base import Bus, BusUnavailable, Message
 from valerix.chassis.bus.connect import open_bus
 
@@ -49,7 +49,7 @@ async def acknowledged(server: Redis, topic: str, consumer: str) -> None:
     async def nothing_pending() -> bool:
         return not (await server.xpending(f"bus:{topic}", consumer))["pending"]
 
-    await services.eventually(nothing_pending)
+    await eventually(nothing_pending)
 
 
 async def test_a_server_that_forgot_everything_goes_on(bus: Bus, server: Redis, topic: str) -> None:
@@ -102,7 +102,7 @@ async def test_a_server_without_a_file_is_told_once(bus: Bus, server: Redis, top
             await bus.publish(messages(topic, 2))
     finally:
         await server.config_set("appendonly", "yes")
-        await services.eventually(lambda: is_durable(server))
+        await eventually(lambda: is_durable(server))
     assert [line["log_level"] for line in logs] == ["warning"]
 
 
@@ -124,11 +124,11 @@ async def test_a_process_that_lost_its_lease_stops(bus: Bus, server: Redis, topi
     async with consuming(bus, "reader", topic) as received:
         received.failing = True
         await bus.publish(messages(topic, 1))
-        await eventually(lambda: bool(received.failures))
+        await until(lambda: bool(received.failures))
         lease = f"bus:{topic}:lease:reader"
         with capture_logs() as logs:
             await server.set(lease, "another process", px=100_000)
-            await eventually(lambda: any("has the lease" in line.get("error", "") for line in logs))
+            await until(lambda: any("has the lease" in line.get("error", "") for line in logs))
         failures = len(received.failures)
         received.failing = False
         await server.delete(lease)

@@ -9,17 +9,15 @@ from typing import Any
 import pytest
 from pyreqwest.exceptions import RequestError
 
-from tests.bus.brokers import ValkeyServer
-from tests.services import Answer, Api, Identities, Process, eventually, prepare, running
+from tests.support.api import Answer, Api
+from tests.support.brokers import ValkeyServer
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
+from tests.support.processes import Process, prepare, running
 from valerix.contracts.ids import new_id
 
 SECRET = "only-for-this-test-run"
 CHAOS = "/api/v1/chaos"
-
-
-@pytest.fixture(scope="module")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("chaos"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from tests.services import eventually
+from tests.support.eventually import eventually
 from valerix.chassis.bus.base import BusUnavailable, Delivery, Handler, Message
 from valerix.chassis.database import Database
 from valerix.chassis.inbox import MAX_ATTEMPTS, DeadLetterNotFound, Inbox

@@ -4,12 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.services import Api, Identities, Process, running
-
-
-@pytest.fixture(scope="module")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("limits"))
+from tests.support.api import Api
+from tests.support.identities import Identities
+from tests.support.processes import Process, running
 
 
 @pytest.fixture

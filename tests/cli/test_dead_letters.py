@@ -12,7 +12,8 @@ import pytest
 from tests.cli.test_commands import Run, one_line, run
 from tests.client.server import Reply, Server, problem
 from tests.client.test_dead_letters import LETTER, SUMMARY
-from tests.services import Identities, running
+from tests.support.identities import Identities
+from tests.support.processes import running
 
 NOWHERE = "http://127.0.0.1:9"
 EVENT = {

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.services import Api, Identities, Process, running
+from tests.support.api import Api
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 
 STATIC = Path(str(resources.files("valerix.console"))) / "static"
 DOWN = "http://127.0.0.1:9"

@@ -9,7 +9,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.services import Api, Identities, Process, eventually, running
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
+from tests.support.processes import Process, running
 from valerix.chassis.problems import Invalid
 from valerix.console import logs, readings
 from valerix.console.history import POINTS, Ring
@@ -129,11 +132,6 @@ def test_a_position_nobody_gave_is_refused(tmp_path: Path, position: str) -> Non
 
 
 # --- who may watch
-
-
-@pytest.fixture(scope="module")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("watching"))
 
 
 @pytest.fixture(scope="module")

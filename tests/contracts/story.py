@@ -12,8 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from tests.chassis.test_outbox_inbox import Recorder
-from tests.services import Api, Identities, Process, eventually, running
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from valerix.chassis.database import Database
 from valerix.chassis.outbox import Load, Relay
 from valerix.chassis.resilience import Deadline

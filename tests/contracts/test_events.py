@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from tests.contracts.story import tell_everything
-from tests.services import Identities
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from valerix.chassis import asyncapi
 from valerix.console.domain import merge_events

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import asyncpg
 import pytest
 
-from tests.services import Api, Identities, Process, running
+from tests.support.api import Api
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from valerix.chassis.database import KEYED, Database
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import (
@@ -135,11 +137,6 @@ def order_id() -> str:
 
 
 # --- over HTTP
-
-
-@pytest.fixture(scope="session")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("inventory"))
 
 
 @pytest.fixture(scope="session")

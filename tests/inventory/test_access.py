@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.services import Api, Identities
+from tests.support.api import Api
+from tests.support.identities import Identities
 from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
 
 PUBLIC = {"nobody", "customer", "operator", "admin", "service"}

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.inventory.conftest import order_id
-from tests.services import Answer, Api, Identities
+from tests.support.api import Answer, Api
+from tests.support.identities import Identities
 from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"

@@ -3,8 +3,7 @@
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,3 @@ def folder() -> Iterator[Path]:
 def without_privileges() -> dict[str, Any]:
     """Options for subprocess that make us an ordinary user, where we are not one already."""
     return {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
-
-
-def eventually(condition: Callable[[], object], what: str, patience_seconds: float = 90.0) -> None:
-    deadline = time.monotonic() + patience_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {patience_seconds:.0f} s: {what}"
-        time.sleep(0.02)

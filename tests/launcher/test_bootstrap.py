@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.conftest import eventually
+from tests.support.eventually import until_blocking
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("cat", "cmp", "cp", "grep", "mkdir", "readlink", "rm", "sh", "sleep", "touch")
@@ -196,7 +196,7 @@ def test_an_installation_that_failed_is_tried_again(ready: Checkout) -> None:
 def test_an_installation_that_was_killed_is_repaired(ready: Checkout) -> None:
     (ready.home / "hang").touch()
     first = ready.start(start_new_session=True)
-    eventually((ready.home / "hanging").exists, "the installation is under way")
+    until_blocking((ready.home / "hanging").exists, "the installation is under way")
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     (ready.root / ".venv" / "half-written").touch()
@@ -208,7 +208,7 @@ def test_an_installation_that_was_killed_is_repaired(ready: Checkout) -> None:
 def test_a_second_start_waits_for_the_installation_of_the_first(ready: Checkout) -> None:
     (ready.home / "hang").touch()
     first = ready.start(start_new_session=True)
-    eventually((ready.home / "hanging").exists, "the installation is under way")
+    until_blocking((ready.home / "hanging").exists, "the installation is under way")
     second = ready.start()
     assert second.stdout is not None
     assert f"waiting for another installation (process {first.pid})" in second.stdout.readline()

@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from tests.launcher.conftest import eventually
+from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.chassis.auth import KeyRing, TokenIssuer, Verifier
 from valerix.launcher import health, logs, processes, valkey
@@ -127,7 +127,7 @@ def test_a_leftover_that_does_not_listen_is_killed() -> None:
 def test_a_zombie_is_not_alive() -> None:
     process = subprocess.Popen(["true"])
     identity = Identity(process.pid, processes.start_time(process.pid) or "ended already")
-    eventually(lambda: not identity.is_alive(), "it ended")
+    until_blocking(lambda: not identity.is_alive(), "it ended")
     process.wait()
 
 
@@ -137,7 +137,7 @@ def test_memory_is_told_while_a_process_lives() -> None:
     shell.stdout.readline()
     (child,) = processes._children(shell.pid)
     # Before that it shares all its memory with the shell, whose part is half.
-    eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
+    until_blocking(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
     family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     os.kill(child, signal.SIGKILL)
     assert own
@@ -205,7 +205,7 @@ class Server:
         command = valkey.command(self.folder, self.port, self.password)
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         probe = health.valkey(self.port, self.password)
-        eventually(lambda: asyncio.run(_ask(probe)), "Valkey answers")
+        until_blocking(lambda: asyncio.run(_ask(probe)), "Valkey answers")
 
     def stop(self, sent: signal.Signals) -> None:
         self.process.send_signal(sent)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.conftest import eventually
+from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.launcher import certificates, logs, topology, traefik
 from valerix.launcher.certificates import Certificate
@@ -119,7 +119,7 @@ def started(folder: Path, told: GatewaySettings, certificate: Certificate | None
     )
     front = Front(gateway, process, backends)
     try:
-        eventually(lambda: answers(front), "the gateway answers")
+        until_blocking(lambda: answers(front), "the gateway answers")
         yield front
     finally:
         process.terminate()
@@ -220,15 +220,15 @@ def test_the_gateway_itself_answers_health(front: Front) -> None:
 
 def test_replicas_take_turns(front: Front) -> None:
     both = {"orders-1", "orders-2"}
-    eventually(lambda: {front.reached("/orders")["name"] for _ in range(10)} == both, "both are asked")
+    until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(10)} == both, "both are asked")
 
 
 def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> None:
     backend = front.backends["orders-2"]
     backend.ready = False
-    eventually(lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"}, "it is left out")
+    until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"}, "it is left out")
     backend.ready = True
-    eventually(lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back")
+    until_blocking(lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back")
 
 
 def test_nobody_speaks_for_a_service_from_outside(front: Front) -> None:
@@ -273,7 +273,7 @@ def test_the_access_log_tells_the_path_and_no_secret(front: Front) -> None:
     front.reached(f"/orders/{marker}?token=in-the-query", {"Authorization": "Bearer in-the-header"})
     for _ in range(150):  # written in batches
         front.reached("/orders")
-    eventually(lambda: marker in front.gateway.access_log.read_text(), "the request is in the access log")
+    until_blocking(lambda: marker in front.gateway.access_log.read_text(), "the request is in the access log")
     text = front.gateway.access_log.read_text()
     entry = next(json.loads(line) for line in text.splitlines() if marker in line)
     assert entry["RequestPath"] == f"/orders/{marker}"
@@ -286,7 +286,7 @@ def test_the_access_log_can_be_set_aside(front: Front) -> None:
     log = front.gateway.access_log
     assert logs.rotate(log, limit_bytes=1)
     front.process.send_signal(signal.SIGUSR1)
-    eventually(log.exists, "a new access log is opened")
+    until_blocking(log.exists, "a new access log is opened")
 
 
 def test_metrics_and_dashboard_are_on_loopback_only(front: Front) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.launcher.conftest import eventually
+from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys
@@ -60,7 +60,7 @@ def serve_psp(folder: Path, drain_seconds: str) -> Service:
         drain_seconds=drain_seconds,
     )
     service = Service(process, port)
-    eventually(lambda: service.status("/ready") == 200, "the service is ready")
+    until_blocking(lambda: service.status("/ready") == 200, "the service is ready")
     return service
 
 
@@ -74,7 +74,7 @@ def psp(folder: Path) -> Iterator[Service]:
 
 def test_told_to_end_it_says_it_is_not_ready_and_serves_on_until_told_again(psp: Service) -> None:
     psp.process.send_signal(signal.SIGTERM)
-    eventually(lambda: psp.status("/ready") == 503, "it says that it drains")
+    until_blocking(lambda: psp.status("/ready") == 503, "it says that it drains")
     assert psp.status("/health") == 200
     psp.process.send_signal(signal.SIGTERM)
     assert psp.process.wait(30) == 0

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.conftest import eventually
-from tests.leaks import assert_no_leaks
+from tests.support.eventually import until_blocking
+from tests.support.leaks import assert_no_leaks
 from valerix.launcher import summary
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.processes import Identity
@@ -112,7 +112,7 @@ def test_status_names_every_process_its_health_and_its_memory(stack: Stack) -> N
     def told() -> Any:
         return json.loads(stack.run("status", "--json"))
 
-    eventually(lambda: {row["health"] for row in told()["processes"]} == {"ok"}, "everything is healthy")
+    until_blocking(lambda: {row["health"] for row in told()["processes"]} == {"ok"}, "everything is healthy")
     report = told()
     assert report["phase"] == "ready"
     rows = {row["name"]: row for row in report["processes"]}
@@ -147,10 +147,10 @@ def test_what_is_killed_comes_back_and_orders_go_on(stack: Stack, process: str) 
     killed = stack.identity(process)
     assert killed is not None
     os.kill(killed.pid, signal.SIGKILL)
-    eventually(lambda: stack.identity(process) not in (None, killed), f"{process} is started again")
-    eventually(lambda: all(one.healthy for one in stack.state.processes.values()), "everything is healthy again")
-    eventually(lambda: found(stack, order), "the gateway has noticed, and the order is there")
-    eventually(lambda: stack.place_order().get("status") == "confirmed", "orders are confirmed again")
+    until_blocking(lambda: stack.identity(process) not in (None, killed), f"{process} is started again")
+    until_blocking(lambda: all(one.healthy for one in stack.state.processes.values()), "everything is healthy again")
+    until_blocking(lambda: found(stack, order), "the gateway has noticed, and the order is there")
+    until_blocking(lambda: stack.place_order().get("status") == "confirmed", "orders are confirmed again")
 
 
 def test_a_killed_launcher_leaves_nothing_that_the_next_start_cannot_clear(stack: Stack) -> None:

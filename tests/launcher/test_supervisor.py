@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.launcher.conftest import eventually
+from tests.support.eventually import until, until_blocking
 from valerix.chassis import timeouts
 from valerix.chassis.timeouts import Timeouts
 from valerix.launcher import supervisor as module
@@ -74,12 +74,6 @@ async def supervising(
         finally:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await supervisor.stop()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_programs_wait_for_what_they_need(folder: Path) -> None:
@@ -243,4 +237,4 @@ def test_a_killed_launcher_takes_everything_with_it(folder: Path) -> None:
     assert all(child.is_alive() for child in children)
     launcher.kill()
     launcher.communicate()
-    eventually(lambda: not any(child.is_alive() for child in children), "the children ended")
+    until_blocking(lambda: not any(child.is_alive() for child in children), "the children ended")

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from litestar.types import ASGIApp
 
-from tests.services import Answer, answer_of
+from tests.support.api import Answer, answer_of
 
 CLIENT = ("127.0.0.1", 50_000)
 NORMAL_CLOSURE = 1000

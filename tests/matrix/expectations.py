@@ -11,8 +11,8 @@ import jwt
 
 from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICE, UNAUTHENTICATED
 from tests.matrix.world import Values, World, made
-from tests.services import Api
-from tests.system.stack import new_product, place
+from tests.support.api import Api
+from tests.support.stack import new_product, place
 from valerix.chassis.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id

@@ -20,10 +20,10 @@ import structlog
 import uvicorn
 from litestar.types import ASGIApp
 
-from tests.bus.brokers import ValkeyServer
-from tests.leaks import assert_no_leaks
 from tests.matrix import asgi
-from tests.services import Answer, Api
+from tests.support.api import Answer, Api
+from tests.support.brokers import ValkeyServer
+from tests.support.leaks import assert_no_leaks
 from tests.support.postgres import PostgresServer
 from valerix.chassis import settings
 from valerix.chassis.service import Service

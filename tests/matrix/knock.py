@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OWNER, PAGE, UNAUTHENTICATED, Caller
 from tests.matrix.expectations import RULES, Rule
 from tests.matrix.world import EMAILS, SIGNED_OUT, Platform, Values, World, service_callers, token
-from tests.services import Api
+from tests.support.api import Api
 from valerix.chassis.route_table import SOCKET
 
 Key = tuple[str, str, str]

@@ -8,8 +8,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.services import Api
-from tests.system.stack import Stack
+from tests.support.api import Api
+from tests.support.stack import Stack
 
 
 class OverHttp:

@@ -22,9 +22,10 @@ from tests.matrix.callers import (
     browsers,
     forged,
 )
-from tests.services import Answer, Api, eventually
-from tests.system.stack import ADA, GRACE, new_product, place, routed
-from tests.system.stack import OPERATOR as OPERATOR_EMAIL
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, GRACE, new_product, place, routed
+from tests.support.stack import OPERATOR as OPERATOR_EMAIL
 from valerix.chassis.auth import TokenIssuer
 from valerix.launcher.topology import SERVICES
 

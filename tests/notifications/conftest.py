@@ -13,9 +13,11 @@ import pytest
 from asyncpg.connection import Connection
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.bus.brokers import ValkeyServer
-from tests.services import Api, Identities, Process, running
+from tests.support.api import Api
+from tests.support.brokers import ValkeyServer
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from valerix.chassis.bus.base import Bus, Message
 from valerix.chassis.bus.connect import open_bus
 from valerix.contracts.events import CONSUMERS, outgoing
@@ -26,11 +28,6 @@ NUMBERS = itertools.count(1)
 PATIENCE_SECONDS = 60.0
 OPERATORS_EMAIL = "shop@valerix.example"
 MONEY = {"amountMinor": 129900, "currency": "USD"}
-
-
-@pytest.fixture(scope="session")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("notifications"))
 
 
 @pytest.fixture(scope="session")

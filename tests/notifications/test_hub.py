@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from asyncpg.connection import Connection
 
-from tests.services import eventually
+from tests.support.eventually import eventually
 from valerix.chassis.database import Database
 from valerix.chassis.problems import Unavailable
 from valerix.notifications import repository

@@ -11,10 +11,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from tests.bus.brokers import ValkeyServer
 from tests.notifications.conftest import PATIENCE_SECONDS, greeting, message, open_socket, order, received
-from tests.services import Api, Identities, Process, eventually, running
+from tests.support.api import Api
+from tests.support.brokers import ValkeyServer
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.bus.base import Bus
 from valerix.contracts.ids import new_id

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.migrations import migrate_up_to
+from tests.support.migrations import migrate_up_to
 from valerix.chassis.database import Database, migrate
 from valerix.notifications import repository
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.planner import Planner
+from tests.support.planner import Planner
 from valerix.chassis.database import KEYED
 from valerix.contracts.ids import new_id
 from valerix.notifications import repository

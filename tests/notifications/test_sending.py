@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from tests.mail import Mailbox, mail_server
-from tests.services import eventually
+from tests.support.eventually import eventually
+from tests.support.mail import Mailbox, mail_server
 from tests.support.workers import free_port
 from valerix.chassis.database import Database
 from valerix.chassis.settings import SettingsError

@@ -6,7 +6,9 @@ from typing import Any
 from asyncpg.connection import Connection
 
 from tests.notifications.conftest import MONEY, OPERATORS_EMAIL, message, order
-from tests.services import Api, Identities, eventually
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from valerix.chassis.bus.base import Bus
 from valerix.contracts.ids import new_id
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.migrations import migrate_up_to
+from tests.support.migrations import migrate_up_to
 from valerix.chassis.database import Database, migrate
 from valerix.contracts.ids import new_id
 from valerix.orders import repository

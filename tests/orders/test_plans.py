@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.many_orders import insert_orders
-from tests.planner import Planner
+from tests.support.many_orders import insert_orders
+from tests.support.planner import Planner
 from valerix.orders import domain, repository
 from valerix.orders.composition import PLANNED
 

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.many_orders import Made, insert_orders
-from tests.services import Api, Identities, running
+from tests.support.api import Api
+from tests.support.identities import Identities
+from tests.support.many_orders import Made, insert_orders
+from tests.support.processes import running
 
 COUNT = 10_000
 NOWHERE = "http://127.0.0.1:9"

@@ -1,13 +1,14 @@
 """Payments on a real database against a real provider process."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.services import Api, Identities, Process, prepare
+from tests.support.api import Api
+from tests.support.processes import Process
+from tests.support.provider import SECRET as SECRET
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.resilience import Deadline, Policy
@@ -25,7 +26,6 @@ from valerix.payments.provider import Provider
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
-SECRET = "only-for-this-test-run"
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nobody listens."""
 
@@ -85,22 +85,6 @@ async def charges(provider: Api, *order_ids: str) -> list[dict[str, Any]]:
     answer = await provider.post("/v1/charges/find", {"references": [f"order-{order_id}" for order_id in order_ids]})
     found: list[dict[str, Any]] = answer.json["charges"]
     return found
-
-
-@pytest.fixture(scope="module")
-def psp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    folder = tmp_path_factory.mktemp("psp")
-    process = prepare("psp", Identities(folder), psp_secret=SECRET, ledger_file=folder / "ledger.jsonl").start()
-    yield process
-    process.kill()  # what is slow on purpose need not be waited for
-
-
-@pytest.fixture
-def mortal_psp(tmp_path: Path) -> Iterator[Process]:
-    """A provider of the test's own, not started yet, to be killed and started as it likes."""
-    process = prepare("psp", Identities(tmp_path), psp_secret=SECRET, ledger_file=tmp_path / "ledger.jsonl")
-    yield process
-    process.kill()
 
 
 @pytest.fixture

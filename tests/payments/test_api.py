@@ -2,22 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.payments.conftest import NOWHERE, SECRET, charges
-from tests.services import Answer, Api, Identities, Process, eventually, prepare
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
+from tests.support.processes import Process, prepare
 from valerix.contracts.commands import CAPTURE_PAYMENTS, VOID_PAYMENTS
 from valerix.contracts.ids import new_id
 
 PATH = "/api/v1/payments"
-
-
-@pytest.fixture
-def identities(tmp_path: Path) -> Identities:
-    return Identities(tmp_path)
 
 
 @pytest.fixture

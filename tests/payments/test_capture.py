@@ -6,7 +6,9 @@ import signal
 import pytest
 
 from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, command
-from tests.services import Api, Process, eventually
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.processes import Process
 from valerix.chassis.problems import Unavailable
 from valerix.contracts.commands import CapturePayment
 from valerix.payments import processor

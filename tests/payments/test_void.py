@@ -3,7 +3,9 @@
 import asyncio
 
 from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, command
-from tests.services import Api, Process, eventually
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.processes import Process
 from valerix.contracts.commands import CapturePayment
 
 

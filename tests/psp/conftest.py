@@ -1,21 +1,12 @@
 """Real provider processes: one that the tests of a module share, and one a test may kill."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.services import Api, Identities, Process, prepare
-
-SECRET = "only-for-this-test-run"
-
-
-@pytest.fixture(scope="module")
-def psp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    folder = tmp_path_factory.mktemp("psp")
-    process = prepare("psp", Identities(folder), psp_secret=SECRET, ledger_file=folder / "ledger.jsonl").start()
-    yield process
-    process.kill()  # what is slow on purpose need not be waited for
+from tests.support.api import Api
+from tests.support.processes import Process
+from tests.support.provider import SECRET as SECRET
 
 
 @pytest.fixture
@@ -25,13 +16,9 @@ async def api(psp: Process) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Process]:
+def mortal(mortal_psp: Process) -> Process:
     """A provider of the test's own, to be killed and started again."""
-    process = prepare("psp", Identities(tmp_path), psp_secret=SECRET, ledger_file=tmp_path / "ledger.jsonl")
-    try:
-        yield process.start()
-    finally:
-        process.end()
+    return mortal_psp.start()
 
 
 @pytest.fixture

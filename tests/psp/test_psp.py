@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.psp.conftest import SECRET
-from tests.services import Answer, Api, Process, eventually
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.processes import Process
 from valerix.contracts.ids import new_id
 
 

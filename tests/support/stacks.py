@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.blocking import run_blocking
 from tests.support.groups import Group, group_of
-from tests.system.stack import Stack, assert_sound, own_stack
+from tests.support.stack import Stack, assert_sound, own_stack
 
 
 class Stacks:

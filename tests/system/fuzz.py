@@ -27,7 +27,7 @@ from schemathesis.generation.modes import GenerationMode
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
 from tests.support.groups import STILL, UNLIMITED
-from tests.system.stack import ADA, OPERATOR, Stack
+from tests.support.stack import ADA, OPERATOR, Stack
 
 ADMIN = "admin@demo.valerix.example"
 ROLES = {"customer": ADA, "operator": OPERATOR, "admin": ADMIN, "nobody": None}

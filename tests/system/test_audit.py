@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.system.stack import ADA, Stack, place
+from tests.support.stack import ADA, Stack, place
 
 
 async def test_a_sound_stack_passes_and_a_tampered_one_does_not(stack: Stack) -> None:

@@ -30,9 +30,9 @@ from tests.matrix.knock import (
 )
 from tests.matrix.over_http import OverHttp
 from tests.matrix.world import TARGETS, World, new_world, service_callers, with_fresh_tokens
-from tests.services import Api
+from tests.support.api import Api
 from tests.support.blocking import run_blocking
-from tests.system.stack import Stack, place
+from tests.support.stack import Stack, place
 from valerix.launcher.topology import PUBLIC
 
 RENEWED_AFTER_SECONDS = 240

@@ -5,8 +5,9 @@ import statistics
 import time
 from typing import Any
 
-from tests.services import Answer, Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 
 OPEN_MESSAGE = "Circuit breaker is open"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.services import Answer, Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 from tests.system.test_kill import place_until_answered
 from valerix.contracts.commands import CAPTURE_PAYMENTS, RESERVE_STOCK
 

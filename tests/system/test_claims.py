@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 from pyreqwest.exceptions import RequestError
 
-from tests.services import Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 from tests.system.test_chaos import PATIENCE_SECONDS, broken
 from tests.system.test_events import mails, quiet
 from valerix.notifications.domain import EMAIL, TOLD

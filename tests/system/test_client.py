@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, settled
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, settled
 from valerix.client import AsyncValerix, Valerix, errors
 from valerix.contracts.money import Money
 

@@ -14,11 +14,12 @@ import pytest
 from pyreqwest.exceptions import RequestError
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests import rabbitmq
-from tests.services import Answer, Api, eventually
+from tests.support import brokers
+from tests.support.api import Answer, Api
 from tests.support.blocking import run_blocking
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
 from tests.system.conftest import temporary
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
@@ -26,14 +27,14 @@ MAILED = 3
 
 
 @contextmanager
-def broker(name: str, folder: Path) -> Iterator[rabbitmq.Node | None]:
+def broker(name: str, folder: Path) -> Iterator[brokers.RabbitServer | None]:
     """None: the stack's own Valkey."""
     if name == "valkey":
         yield None
         return
-    if not rabbitmq.is_installed():
-        pytest.skip(f"needs Debian's package {rabbitmq.PACKAGE}")
-    node = rabbitmq.Node(folder / "rabbitmq")
+    if not brokers.rabbitmq_is_installed():
+        pytest.skip(f"needs Debian's package {brokers.PACKAGE}")
+    node = brokers.RabbitServer(folder / "rabbitmq")
     node.start()
     try:
         yield node
@@ -44,7 +45,7 @@ def broker(name: str, folder: Path) -> Iterator[rabbitmq.Node | None]:
 class LiveStack(Stack):
     """A stack whose orders go all the way."""
 
-    def __init__(self, data_dir: Path, node: rabbitmq.Node | None) -> None:
+    def __init__(self, data_dir: Path, node: brokers.RabbitServer | None) -> None:
         super().__init__(
             data_dir, dwell_seconds="0.2", hourly_limit="100000", **({} if node is None else {"bus_url": node.url})
         )

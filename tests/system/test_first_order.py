@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.system.stack import Stack
+from tests.support.stack import Stack
 
 
 def test_up_prints_an_order_that_works_and_a_second_up_finds_it(data_dir: Path) -> None:

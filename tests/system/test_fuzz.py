@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.stack import Stack
 from tests.system.fuzz import fuzz
-from tests.system.stack import Stack
 
 CASES = 1500
 """`python -m tests.system.fuzz --cases 20000` does more of the same."""

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID
 
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, place
 
 
 async def test_an_order_is_reserved_paid_and_confirmed_in_every_book(stack: Stack) -> None:

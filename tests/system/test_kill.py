@@ -8,8 +8,9 @@ import signal
 import pytest
 from pyreqwest.exceptions import RequestError
 
-from tests.services import Answer, Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 
 VICTIMS = ["orders", "inventory", "payments", "users", "psp", "worker", "postgres", "valkey", "gateway"]
 CUSTOMERS_AT_ONCE = 6

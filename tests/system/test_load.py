@@ -7,8 +7,8 @@ import signal
 import sys
 from typing import Any
 
-from tests.services import eventually
-from tests.system.stack import GRACE, OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
+from tests.support.eventually import eventually
+from tests.support.stack import GRACE, OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
 
 TROUBLED = """
     SELECT DISTINCT o.id FROM orders o JOIN order_events e ON e.order_id = o.id

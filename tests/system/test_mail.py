@@ -3,9 +3,9 @@
 import os
 import signal
 
-from tests.mail import Mailbox, mail_server
-from tests.services import eventually
-from tests.system.stack import ADA, Stack, own_stack, place
+from tests.support.eventually import eventually
+from tests.support.mail import Mailbox, mail_server
+from tests.support.stack import ADA, Stack, own_stack, place
 
 
 async def sent(stack: Stack, order_id: str) -> bool:

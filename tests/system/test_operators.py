@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.services import Answer
-from tests.system.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.support.api import Answer
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, place
 
 PAUL = {"name": "Paul", "street": "1 Main St", "city": "Trenton", "country": "US"}
 

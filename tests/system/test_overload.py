@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.open_loop import Phase, Shooter, Target
-from tests.services import Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, place, settled
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.open_loop import Phase, Shooter, Target
+from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, place, settled
 
 ROOM = 24
 STOCK = 1_000_000

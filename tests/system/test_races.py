@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place, settled
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, place, settled
 
 ROUNDS = 25
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.services import Answer, Api, eventually
-from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
 
 GOOD: dict[str, Any] = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 2}
 BAD: dict[str, tuple[dict[str, Any], set[str]]] = {

@@ -1,8 +1,9 @@
 """A browser's session through the gateway, from its first order to its end in every service."""
 
-from tests.cookies import Browser
-from tests.services import Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, new_product
+from tests.support.api import Api
+from tests.support.cookies import Browser
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, new_product
 
 READABLE = ("/api/v1/orders", "/api/v1/notifications", "/api/v1/users/me", "/api/v1/customers/CUST-001")
 

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
-from tests.services import Api, eventually
-from tests.system.stack import ADA, OPERATOR, Stack, place
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, place
 
 ADMIN = "admin@demo.valerix.example"
 GAUGE = "orders_response_seconds_avg_30s"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.stack import ADA, Stack
+from tests.support.stack import ADA, Stack
 from valerix.client import Valerix, errors
 
 

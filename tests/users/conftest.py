@@ -6,8 +6,10 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.services import Api, Identities, Process, running
+from tests.support.api import Api
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from valerix.users import demo
 
 DEMO_PASSWORD = "demo password 1"
@@ -15,11 +17,6 @@ UNLIMITED = dict.fromkeys(
     ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), 0
 )
 """Tests guess a lot; limits have tests of their own."""
-
-
-@pytest.fixture(scope="session")
-def identities(tmp_path_factory: pytest.TempPathFactory) -> Identities:
-    return Identities(tmp_path_factory.mktemp("users"))
 
 
 @pytest.fixture(scope="session")

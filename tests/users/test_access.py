@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.services import Api, Identities
+from tests.support.api import Api
+from tests.support.identities import Identities
 from tests.users.conftest import login
 from valerix.contracts.commands import CHECK_CUSTOMERS
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
-from tests.services import Api, Identities
+from tests.support.api import Api
+from tests.support.identities import Identities
 from tests.users.conftest import DEMO_PASSWORD, login
 
 NEW = {"name": "Katherine Johnson", "email": "Katherine@Example.com", "password": "orbital mechanics"}

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.services import Answer, Api
+from tests.support.api import Answer, Api
 from tests.users.conftest import DEMO_PASSWORD, login
 from valerix.users.demo import DOMAIN
 

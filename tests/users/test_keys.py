@@ -9,8 +9,11 @@ import jwt
 import pytest
 
 from tests.cli.test_commands import run
-from tests.services import Api, Identities, Process, eventually, running
+from tests.support.api import Api
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from tests.users.conftest import DEMO_PASSWORD, UNLIMITED
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys, published_keys, rotate_keys

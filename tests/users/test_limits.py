@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bus.brokers import ValkeyServer
-from tests.services import Api, Identities, Process, running
+from tests.support.api import Api
+from tests.support.brokers import ValkeyServer
+from tests.support.identities import Identities
+from tests.support.processes import Process, running
 from tests.users.conftest import DEMO_PASSWORD
 from valerix.users.demo import DOMAIN
 

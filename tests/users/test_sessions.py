@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
-from tests.cookies import Browser
-from tests.services import Answer, Api, Identities, Process, eventually, running
+from tests.support.api import Answer, Api
+from tests.support.cookies import Browser
+from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
+from tests.support.processes import Process, running
 from tests.users.conftest import DEMO_PASSWORD, login
 from valerix.chassis.revocations import POLL_SECONDS
 from valerix.contracts.revocations import LIST_REVOKED

@@ -8,7 +8,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.services import Identities
+from tests.support.identities import Identities
 from valerix.chassis.auth import KeyRing, Verifier
 from valerix.chassis.settings import SettingsError
 from valerix.users.domain import Session, User

@@ -1,4 +1,4 @@
-"""A private RabbitMQ node from Debian's package, on loopback, for any user; nothing of it outlives the tests."""
+"""Private, real brokers that tests may kill: Valkey, and RabbitMQ from Debian's package, for any user."""
 
 import os
 import signal
@@ -6,22 +6,78 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Protocol
 
-from valerix.launcher.ports import free_port
+from tests.support.workers import free_port
+from valerix.launcher import valkey
 from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
 
+PASSWORD = "only-for-this-test-run"
 PACKAGE = "rabbitmq-server"
 HOMES = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
 """The scripts inside, unlike those on the PATH, do not insist on an account."""
-START_SECONDS = 120
+RABBITMQ_STARTS_SECONDS = 120
 QUEUE_SETTLES_SECONDS = 2
 
 
-def is_installed() -> bool:
+class Broker(Protocol):
+    url: str
+
+    def start(self) -> None:
+        """For the first time or after `kill`, with what it had written."""
+
+    def kill(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ValkeyServer:
+    """As the launcher starts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = valkey.url(self.port, PASSWORD)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            valkey.command(self._folder, self.port, PASSWORD),
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - two system calls, no lock
+        )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self._process.poll() is None, "Valkey ended while starting"
+            assert time.monotonic() < deadline, "Valkey did not start within 30 s"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as connection, connection.makefile() as replies:
+                connection.sendall(f"AUTH {PASSWORD}\r\nPING\r\n".encode())
+                return [replies.readline(), replies.readline()] == ["+OK\n", "+PONG\n"]
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+
+def rabbitmq_is_installed() -> bool:
     return bool(HOMES)
 
 
-class Node:
+class RabbitServer:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
@@ -67,7 +123,7 @@ class Node:
             # Else the server starts one as a daemon, which outlives it.
             self._epmd = self._spawn("epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
         self._server = self._spawn(str(HOMES[-1] / "sbin" / PACKAGE))
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + RABBITMQ_STARTS_SECONDS
         while not self._answers():
             assert self._server.poll() is None, f"RabbitMQ ended while starting, see {self._folder}/output"
             assert time.monotonic() < deadline, f"RabbitMQ did not start in time, see {self._folder}/output"

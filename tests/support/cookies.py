@@ -3,7 +3,7 @@
 from http.cookies import SimpleCookie
 from typing import Any, Self
 
-from tests.services import Answer, Api
+from tests.support.api import Answer, Api
 
 
 class Browser:

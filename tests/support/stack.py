@@ -14,9 +14,10 @@ from typing import Any
 
 import asyncpg
 
-from tests.leaks import assert_no_leaks
-from tests.services import Answer, Api, eventually
 from tests.support import reaper
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.leaks import assert_no_leaks
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
 from valerix.launcher.state import read_state

@@ -1,0 +1,33 @@
+"""Waiting for what happens in other processes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+LOOK_SECONDS = 0.02
+
+
+async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
+    """The first truthy answer of `probe`, asked again and again. Seconds only bound a failing test."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if answer := await probe():
+                return answer
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Until `condition`, which awaits nothing, is truthy."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def until_blocking(condition: Callable[[], object], what: str, seconds: float = 90.0) -> None:
+    """The same without an event loop."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,106 @@
+"""Real service processes for tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from tests.support.identities import ISSUERS, Identities
+from tests.support.leaks import assert_no_leaks
+from tests.support.workers import free_port
+
+READY_SECONDS = 90.0
+
+
+class NotStarted(Exception):
+    """The process ended while starting, or was not ready in time; the message ends with its log."""
+
+
+class Process:
+    """One running service. `log` is what it wrote."""
+
+    def __init__(self, name: str, port: int, settings: dict[str, str], log: Path) -> None:
+        self.name, self.port, self.log = name, port, log
+        self.url = f"http://127.0.0.1:{port}"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Returns once it is ready."""
+        source = str(Path(__file__).parents[1] / "src")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "valerix.cli.serve", self.name],
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": source, **self._settings},
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.end()
+                raise NotStarted(f"{self.name} did not become ready:\n{self.log.read_text()[-4000:]}")
+            time.sleep(0.02)
+        return self
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/ready", timeout=2):  # noqa: S310 - our own address
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def send(self, sent: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(sent)
+
+    def kill(self) -> None:
+        """SIGKILL: no last words. Fine to call when it was not started or has ended."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+
+    def end(self) -> None:
+        """SIGINT: stop without the drain's pause. Fine to call when it has ended."""
+        if self._process is not None and self._process.poll() is None:
+            self.send(signal.SIGCONT)
+            self.send(signal.SIGINT)
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+def prepare(name: str, identities: Identities, **settings: object) -> Process:
+    """A service that is not started yet; `settings` by field name."""
+    port = free_port()
+    given: dict[str, object] = {
+        "port": port,
+        "keys_file": identities.keys_file,
+        "drain_seconds": 0,
+        "user_limit": 0,
+        "address_limit": 0,
+        "bus_url": "redis://127.0.0.1:1",  # nobody there: events wait in the outbox
+        **({"signing_key_file": identities.signing_key_file(name)} if name in ISSUERS else {}),
+        **settings,
+    }
+    environ = {f"VALERIX_{field.upper()}": str(value) for field, value in given.items()}
+    return Process(name, port, environ, identities.folder / f"{name}-{port}.log")
+
+
+@contextmanager
+def running(name: str, identities: Identities, **settings: object) -> Iterator[Process]:
+    """A service that runs until the block ends."""
+    process = prepare(name, identities, **settings)
+    try:
+        yield process.start()
+    finally:
+        process.end()
+    assert_no_leaks([process.log])
