@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_commands import Run, one_line, run
+from tests.cli.test_commands import Run, one_line
 from tests.client.server import Reply, Server, problem
 from tests.client.test_chaos import STATE
+from tests.support.commands import run
 from valerix.cli.chaos import describe
 
 NOTHING = {**STATE, "active": []}

@@ -1,15 +1,14 @@
 """`order` and `stock` against a scripted server: what they print, on which stream, and how they exit."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
+from tests.support.commands import run
 from tests.support.workers import free_port
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -52,17 +51,6 @@ EVENTS = [
     },
 ]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "valerix.cli.main", *words],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.cli.test_commands import Run, one_line, run
+from tests.cli.test_commands import Run, one_line
 from tests.client.server import Reply, Server, problem
 from tests.client.test_dead_letters import LETTER, SUMMARY
+from tests.support.commands import run
 from tests.support.identities import Identities
 from tests.support.processes import running
 

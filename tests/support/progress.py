@@ -16,6 +16,7 @@ from tests.support.groups import ORDINARY, SECONDS, unit_of
 EVERY_SECONDS: Final = 10.0
 """On a terminal the line is renewed in place, and more often."""
 SLOWEST: Final = 20
+LONGEST_NAME: Final = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,8 +83,8 @@ class Progress:
         slowest = max(self.seconds.items(), key=itemgetter(1), default=None)
         parts = [f"{clock(seconds)}  {len(self._done)} of {self._total}"]
         parts += [f"{failed} failed"] if failed else []
-        parts += [f"slowest {slowest[1]:.1f} s {slowest[0]}"] if slowest else []
-        parts += ["now " + ", ".join(self._running)] if self._running else []
+        parts += [f"slowest {slowest[1]:.1f} s {slowest[0][:LONGEST_NAME]}"] if slowest else []
+        parts += ["now " + ", ".join(name[:LONGEST_NAME] for name in self._running)] if self._running else []
         return "  ".join(parts)
 
     def pytest_terminal_summary(self, config: pytest.Config) -> None:

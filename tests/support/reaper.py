@@ -23,6 +23,12 @@ def watch(data_dir: Path) -> None:
     pipe.flush()
 
 
+def close() -> None:
+    """What still runs ends now."""
+    if _reaper.cache_info().currsize:
+        _reaper().communicate(timeout=30)
+
+
 @cache
 def _reaper() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.support.reaper"]

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support import reaper
 from tests.support.blocking import run_blocking
 from tests.support.groups import Group, group_of
 from tests.support.stack import Stack, assert_sound, own_stack
@@ -46,6 +47,10 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     group = group_of(request.node.nodeid)
     assert group is not None, "tests.support.groups says which stack a module needs: add it there"
     return STACKS.get(group)
+
+
+def pytest_sessionfinish() -> None:
+    reaper.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import jwt
 import pytest
 
-from tests.cli.test_commands import run
 from tests.support.api import Api
+from tests.support.commands import run
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
