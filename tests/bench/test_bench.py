@@ -25,6 +25,7 @@ def work_dir() -> Iterator[Path]:
     yield from temporary()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
 def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_dir: Path) -> None:
     out = work_dir / "out"
@@ -54,6 +55,7 @@ def test_more_orders_than_the_disk_has_room_for_are_refused_at_once(work_dir: Pa
     assert not list(work_dir.iterdir())
 
 
+@pytest.mark.full
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
 def test_a_benchmark_that_is_ended_takes_its_stack_along(work_dir: Path) -> None:
     command = [sys.executable, "-m", "valerix.cli.main", "bench", "--quick", "--work-dir", str(work_dir)]

@@ -28,7 +28,7 @@ def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
 def _server() -> ForkServerContext:
     """Forks processes that have the program in memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MODULE])
+    context.set_forkserver_preload([MODULE, "pytest"])  # what ran the tests is imported by each process, too
     return context
 
 

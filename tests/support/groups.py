@@ -63,6 +63,7 @@ GROUPS: Final = (
     # Reservations and charges without orders add up to nothing.
     Group("fuzz", _system("fuzz"), settings=STILL | UNLIMITED | {"chaos": "disabled"}, sound=False),
     Group("matrix", _system("authorization_matrix"), settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False),
+    Group("defaults", _system("defaults"), options=PAIRS, settings=STILL | {"time_scale": "1"}),
     Group("events on Valkey", _system("events"), word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), word="[rabbitmq]"),
     Group("overload", _system("overload")),

@@ -15,6 +15,11 @@ async def sent(stack: Stack, order_id: str) -> bool:
     return bool(rows) and all(row == {"status": "sent", "attempts": 1} for row in rows)
 
 
+async def is_held(mailbox: Mailbox) -> bool:
+    """Whether the mail server has a message and says nothing."""
+    return mailbox.held > 0
+
+
 async def test_mail_reaches_the_customer_also_when_its_sender_dies() -> None:
     mailbox = Mailbox()
     with mail_server(mailbox) as url, own_stack(dwell_seconds="3600", smtp_url=url) as stack:
@@ -28,10 +33,7 @@ async def test_mail_reaches_the_customer_also_when_its_sender_dies() -> None:
             mailbox.hangs = True
             second = (await place(ada, {"PROD-002": 1})).json["id"]
 
-            async def is_held() -> bool:
-                return mailbox.held > 0
-
-            await eventually(is_held)
+            await eventually(lambda: is_held(mailbox))
             os.kill(stack.pid("notifications"), signal.SIGKILL)
             mailbox.hangs = False
             (claim,) = await stack.rows("notifications", "SELECT * FROM claims")
