@@ -1,4 +1,4 @@
-"""One stack for all browser tests, and a browser for each."""
+"""One stack and one Chromium for all browser tests; each window has a browser profile of its own."""
 
 import shutil
 import tempfile
@@ -7,13 +7,24 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
+from pytest_asyncio import is_async_test
 
 from tests.browser.visitor import PATIENCE_MS, Visitor
 from tests.system.stack import Stack
 
+HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on the event loop that drives the browser; the hook gets those of all folders."""
+    on_the_loop_of_the_browser = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if HERE in item.path.parents and is_async_test(item):
+            item.add_marker(on_the_loop_of_the_browser, append=False)
 
 
 @pytest.fixture(scope="package")
@@ -30,7 +41,7 @@ def stack() -> Iterator[Stack]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no browser: install the package chromium")

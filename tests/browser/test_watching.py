@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.conftest import Open
@@ -20,7 +21,7 @@ PAGES = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def calm(stack: Stack) -> AsyncIterator[None]:
     """Whatever a test breaks, the next one finds whole."""
     yield
