@@ -2,9 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -16,6 +19,14 @@ from tests.system.stack import Stack
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TOKEN_SECONDS = 300
+"""Half the life of an access token."""
+QUICK = {
+    "dwell_seconds": "0.3",
+    "sweep_pause_seconds": "0.1",
+    "breaker_open_seconds": "2",
+    "call_backoff_seconds": "0.1",
+}
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 
@@ -27,12 +38,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(on_the_loop_of_the_browser, append=False)
 
 
+class Customer(NamedTuple):
+    email: str
+    """Signs in with the password of the demo accounts."""
+    number: str
+
+
+NewCustomer = Callable[[], Awaitable[Customer]]
+
+
+class SignedInStack(Stack):
+    """Keeps tokens: to check a password costs a tenth of a second of processor time."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        super().__init__(data_dir, **settings)
+        self._tokens: dict[str, tuple[float, str]] = {}
+
+    async def token(self, email: str) -> str:
+        since, token = self._tokens.get(email, (-TOKEN_SECONDS, ""))
+        if time.monotonic() - since >= TOKEN_SECONDS:
+            token = await super().token(email)
+            self._tokens[email] = time.monotonic(), token
+        return token
+
+
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    """With demo data, faults allowed, two consoles and two hubs."""
+    """With demo data, faults allowed, two consoles and two hubs; a quick warehouse and quick circuit breakers."""
     folder = Path(tempfile.mkdtemp(prefix="valerix-browser-"))
     folder.chmod(0o711)
-    started = Stack(folder, chaos="enabled")
+    started = SignedInStack(folder, chaos="enabled", **QUICK)
     try:
         started.up("--replicas", "console=2", "--replicas", "notifications=2")
         yield started
@@ -52,6 +87,21 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield launched
         await launched.close()
+
+
+@pytest.fixture
+def new_customer(stack: Stack) -> NewCustomer:
+    """`await new_customer()`: an account without orders, so that no other test concerns it."""
+
+    async def register() -> Customer:
+        email = f"{uuid4().hex[:12]}@example.com"
+        body = {"name": "Early Bird", "email": email, "password": stack.secret("demo")}
+        async with stack.api(None) as guest:
+            answer = await guest.post("/api/v1/users/register", body)
+        assert answer.status == 201, answer.body
+        return Customer(email, answer.json["customerId"])
+
+    return register
 
 
 @pytest.fixture

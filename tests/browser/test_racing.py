@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import NewCustomer, Open
 from tests.browser.races import Race
 from tests.browser.test_losing import live
 from tests.browser.test_orders import ROWS
@@ -42,14 +42,11 @@ class Scene(NamedTuple):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def scene(stack: Stack) -> Scene:
-    sku, email = f"RACE-{uuid4().hex[:8].upper()}", f"{uuid4().hex[:12]}@example.com"
-    body = {"name": "Early Bird", "email": email, "password": stack.secret("demo")}
+async def scene(stack: Stack, new_customer: NewCustomer) -> Scene:
+    sku, customer = f"RACE-{uuid4().hex[:8].upper()}", await new_customer()
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, sku, 10)
-        registered = await operator.post("/api/v1/users/register", body)
-    assert registered.status == 201, registered.body
-    return Scene(stack, sku, email, registered.json["customerId"])
+    return Scene(stack, sku, *customer)
 
 
 # --- what a person does, up to the last click
