@@ -9,12 +9,13 @@ import { words } from "./format.js";
 const PAUSES = [1, 2, 4, 8];
 const PATIENCE_SECONDS = 20;
 const LOOK_AGAIN_SECONDS = 3;
+const MAX_EARLY = 500;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 const STILL_GOING = new Set(["pending"]);
 const WAITING = new Set(["submitting", "unknown"]);
 
 /**
- * {state, order, problem, submit(body), tryAgain(), settle(order)}. `state`:
+ * {state, order, problem, submit(body), tryAgain(), update(order)}. `state`:
  * idle · submitting · unknown (no answer yet: the same request is sent again under its key) · placed (see order.status) · refused (see problem)
  * `onChange(order)`: another version of the order is known. `onEvent(event)`: each live event of the order.
  */
@@ -27,19 +28,26 @@ export function usePlacing({ onChange, onEvent }) {
   const put = (next) => { current.current = next; setPlacing(next); };
   const show = (changes) => { if (alive.current) put({ ...current.current, ...changes }); };
 
-  const settle = (order) => {
-    announce(order);
-    const known = current.current.order;
-    if (known?.id === order.id && known.version >= order.version) return;
+  const take = (order) => {
     show({ state: "placed", order, problem: null });
     onChange?.(order);
-    if (!known) catchUp(order.id);
   };
-  const follow = (event) => { onEvent?.(event); settle(event.data); };
+  const update = (order) => {
+    announce(order);
+    const known = current.current.order;
+    if (known?.id === order.id && known.version < order.version) take(order);
+  };
+  const follow = (event) => { onEvent?.(event); update(event.data); };
   const catchUp = (id) => {
     const missed = early.current.filter((event) => event.subject === id);
     early.current = [];
     missed.forEach(follow);
+  };
+  const settle = (order) => {
+    if (current.current.order?.id === order.id) return update(order); // another attempt was answered before
+    announce(order);
+    take(order);
+    catchUp(order.id);
   };
 
   const attempt = async (body, key) => {
@@ -71,15 +79,15 @@ export function usePlacing({ onChange, onEvent }) {
   useLive(["order."], (event) => {
     const { state, order, body } = current.current;
     if (order) { if (event.subject === order.id) follow(event); }
-    else if (WAITING.has(state) && event.data.customerId === body.customerId) early.current.push(event);
+    else if (WAITING.has(state) && event.data.customerId === body.customerId) early.current = [...early.current.slice(1 - MAX_EARLY), event];
   });
   useEffect(() => {
     if (placing.state !== "placed" || !STILL_GOING.has(placing.order.status)) return;
-    const timer = setInterval(() => get(`/api/v1/orders/${placing.order.id}`).then(settle, () => {}), LOOK_AGAIN_SECONDS * 1000);
+    const timer = setInterval(() => get(`/api/v1/orders/${placing.order.id}`).then(update, () => {}), LOOK_AGAIN_SECONDS * 1000);
     return () => clearInterval(timer);
   }, [placing.state, placing.order?.id, placing.order?.status]);
 
-  return { ...placing, submit, tryAgain, settle };
+  return { ...placing, submit, tryAgain, update };
 }
 
 const worthRepeating = (problem) => problem.offline || problem.status === 503 || problem.status === 429 || problem.code === "idempotency_key_in_flight";

@@ -122,8 +122,8 @@ function Outcome({ placing }) {
   const [acting, setActing] = useState(false);
   const act = async (method, path) => {
     setActing(true);
-    try { placing.settle((await call(method, path)).data); } catch (problem) {
-      if (problem.document?.order) placing.settle(problem.document.order); else failed("That did not work", problem);
+    try { placing.update((await call(method, path)).data); } catch (problem) {
+      if (problem.document?.order) placing.update(problem.document.order); else failed("That did not work", problem);
     }
     setActing(false);
   };
