@@ -22,6 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 TOKEN_SECONDS = 300
 """Half the life of an access token."""
 QUICK = {
+    "drain_seconds": "0",
     "dwell_seconds": "0.3",
     "sweep_pause_seconds": "0.1",
     "breaker_open_seconds": "2",

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
-from tests.browser.visitor import PHONE, THEMES
+from tests.browser.visitor import DESK, PHONE, THEMES
 from tests.conftest import run_blocking
 from tests.many_orders import Made, insert_orders
 from tests.system.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
@@ -246,9 +246,7 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(
             await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
             assert await visitor.accessibility_findings() == []
             await visitor.shot(f"{name}-{theme}")
-    async with open_as(OPERATOR, theme=theme, size=PHONE) as visitor:
-        for name, path in places.items():
-            await visitor.go(path)
-            await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
+            await visitor.resize(PHONE)
             assert await visitor.overflow() <= 0, name
             await visitor.shot(f"{name}-{theme}-phone")
+            await visitor.resize(DESK)

@@ -120,13 +120,13 @@ OF_CUSTOMERS = ("place", "retry", "cancel")
 
 @pytest.mark.parametrize("first", ["answer", "event"])
 @pytest.mark.parametrize(
-    ("who", "deed"), [("customer", deed) for deed in OF_CUSTOMERS] + [("operator", deed) for deed in DEEDS]
+    ("role", "deed"), [("customer", deed) for deed in OF_CUSTOMERS] + [("operator", deed) for deed in DEEDS]
 )
-async def test_one_toast_whichever_comes_first(open_as: Open, scene: Scene, who: str, deed: str, first: str) -> None:
+async def test_one_toast_whichever_comes_first(open_as: Open, scene: Scene, role: str, deed: str, first: str) -> None:
     start, act, call, event, toast = DEEDS[deed]
     path = await start(scene)
     about = path.removeprefix("/orders/") if path.startswith("/orders/") else scene.sku
-    async with open_as(scene.email if who == "customer" else OPERATOR) as visitor:
+    async with open_as(scene.email if role == "customer" else OPERATOR) as visitor:
         race = await Race.prepare(visitor)
         await visitor.go(path)
         await live(visitor)

@@ -112,7 +112,7 @@ async def test_every_page_is_accessible_and_fits_a_telephone(open_as: Open, path
         name = re.sub(r"\W+", "-", path.strip("/"))
         await visitor.shot(f"{name}-{theme}")
         assert await visitor.accessibility_findings() == []
-        await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        await visitor.resize(PHONE)
         assert await visitor.accessibility_findings() == []
         assert await visitor.overflow() <= 0
         await visitor.shot(f"{name}-{theme}-phone")

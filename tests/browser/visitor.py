@@ -19,6 +19,7 @@ PATIENCE_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 Size = tuple[int, int]
+DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
 THEMES = ("light", "dark")
 expect.set_options(timeout=PATIENCE_MS)
@@ -82,7 +83,7 @@ class Visitor:
         stack: Stack,
         email: str | None,
         theme: str = "light",
-        size: tuple[int, int] = (1360, 900),
+        size: Size = DESK,
     ) -> AsyncIterator[Self]:
         """A fresh browser profile, signed in as `email`; on leaving, nothing may have gone wrong in its scripts."""
         context = await browser.new_context(
@@ -109,6 +110,9 @@ class Visitor:
     async def go(self, path: str) -> None:
         """To `path` below /console."""
         await self.page.goto(f"{self.stack.url}/console{path}")
+
+    async def resize(self, size: Size) -> None:
+        await self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
     async def later(self, seconds: float) -> None:
         """The page's timers that end within so many seconds end now; needs `page.clock.install()` before the page."""
