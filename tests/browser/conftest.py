@@ -1,36 +1,43 @@
-"""One stack for all browser tests, and a browser for each."""
+"""One Chromium for all browser tests; each window has a browser profile of its own."""
 
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
+from pytest_asyncio import is_async_test
 
 from tests.browser.visitor import PATIENCE_MS, Visitor
 from tests.support.stack import Stack
 
+HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 
-@pytest.fixture(scope="package")
-def stack() -> Iterator[Stack]:
-    """With demo data, faults allowed, two consoles and two hubs."""
-    folder = Path(tempfile.mkdtemp(prefix="valerix-browser-"))
-    folder.chmod(0o711)
-    started = Stack(folder, chaos="enabled")
-    try:
-        started.up("--replicas", "console=2", "--replicas", "notifications=2")
-        yield started
-    finally:
-        started.down()
-        shutil.rmtree(folder)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on the event loop that drives the browser; the hook gets those of all folders."""
+    on_the_loop_of_the_browser = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if HERE in item.path.parents and is_async_test(item):
+            item.add_marker(on_the_loop_of_the_browser, append=False)
 
 
-@pytest.fixture
+class Customer(NamedTuple):
+    email: str
+    """Signs in with the password of the demo accounts."""
+    number: str
+
+
+NewCustomer = Callable[[], Awaitable[Customer]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no browser: install the package chromium")
@@ -41,6 +48,21 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield launched
         await launched.close()
+
+
+@pytest.fixture
+def new_customer(stack: Stack) -> NewCustomer:
+    """`await new_customer()`: an account without orders, so that no other test concerns it."""
+
+    async def register() -> Customer:
+        email = f"{uuid4().hex[:12]}@example.com"
+        body = {"name": "Early Bird", "email": email, "password": stack.secret("demo")}
+        async with stack.api(None) as guest:
+            answer = await guest.post("/api/v1/users/register", body)
+        assert answer.status == 201, answer.body
+        return Customer(email, answer.json["customerId"])
+
+    return register
 
 
 @pytest.fixture

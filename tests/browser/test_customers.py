@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Open
-from tests.browser.visitor import ADMIN, PHONE, THEMES, Visitor
-from tests.support.stack import GRACE, OPERATOR, Stack
+from tests.browser.conftest import NewCustomer, Open
+from tests.browser.visitor import ADMIN, PHONE, THEMES, Visitor, together
+from tests.support.stack import OPERATOR, Stack
 
 NASTY = '<img src=x onerror="document.title=1">'
 
@@ -74,19 +74,24 @@ async def test_a_role_is_changed_after_asking(open_as: Open, stack: Stack) -> No
         await expect(page.get_by_label("Role", exact=True).last).to_have_value("operator")
 
 
-async def test_sessions_are_listed_and_ended(open_as: Open) -> None:
-    async with open_as(GRACE) as elsewhere, open_as(ADMIN) as visitor:
+async def test_sessions_are_listed_and_ended(open_as: Open, new_customer: NewCustomer) -> None:
+    customer = await new_customer()
+    devices = [open_as(customer.email) for _ in range(3)]
+    async with together(open_as(ADMIN), *devices) as (visitor, *elsewhere):
         page = visitor.page
-        await open_account(visitor, GRACE)
+        await open_account(visitor, customer.email)
         await expect(page.get_by_text("Chrome on Linux").first).to_be_visible()
         await visitor.shot("customer")
         assert await visitor.accessibility_findings() == []
-        if await page.get_by_role("button", name="Sign out everywhere").count():
-            await page.get_by_role("button", name="Sign out everywhere").click()
-        else:
-            await page.get_by_role("dialog").get_by_role("button", name=re.compile("^Sign out")).first.click()
+        sign_out = page.get_by_role("dialog").get_by_role("button", name=re.compile("^Sign out Chrome"))
+        await expect(sign_out).to_have_count(3)
+        await sign_out.first.click()
+        await expect(sign_out).to_have_count(2)
+        await page.get_by_role("button", name="Sign out everywhere").click()
         await expect(page.get_by_text("Nowhere at the moment")).to_be_visible()
-        assert (await elsewhere.context.request.post(f"{visitor.stack.url}/api/v1/users/refresh")).status in (401, 403)
+        for device in elsewhere:
+            refused = await device.context.request.post(f"{visitor.stack.url}/api/v1/users/refresh")
+            assert refused.status in (401, 403)
 
 
 async def test_only_administrators_see_accounts(open_as: Open) -> None:
@@ -115,8 +120,6 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, theme: 
         await expect(visitor.page.locator("tbody tr a").first).to_be_visible()
         assert await visitor.accessibility_findings() == []
         await visitor.shot(f"customers-{theme}")
-    async with open_as(ADMIN, theme=theme, size=PHONE) as visitor:
-        await visitor.go("/customers")
-        await expect(visitor.page.locator("tbody tr a").first).to_be_visible()
+        await visitor.resize(PHONE)
         assert await visitor.overflow() <= 0
         await visitor.shot(f"customers-{theme}-phone")

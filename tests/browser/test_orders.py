@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
-from tests.browser.visitor import PHONE, THEMES
+from tests.browser.visitor import DESK, PHONE, THEMES
 from tests.support.blocking import run_blocking
 from tests.support.many_orders import Made, insert_orders
 from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
@@ -88,22 +88,25 @@ async def test_a_view_is_kept_under_its_name_and_forgotten_again(open_as: Open, 
         await expect(tab).to_have_count(0)
 
 
-async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(
-    open_as: Open, stack: Stack, many: list[Made]
-) -> None:
+async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(open_as: Open, stack: Stack) -> None:
+    sku = f"FRESH-{uuid4().hex[:6]}"
+    async with stack.api(OPERATOR) as operator:
+        await new_product(operator, sku, 10)
     async with open_as(OPERATOR) as visitor, stack.api(ADA) as ada:
         page = visitor.page
-        await visitor.go("/orders")
-        await expect(page.locator(ROWS)).to_have_count(50)
+        await place(ada, {sku: 1})
+        await visitor.go(f"/orders?q={sku}")
+        await expect(page.locator(ROWS)).to_have_count(1)
         await expect(page.get_by_text("Live", exact=True)).to_be_visible()
         first = await page.locator(ROWS).first.inner_text()
-        made = (await place(ada, {"PROD-007": 1})).json["id"]
+        made = (await place(ada, {sku: 1})).json["id"]
         bar = page.get_by_role("button", name="1 new order")
         await expect(bar).to_be_visible()
         assert (await page.locator(ROWS).first.inner_text()).split()[0] == first.split()[0]
         await bar.click()
         await expect(page.locator(ROWS).first).to_contain_text(short(made))
         await expect(page.locator(ROWS).first).to_contain_text("delivered")
+        await expect(page.locator(ROWS).nth(1)).to_contain_text("delivered")
         await expect(bar).to_have_count(0)
 
 
@@ -200,6 +203,7 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
             await route.fulfill(status=500, json=problem(500), content_type="application/problem+json")
 
         await page.route("**/api/v1/orders?*", late)
+        await page.clock.install()
         await visitor.go("/orders")
         await expect(page.locator("tr.skeleton-row")).to_have_count(12)
         await expect(page.locator("table")).to_have_attribute("aria-busy", "true")
@@ -221,6 +225,7 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
         await page.get_by_role("button", name="Refresh").click()
         await expect(page.get_by_text("Reconnecting").first).to_be_visible()
         await page.unroute("**/api/v1/orders?*")
+        await visitor.later(3)
         await expect(page.get_by_text("Trying again by itself")).to_have_count(0)
 
 
@@ -241,9 +246,7 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(
             await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
             assert await visitor.accessibility_findings() == []
             await visitor.shot(f"{name}-{theme}")
-    async with open_as(OPERATOR, theme=theme, size=PHONE) as visitor:
-        for name, path in places.items():
-            await visitor.go(path)
-            await expect(visitor.page.locator(f"{ROWS}, .state, .waterfall").first).to_be_visible()
+            await visitor.resize(PHONE)
             assert await visitor.overflow() <= 0, name
             await visitor.shot(f"{name}-{theme}-phone")
+            await visitor.resize(DESK)

@@ -2,13 +2,15 @@
 
 import asyncio
 import re
+from functools import partial
 
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.browser.conftest import Open
-from tests.browser.visitor import PHONE, THEMES, Visitor
-from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product
+from tests.browser.conftest import NewCustomer, Open
+from tests.browser.visitor import PHONE, THEMES, Visitor, together
+from tests.support.eventually import eventually
+from tests.support.stack import ADA, OPERATOR, Stack, new_product
 
 ON_ITS_WAY = re.compile("confirmed|processing|shipped|completed")
 NASTY = "<img src=x onerror=\"document.title='taken'\">"
@@ -38,15 +40,17 @@ def toast(page: Page, title: str, product: str) -> Locator:
 
 
 async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of_its_customer(
-    open_as: Open, stack: Stack
+    open_as: Open, stack: Stack, new_customer: NewCustomer
 ) -> None:
     await stocked(stack, "BROWSE-1", 5)
-    async with open_as(ADA) as ada, open_as(GRACE) as grace:
+    mine, theirs = await asyncio.gather(new_customer(), new_customer())
+    async with together(open_as(mine.email), open_as(theirs.email)) as (ada, grace):
         second = await ada.context.new_page()
         await second.goto(f"{stack.url}/console/orders")
         await expect(second.locator(".connection")).to_contain_text("Live")
         await grace.go("/orders")
         await expect(grace.page.locator(".connection")).to_contain_text("Live")
+        await ada.page.bring_to_front()  # the browser draws a tab behind another one once a second
         await order(ada, "BROWSE-1")
         await expect(toast(ada.page, "Order confirmed", "BROWSE-1")).to_be_visible()
         await expect(toast(second, "Order confirmed", "BROWSE-1")).to_be_visible()
@@ -66,12 +70,13 @@ async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of
 async def test_a_declined_payment_fails_with_its_reason_and_stays_said(open_as: Open, stack: Stack) -> None:
     await stocked(stack, "BROWSE-2", 5)
     async with open_as(ADA) as visitor:
+        await visitor.page.clock.install()
         await order(visitor, "BROWSE-2", "card_declined")
         await expect(visitor.page.locator(".outcome")).to_have_attribute("data-state", "failed")
         failed = toast(visitor.page, "Order failed", "BROWSE-2")
         await expect(failed).to_be_visible()
         await visitor.shot("shop-declined")
-        await visitor.page.wait_for_timeout(7000)  # others would have gone by now
+        await visitor.later(7)  # others would have gone by now
         await expect(failed).to_be_visible()
         await failed.get_by_role("button", name="Dismiss").click()
         await expect(failed).to_have_count(0)
@@ -131,11 +136,18 @@ async def test_a_submission_without_an_answer_is_repeated_under_its_key_and_is_o
         else:
             await route.continue_()
 
+    async def sent(attempts: int) -> bool:
+        return len(keys) == attempts
+
     async with open_as(ADA) as visitor:
         await visitor.page.route("**/api/v1/orders", lose_the_first_answers)
+        await visitor.page.clock.install()
         await order(visitor, "BROWSE-5")
         await expect(visitor.page.locator(".outcome")).to_contain_text("Still processing")
         await visitor.shot("shop-unknown")
+        for attempts, pause in ((1, 1), (2, 2)):
+            await eventually(partial(sent, attempts))
+            await visitor.later(pause)
         await expect(visitor.page.locator(".outcome")).to_have_attribute("data-state", ON_ITS_WAY)
     assert len(keys) >= 3
     assert len(set(keys)) == 1
@@ -219,6 +231,7 @@ async def test_loading_empty_error_and_offline_each_say_what_they_are(open_as: O
             await route.continue_()
 
         await page.route("**/api/v1/products*", late)
+        await page.clock.install()
         await visitor.go("/")
         await expect(page.locator(".skeleton").first).to_be_visible()
         await visitor.shot("shop-loading")
@@ -239,6 +252,7 @@ async def test_loading_empty_error_and_offline_each_say_what_they_are(open_as: O
         await expect(page.get_by_role("button", name=re.compile("^Choose")).first).to_be_visible()
         await page.unroute_all(behavior="ignoreErrors")
         await page.route("**/api/v1/products*", lambda route: route.abort())
+        await visitor.later(5)
         await expect(page.get_by_text("The server cannot be reached").first).to_be_visible()
         await expect(page.get_by_role("button", name=re.compile("^Choose")).first).to_be_visible()
         await visitor.shot("shop-offline")

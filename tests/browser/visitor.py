@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ PATIENCE_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 Size = tuple[int, int]
+DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
 THEMES = ("light", "dark")
 expect.set_options(timeout=PATIENCE_MS)
@@ -56,6 +57,15 @@ class Answers:
             await route.continue_()
 
 
+async def sign_in(context: BrowserContext, stack: Stack, email: str | None) -> None:
+    """Without the form, which tests of the way in fill in."""
+    if email is None:
+        return
+    body = {"email": email, "password": stack.secret("demo"), "session": "cookie"}
+    answer = await context.request.post(f"{stack.url}/api/v1/users/login", data=body)
+    assert answer.status == 200, await answer.text()
+
+
 class Visitor:
     """A window. `faults`: errors of scripts and violations of the content security policy so far."""
 
@@ -73,7 +83,7 @@ class Visitor:
         stack: Stack,
         email: str | None,
         theme: str = "light",
-        size: tuple[int, int] = (1360, 900),
+        size: Size = DESK,
     ) -> AsyncIterator[Self]:
         """A fresh browser profile, signed in as `email`; on leaving, nothing may have gone wrong in its scripts."""
         context = await browser.new_context(
@@ -83,21 +93,15 @@ class Visitor:
             locale="en-US",
         )
         context.set_default_timeout(PATIENCE_MS)
-        await context.add_init_script(WATCH_POLICY)
-        visitor = cls(await context.new_page(), stack)
         try:
-            if email is not None:
-                await visitor.sign_in(email)
+            page, _, _ = await asyncio.gather(
+                context.new_page(), context.add_init_script(WATCH_POLICY), sign_in(context, stack, email)
+            )
+            visitor = cls(page, stack)
             yield visitor
             assert not visitor.faults, visitor.faults
         finally:
             await context.close()
-
-    async def sign_in(self, email: str) -> None:
-        """Without the form, which tests of the way in fill in."""
-        body = {"email": email, "password": self.stack.secret("demo"), "session": "cookie"}
-        answer = await self.context.request.post(f"{self.stack.url}/api/v1/users/login", data=body)
-        assert answer.status == 200, await answer.text()
 
     @property
     def context(self) -> BrowserContext:
@@ -106,6 +110,13 @@ class Visitor:
     async def go(self, path: str) -> None:
         """To `path` below /console."""
         await self.page.goto(f"{self.stack.url}/console{path}")
+
+    async def resize(self, size: Size) -> None:
+        await self.page.set_viewport_size({"width": size[0], "height": size[1]})
+
+    async def later(self, seconds: float) -> None:
+        """The page's timers that end within so many seconds end now; needs `page.clock.install()` before the page."""
+        await self.page.clock.fast_forward(round(seconds * 1000))
 
     async def api(self, method: str, path: str, body: object = None) -> Any:
         """The public API with this visitor's session, past the pages."""
@@ -130,7 +141,8 @@ class Visitor:
 
     async def accessibility_findings(self) -> list[str]:
         """What axe finds wrong with what is shown."""
-        await self.page.evaluate(AXE.read_text())
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text())
         found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -149,3 +161,10 @@ class Visitor:
         # A refused call is shown on the page; the browser's own remark about it is no fault of a script.
         if message.type == "error" and not message.text.startswith(("Failed to load resource", "WebSocket connection")):
             self.faults.append(message.text)
+
+
+@asynccontextmanager
+async def together(*windows: AbstractAsyncContextManager[Visitor]) -> AsyncIterator[list[Visitor]]:
+    """Several windows, opened at once."""
+    async with AsyncExitStack() as stack:
+        yield await asyncio.gather(*(stack.enter_async_context(window) for window in windows))

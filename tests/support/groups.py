@@ -13,6 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 PAIRS: Final = ("--replicas", "inventory=2", "--replicas", "orders=2")
 """Races need two."""
 CONSOLES: Final = ("--replicas", "console=2", "--replicas", "notifications=2")
+QUICK: Final = {"drain_seconds": "0", "dwell_seconds": "0.3", "sweep_pause_seconds": "0.1"}
+"""Orders are delivered while somebody watches."""
 STILL: Final = {"dwell_seconds": "3600"}
 """Orders stay confirmed."""
 UNLIMITED: Final = dict.fromkeys(
@@ -45,10 +47,15 @@ class Group:
         return path in self.modules and self.word in name
 
 
+def _browser(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/browser/test_{name}.py" for name in names)
+
+
 def _system(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/system/test_{name}.py" for name in names)
 
 
+PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
     Group("kill", _system("kill"), options=PAIRS, settings=STILL),
     Group("chaos", _system("chaos"), options=PAIRS, settings=STILL),
@@ -66,6 +73,13 @@ GROUPS: Final = (
     Group("defaults", _system("defaults"), options=PAIRS, settings=STILL | {"time_scale": "1"}),
     Group("events on Valkey", _system("events"), word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), word="[rabbitmq]"),
+    Group(
+        "pages",
+        PAGES,
+        options=CONSOLES,
+        settings=QUICK,
+    ),
+    Group("broken pages", _browser("breaking", "losing", "watching"), options=CONSOLES, settings=QUICK),
     Group("overload", _system("overload")),
     Group("mail", _system("mail")),
     Group("HTTPS", _system("tls")),

@@ -128,7 +128,7 @@ class Caller:
     def _sign_in(self) -> None:
         if self._email:
             asyncio.run(self._mend())
-            self._session.headers["Authorization"] = f"Bearer {asyncio.run(self._stack.token(self._email))}"
+            self._session.headers["Authorization"] = f"Bearer {asyncio.run(self._stack.new_token(self._email))}"
 
     async def _remember(self) -> dict[str, Any]:
         (account,) = await self._stack.rows(

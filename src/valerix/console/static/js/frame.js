@@ -3,8 +3,8 @@ import { html, useEffect, useErrorBoundary, useRef, useState } from "./lib.js";
 import { report, useLive } from "./live.js";
 import { find, navigation } from "./pages.js";
 import { Link, href, navigate, path } from "./router.js";
-import { newsOf } from "./placing.js";
-import { failed, isStaff, role, switchTheme, theme, title, toast, user } from "./store.js";
+import { announce } from "./placing.js";
+import { failed, isStaff, role, switchTheme, theme, title, user } from "./store.js";
 import { signOut } from "./session.js";
 import { countdown, duration } from "./format.js";
 import { Button, Connection, Empty, Failure, Forbidden, Skeleton, Toasts, secondsUntil } from "./ui.js";
@@ -14,7 +14,7 @@ export function Frame() {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [path.value]);
   // Customers hear of their orders wherever they are; staff would be drowned.
-  useLive(["order."], (event) => { const news = isStaff.value ? null : newsOf(event); if (news) toast(news.tone, news.title, news); });
+  useLive(["order."], ({ data }) => { if (!isStaff.value) announce(data); });
   const slow = isStaff.value && report.value?.orders.slow;
   return html`<div class=${`frame ${slow ? "is-slow" : ""} ${open ? "nav-open" : ""}`}>
     <a class="skip" href="#main">Skip to the page</a>

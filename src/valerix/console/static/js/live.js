@@ -148,7 +148,5 @@ export function useLive(prefixes, handle) {
   }, [prefixes.join()]);
 }
 
-/** The same for code that is no component. */
-export const onLive = (listener) => { events.listeners.add(listener); };
 /** "order.confirmed" of "valerix.order.confirmed.v1" */
 export const kind = (event) => event.type.replace(/^valerix\./, "").replace(/\.v\d+$/, "");

@@ -1,7 +1,7 @@
 // Placing an order, whatever the network does: one idempotency key for all attempts of one submission.
 import { useEffect, useRef, useState } from "./lib.js";
 import { call, get, newKey } from "./api.js";
-import { onLive, kind } from "./live.js";
+import { useLive } from "./live.js";
 import { toast } from "./store.js";
 import { href } from "./router.js";
 import { words } from "./format.js";
@@ -9,26 +9,45 @@ import { words } from "./format.js";
 const PAUSES = [1, 2, 4, 8];
 const PATIENCE_SECONDS = 20;
 const LOOK_AGAIN_SECONDS = 3;
+const MAX_EARLY = 500;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 const STILL_GOING = new Set(["pending"]);
+const WAITING = new Set(["submitting", "unknown"]);
 
 /**
- * {state, order, problem, submit(body), tryAgain(), reset()}. `state`:
+ * {state, order, problem, submit(body), tryAgain(), update(order)}. `state`:
  * idle · submitting · unknown (no answer yet: the same request is sent again under its key) · placed (see order.status) · refused (see problem)
+ * `onChange(order)`: another version of the order is known. `onEvent(event)`: each live event of the order.
  */
-export function usePlacing({ onChange }) {
+export function usePlacing({ onChange, onEvent }) {
   const [placing, setPlacing] = useState({ state: "idle" });
-  const current = useRef(placing);
-  current.current = placing;
+  const current = useRef(placing); // ahead of the rendered state: answers and events may come before the next rendering
   const alive = useRef(true);
+  const early = useRef([]);
   useEffect(() => () => { alive.current = false; }, []);
-  const show = (changes) => { if (alive.current) setPlacing((old) => ({ ...old, ...changes })); };
+  const put = (next) => { current.current = next; setPlacing(next); };
+  const show = (changes) => { if (alive.current) put({ ...current.current, ...changes }); };
 
-  const settle = (order) => {
-    const known = current.current.order;
-    if (known?.id === order.id && known.version >= order.version) return;
+  const take = (order) => {
     show({ state: "placed", order, problem: null });
     onChange?.(order);
+  };
+  const update = (order) => {
+    announce(order);
+    const known = current.current.order;
+    if (known?.id === order.id && known.version < order.version) take(order);
+  };
+  const follow = (event) => { onEvent?.(event); update(event.data); };
+  const catchUp = (id) => {
+    const missed = early.current.filter((event) => event.subject === id);
+    early.current = [];
+    missed.forEach(follow);
+  };
+  const settle = (order) => {
+    if (current.current.order?.id === order.id) return update(order); // another attempt was answered before
+    announce(order);
+    take(order);
+    catchUp(order.id);
   };
 
   const attempt = async (body, key) => {
@@ -49,45 +68,53 @@ export function usePlacing({ onChange }) {
 
   const submit = (body) => {
     const key = newKey();
-    current.current = { key, body };
-    setPlacing({ state: "submitting", key, body, order: null, problem: null });
+    early.current = [];
+    put({ state: "submitting", key, body, order: null, problem: null });
     return attempt(body, key);
   };
   const tryAgain = () => { show({ state: "submitting" }); return attempt(placing.body, placing.key); };
 
-  // While it is open, events move it; a look now and then covers for those that were lost.
-  useEffect(() => onLiveOrders(({ subject, data }) => { if (subject === current.current.order?.id) settle(data); }), []);
+  // Events move the order while the page is open; polling covers lost events. Only the answer tells the id of the order,
+  // and events may overtake it: until then the events of all orders of this customer are kept.
+  useLive(["order."], (event) => {
+    const { state, order, body } = current.current;
+    if (order) { if (event.subject === order.id) follow(event); }
+    else if (WAITING.has(state) && event.data.customerId === body.customerId) early.current = [...early.current.slice(1 - MAX_EARLY), event];
+  });
   useEffect(() => {
     if (placing.state !== "placed" || !STILL_GOING.has(placing.order.status)) return;
-    const timer = setInterval(() => get(`/api/v1/orders/${placing.order.id}`).then(settle, () => {}), LOOK_AGAIN_SECONDS * 1000);
+    const timer = setInterval(() => get(`/api/v1/orders/${placing.order.id}`).then(update, () => {}), LOOK_AGAIN_SECONDS * 1000);
     return () => clearInterval(timer);
   }, [placing.state, placing.order?.id, placing.order?.status]);
 
-  return { ...placing, submit, tryAgain, reset: () => setPlacing({ state: "idle" }) };
+  return { ...placing, submit, tryAgain, update };
 }
 
 const worthRepeating = (problem) => problem.offline || problem.status === 503 || problem.status === 429 || problem.code === "idempotency_key_in_flight";
 
 const tell = (problem) => toast("bad", "The order was not accepted", { detail: problem.message, traceId: problem.traceId });
 
-const listeners = new Set();
-onLive((event) => { if (event.type.startsWith("valerix.order.")) for (const listener of listeners) listener(event); });
-function onLiveOrders(listener) { listeners.add(listener); return () => { listeners.delete(listener); }; }
+const NEWS = {
+  confirmed: ["ok", "Order confirmed"],
+  shipped: ["info", "Order shipped"],
+  completed: ["ok", "Order delivered"],
+  cancelled: ["info", "Order cancelled"],
+  failed: ["bad", "Order failed"],
+};
+/** The key under which the status of an order is announced. */
+export const newsKey = (id, status) => `${id} ${status}`;
 
-/** What an event of an order means to its customer, as a toast; null for what is no news. */
-export function newsOf(event) {
-  const link = href(`/orders/${event.subject}`);
-  const about = event.data.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ");
-  const say = {
-    "order.confirmed": ["ok", "Order confirmed"],
-    "order.shipped": ["info", "Order shipped"],
-    "order.completed": ["ok", "Order delivered"],
-    "order.cancelled": ["info", "Order cancelled"],
-    "order.failed": ["bad", "Order failed"],
-  }[kind(event)];
-  if (!say) return null;
-  const reason = event.data.errorMessage ? `${event.data.errorMessage}. ` : "";
-  return { tone: say[0], title: say[1], detail: `${reason}${about}`, href: link, key: `${event.subject} ${kind(event)}` };
+/**
+ * Show the status of an order as a toast; false if the status is no news. Live events and answers both report a status, and
+ * either may come first: the first one shows it, the other one does not repeat it.
+ */
+export function announce(order) {
+  if (!NEWS[order.status]) return false;
+  const [tone, title] = NEWS[order.status];
+  const about = order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ");
+  const reason = order.errorMessage ? `${order.errorMessage}. ` : "";
+  toast(tone, title, { detail: `${reason}${about}`, href: href(`/orders/${order.id}`), key: newsKey(order.id, order.status) });
+  return true;
 }
 
 /** What an order is waiting for or ended with, in words. */

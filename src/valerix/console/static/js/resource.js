@@ -6,11 +6,12 @@ const RETRY_OFFLINE_SECONDS = 3;
 
 /**
  * What `load(signal)` returns, loaded again whenever a value in `inputs` changes.
- * {data, error, loading, refreshing, loadedAt, reload}; old data stays while `refreshing`, and when that fails.
+ * {data, error, loading, refreshing, askedAt, reload}; old data stays while `refreshing`, and when that fails.
+ * `askedAt`: when the request that returned `data` was sent, in ms; events since then may be newer than `data`.
  * `every`: seconds after which it is refreshed by itself.
  */
 export function useResource(load, inputs = [], { every = 0, keep = true } = {}) {
-  const [state, setState] = useState({ data: undefined, error: null, refreshing: true, loadedAt: 0 });
+  const [state, setState] = useState({ data: undefined, error: null, refreshing: true, askedAt: 0 });
   const [round, setRound] = useState(0);
   const latest = useRef(load);
   const first = useRef(true);
@@ -18,6 +19,7 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
   latest.current = load;
   useEffect(() => {
     const going = new AbortController();
+    const askedAt = Date.now();
     let timer = 0;
     const next = (seconds) => { timer = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
     // Asked for again meanwhile: what was on its way may have been too early, but it is not thrown away.
@@ -28,7 +30,7 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
     latest.current(going.signal).then(
       (data) => {
         if (going.signal.aborted) return;
-        setState({ data, error: null, refreshing: false, loadedAt: Date.now() });
+        setState({ data, error: null, refreshing: false, askedAt });
         ended(every);
       },
       (error) => {

@@ -34,13 +34,24 @@ export function switchTheme() {
 export const toasts = signal([]);
 let lastToast = 0;
 const TOAST_SECONDS = 6;
+const usedKeys = new Set();
+const MAX_USED_KEYS = 1000;
 
-/** Tell the user. `tone`: "ok", "info" or "bad"; a failure stays until it is dismissed. `key`: said once while it shows. */
-export function toast(tone, title, { detail = "", traceId = "", href = "", key = "" } = {}) {
-  if (key && toasts.value.some((shown) => shown.key === key)) return;
+/**
+ * Show a message. `tone`: "ok", "info" or "bad"; a failure stays until it is dismissed.
+ * `key`: a message with the same key is shown once per visit. `unless`: skip the message if this key was used.
+ */
+export function toast(tone, title, { detail = "", traceId = "", href = "", key = "", unless = "" } = {}) {
+  if (usedKeys.has(key) || usedKeys.has(unless)) return;
+  if (key) use(key);
   const id = ++lastToast;
-  toasts.value = [...toasts.value.slice(-4), { id, tone, title, detail, traceId, href, key }];
+  toasts.value = [...toasts.value.slice(-4), { id, tone, title, detail, traceId, href }];
   if (tone !== "bad") setTimeout(() => dismiss(id), TOAST_SECONDS * 1000);
+}
+
+function use(key) {
+  usedKeys.add(key);
+  if (usedKeys.size > MAX_USED_KEYS) usedKeys.delete(usedKeys.values().next().value);
 }
 
 /** Tell of a failed call. */

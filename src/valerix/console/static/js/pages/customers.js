@@ -4,7 +4,7 @@ import { useLive } from "../live.js";
 import { params, setParams, Link } from "../router.js";
 import { words } from "../format.js";
 import { Badge, Button, Card, Chips, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
-import { Pager, filterBy, useList, useQueryText, useTold } from "../widgets/list.js";
+import { Pager, filterBy, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
 import { UserDrawer } from "../widgets/user.js";
 
 const ROLES = [["", "everybody"], ["customer", "customers"], ["operator", "operators"], ["admin", "admins"]];
@@ -16,8 +16,8 @@ export default function Customers() {
   const { q = "", role = "", status = "", user } = params.value;
   const roleShown = ROLES.some(([key]) => key === role) ? role : "";
   const list = useList("/api/v1/users", { q, role: roleShown, status: status === "suspended" ? status : "" });
-  const [rows, tell] = useTold(list.data?.items);
-  useLive(["customer."], (event) => tell(event.data));
+  const [rows, update] = useUpdatedRows(list);
+  useLive(["customer."], (event) => update(event.data));
   return html`<${PageHead} title="Customers"><${Button} icon="refresh" busy=${list.refreshing && list.data !== undefined} onClick=${list.reload}>Refresh<//><//>
     <${Card} class="list"><${Filters} role=${roleShown} status=${status} />
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
@@ -26,7 +26,7 @@ export default function Customers() {
       ${rows?.length === 0 && html`<${Empty} title="Nobody matches" icon="customers"><p>The search knows parts of names and e-mail addresses, and customer numbers.</p>
         <p><${Button} onClick=${() => filterBy({ q: "", role: "", status: "" })}>Clear the filters<//></p><//>`}
       ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="accounts" />`}<//>
-    ${user && html`<${UserDrawer} key=${user} id=${user} onClose=${() => setParams({ user: "" })} onChange=${tell} />`}`;
+    ${user && html`<${UserDrawer} key=${user} id=${user} onClose=${() => setParams({ user: "" })} onChange=${update} />`}`;
 }
 
 function Filters({ role, status }) {

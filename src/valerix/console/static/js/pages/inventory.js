@@ -1,5 +1,5 @@
 // Stock of every product in every warehouse: what is there, what is promised, what is left.
-import { html, useEffect, useState } from "../lib.js";
+import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { kind, useLive } from "../live.js";
 import { useResource } from "../resource.js";
@@ -7,7 +7,7 @@ import { params } from "../router.js";
 import { number } from "../format.js";
 import { Badge, Button, Card, Chip, Empty, Failure, Field, PageHead, Search, SkeletonRows, Table } from "../ui.js";
 import { Icon } from "../icons.js";
-import { Pager, filterBy, useList, useQueryText } from "../widgets/list.js";
+import { Pager, filterBy, useList, useQueryText, useUpdates } from "../widgets/list.js";
 import { AdjustDialog, MovementsDrawer } from "../widgets/stock.js";
 
 const COLUMNS = [
@@ -21,7 +21,7 @@ export default function Inventory() {
   const list = useList("/api/v1/inventory", { q, warehouse, lowStock: low && "true" }, { limit: 25 });
   const alerts = useResource((signal) => get("/api/v1/inventory/alerts", { limit: MOST_ALERTS }, signal), []);
   const warehouses = useResource((signal) => get("/api/v1/warehouses", { limit: 200 }, signal), []);
-  const [items, move] = useMoves(list.data?.items);
+  const [items, move] = useMoves(list);
   const [open, setOpen] = useState(null);
   useLive(["inventory."], (event) => {
     move(event.data);
@@ -42,17 +42,15 @@ export default function Inventory() {
     ${open?.what === "movements" && html`<${MovementsDrawer} item=${open.item} onClose=${close} />`}`;
 }
 
-/** Items with what was moved since they were loaded: [items, move(event data)]. */
-function useMoves(loaded) {
-  const [moves, setMoves] = useState(new Map());
-  useEffect(() => setMoves(new Map()), [loaded]);
-  const move = (to) => setMoves((old) => new Map(old).set(`${to.productId}/${to.warehouseId}`, to));
-  return [loaded?.map((item) => moved(item, moves)), move];
+/** Items with what was moved since they were asked for: [items, move(event data)]. */
+function useMoves(list) {
+  const [moves, update] = useUpdates(list);
+  return [list.data?.items.map((item) => moved(item, moves)), (to) => update(`${to.productId}/${to.warehouseId}`, to)];
 }
 
 function moved(item, moves) {
   const warehouses = item.warehouses.map((place) => {
-    const to = moves.get(`${item.productId}/${place.warehouseId}`);
+    const to = moves.get(`${item.productId}/${place.warehouseId}`)?.value;
     return to ? { ...place, onHand: to.onHand, reserved: to.reserved, available: to.onHand - to.reserved } : place;
   });
   const sum = (name) => warehouses.reduce((total, place) => total + place[name], 0);

@@ -1,7 +1,8 @@
 // One order: what it is, how it got where it is, what can be done about it.
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { call, del, get } from "../api.js";
+import { del, get, post } from "../api.js";
 import { useLive } from "../live.js";
+import { announce, newsKey } from "../placing.js";
 import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { clock, config, failed, isStaff, toast } from "../store.js";
@@ -68,9 +69,9 @@ function OrderActions({ order, payment, path, reload }) {
   const retry = async () => {
     setBusy(true);
     try {
-      const { status } = await call("POST", `${path}/retry`, {});
-      if (status === 200) toast("ok", "Order confirmed"); else toast("info", "Still pending", { detail: "It will be tried again by itself." });
-    } catch (problem) { failed("The order could not be confirmed", problem); }
+      const retried = await post(`${path}/retry`);
+      if (!announce(retried)) toast("info", "Still pending", { detail: "It will be tried again by itself.", unless: newsKey(order.id, "confirmed") });
+    } catch (problem) { if (!(problem.document?.order && announce(problem.document.order))) failed("The order could not be confirmed", problem); }
     setBusy(false);
     reload();
   };
@@ -90,8 +91,7 @@ function CancelDialog({ order, left, path, onClose, onDone }) {
     setBusy(true);
     try {
       const ended = await del(path, { params: { reason: reason.trim() } });
-      if (ended.status === "cancelled") toast("ok", "Order cancelled");
-      else toast("info", "The order will be cancelled", { detail: "A service it needs is away; it is done as soon as that is back." });
+      if (!announce(ended)) toast("info", "The order will be cancelled", { detail: "A service it needs is away; it is done as soon as that is back.", unless: newsKey(order.id, "cancelled") });
       onDone();
       onClose();
     } catch (problem) { setError(problem); setBusy(false); onDone(); }

@@ -1,5 +1,5 @@
 // All orders: saved views, search, filters; what is new waits in a bar until the reader asks for it.
-import { html, useEffect, useState } from "../lib.js";
+import { html } from "../lib.js";
 import { get } from "../api.js";
 import { useLive } from "../live.js";
 import { Link, params } from "../router.js";
@@ -8,7 +8,7 @@ import { isStaff } from "../store.js";
 import { money, shortId } from "../format.js";
 import { Badge, Button, Card, Chip, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
 import { Icon } from "../icons.js";
-import { DateRange, Pager, filterBy, span, useList, useQueryText, useTold } from "../widgets/list.js";
+import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows, useUpdates } from "../widgets/list.js";
 import { Items, Steps } from "../widgets/saga.js";
 import { FILTERS, Views } from "../widgets/views.js";
 
@@ -23,20 +23,20 @@ export default function Orders() {
   const { q = "", status = "", from, to, sort = "" } = params.value;
   const statuses = STATUSES.filter((one) => status.split(",").includes(one));
   const list = useList("/api/v1/orders", { q, status: statuses, sort, ...span({ from, to }) });
-  const [rows, tell] = useTold(list.data?.items);
-  const [fresh, setFresh] = useState(new Set());
-  useEffect(() => setFresh(new Set()), [list.data]);
-  useLive(["order."], (event) => {
-    if (!rows) return;
-    if (rows.some((row) => row.id === event.data.id)) tell(event.data);
-    else if (!list.cursor && !sort && belongs(event.data, { q, statuses, from, to })) setFresh((old) => new Set(old).add(event.data.id));
+  const [rows, update] = useUpdatedRows(list);
+  const [fresh, add] = useUpdates(list);
+  const shown = new Set(rows?.map((row) => row.id));
+  useLive(["order."], ({ data }) => {
+    update(data);
+    if (!shown.has(data.id) && !list.cursor && !sort && belongs(data, { q, statuses, from, to })) add(data.id);
   });
+  const unseen = [...fresh.keys()].filter((id) => !shown.has(id)).length;
   const columns = isStaff.value ? COLUMNS : COLUMNS.filter((column) => column !== CUSTOMER);
   return html`<${PageHead} title="Orders"><${Button} icon="refresh" busy=${list.refreshing && list.data !== undefined} onClick=${list.reload}>Refresh<//><//>
     <${Views} />
     <${Card} class="list"><${Filters} statuses=${statuses} from=${from} to=${to} sort=${sort} />
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
-      <${NewOrders} count=${fresh.size} show=${list.reload} />
+      <${NewOrders} count=${unseen} show=${list.reload} />
       ${(rows?.length > 0 || list.loading) && html`<${Table} caption="Orders" columns=${columns} busy=${list.refreshing}>
         ${rows ? rows.map((order) => html`<${Row} key=${order.id} order=${order} />`) : html`<${SkeletonRows} rows=${12} columns=${columns.length} />`}<//>`}
       ${rows?.length === 0 && html`<${Nothing} q=${q} />`}

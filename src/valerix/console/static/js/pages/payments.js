@@ -6,7 +6,7 @@ import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { money, shortId, words } from "../format.js";
 import { Badge, Button, Card, Chips, CopyId, Drawer, Empty, Failure, PageHead, Search, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
-import { DateRange, Pager, filterBy, span, useList, useQueryText, useTold } from "../widgets/list.js";
+import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
 import { PaymentNumbers, Refunds } from "../widgets/orderparts.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 
@@ -22,8 +22,8 @@ export default function Payments() {
   const { q = "", status = "", from, to, payment } = params.value;
   const known = STATUSES.includes(status) ? status : "";
   const list = useList("/api/v1/payments", { q, status: known, ...span({ from, to }) });
-  const [rows, tell] = useTold(list.data?.items);
-  useLive(["payment."], (event) => tell(event.data));
+  const [rows, update] = useUpdatedRows(list);
+  useLive(["payment."], (event) => update(event.data));
   return html`<${PageHead} title="Payments"><${Button} icon="refresh" busy=${list.refreshing && list.data !== undefined} onClick=${list.reload}>Refresh<//><//>
     <${Card} class="list"><${Filters} status=${known} from=${from} to=${to} />
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}

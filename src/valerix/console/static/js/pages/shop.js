@@ -1,10 +1,10 @@
 // The shop: choose a product, order it, and watch what becomes of it.
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { get, call } from "../api.js";
-import { config, isStaff, toast, user } from "../store.js";
+import { config, failed, isStaff, user } from "../store.js";
 import { useLive, kind } from "../live.js";
 import { useResource, useSettled } from "../resource.js";
-import { newsOf, saying, usePlacing } from "../placing.js";
+import { saying, usePlacing } from "../placing.js";
 import { Link } from "../router.js";
 import { money, number, time } from "../format.js";
 import { Badge, Button, Card, CopyId, Empty, Field, PageHead, Search, Skeleton, SkeletonRows, Table, View } from "../ui.js";
@@ -19,15 +19,12 @@ export default function Shop() {
   const catalogue = useResource((signal) => loadCatalogue(wanted, signal), [wanted], { every: REFRESH_SECONDS });
   const [chosen, choose] = useState("");
   const [activity, note] = useActivity();
-  const placing = usePlacing({ onChange: () => catalogue.reload() });
+  const noteEvent = (event) => note(kind(event).endsWith("failed") ? "bad" : "ok", kind(event).replace("order.", "Order "), event.subject, event.time);
+  // Staff receive the events of every order: only those of the order placed here are noted.
+  const placing = usePlacing({ onChange: () => catalogue.reload(), onEvent: isStaff.value ? noteEvent : undefined });
+  useLive(["order."], (event) => { if (!isStaff.value) noteEvent(event); });
   useEffect(() => { if (placing.state === "refused") note("bad", `Refused: ${placing.problem.message}`); if (placing.state === "unknown") note("warn", "No answer yet, sent again"); }, [placing.state]);
   useStockEvents(catalogue.reload);
-  useLive(["order."], (event) => {
-    if (!concerns(event, placing.order)) return;
-    note(kind(event).endsWith("failed") ? "bad" : "ok", `${kind(event).replace("order.", "Order ")}`, event.subject, event.time);
-    const news = newsOf(event);
-    if (news && isStaff.value) toast(news.tone, news.title, news);
-  });
   const submit = (body) => { note("info", `Ordering ${body.items[0].quantity} × ${body.items[0].productId}`); placing.submit(body); };
 
   return html`<${PageHead} title="New order" />
@@ -44,9 +41,6 @@ export default function Shop() {
 }
 
 const COLUMNS = [{ title: "Product" }, { title: "Price", align: "right" }, { title: "Available", align: "right" }, { title: "State" }, { title: "Choose", hidden: true }];
-
-/** Staff hear of every order; here they follow those they have placed. */
-const concerns = (event, order) => !isStaff.value || event.subject === order?.id;
 
 async function loadCatalogue(q, signal) {
   const [products, stock] = await Promise.all([get("/api/v1/products", { q, limit: 200 }, signal), get("/api/v1/inventory", { q, limit: 200 }, signal)]);
@@ -128,7 +122,9 @@ function Outcome({ placing }) {
   const [acting, setActing] = useState(false);
   const act = async (method, path) => {
     setActing(true);
-    try { await call(method, path, { key: undefined }); } catch (failure) { if (!failure.document?.order) toast("bad", "That did not work", { detail: failure.message, traceId: failure.traceId }); }
+    try { placing.update((await call(method, path)).data); } catch (problem) {
+      if (problem.document?.order) placing.update(problem.document.order); else failed("That did not work", problem);
+    }
     setActing(false);
   };
   return html`<${Card} title="Your order"><div class="outcome" role="status" aria-busy=${state === "submitting" ? "true" : undefined} data-state=${state === "placed" ? order.status : state}>

@@ -62,11 +62,24 @@ function moment(day, later) {
   return at.toISOString();
 }
 
-/** Rows with what events have told since they were loaded: [rows, tell(row)]; the higher `version` stands. */
-export function useTold(rows) {
-  const [told, setTold] = useState(new Map());
-  useEffect(() => setTold(new Map()), [rows]);
-  const tell = (row) => setTold((old) => (old.get(row.id)?.version >= row.version ? old : new Map(old).set(row.id, row)));
-  const current = rows?.map((row) => (told.get(row.id)?.version > row.version ? told.get(row.id) : row));
-  return [current, tell];
+/**
+ * What live events report about the entries of a list since it was asked for, by key: [Map of {at, value}, update(key, value)].
+ * An event may overtake the answer to a load: an answer removes only what was reported before its request was sent.
+ */
+export function useUpdates(of, supersedes = () => true) {
+  const [updates, setUpdates] = useState(new Map());
+  useEffect(() => setUpdates((old) => new Map([...old].filter(([, update]) => update.at >= of.askedAt))), [of.data]);
+  const update = (key, value) => setUpdates((old) => (supersedes(value, old.get(key)?.value) ? new Map(old).set(key, { at: Date.now(), value }) : old));
+  return [updates, update];
+}
+
+const isNewer = (row, other) => !(other?.version >= row.version);
+
+/** Rows of a list with the updates of live events: [rows, update(row)]; the higher `version` is shown. */
+export function useUpdatedRows(of) {
+  const [updates, update] = useUpdates(of, isNewer);
+  const latest = (row) => { const to = updates.get(row.id)?.value; return to?.version > row.version ? to : row; };
+  const rows = of.data?.items.map(latest);
+  // A load under way may return any row; otherwise only shown rows are worth remembering.
+  return [rows, (row) => { if (of.refreshing || rows?.some((shown) => shown.id === row.id)) update(row.id, row); }];
 }

@@ -1,0 +1,114 @@
+"""A visitor's window in which the test decides whether an answer or the live event about the same thing comes first."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+from playwright.async_api import Page, Route, WebSocketRoute
+
+from tests.browser.visitor import Visitor
+
+RECORD: Final = """
+    window.received = []
+    window.WebSocket = class extends WebSocket {
+        constructor(...address) {
+            super(...address)
+            this.addEventListener("message", ({ data }) => received.push(data))
+        }
+    }
+    window.answered = []
+    const call = fetch, text = Response.prototype.text
+    window.fetch = async (address, options) => Object.assign(await call(address, options), { method: options.method })
+    Response.prototype.text = async function () {
+        const body = await text.call(this)
+        setTimeout(() => answered.push(this.method))  // the page handles the answer before the next task
+        return body
+    }
+    window.shown = []
+    const keep = (node) => { if (node.matches?.(".toast")) shown.push(node.querySelector(".toast-title").textContent) }
+    new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(keep)))
+        .observe(document, { childList: true, subtree: true })
+"""
+"""Records every live message the page received, every answer it handled and the title of every toast it showed."""
+NEXT_FRAME: Final = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
+
+class Race:
+    """Holds answers of the API and live events until the test lets them go."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._answers, self._events = asyncio.Event(), asyncio.Event()
+        self._answers.set()
+        self._events.set()
+        self._held_events: list[tuple[WebSocketRoute, str | bytes]] = []
+
+    @classmethod
+    async def prepare(cls, visitor: Visitor) -> Self:
+        """Before the first page is opened."""
+        race = cls(visitor.page)
+        await visitor.page.route_web_socket(re.compile(r"/ws(\?|$)"), race._connect)
+        await visitor.page.add_init_script(RECORD)
+        return race
+
+    @asynccontextmanager
+    async def answers_held(self, method: str, pattern: str) -> AsyncIterator[asyncio.Event]:
+        """Yields what is set once the server has answered; the answer reaches the page at the end of the block."""
+        answered = asyncio.Event()
+
+        async def answer(route: Route) -> None:
+            if route.request.method != method:
+                return await route.fallback()
+            response = await route.fetch()
+            answered.set()
+            await self._answers.wait()
+            return await route.fulfill(response=response)
+
+        self._answers.clear()
+        await self._page.route(pattern, answer)
+        try:
+            yield answered
+        finally:
+            self._answers.set()
+
+    @asynccontextmanager
+    async def events_held(self) -> AsyncIterator[None]:
+        """Live events reach the page at the end of the block, in their order."""
+        self._events.clear()
+        try:
+            yield
+        finally:
+            self._events.set()
+            for connection, message in self._held_events:
+                connection.send(message)
+            self._held_events.clear()
+
+    async def received(self, event: str, about: str) -> None:
+        """Wait until the page has received the live event; its effect on the page is complete then."""
+        await self._page.wait_for_function(
+            "(wanted) => received.some((text) => wanted.every((part) => text.includes(part)))",
+            arg=[f'"valerix.{event}.v1"', about],
+        )
+        await self._page.evaluate(NEXT_FRAME)
+
+    async def answered(self, method: str) -> None:
+        """Wait until the page has handled the answer to a call; its effect on the page is complete then."""
+        await self._page.wait_for_function("(method) => answered.includes(method)", arg=method)
+        await self._page.evaluate(NEXT_FRAME)
+
+    async def toasts(self, title: re.Pattern[str]) -> list[str]:
+        """The titles of all toasts shown so far that match."""
+        shown: list[str] = await self._page.evaluate("shown")
+        return [one for one in shown if title.search(one)]
+
+    def _connect(self, connection: WebSocketRoute) -> None:
+        server = connection.connect_to_server()
+        server.on_message(lambda message: self._forward(connection, message))
+
+    def _forward(self, connection: WebSocketRoute, message: str | bytes) -> None:
+        if self._events.is_set():
+            connection.send(message)
+        else:
+            self._held_events.append((connection, message))
