@@ -25,7 +25,8 @@ export const inUnits = ({ amountMinor, currency }) => {
 };
 
 export function RefundDialog({ payment, onClose, onDone }) {
-  const left = refundable(payment);
+  // Nothing is left when somebody else, or this very refund's event, was faster than the answer.
+  const left = refundable(payment) ?? { ...payment.captured, amountMinor: 0 };
   const [text, setText] = useState(inUnits(left));
   const [reason, setReason] = useState("");
   const [error, setError] = useState(null);
