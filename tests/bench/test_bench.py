@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import temporary
+from tests.support.stack import empty_folder
 from valerix.bench import results
 from valerix.launcher.state import read_state
 
@@ -22,7 +22,8 @@ def bench(*options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def work_dir() -> Iterator[Path]:
-    yield from temporary()
+    with empty_folder() as folder:
+        yield folder
 
 
 @pytest.mark.full

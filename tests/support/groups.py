@@ -77,7 +77,6 @@ GROUPS: Final = (
     Group("overload", _system("overload")),
     Group("mail", _system("mail")),
     Group("HTTPS", _system("tls")),
-    Group("first order", _system("first_order")),
     Group("launcher", ("tests/launcher/test_stack.py",)),
     Group("benchmark", ("tests/bench/test_bench.py",)),
 )

@@ -90,7 +90,7 @@ class Progress:
     def pytest_terminal_summary(self, config: pytest.Config) -> None:
         if self._total <= 1:
             return
-        self._terminal.section(f"the slowest {SLOWEST} of {len(self.seconds)} tests")
+        self._terminal.section(f"the slowest of {len(self.seconds)} tests")
         for name, seconds in sorted(self.seconds.items(), key=itemgetter(1), reverse=True)[:SLOWEST]:
             self._terminal.write_line(f"{seconds:7.1f} s  {name}")
         share, took = config.getoption("--share"), time.monotonic() - self._began

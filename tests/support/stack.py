@@ -51,10 +51,17 @@ class Stack:
         """What takes `seconds` with production time-outs, in milliseconds."""
         return round(1000 * seconds * self._time_scale)
 
-    def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
+    def cli(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """A command on this stack, from any folder; `environment` is added to the stack's."""
+        command = [sys.executable, "-P", "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, timeout=UP_SECONDS, check=False
+            command,
+            cwd="/",
+            env=self._environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=UP_SECONDS,
+            check=False,
         )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
         return done
@@ -203,17 +210,26 @@ class Stack:
 
 
 @contextmanager
-def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
-    """New, on free ports, and gone afterwards. `options`: of `up`; `settings`: `VALERIX_…` variables by field name."""
+def empty_folder() -> Iterator[Path]:
+    """With a space in its path, reachable by the account PostgreSQL runs as; gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="valerix test "))
     folder.chmod(0o711)
-    stack = Stack(folder, **settings)
     try:
-        stack.up(*options)
-        yield stack
+        yield folder
     finally:
-        stack.down()
         shutil.rmtree(folder)
+
+
+@contextmanager
+def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
+    """New, on free ports, and gone afterwards. `options`: of `up`; `settings`: `VALERIX_…` variables by field name."""
+    with empty_folder() as folder:
+        stack = Stack(folder, **settings)
+        try:
+            stack.up(*options)
+            yield stack
+        finally:
+            stack.down()
 
 
 async def routed(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Answer:

@@ -33,8 +33,8 @@ ADMIN = "admin@demo.valerix.example"
 ROLES = {"customer": ADA, "operator": OPERATOR, "admin": ADMIN, "nobody": None}
 STEPS = 10
 """Calls in one sequence."""
-ROUND = 10
-"""Sequences, or single calls of one operation, before the count is looked at again."""
+ROUND = 3
+"""Sequences before the count is looked at again."""
 SHOWN = 1000
 KEPT = 20
 BUILD_ON_ANSWERS = 0.7
@@ -173,7 +173,7 @@ def _singly(schema: Any, caller: Caller, findings: Findings, until: int, seed: i
 
 def _run_single(strategy: Any, caller: Caller, seed: int) -> None:
     @hypothesis.seed(seed)
-    @_settings(examples=2)
+    @_settings(examples=1)
     @hypothesis.given(case=strategy)
     def once(case: Any) -> None:
         caller.call(case)

@@ -18,8 +18,7 @@ from tests.support import brokers
 from tests.support.api import Answer, Api
 from tests.support.blocking import run_blocking
 from tests.support.eventually import eventually
-from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
-from tests.system.conftest import temporary
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, empty_folder, new_product, place
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
@@ -64,16 +63,15 @@ class LiveStack(Stack):
 )
 def live(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
     """Two workers and two replicas of everything that listens."""
-    for folder in temporary():
-        with broker(request.param, folder) as node:
-            started = LiveStack(folder, node)
-            try:
-                names = ("worker", "orders", "inventory", "notifications")
-                started.up(*(word for name in names for word in ("--replicas", f"{name}=2")))
-                yield started
-                run_blocking(assert_sound(started))
-            finally:
-                started.down()
+    with empty_folder() as folder, broker(request.param, folder) as node:
+        started = LiveStack(folder, node)
+        try:
+            names = ("worker", "orders", "inventory", "notifications")
+            started.up(*(word for name in names for word in ("--replicas", f"{name}=2")))
+            yield started
+            run_blocking(assert_sound(started))
+        finally:
+            started.down()
 
 
 async def completed(stack: Stack, ids: set[str], seconds: float = 120) -> None:
