@@ -1,0 +1,50 @@
+"""No proof goes missing: every test there ever was is there, or names those that prove the same now.
+
+`tests/ids/` has a list of ids for each time the tests were rearranged; an id that is gone has successors.
+"""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IDS = Path(__file__).parent / "ids"
+
+
+def listed() -> set[str]:
+    """Ids of every list."""
+    return {test for file in IDS.glob("*.txt") for test in file.read_text().splitlines()}
+
+
+def successors() -> dict[str, list[str]]:
+    return tomllib.loads((IDS / "successors.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def present() -> set[str]:
+    """Ids of all tests of this checkout, whatever was asked for in this run."""
+    command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {line for line in collected.stdout.splitlines() if "::" in line}
+
+
+def test_a_test_that_is_gone_has_successors(present: set[str]) -> None:
+    gone = sorted(listed() - present - successors().keys())
+    assert not gone, "name what proves the same in tests/ids/successors.toml:\n" + "\n".join(gone)
+
+
+def test_successors_exist_or_have_successors(present: set[str]) -> None:
+    known = present | successors().keys()
+    missing = {old: new for old, new in successors().items() if not new or not known.issuperset(new)}
+    assert not missing, "these successors are gone, too"
+
+
+def test_only_what_is_gone_has_successors(present: set[str]) -> None:
+    assert not successors().keys() & present, "it is there again: remove its successors"
+
+
+def test_the_lists_are_read() -> None:
+    assert len(listed()) > 2_000
