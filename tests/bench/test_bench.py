@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import empty_folder
+from tests.support.folders import empty_folder
 from valerix.bench import results
 from valerix.launcher.state import read_state
 

@@ -7,8 +7,6 @@ one another over loopback ports, on which each one listens as the served process
 import asyncio
 import importlib
 import logging
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,6 +21,7 @@ from litestar.types import ASGIApp
 from tests.matrix import asgi
 from tests.support.api import Answer, Api
 from tests.support.brokers import ValkeyServer
+from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
 from tests.support.postgres import PostgresServer
 from valerix.chassis import settings
@@ -122,14 +121,13 @@ def _databases(postgres: PostgresServer) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _valkey() -> Iterator[ValkeyServer]:
-    folder = Path(tempfile.mkdtemp(prefix="valerix-test-"))
-    server = ValkeyServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-        shutil.rmtree(folder)
+    with empty_folder() as folder:
+        server = ValkeyServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close()
 
 
 async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:

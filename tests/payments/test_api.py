@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.payments.conftest import NOWHERE, SECRET, charges
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
+from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, prepare
 from valerix.contracts.commands import CAPTURE_PAYMENTS, VOID_PAYMENTS
 from valerix.contracts.ids import new_id
@@ -17,32 +19,55 @@ from valerix.contracts.ids import new_id
 PATH = "/api/v1/payments"
 
 
-@pytest.fixture
-def service(database_url: Callable[[str], str], psp: Process, identities: Identities) -> Iterator[Process]:
-    process = prepare(
-        "payments",
-        identities,
-        database_url=database_url("payments"),
-        psp_url=psp.url,
-        psp_secret=SECRET,
-        provider_timeout_seconds=2,
-    )
-    yield process.start()
+class Callers:
+    """A service, and its callers."""
+
+    def __init__(self, service: Process, identities: Identities) -> None:
+        self.service = service
+        self._identities = identities
+
+    def operator(self) -> AbstractAsyncContextManager[Api]:
+        return Api.open(self.service.url, self._identities.person("operator"))
+
+    def orders(self) -> AbstractAsyncContextManager[Api]:
+        return Api.open(self.service.url, self._identities.service("orders", "payments"))
+
+
+def payments_service(database_url: str, psp: Process, identities: Identities) -> Process:
+    settings = {"psp_url": psp.url, "psp_secret": SECRET, "provider_timeout_seconds": 2}
+    return prepare("payments", identities, database_url=database_url, **settings)
+
+
+@pytest.fixture(scope="module")
+def service(postgres: PostgresServer, psp: Process, identities: Identities) -> Iterator[Process]:
+    """Shared: its tests look at what they made themselves."""
+    name, url = postgres.fresh_database("payments")
+    process = payments_service(url, psp, identities).start()
+    yield process
     process.kill()
+    postgres.drop(name)
 
 
 @pytest.fixture
 async def api(service: Process, identities: Identities) -> AsyncIterator[Api]:
     """As an operator."""
-    async with Api.open(service.url, identities.person("operator")) as opened:
+    async with Callers(service, identities).operator() as opened:
         yield opened
 
 
 @pytest.fixture
 async def orders(service: Process, identities: Identities) -> AsyncIterator[Api]:
     """As the orders service."""
-    async with Api.open(service.url, identities.service("orders", "payments")) as opened:
+    async with Callers(service, identities).orders() as opened:
         yield opened
+
+
+@pytest.fixture
+def own(database_url: Callable[[str], str], psp: Process, identities: Identities) -> Iterator[Callers]:
+    """A service of the test's own, for those that kill it or count everything."""
+    process = payments_service(database_url("payments"), psp, identities)
+    yield Callers(process.start(), identities)
+    process.kill()
 
 
 def body(order_id: str | None = None, customer_id: str = "CUST-001", **changes: Any) -> dict[str, Any]:
@@ -117,10 +142,11 @@ async def test_a_slow_provider_is_answered_202_and_looked_after(api: Api, orders
 async def test_bad_bodies_are_named_field_by_field_and_write_nothing(
     api: Api, changes: dict[str, Any], pointers: set[str]
 ) -> None:
+    before = (await api.get(PATH)).json["items"]
     answer = await api.post(PATH, body(**changes))
     assert answer.status == 400
     assert {e["pointer"] for e in answer.json["errors"]} == pointers
-    assert (await api.get(PATH)).json["items"] == []
+    assert (await api.get(PATH)).json["items"] == before
 
 
 async def test_customers_see_their_own_payments_and_no_others(api: Api, identities: Identities) -> None:
@@ -188,7 +214,12 @@ async def test_bad_refunds_are_refused(api: Api, bad: dict[str, Any]) -> None:
     assert (await api.post(f"{PATH}/{payment['id']}/refund", bad)).status == 400
 
 
-async def test_search_filters_and_pages_without_losing_or_repeating(api: Api, orders: Api) -> None:
+async def test_search_filters_and_pages_without_losing_or_repeating(own: Callers) -> None:
+    async with own.operator() as api, own.orders() as orders:
+        await _search(api, orders)
+
+
+async def _search(api: Api, orders: Api) -> None:
     ids = [new_id() for _ in range(7)]
     await capture(orders, *ids)
     declined = (await capture(orders, new_id(), method="card_declined"))[0]["paymentId"]
@@ -224,9 +255,12 @@ async def test_bad_searches_are_refused(api: Api, query: str) -> None:
     assert answer.json["errors"][0]["pointer"] == "/" + query.partition("=")[0]
 
 
-async def test_kills_under_load_lose_nothing_and_charge_nothing_twice(
-    service: Process, orders: Api, provider: Api
-) -> None:
+async def test_kills_under_load_lose_nothing_and_charge_nothing_twice(own: Callers, provider: Api) -> None:
+    async with own.orders() as orders:
+        await _kills_under_load(own.service, orders, provider)
+
+
+async def _kills_under_load(service: Process, orders: Api, provider: Api) -> None:
     order_ids = [new_id() for _ in range(300)]
 
     async def insist(order_id: str) -> str:
@@ -258,7 +292,12 @@ async def test_kills_under_load_lose_nothing_and_charge_nothing_twice(
     assert [c["captures"] for c in await charges(provider, *order_ids[150:])] == [1] * 150
 
 
-async def test_metrics_count_what_happened(api: Api) -> None:
+async def test_metrics_count_what_happened(own: Callers) -> None:
+    async with own.operator() as api:
+        await _metrics(api)
+
+
+async def _metrics(api: Api) -> None:
     payment = (await api.post(PATH, body())).json
     await api.post(PATH, body(method="card_declined"))
     await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})

@@ -1,9 +1,11 @@
-"""Running a coroutine where there may or may not be a running event loop."""
+"""Running coroutines where there may or may not be a running event loop."""
 
 import asyncio
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def run_blocking(work: Coroutine[Any, Any, object]) -> None:
@@ -21,3 +23,21 @@ def run_blocking(work: Coroutine[Any, Any, object]) -> None:
     thread.join()
     if failures:
         raise failures[0]
+
+
+class LoopThread:
+    """An event loop on a thread of its own, for what outlives the loop of a test."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, awaited there."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,18 +1,17 @@
 """A private, real PostgreSQL for each process that runs tests, and a fresh database for each test that asks for one."""
 
 import itertools
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib import resources
-from pathlib import Path
 
 import asyncpg
 import pytest
+from asyncpg.connection import Connection
 
-from tests.support.blocking import run_blocking
+from tests.support.blocking import LoopThread, run_blocking
+from tests.support.folders import empty_folder
 from tests.support.workers import free_port
 from valerix.chassis.database import migrate
 from valerix.chassis.provision import provision
@@ -22,6 +21,8 @@ from valerix.launcher.processes import dies_with_launcher
 PASSWORD = "only-for-this-test-run"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}
 """Tests kill processes, never the machine: what is written but not synced survives that."""
+QUICK_TO_ENTER = {"scram_iterations": "1"}
+"""Thousands of connections are made with one known password."""
 
 
 class PostgresServer:
@@ -32,6 +33,8 @@ class PostgresServer:
         self.process: subprocess.Popen[bytes] | None = None
         self._templates: set[str] = set()
         self._numbers = itertools.count(1)
+        self._background = LoopThread()
+        self._superuser: Connection | None = None
 
     @property
     def superuser_url(self) -> str:
@@ -56,6 +59,9 @@ class PostgresServer:
 
     def stop(self) -> None:
         assert self.process is not None
+        if self._superuser is not None:
+            self._background.run(self._superuser.close())
+        self._background.close()
         self.process.send_signal(STOP_SIGNAL)
         self.process.wait(60)
 
@@ -76,11 +82,11 @@ class PostgresServer:
         name = f"{role}_{next(self._numbers)}"
         # Half the cost of writing every page of the template to the log.
         how = f'TEMPLATE "{database}" OWNER "{role}" STRATEGY FILE_COPY'
-        run_blocking(self._execute(f'CREATE DATABASE "{name}" {how}'))
+        self._execute(f'CREATE DATABASE "{name}" {how}')
         return name
 
     def drop(self, database: str) -> None:
-        run_blocking(self._execute(f'DROP DATABASE "{database}" WITH (FORCE)'))
+        self._execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
     def _make_template(self, role: str, service: str | None) -> None:
         run_blocking(provision(self.superuser_url, {role: PASSWORD}))
@@ -88,28 +94,23 @@ class PostgresServer:
             folder = resources.files(f"valerix.{service}") / "migrations"
             run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), folder))
 
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.superuser_url)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+    def _execute(self, statement: str) -> None:
+        """As the superuser, on the one connection that is kept for it."""
+        if self._superuser is None:
+            self._superuser = self._background.run(asyncpg.connect(self.superuser_url))
+        self._background.run(self._superuser.execute(statement))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The server of this test run; tests that stop or kill a server start one of their own."""
-    folder = Path(tempfile.mkdtemp(prefix="valerix-test-"))
-    folder.chmod(0o711)  # as root, the server runs as another account
-    try:
-        cluster, _ = cluster_for(folder, free_port(), {**DURABLE, **NOT_DURABLE})
+    with empty_folder() as folder:
+        cluster, _ = cluster_for(folder, free_port(), {**DURABLE, **NOT_DURABLE, **QUICK_TO_ENTER})
         cluster.initialise(PASSWORD)
         server = PostgresServer(cluster)
         server.start()
         yield server
         server.stop()
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

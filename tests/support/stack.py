@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +16,7 @@ import asyncpg
 from tests.support import reaper
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
+from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
@@ -207,17 +206,6 @@ class Stack:
             "inventory", "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1", sku
         )
         return row["h"], row["r"]
-
-
-@contextmanager
-def empty_folder() -> Iterator[Path]:
-    """With a space in its path, reachable by the account PostgreSQL runs as; gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="valerix test "))
-    folder.chmod(0o711)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -9,14 +9,11 @@ import argparse
 import asyncio
 import contextlib
 import random
-import shutil
 import sys
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -27,7 +24,7 @@ from schemathesis.generation.modes import GenerationMode
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
 from tests.support.groups import STILL, UNLIMITED
-from tests.support.stack import ADA, OPERATOR, Stack
+from tests.support.stack import ADA, OPERATOR, Stack, own_stack
 
 ADMIN = "admin@demo.valerix.example"
 ROLES = {"customer": ADA, "operator": OPERATOR, "admin": ADMIN, "nobody": None}
@@ -226,15 +223,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="valerix fuzz "))
-    folder.chmod(0o711)
-    stack = Stack(folder, chaos="disabled", **STILL, **UNLIMITED)
-    try:
-        stack.up()
+    with own_stack(chaos="disabled", **STILL, **UNLIMITED) as stack:
         findings = fuzz(stack, told.cases, told.seed)
-    finally:
-        stack.down()
-        shutil.rmtree(folder)
     _report(findings)
     return 1 if findings.failures else 0
 

@@ -18,7 +18,8 @@ from tests.support import brokers
 from tests.support.api import Answer, Api
 from tests.support.blocking import run_blocking
 from tests.support.eventually import eventually
-from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, empty_folder, new_product, place
+from tests.support.folders import empty_folder
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
