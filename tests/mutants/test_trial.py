@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tools.mutants.mutant import DoesNotApply, Mutant
-from tools.mutants.trial import Tests, first_failed, stages
+from tools.mutants.trial import Suite, first_failed, stages
 
 MODULE = "pair = [1, 2]\n\nlimit = 2\n\nlimit = 2\n"
 ARGUMENTS = ["-q", "-p", "no:cacheprovider"]
@@ -28,7 +28,7 @@ def mutant(line: int, before: str, after: str) -> Mutant:
 
 
 def trial(checkout: Path, change: Mutant, limit_seconds: float = 60.0) -> tuple[str, str]:
-    result = Tests(["test_module.py"], ARGUMENTS, limit_seconds, nearest_first=True).run(checkout, change)
+    result = Suite(["test_module.py"], ARGUMENTS, limit_seconds, nearest_first=True).run(checkout, change)
     assert (checkout / "module.py").read_text() == MODULE
     return result.outcome, result.killed_by
 

@@ -1,6 +1,7 @@
 """The command line: draw, apply, restore, run, report."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterable
 from itertools import takewhile
@@ -11,14 +12,22 @@ from tools.mutants import mutant as mutants
 from tools.mutants.checkout import scratch
 from tools.mutants.draw import draw
 from tools.mutants.mutant import DoesNotApply, Mutant
-from tools.mutants.trial import Result, Tests
+from tools.mutants.trial import Result, Suite
 
 HERE = Path(__file__).parents[2]
 
 
 def main() -> None:
-    options = parser().parse_args()
+    own, arguments = split(sys.argv[1:])
+    options = parser().parse_args(own, argparse.Namespace(arguments=arguments))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the file put back and the tests ended
     options.command(options)
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What is ours, and after `--` what is for pytest; argparse would not take options there."""
+    end = words.index("--") if "--" in words else len(words)
+    return words[:end], words[end + 1 :]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +39,11 @@ def parser() -> argparse.ArgumentParser:
     drawing.set_defaults(command=lambda o: print(mutants.written(draw(HERE, o.commit, o.count)), end=""))
     for name, act in (("apply", Mutant.apply), ("restore", Mutant.restore)):
         _add_change(commands.add_parser(name, help=f"{name} one mutant in a checkout"), act)
-    _add_run(commands.add_parser("run", help="run tests against each mutant that has no result yet"))
+    _add_run(
+        commands.add_parser(
+            "run", help="run tests against each mutant without a result; -- ends our options, then come pytest's"
+        )
+    )
     reporting = commands.add_parser("report", help="print the mutants with their results as a table")
     _add_files(reporting)
     reporting.set_defaults(command=report)
@@ -59,7 +72,6 @@ def _add_run(running: argparse.ArgumentParser) -> None:
     running.add_argument("--commit", default="HEAD", help="what to test; a mutant that does not fit it is named")
     running.add_argument("--checkout", type=Path, help="a working tree to keep for further runs")
     running.add_argument("--only", type=_numbers, help="e.g. 3,17,20")
-    running.add_argument("arguments", nargs="*", help="for pytest, after --")
     running.set_defaults(command=run)
 
 
@@ -73,7 +85,7 @@ def change_one(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    tests = Tests(options.tests, options.arguments, options.limit_seconds, options.nearest_first)
+    tests = Suite(options.tests, options.arguments, options.limit_seconds, options.nearest_first)
     done = results(options.results)
     open_ = [m for m in mutants.read(options.list) if m.number not in done and m.number in (options.only or [m.number])]
     with scratch(HERE, options.commit, options.checkout) as checkout, options.results.open("ab", buffering=0) as file:

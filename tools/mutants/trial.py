@@ -26,7 +26,7 @@ class Result(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Tests(NamedTuple):
+class Suite(NamedTuple):
     """`paths` below the checkout, `arguments` for pytest, `limit_seconds` for each of its runs."""
 
     paths: Sequence[str]
