@@ -113,6 +113,23 @@ async def test_the_sizes_of_batches_are_counted() -> None:
     assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)
 
 
+async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=1)
+    assert door.waits_seconds() == 0.0
+    waiting = [asyncio.create_task(door.submit(0))]
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(door.submit(1)))
+    await asyncio.sleep(0.05)
+    waiting.append(asyncio.create_task(door.submit(2)))
+    await asyncio.sleep(0)
+    assert door.waits_seconds() >= 0.04
+    recorder.gate.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     recorder = Recorder()
     recorder.gate.clear()
