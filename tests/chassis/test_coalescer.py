@@ -196,6 +196,19 @@ async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
     assert await door.submit(2) == 4
 
 
+async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_ended() -> None:
+    recorder = Recorder()
+    door = Coalescer(recorder.run, name="test", lanes=1, max_batch=1)
+    assert await door.submit(0) == 0
+    recorder.gate.clear()
+    waiting = [asyncio.create_task(door.submit(n)) for n in (1, 2, 3)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert recorder.batches == [[0], [1]]
+    recorder.gate.set()
+    assert await asyncio.gather(*waiting) == [2, 4, 6]
+
+
 async def test_what_is_too_much_for_one_batch_gets_another_lane() -> None:
     recorder = Recorder()
     recorder.gate.clear()
