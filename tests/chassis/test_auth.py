@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from valerix.chassis import caller
 from valerix.chassis.auth import CsrfTokenMissing, KeyRing, Principal, TokenIssuer, Verifier, generate_key
 from valerix.chassis.problems import Unauthenticated
 
@@ -210,6 +211,17 @@ def test_a_service_says_for_whom_it_acts_and_only_their_own_token_proves_it(hous
     for word in ("u1", "", forge(house, {"exp": 1}), house.payments.for_service("orders")):
         assert acting(house, service, word).on_behalf_of is None
     assert acting(house, house.person(), house.person(subject="u2")).on_behalf_of is None, "people act for themselves"
+
+
+def test_the_token_of_a_person_is_kept_for_calls_to_other_services(house: House) -> None:
+    """That of a service is not: its receiver would take the call for one on behalf of a service."""
+    person, service = house.person(), house.payments.for_service("orders")
+    house.verifier.verify(f"Bearer {person}")
+    assert caller.person_token.get() == person
+    house.verifier.verify(f"Bearer {service}")
+    assert caller.person_token.get() == ""
+    acting(house, service, person)
+    assert caller.person_token.get() == person
 
 
 def test_a_new_private_key_is_taken_up_and_the_old_one_trusted_until_it_is_gone(

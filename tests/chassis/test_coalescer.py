@@ -113,6 +113,23 @@ async def test_the_sizes_of_batches_are_counted() -> None:
     assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)
 
 
+async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
+    recorder = Recorder()
+    recorder.gate.clear()
+    door = Coalescer(recorder.run, name="test", lanes=1)
+    assert door.waits_seconds() == 0.0
+    waiting = [asyncio.create_task(door.submit(0))]
+    while not recorder.batches:
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(door.submit(1)))
+    await asyncio.sleep(0.05)
+    waiting.append(asyncio.create_task(door.submit(2)))
+    await asyncio.sleep(0)
+    assert door.waits_seconds() >= 0.04
+    recorder.gate.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     recorder = Recorder()
     recorder.gate.clear()
@@ -177,6 +194,19 @@ async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
     recorder.gate.set()
     await asyncio.gather(*waiting)
     assert await door.submit(2) == 4
+
+
+async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_ended() -> None:
+    recorder = Recorder()
+    door = Coalescer(recorder.run, name="test", lanes=1, max_batch=1)
+    assert await door.submit(0) == 0
+    recorder.gate.clear()
+    waiting = [asyncio.create_task(door.submit(n)) for n in (1, 2, 3)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert recorder.batches == [[0], [1]]
+    recorder.gate.set()
+    assert await asyncio.gather(*waiting) == [2, 4, 6]
 
 
 async def test_what_is_too_much_for_one_batch_gets_another_lane() -> None:

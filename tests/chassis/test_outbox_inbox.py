@@ -5,7 +5,7 @@ The bus is this test's own (the product has that seam); the real ones are held t
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -15,7 +15,7 @@ import pytest
 from tests.support.eventually import eventually
 from valerix.chassis.bus.base import BusUnavailable, Delivery, Handler, Message
 from valerix.chassis.database import Database
-from valerix.chassis.inbox import MAX_ATTEMPTS, DeadLetterNotFound, Inbox
+from valerix.chassis.inbox import KEEP_DAYS, MAX_ATTEMPTS, DeadLetterNotFound, Inbox
 from valerix.chassis.outbox import Entry, Relay
 from valerix.chassis.problems import Unavailable
 from valerix.contracts.events import BY_SOURCE, ORDERS, Event, outgoing
@@ -282,3 +282,22 @@ async def test_a_message_that_takes_its_consumer_along_is_tried_event_by_event(c
     assert await consumer.effects() == [1, 2, 3]
     await consumer.inbox.receive([delivery(1, 1, 2, 3)])
     assert await consumer.effects() == [1, 2, 3]
+
+
+async def test_marks_are_forgotten_when_no_message_can_be_as_old(consumer: Consumer) -> None:
+    async def marks() -> list[str]:
+        async with consumer.database.connection() as lane:
+            return [row["message_id"] for row in await lane.fetch("SELECT message_id FROM inbox ORDER BY message_id")]
+
+    old, young = timedelta(days=KEEP_DAYS + 1), timedelta(days=KEEP_DAYS - 1)
+    async with consumer.database.connection() as lane:
+        for owner, message, age in (("me", "a", old), ("me", "b", young), ("other", "c", old)):
+            await lane.execute("INSERT INTO inbox VALUES ($1, $2, now() - $3::interval)", owner, message, age)
+    pruning = asyncio.create_task(consumer.inbox.prune())
+
+    async def pruned() -> bool:
+        return await marks() == ["b", "c"]
+
+    await eventually(pruned)
+    pruning.cancel()
+    await asyncio.gather(pruning, return_exceptions=True)

@@ -83,6 +83,19 @@ def test_one_trial_decides(well: bool) -> None:
     assert breaker.state == states[-1]
 
 
+def test_a_breaker_that_closed_counts_anew() -> None:
+    """Also while the failures that opened it are within its window."""
+    clock = Clock()
+    breaker = Breaker(Policy(open_seconds=1.0), clock=clock)
+    for _ in range(5):
+        call(breaker, False)
+    clock.now += 1.0
+    assert call(breaker, True)
+    assert breaker.opens_in() == 0.0
+    call(breaker, False)
+    assert (breaker.state, breaker.window()) == (CLOSED, (1, 1))
+
+
 def test_a_cancelled_trial_lets_the_next_one_try() -> None:
     clock = Clock()
     breaker, _ = breaker_with(clock)

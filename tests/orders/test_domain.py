@@ -87,6 +87,12 @@ def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jit
     assert timedelta(seconds=0.5) <= decision.due_in <= timedelta(seconds=RETRY.longest_seconds)
 
 
+@pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
+def test_a_delay_is_half_to_all_of_the_doubled_pauses(jitter: float, share: float) -> None:
+    delays = [domain.delayed(order(attempts=n), "code", "message", RETRY, jitter).due_in for n in (0, 1, 2, 9)]
+    assert delays == [timedelta(seconds=pause * share) for pause in (1, 2, 4, RETRY.longest_seconds)]
+
+
 @pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
 def test_a_delay_changes_no_state(status: str) -> None:
     assert domain.delayed(order(status=status), "code", "message", RETRY, 0.5).status == status

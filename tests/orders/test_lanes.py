@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import pytest
+
 from tests.orders.test_domain import RETRY
+from tests.orders.test_use_cases import accept, accepting, make_due
 from valerix.chassis.database import Database
 from valerix.chassis.http_client import BreakerOpen
 from valerix.chassis.problems import Unavailable
@@ -60,6 +63,23 @@ async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_wri
         assert not isinstance(timely, BaseException)
         async with database.connection() as tx:
             assert await tx.fetchval("SELECT count(*) FROM orders") == 1
+
+
+async def test_closing_ends_the_sweeps_that_are_running(
+    database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("valerix.orders.use_cases.SWEEP_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("valerix.chassis.single_flight.CLOSE_SECONDS", 0.0)
+    async with Database.open(database_url("orders"), 2) as database:
+        saga = SagaWithSlowProduct()
+        orders = Orders(database, database, saga, lambda: None, lanes=1)
+        await accept(database, accepting(product=SLOW))
+        await make_due(database)
+        before = asyncio.all_tasks()
+        assert await orders.sweep(10, Deadline.after(60)) == 1
+        await saga.began.wait()
+        await orders.close()
+        assert asyncio.all_tasks() == before
 
 
 async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[..., str]) -> None:

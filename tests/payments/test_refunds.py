@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 
 import pytest
 
@@ -9,10 +10,12 @@ from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, co
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.processes import Process
+from valerix.chassis.chaos.points import Point
 from valerix.chassis.idempotency import KeyReused
 from valerix.contracts.commands import CapturePayment
 from valerix.contracts.ids import new_id
 from valerix.payments.domain import NotRefundable, PaymentNotFound, RefundExceedsCaptured, RefundRejected
+from valerix.payments.refunds import ASKED, ENDED, SET_ASIDE
 
 
 async def captured(payments: Payments, amount: int = 1000) -> tuple[CapturePayment, str]:
@@ -111,6 +114,34 @@ async def test_a_refund_left_behind_by_a_dead_process_is_finished_by_another(
     await cut_off.close()
     await eventually(lambda: payments.use_cases.resolve_due(10))
     await eventually(lambda: payments.is_(wanted.order_id, "refunded"))
+    assert await refunded_at(provider, wanted.order_id) == 1000
+
+
+@pytest.mark.parametrize("point", [SET_ASIDE, ASKED, ENDED], ids=lambda point: point.name)
+async def test_a_refund_is_given_once_wherever_its_process_dies(
+    open_payments: OpenPayments, psp: Process, provider: Api, monkeypatch: pytest.MonkeyPatch, point: Point
+) -> None:
+    deaths = 0
+
+    async def die() -> None:
+        nonlocal deaths
+        deaths += 1
+        raise RuntimeError("killed")
+
+    first = await open_payments(psp.url, lease_seconds=0.1)
+    wanted, payment_id = await captured(first)
+    with monkeypatch.context() as dying, suppress(RuntimeError):
+        dying.setattr(point, "strike", die)
+        await first.refund(payment_id, None)
+    await first.close()
+    assert deaths == 1
+    second = await open_payments(psp.url)
+
+    async def refunded() -> bool:
+        await second.use_cases.resolve_due(10)
+        return await second.is_(wanted.order_id, "refunded")
+
+    await eventually(refunded)
     assert await refunded_at(provider, wanted.order_id) == 1000
 
 

@@ -1,0 +1,89 @@
+"""Compensation and shipping: the answers of the other services decide how the order ends, and its steps show them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from tests.orders.test_domain import NOW, RETRY, order
+from valerix.chassis.http_client import Attempt, NotSent
+from valerix.chassis.resilience import Deadline
+from valerix.contracts import commands
+from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
+from valerix.orders.domain import Pass
+from valerix.orders.saga import Saga, Services
+
+
+class Peers:
+    """The clients of the other services: one prepared answer for each command, or none: the service is away."""
+
+    def __init__(self, stock: str | None, payment: str = "voided") -> None:
+        self.asked: list[str] = []
+        self._stock = stock
+        self._payment = payment
+
+    async def post(self, path: str, *_: Any, deadline: Deadline, report: Callable[[Attempt], None]) -> object:
+        self.asked.append(path)
+        failure = NotSent("inventory", "is away") if self._stock is None and path == commands.RELEASE_STOCK else None
+        report(Attempt(NOW, 1.0, failure))
+        if failure is not None:
+            raise failure
+        if path == commands.VOID_PAYMENTS:
+            return commands.PaymentOutcomes([PaymentOutcome("id", "payment", self._payment)])
+        return commands.ReservationStates([ReservationState("id", self._stock or "")])
+
+
+async def driven(peers: Peers, status: str, cancel_reason: str | None = None) -> Pass:
+    """One pass over an order that has stock reserved."""
+    reserved = order(status=status)
+    reserved.allocations, reserved.cancel_reason = [Allocation("A", "EAST", 2)], cancel_reason
+    services = Services(peers, peers, peers)  # type: ignore[arg-type]  # in place of the clients
+    saga = Saga(services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # no customer is checked
+    running = Pass(reserved)
+    await saga.run([running], Deadline.after(60), 1.0)
+    return running
+
+
+def ended(running: Pass) -> tuple[str, str | None]:
+    assert running.decision is not None
+    return running.decision.status, running.decision.error_code
+
+
+def outcomes(running: Pass) -> list[tuple[str, str]]:
+    return [(step.name, step.outcome) for step in running.steps]
+
+
+async def test_a_payment_is_void_before_its_stock_goes_back() -> None:
+    peers = Peers(stock="released")
+    running = await driven(peers, "pending", cancel_reason="changed my mind")
+    assert peers.asked == [commands.VOID_PAYMENTS, commands.RELEASE_STOCK]
+    assert outcomes(running) == [("void_payment", "voided"), ("release_stock", "released")]
+    assert ended(running) == ("cancelled", "order_cancelled")
+    assert running.order.allocations is None
+
+
+async def test_a_payment_whose_outcome_is_unknown_keeps_its_stock() -> None:
+    peers = Peers(stock="released", payment="processing")
+    running = await driven(peers, "pending", cancel_reason="changed my mind")
+    assert peers.asked == [commands.VOID_PAYMENTS]
+    assert ended(running) == ("pending", "payment_processing")
+    assert running.order.allocations == [Allocation("A", "EAST", 2)]
+
+
+async def test_stock_that_could_not_be_released_is_still_allocated() -> None:
+    running = await driven(Peers(stock=None), "pending", cancel_reason="changed my mind")
+    assert ended(running) == ("pending", "inventory_unavailable")
+    assert running.order.allocations == [Allocation("A", "EAST", 2)]
+
+
+async def test_an_order_that_has_left_is_shipped_and_stays_paid() -> None:
+    peers = Peers(stock="committed")
+    running = await driven(peers, "processing", cancel_reason="changed my mind")
+    assert peers.asked == [commands.RELEASE_STOCK]
+    assert ended(running) == ("shipped", None)
+    assert running.order.allocations == [Allocation("A", "EAST", 2)]
+
+
+async def test_an_order_ships_when_its_reservation_is_committed_and_not_otherwise() -> None:
+    shipped, lost = await driven(Peers("committed"), "processing"), await driven(Peers("released"), "processing")
+    assert (ended(shipped), outcomes(shipped)) == (("shipped", None), [("ship", "committed")])
+    assert (ended(lost), outcomes(lost)) == (("processing", "reservation_lost"), [("ship", "released")])
