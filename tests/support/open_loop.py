@@ -91,6 +91,8 @@ class Shooter:
         self._target, self._most = target, most
         self._number = 0
         self._opening: set[asyncio.Task[None]] = set()
+        self._promised = 0
+        """Connections that are being made."""
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
 
@@ -138,7 +140,7 @@ class Shooter:
                     await asyncio.sleep(0.05)
 
     def _fire(self, phase: Phase, shot: Shot, answered: asyncio.Event | None = None) -> None:
-        if not self.idle and len(self.connections) + len(self._opening) >= self._most:
+        if not self.idle and len(self.connections) + self._promised >= self._most:
             phase.unsent += 1
             if answered is not None:
                 answered.set()
@@ -154,6 +156,7 @@ class Shooter:
         if self.idle:
             self.idle.pop().send(exchange)
             return
+        self._promised += 1
         task = asyncio.create_task(self._connect(exchange))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
@@ -162,9 +165,15 @@ class Shooter:
         try:
             _, opened = await asyncio.get_running_loop().create_connection(lambda: Connection(self), *self._address)
         except OSError:
+            self._promised -= 1
             exchange.end(LOST)
             return
         opened.send(exchange)
+
+    def made(self, connection: "Connection") -> None:
+        """From now on it is one of `connections`, and no longer promised."""
+        self._promised -= 1
+        self.connections.add(connection)
 
 
 class Exchange(NamedTuple):
@@ -199,7 +208,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._shooter.connections.add(self)
+        self._shooter.made(self)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

@@ -33,8 +33,7 @@ class PostgresServer:
         self.process: subprocess.Popen[bytes] | None = None
         self._templates: set[str] = set()
         self._numbers = itertools.count(1)
-        self._background = LoopThread()
-        self._superuser: Connection | None = None
+        self._superuser: Superuser | None = None
 
     @property
     def superuser_url(self) -> str:
@@ -60,8 +59,8 @@ class PostgresServer:
     def stop(self) -> None:
         assert self.process is not None
         if self._superuser is not None:
-            self._background.run(self._superuser.close())
-        self._background.close()
+            self._superuser.close()
+            self._superuser = None
         self.process.send_signal(STOP_SIGNAL)
         self.process.wait(60)
 
@@ -95,10 +94,24 @@ class PostgresServer:
             run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), folder))
 
     def _execute(self, statement: str) -> None:
-        """As the superuser, on the one connection that is kept for it."""
         if self._superuser is None:
-            self._superuser = self._background.run(asyncpg.connect(self.superuser_url))
-        self._background.run(self._superuser.execute(statement))
+            self._superuser = Superuser(self.superuser_url)
+        self._superuser.execute(statement)
+
+
+class Superuser:
+    """A connection that is kept: to connect costs more than most statements."""
+
+    def __init__(self, url: str) -> None:
+        self._loop = LoopThread()
+        self._connection: Connection = self._loop.run(asyncpg.connect(url))
+
+    def execute(self, statement: str) -> None:
+        self._loop.run(self._connection.execute(statement))
+
+    def close(self) -> None:
+        self._loop.run(self._connection.close())
+        self._loop.close()
 
 
 @pytest.fixture(scope="session")
