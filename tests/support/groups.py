@@ -93,7 +93,27 @@ def unit_of(test: str) -> str:
     return group.name if group else test.partition("::")[0]
 
 
-SECONDS: Final = {group.name: group.seconds for group in GROUPS}
+SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
+    "tests/bus/test_contract.py": 50,
+    "tests/payments/test_capture.py": 35,
+    "tests/matrix/test_authorization_matrix.py": 30,
+    "tests/notifications/test_live.py": 30,
+    "tests/launcher/test_postgres.py": 20,
+    "tests/cli/test_commands.py": 18,
+    "tests/client/test_sending_again.py": 18,
+    "tests/inventory/test_api.py": 16,
+    "tests/payments/test_void.py": 16,
+    "tests/payments/test_api.py": 12,
+    "tests/users/test_sessions.py": 12,
+    "tests/launcher/test_gateway.py": 11,
+    "tests/users/test_limits.py": 10,
+    "tests/bus/test_rabbitmq.py": 9,
+    "tests/audit/test_rules.py": 8,
+    "tests/launcher/test_bootstrap.py": 8,
+    "tests/launcher/test_serve.py": 8,
+    "tests/notifications/test_hub.py": 8,
+    "tests/test_ids.py": 8,
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
