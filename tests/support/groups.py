@@ -61,24 +61,26 @@ ORDERS: Final = _system(
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
-    Group("kill", _system("kill"), options=PAIRS, settings=STILL),
-    Group("chaos", _system("chaos"), options=PAIRS, settings=STILL),
-    Group("orders", ORDERS, options=PAIRS, settings=STILL),
-    Group("claims", _system("claims"), settings=STILL | {"hourly_limit": "100000"}),
+    Group("kill", _system("kill"), 50, options=PAIRS, settings=STILL),
+    Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL),
+    Group("orders", ORDERS, 110, options=PAIRS, settings=STILL),
+    Group("claims", _system("claims"), 60, settings=STILL | {"hourly_limit": "100000"}),
     # Reservations and charges without orders add up to nothing.
-    Group("fuzz", _system("fuzz"), settings=STILL | UNLIMITED | {"chaos": "disabled"}, sound=False),
-    Group("matrix", _system("authorization_matrix"), settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False),
-    Group("defaults", _system("defaults"), options=PAIRS, settings=STILL | {"time_scale": "1"}),
-    Group("events on Valkey", _system("events"), word="[valkey]"),
-    Group("events on RabbitMQ", _system("events"), word="[rabbitmq]"),
+    Group("fuzz", _system("fuzz"), 90, settings=STILL | UNLIMITED | {"chaos": "disabled"}, sound=False),
+    Group(
+        "matrix", _system("authorization_matrix"), 40, settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False
+    ),
+    Group("defaults", _system("defaults"), 300, options=PAIRS, settings=STILL | {"time_scale": "1"}),
+    Group("events on Valkey", _system("events"), 70, word="[valkey]"),
+    Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
     # Some of its orders were never placed: they are there to be found and shown.
-    Group("pages", PAGES, options=CONSOLES, settings=QUICK, sound=False),
-    Group("broken pages", _browser("breaking", "losing", "watching"), options=CONSOLES, settings=QUICK),
-    Group("overload", _system("overload")),
-    Group("mail", _system("mail")),
-    Group("HTTPS", _system("tls")),
-    Group("launcher", ("tests/launcher/test_stack.py",)),
-    Group("benchmark", ("tests/bench/test_bench.py",)),
+    Group("pages", PAGES, 110, options=CONSOLES, settings=QUICK, sound=False),
+    Group("broken pages", _browser("breaking", "losing", "watching"), 120, options=CONSOLES, settings=QUICK),
+    Group("overload", _system("overload"), 26),
+    Group("mail", _system("mail"), 14),
+    Group("HTTPS", _system("tls"), 25),
+    Group("launcher", ("tests/launcher/test_stack.py",), 90),
+    Group("benchmark", ("tests/bench/test_bench.py",), 60),
 )
 
 

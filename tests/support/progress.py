@@ -6,6 +6,7 @@ A pytest plugin of the process the user looks at; with pytest-xdist that is the 
 import os
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -96,16 +97,17 @@ class Progress:
         share, took = config.getoption("--share"), time.monotonic() - self._began
         if share and took > share:
             self._terminal.write_line(f"OVER ITS SHARE: {clock(took)} instead of {clock(share)}", red=True)
-            for group, seconds in self._grown():
+            for group, seconds in grown(self.seconds):
                 self._terminal.write_line(f"{seconds:7.1f} s instead of {SECONDS.get(group, ORDINARY):3}  {group}")
 
-    def _grown(self) -> list[tuple[str, float]]:
-        """Groups that took longer than they used to, with seconds; those that grew most come first."""
-        now: defaultdict[str, float] = defaultdict(float)
-        for name, seconds in self.seconds.items():
-            now[unit_of(name)] += seconds
-        grown = {group: seconds - SECONDS.get(group, ORDINARY) for group, seconds in now.items()}
-        return [(group, now[group]) for group in sorted(grown, key=lambda group: -grown[group]) if grown[group] > 0]
+
+def grown(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Groups that took longer than they used to, with seconds; those that grew most come first. `seconds`: by test."""
+    now: defaultdict[str, float] = defaultdict(float)
+    for name, took in seconds.items():
+        now[unit_of(name)] += took
+    more = {group: took - SECONDS.get(group, ORDINARY) for group, took in now.items()}
+    return [(group, now[group]) for group in sorted(more, key=lambda group: -more[group]) if more[group] > 0]
 
 
 def _reporter(config: pytest.Config) -> Any:
