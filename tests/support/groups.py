@@ -14,7 +14,7 @@ PAIRS: Final = ("--replicas", "inventory=2", "--replicas", "orders=2")
 """Races need two."""
 CONSOLES: Final = ("--replicas", "console=2", "--replicas", "notifications=2")
 QUICK: Final = {"drain_seconds": "0", "dwell_seconds": "0.3", "sweep_pause_seconds": "0.1"}
-"""Orders are delivered while somebody watches."""
+"""Orders are delivered within a second or two."""
 STILL: Final = {"dwell_seconds": "3600"}
 """Orders stay confirmed."""
 UNLIMITED: Final = dict.fromkeys(

@@ -25,7 +25,7 @@ export const inUnits = ({ amountMinor, currency }) => {
 };
 
 export function RefundDialog({ payment, onClose, onDone }) {
-  // Nothing is left when somebody else, or this very refund's event, was faster than the answer.
+  // Nothing is left when another refund, or the event of this one, came before the answer.
   const left = refundable(payment) ?? { ...payment.captured, amountMinor: 0 };
   const [text, setText] = useState(inUnits(left));
   const [reason, setReason] = useState("");
