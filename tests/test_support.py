@@ -26,7 +26,9 @@ def pytest_on(folder: Path, source: str, *options: str) -> subprocess.CompletedP
     """A test run of its own, with our plugins, on one module."""
     (folder / "test_it.py").write_text(source)
     command = [sys.executable, "-m", "pytest", *PLUGINS, "-q", "--rootdir", str(folder), "-c", os.devnull, *options]
-    return subprocess.run([*command, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command.append(str(folder))
+    return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, timeout=120, check=False)
 
 
 # --- skips
