@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.groups import COLLECTED
+
 ROOT = Path(__file__).parents[1]
 IDS = Path(__file__).parent / "ids"
 
@@ -24,11 +26,14 @@ def successors() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def present() -> set[str]:
+def present(pytestconfig: pytest.Config) -> set[str]:
     """Ids of all tests of this checkout, whatever was asked for in this run."""
+    if [Path(argument).name for argument in pytestconfig.args] == pytestconfig.getini("testpaths"):
+        collected: list[str] = pytestconfig.stash[COLLECTED]
+        return set(collected)
     command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
-    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    return {line for line in collected.stdout.splitlines() if "::" in line}
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {line for line in found.stdout.splitlines() if "::" in line}
 
 
 def test_a_test_that_is_gone_has_successors(present: set[str]) -> None:

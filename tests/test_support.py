@@ -27,6 +27,7 @@ def pytest_on(folder: Path, source: str, *options: str) -> subprocess.CompletedP
     (folder / "test_it.py").write_text(source)
     command = [sys.executable, "-m", "pytest", *PLUGINS, "-q", "--rootdir", str(folder), "-c", os.devnull, *options]
     alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    alone["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command.append(str(folder))
     return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, timeout=120, check=False)
 

@@ -12,6 +12,12 @@ MODULE = "pair = [1, 2]\n\nlimit = 2\n\nlimit = 2\n"
 ARGUMENTS = ["-q", "-p", "no:cacheprovider"]
 
 
+@pytest.fixture(autouse=True)
+def quick_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests of the small repository need no plug-in."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with a module, a test of it, and the Python that runs this test."""

@@ -118,12 +118,17 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
 }
 
 
+COLLECTED: Final = pytest.StashKey[list[str]]()
+"""Ids of all tests that were found, before some are selected."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a whole stack; keep what belongs together, and begin with the longest."""
     for item in items:
         if group_of(item.nodeid):
             item.add_marker("stack")
+    config.stash[COLLECTED] = [item.nodeid for item in items]
     units = {item: unit_of(item.nodeid) for item in items}
     items.sort(key=lambda item: (-SECONDS.get(units[item], ORDINARY), units[item]))
 
@@ -135,5 +140,6 @@ class ByUnit(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         return unit_of(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByUnit:
     return ByUnit(config, log)
