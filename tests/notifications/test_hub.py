@@ -9,9 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from asyncpg.connection import Connection
 
-from tests.support.eventually import eventually
 from valerix.chassis.database import Database
-from valerix.chassis.problems import Unavailable
 from valerix.notifications import repository
 from valerix.notifications.hub import Hub
 
@@ -49,17 +47,29 @@ async def seen(hub: Hub, after: int, count: int) -> list[int]:
     return ids
 
 
+async def test_a_client_may_be_there_before_the_hub_has_looked(database: Database) -> None:
+    """A process is ready, and clients come, before its jobs have begun."""
+    await write(database, 3)
+    hub = Hub(database)
+    after, complete = await hub.begin(None)
+    assert complete
+    looking = asyncio.create_task(seen(hub, after, 4))
+    running = asyncio.create_task(hub.run())
+    try:
+        for _ in range(4):
+            await write(database, 1)
+            hub.wake()
+        async with asyncio.timeout(60):
+            assert await looking == [after + 1, after + 2, after + 3, after + 4]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_who_comes_and_goes_misses_nothing(database: Database) -> None:
     chance = random.Random()  # noqa: S311 - no secret
     hub = Hub(database)
     running = asyncio.create_task(hub.run())
-
-    async def begun() -> bool:
-        try:
-            await hub.begin(None)
-        except Unavailable:  # its position is not known yet
-            return False
-        return True
 
     async def keep_writing() -> None:
         while True:
@@ -76,7 +86,6 @@ async def test_who_comes_and_goes_misses_nothing(database: Database) -> None:
             await asyncio.sleep(chance.choice([0, 0.01, 0.05]))
             await hub.begin(after)
 
-    await eventually(begun)
     writing = asyncio.create_task(keep_writing())
     try:
         async with asyncio.timeout(120):

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from valerix.chassis.database import Database
-from valerix.chassis.problems import Unavailable
 from valerix.notifications import repository
 from valerix.notifications.repository import LiveEvent
 
@@ -76,9 +75,10 @@ class Hub:
                 pause = MIN_PAUSE_SECONDS / 2
 
     async def begin(self, last_event_id: int | None) -> tuple[int, bool]:
-        """The id to go on after, and whether everything since `last_event_id` is still kept. Raises Unavailable."""
-        if self._position is None:
-            raise Unavailable("Live events cannot be read at the moment")
+        """The id to go on after, and whether everything since `last_event_id` is still kept. Raises Unavailable.
+
+        A client may be the first to look: a process that says it is ready need not have looked by itself yet.
+        """
         first, last = await self._bounds()
         if not self._clients:
             self._position = last  # nobody needs what is before
@@ -135,7 +135,9 @@ class Hub:
         the first who comes moves the position up, before it reads and joins.
         """
         if self._position is None:
-            self._position = (await self._bounds())[1]
+            _, last = await self._bounds()
+            if self._position is None:  # else a client was faster, and may need what is before `last`
+                self._position = last
         if not self._clients:
             return 0
         async with self._database.connection() as lane:
