@@ -1,6 +1,7 @@
 """No proof goes missing: every test there ever was is there, or names those that prove the same now.
 
 `tests/ids/` has a list of ids for each time the tests were rearranged; an id that is gone has successors.
+(Planted secrets of tests/test_repository.py are named by their kind in all lists.)
 """
 
 import subprocess
