@@ -19,7 +19,6 @@ CORES: Final = os.cpu_count() or 1
 class Stage(NamedTuple):
     """Tests that run side by side. Workers were chosen by measurement on two cores (CONTRIBUTING.md)."""
 
-    name: str
     about: str
     selection: str
     """For `pytest -m`."""
@@ -28,8 +27,8 @@ class Stage(NamedTuple):
     """What it may take on two cores; when it takes longer, it names the tests that did."""
 
 
-PARTS: Final = Stage("parts", "every test without a whole stack", "not stack", 2 * CORES, 160)
-STACKS: Final = Stage("stacks", "the proofs on whole stacks", "stack", CORES + 1, 420)
+PARTS: Final = Stage("every test without a whole stack", "not stack", 2 * CORES, 160)
+STACKS: Final = Stage("the proofs on whole stacks", "stack", CORES + 1, 420)
 FAST: Final = (PARTS, STACKS)
 FULL: Final = (PARTS, STACKS._replace(share_seconds=1200))
 
