@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,19 @@ def test_a_zombie_does_not_keep_it_from_starting(own_server: PostgresServer) -> 
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and not reaped
     own_server.start()
     process.wait()
+
+
+def test_a_process_of_a_killed_server_delays_the_next_one(own_server: PostgresServer) -> None:
+    process = own_server.process
+    assert process is not None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGSTOP)
+    process.kill()
+    process.wait()
+    going_on = threading.Timer(0.5, os.kill, (int(children[0]), signal.SIGCONT))
+    going_on.start()
+    own_server.start()
+    going_on.join()
 
 
 def test_a_cut_off_initialisation_is_begun_again(folder: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -23,6 +24,8 @@ NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "40
 """Tests kill processes, never the machine: what is written but not synced survives that."""
 QUICK_TO_ENTER = {"scram_iterations": "1"}
 """Thousands of connections are made with one known password."""
+STILL_IN_USE = "is still in use"
+"""What PostgreSQL says of the shared memory of a server before it."""
 
 
 class PostgresServer:
@@ -40,29 +43,43 @@ class PostgresServer:
         return url(self.cluster.port, SUPERUSER, PASSWORD, "postgres")
 
     def start(self) -> None:
-        self.cluster.prepare_start()
-        self.process = subprocess.Popen(
-            self.cluster.command(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=dies_with_launcher(STOP_SIGNAL),  # noqa: PLW1509 - two system calls, no lock
-            **self.cluster.spawn_options,
-        )
         deadline = time.monotonic() + 60
-        while not self.cluster.is_ready(self.process.pid):
-            assert self.process.poll() is None, "PostgreSQL ended while starting"
+        self._spawn()
+        while not self.cluster.is_ready(self._running().pid):
             assert time.monotonic() < deadline, "PostgreSQL did not become ready within a minute"
+            if self._running().poll() is not None:
+                # Processes of a killed server hold its memory until they notice; the supervisor tries again, too.
+                assert STILL_IN_USE in self._log.read_text(), self._log.read_text()
+                self._spawn()
             time.sleep(0.02)
 
-    def stop(self) -> None:
+    @property
+    def _log(self) -> Path:
+        return self.cluster.folder.with_name("postgres.log")
+
+    def _spawn(self) -> None:
+        self.cluster.prepare_start()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.cluster.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=dies_with_launcher(STOP_SIGNAL),  # noqa: PLW1509 - two system calls, no lock
+                **self.cluster.spawn_options,
+            )
+
+    def _running(self) -> "subprocess.Popen[bytes]":
         assert self.process is not None
+        return self.process
+
+    def stop(self) -> None:
         if self._superuser is not None:
             self._superuser.close()
             self._superuser = None
-        self.process.send_signal(STOP_SIGNAL)
-        self.process.wait(60)
+        self._running().send_signal(STOP_SIGNAL)
+        self._running().wait(60)
 
     def fresh_database(self, service: str | None) -> tuple[str, str]:
         """Name and URL of a new database, owned by the service's role and migrated; empty without a service."""

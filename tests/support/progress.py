@@ -55,14 +55,19 @@ class Progress:
         if report.when == "teardown":
             self._running.pop(name, None)
             self._done.add(name)
+        if report.failed:
+            self._terminal.ensure_newline()
+            self._terminal.write_line(f"FAILED {name}", red=True)
         self._say()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
-        """No dot for what went well: the line says it."""
-        if getattr(report, "passed", False) and report.when in ("setup", "call", "teardown"):
-            return ("passed" if report.when == "call" else "", "", "")
-        return None
+        """No dot and no letter: the lines say it."""
+        if report.when not in ("setup", "call", "teardown") or report.skipped:
+            return None
+        if report.failed:
+            return ("failed" if report.when == "call" else "error", "", "")
+        return ("passed" if report.when == "call" else "", "", "")
 
     # --- what is said
 
