@@ -7,6 +7,7 @@ import pytest
 from tests.audit.conftest import ORDERS, Past
 from valerix.audit.inspection import Report, inspect
 from valerix.audit.rules import RULES
+from valerix.contracts.states import ChargeStatus
 from valerix.psp.schemas import Charge, Refund
 
 ON_THE_TEST_SERVER = {"durability"}
@@ -182,7 +183,7 @@ async def test_a_tampered_past_is_found_out(past: Past, tampering: str) -> None:
 
 async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
-    past.write(Charge(reference, "captured", 1299, "USD", "card_ok"))
+    past.write(Charge(reference, ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
     report = await look(past)
     assert "captures" in broken(report)
     (verdict,) = [v for v in report.verdicts if v.rule == "captures"]
@@ -190,7 +191,7 @@ async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
 
 
 async def test_money_at_the_provider_that_no_payment_knows_is_found(past: Past) -> None:
-    past.write(Charge("order-of-nobody", "captured", 1299, "USD", "card_ok"))
+    past.write(Charge("order-of-nobody", ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
     report = await look(past)
     assert broken(report) == {"ledger"}
     (verdict,) = [v for v in report.verdicts if v.rule == "ledger"]

@@ -96,7 +96,7 @@ def of_event(document: dict[str, Any], kind: str) -> Draft202012Validator:
 def without_words(schema: Any) -> Any:
     """Without what only explains."""
     if isinstance(schema, dict):
-        words = ("title", "description") if "type" in schema else ()
+        words = ("title", "description") if {"type", "enum"} & schema.keys() else ()
         return {name: without_words(inner) for name, inner in schema.items() if name not in words}
     return [without_words(inner) for inner in schema] if isinstance(schema, list) else schema
 

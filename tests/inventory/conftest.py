@@ -22,6 +22,7 @@ from valerix.contracts.commands import (
 )
 from valerix.contracts.ids import new_id
 from valerix.contracts.money import Money
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import demo
 from valerix.inventory.domain import Ending
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
@@ -77,10 +78,14 @@ class Shop(NamedTuple):
         return await self.stock.reserve(commands, "tester", Deadline.after(30))
 
     async def release(self, *order_ids: str) -> list[ReservationState]:
-        return await self.stock.end([Ending(i, "released") for i in order_ids], "tester", Deadline.after(30))
+        return await self.stock.end(
+            [Ending(i, ReservationStatus.RELEASED) for i in order_ids], "tester", Deadline.after(30)
+        )
 
     async def commit(self, *order_ids: str) -> list[ReservationState]:
-        return await self.stock.end([Ending(i, "committed") for i in order_ids], "tester", Deadline.after(30))
+        return await self.stock.end(
+            [Ending(i, ReservationStatus.COMMITTED) for i in order_ids], "tester", Deadline.after(30)
+        )
 
     async def level(self, sku: str) -> tuple[int, int]:
         """(on hand, reserved)."""

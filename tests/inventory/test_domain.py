@@ -17,6 +17,7 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain
 from valerix.inventory.domain import Cause, Claim, Offer, Origin, OutOfStock, Reservation, Shelf, Source
 
@@ -113,9 +114,9 @@ def test_an_order_named_twice_in_a_batch_reserves_once() -> None:
 
 @pytest.mark.parametrize("state", ["released", "committed"])
 def test_an_ended_reservation_refuses_a_late_reserve(state: str) -> None:
-    known = {"1": Reservation("1", state, [], [])}
+    known = {"1": Reservation("1", ReservationStatus(state), [], [])}
     settlement = domain.reserve([order("1", ("A", 1))], catalogue(offer("A", (5, 0))), known)
-    assert settlement.outcomes == [ReservationEnded("1", state)]
+    assert settlement.outcomes == [ReservationEnded("1", ReservationStatus(state))]
     assert not settlement.movements
 
 

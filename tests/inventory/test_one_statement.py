@@ -12,6 +12,7 @@ from asyncpg.connection import Connection
 from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, use_cases
 from valerix.inventory.domain import Claim, Ending, Origin
 from valerix.inventory.repository import reservations, stock
@@ -117,7 +118,7 @@ async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop:
     await shop.reserve("o1", ("A", 2))
     asked = [("o2", "committed"), ("o1", "released"), ("o2", "released"), ("o1", "committed"), ("o2", "committed")]
     async with shop.database.connection() as lane:
-        done = await use_cases._end(lane, [(Ending(*a), ORIGIN) for a in asked])
+        done = await use_cases._end(lane, [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked])
     assert [(s.order_id, s.state, s.idempotent) for s in done.outcomes] == [
         ("o2", "absent", False),
         ("o1", "released", False),
@@ -194,7 +195,7 @@ async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(shop: 
         await shop.release("o2")
     first, second = await waiting
     reserved(first)
-    assert second == ReservationEnded("o2", "released")
+    assert second == ReservationEnded("o2", ReservationStatus.RELEASED)
     assert (await shop.level("A"), await shop.level("B")) == ((5, 1), (5, 0))
     await assert_books_balance(url)
 
@@ -205,7 +206,7 @@ async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(sh
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.commit("o1", "o2"))
         await somebody_waits(url)
-        await reservations.end(tx, [(Ending("o1", "released"), ORIGIN)])
+        await reservations.end(tx, [(Ending("o1", ReservationStatus.RELEASED), ORIGIN)])
     states = await waiting
     assert [(s.state, s.idempotent) for s in states] == [("released", True), ("committed", False)]
     assert await kinds(shop, "A") == ["receive", "reserve", "reserve", "release", "commit"]

@@ -18,6 +18,7 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.contracts.money import Money
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import Ending
 from valerix.inventory.schemas import ProductBody
 
@@ -85,8 +86,8 @@ async def test_an_end_is_final_whatever_is_asked_afterwards(shop: Shop, url: str
         assert (state.state, state.idempotent) == ("released", True)
     for state in (*await shop.release("o2"), *await shop.commit("o2")):
         assert (state.state, state.idempotent) == ("committed", True)
-    assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", "released")
-    assert await shop.reserve("o2", ("A", 3)) == ReservationEnded("o2", "committed")
+    assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
+    assert await shop.reserve("o2", ("A", 3)) == ReservationEnded("o2", ReservationStatus.COMMITTED)
     assert await shop.level("A") == (6, 0)
     await assert_books_balance(url)
 
@@ -95,7 +96,7 @@ async def test_a_release_that_comes_first_refuses_the_late_reserve(shop: Shop) -
     await shop.add("A", east=9)
     (state,) = await shop.release("o1")
     assert (state.state, state.idempotent) == ("released", False)
-    assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", "released")
+    assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
     assert await shop.level("A") == (9, 0)
 
 
@@ -123,7 +124,7 @@ async def test_lists_that_share_a_transaction_get_their_own_answers(shop: Shop, 
 async def test_a_caller_whose_time_is_over_gets_nothing_done_and_does_not_disturb_others(shop: Shop) -> None:
     await shop.add("A", east=9)
     late = shop.stock.reserve([ReserveStock("late", [Line("A", 1)])], "tester", Deadline.after(0))
-    late_end = shop.stock.end([Ending("o1", "released")], "tester", Deadline.after(0))
+    late_end = shop.stock.end([Ending("o1", ReservationStatus.RELEASED)], "tester", Deadline.after(0))
     results = await asyncio.gather(late, shop.reserve("o1", ("A", 2)), late_end, return_exceptions=True)
     assert isinstance(results[0], DeadlineExceeded)
     assert isinstance(results[1], StockReserved)

@@ -10,6 +10,7 @@ import pytest
 from tests.support.planner import Planner
 from valerix.chassis.database import KEYED
 from valerix.contracts.ids import new_id
+from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
 from valerix.notifications.repository import Outcome
 
@@ -33,7 +34,7 @@ async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
 
 
 async def test_what_was_sent_is_settled_by_its_id(planner: Any) -> None:
-    await repository.settle(planner, 1, [Outcome(new_id(), "sent") for _ in range(100)])
+    await repository.settle(planner, 1, [Outcome(new_id(), NotificationStatus.SENT) for _ in range(100)])
     assert "Index Scan using notifications_pkey" in planner.plan
     assert "Scan on notifications" not in planner.plan
     assert "notifications_due" not in planner.plan
@@ -50,8 +51,9 @@ async def test_due_messages_and_places_in_the_hour_are_ranges_of_an_index(planne
     ("recipient", "index"), [("CUST-3", "notifications_by_recipient"), (None, "notifications_pkey")]
 )
 async def test_a_page_walks_an_index(planner: Any, recipient: str | None, index: str) -> None:
-    asked = {"before": new_id(), "recipient": recipient, "status": None, "channel": None}
-    await repository.list_notifications(planner, limit=50, **asked)
+    await repository.list_notifications(
+        planner, limit=50, before=new_id(), recipient=recipient, status=None, channel=None
+    )
     assert f"Index Scan Backward using {index}" in planner.plan
     assert "Sort" not in planner.plan
 

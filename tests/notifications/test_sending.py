@@ -13,6 +13,7 @@ from tests.support.workers import free_port
 from valerix.chassis.database import Database
 from valerix.chassis.settings import SettingsError
 from valerix.contracts.ids import new_id
+from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
 from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds
 from valerix.notifications.senders import Outgoing, SmtpSender, channels, simulate
@@ -211,7 +212,9 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     dying.cancel()
     # It was only asleep: what it writes now is not believed.
     async with database.connection() as lane:
-        await repository.settle(lane, claim_id, [repository.Outcome(message_id, "failed", None, "zombie")])
+        await repository.settle(
+            lane, claim_id, [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")]
+        )
         assert [row["status"] for row in await rows(database)] == ["queued"]
         await lane.execute("UPDATE claims SET lapses_at = now()")
     again.cancel()
@@ -226,7 +229,7 @@ async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Data
         claim = await repository.claim_due(tx, 8, timedelta(0), 20)  # it lapses at once
     assert claim.id is not None
     async with database.connection() as watching, database.transaction() as late:
-        await repository.settle(late, claim.id, [repository.Outcome(message_id, "sent")])
+        await repository.settle(late, claim.id, [repository.Outcome(message_id, NotificationStatus.SENT)])
         other = asyncio.create_task(
             Delivery(database, {"email": simulate}, RULES._replace(hourly_limit=0)).deliver_due()
         )

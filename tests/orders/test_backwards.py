@@ -9,6 +9,7 @@ from valerix.chassis.http_client import Attempt, NotSent
 from valerix.chassis.resilience import Deadline
 from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
+from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders.domain import Pass
 from valerix.orders.saga import Saga, Services
 
@@ -28,8 +29,8 @@ class Peers:
         if failure is not None:
             raise failure
         if path == commands.VOID_PAYMENTS:
-            return commands.PaymentOutcomes([PaymentOutcome("id", "payment", self._payment)])
-        return commands.ReservationStates([ReservationState("id", self._stock or "")])
+            return commands.PaymentOutcomes([PaymentOutcome("id", "payment", PaymentStatus(self._payment))])
+        return commands.ReservationStates([ReservationState("id", ReservationStatus(self._stock or ""))])
 
 
 async def driven(peers: Peers, status: str, cancel_reason: str | None = None) -> Pass:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from valerix.contracts.commands import PricedProduct
+from valerix.contracts.states import OrderStatus
 from valerix.orders import domain
 from valerix.orders.domain import TRANSITIONS, IllegalTransition, NotChargeable, Order, OrderLine, Retry
 
@@ -16,15 +17,15 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
 
 
-def order(*lines: OrderLine, on_shortage: str = "hold", status: str = "pending", attempts: int = 0) -> Order:
+def order(*lines: OrderLine, on_shortage: str = "hold", status: str = OrderStatus.PENDING, attempts: int = 0) -> Order:
     made = Order("id", "CUST-001", list(lines) or [OrderLine("A", 2)], "card_ok", on_shortage, NOW, NOW)
-    made.status, made.attempts = status, attempts
+    made.status, made.attempts = OrderStatus(status), attempts
     return made
 
 
 @pytest.mark.parametrize("old", TRANSITIONS)
 @pytest.mark.parametrize("new", TRANSITIONS)
-def test_an_order_moves_along_the_table_and_nowhere_else(old: str, new: str) -> None:
+def test_an_order_moves_along_the_table_and_nowhere_else(old: OrderStatus, new: OrderStatus) -> None:
     moving = order(status=old)
     if new in TRANSITIONS[old]:
         moving.move(new, LATER)
@@ -36,7 +37,7 @@ def test_an_order_moves_along_the_table_and_nowhere_else(old: str, new: str) -> 
 
 
 def test_nothing_follows_an_end() -> None:
-    assert all(not TRANSITIONS[end] for end in ("completed", "failed", "cancelled"))
+    assert all(not TRANSITIONS[OrderStatus(end)] for end in ("completed", "failed", "cancelled"))
 
 
 def test_prices_come_from_the_reservation_and_fix_the_total() -> None:
@@ -108,7 +109,7 @@ def test_a_delay_changes_no_state(status: str) -> None:
     ],
 )
 def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: str, states: list[str]) -> None:
-    assert domain.way(status, target) == states
+    assert domain.way(OrderStatus(status), OrderStatus(target)) == states
 
 
 @pytest.mark.parametrize(
@@ -117,4 +118,4 @@ def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: s
 )
 def test_there_is_no_other_way(status: str, target: str) -> None:
     with pytest.raises(IllegalTransition, match=f"is {status} cannot become {target}"):
-        domain.way(status, target)
+        domain.way(OrderStatus(status), OrderStatus(target))

@@ -11,6 +11,7 @@ from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
 from valerix.chassis.database import Database
 from valerix.chassis.resilience import Deadline
+from valerix.contracts.states import OrderStatus
 from valerix.orders import domain, repository
 from valerix.orders.composition import PLANNED
 from valerix.orders.domain import Order
@@ -113,7 +114,7 @@ async def test_whoever_dies_taking_a_step_leaves_the_order_due(
     await confirmed(database, 1)
     orders, _ = worker(database)
     with monkeypatch.context() as dying:
-        dying.setattr(CLAIMED["confirmed"], "strike", die)
+        dying.setattr(CLAIMED[OrderStatus.CONFIRMED], "strike", die)
         with pytest.raises(RuntimeError, match="killed"):
             await orders.sweep(10, Deadline.after(60))
     assert await statuses(database) == [("confirmed", 2, 0)]
@@ -136,7 +137,7 @@ async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
         await asyncio.sleep(0.2)
         assert not overtaken[0].done(), "it waits for the transaction"
 
-    monkeypatch.setattr(CLAIMED["confirmed"], "strike", want_it)
+    monkeypatch.setattr(CLAIMED[OrderStatus.CONFIRMED], "strike", want_it)
     orders, _ = worker(database)
     assert await orders.sweep(10, Deadline.after(60)) == 1
     assert await overtaken[0] is None

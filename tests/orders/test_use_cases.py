@@ -88,7 +88,7 @@ async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None
     await make_due(database)
     (taken,) = await claim(database)
     assert await finish(database, finishing(wanted.order, domain.confirmed(timedelta(0)), 201)) == set()
-    assert await finish(database, finishing(taken, domain.failed("unknown_product", "x"), 422)) == {taken.id}
+    assert await finish(database, finishing(taken, domain.failed(domain.UnknownProduct, "x"), 422)) == {taken.id}
     async with database.connection() as tx:
         (known,) = await repository.list_known(tx, [taken.id], [])
     assert (known.order.status, known.answer_status) == ("failed", 422)

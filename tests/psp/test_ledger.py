@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from valerix.contracts.states import ChargeStatus
 from valerix.psp.book import Book, Entry
 from valerix.psp.ledger import Ledger, LedgerCorrupt, LedgerInUse
 from valerix.psp.schemas import Charge, Refund
 
 ENTRIES: list[Entry] = [
-    Charge("order-1", "captured", 1000, "USD", "card_ok"),
-    Charge("order-2", "declined", 500, "EUR", "card_expired", "expired_card"),
+    Charge("order-1", ChargeStatus.CAPTURED, 1000, "USD", "card_ok"),
+    Charge("order-2", ChargeStatus.DECLINED, 500, "EUR", "card_expired", "expired_card"),
     Refund("refund-1", "order-1", 300),
-    Charge("order-3", "cancelled"),
+    Charge("order-3", ChargeStatus.CANCELLED),
 ]
 
 
@@ -35,7 +36,11 @@ def read(file: Path) -> tuple[Book, int]:
 def test_what_was_appended_is_read_back(file: Path) -> None:
     book, lines = read(file)
     assert lines == 4
-    assert [c.status for c in book.find(["order-1", "order-2", "order-3"])] == ["captured", "declined", "cancelled"]
+    assert [c.status for c in book.find(["order-1", "order-2", "order-3"])] == [
+        ChargeStatus.CAPTURED,
+        ChargeStatus.DECLINED,
+        ChargeStatus.CANCELLED,
+    ]
     assert book.find(["order-1"])[0].refunded_minor == 300
 
 
@@ -54,7 +59,7 @@ def test_writing_goes_on_after_a_torn_line(file: Path) -> None:
     with Ledger.open(file, Book().replay) as ledger:
         ledger.append(ENTRIES[3:])
     book, lines = read(file)
-    assert (lines, book.find(["order-3"])[0].status) == (4, "cancelled")
+    assert (lines, book.find(["order-3"])[0].status) == (4, ChargeStatus.CANCELLED)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class Progress:
         if report.when not in ("setup", "call", "teardown") or report.skipped:
             return None
         if report.failed:
-            return ("failed" if report.when == "call" else "error", "", "")
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
         return ("passed" if report.when == "call" else "", "", "")
 
     # --- what is said

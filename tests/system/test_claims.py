@@ -14,6 +14,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 from tests.system.test_chaos import PATIENCE_SECONDS, broken
 from tests.system.test_events import mails, quiet
+from valerix.contracts.states import OrderStatus
 from valerix.notifications.domain import EMAIL, TOLD
 from valerix.orders import domain
 
@@ -51,7 +52,7 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
 @pytest.mark.parametrize("status", OPEN)
 async def test_orders_is_killed_while_somebody_acts_on_an_order(still: Stack, status: str) -> None:
     """Whoever asked is answered nothing; the worker does what they asked for."""
-    cancel = status in domain.CANCELLABLE
+    cancel = OrderStatus(status).cancellable
     async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
         order_id, sku = await _order(still, operator, ada, status, f"ORDERS-{status}")
         killed = still.pid("orders")

@@ -8,12 +8,15 @@ per order, and every rule stays one statement.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import asyncpg
 from asyncpg.connection import Connection
 
+from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 from valerix.psp.schemas import Charge
+
+S = TypeVar("S", OrderStatus, PaymentStatus)
 
 STATEMENT_SECONDS: Final = 900
 MAX_SHOWN: Final = 1000
@@ -52,6 +55,13 @@ def together(findings: Sequence[Finding]) -> Finding:
     return Finding(sum(f.checked for f in findings), sum(f.found for f in findings), shown[:MAX_SHOWN])
 
 
+def decide(column: str, conditions: Mapping[S, str]) -> str:
+    """SQL: the condition of the state in `column`. Raises ValueError when a state has none."""
+    if missing := set(type(next(iter(conditions)))) - conditions.keys():
+        raise ValueError(f"no condition for {', '.join(sorted(missing))}")
+    return f"CASE {column} {' '.join(f'WHEN {sql(s)} THEN {condition}' for s, condition in conditions.items())} END"
+
+
 class Evidence:
     """One look. `unfinished_after_seconds`: how long something may be under way before it counts as stuck."""
 
@@ -72,7 +82,7 @@ class Evidence:
         """`checked` counts what was looked at; `violations` selects (subject, what)."""
         connection = self._connections[service]
         rows = await connection.fetch(
-            f"SELECT subject, what, count(*) OVER () FROM ({violations}) v ORDER BY subject LIMIT {MAX_SHOWN}",  # noqa: S608 - the rules' own statements
+            f"SELECT subject, what, count(*) OVER () FROM ({violations}) v ORDER BY subject LIMIT {MAX_SHOWN}",
             *arguments,
         )
         found = [Violation(subject, what) for subject, what, _ in rows]
@@ -90,18 +100,18 @@ async def _connect(stack: AsyncExitStack, url: str) -> Connection:
 _DESK = """
 CREATE TEMPORARY TABLE payment_facts (
     order_id text, provider_reference text, status text, currency text, captured_minor bigint, refunding_minor bigint,
-    refunded_minor bigint, returned_minor bigint);
+    refunded_minor bigint, by_hand_minor bigint);
 CREATE TEMPORARY TABLE reservation_facts (order_id text, state text);
 CREATE TEMPORARY TABLE charge_facts (
     reference text, status text, currency text, amount_minor bigint, refunded_minor bigint, captures integer);
 """
 # What somebody returned to a customer by hand has the fingerprint of its request; what the saga gives back has none.
-_PAYMENTS = """
+_PAYMENTS = f"""
 SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
        coalesce(r.by_hand, 0)::bigint
 FROM payments p LEFT JOIN (
-    SELECT payment_id, sum(amount_minor) AS by_hand FROM refunds WHERE status = 'succeeded' AND fingerprint <> ''
-    GROUP BY payment_id) r ON r.payment_id = p.id
+    SELECT payment_id, sum(amount_minor) AS by_hand FROM refunds
+    WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
 """
 _RESERVATIONS = "SELECT order_id, state FROM reservations"
 

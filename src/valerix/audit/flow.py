@@ -3,6 +3,7 @@
 from typing import Final
 
 from valerix.audit.evidence import Evidence, Finding, together
+from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 
 TELLING: Final = ("orders", "inventory", "payments", "users")
 """Services with an outbox."""
@@ -16,12 +17,12 @@ async def nothing_is_unfinished(evidence: Evidence) -> Finding:
     orders = await evidence.find(
         "orders",
         checked="SELECT count(*) FROM orders",
-        violations="""
+        violations=f"""
         SELECT id::text AS subject, format('%s since %s, due %s, %s attempts: %s', status, updated_at, due_at, attempts,
                                            coalesce(error_code, 'no reason stated')) AS what
         FROM orders
         WHERE due_at < now() - make_interval(secs => $1)
-           OR status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'
+           OR status = {sql(OrderStatus.PENDING)} AND error_code IS DISTINCT FROM 'insufficient_stock'
               AND created_at < now() - make_interval(secs => $1)
         """,
         arguments=age,
@@ -29,12 +30,13 @@ async def nothing_is_unfinished(evidence: Evidence) -> Finding:
     payments = await evidence.find(
         "payments",
         checked="SELECT count(*) FROM payments",
-        violations="""
+        violations=f"""
         SELECT id::text AS subject, format('outcome not known since %s', created_at) AS what
-        FROM payments WHERE status = 'processing' AND created_at < now() - make_interval(secs => $1)
+        FROM payments
+        WHERE status = {sql(PaymentStatus.PROCESSING)} AND created_at < now() - make_interval(secs => $1)
         UNION ALL
         SELECT id::text, format('refund not finished since %s', created_at)
-        FROM refunds WHERE status = 'pending' AND created_at < now() - make_interval(secs => $1)
+        FROM refunds WHERE status = {sql(RefundStatus.PENDING)} AND created_at < now() - make_interval(secs => $1)
         """,
         arguments=age,
     )
@@ -47,7 +49,7 @@ async def outboxes_are_drained(evidence: Evidence) -> Finding:
         await evidence.find(
             service,
             checked="SELECT 1",
-            violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",  # noqa: S608 - names of ours
+            violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",
         )
         for service in TELLING
     ]
@@ -63,7 +65,7 @@ async def dead_letters(evidence: Evidence) -> Finding:
             violations=f"""
             SELECT '{service} #' || id AS subject, consumer || ': ' || error AS what FROM dead_letters
             WHERE replayed_at IS NULL
-            """,  # noqa: S608 - names of ours
+            """,
         )
         for service in LISTENING
     ]

@@ -1,23 +1,28 @@
 """History: what happened to each order, payment and user is told without a gap, and could have happened."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from valerix.audit.evidence import Evidence, Finding
+from valerix.contracts.states import OrderStatus, PaymentStatus, sql
 from valerix.orders import domain as orders
 from valerix.payments import domain as payments
 
-_LEGAL_ORDERS: Final = sorted({("", "pending"), *((a, b) for a, after in orders.TRANSITIONS.items() for b in after)})
+_LEGAL_ORDERS: Final = sorted(
+    {("", OrderStatus.PENDING), *((a, b) for a, after in orders.TRANSITIONS.items() for b in after)}
+)
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
 # An event's name tells the state it leads to; those that only remark something (delayed, changed) lead nowhere.
-_ORDER_STATUS: Final = """
-    CASE type WHEN 'order.created' THEN 'pending' WHEN 'order.held' THEN 'pending' WHEN 'order.delayed' THEN NULL
-              WHEN 'order.changed' THEN NULL ELSE substr(type, 7) END
+_ORDER_STATUS: Final = f"""
+    CASE WHEN type IN ('{orders.CREATED}', '{orders.HELD}') THEN {sql(OrderStatus.PENDING)}
+         WHEN type IN ('{orders.DELAYED}', '{orders.CHANGED}') THEN NULL ELSE substr(type, 7) END
 """
 _PAYMENT_STATUS: Final = """
     CASE type WHEN 'payment.refunded' THEN data ->> 'status' WHEN 'payment.refund_failed' THEN NULL
               ELSE substr(type, 9) END
 """
+_FIRST_PAYMENT_STATUS: Final = f"{sql(PaymentStatus.PROCESSING)}::text"
 
 
 async def orders_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
@@ -35,7 +40,7 @@ async def payments_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
     return await evidence.find(
         "payments",
         checked="SELECT count(*) FROM payment_events",
-        violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, "'processing'::text"),
+        violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, _FIRST_PAYMENT_STATUS),
         arguments=_pairs(_LEGAL_PAYMENTS),
     )
 
@@ -91,8 +96,8 @@ def _history(table: str, events: str, subject: str, status: str, before: str) ->
         WHERE t.id IS NULL OR i.path IS NOT NULL OR t.version <> coalesce(h.last, 0)
            OR h.events <> h.last OR h.first <> 1
            OR t.status IS DISTINCT FROM coalesce(h.path[cardinality(h.path)], nullif({before}, ''))
-    """  # noqa: S608 - names and expressions of this module
+    """
 
 
-def _pairs(legal: list[tuple[str, str]]) -> tuple[object, ...]:
+def _pairs(legal: Sequence[tuple[str, str]]) -> tuple[object, ...]:
     return [a for a, _ in legal], [b for _, b in legal]

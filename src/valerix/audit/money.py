@@ -1,6 +1,38 @@
 """Money: the provider's ledger, the payments and the orders tell the same story."""
 
-from valerix.audit.evidence import Evidence, Finding
+from typing import Final
+
+from valerix.audit.evidence import Evidence, Finding, decide
+from valerix.contracts.states import ChargeStatus, OrderStatus, PaymentStatus
+
+_CAPTURED: Final = f"'{ChargeStatus.CAPTURED}'"
+_CHARGED_ANYWAY: Final = f"c.status = {_CAPTURED} OR p.captured_minor <> 0"
+_CHARGED_OTHERWISE: Final = f"""
+    c.status IS DISTINCT FROM {_CAPTURED}
+    OR (c.amount_minor, c.currency) IS DISTINCT FROM (p.captured_minor, p.currency)
+    OR c.refunded_minor NOT BETWEEN p.refunded_minor AND p.refunded_minor + p.refunding_minor"""
+_LEDGER_DIFFERS: Final = {
+    PaymentStatus.PROCESSING: "false",
+    PaymentStatus.CAPTURED: _CHARGED_OTHERWISE,
+    PaymentStatus.PARTIALLY_REFUNDED: _CHARGED_OTHERWISE,
+    PaymentStatus.REFUNDED: _CHARGED_OTHERWISE,
+    PaymentStatus.DECLINED: _CHARGED_ANYWAY,
+    PaymentStatus.VOIDED: _CHARGED_ANYWAY,
+}
+_KEPT: Final = "p.captured_minor > p.refunded_minor"
+_OTHER_AMOUNT: Final = """
+    coalesce(p.captured_minor - p.refunded_minor + p.by_hand_minor, 0) <> o.total_minor
+    OR o.total_minor > 0 AND p.currency <> o.currency"""
+_OTHER_AMOUNT_UNLESS_CANCELLING: Final = f"o.cancel_reason IS NULL AND ({_OTHER_AMOUNT})"
+_MONEY_DIFFERS: Final = {
+    OrderStatus.PENDING: f"o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND {_KEPT}",
+    OrderStatus.CONFIRMED: _OTHER_AMOUNT_UNLESS_CANCELLING,
+    OrderStatus.PROCESSING: _OTHER_AMOUNT_UNLESS_CANCELLING,
+    OrderStatus.SHIPPED: _OTHER_AMOUNT,
+    OrderStatus.COMPLETED: _OTHER_AMOUNT,
+    OrderStatus.FAILED: _KEPT,
+    OrderStatus.CANCELLED: _KEPT,
+}
 
 
 async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
@@ -22,19 +54,15 @@ async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
     return await evidence.find(
         "orders",
         checked="SELECT count(*) FROM payment_facts FULL JOIN charge_facts ON reference = provider_reference",
-        violations="""
+        violations=f"""
         SELECT coalesce(c.reference, p.provider_reference) AS subject,
                format('payment: %s, %s %s captured, %s given back; provider: %s, %s %s, %s given back',
                       coalesce(p.status, 'none'), p.captured_minor, p.currency, p.refunded_minor,
                       coalesce(c.status, 'nothing'), c.amount_minor, c.currency, c.refunded_minor) AS what
         FROM payment_facts p FULL JOIN charge_facts c ON c.reference = p.provider_reference
         WHERE CASE
-            WHEN p.status IS NULL THEN c.status = 'captured'
-            WHEN p.status = 'processing' THEN false
-            WHEN p.status IN ('declined', 'voided') THEN c.status = 'captured' OR p.captured_minor <> 0
-            ELSE c.status IS DISTINCT FROM 'captured'
-                OR (c.amount_minor, c.currency) IS DISTINCT FROM (p.captured_minor, p.currency)
-                OR c.refunded_minor NOT BETWEEN p.refunded_minor AND p.refunded_minor + p.refunding_minor
+            WHEN p.status IS NULL THEN c.status = {_CAPTURED}
+            ELSE {decide("p.status", _LEDGER_DIFFERS)}
         END
         """,
     )
@@ -48,20 +76,15 @@ async def money_fits_the_orders(evidence: Evidence) -> Finding:
     return await evidence.find(
         "orders",
         checked="SELECT count(*) FROM orders",
-        violations="""
+        violations=f"""
         SELECT coalesce(o.id::text, p.order_id) AS subject,
                format('the order is %s over %s %s; %s %s captured, %s given back, %s of it by hand',
                       coalesce(o.status, 'not there'), o.total_minor, o.currency, coalesce(p.captured_minor, 0),
-                      p.currency, coalesce(p.refunded_minor, 0), coalesce(p.returned_minor, 0)) AS what
+                      p.currency, coalesce(p.refunded_minor, 0), coalesce(p.by_hand_minor, 0)) AS what
         FROM orders o FULL JOIN payment_facts p ON p.order_id = o.id::text
         WHERE CASE
-            WHEN o.id IS NULL THEN p.captured_minor > p.refunded_minor
-            WHEN o.status IN ('failed', 'cancelled') THEN p.captured_minor > p.refunded_minor
-            WHEN o.status = 'pending' THEN
-                o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND p.captured_minor > p.refunded_minor
-            WHEN o.status IN ('confirmed', 'processing') AND o.cancel_reason IS NOT NULL THEN false  -- on its way back
-            ELSE coalesce(p.captured_minor - p.refunded_minor + p.returned_minor, 0) <> o.total_minor
-                OR o.total_minor > 0 AND p.currency <> o.currency
+            WHEN o.id IS NULL THEN {_KEPT}
+            ELSE {decide("o.status", _MONEY_DIFFERS)}
         END
         """,
     )

@@ -1,7 +1,31 @@
 """Stock: every unit is where its movements say, and promised to whom its reservation says."""
 
-from valerix.audit.evidence import Evidence, Finding
+from typing import Final
+
+from valerix.audit.evidence import Evidence, Finding, decide
 from valerix.contracts.ids import UUID_PATTERN
+from valerix.contracts.states import OrderStatus, ReservationStatus, sql
+
+_RESERVED: Final = sql(ReservationStatus.RESERVED)
+_RELEASED: Final = sql(ReservationStatus.RELEASED)
+_COMMITTED: Final = sql(ReservationStatus.COMMITTED)
+
+
+def _unless_cancelling(unfit: str) -> str:
+    """Of an order on its way back only this is certain: it has had a reservation."""
+    return f"CASE WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL ELSE {unfit} END"
+
+
+_UNFIT: Final = {
+    OrderStatus.PENDING: f"""r.state = {_COMMITTED}
+        OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND r.state = {_RESERVED}""",
+    OrderStatus.CONFIRMED: _unless_cancelling(f"r.state IS DISTINCT FROM {_RESERVED}"),
+    OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) = {_RELEASED}"),
+    OrderStatus.SHIPPED: f"r.state IS DISTINCT FROM {_COMMITTED}",
+    OrderStatus.COMPLETED: f"r.state IS DISTINCT FROM {_COMMITTED}",
+    OrderStatus.FAILED: f"r.state <> {_RELEASED}",
+    OrderStatus.CANCELLED: f"r.state <> {_RELEASED}",
+}
 
 
 async def movements_are_gap_free(evidence: Evidence) -> Finding:
@@ -50,14 +74,14 @@ async def reserved_is_what_live_reservations_hold(evidence: Evidence) -> Finding
     return await evidence.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
-        violations="""
+        violations=f"""
         SELECT coalesce(s.sku, r.sku) || '/' || coalesce(s.warehouse_id, r.warehouse_id) AS subject,
                format('%s reserved, live reservations hold %s', s.reserved, coalesce(r.held, 0)) AS what
         FROM stock s FULL JOIN (
             SELECT line ->> 'productId' AS sku, line ->> 'warehouseId' AS warehouse_id,
                    sum((line ->> 'quantity')::bigint) AS held
             FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
-            WHERE state = 'reserved' GROUP BY 1, 2
+            WHERE state = {_RESERVED} GROUP BY 1, 2
         ) r ON r.sku = s.sku AND r.warehouse_id = s.warehouse_id
         WHERE coalesce(s.reserved, 0) <> coalesce(r.held, 0)
         """,
@@ -69,7 +93,7 @@ async def goods_moved_once(evidence: Evidence) -> Finding:
     return await evidence.find(
         "inventory",
         checked="SELECT count(*) FROM reservations",
-        violations="""
+        violations=f"""
         SELECT coalesce(r.order_id, m.order_id) AS subject,
                format('the reservation of %s units is %s, its movements reserve %s and take %s', r.units, r.state,
                       m.reserved, m.on_hand) AS what
@@ -82,8 +106,8 @@ async def goods_moved_once(evidence: Evidence) -> Finding:
             FROM movements WHERE kind IN ('reserve', 'release', 'commit') GROUP BY order_id
         ) m ON m.order_id = r.order_id
         WHERE r.order_id IS NULL
-           OR coalesce(m.reserved, 0) <> CASE r.state WHEN 'reserved' THEN r.units ELSE 0 END
-           OR coalesce(m.on_hand, 0) <> CASE r.state WHEN 'committed' THEN -r.units ELSE 0 END
+           OR coalesce(m.reserved, 0) <> CASE r.state WHEN {_RESERVED} THEN r.units ELSE 0 END
+           OR coalesce(m.on_hand, 0) <> CASE r.state WHEN {_COMMITTED} THEN -r.units ELSE 0 END
         """,
     )
 
@@ -102,14 +126,8 @@ async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
                       coalesce(r.state, 'is not there')) AS what
         FROM orders o FULL JOIN reservation_facts r ON r.order_id = o.id::text
         WHERE CASE
-            WHEN o.id IS NULL THEN r.state <> 'released' AND r.order_id ~ '{UUID_PATTERN}'
-            WHEN o.status IN ('shipped', 'completed') THEN r.state IS DISTINCT FROM 'committed'
-            WHEN o.status IN ('failed', 'cancelled') THEN r.state <> 'released'
-            WHEN o.status = 'pending' THEN r.state = 'committed'
-                OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND r.state = 'reserved'
-            WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL  -- on its way back
-            WHEN o.status = 'processing' THEN coalesce(r.state, 'released') = 'released'
-            ELSE r.state IS DISTINCT FROM 'reserved'
+            WHEN o.id IS NULL THEN r.state <> {_RELEASED} AND r.order_id ~ '{UUID_PATTERN}'
+            ELSE {decide("o.status", _UNFIT)}
         END
-        """,  # noqa: S608 - a constant
+        """,
     )

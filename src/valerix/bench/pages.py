@@ -10,6 +10,7 @@ import msgspec
 
 from valerix.bench import catalogue
 from valerix.bench.results import Page
+from valerix.contracts.states import OrderStatus
 from valerix.launcher.errors import LauncherError
 
 TIMES: Final = 200
@@ -33,7 +34,7 @@ def measure(port: int, token: str) -> list[Page]:
         asked = {
             "orders, first page": {},
             "orders of a customer": {"customerId": customer},
-            "orders with a status": {"status": "failed"},
+            "orders with a status": {"status": str(OrderStatus.FAILED)},
             "orders with a product": {"productId": catalogue.sku(7)},
             "orders found by text": {"q": customer},
             "orders, oldest first": OLDEST,

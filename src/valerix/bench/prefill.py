@@ -12,9 +12,21 @@ from typing import Final
 from asyncpg.connection import Connection
 
 from valerix.bench import catalogue
+from valerix.contracts.states import (
+    ChargeStatus,
+    OrderStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReservationStatus,
+    sql,
+)
 from valerix.psp.book import Entry
 from valerix.psp.schemas import Charge, Refund
 
+_PENDING, _CONFIRMED, _PROCESSING, _SHIPPED, _COMPLETED, _FAILED, _CANCELLED = map(sql, OrderStatus)
+_CAPTURED, _DECLINED = sql(PaymentStatus.CAPTURED), sql(PaymentStatus.DECLINED)
+_REFUNDED, _SUCCEEDED = sql(PaymentStatus.REFUNDED), sql(RefundStatus.SUCCEEDED)
+_RESERVED, _RELEASED, _COMMITTED, _ = map(sql, ReservationStatus)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 LEDGER_BATCH: Final = 10_000
@@ -31,8 +43,8 @@ _ORDERS: Final = f"""
                (1 + n % 3) * {catalogue.PRICE_MINOR}::bigint AS total_minor,
                'BENCH-' || lpad((1 + n % {catalogue.PRODUCTS})::text, 5, '0') AS sku,
                'CUST-' || 100001 + n % {catalogue.CUSTOMERS} AS customer_id,
-               CASE WHEN n % 40 = 0 THEN 'cancelled' WHEN n % 25 = 0 THEN 'failed' WHEN n > $5::bigint THEN 'confirmed'
-                    ELSE 'completed' END AS kind,
+               CASE WHEN n % 40 = 0 THEN {_CANCELLED} WHEN n % 25 = 0 THEN {_FAILED}
+                    WHEN n > $5::bigint THEN {_CONFIRMED} ELSE {_COMPLETED} END AS kind,
                regexp_replace(
                    lpad(to_hex(floor(extract(epoch FROM $1::timestamptz + n * $2::interval) * 1000)::bigint), 12, '0')
                    || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15),
@@ -40,14 +52,14 @@ _ORDERS: Final = f"""
         FROM generate_series($3::bigint, $4::bigint) AS n
     ) o
 """
-_STEPS: Final = """
-    (VALUES ('completed', 1, 'created', 'pending'), ('completed', 2, 'confirmed', 'confirmed'),
-            ('completed', 3, 'processing', 'processing'), ('completed', 4, 'shipped', 'shipped'),
-            ('completed', 5, 'completed', 'completed'),
-            ('confirmed', 1, 'created', 'pending'), ('confirmed', 2, 'confirmed', 'confirmed'),
-            ('cancelled', 1, 'created', 'pending'), ('cancelled', 2, 'confirmed', 'confirmed'),
-            ('cancelled', 3, 'cancelled', 'cancelled'),
-            ('failed', 1, 'created', 'pending'), ('failed', 2, 'failed', 'failed')
+_STEPS: Final = f"""
+    (VALUES ({_COMPLETED}, 1, 'created', {_PENDING}), ({_COMPLETED}, 2, {_CONFIRMED}, {_CONFIRMED}),
+            ({_COMPLETED}, 3, {_PROCESSING}, {_PROCESSING}), ({_COMPLETED}, 4, {_SHIPPED}, {_SHIPPED}),
+            ({_COMPLETED}, 5, {_COMPLETED}, {_COMPLETED}),
+            ({_CONFIRMED}, 1, 'created', {_PENDING}), ({_CONFIRMED}, 2, {_CONFIRMED}, {_CONFIRMED}),
+            ({_CANCELLED}, 1, 'created', {_PENDING}), ({_CANCELLED}, 2, {_CONFIRMED}, {_CONFIRMED}),
+            ({_CANCELLED}, 3, {_CANCELLED}, {_CANCELLED}),
+            ({_FAILED}, 1, 'created', {_PENDING}), ({_FAILED}, 2, {_FAILED}, {_FAILED})
     ) AS step (kind, version, event, status)
 """
 
@@ -65,17 +77,18 @@ _INSERT_ORDERS: Final = f"""
         INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
                             allocations, payment_id, error_code, error_message, idempotency_key, fingerprint,
                             answer_status, answer_version, answer_body, due_at, created_at, updated_at)
-        SELECT id, customer_id, kind, CASE kind WHEN 'completed' THEN 5 WHEN 'cancelled' THEN 3 ELSE 2 END,
+        SELECT id, customer_id, kind, CASE kind WHEN {_COMPLETED} THEN 5 WHEN {_CANCELLED} THEN 3 ELSE 2 END,
                json_build_array(json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})),
-               CASE kind WHEN 'failed' THEN 'card_declined' ELSE 'card_ok' END, 'hold', '{catalogue.CURRENCY}',
+               CASE kind WHEN {_FAILED} THEN 'card_declined' ELSE 'card_ok' END, 'hold', '{catalogue.CURRENCY}',
                total_minor,
-               CASE WHEN kind IN ('completed', 'confirmed')
+               CASE WHEN kind IN ({_COMPLETED}, {_CONFIRMED})
                     THEN json_build_array(json_build_array(sku, '{catalogue.WAREHOUSE}', quantity)) END,
-               payment_id, CASE kind WHEN 'failed' THEN 'payment_declined' WHEN 'cancelled' THEN 'order_cancelled' END,
-               CASE kind WHEN 'failed' THEN 'The payment was declined' WHEN 'cancelled' THEN 'Cancelled' END,
-               sha256(id::text::bytea), sha256(sku::bytea), CASE kind WHEN 'failed' THEN 402 ELSE 201 END, 2,
-               CASE kind WHEN 'failed' THEN '{{"code":"payment_declined"}}' END,
-               CASE kind WHEN 'confirmed' THEN now() + interval '10 years' END, at, at + interval '4 s'
+               payment_id,
+               CASE kind WHEN {_FAILED} THEN 'payment_declined' WHEN {_CANCELLED} THEN 'order_cancelled' END,
+               CASE kind WHEN {_FAILED} THEN 'The payment was declined' WHEN {_CANCELLED} THEN 'Cancelled' END,
+               sha256(id::text::bytea), sha256(sku::bytea), CASE kind WHEN {_FAILED} THEN 402 ELSE 201 END, 2,
+               CASE kind WHEN {_FAILED} THEN '{{"code":"payment_declined"}}' END,
+               CASE kind WHEN {_CONFIRMED} THEN now() + interval '10 years' END, at, at + interval '4 s'
         FROM made
     ), listed AS (
         INSERT INTO order_products (product_id, order_id) SELECT sku, id FROM made
@@ -93,32 +106,32 @@ _INSERT_PAYMENTS: Final = f"""
         INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, status, reason,
                               provider_reference, captured_minor, refunded_minor, version, created_at, updated_at)
         SELECT payment_id, id::text, customer_id, total_minor, '{catalogue.CURRENCY}',
-               CASE kind WHEN 'failed' THEN 'card_declined' ELSE 'card_ok' END,
-               CASE kind WHEN 'failed' THEN 'declined' WHEN 'cancelled' THEN 'refunded' ELSE 'captured' END,
-               CASE kind WHEN 'failed' THEN 'card_declined' END, 'order-' || id,
-               CASE kind WHEN 'failed' THEN 0 ELSE total_minor END,
-               CASE kind WHEN 'cancelled' THEN total_minor ELSE 0 END,
-               CASE kind WHEN 'cancelled' THEN 2 ELSE 1 END, at, at
+               CASE kind WHEN {_FAILED} THEN 'card_declined' ELSE 'card_ok' END,
+               CASE kind WHEN {_FAILED} THEN {_DECLINED} WHEN {_CANCELLED} THEN {_REFUNDED} ELSE {_CAPTURED} END,
+               CASE kind WHEN {_FAILED} THEN 'card_declined' END, 'order-' || id,
+               CASE kind WHEN {_FAILED} THEN 0 ELSE total_minor END,
+               CASE kind WHEN {_CANCELLED} THEN total_minor ELSE 0 END,
+               CASE kind WHEN {_CANCELLED} THEN 2 ELSE 1 END, at, at
         FROM made
     ), returned AS (
         INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,
                              fingerprint, created_at, updated_at)
-        SELECT refund_id, payment_id, total_minor, 'Cancelled', 'succeeded', 'refund-' || refund_id,
+        SELECT refund_id, payment_id, total_minor, 'Cancelled', {_SUCCEEDED}, 'refund-' || refund_id,
                refund_id::text::bytea, '', at, at
-        FROM made WHERE kind = 'cancelled'
+        FROM made WHERE kind = {_CANCELLED}
     )
     INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
     SELECT payment_id, version, 'payment.' || status,
            json_build_object('id', payment_id, 'orderId', id, 'status', status, 'version', version), md5(n::text), at
     FROM made CROSS JOIN LATERAL (
-        SELECT 1, CASE kind WHEN 'failed' THEN 'declined' ELSE 'captured' END
-        UNION ALL SELECT 2, 'refunded' WHERE kind = 'cancelled') AS step (version, status)
+        SELECT 1, CASE kind WHEN {_FAILED} THEN {_DECLINED} ELSE {_CAPTURED} END
+        UNION ALL SELECT 2, {_REFUNDED} WHERE kind = {_CANCELLED}) AS step (version, status)
 """
 _INSERT_RESERVATIONS: Final = f"""
     WITH made AS ({_ORDERS}), held AS (
         INSERT INTO reservations (order_id, state, lines, products, created_at, updated_at)
         SELECT id::text,
-               CASE kind WHEN 'completed' THEN 'committed' WHEN 'confirmed' THEN 'reserved' ELSE 'released' END,
+               CASE kind WHEN {_COMPLETED} THEN {_COMMITTED} WHEN {_CONFIRMED} THEN {_RESERVED} ELSE {_RELEASED} END,
                jsonb_build_array(jsonb_build_object('productId', sku, 'warehouseId', '{catalogue.WAREHOUSE}',
                                                     'quantity', quantity)),
                jsonb_build_array(jsonb_build_object('productId', sku, 'name', 'Benchmark', 'currency', 'USD',
@@ -128,8 +141,8 @@ _INSERT_RESERVATIONS: Final = f"""
         SELECT made.*, step, kind_moved, on_hand, reserved
         FROM made CROSS JOIN LATERAL (
             SELECT 1, 'reserve', 0, quantity
-            UNION ALL SELECT 2, 'commit', -quantity, -quantity WHERE kind = 'completed'
-            UNION ALL SELECT 2, 'release', 0, -quantity WHERE kind IN ('cancelled', 'failed')
+            UNION ALL SELECT 2, 'commit', -quantity, -quantity WHERE kind = {_COMPLETED}
+            UNION ALL SELECT 2, 'release', 0, -quantity WHERE kind IN ({_CANCELLED}, {_FAILED})
         ) AS step (step, kind_moved, on_hand, reserved)
     ), numbered AS (
         SELECT t.*, s.version + row_number() OVER shelf AS seq, s.on_hand + sum(t.on_hand) OVER shelf AS on_hand_after,
@@ -202,7 +215,7 @@ def _entries(
     refund: str | None,
     refunded_minor: int,
 ) -> Iterator[Entry]:
-    charged = "declined" if status == "declined" else "captured"
+    charged = ChargeStatus.DECLINED if status == PaymentStatus.DECLINED else ChargeStatus.CAPTURED
     yield Charge(reference, charged, amount_minor, currency, method, reason)
     if refund is not None:
         yield Refund(refund, reference, refunded_minor)

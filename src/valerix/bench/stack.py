@@ -18,6 +18,7 @@ from valerix.bench.usage import Usage
 from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.chassis.http_client import CallFailed
 from valerix.contracts.roles import CUSTOMER, OPERATOR
+from valerix.contracts.states import NotificationStatus, sql
 from valerix.launcher import control, postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
@@ -270,6 +271,9 @@ async def _open_work(databases: Mapping[str, Connection]) -> tuple[int, int]:
         untold += await databases[name].fetchval("SELECT count(*) FROM outbox")
     # Messages beyond what one person gets in an hour wait for the next.
     untold += await databases["notifications"].fetchval(
-        "SELECT count(*) FROM notifications WHERE status = 'queued' AND next_attempt_at < now() + interval '1 minute'"
+        f"""
+        SELECT count(*) FROM notifications
+        WHERE status = {sql(NotificationStatus.QUEUED)} AND next_attempt_at < now() + interval '1 minute'
+        """
     )
     return left, untold

@@ -9,6 +9,7 @@ from valerix.cli.output import print_json
 from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
+from valerix.contracts.states import OrderStatus
 
 WHERE_TO_LOOK = {
     "order_not_found": "order list",
@@ -87,7 +88,7 @@ def _not_signed_in(error: errors.Unauthenticated, installation: Installation) ->
 def _about(order: Order, installation: Installation) -> str:
     """Where a refused order stands."""
     show = installation.command(f"order show {order.id}")
-    if order.status != "pending":
+    if order.status != OrderStatus.PENDING:
         return f"Order {order.id} is {order.status}, see `{show}`"
     if order.on_shortage == "backorder":
         return f"Order {order.id} waits for new stock, see `{show}`"

@@ -15,6 +15,7 @@ from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, money, print_json, status_text, table
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Address, Order, OrderEvent, OrderLine, PlacedOrder
+from valerix.contracts.states import FulfilmentStatus, OrderStatus
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order.")]
@@ -24,12 +25,6 @@ class OnShortage(StrEnum):
     HOLD = "hold"
     BACKORDER = "backorder"
     REJECT = "reject"
-
-
-class Forward(StrEnum):
-    PROCESSING = "processing"
-    SHIPPED = "shipped"
-    COMPLETED = "completed"
 
 
 def _address(text: str) -> Address:
@@ -68,7 +63,7 @@ def place(
             idempotency_key=key,
         )
         if wait:
-            ended = valerix.orders.wait_until(order.id, {"completed"}, timeout_seconds=timeout)
+            ended = valerix.orders.wait_until(order.id, {OrderStatus.COMPLETED}, timeout_seconds=timeout)
             order = PlacedOrder(**msgspec.structs.asdict(ended), replayed=order.replayed)
     _print_order(order, installation, as_json=as_json)
 
@@ -158,7 +153,7 @@ def cancel(
         order = valerix.orders.cancel(order_id, reason=reason)
     if as_json:
         print_json(order)
-    elif order.status == "cancelled":
+    elif order.status == OrderStatus.CANCELLED:
         print(f"Order {order.id} is cancelled.")
     else:
         print(f"Order {order.id} will be cancelled as soon as a service it needs is back; it is {order.status} now.")
@@ -192,7 +187,9 @@ def change(
         Address | None,
         typer.Option(parser=_address, metavar="JSON", help="Name, street, city, country …, as in the API."),
     ] = None,
-    status: Annotated[Forward | None, typer.Option(help="Move it on through the warehouse, for staff.")] = None,
+    status: Annotated[
+        FulfilmentStatus | None, typer.Option(help="Move it on through the warehouse, for staff.")
+    ] = None,
     version: Annotated[int | None, typer.Option(help="Refuse if it has changed since this version.")] = None,
     url: Url = None,
     token: Token = None,
@@ -207,7 +204,7 @@ def change(
             order_id,
             items=_wanted(items) if items else None,
             shipping_address=address,
-            status=status.value if status else None,
+            status=status,
             version=version,
         )
     _print_order(order, installation, as_json=as_json)
@@ -225,7 +222,7 @@ def _print_order(order: Order, installation: Installation, *, as_json: bool) -> 
     _print_lines(out, order)
     if isinstance(order, PlacedOrder) and order.replayed:
         out.print("This key was used before: this is the order placed then, as it was answered then.")
-    if order.status == "pending":
+    if order.status == OrderStatus.PENDING:
         out.print("It is accepted and cannot get lost; it will be confirmed as soon as that is possible.")
     out.print(f"Next: {installation.command(f'order show {order.id}')}", soft_wrap=True)
 

@@ -10,18 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from valerix.contracts.money import Money, money_text
+from valerix.contracts.states import OrderStatus, Tone
 
 LINE_WIDTH: Final = 200
 """Columns of a line, however narrow the terminal: it wraps what is longer, and ids stay whole for copying."""
-STATUS_STYLES: Final = {
-    "confirmed": "green",
-    "processing": "green",
-    "shipped": "green",
-    "completed": "green",
-    "pending": "yellow",
-    "failed": "red",
-    "cancelled": "dim",
+TONE_STYLES: Final = {
+    Tone.OK: "green",
+    Tone.WARN: "yellow",
+    Tone.BAD: "red",
+    Tone.INFO: "cyan",
+    Tone.PLAIN: "dim",
 }
+STATUS_STYLES: Final = {str(status): TONE_STYLES[status.tone] for status in OrderStatus}
 
 
 def print_json(value: object) -> None:

@@ -7,9 +7,9 @@ from importlib import resources as package
 from valerix.chassis.http_client import HttpClient
 from valerix.chassis.service import Parts, Service, create_service
 from valerix.chassis.sockets import Places, SocketRoute
-from valerix.console import feed
+from valerix.console import feed, states
 from valerix.console.domain import merge, merge_events
-from valerix.console.files import file_route, file_routes
+from valerix.console.files import content_route, file_route, file_routes
 from valerix.console.opening import open_gathering
 from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
 from valerix.console.schemas import offer
@@ -37,7 +37,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     places = Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
-    pages += [*file_routes(static, "/static"), offer_route(offer(settings))]
+    pages += [*file_routes(static, "/static"), *content_route(states.module(), "js", f"/static{states.PATH}")]
+    pages += [offer_route(offer(settings))]
     return Parts(
         routes=[
             *(page_route(static / "index.html"), get_history),

@@ -36,8 +36,12 @@ def file_routes(folder: Traversable, prefix: str, caching: bytes = REVALIDATE) -
 
 def file_route(file: Traversable, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
     """`file` at `path`, for GET and HEAD."""
-    content = file.read_bytes()
-    media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2], TEXT)
+    return content_route(file.read_bytes(), file.name.rpartition(".")[2], path, caching)
+
+
+def content_route(content: bytes, kind: str, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
+    """`content` at `path`, for GET and HEAD; `kind`: see MEDIA_TYPES."""
+    media_type = MEDIA_TYPES.get(kind, TEXT)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = [
         (b"etag", etag.encode()),

@@ -11,13 +11,13 @@ from valerix.console.faults import ShownFault
 from valerix.console.gather import Copy, Counts, Gathering
 from valerix.console.history import TICK_SECONDS, Ring, point, times
 from valerix.console.readings import COUNT, PLACING, average_ms, percentile_ms
+from valerix.contracts.states import OrderStatus
 
 SLOW_MS: Final = 1000.0
 """The average order response of the answer window above which the header is red (see the alert rules)."""
 PRESENT_SECONDS: Final = 10
 """What the map calls now: long enough for a rate, short enough to see a change."""
 MINUTE, FIVE_MINUTES = 60, 300
-CONFIRMED: Final = "confirmed"
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
 STATES: Final = {CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open"}
 """Of `circuit_breaker_state`."""
@@ -145,7 +145,7 @@ def _share(now: Counts | None, before: Counts | None) -> float | None:
     if now is None or before is None or now is before:
         return None
     placed = sum(now.placed.values()) - sum(before.placed.values())
-    confirmed = now.placed.get(CONFIRMED, 0.0) - before.placed.get(CONFIRMED, 0.0)
+    confirmed = now.placed.get(OrderStatus.CONFIRMED, 0.0) - before.placed.get(OrderStatus.CONFIRMED, 0.0)
     return min(1.0, confirmed / placed) if placed > 0 and confirmed >= 0 else None
 
 

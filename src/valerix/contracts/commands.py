@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from valerix.contracts.money import AmountMinor, Currency
+from valerix.contracts.states import PaymentStatus, ReservationStatus
 
 MAX_COMMANDS: Final = 256
 """Most commands one internal call may carry."""
@@ -111,7 +112,7 @@ class ReservationEnded(msgspec.Struct, frozen=True, rename="camel", tag="ended",
     """The order's reservation was released or committed before: a late reserve is refused for ever."""
 
     order_id: str
-    state: str
+    state: ReservationStatus
 
 
 ReserveOutcome = StockReserved | StockShort | ProductsUnknown | ReservationEnded
@@ -135,7 +136,7 @@ class ReservationState(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     order_id: str
-    state: str
+    state: ReservationStatus
     idempotent: bool = False
 
 
@@ -171,7 +172,7 @@ class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
 
     order_id: str
     payment_id: str
-    status: str
+    status: PaymentStatus
     reason: str | None = None
     idempotent: bool = False
 

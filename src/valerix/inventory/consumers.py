@@ -5,12 +5,17 @@ from valerix.chassis.database import Database, Transaction
 from valerix.chassis.inbox import Inbox
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.events import ORDER_CANCELLED, ORDER_FAILED, ORDER_SHIPPED, ORDERS, Event
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import Ending
 from valerix.inventory.use_cases import Stock
 
 CONSUMER = "inventory"
 TOPICS = (ORDERS,)
-ENDS = {ORDER_SHIPPED: "committed", ORDER_CANCELLED: "released", ORDER_FAILED: "released"}
+ENDS = {
+    ORDER_SHIPPED: ReservationStatus.COMMITTED,
+    ORDER_CANCELLED: ReservationStatus.RELEASED,
+    ORDER_FAILED: ReservationStatus.RELEASED,
+}
 
 
 def inbox(database: Database, bus: Bus, stock: Stock, deadline_seconds: float) -> Inbox:

@@ -28,10 +28,10 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
+from valerix.contracts.states import ReservationStatus
 
-RESERVED, RELEASED, COMMITTED, ABSENT = "reserved", "released", "committed", "absent"
 RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = "receive", "adjust", "update", "reserve", "release", "commit"
-STEP_TO: Final = {RELEASED: RELEASE, COMMITTED: COMMIT}
+STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITTED: COMMIT}
 """The step that leads to each end."""
 
 # The look-ahead keeps out what `$` lets through in Python: a line break at the end.
@@ -53,14 +53,14 @@ class Ending(NamedTuple):
     """A reservation that is to be brought to `state`: `released` or `committed`."""
 
     order_id: str
-    state: str
+    state: ReservationStatus
 
 
 class Ended(NamedTuple):
     """Where a reservation stands now; the stock rows that moved for it, and whether anything changed."""
 
     order_id: str
-    state: str
+    state: ReservationStatus
     movements: int
     changed: bool
 
@@ -161,7 +161,7 @@ class Source(NamedTuple):
 @dataclass(slots=True)
 class Reservation:
     order_id: str
-    state: str
+    state: ReservationStatus
     allocations: list[Allocation]
     products: list[PricedProduct]
 
@@ -231,7 +231,7 @@ def reserve(
 
 
 def _answer_again(before: Reservation) -> ReserveOutcome:
-    if before.state == RESERVED:
+    if before.state is ReservationStatus.RESERVED:
         return StockReserved(before.order_id, before.allocations, before.products, idempotent=True)
     return ReservationEnded(before.order_id, before.state)
 
@@ -248,7 +248,7 @@ def _refusal(order_id: str, wanted: Mapping[str, int], offers: Mapping[str, Offe
 def _reserve_one(
     cause: Cause, wanted: Mapping[str, int], offers: Mapping[str, Offer], movements: list[Movement]
 ) -> Reservation:
-    reservation = Reservation(cause.order_id or "", RESERVED, [], [])
+    reservation = Reservation(cause.order_id or "", ReservationStatus.RESERVED, [], [])
     for sku, quantity in wanted.items():
         reservation.products.append(offers[sku].product)
         for shelf, taken in allocate(offers[sku].shelves, quantity):
@@ -324,7 +324,7 @@ class UnknownWarehouse(Unprocessable):
 class ReservationOver(Conflict):
     code, title = "reservation_ended", "The reservation has ended"
 
-    def __init__(self, order_id: str, state: str) -> None:
+    def __init__(self, order_id: str, state: ReservationStatus) -> None:
         super().__init__(f"The reservation of order {order_id} is {state}", state=state)
 
 

@@ -27,8 +27,9 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
-from valerix.inventory.domain import COMMITTED, RELEASED, RESERVED, Ending
+from valerix.inventory.domain import Ending
 from valerix.inventory.schemas import InventoryItem, Movement, Product, Warehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
@@ -50,11 +51,11 @@ def command_routes(stock: Stock) -> list[RawRoute]:
         return ReserveOutcomes(await stock.reserve(command.commands, ORDERS, deadline))
 
     async def release(command: OrderRefs, deadline: Deadline) -> ReservationStates:
-        endings = [Ending(order_id, RELEASED) for order_id in command.order_ids]
+        endings = [Ending(order_id, ReservationStatus.RELEASED) for order_id in command.order_ids]
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
     async def commit(command: OrderRefs, deadline: Deadline) -> ReservationStates:
-        endings = [Ending(order_id, COMMITTED) for order_id in command.order_ids]
+        endings = [Ending(order_id, ReservationStatus.COMMITTED) for order_id in command.order_ids]
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
     return [
@@ -119,7 +120,7 @@ async def reserve(
     (outcome,) = await stock.reserve([ReserveStock(data.order_id, lines)], principal.subject, deadline)
     reserved = _reserved(outcome)
     return schemas.ReservationView(
-        reserved.order_id, RESERVED, reserved.allocations, reserved.products, reserved.idempotent
+        reserved.order_id, ReservationStatus.RESERVED, reserved.allocations, reserved.products, reserved.idempotent
     )
 
 
@@ -132,15 +133,15 @@ async def reserve(
 )
 async def release(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """Give back what an order has reserved; refuse to reserve for it from now on."""
-    (state,) = await stock.end([Ending(data.order_id, RELEASED)], principal.subject, deadline)
-    return _ended(state, RELEASED)
+    (state,) = await stock.end([Ending(data.order_id, ReservationStatus.RELEASED)], principal.subject, deadline)
+    return _ended(state, ReservationStatus.RELEASED)
 
 
 @post(INVENTORY + "/commit", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="commitStock", status_code=200)
 async def commit(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """The goods an order has reserved leave the warehouse."""
-    (state,) = await stock.end([Ending(data.order_id, COMMITTED)], principal.subject, deadline)
-    return _ended(state, COMMITTED)
+    (state,) = await stock.end([Ending(data.order_id, ReservationStatus.COMMITTED)], principal.subject, deadline)
+    return _ended(state, ReservationStatus.COMMITTED)
 
 
 @post(INVENTORY + "/adjust", access=STAFF, tags=["inventory"], operation_id="adjustStock", status_code=200)
@@ -266,10 +267,10 @@ def _reserved(outcome: ReserveOutcome) -> StockReserved:
             raise domain.ReservationOver(outcome.order_id, outcome.state)
 
 
-def _ended(outcome: ReservationState, wanted: str) -> ReservationState:
-    if outcome.state == domain.ABSENT:
+def _ended(outcome: ReservationState, wanted: ReservationStatus) -> ReservationState:
+    if outcome.state is ReservationStatus.ABSENT:
         raise domain.ReservationNotFound(outcome.order_id)
-    if outcome.state != wanted:
+    if outcome.state is not wanted:
         raise domain.ReservationOver(outcome.order_id, outcome.state)
     return outcome
 

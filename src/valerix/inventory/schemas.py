@@ -8,6 +8,7 @@ import msgspec
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
 from valerix.contracts.events import BY_SOURCE, INVENTORY
 from valerix.contracts.money import Money
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import SKU_PATTERN
 
 MAX_CHANGE = 1_000_000
@@ -152,7 +153,7 @@ class Position(NamedTuple):
 
 class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
-    state: str
+    state: ReservationStatus
     allocations: list[Allocation]
     products: list[PricedProduct]
     idempotent: bool

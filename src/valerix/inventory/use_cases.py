@@ -20,6 +20,7 @@ from valerix.chassis.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.resilience import Deadline, DeadlineExceeded
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
 from valerix.inventory.domain import Cause, Ending, Movement, Origin
 from valerix.inventory.repository import catalogue, reservations, stock
@@ -264,7 +265,7 @@ async def _end(lane: Connection, asked: list[tuple[Ending, Origin]]) -> Done[Res
         first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
         await COMMITTING.passed()
         for order_id, state, movements, changed in await reservations.end(lane, [asked[p] for p in first.values()]):
-            idempotent = not changed and state != domain.ABSENT
+            idempotent = not changed and state is not ReservationStatus.ABSENT
             outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
             kinds += [domain.STEP_TO[state]] * movements if movements else []
     return Done([outcomes[place] for place in range(len(asked))], kinds)

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 from valerix.chassis.problems import NotFound, Unprocessable
 from valerix.contracts import events
 from valerix.contracts.events import Event
+from valerix.contracts.states import NotificationStatus
 
 EMAIL: Final = "email"
 SMS: Final = "sms"
 CHANNELS: Final = (EMAIL, SMS)
-STATUSES: Final = ("queued", "sent", "failed", "skipped")
 OPERATORS: Final = "operators"
 """A recipient: whoever looks after the shop, at one address for all of them."""
 MAX_ATTEMPTS: Final = 16
@@ -57,7 +57,7 @@ class Notification:
     subject: str
     body: str
     created_at: datetime
-    status: str = "queued"
+    status: NotificationStatus = NotificationStatus.QUEUED
     attempts: int = 0
     next_attempt_at: datetime | None = None
     last_error: str | None = None

@@ -1,16 +1,19 @@
 """All SQL of the notifications service: one function, one statement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
 from asyncpg import Record
 
 from valerix.chassis.database import Transaction, Where
+from valerix.contracts.states import NotificationStatus, sql
 from valerix.notifications.domain import Contact, Notification
 
 _LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
 _QUEUE_LOCK = 7_221_905_202
+_QUEUED = sql(NotificationStatus.QUEUED)
 _NOTIFICATION = """n.id, n.event_id, n.channel, n.template, n.recipient, n.subject, n.body, n.created_at, n.status,
     n.attempts, n.next_attempt_at, n.last_error, n.sent_at"""
 
@@ -19,7 +22,7 @@ class Outcome(NamedTuple):
     """How one attempt ended. `status` queued: try again after `delay`."""
 
     id: str
-    status: str
+    status: NotificationStatus
     delay: timedelta | None = None
     error: str | None = None
 
@@ -105,7 +108,7 @@ async def insert_requested(
 async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes] | None:
     """The message asked for under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",  # noqa: S608 - ours
+        f"SELECT {_NOTIFICATION}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",
         key,
     )
     return None if row is None else (_notification(row), row["fingerprint"])
@@ -114,7 +117,7 @@ async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes]
 async def find_notification(tx: Transaction, notification_id: str, recipient: str | None) -> Notification | None:
     """One message, if it went to `recipient`; None: to anybody."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",  # noqa: S608 - the column list is ours
+        f"SELECT {_NOTIFICATION} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
         notification_id,
         recipient,
     )
@@ -127,7 +130,7 @@ async def list_notifications(
     limit: int,
     before: str | None,
     recipient: str | None,
-    status: str | None,
+    status: NotificationStatus | None,
     channel: str | None,
 ) -> list[Notification]:
     """Newest first, those that went to `recipient`; None: to anybody."""
@@ -137,7 +140,7 @@ async def list_notifications(
     where.add("status = ?", status)
     where.add("channel = ?", channel)
     rows = await tx.fetch(
-        f"SELECT {_NOTIFICATION} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",  # noqa: S608 - every value is a parameter
+        f"SELECT {_NOTIFICATION} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",
         *where.arguments,
     )
     return [_notification(row) for row in rows]
@@ -165,10 +168,10 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             SELECT unnest(messages) AS id FROM claims WHERE lapses_at > now()
         ), under_way AS MATERIALIZED (
             SELECT channel, recipient, count(*) AS places FROM busy JOIN notifications USING (id)
-            WHERE status = 'queued' GROUP BY channel, recipient
+            WHERE status = {_QUEUED} GROUP BY channel, recipient
         ), due AS MATERIALIZED (
             SELECT n.* FROM notifications n
-            WHERE n.status = 'queued' AND n.next_attempt_at <= now() AND n.id NOT IN (SELECT id FROM busy)
+            WHERE n.status = {_QUEUED} AND n.next_attempt_at <= now() AND n.id NOT IN (SELECT id FROM busy)
             ORDER BY n.next_attempt_at, n.id LIMIT $1
         ), decided AS MATERIALIZED (
             SELECT d.*, taken.first,
@@ -191,7 +194,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
         )
         SELECT {_NOTIFICATION}, k.name, k.email, n.fits, c.id AS claim
         FROM decided n LEFT JOIN claimed c ON true LEFT JOIN contacts k ON k.customer_id = n.recipient
-        """,  # noqa: S608 - the column list is ours
+        """,
         limit,
         lease,
         hourly_limit,
@@ -203,16 +206,16 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
 async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) -> None:
     """Write how the attempts of a claim ended, unless it had lapsed and somebody has claimed since.
 
-    Queued is said by its time: `status = 'queued'` would lead the planner through the whole queue for each of them.
+    Its time says what is queued: a condition on the status leads the planner through the whole queue for each of them.
     """
     await tx.execute(
-        """
+        f"""
         WITH ended AS (
             DELETE FROM claims WHERE id = $1 RETURNING id
         )
         UPDATE notifications n
         SET status = o.status, attempts = n.attempts + 1, last_error = o.error, next_attempt_at = now() + o.delay,
-            sent_at = CASE WHEN o.status = 'sent' THEN now() END
+            sent_at = CASE WHEN o.status = {sql(NotificationStatus.SENT)} THEN now() END
         FROM ended, unnest($2::uuid[], $3::text[], $4::interval[], $5::text[]) AS o(id, status, delay, error)
         WHERE n.id = o.id AND n.next_attempt_at IS NOT NULL
         """,
@@ -227,10 +230,10 @@ async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) ->
 async def skip_stale(tx: Transaction, age: timedelta) -> None:
     """Give up on what has waited so long that nobody needs it any more. Take `lock_queue` first."""
     await tx.execute(
-        """
-        UPDATE notifications SET status = 'skipped', next_attempt_at = NULL,
+        f"""
+        UPDATE notifications SET status = {sql(NotificationStatus.SKIPPED)}, next_attempt_at = NULL,
             last_error = coalesce(last_error, 'too late')
-        WHERE status = 'queued' AND next_attempt_at <= now() AND created_at < now() - $1::interval
+        WHERE status = {_QUEUED} AND next_attempt_at <= now() AND created_at < now() - $1::interval
           AND id NOT IN (SELECT unnest(messages) FROM claims WHERE lapses_at > now())
         """,
         age,
@@ -239,7 +242,7 @@ async def skip_stale(tx: Transaction, age: timedelta) -> None:
 
 async def count_queued(tx: Transaction) -> int:
     """Messages waiting to be sent."""
-    return int(await tx.fetchval("SELECT count(*) FROM notifications WHERE status = 'queued'"))
+    return int(await tx.fetchval(f"SELECT count(*) FROM notifications WHERE status = {_QUEUED}"))
 
 
 # --- contacts
@@ -321,4 +324,4 @@ async def prune_live_events(tx: Transaction, keep: int) -> None:
 
 
 def _notification(row: Record) -> Notification:
-    return Notification(str(row[0]), *row[1:13])
+    return replace(Notification(str(row[0]), *row[1:13]), status=NotificationStatus(row["status"]))

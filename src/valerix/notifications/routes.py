@@ -12,6 +12,7 @@ from valerix.chassis.auth import Principal
 from valerix.chassis.problems import FieldError, Invalid
 from valerix.contracts.ids import UUID_PATTERN, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
+from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
 from valerix.notifications.domain import Notification
 from valerix.notifications.rendering import render
@@ -52,14 +53,18 @@ async def list_notifications(
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
 ) -> pagination.Page[NotificationView]:
     """Notifications, newest first. A customer sees their own."""
-    _one_of("status", status, domain.STATUSES)
+    _one_of("status", status, tuple(NotificationStatus))
     _one_of("channel", channel, domain.CHANNELS)
     before = None if cursor is None else _cursor_id(cursor)
     owner = _owner(principal)
     if owner is not None and customer_id not in (None, owner):
         return pagination.Page([])
     rows = await notifications.search(
-        limit=limit + 1, before=before, recipient=owner or customer_id, status=status, channel=channel
+        limit=limit + 1,
+        before=before,
+        recipient=owner or customer_id,
+        status=None if status is None else NotificationStatus(status),
+        channel=channel,
     )
     found = pagination.page(rows, limit, lambda notification: pagination.encode_cursor(notification.id))
     return pagination.Page([view(notification) for notification in found.items], found.next_cursor)

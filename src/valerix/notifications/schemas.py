@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from valerix.contracts.commands import Key
+from valerix.contracts.states import NotificationStatus
 from valerix.notifications.domain import Notification
 
 Channel = Literal["email", "sms"]
@@ -30,8 +31,8 @@ class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
     """A notification as the API shows it.
 
-    `status`: `queued` | `sent` | `failed` (refused for good, or tried too often) | `skipped` (nobody to send it to, or
-    a day late). `customerId` is `operators` for what goes to the staff.
+    `failed`: refused for good, or tried too often; `skipped`: no address, or a day late.
+    `customerId` is `operators` for what goes to the staff.
     """
 
     id: str
@@ -40,7 +41,7 @@ class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
     template: str | None
     subject: str
     body: str
-    status: str
+    status: NotificationStatus
     attempts: int
     last_error: str | None
     event_id: str | None

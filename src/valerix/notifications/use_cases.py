@@ -15,6 +15,7 @@ from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyReused
 from valerix.contracts.events import USERS, Event
 from valerix.contracts.ids import id_of, new_id
+from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain, metrics, repository
 from valerix.notifications.domain import OPERATORS, Contact, Notification
 from valerix.notifications.rendering import render
@@ -71,7 +72,7 @@ class Notifications:
             assert known is not None  # noqa: S101 - nobody deletes notifications
             if known[1] != request.fingerprint:
                 raise KeyReused
-            return replace(known[0], status="queued", attempts=0, last_error=None, sent_at=None), True
+            return replace(known[0], status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True
 
         return await self._database.repeat(work)
 
@@ -84,7 +85,13 @@ class Notifications:
         return found
 
     async def search(
-        self, *, limit: int, before: str | None, recipient: str | None, status: str | None, channel: str | None
+        self,
+        *,
+        limit: int,
+        before: str | None,
+        recipient: str | None,
+        status: NotificationStatus | None,
+        channel: str | None,
     ) -> list[Notification]:
         """Newest first, those that went to `recipient`; None: to anybody."""
         async with self._database.connection() as lane:
@@ -132,7 +139,7 @@ class Delivery:
         notification = due.notification
         try:
             await self._senders[notification.channel](self._outgoing(due))
-            outcome = Outcome(notification.id, "sent")
+            outcome = Outcome(notification.id, NotificationStatus.SENT)
         except Exception as error:  # whatever a sender fails of, the queue goes on
             outcome = self._failed(notification, error)
         metrics.notifications_sent.labels(notification.channel, outcome.status).inc()
@@ -156,8 +163,9 @@ class Delivery:
         )
         if not isinstance(error, Refused) and attempt < domain.MAX_ATTEMPTS:
             seconds = domain.delay_seconds(attempt, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
-            return Outcome(notification.id, "queued", timedelta(seconds=seconds), reason)
-        status = "skipped" if isinstance(error, AddressUnknown) else "failed"
+            return Outcome(notification.id, NotificationStatus.QUEUED, timedelta(seconds=seconds), reason)
+        unknown = isinstance(error, AddressUnknown)
+        status = NotificationStatus.SKIPPED if unknown else NotificationStatus.FAILED
         return Outcome(notification.id, status, None, reason)
 
 

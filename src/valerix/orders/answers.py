@@ -1,11 +1,12 @@
 """What is written about an order that a pass decided, and what its caller is told."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import msgspec
 
 from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.contracts.states import OrderStatus
 from valerix.orders import domain
 from valerix.orders.domain import Decision, Order, Pass
 from valerix.orders.repository import Finished, Known
@@ -37,11 +38,21 @@ def conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
 
 def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
     """Status and body of the first definite answer; (None, None) while there is none."""
-    if decision.event == "order.confirmed":
-        return 201, None
-    if decision.event in ("order.delayed", "order.changed"):
+    if decision.event in (domain.DELAYED, domain.CHANGED):
         return None, None
-    refusal = domain.REFUSALS.get(decision.error_code or "", domain.OrderEnded)
+    match decision.status:
+        case OrderStatus.CONFIRMED:
+            return 201, None
+        case OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return None, None  # the order was answered when it was confirmed
+        case OrderStatus.PENDING | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return _refused(order, decision, trace_id)
+        case _:
+            assert_never(decision.status)
+
+
+def _refused(order: Order, decision: Decision, trace_id: str) -> tuple[int, str]:
+    refusal = domain.REFUSALS[decision.error_code or ""]
     detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
     problem = refusal(detail, order=view(order))
     return problem.status, _encode(problem.document(trace_id)).decode()

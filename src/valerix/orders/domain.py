@@ -2,28 +2,75 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from valerix.chassis.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import Allocation, PricedProduct
+from valerix.contracts.states import OrderStatus
 
-TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    "pending": frozenset({"pending", "confirmed", "failed", "cancelled"}),
-    "confirmed": frozenset({"confirmed", "processing", "shipped", "cancelled"}),
-    "processing": frozenset({"processing", "shipped", "cancelled"}),
-    "shipped": frozenset({"completed"}),
-    "completed": frozenset(),
-    "failed": frozenset(),
-    "cancelled": frozenset(),
-}
+
+def _followers(status: OrderStatus) -> set[OrderStatus]:
+    match status:
+        case OrderStatus.PENDING:
+            return {OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED}
+        case OrderStatus.CONFIRMED:
+            return {OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
+        case OrderStatus.PROCESSING:
+            return {OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
+        case OrderStatus.SHIPPED:
+            return {OrderStatus.COMPLETED}
+        case OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return set()
+        case _:
+            assert_never(status)
+
+
+TRANSITIONS: Final = {status: frozenset(_followers(status)) for status in OrderStatus}
 """Staying in a state is a transition too when something is recorded about it (held, delayed, changed)."""
 
-STATUSES: Final = tuple(TRANSITIONS)
-CANCELLABLE: Final = frozenset({"pending", "confirmed", "processing"})
-NEXT: Final = {"confirmed": "processing", "processing": "shipped", "shipped": "completed"}
+NEXT: Final = {
+    OrderStatus.CONFIRMED: OrderStatus.PROCESSING,
+    OrderStatus.PROCESSING: OrderStatus.SHIPPED,
+    OrderStatus.SHIPPED: OrderStatus.COMPLETED,
+}
 """The way through the warehouse."""
-UNAIDED: Final = ("confirmed", "shipped")
+UNAIDED: Final = (OrderStatus.CONFIRMED, OrderStatus.SHIPPED)
 """Their next step asks no other service."""
+
+
+def _is_counted(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+            return True
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return True
+        case OrderStatus.COMPLETED:
+            return False
+        case _:
+            assert_never(status)
+
+
+def _goods_left(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return True
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
+            return False
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return False
+        case _:
+            assert_never(status)
+
+
+COUNTED: Final = tuple(status for status in OrderStatus if _is_counted(status))
+UNCOUNTED: Final = tuple(status for status in OrderStatus if not _is_counted(status))
+"""Most orders end there: to count them reads most of the table."""
+GOODS_LEFT: Final = tuple(status for status in OrderStatus if _goods_left(status))
+"""Too late to cancel: a request to do so is void."""
+CREATED: Final = "order.created"
+HELD: Final = "order.held"
+DELAYED: Final = "order.delayed"
+CHANGED: Final = "order.changed"
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
 MAX_TOTAL_MINOR: Final = 10**12
 BACKORDER_RETRY_SECONDS: Final = 30.0
@@ -127,11 +174,12 @@ REFUSALS: Final[dict[str, type[Problem]]] = {
         CustomerSuspended,
         NotChargeable,
         OrderCancelled,
+        OrderEnded,
     )
 }
 
 
-def way(status: str, target: str) -> list[str]:
+def way(status: OrderStatus, target: OrderStatus) -> list[OrderStatus]:
     """The states through the warehouse from `status` to `target`; none when it is there. Raises IllegalTransition."""
     states = [status]
     while states[-1] != target:
@@ -166,7 +214,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     shipping_address: dict[str, Any] | None = None
-    status: str = "pending"
+    status: OrderStatus = OrderStatus.PENDING
     version: int = 1
     currency: str | None = None
     total_minor: int | None = None
@@ -181,7 +229,7 @@ class Order:
     @property
     def held(self) -> bool:
         """Waiting for stock: nothing is reserved and nothing was charged."""
-        return self.status == "pending" and self.error_code == InsufficientStock.code
+        return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
 
     @property
     def expires(self) -> bool:
@@ -207,7 +255,7 @@ class Order:
             raise NotChargeable("The total of the order is too large to charge")
         self.currency, self.total_minor = currencies.pop(), total
 
-    def move(self, status: str, now: datetime) -> None:
+    def move(self, status: OrderStatus, now: datetime) -> None:
         """Enter `status` with the next version. Raises IllegalTransition."""
         if status not in TRANSITIONS[self.status]:
             raise IllegalTransition(self.status, status)
@@ -221,7 +269,7 @@ class Order:
 class Decision:
     """What a pass found out: the new status, the event that tells it, and when to look again (None: never)."""
 
-    status: str
+    status: OrderStatus
     event: str
     error_code: str | None = None
     error_message: str | None = None
@@ -259,26 +307,37 @@ class Pass:
 
 def confirmed(dwell: timedelta) -> Decision:
     """Reserved and paid; the warehouse begins after `dwell`."""
-    return Decision("confirmed", "order.confirmed", due_in=dwell)
+    return _entering(OrderStatus.CONFIRMED, due_in=dwell)
 
 
 def fulfilled(order: Order, dwell: timedelta) -> Decision:
     """The next state of an order the warehouse is working on; `dwell` is how long it then stays there."""
     status = NEXT[order.status]
-    return Decision(status, f"order.{status}", due_in=None if status == "completed" else dwell)
+    return _entering(status, due_in=None if status.terminal else dwell)
 
 
 def shipped_after_all(dwell: timedelta) -> Decision:
     """The wish to cancel came too late: the goods have left."""
-    return Decision("shipped", "order.shipped", due_in=dwell)
+    return _entering(OrderStatus.SHIPPED, due_in=dwell)
 
 
-def failed(code: str, message: str) -> Decision:
-    return Decision("failed", "order.failed", code, message)
+def failed(refusal: type[Problem], message: str, detail: str | None = None) -> Decision:
+    return _entering(OrderStatus.FAILED, refusal.code, message, detail=detail)
 
 
 def cancelled(reason: str) -> Decision:
-    return Decision("cancelled", "order.cancelled", OrderCancelled.code, reason)
+    return _entering(OrderStatus.CANCELLED, OrderCancelled.code, reason)
+
+
+def _entering(
+    status: OrderStatus,
+    error_code: str | None = None,
+    message: str | None = None,
+    *,
+    due_in: timedelta | None = None,
+    detail: str | None = None,
+) -> Decision:
+    return Decision(status, f"order.{status}", error_code, message, due_in, detail)
 
 
 class Retry(NamedTuple):
@@ -294,7 +353,7 @@ def delayed(order: Order, code: str, message: str, retry: Retry, jitter: float) 
     `jitter` in [0, 1] makes it 0.5 to 1 times as long.
     """
     seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
-    return Decision(order.status, "order.delayed", code, message, timedelta(seconds=seconds))
+    return Decision(order.status, DELAYED, code, message, timedelta(seconds=seconds))
 
 
 def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float) -> Decision:
@@ -304,13 +363,13 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
     """
     known = (order.error_code, order.error_message) == (code, message)
     due_in = timedelta(seconds=seconds + 2 * retry.first_seconds * jitter)
-    return Decision(order.status, "order.delayed", code, message, due_in, silent=known)
+    return Decision(order.status, DELAYED, code, message, due_in, silent=known)
 
 
 def short_of_stock(order: Order, shortages: str, hold: timedelta) -> Decision:
     """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock."""
-    code, message = InsufficientStock.code, "Insufficient stock"
+    message = "Insufficient stock"
     if order.on_shortage == "reject":
-        return Decision("failed", "order.failed", code, message, detail=shortages)
+        return failed(InsufficientStock, message, shortages)
     due_in = hold if order.on_shortage == "hold" else timedelta(seconds=BACKORDER_RETRY_SECONDS)
-    return Decision("pending", "order.held", code, message, due_in, shortages)
+    return Decision(OrderStatus.PENDING, HELD, InsufficientStock.code, message, due_in, shortages)

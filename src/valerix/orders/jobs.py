@@ -4,7 +4,7 @@ import asyncio
 
 from valerix.chassis.resilience import Deadline
 from valerix.orders import metrics
-from valerix.orders.domain import STATUSES
+from valerix.orders.domain import COUNTED
 from valerix.orders.use_cases import Orders
 
 COUNT_PAUSE_SECONDS = 15.0
@@ -21,7 +21,6 @@ async def count(orders: Orders) -> None:
     """Keep the gauge of open orders fresh."""
     while True:
         counts = await orders.count_open()
-        for status in STATUSES:
-            if status != "completed":
-                metrics.orders_by_status.labels(status).set(counts.get(status, 0))
+        for status in COUNTED:
+            metrics.orders_by_status.labels(status).set(counts.get(status, 0))
         await asyncio.sleep(COUNT_PAUSE_SECONDS)

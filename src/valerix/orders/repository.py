@@ -9,10 +9,11 @@ from asyncpg import Record
 from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
 from valerix.contracts.ids import find_range
-from valerix.orders.domain import UNAIDED, Order, OrderLine, Pass
+from valerix.contracts.states import OrderStatus, sql
+from valerix.orders.domain import CREATED, GOODS_LEFT, UNAIDED, UNCOUNTED, InsufficientStock, Order, OrderLine, Pass
 from valerix.orders.rows import COLUMNS, json_of, lines_of, read_order
 
-_IS_UNAIDED = f"(o.cancel_reason IS NULL AND o.status IN ({', '.join(repr(status) for status in UNAIDED)}))"
+_IS_UNAIDED = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*UNAIDED)}))"
 """domain.Order.unaided, word for word as the index orders_due has it."""
 _OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
 """Here and in `orders o`, `id` alone is a column of the index that is walked."""
@@ -61,7 +62,7 @@ async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: 
     rows = sorted(accepting, key=lambda a: a.idempotency_key or b"")
     orders = [a.order for a in rows]
     inserted = await tx.fetch(
-        """
+        f"""
         WITH input AS (
             SELECT * FROM unnest(
                 $1::uuid[], $2::text[], $3::json[], $4::text[], $5::text[], $6::json[], $7::bytea[], $8::bytea[],
@@ -71,7 +72,7 @@ async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: 
         ), inserted AS (
             INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
                                 shipping_address, idempotency_key, fingerprint, due_at, created_at, updated_at)
-            SELECT id, customer_id, 'pending', 1, lines, payment_method, on_shortage, shipping_address,
+            SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage, shipping_address,
                    idempotency_key, fingerprint, now() + $12, created_at, created_at
             FROM input
             ON CONFLICT DO NOTHING
@@ -81,7 +82,7 @@ async def insert_orders(tx: Transaction, accepting: Sequence[Accepting], lease: 
             SELECT DISTINCT line->>0, id FROM inserted, json_array_elements(lines) AS line
         ), logged AS (
             INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
-            SELECT id, 1, 'order.created', data, trace_id, created_at FROM input JOIN inserted USING (id)
+            SELECT id, 1, '{CREATED}', data, trace_id, created_at FROM input JOIN inserted USING (id)
         )
         SELECT id::text FROM inserted
         """,
@@ -109,7 +110,7 @@ async def list_known(tx: Transaction, ids: Sequence[str], keys: Sequence[bytes])
                coalesce(o.answer_body, e.data::text) AS answer_body
         FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
         WHERE o.id = ANY($1::uuid[]) OR o.idempotency_key = ANY($2::bytea[])
-        """,  # noqa: S608 - the column list is ours
+        """,
         ids,
         keys,
     )
@@ -122,7 +123,7 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
     """Move each order to its new version if nobody else has since; return the ids that moved."""
     orders = [f.order for f in finished]
     moved = await tx.fetch(
-        """
+        f"""
         WITH input AS (
             SELECT * FROM unnest(
                 $1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::json[], $6::text[], $7::bigint[],
@@ -137,7 +138,7 @@ async def finish_orders(tx: Transaction, finished: Sequence[Finished]) -> set[st
                 total_minor = i.total_minor, allocations = i.allocations, payment_id = i.payment_id,
                 error_code = i.error_code, error_message = i.error_message, due_at = now() + i.due_in,
                 updated_at = i.updated_at, attempts = i.attempts, shipping_address = i.shipping_address,
-                cancel_reason = CASE WHEN i.status <> 'shipped' THEN o.cancel_reason END,
+                cancel_reason = CASE WHEN i.status NOT IN ({sql(*GOODS_LEFT)}) THEN o.cancel_reason END,
                 answer_status = coalesce(o.answer_status, i.answer_status),
                 answer_body = CASE WHEN o.answer_status IS NULL THEN i.answer_body ELSE o.answer_body END,
                 answer_version = CASE WHEN o.answer_status IS NULL AND i.answer_status IS NOT NULL
@@ -213,7 +214,7 @@ async def lock_due_unaided(tx: Transaction, limit: int) -> list[Order]:
         f"""
         SELECT {COLUMNS} FROM orders o WHERE {_IS_UNAIDED} IS TRUE AND due_at <= now()
         ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-        """,  # noqa: S608 - all of it is ours
+        """,
         limit,
     )
     return [read_order(row) for row in rows]
@@ -228,7 +229,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta) -> list[Order
             SELECT id FROM orders o WHERE {_IS_UNAIDED} IS FALSE AND due_at <= now()
             ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING {COLUMNS}
-        """,  # noqa: S608 - all of it is ours
+        """,
         limit,
         lease,
     )
@@ -245,7 +246,7 @@ async def claim_one(
                             cancel_reason = coalesce(o.cancel_reason, $4)
         WHERE o.id = $1 AND o.version = $2
         RETURNING {COLUMNS}
-        """,  # noqa: S608 - the column list is ours
+        """,
         order_id,
         version,
         lease,
@@ -263,7 +264,7 @@ async def find_due_in(tx: Transaction, order_id: str) -> timedelta | None:
 async def find_order(tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
     """One order; with `owner_id`, only when it belongs to that customer."""
     row = await tx.fetchrow(
-        f"SELECT {COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",  # noqa: S608 - ours
+        f"SELECT {COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
         order_id,
         owner_id,
     )
@@ -297,9 +298,9 @@ async def list_orders(
         where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", trace_id)
         if search is not None:
             where.add("EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)", product_id)
-        found.append(f"(SELECT id FROM {source} {where.clause} {page})")  # noqa: S608 - every value is a parameter
+        found.append(f"(SELECT id FROM {source} {where.clause} {page})")
     rows = await tx.fetch(
-        f"SELECT {COLUMNS} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",  # noqa: S608 - as above
+        f"SELECT {COLUMNS} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",
         *where.arguments,
     )
     return [read_order(row) for row in rows]
@@ -330,8 +331,10 @@ async def list_events(tx: Transaction, order_id: str) -> list[Record]:
 
 
 async def count_open(tx: Transaction) -> dict[str, int]:
-    """Orders by status, completed ones left out: they are most of the table and a counter's business."""
-    rows = await tx.fetch("SELECT status, count(*) FROM orders WHERE status <> 'completed' GROUP BY status")
+    """Orders by status, those left out whose counting reads most of the table (domain.UNCOUNTED)."""
+    rows = await tx.fetch(
+        f"SELECT status, count(*) FROM orders WHERE status NOT IN ({sql(*UNCOUNTED)}) GROUP BY status"
+    )
     return {row["status"]: row["count"] for row in rows}
 
 
@@ -363,9 +366,10 @@ async def list_standings(tx: Transaction, customer_ids: Sequence[str]) -> dict[s
 async def make_backorders_due(tx: Transaction, product_ids: Sequence[str]) -> None:
     """Let the next sweep try those that wait for one of these products."""
     await tx.execute(
-        """
+        f"""
         UPDATE orders o SET due_at = now()
-        WHERE status = 'pending' AND on_shortage = 'backorder' AND error_code = 'insufficient_stock' AND due_at > now()
+        WHERE status = {sql(OrderStatus.PENDING)} AND on_shortage = 'backorder'
+          AND error_code = '{InsufficientStock.code}' AND due_at > now()
           AND EXISTS (SELECT FROM order_products p WHERE p.order_id = o.id AND p.product_id = ANY($1::text[]))
         """,
         product_ids,

@@ -15,9 +15,10 @@ from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.resilience import Deadline
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
+from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.orders import domain, metrics
 from valerix.orders.answers import Answer
-from valerix.orders.domain import STATUSES, OrderLine
+from valerix.orders.domain import OrderLine
 from valerix.orders.schemas import (
     ChangeOrderBody,
     EventView,
@@ -114,7 +115,7 @@ async def list_orders(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Annotated[list[str] | None, Parameter(max_items=len(STATUSES), description="may be repeated")] = None,
+    status: Annotated[list[str] | None, Parameter(max_items=len(OrderStatus), description="may be repeated")] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
@@ -127,7 +128,7 @@ async def list_orders(
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
     for one in status or []:
-        _one_of("status", one, STATUSES)
+        _one_of("status", one, tuple(OrderStatus))
     _one_of("sort", sort, tuple(SORTS))
     if trace_id is not None and created_from is None:
         message = "A trace id is looked for in orders placed since a given time"
@@ -181,7 +182,8 @@ async def change_order(
     Staff may move it on through the warehouse with `status`; 202 when a service is down: it will get there.
     """
     if data.status is not None:
-        return await _advance(orders, principal, _id(order_id), data, versioning.expected_version(if_match), deadline)
+        version = versioning.expected_version(if_match)
+        return await _advance(orders, principal, _id(order_id), data, data.status, version, deadline)
     order = await orders.get(_id(order_id), _owner(principal))
     changed = await orders.change(
         order.id,
@@ -194,15 +196,22 @@ async def change_order(
 
 
 async def _advance(
-    orders: Orders, principal: Principal, order_id: str, data: ChangeOrderBody, version: int | None, deadline: Deadline
+    orders: Orders,
+    principal: Principal,
+    order_id: str,
+    data: ChangeOrderBody,
+    status: FulfilmentStatus,
+    version: int | None,
+    deadline: Deadline,
 ) -> Response[OrderView]:
     if principal.role not in STAFF:
         raise domain.StaffOnly
-    if data != ChangeOrderBody(status=data.status):
+    if data != ChangeOrderBody(status=status):
         message = "Send status alone: the order is moved on, nothing else changes"
         raise Invalid(message, [FieldError("/status", message)])
-    order = await orders.advance(order_id, version=version, target=data.status or "", deadline=deadline)
-    return _order_response(order, status=200 if order.status == data.status else 202)
+    target = OrderStatus(status)
+    order = await orders.advance(order_id, version=version, target=target, deadline=deadline)
+    return _order_response(order, status=200 if order.status is target else 202)
 
 
 @post(PATH + "/{order_id:str}/retry", access=ANYONE, tags=["orders"], operation_id="retryOrder", status_code=200)
@@ -224,7 +233,7 @@ async def cancel_order(
     """Cancel: the payment is voided or refunded, the stock released. 202 when a service is down: it will be done."""
     words = reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
     order = await orders.cancel(_id(order_id), _owner(principal), words, deadline)
-    return _order_response(order, status=200 if order.status == "cancelled" else 202)
+    return _order_response(order, status=200 if order.status is OrderStatus.CANCELLED else 202)
 
 
 ROUTES = [list_orders, get_order, get_timeline, change_order, retry_order, cancel_order]
@@ -255,7 +264,7 @@ def _event_view(row: Any) -> EventView:
         type=row["type"],
         occurred_at=row["occurred_at"],
         trace_id=row["trace_id"],
-        status=data["status"],
+        status=OrderStatus(data["status"]),
         error_code=data["errorCode"],
         error_message=data["errorMessage"],
         steps=msgspec.convert(row["steps"] or [], list[StepView]),

@@ -6,6 +6,7 @@ import msgspec
 from asyncpg import Record
 
 from valerix.contracts.commands import Allocation
+from valerix.contracts.states import OrderStatus
 from valerix.orders.domain import Order, OrderLine
 
 _encode = msgspec.json.Encoder().encode
@@ -27,7 +28,7 @@ def read_order(row: Record) -> Order:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         shipping_address=row["shipping_address"],
-        status=row["status"],
+        status=OrderStatus(row["status"]),
         version=row["version"],
         currency=row["currency"],
         total_minor=row["total_minor"],

@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -17,6 +17,7 @@ from valerix.chassis.chaos.points import Point
 from valerix.chassis.http_client import Attempt, BreakerOpen, CallFailed, HttpClient, Refused, Report, Withheld
 from valerix.chassis.resilience import Deadline
 from valerix.contracts import commands
+from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders import domain, metrics
 from valerix.orders.domain import Decision, Pass, Retry, Step
 
@@ -64,7 +65,7 @@ class Saga:
     async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
         """Drive every pass to a decision, or leave it `charging` when its payment takes longer than `patience` s."""
         for p in passes:
-            if p.order.cancel_reason is not None and p.order.status in domain.CANCELLABLE:
+            if p.order.cancel_reason is not None and p.order.status.cancellable:
                 p.decision, p.compensate = domain.cancelled(p.order.cancel_reason), True
         await self._fulfil([p for p in _open(passes) if p.order.status in domain.NEXT], deadline)
         await self._validate_customers(_open(passes), deadline)
@@ -124,9 +125,9 @@ class Saga:
         # An earlier pass may have got further before this one found the customer gone.
         p.compensate = p.order.attempts > 0
         if standing.reason == "suspended":
-            p.decision = domain.failed(domain.CustomerSuspended.code, "The customer is suspended")
+            p.decision = domain.failed(domain.CustomerSuspended, "The customer is suspended")
         else:
-            p.decision = domain.failed(domain.UnknownCustomer.code, "There is no customer with this number")
+            p.decision = domain.failed(domain.UnknownCustomer, "There is no customer with this number")
 
     async def _reserve_stock(self, passes: list[Pass], deadline: Deadline) -> None:
         if not passes:
@@ -149,7 +150,7 @@ class Saga:
                 try:
                     p.order.price(outcome.products)
                 except domain.NotChargeable as refusal:
-                    p.decision, p.compensate = domain.failed(refusal.code, refusal.detail), True
+                    p.decision, p.compensate = domain.failed(domain.NotChargeable, refusal.detail), True
             case commands.StockShort():
                 short = "; ".join(
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
@@ -159,11 +160,11 @@ class Saga:
             case commands.ProductsUnknown():
                 step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
                 message = f"Unknown product: {', '.join(outcome.product_ids)}"
-                p.decision = domain.failed(domain.UnknownProduct.code, message)
+                p.decision = domain.failed(domain.UnknownProduct, message)
             case commands.ReservationEnded():
                 # A pass before this one compensated and died before it could say so: end what it began.
                 step.outcome = f"ended: {outcome.state}"
-                p.decision = domain.failed(domain.OrderEnded.code, "The reservation of this order has ended")
+                p.decision = domain.failed(domain.OrderEnded, "The reservation of this order has ended")
                 p.compensate = True
 
     async def _charge(self, passes: list[Pass], deadline: Deadline, patience: float) -> None:
@@ -189,30 +190,32 @@ class Saga:
         step.outcome = outcome.status
         p.charging = False
         match outcome.status:
-            case "captured":
+            case PaymentStatus.CAPTURED:
                 step.detail = "idempotent" if outcome.idempotent else None
                 p.order.payment_id = outcome.payment_id
                 p.decision = domain.confirmed(self._dwell)
-            case "processing" if outcome.reason is not None:
+            case PaymentStatus.PROCESSING if outcome.reason is not None:
                 p.decision = self._postpone(p, "payment_processing", "The payment provider gives no answer now")
-            case "processing":
+            case PaymentStatus.PROCESSING:
                 p.charging = True
-            case "declined":
+            case PaymentStatus.DECLINED:
                 step.detail = outcome.reason
                 p.order.payment_id = outcome.payment_id
-                p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
+                p.decision = domain.failed(domain.PaymentDeclined, _decline_message(outcome))
+                p.compensate = True
+            case PaymentStatus.VOIDED | PaymentStatus.REFUNDED | PaymentStatus.PARTIALLY_REFUNDED:
+                # A pass before this one compensated and died before it could say so.
+                p.decision = domain.failed(domain.OrderEnded, "The payment of this order has ended")
                 p.compensate = True
             case _:
-                # voided or refunded: a pass before this one compensated and died before it could say so.
-                p.decision = domain.failed(domain.OrderEnded.code, "The payment of this order has ended")
-                p.compensate = True
+                assert_never(outcome.status)
 
     async def _fulfil(self, passes: list[Pass], deadline: Deadline) -> None:
         """One step through the warehouse; leaving it takes the goods off the stock."""
         leaving = [p for p in passes if not p.order.unaided]
         states = await self._end_reservations(commands.COMMIT_STOCK, "ship", leaving, deadline)
         for p in _open(passes):
-            if states.get(p.order.id, "committed") == "committed":
+            if states.get(p.order.id, ReservationStatus.COMMITTED) is ReservationStatus.COMMITTED:
                 p.decision = domain.fulfilled(p.order, self._dwell)
             else:
                 p.decision = self._postpone(p, "reservation_lost", f"The reservation is {states[p.order.id]}")
@@ -237,7 +240,10 @@ class Saga:
         async def call(report: Report) -> list[commands.PaymentOutcome]:
             reasons = [p.decision.error_message if p.decision else None for p in passes]
             command = commands.VoidPayments(
-                [commands.VoidPayment(p.order.id, r or "cancelled") for p, r in zip(passes, reasons, strict=True)]
+                [
+                    commands.VoidPayment(p.order.id, r or OrderStatus.CANCELLED)
+                    for p, r in zip(passes, reasons, strict=True)
+                ]
             )
             payments = self._services.payments
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
@@ -246,21 +252,27 @@ class Saga:
         outcomes = await self._attempt(passes, "void_payment", call)
         for p, outcome in zip(passes, outcomes or [], strict=False):
             p.steps[-1].outcome = outcome.status
-            if outcome.status == "processing":
+            if outcome.status is PaymentStatus.PROCESSING:
                 p.compensate = False
                 p.decision = self._postpone(p, "payment_processing", "The outcome of the payment is not known yet")
-            elif outcome.status == "declined" and p.decision and p.decision.error_code == domain.OrderEnded.code:
-                p.decision = domain.failed(domain.PaymentDeclined.code, _decline_message(outcome))
+            elif (
+                outcome.status is PaymentStatus.DECLINED
+                and p.decision
+                and p.decision.error_code == domain.OrderEnded.code
+            ):
+                p.decision = domain.failed(domain.PaymentDeclined, _decline_message(outcome))
 
     async def _release_stock(self, passes: list[Pass], deadline: Deadline) -> None:
         states = await self._end_reservations(commands.RELEASE_STOCK, "release_stock", passes, deadline)
         for p in passes:
-            if states.get(p.order.id) == "committed":
+            if states.get(p.order.id) is ReservationStatus.COMMITTED:
                 p.decision, p.compensate = domain.shipped_after_all(self._dwell), False
             elif p.order.id in states:
                 p.order.allocations = None
 
-    async def _end_reservations(self, path: str, step: str, passes: list[Pass], deadline: Deadline) -> dict[str, str]:
+    async def _end_reservations(
+        self, path: str, step: str, passes: list[Pass], deadline: Deadline
+    ) -> dict[str, ReservationStatus]:
         """Release or commit; the state of each reservation by order, empty when the call failed."""
         if not passes:
             return {}

@@ -1,7 +1,7 @@
 """Bodies of the orders API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -11,6 +11,7 @@ from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
 from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
+from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.orders.domain import ON_SHORTAGE, Order, OrderLine
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -105,7 +106,7 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     quantity: Quantity | None = None
     """Of the only line."""
     shipping_address: Address | None = None
-    status: Literal["processing", "shipped", "completed"] | None = None
+    status: FulfilmentStatus | None = None
 
 
 class LineView(msgspec.Struct, frozen=True, rename="camel"):
@@ -121,7 +122,7 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
 
     id: str
     customer_id: str
-    status: str
+    status: OrderStatus
     items: list[LineView]
     total: Money | None
     """Null until stock was reserved once: the catalogue's prices fix it."""
@@ -157,7 +158,7 @@ class EventView(msgspec.Struct, frozen=True, rename="camel"):
     type: str
     occurred_at: datetime
     trace_id: str
-    status: str
+    status: OrderStatus
     error_code: str | None
     error_message: str | None
     steps: list[StepView]

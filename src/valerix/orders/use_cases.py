@@ -20,6 +20,7 @@ from valerix.chassis.single_flight import SingleFlight, wait_for
 from valerix.chassis.timeouts import Timeouts
 from valerix.chassis.versioning import VersionConflict
 from valerix.contracts.ids import created_at, new_id
+from valerix.contracts.states import OrderStatus
 from valerix.orders import domain, metrics, repository
 from valerix.orders.answers import Answer, answer_finished, answer_known, conclude, replay
 from valerix.orders.domain import Decision, Order, OrderLine, Pass
@@ -30,7 +31,7 @@ from valerix.orders.schemas import view
 log = structlog.get_logger()
 ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
 FINISHING, FINISHED = Point("orders.finishing"), Point("orders.finished")
-CLAIMED = {status: Point(f"orders.claimed.{status}") for status in domain.STATUSES}
+CLAIMED = {status: Point(f"orders.claimed.{status}") for status in OrderStatus}
 _encode = msgspec.json.Encoder().encode
 
 COMPANY_SECONDS = 0.05
@@ -212,7 +213,7 @@ class Orders:
     async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
         """Drive a pending order now. Raises OrderNotFound, NotRetriable, or OrderBusy while a pass is running."""
         order = await self.get(order_id, owner_id)
-        if order.status != "pending":
+        if order.status is not OrderStatus.PENDING:
             raise domain.NotRetriable(order.status)
         if order.error_code is None:
             raise domain.OrderBusy
@@ -226,13 +227,13 @@ class Orders:
         back as it is, and the worker cancels it.
         """
         order = await self.get(order_id, owner_id)
-        if order.status == "cancelled":
+        if order.status is OrderStatus.CANCELLED:
             return order
-        if order.status not in domain.CANCELLABLE:
+        if not order.status.cancellable:
             raise domain.NotCancellable(order.status)
         await self._take_and_drive(order, reason, deadline)
         order = await self.get(order_id, owner_id)
-        if order.status not in (*domain.CANCELLABLE, "cancelled"):  # the goods left at the same moment
+        if not (order.status.cancellable or order.status is OrderStatus.CANCELLED):  # the goods left at the same moment
             raise domain.NotCancellable(order.status)
         return order
 
@@ -252,14 +253,14 @@ class Orders:
         order = await self.get(order_id, owner_id)
         if version is not None and version != order.version:
             raise VersionConflict(order.version)
-        if order.status not in domain.CANCELLABLE or order.cancel_reason is not None:
+        if not order.status.cancellable or order.cancel_reason is not None:
             raise domain.NotChangeable(f"The order is {order.status}")
         if lines is not None and not order.held:
             raise domain.NotChangeable("Lines can only be changed while the order is held for stock")
         due_in = await self._due_in(order.id)
         before, order.lines = order.lines, order.lines if lines is None else lines
         order.shipping_address = address if address is not None else order.shipping_address
-        decision = Decision(order.status, "order.changed", order.error_code, order.error_message, due_in)
+        decision = Decision(order.status, domain.CHANGED, order.error_code, order.error_message, due_in)
         conclusion = conclude(Pass(order, decision=decision), telemetry.trace_id.get(), datetime.now(UTC))
         conclusion = conclusion._replace(answer_status=None, answer_body=None)
 
@@ -274,7 +275,7 @@ class Orders:
             raise VersionConflict((await self.get(order_id, owner_id)).version)
         return order
 
-    async def advance(self, order_id: str, *, version: int | None, target: str, deadline: Deadline) -> Order:
+    async def advance(self, order_id: str, *, version: int | None, target: OrderStatus, deadline: Deadline) -> Order:
         """Take it through the warehouse now, step by step, until it is `target`.
 
         Raises OrderNotFound, VersionConflict, IllegalTransition, OrderBusy. When a service is down it comes back short
@@ -370,7 +371,7 @@ class Orders:
         return await self._finish([(p, _trace_id()) for p in passes])
 
     async def count_open(self) -> dict[str, int]:
-        """Orders by status, completed ones left out."""
+        """Orders by status (repository.count_open)."""
         async with self._reader.connection() as tx:
             return await repository.count_open(tx)
 

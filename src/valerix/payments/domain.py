@@ -1,23 +1,32 @@
 """The payment and its refunds: states, what may follow what, and how much may be given back. No I/O, no clock."""
 
 from datetime import datetime
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, assert_never
 
 from valerix.chassis.problems import Conflict, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import CapturePayment
 from valerix.contracts.ids import created_at
+from valerix.contracts.states import ChargeStatus, PaymentStatus, RefundStatus
 
-TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    "processing": frozenset({"captured", "declined", "voided"}),
-    "captured": frozenset({"partially_refunded", "refunded"}),
-    "partially_refunded": frozenset({"partially_refunded", "refunded"}),
-    "declined": frozenset(),
-    "voided": frozenset(),
-    "refunded": frozenset(),
+
+def _followers(status: PaymentStatus) -> set[PaymentStatus]:
+    match status:
+        case PaymentStatus.PROCESSING:
+            return {PaymentStatus.CAPTURED, PaymentStatus.DECLINED, PaymentStatus.VOIDED}
+        case PaymentStatus.CAPTURED | PaymentStatus.PARTIALLY_REFUNDED:
+            return {PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED}
+        case PaymentStatus.REFUNDED | PaymentStatus.DECLINED | PaymentStatus.VOIDED:
+            return set()
+        case _:
+            assert_never(status)
+
+
+TRANSITIONS: Final = {status: frozenset(_followers(status)) for status in PaymentStatus}
+BY_PROVIDER_STATUS: Final = {
+    ChargeStatus.CAPTURED: PaymentStatus.CAPTURED,
+    ChargeStatus.DECLINED: PaymentStatus.DECLINED,
+    ChargeStatus.CANCELLED: PaymentStatus.VOIDED,
 }
-STATUSES: Final = tuple(TRANSITIONS)
-HOLDS_MONEY: Final = frozenset({"captured", "partially_refunded"})
-BY_PROVIDER_STATUS: Final = {"captured": "captured", "declined": "declined", "cancelled": "voided"}
 UNSUPPORTED_METHOD: Final = "unsupported_method"
 PROVIDER_REJECTED: Final = "provider_rejected"
 PROVIDER_SILENT: Final = "provider_silent"
@@ -97,7 +106,7 @@ class Payment(NamedTuple):
     amount_minor: int | None
     currency: str | None
     method: str | None
-    status: str
+    status: PaymentStatus
     reason: str | None
     provider_reference: str
     captured_minor: int
@@ -116,11 +125,11 @@ class Payment(NamedTuple):
         asked = (command.customer_id, command.amount_minor, command.currency, command.method)
         return asked == (self.customer_id, self.amount_minor, self.currency, self.method)
 
-    def moved(self, status: str, now: datetime, reason: str | None = None) -> Self:
+    def moved(self, status: PaymentStatus, now: datetime, reason: str | None = None) -> Self:
         """In `status`, with the next version. Raises IllegalTransition."""
         if status not in TRANSITIONS[self.status]:
             raise IllegalTransition(self.status, status)
-        captured = (self.amount_minor or 0) if status == "captured" else self.captured_minor
+        captured = (self.amount_minor or 0) if status is PaymentStatus.CAPTURED else self.captured_minor
         return self._replace(
             status=status, reason=reason, captured_minor=captured, version=self.version + 1, updated_at=now
         )
@@ -130,7 +139,7 @@ class Payment(NamedTuple):
 
         Raises NotRefundable, RefundExceedsCaptured.
         """
-        if self.status not in HOLDS_MONEY:
+        if not self.status.holds_money:
             raise NotRefundable(self.status)
         left = self.refundable_minor
         amount = left if amount_minor is None else amount_minor
@@ -141,7 +150,8 @@ class Payment(NamedTuple):
     def given_back(self, amount_minor: int, now: datetime) -> Self:
         """After a refund of what was set aside for it."""
         refunded = self.refunded_minor + amount_minor
-        status = "refunded" if refunded == self.captured_minor else "partially_refunded"
+        everything = refunded == self.captured_minor
+        status = PaymentStatus.REFUNDED if everything else PaymentStatus.PARTIALLY_REFUNDED
         kept = self._replace(refunding_minor=self.refunding_minor - amount_minor, refunded_minor=refunded)
         return kept.moved(status, now, self.reason)
 
@@ -153,13 +163,13 @@ class Payment(NamedTuple):
 
 
 class Refund(NamedTuple):
-    """One refund. `status`: `pending` | `succeeded` | `failed` (with `failure`)."""
+    """One refund. `failure`: why the provider refused it."""
 
     id: str
     payment_id: str
     amount_minor: int
     reason: str
-    status: str
+    status: RefundStatus
     failure: str | None
     provider_reference: str
     created_at: datetime
@@ -176,7 +186,7 @@ def new_payment(payment_id: str, command: CapturePayment) -> Payment:
         amount_minor=command.amount_minor,
         currency=command.currency,
         method=command.method,
-        status="processing",
+        status=PaymentStatus.PROCESSING,
         reason=None,
         provider_reference=_reference(command.order_id),
         captured_minor=0,
@@ -198,7 +208,7 @@ def tombstone(payment_id: str, order_id: str, reason: str) -> Payment:
         amount_minor=None,
         currency=None,
         method=None,
-        status="voided",
+        status=PaymentStatus.VOIDED,
         reason=reason,
         provider_reference=_reference(order_id),
         captured_minor=0,
@@ -213,7 +223,8 @@ def tombstone(payment_id: str, order_id: str, reason: str) -> Payment:
 def new_refund(refund_id: str, payment_id: str, amount_minor: int, reason: str) -> Refund:
     """A refund the provider was not asked for yet."""
     now = created_at(refund_id)
-    return Refund(refund_id, payment_id, amount_minor, reason, "pending", None, f"refund-{refund_id}", now, now)
+    reference = f"refund-{refund_id}"
+    return Refund(refund_id, payment_id, amount_minor, reason, RefundStatus.PENDING, None, reference, now, now)
 
 
 def _reference(order_id: str) -> str:

@@ -12,6 +12,7 @@ from valerix.chassis.coalescer import Coalescer
 from valerix.chassis.database import Database
 from valerix.chassis.single_flight import SingleFlight
 from valerix.contracts.payment_methods import METHODS
+from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment
 from valerix.payments.provider import Charge, Provider, Rejected
@@ -51,13 +52,14 @@ class Processor:
         """
         status = domain.BY_PROVIDER_STATUS[charge.status]
         held = (charge.amount_minor, charge.currency)
-        if status == "captured" and held != (payment.amount_minor, payment.currency):
+        if status is PaymentStatus.CAPTURED and held != (payment.amount_minor, payment.currency):
             raise ProviderDisagrees(payment.provider_reference)
-        return await self._conclude(payment, status, charge.reason or (reason if status == "voided" else None))
+        given = reason if status is PaymentStatus.VOIDED else None
+        return await self._conclude(payment, status, charge.reason or given)
 
     async def _drive(self, payment: Payment, fresh: bool) -> Payment:
         if payment.method not in METHODS:
-            return await self._conclude(payment, "declined", domain.UNSUPPORTED_METHOD)
+            return await self._conclude(payment, PaymentStatus.DECLINED, domain.UNSUPPORTED_METHOD)
         asked = not fresh
 
         async def ask() -> Charge:
@@ -71,11 +73,11 @@ class Processor:
         try:
             charge = await self._provider.until_definite(ask, payment.provider_reference)
         except Rejected:
-            return await self._conclude(payment, "declined", domain.PROVIDER_REJECTED)
+            return await self._conclude(payment, PaymentStatus.DECLINED, domain.PROVIDER_REJECTED)
         await CHARGED.passed()
         return payment if charge is None else await self.settle(payment, charge)
 
-    async def _conclude(self, payment: Payment, status: str, reason: str | None) -> Payment:
+    async def _conclude(self, payment: Payment, status: PaymentStatus, reason: str | None) -> Payment:
         return await self._results.submit(event(payment.moved(status, datetime.now(UTC), reason)))
 
     async def _write(self, events: list[Event]) -> Sequence[Payment]:
@@ -101,5 +103,5 @@ def event(payment: Payment, kind: str | None = None) -> Event:
 def _count(payment: Payment) -> None:
     method = payment.method if payment.method in METHODS else "unsupported"
     metrics.payments_processed.labels(payment.status, method).inc()
-    if payment.status == "captured":
+    if payment.status is PaymentStatus.CAPTURED:
         metrics.payment_amount.labels(payment.currency).inc(payment.captured_minor)

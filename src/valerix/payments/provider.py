@@ -10,6 +10,7 @@ import structlog
 
 from valerix.chassis import timeouts
 from valerix.chassis.http_client import CallFailed, HttpClient, Refused, Withheld
+from valerix.contracts.states import ChargeStatus
 from valerix.payments import metrics
 from valerix.payments.domain import Payment, Refund
 
@@ -26,10 +27,10 @@ class Rejected(Exception):
 
 
 class Charge(msgspec.Struct, frozen=True, rename="camel"):
-    """What the provider did under a reference: `captured`, `declined`, or `cancelled`: it never will do anything."""
+    """What the provider did under a reference."""
 
     reference: str
-    status: str
+    status: ChargeStatus
     amount_minor: int = 0
     currency: str = ""
     reason: str | None = None

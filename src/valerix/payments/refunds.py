@@ -11,6 +11,7 @@ from valerix.chassis.database import Database, Transaction
 from valerix.chassis.idempotency import KeyReused
 from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
 from valerix.contracts.ids import new_id
+from valerix.contracts.states import RefundStatus
 from valerix.payments import domain, metrics, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import event
@@ -46,11 +47,11 @@ class Refunds:
         Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, KeyReused, RefundRejected.
         """
         refund, replayed = await self._set_aside(request)
-        if refund.status == "pending":
+        if refund.status is RefundStatus.PENDING:
             task = self._drive(refund)
             await wait_for([task], patience_seconds)
             refund = result_or(task, refund)
-        if refund.status == "failed":
+        if refund.status is RefundStatus.FAILED:
             raise domain.RefundRejected(refund.failure, refund.id)
         return refund, replayed
 
@@ -63,7 +64,7 @@ class Refunds:
                 log.info("somebody else refunds the rest", payment_id=payment.id)
         async with self._database.connection() as tx:
             refunds = await repository.list_refunds(tx, payment.id)
-        await asyncio.gather(*(self._drive(refund) for refund in refunds if refund.status == "pending"))
+        await asyncio.gather(*(self._drive(refund) for refund in refunds if not refund.status.terminal))
         async with self._database.connection() as tx:
             return await repository.find_payment(tx, payment.id, None) or payment
 
@@ -120,7 +121,7 @@ class Refunds:
 
         async def work(lane: Transaction) -> Refund:
             now = datetime.now(UTC)
-            status = "succeeded" if failure is None else "failed"
+            status = RefundStatus.SUCCEEDED if failure is None else RefundStatus.FAILED
             async with lane.transaction():
                 payment = await repository.lock_payment(lane, refund.payment_id)
                 assert payment is not None  # noqa: S101 - a foreign key says so

@@ -9,6 +9,7 @@ from asyncpg import Record
 from valerix.chassis.database import Transaction, Where
 from valerix.chassis.outbox import Entry
 from valerix.contracts.ids import find_range
+from valerix.contracts.states import PaymentStatus, RefundStatus, sql
 from valerix.payments.domain import Payment, Refund
 
 _PAYMENT = """p.id, p.order_id, p.customer_id, p.amount_minor, p.currency, p.method, p.status, p.reason,
@@ -35,10 +36,10 @@ async def insert_payments(tx: Transaction, payments: Sequence[Payment], lease: t
     """
     rows = sorted(payments, key=lambda p: p.order_id)
     inserted = await tx.fetch(
-        """
+        f"""
         INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, provider_reference,
                               created_at, updated_at, status, due_at)
-        SELECT t.*, t.created_at, 'processing', now() + $9
+        SELECT t.*, t.created_at, {sql(PaymentStatus.PROCESSING)}, now() + $9
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
                     $8::timestamptz[])
              AS t(id, order_id, customer_id, amount_minor, currency, method, provider_reference, created_at)
@@ -62,14 +63,15 @@ async def insert_tombstones(tx: Transaction, events: Sequence[Event]) -> set[str
     """Insert voided payments for the orders that have none, each with its event; return their ids."""
     rows = sorted(events, key=lambda e: e.payment.order_id)
     inserted = await tx.fetch(
-        """
+        f"""
         WITH input AS (
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
                                  $7::json[], $8::text[])
             AS t(id, order_id, reason, provider_reference, created_at, type, data, trace_id)
         ), inserted AS (
             INSERT INTO payments (id, order_id, reason, provider_reference, created_at, updated_at, status, version)
-            SELECT id, order_id, reason, provider_reference, created_at, created_at, 'voided', 1 FROM input
+            SELECT id, order_id, reason, provider_reference, created_at, created_at, {sql(PaymentStatus.VOIDED)}, 1
+            FROM input
             ON CONFLICT (order_id) DO NOTHING
             RETURNING id
         ), told AS (
@@ -130,10 +132,10 @@ async def claim_due_payments(tx: Transaction, limit: int, lease: timedelta) -> l
     rows = await tx.fetch(
         f"""
         UPDATE payments p SET due_at = now() + $2
-        WHERE p.id IN (SELECT id FROM payments WHERE status = 'processing' AND due_at <= now()
+        WHERE p.id IN (SELECT id FROM payments WHERE status = {sql(PaymentStatus.PROCESSING)} AND due_at <= now()
                        LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING {_PAYMENT}
-        """,  # noqa: S608 - the column list is ours
+        """,
         limit,
         lease,
     )
@@ -143,7 +145,7 @@ async def claim_due_payments(tx: Transaction, limit: int, lease: timedelta) -> l
 async def list_by_orders(tx: Transaction, order_ids: Sequence[str]) -> list[Payment]:
     """The payments of these orders, as far as there are any."""
     rows = await tx.fetch(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.order_id = ANY($1::text[])",  # noqa: S608 - the column list is ours
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.order_id = ANY($1::text[])",
         order_ids,
     )
     return [_payment(row) for row in rows]
@@ -152,7 +154,7 @@ async def list_by_orders(tx: Transaction, order_ids: Sequence[str]) -> list[Paym
 async def find_payment(tx: Transaction, payment_id: str, owner_id: str | None) -> Payment | None:
     """One payment; with `owner_id`, only when it is that customer's."""
     row = await tx.fetchrow(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",  # noqa: S608 - ours
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",
         payment_id,
         owner_id,
     )
@@ -162,7 +164,7 @@ async def find_payment(tx: Transaction, payment_id: str, owner_id: str | None) -
 async def lock_payment(tx: Transaction, payment_id: str) -> Payment | None:
     """One payment, which nobody else can change until the transaction ends."""
     row = await tx.fetchrow(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 FOR UPDATE",  # noqa: S608 - the column list is ours
+        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 FOR UPDATE",
         payment_id,
     )
     return None if row is None else _payment(row)
@@ -173,7 +175,7 @@ async def list_payments(
     *,
     limit: int,
     before: str | None,
-    status: str | None,
+    status: PaymentStatus | None,
     customer_id: str | None,
     order_id: str | None,
     method: str | None,
@@ -198,7 +200,7 @@ async def list_payments(
             *find_range(search) * 2,
         )
     rows = await tx.fetch(
-        f"SELECT {_PAYMENT} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",  # noqa: S608 - every value is a parameter
+        f"SELECT {_PAYMENT} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",
         *where.arguments,
     )
     return [_payment(row) for row in rows]
@@ -271,7 +273,7 @@ async def insert_refund(tx: Transaction, refund: Refund, key: bytes, fingerprint
 async def find_refund_by_key(tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
     """The refund made under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
-        f"SELECT {_REFUND}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2",  # noqa: S608 - ours
+        f"SELECT {_REFUND}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2",
         payment_id,
         key,
     )
@@ -281,18 +283,20 @@ async def find_refund_by_key(tx: Transaction, payment_id: str, key: bytes) -> tu
 async def list_refunds(tx: Transaction, payment_id: str) -> list[Refund]:
     """The refunds of one payment, oldest first."""
     rows = await tx.fetch(
-        f"SELECT {_REFUND} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",  # noqa: S608 - the column list is ours
+        f"SELECT {_REFUND} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
         payment_id,
     )
     return [_refund(row) for row in rows]
 
 
-async def claim_refund(tx: Transaction, refund_id: str, status: str, failure: str | None, now: datetime) -> bool:
+async def claim_refund(
+    tx: Transaction, refund_id: str, status: RefundStatus, failure: str | None, now: datetime
+) -> bool:
     """End a pending refund; False when somebody else has ended it."""
     ended = await tx.fetchval(
-        """
+        f"""
         UPDATE refunds SET status = $2, failure = $3, updated_at = $4, due_at = NULL
-        WHERE id = $1 AND status = 'pending' RETURNING true
+        WHERE id = $1 AND status = {sql(RefundStatus.PENDING)} RETURNING true
         """,
         refund_id,
         status,
@@ -304,7 +308,7 @@ async def claim_refund(tx: Transaction, refund_id: str, status: str, failure: st
 
 async def get_refund(tx: Transaction, refund_id: str) -> Refund:
     """A refund that is known to exist."""
-    rows = await tx.fetch(f"SELECT {_REFUND} FROM refunds r WHERE r.id = $1", refund_id)  # noqa: S608 - ours
+    rows = await tx.fetch(f"SELECT {_REFUND} FROM refunds r WHERE r.id = $1", refund_id)
     return _refund(rows[0])
 
 
@@ -315,7 +319,7 @@ async def claim_due_refunds(tx: Transaction, limit: int, lease: timedelta) -> li
         UPDATE refunds r SET due_at = now() + $2
         WHERE r.id IN (SELECT id FROM refunds WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
         RETURNING {_REFUND}
-        """,  # noqa: S608 - the column list is ours
+        """,
         limit,
         lease,
     )
@@ -323,11 +327,11 @@ async def claim_due_refunds(tx: Transaction, limit: int, lease: timedelta) -> li
 
 
 def _payment(row: Record) -> Payment:
-    return Payment(str(row[0]), *row[1:])
+    return Payment(str(row[0]), *row[1:])._replace(status=PaymentStatus(row["status"]))
 
 
 def _refund(row: Record) -> Refund:
-    return Refund(str(row[0]), str(row[1]), *row[2:9])
+    return Refund(str(row[0]), str(row[1]), *row[2:9])._replace(status=RefundStatus(row["status"]))
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:

@@ -23,6 +23,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.schemas import (
@@ -63,12 +64,12 @@ async def capture_payment(
     outcome = (await payments.capture(asked, deadline)).outcomes[0]
     if outcome.reason == domain.MISMATCH:
         raise domain.PaymentMismatch(outcome.payment_id)
-    if outcome.status == "declined":
+    if outcome.status is PaymentStatus.DECLINED:
         raise domain.PaymentDeclined(outcome.reason, outcome.payment_id)
-    if outcome.status == "voided":
+    if outcome.status is PaymentStatus.VOIDED:
         raise domain.PaymentVoided(outcome.payment_id)
     payment = (await payments.get(outcome.payment_id, None)).payment
-    status = 202 if outcome.status == "processing" else 200 if outcome.idempotent else 201
+    status = 202 if outcome.status is PaymentStatus.PROCESSING else 200 if outcome.idempotent else 201
     return Response(view(payment), status_code=status, headers={"Location": f"{PATH}/{payment.id}"})
 
 
@@ -86,12 +87,12 @@ async def list_payments(
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
 ) -> pagination.Page[PaymentView]:
     """Payments, newest first."""
-    _one_of("status", status, domain.STATUSES)
+    _one_of("status", status, tuple(PaymentStatus))
     _one_of("method", method, METHODS)
     rows = await payments.search(
         limit=limit + 1,
         before=None if cursor is None else _cursor_id(cursor),
-        status=status,
+        status=None if status is None else PaymentStatus(status),
         customer_id=customer_id,
         order_id=order_id,
         method=method,
@@ -137,7 +138,7 @@ async def refund_payment(
         idempotency.fingerprint(data),
     )
     refund, replayed = await payments.refunds.refund(request, min(PATIENCE_SECONDS, deadline.remaining()))
-    status = 202 if refund.status == "pending" else 200 if replayed else 201
+    status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
     headers = {idempotency.REPLAYED: "true"} if replayed else {}
     return Response(refund_view(refund), status_code=status, headers=headers)
 
@@ -169,7 +170,9 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
 
 def _detail(found: Detail) -> PaymentDetail:
     history = [
-        EventView(row["version"], row["type"], row["data"]["status"], row["occurred_at"], row["trace_id"])
+        EventView(
+            row["version"], row["type"], PaymentStatus(row["data"]["status"]), row["occurred_at"], row["trace_id"]
+        )
         for row in found.history
     ]
     shown = view(found.payment)

@@ -9,6 +9,7 @@ from valerix.contracts.commands import Key
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
+from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments.domain import Payment, Refund
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -47,7 +48,7 @@ class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
     customer_id: str | None
     amount: Money | None
     method: str | None
-    status: str
+    status: PaymentStatus
     reason: str | None
     captured: Money | None
     refunded: Money | None
@@ -62,13 +63,13 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[PAYMENTS], PaymentV
 
 
 class RefundView(msgspec.Struct, frozen=True, rename="camel"):
-    """`status`: `pending` (the provider has not answered yet) | `succeeded` | `failed` (with `failure`)."""
+    """`pending`: the provider has not answered yet; `failed`: it refused, with `failure`."""
 
     id: str
     payment_id: str
     amount_minor: int
     reason: str
-    status: str
+    status: RefundStatus
     failure: str | None
     created_at: datetime
     updated_at: datetime
@@ -79,7 +80,7 @@ class EventView(msgspec.Struct, frozen=True, rename="camel"):
 
     version: int
     type: str
-    status: str
+    status: PaymentStatus
     occurred_at: datetime
     trace_id: str
 

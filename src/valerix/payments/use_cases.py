@@ -24,6 +24,7 @@ from valerix.contracts.commands import (
     VoidPayments,
 )
 from valerix.contracts.ids import new_id
+from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, repository
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
@@ -79,7 +80,7 @@ class PaymentsUseCases:
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known
-            if k.payment.status == "processing"
+            if k.payment.status is PaymentStatus.PROCESSING
         }
         await wait_for(driven.values(), min(request.patience_ms / 1000, self._left(deadline)))
         given_up = {payment_id for payment_id, task in driven.items() if task.done()}
@@ -115,7 +116,7 @@ class PaymentsUseCases:
         voided = {
             k.payment.id: self._void(k.payment, command.reason)
             for command, k in zip(request.commands, known, strict=True)
-            if k.payment.status == "processing" or k.payment.status in domain.HOLDS_MONEY
+            if k.payment.status is PaymentStatus.PROCESSING or k.payment.status.holds_money
         }
         await wait_for(voided.values(), min(self._timeouts.step_wait_seconds, self._left(deadline)))
         return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
@@ -130,8 +131,9 @@ class PaymentsUseCases:
 
     def _void(self, payment: Payment, reason: str) -> "asyncio.Task[Payment]":
         async def work() -> Payment:
-            now = await self._cancel(payment, reason) if payment.status == "processing" else payment
-            return await self.refunds.refund_rest(now, reason) if now.status in domain.HOLDS_MONEY else now
+            undecided = payment.status is PaymentStatus.PROCESSING
+            now = await self._cancel(payment, reason) if undecided else payment
+            return await self.refunds.refund_rest(now, reason) if now.status.holds_money else now
 
         return self._voiding.join(payment.id, work)
 
@@ -197,16 +199,16 @@ def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
 
 def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, given_up: bool) -> PaymentOutcome:
     status, reason = payment.status, payment.reason
-    if status == "processing" and given_up:
+    if status is PaymentStatus.PROCESSING and given_up:
         reason = domain.PROVIDER_SILENT
-    if status != "voided" and not payment.is_for(command):
-        status, reason = "declined", domain.MISMATCH
-    if status == "partially_refunded":
-        status = "captured"
+    if status is not PaymentStatus.VOIDED and not payment.is_for(command):
+        status, reason = PaymentStatus.DECLINED, domain.MISMATCH
+    if status is PaymentStatus.PARTIALLY_REFUNDED:
+        status = PaymentStatus.CAPTURED
     return PaymentOutcome(command.order_id, payment.id, status, reason, idempotent=not fresh)
 
 
 def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
     """`processing` while money may still be held."""
-    status = "processing" if payment.status in domain.HOLDS_MONEY else payment.status
+    status = PaymentStatus.PROCESSING if payment.status.holds_money else payment.status
     return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed)

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 import msgspec
 
+from valerix.contracts.states import ChargeStatus
 from valerix.psp import domain
 from valerix.psp.schemas import (
     CancelRequest,
@@ -28,7 +29,7 @@ class Book:
         """Of the charges, in the order they came."""
         self._refunds: dict[str, Refund] = {}
         self._unwritten: list[Entry] = []
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[ChargeStatus] = Counter()
         self._totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
         """[captured, refunded] by currency."""
 
@@ -49,14 +50,14 @@ class Book:
         if known is None:
             return self._add_charge(request, decline_reason), True
         asked = (request.amount_minor, request.currency, request.method)
-        if known.status != "cancelled" and asked != (known.amount_minor, known.currency, known.method):
+        if known.status is not ChargeStatus.CANCELLED and asked != (known.amount_minor, known.currency, known.method):
             raise domain.ReferenceReused
         return known, False
 
     def cancel(self, request: CancelRequest) -> Charge:
         """Forbid a charge for ever, unless it has been made: then that charge is the answer."""
         if request.reference not in self._charges:
-            self._add(Charge(request.reference, "cancelled"))
+            self._add(Charge(request.reference, ChargeStatus.CANCELLED))
         return self._charges[request.reference]
 
     def find(self, references: list[str]) -> list[Charge]:
@@ -74,7 +75,7 @@ class Book:
                 raise domain.ReferenceReused
             return known, False
         charge = self._charges.get(request.charge_reference)
-        if charge is None or charge.status != "captured":
+        if charge is None or charge.status is not ChargeStatus.CAPTURED:
             raise domain.ChargeNotFound
         left = charge.amount_minor - charge.refunded_minor
         if request.amount_minor > left:
@@ -88,9 +89,9 @@ class Book:
         end = after + len(shown)
         return LedgerPage(
             lines=lines,
-            captured=self._counts["captured"],
-            declined=self._counts["declined"],
-            cancelled=self._counts["cancelled"],
+            captured=self._counts[ChargeStatus.CAPTURED],
+            declined=self._counts[ChargeStatus.DECLINED],
+            cancelled=self._counts[ChargeStatus.CANCELLED],
             refunds=len(self._refunds),
             totals=[CurrencyTotals(currency, *totals) for currency, totals in self._totals.items()],
             charges=self.find(shown),
@@ -98,7 +99,7 @@ class Book:
         )
 
     def _add_charge(self, request: ChargeRequest, reason: str | None) -> Charge:
-        status = "captured" if reason is None else "declined"
+        status = ChargeStatus.CAPTURED if reason is None else ChargeStatus.DECLINED
         self._add(Charge(request.reference, status, request.amount_minor, request.currency, request.method, reason))
         return self._charges[request.reference]
 
@@ -119,7 +120,7 @@ class Book:
         if before is None:
             self._references.append(entry.reference)
         self._counts[entry.status] += 1
-        if entry.status == "captured":
+        if entry.status is ChargeStatus.CAPTURED:
             self._totals[entry.currency][0] += entry.amount_minor
             entry = msgspec.structs.replace(entry, captures=1 if before is None else before.captures + 1)
         self._charges[entry.reference] = entry

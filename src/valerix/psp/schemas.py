@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from valerix.contracts.money import Currency
+from valerix.contracts.states import ChargeStatus
 
 MAX_REFERENCES = 256
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -40,10 +41,10 @@ class RefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 class Charge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """`status`: `captured`, `declined` (with `reason`) or `cancelled` (never charged, and never will be)."""
+    """`declined`: with `reason`; `cancelled`: never charged, and never will be."""
 
     reference: str
-    status: str
+    status: ChargeStatus
     amount_minor: int = 0
     currency: str = ""
     method: str = ""

@@ -11,9 +11,10 @@ from valerix.cli.load.placed import Placed
 from valerix.cli.load.tally import ERROR, Histogram
 from valerix.cli.output import status_text, table
 from valerix.client.models import OrderEvent, Step
+from valerix.contracts.states import OrderStatus
 
 LATE_SECONDS: Final = 1.0
-SUCCEEDED: Final = frozenset({"confirmed", "processing", "shipped", "completed", "cancelled"})
+SUCCEEDED: Final = frozenset(OrderStatus) - {OrderStatus.PENDING, OrderStatus.FAILED}
 """Whatever an order that was answered 200 or 201 may be later."""
 
 NEVER_DESERVED: Final = frozenset({400, 401, 403, 404, 413, 415})
@@ -149,7 +150,7 @@ def contradiction(placed: Placed, events: list[OrderEvent] | None) -> str | None
     status = events[-1].status
     if placed.status in (200, 201) and status not in SUCCEEDED:
         return f"Order {placed.order_id} was answered {placed.status} and is {status}"
-    if placed.status == 402 and status != "failed":
+    if placed.status == 402 and status != OrderStatus.FAILED:
         return f"Order {placed.order_id} was declined and is {status}"
     return None
 

@@ -13,12 +13,12 @@ from valerix.client.errors import StatusNotReached
 from valerix.client.reading import read_as
 from valerix.client.steps import Answer, Flow, Pause, Request
 from valerix.contracts.ids import new_id
+from valerix.contracts.states import FulfilmentStatus, OrderStatus
 
 OnShortage = Literal["hold", "backorder", "reject"]
-ForwardStatus = Literal["processing", "shipped", "completed"]
 FIRST_LOOK_SECONDS: Final = 0.1
 SLOWEST_LOOK_SECONDS: Final = 1.0
-FINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
+FINAL_STATUSES: Final = frozenset(status for status in OrderStatus if status.terminal)
 
 
 class Orders(Calls):
@@ -106,7 +106,7 @@ class Orders(Calls):
         *,
         items: Mapping[str, int] | None = None,
         shipping_address: models.Address | None = None,
-        status: ForwardStatus | None = None,
+        status: FulfilmentStatus | None = None,
         version: int | None = None,
     ) -> Flow[models.Order]:
         """Change the lines of a held order, or the address of one that has not shipped; staff may move `status` on.

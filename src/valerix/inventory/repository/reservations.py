@@ -8,9 +8,11 @@ from asyncpg.connection import Connection
 
 from valerix.chassis.database import Transaction
 from valerix.contracts.commands import Allocation, PricedProduct
+from valerix.contracts.states import ReservationStatus, sql
 from valerix.inventory import domain
 from valerix.inventory.domain import Claim, Ended, Ending, Origin, Reservation, Source
 
+_RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RELEASED)
 OVERTAKEN = (asyncpg.UniqueViolationError,)
 """What raises one of these met another transaction; run again, it sees what that one did."""
 
@@ -23,7 +25,7 @@ async def take(lane: Connection, lines: Sequence[Claim]) -> dict[str, Source]:
     Raises UniqueViolationError when an order got its reservation meanwhile.
     """
     rows = await lane.fetch(
-        """
+        f"""
         WITH line AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[]) WITH ORDINALITY
                 AS line (order_id, sku, quantity, actor, trace_id, place)
@@ -71,7 +73,7 @@ async def take(lane: Connection, lines: Sequence[Claim]) -> dict[str, Source]:
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
         ), opened AS (
             INSERT INTO reservations (order_id, state, lines, products)
-            SELECT order_id, 'reserved',
+            SELECT order_id, {_RESERVED},
                    jsonb_agg(jsonb_build_object('productId', sku, 'warehouseId', warehouse_id, 'quantity', quantity)
                              ORDER BY place),
                    jsonb_agg(jsonb_build_object('productId', sku, 'name', name, 'unitPriceMinor', price_minor,
@@ -93,7 +95,7 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
     Raises UniqueViolationError when an order got its reservation meanwhile.
     """
     rows = await lane.fetch(
-        """
+        f"""
         WITH known AS MATERIALIZED (
             SELECT order_id, state, lines FROM reservations WHERE order_id = ANY($1::text[])
         ), missing AS (
@@ -104,7 +106,7 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
             WHERE (sku, warehouse_id) IN (
                 SELECT line.*
                 FROM known CROSS JOIN LATERAL jsonb_to_recordset(lines) AS line ("productId" text, "warehouseId" text)
-                WHERE state = 'reserved'
+                WHERE state = {_RESERVED}
             )
             ORDER BY sku, warehouse_id FOR UPDATE
         ), locked AS MATERIALIZED ( -- one row, once the locks are held; so its time rises with seq
@@ -113,11 +115,11 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
             UPDATE reservations r
             SET state = ($2::text[])[array_position($1::text[], order_id)], updated_at = occurred_at
             FROM locked
-            WHERE order_id = ANY($1::text[]) AND state = 'reserved'
+            WHERE order_id = ANY($1::text[]) AND state = {_RESERVED}
             RETURNING order_id, state, lines, array_position($1::text[], order_id) AS place, occurred_at
         ), refused AS (
             INSERT INTO reservations (order_id, state, lines, products)
-            SELECT order_id, wanted, '[]', '[]' FROM missing, locked WHERE wanted = 'released' ORDER BY order_id
+            SELECT order_id, wanted, '[]', '[]' FROM missing, locked WHERE wanted = {_RELEASED} ORDER BY order_id
             RETURNING order_id, state
         ), ledger AS MATERIALIZED ( -- of each shelf what it held, then what each order moves there
             SELECT sku, warehouse_id, place, order_id, occurred_at, on_hand_delta, reserved_delta,
@@ -130,7 +132,7 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
                 FROM shelf
                 UNION ALL
                 SELECT "productId", "warehouseId", NULL, NULL, NULL, place, order_id, occurred_at,
-                       CASE state WHEN 'committed' THEN -quantity ELSE 0 END, -quantity
+                       CASE state WHEN {sql(ReservationStatus.COMMITTED)} THEN -quantity ELSE 0 END, -quantity
                 FROM ended CROSS JOIN LATERAL jsonb_to_recordset(lines)
                     AS line ("productId" text, "warehouseId" text, quantity integer)
             ) entry
@@ -151,12 +153,12 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
         )
         SELECT order_id, state, jsonb_array_length(lines), true FROM ended
         UNION ALL SELECT order_id, state, 0, true FROM refused
-        UNION ALL SELECT order_id, state, 0, false FROM known WHERE state <> 'reserved'
-        UNION ALL SELECT order_id, 'absent', 0, false FROM missing WHERE wanted <> 'released'
+        UNION ALL SELECT order_id, state, 0, false FROM known WHERE state <> {_RESERVED}
+        UNION ALL SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false FROM missing WHERE wanted <> {_RELEASED}
         """,
         *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
     )
-    return [Ended(*row) for row in rows]
+    return [Ended(order_id, ReservationStatus(state), *rest) for order_id, state, *rest in rows]
 
 
 async def find_reservations(tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
@@ -166,7 +168,10 @@ async def find_reservations(tx: Transaction, order_ids: list[str]) -> dict[str, 
     )
     return {
         order_id: Reservation(
-            order_id, state, msgspec.convert(lines, list[Allocation]), msgspec.convert(products, list[PricedProduct])
+            order_id,
+            ReservationStatus(state),
+            msgspec.convert(lines, list[Allocation]),
+            msgspec.convert(products, list[PricedProduct]),
         )
         for order_id, state, lines, products in rows
     }

@@ -44,7 +44,7 @@ async def insert_user(
         VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
         ON CONFLICT DO NOTHING
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - a constant list of columns
+        """,
         user_id,
         email,
         name,
@@ -73,14 +73,14 @@ async def append_event(
 
 async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | None:
     """The user with this address and the hash of their password."""
-    row = await tx.fetchrow(f"SELECT {_COLUMNS}, password_hash FROM users WHERE email = $1", email)  # noqa: S608 - as above
+    row = await tx.fetchrow(f"SELECT {_COLUMNS}, password_hash FROM users WHERE email = $1", email)
     return (_user(row), row["password_hash"]) if row else None
 
 
 async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | None:
     """The same by id; until the transaction ends nobody changes them."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS}, password_hash FROM users WHERE id = $1 FOR SHARE",  # noqa: S608 - as above
+        f"SELECT {_COLUMNS}, password_hash FROM users WHERE id = $1 FOR SHARE",
         user_id,
     )
     return (_user(row), row["password_hash"]) if row else None
@@ -89,7 +89,7 @@ async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | 
 async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:
     """The user, if `viewer` (a user id; None: anybody's) may see it."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",  # noqa: S608 - as above
+        f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",
         user_id,
         viewer,
     )
@@ -104,7 +104,7 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
             UPDATE users SET name = $2, email = $3, version = version + 1, updated_at = now()
             WHERE id = $1 AND ($4::integer IS NULL OR version = $4)
             RETURNING {_COLUMNS}
-            """,  # noqa: S608 - as above
+            """,
             user_id,
             name,
             email,
@@ -122,7 +122,7 @@ async def update_status(tx: Transaction, user_id: str, status: str) -> User | No
         UPDATE users SET status = $2, version = version + 1, updated_at = now()
         WHERE id = $1 AND status <> $2
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - as above
+        """,
         user_id,
         status,
     )
@@ -137,7 +137,7 @@ async def update_role(tx: Transaction, user_id: str, role: str, customer_number:
             version = version + 1, updated_at = now()
         WHERE id = $1 AND role <> $2
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - as above
+        """,
         user_id,
         role,
         customer_number,
@@ -178,7 +178,7 @@ async def list_users(
           AND ($5::text IS NULL OR status = $5)
         ORDER BY users.id DESC
         LIMIT $1
-        """,  # noqa: S608 - as above
+        """,
         limit,
         before,
         search,
@@ -196,7 +196,7 @@ async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
 async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:
     """The customer, if `viewer` (a customer number; None: anybody's) may see them."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",  # noqa: S608 - as above
+        f"SELECT {_COLUMNS} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",
         number,
         viewer,
     )

@@ -25,7 +25,7 @@ async def insert_session(
         INSERT INTO sessions (id, user_id, kind, csrf, user_agent, address, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7 * 86400))
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - a constant list of columns
+        """,
         session_id,
         user_id,
         kind,
@@ -75,7 +75,7 @@ async def touch_session(
             now() + make_interval(secs => $4 * 86400), created_at + make_interval(secs => $5 * 86400))
         WHERE id = $1 AND kind = $2 AND revoked_at IS NULL AND expires_at > now()
         RETURNING {_COLUMNS}
-        """,  # noqa: S608 - as above
+        """,
         session_id,
         kind,
         address,
@@ -92,7 +92,7 @@ async def list_live(tx: Transaction, user_id: str) -> list[Session]:
         SELECT {_COLUMNS} FROM sessions
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
         ORDER BY last_used_at DESC, id DESC
-        """,  # noqa: S608 - as above
+        """,
         user_id,
     )
     return [_session(row) for row in rows]

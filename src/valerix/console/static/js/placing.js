@@ -5,13 +5,13 @@ import { useLive } from "./live.js";
 import { toast } from "./store.js";
 import { href } from "./router.js";
 import { words } from "./format.js";
+import { OrderStatus } from "./states.js";
 
 const PAUSES = [1, 2, 4, 8];
 const PATIENCE_SECONDS = 20;
 const LOOK_AGAIN_SECONDS = 3;
 const MAX_EARLY = 500;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
-const STILL_GOING = new Set(["pending"]);
 const WAITING = new Set(["submitting", "unknown"]);
 
 /**
@@ -82,7 +82,7 @@ export function usePlacing({ onChange, onEvent }) {
     else if (WAITING.has(state) && event.data.customerId === body.customerId) early.current = [...early.current.slice(1 - MAX_EARLY), event];
   });
   useEffect(() => {
-    if (placing.state !== "placed" || !STILL_GOING.has(placing.order.status)) return;
+    if (placing.state !== "placed" || placing.order.status !== OrderStatus.PENDING) return;
     const timer = setInterval(() => get(`/api/v1/orders/${placing.order.id}`).then(update, () => {}), LOOK_AGAIN_SECONDS * 1000);
     return () => clearInterval(timer);
   }, [placing.state, placing.order?.id, placing.order?.status]);
@@ -95,11 +95,19 @@ const worthRepeating = (problem) => problem.offline || problem.status === 503 ||
 const tell = (problem) => toast("bad", "The order was not accepted", { detail: problem.message, traceId: problem.traceId });
 
 const NEWS = {
-  confirmed: ["ok", "Order confirmed"],
-  shipped: ["info", "Order shipped"],
-  completed: ["ok", "Order delivered"],
-  cancelled: ["info", "Order cancelled"],
-  failed: ["bad", "Order failed"],
+  [OrderStatus.CONFIRMED]: ["ok", "Order confirmed"],
+  [OrderStatus.SHIPPED]: ["info", "Order shipped"],
+  [OrderStatus.COMPLETED]: ["ok", "Order delivered"],
+  [OrderStatus.CANCELLED]: ["info", "Order cancelled"],
+  [OrderStatus.FAILED]: ["bad", "Order failed"],
+};
+const SAYING = {
+  [OrderStatus.CONFIRMED]: "Confirmed and paid",
+  [OrderStatus.PROCESSING]: "Being packed",
+  [OrderStatus.SHIPPED]: "On its way",
+  [OrderStatus.COMPLETED]: "Delivered",
+  [OrderStatus.CANCELLED]: "Cancelled",
+  [OrderStatus.FAILED]: "The order failed",
 };
 /** The key under which the status of an order is announced. */
 export const newsKey = (id, status) => `${id} ${status}`;
@@ -119,7 +127,7 @@ export function announce(order) {
 
 /** What an order is waiting for or ended with, in words. */
 export function saying(order) {
-  if (order.status === "pending") return order.errorCode === "insufficient_stock" ? "Out of stock: held for you" : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
-  if (order.status === "failed") return order.errorMessage ?? "The order failed";
-  return { confirmed: "Confirmed and paid", processing: "Being packed", shipped: "On its way", completed: "Delivered", cancelled: order.errorMessage ?? "Cancelled" }[order.status] ?? words(order.status);
+  if (order.status === OrderStatus.PENDING) return order.errorCode === "insufficient_stock" ? "Out of stock: held for you" : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
+  const ended = order.status === OrderStatus.FAILED || order.status === OrderStatus.CANCELLED;
+  return (ended && order.errorMessage) || SAYING[order.status] || words(order.status);
 }

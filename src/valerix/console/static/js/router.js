@@ -16,7 +16,7 @@ export const params = computed(() => Object.fromEntries(new URLSearchParams(here
 
 window.addEventListener("popstate", () => { here.value = read(); });
 
-/** The address of a page, for links: href("/orders", {status: "failed"}). */
+/** The address of a page, for links: href("/orders", {q: "CUST-001"}). */
 export function href(to, query = {}) {
   const kept = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
   return BASE + (to === "/" ? "/" : to) + (kept.length ? `?${new URLSearchParams(kept)}` : "");

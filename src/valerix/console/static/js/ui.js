@@ -5,20 +5,18 @@ import { connection, staleness } from "./live.js";
 import { age, dateTime, when, shortId, words } from "./format.js";
 import { Icon } from "./icons.js";
 import { navigate } from "./router.js";
+import { meanings } from "./states.js";
 
 // --- words in colour
 
-const TONES = {
-  ok: ["confirmed", "shipped", "completed", "captured", "active", "ok", "closed", "up", "succeeded", "sent", "committed", "live", "healthy"],
-  warn: ["pending", "processing", "half_open", "half-open", "draining", "held", "low", "reserved", "degraded", "partially_refunded", "queued", "unknown", "warning"],
-  bad: ["failed", "declined", "open", "unavailable", "down", "suspended", "error", "out", "critical"],
-  info: ["refunded", "operator", "admin", "info"],
-};
-const TONE_OF = Object.fromEntries(Object.entries(TONES).flatMap(([tone, names]) => names.map((name) => [name, tone])));
-export const toneOf = (status) => TONE_OF[status] ?? "plain";
+/** Of users; those of orders, payments and so on are in states.js. */
+const TONES = { active: "ok", suspended: "bad", operator: "info", admin: "info" };
 
-/** A status as a coloured word. */
-export const Badge = ({ status, tone, children }) => html`<span class=${`badge ${tone ?? toneOf(status)}`}>${children ?? words(String(status))}</span>`;
+/** A status as a coloured word. `of`: what has it ("order", "payment", …; see states.js), so that it is shown as it is meant. */
+export function Badge({ of, status, tone, children }) {
+  const meaning = meanings[of]?.[status]; // none: a state this page does not know yet
+  return html`<span class=${`badge ${tone ?? meaning?.tone ?? TONES[status] ?? "plain"}`}>${children ?? meaning?.label ?? words(String(status))}</span>`;
+}
 /** A coloured dot in front of its word. */
 export const Dot = ({ tone = "plain" }) => html`<span class=${`dot ${tone}`} aria-hidden="true"></span>`;
 

@@ -7,12 +7,12 @@ import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { clock, config, failed, isStaff, toast } from "../store.js";
 import { money, shortId, words } from "../format.js";
+import { OrderStatus, meanings } from "../states.js";
 import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View } from "../ui.js";
 import { EventList, MODES, Waterfall } from "../widgets/waterfall.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 import { Lines, PaymentFacts } from "../widgets/orderparts.js";
 
-const CANCELLABLE = ["pending", "confirmed", "processing"];
 const TOGETHER_MS = 150;
 
 export default function OrderPage({ id }) {
@@ -31,12 +31,12 @@ export default function OrderPage({ id }) {
   useFollowing(id, reload);
   if (order.error?.status === 404) return html`<${PageHead} title="Order" /><${Card}><${Empty} title="There is no such order" icon="orders"><p>Perhaps the address is not complete.</p><p><${Link} to="/orders" class="button">All orders<//></p><//><//>`;
   const shown = order.data;
-  return html`<${PageHead} title=${html`Order <span class="mono">${shortId(id)}</span>${" "}${shown && html`<${Badge} status=${shown.status} />`}`}
+  return html`<${PageHead} title=${html`Order <span class="mono">${shortId(id)}</span>${" "}${shown && html`<${Badge} of="order" status=${shown.status} />`}`}
       sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
       ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
     <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
       <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} /></div>
-      <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${["failed", "cancelled"].includes(found.status)} /><${Facts} order=${found} /></div></div>`}<//>`;
+      <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${meanings.order[found.status]?.terminal} /><${Facts} order=${found} /></div></div>`}<//>`;
 }
 
 const noneYet = (problem) => { if (problem.status === 404) return null; throw problem; };
@@ -57,8 +57,8 @@ const Waiting = () => html`<div class="grid order-grid"><div class="stack"><${Ca
 
 function Reason({ order }) {
   if (!order.errorMessage) return null;
-  const tone = order.status === "failed" ? "bad" : order.status === "cancelled" ? "info" : "";
-  const next = { pending: order.errorCode === "insufficient_stock" ? "Retry it once there is stock, or cancel it." : "It is tried again by itself.", failed: "Everything it had taken was given back." }[order.status];
+  const tone = order.status === OrderStatus.FAILED ? "bad" : order.status === OrderStatus.CANCELLED ? "info" : "";
+  const next = { [OrderStatus.PENDING]: order.errorCode === "insufficient_stock" ? "Retry it once there is stock, or cancel it." : "It is tried again by itself.", [OrderStatus.FAILED]: "Everything it had taken was given back." }[order.status];
   return html`<p class=${`notice ${tone}`}><span><strong>${order.errorMessage}.</strong>${next && ` ${next}`}</span></p>`;
 }
 
@@ -70,14 +70,14 @@ function OrderActions({ order, payment, path, reload }) {
     setBusy(true);
     try {
       const retried = await post(`${path}/retry`);
-      if (!announce(retried)) toast("info", "Still pending", { detail: "It will be tried again by itself.", unless: newsKey(order.id, "confirmed") });
+      if (!announce(retried)) toast("info", "Still pending", { detail: "It will be tried again by itself.", unless: newsKey(order.id, OrderStatus.CONFIRMED) });
     } catch (problem) { if (!(problem.document?.order && announce(problem.document.order))) failed("The order could not be confirmed", problem); }
     setBusy(false);
     reload();
   };
-  return html`${order.status === "pending" && order.errorCode && html`<${Button} kind="primary" icon="refresh" busy=${busy} onClick=${retry}>Retry now<//>`}
+  return html`${order.status === OrderStatus.PENDING && order.errorCode && html`<${Button} kind="primary" icon="refresh" busy=${busy} onClick=${retry}>Retry now<//>`}
     ${isStaff.value && left?.amountMinor > 0 && html`<${Button} icon="payments" onClick=${() => setOpen("refund")}>Refund<//>`}
-    ${CANCELLABLE.includes(order.status) && html`<${Button} kind="danger" icon="close" onClick=${() => setOpen("cancel")}>Cancel order<//>`}
+    ${meanings.order[order.status]?.cancellable && html`<${Button} kind="danger" icon="close" onClick=${() => setOpen("cancel")}>Cancel order<//>`}
     ${open === "refund" && html`<${RefundDialog} payment=${payment} onClose=${() => setOpen("")} onDone=${reload} />`}
     ${open === "cancel" && html`<${CancelDialog} order=${order} left=${left} path=${path} onClose=${() => setOpen("")} onDone=${reload} />`}`;
 }
@@ -91,7 +91,7 @@ function CancelDialog({ order, left, path, onClose, onDone }) {
     setBusy(true);
     try {
       const ended = await del(path, { params: { reason: reason.trim() } });
-      if (!announce(ended)) toast("info", "The order will be cancelled", { detail: "A service it needs is away; it is done as soon as that is back.", unless: newsKey(order.id, "cancelled") });
+      if (!announce(ended)) toast("info", "The order will be cancelled", { detail: "A service it needs is away; it is done as soon as that is back.", unless: newsKey(order.id, OrderStatus.CANCELLED) });
       onDone();
       onClose();
     } catch (problem) { setError(problem); setBusy(false); onDone(); }

@@ -6,13 +6,14 @@ import { Link, params } from "../router.js";
 import { useResource } from "../resource.js";
 import { isStaff } from "../store.js";
 import { money, shortId } from "../format.js";
+import { OrderStatus, meanings } from "../states.js";
 import { Badge, Button, Card, Chip, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
 import { Icon } from "../icons.js";
 import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows, useUpdates } from "../widgets/list.js";
 import { Items, Steps } from "../widgets/saga.js";
 import { FILTERS, Views } from "../widgets/views.js";
 
-const STATUSES = ["pending", "confirmed", "processing", "shipped", "completed", "failed", "cancelled"];
+const STATUSES = Object.values(OrderStatus);
 const CUSTOMER = { title: "Customer", class: "wide" };
 const COLUMNS = [
   { title: "Order" }, CUSTOMER, { title: "Items", class: "wide" }, { title: "Total", align: "right" },
@@ -57,7 +58,7 @@ function Filters({ statuses, from, to, sort }) {
   const toggle = (one) => filterBy({ status: STATUSES.filter((other) => statuses.includes(other) !== (other === one)).join() });
   return html`<div class="filters"><${Search} label="Search orders" placeholder=${isStaff.value ? "Order id, customer, product" : "Order id, product"} value=${text} onInput=${setText} />
     <${DateRange} from=${from} to=${to} />
-    <div class="chips" role="group" aria-label="Status">${STATUSES.map((one) => html`<${Chip} key=${one} on=${statuses.includes(one)} onClick=${() => toggle(one)}>${one}<//>`)}</div>
+    <div class="chips" role="group" aria-label="Status">${STATUSES.map((one) => html`<${Chip} key=${one} on=${statuses.includes(one)} onClick=${() => toggle(one)}>${meanings.order[one].label}<//>`)}</div>
     <${Chip} on=${sort === "createdAt"} onClick=${() => filterBy({ sort: sort ? "" : "createdAt" })}>Oldest first<//></div>`;
 }
 
@@ -72,7 +73,7 @@ function Row({ order }) {
     ${isStaff.value && html`<td class="wide nowrap">${order.customerId}</td>`}
     <td class="wide"><${Items} order=${order} /></td>
     <td class="num nowrap">${money(order.total)}</td>
-    <td><${Badge} status=${order.status} /></td>
+    <td><${Badge} of="order" status=${order.status} /></td>
     <td class="wide"><${Steps} order=${order} /></td>
     <td class="wide nowrap muted"><${Time} at=${order.createdAt} /></td></tr>`;
 }

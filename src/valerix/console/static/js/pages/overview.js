@@ -93,5 +93,5 @@ function Latest() {
   return html`<${Card} title="Latest orders" aside=${html`<${Link} to="/orders">All orders<//>`}><${View} of=${orders} skeleton=${html`<${Table} caption="Latest orders" columns=${COLUMNS}><${SkeletonRows} rows=${LATEST} columns=${COLUMNS.length} /><//>`}
     isEmpty=${({ items }) => !items.length} empty=${html`<${Empty} title="No orders yet" icon="orders"><${Link} class="button" to="/">Create one<//><//>`}>
     ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`}>${`…${order.id.slice(-12)}`}<//></td>
-      <td>${order.customerId}</td><td><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} status=${order.status} /></td><td><${Steps} order=${order} /></td><td class="nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
+      <td>${order.customerId}</td><td><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} of="order" status=${order.status} /></td><td><${Steps} order=${order} /></td><td class="nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
 }

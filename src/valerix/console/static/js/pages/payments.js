@@ -5,13 +5,14 @@ import { useLive } from "../live.js";
 import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { money, shortId, words } from "../format.js";
+import { PaymentStatus, meanings } from "../states.js";
 import { Badge, Button, Card, Chips, CopyId, Drawer, Empty, Failure, PageHead, Search, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
 import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
 import { PaymentNumbers, Refunds } from "../widgets/orderparts.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 
-const STATUSES = ["processing", "captured", "partially_refunded", "refunded", "declined", "voided"];
-const CHOICES = [["", "all"], ...STATUSES.map((status) => [status, words(status)])];
+const STATUSES = Object.values(PaymentStatus);
+const CHOICES = [["", "all"], ...STATUSES.map((status) => [status, meanings.payment[status].label])];
 const COLUMNS = [
   { title: "Payment" }, { title: "Order", class: "wide" }, { title: "Customer", class: "wide" }, { title: "Method", class: "wide" },
   { title: "Amount", align: "right" }, { title: "Refunded", align: "right", class: "wide" }, { title: "Status" }, { title: "Created", class: "wide" },
@@ -47,7 +48,7 @@ function Row({ payment }) {
     <td class="wide"><${Link} to=${`/orders/${payment.orderId}`} class="mono nowrap" title=${payment.orderId}>${shortId(payment.orderId)}<//></td>
     <td class="wide nowrap">${payment.customerId ?? "–"}</td><td class="wide nowrap">${payment.method ? words(payment.method) : "–"}</td>
     <td class="num nowrap">${money(payment.amount)}</td><td class="num nowrap wide">${payment.refunded?.amountMinor ? money(payment.refunded) : "–"}</td>
-    <td><${Badge} status=${payment.status} /></td><td class="wide nowrap muted"><${Time} at=${payment.createdAt} /></td></tr>`;
+    <td><${Badge} of="payment" status=${payment.status} /></td><td class="wide nowrap muted"><${Time} at=${payment.createdAt} /></td></tr>`;
 }
 
 function Nothing() {
@@ -75,6 +76,6 @@ function Detail({ id, onDone }) {
 }
 
 function History({ payment }) {
-  return html`<div><h3 class="sub-head">History</h3><ol class="plain-list">${payment.history.map((event) => html`<li key=${event.version}><div class="spread"><strong>${event.type}</strong><${Badge} status=${event.status} /></div>
+  return html`<div><h3 class="sub-head">History</h3><ol class="plain-list">${payment.history.map((event) => html`<li key=${event.version}><div class="spread"><strong>${event.type}</strong><${Badge} of="payment" status=${event.status} /></div>
     <p class="small-text muted break"><${Time} at=${event.occurredAt} /> · trace <code>${event.traceId}</code></p></li>`)}</ol></div>`;
 }

@@ -7,6 +7,7 @@ import { useResource, useSettled } from "../resource.js";
 import { saying, usePlacing } from "../placing.js";
 import { Link } from "../router.js";
 import { money, number, time } from "../format.js";
+import { OrderStatus } from "../states.js";
 import { Badge, Button, Card, CopyId, Empty, Field, PageHead, Search, Skeleton, SkeletonRows, Table, View } from "../ui.js";
 import { Icon } from "../icons.js";
 import { Steps } from "../widgets/saga.js";
@@ -19,7 +20,7 @@ export default function Shop() {
   const catalogue = useResource((signal) => loadCatalogue(wanted, signal), [wanted], { every: REFRESH_SECONDS });
   const [chosen, choose] = useState("");
   const [activity, note] = useActivity();
-  const noteEvent = (event) => note(kind(event).endsWith("failed") ? "bad" : "ok", kind(event).replace("order.", "Order "), event.subject, event.time);
+  const noteEvent = (event) => note(event.data.status === OrderStatus.FAILED ? "bad" : "ok", kind(event).replace("order.", "Order "), event.subject, event.time);
   // Staff receive the events of every order: only those of the order placed here are noted.
   const placing = usePlacing({ onChange: () => catalogue.reload(), onEvent: isStaff.value ? noteEvent : undefined });
   useLive(["order."], (event) => { if (!isStaff.value) noteEvent(event); });
@@ -116,6 +117,9 @@ function Customer({ value, onInput, error }) {
   return html`<${Field} label="Customer number" error=${error} hint=${found || "For example CUST-001"}>${(field) => html`<input ...${field} value=${value} maxlength="50" autocomplete="off" onInput=${(event) => onInput(event.currentTarget.value)} />`}<//>`;
 }
 
+/** How an outcome looks that is not all well. */
+const LOOKS = { [OrderStatus.FAILED]: { tone: "bad", icon: "alert" }, [OrderStatus.PENDING]: { tone: "warn", icon: "refresh" } };
+
 /** What became of it. */
 function Outcome({ placing }) {
   const { state, order, problem } = placing;
@@ -132,11 +136,11 @@ function Outcome({ placing }) {
     ${state === "submitting" && html`<div class="outcome-line"><span class="spinner" aria-hidden="true"></span><strong>Submitting</strong></div>`}
     ${state === "unknown" && html`<div class="outcome-line warn"><${Icon} name="alert" /><strong>Still processing</strong></div><p>${problem.message}. The same request is sent again under the same key, so it cannot become two orders.</p><div><${Button} icon="refresh" onClick=${placing.tryAgain}>Try again now<//></div>`}
     ${state === "refused" && html`<div class="outcome-line bad"><${Icon} name="alert" /><strong>${problem.title || "Not accepted"}</strong></div><p class="break">${problem.message}</p>${problem.errors.map((error) => html`<p class="field-error">${error.pointer.slice(1)}: ${error.message}</p>`)}${problem.traceId && html`<p class="small-text muted">Trace <${CopyId} id=${problem.traceId} label="trace id" /></p>`}`}
-    ${state === "placed" && html`<div class=${`outcome-line ${order.status === "failed" ? "bad" : order.status === "pending" ? "warn" : "ok"}`}><${Icon} name=${order.status === "failed" ? "alert" : order.status === "pending" ? "refresh" : "check"} /><strong>${saying(order)}</strong><${Badge} status=${order.status} /></div>
+    ${state === "placed" && html`<div class=${`outcome-line ${LOOKS[order.status]?.tone ?? "ok"}`}><${Icon} name=${LOOKS[order.status]?.icon ?? "check"} /><strong>${saying(order)}</strong><${Badge} of="order" status=${order.status} /></div>
       <dl class="facts"><dt>Order</dt><dd><${CopyId} id=${order.id} full label="order id" /></dd><dt>Items</dt><dd>${order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ")}</dd>
         <dt>Total</dt><dd>${money(order.total)}</dd><dt>Progress</dt><dd><${Steps} order=${order} /></dd></dl>
       <div class="row"><${Link} class="button small" to=${`/orders/${order.id}`}>Timeline<//>
-        ${order.status === "pending" && html`<${Button} small icon="refresh" busy=${acting} onClick=${() => act("POST", `/api/v1/orders/${order.id}/retry`)}>Retry now<//><${Button} small kind="danger" disabled=${acting} onClick=${() => act("DELETE", `/api/v1/orders/${order.id}`)}>Cancel order<//>`}</div>`}</div><//>`;
+        ${order.status === OrderStatus.PENDING && html`<${Button} small icon="refresh" busy=${acting} onClick=${() => act("POST", `/api/v1/orders/${order.id}/retry`)}>Retry now<//><${Button} small kind="danger" disabled=${acting} onClick=${() => act("DELETE", `/api/v1/orders/${order.id}`)}>Cancel order<//>`}</div>`}</div><//>`;
 }
 
 let lastEntry = 0;

@@ -22,7 +22,7 @@ export function PaymentFacts({ of, ended }) {
 
 /** `link`: to the payment's own place. */
 export function PaymentNumbers({ payment, link = false }) {
-  return html`<dl class="facts"><dt>Status</dt><dd><${Badge} status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
+  return html`<dl class="facts"><dt>Status</dt><dd><${Badge} of="payment" status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
     <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${link && isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
     ${payment.amount && html`<dt>Amount</dt><dd>${money(payment.amount)}${payment.method && html` <span class="muted">by ${words(payment.method)}</span>`}</dd>
     <dt>Captured</dt><dd>${money(payment.captured)}</dd>`}
@@ -32,6 +32,6 @@ export function PaymentNumbers({ payment, link = false }) {
 
 export function Refunds({ payment }) {
   if (!payment.refunds.length) return null;
-  return html`<h3 class="sub-head">Refunds</h3><ul class="plain-list">${payment.refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} status=${refund.status} /></div>
+  return html`<h3 class="sub-head">Refunds</h3><ul class="plain-list">${payment.refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} of="refund" status=${refund.status} /></div>
     <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`;
 }

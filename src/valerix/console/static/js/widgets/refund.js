@@ -2,12 +2,13 @@
 import { html, useRef, useState } from "../lib.js";
 import { newKey, post } from "../api.js";
 import { digits, money } from "../format.js";
+import { RefundStatus, meanings } from "../states.js";
 import { toast } from "../store.js";
 import { Actions, Button, Dialog, Failure, Field } from "../ui.js";
 
 /** Money that can still be given back; null when nothing was captured. */
 export function refundable(payment) {
-  if (!payment?.captured || !["captured", "partially_refunded"].includes(payment.status)) return null;
+  if (!payment?.captured || !meanings.payment[payment.status]?.holdsMoney) return null;
   return { ...payment.captured, amountMinor: payment.captured.amountMinor - payment.refunded.amountMinor - payment.refundPending.amountMinor };
 }
 
@@ -43,7 +44,7 @@ export function RefundDialog({ payment, onClose, onDone }) {
     try {
       const refund = await post(`/api/v1/payments/${payment.id}/refund`, { amountMinor: asked, reason: reason.trim() }, { key: key.current });
       const amount = money({ ...left, amountMinor: asked });
-      if (refund.status === "pending") toast("info", `${amount} will be refunded`, { detail: "The payment provider has not answered yet; it is asked again until it has." });
+      if (refund.status === RefundStatus.PENDING) toast("info", `${amount} will be refunded`, { detail: "The payment provider has not answered yet; it is asked again until it has." });
       else toast("ok", `${amount} refunded`);
       onDone();
       onClose();

@@ -1,10 +1,17 @@
 // How far an order has come, from the order alone: five steps at a glance, with the word for it.
 import { html } from "../lib.js";
 import { words } from "../format.js";
+import { OrderStatus } from "../states.js";
 
 const STEPS = ["Customer", "Stock", "Payment", "Shipping", "Delivery"];
-const DONE = { confirmed: 3, processing: 3, shipped: 4, completed: 5 };
-const SAYING = { confirmed: "paid", processing: "being packed", shipped: "on its way", completed: "delivered", cancelled: "undone" };
+const DONE = { [OrderStatus.CONFIRMED]: 3, [OrderStatus.PROCESSING]: 3, [OrderStatus.SHIPPED]: 4, [OrderStatus.COMPLETED]: 5 };
+const SAYING = {
+  [OrderStatus.CONFIRMED]: "paid",
+  [OrderStatus.PROCESSING]: "being packed",
+  [OrderStatus.SHIPPED]: "on its way",
+  [OrderStatus.COMPLETED]: "delivered",
+  [OrderStatus.CANCELLED]: "undone",
+};
 /** The step an order stands at, by the reason it states. */
 const AT = {
   users_unavailable: 0, unknown_customer: 0, customer_suspended: 0,
@@ -15,9 +22,9 @@ const WAITING = { insufficient_stock: "waiting for stock", payment_processing: "
 
 /** {done, at, tone, saying}: steps done, the step under way or failed (null: none), and the word for it. */
 export function progress({ status, errorCode, inventoryUpdated }) {
-  if (status === "cancelled") return { done: 0, at: null, tone: "plain", saying: SAYING.cancelled };
-  if (status === "failed") return { done: AT[errorCode] ?? 0, at: AT[errorCode] ?? null, tone: "bad", saying: words(errorCode ?? "failed") };
-  if (status === "pending") {
+  if (status === OrderStatus.CANCELLED) return { done: 0, at: null, tone: "plain", saying: SAYING[status] };
+  if (status === OrderStatus.FAILED) return { done: AT[errorCode] ?? 0, at: AT[errorCode] ?? null, tone: "bad", saying: words(errorCode ?? status) };
+  if (status === OrderStatus.PENDING) {
     const at = AT[errorCode] ?? (inventoryUpdated ? 2 : 0);
     return { done: at, at, tone: "warn", saying: errorCode ? WAITING[errorCode] ?? words(errorCode) : "running" };
   }

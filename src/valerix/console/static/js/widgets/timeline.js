@@ -1,4 +1,5 @@
 // The timeline of an order as rows on a scale that skips the time in which nothing happens. Pure: no page in here.
+import { OrderStatus, PaymentStatus, ReservationStatus } from "../states.js";
 import { progress } from "./saga.js";
 
 /** Every step an order can take, in order; those that go back stand only where they were taken. */
@@ -15,18 +16,18 @@ const ROWS = [
 ];
 /** The row of each of the five steps in saga.js. */
 const STEP_KEYS = ["validate_customer", "reserve_stock", "charge", "ship", "deliver"];
-const SAYING = { ok: "done", committed: "left the warehouse", processing: "no answer yet" };
+const SAYING = { ok: "done", [ReservationStatus.COMMITTED]: "left the warehouse", [PaymentStatus.PROCESSING]: "no answer yet" };
 /** On the way back, what went wrong before is good news. */
-const SAYING_BACK = { declined: "no money was taken", absent: "nothing to undo", processing: "no answer yet" };
-const GOOD = new Set(["ok", "captured", "committed", "released", "voided", "refunded", "active"]);
-const OPEN = new Set(["processing"]);
-const FAILED = new Set(["failed"]);
+const SAYING_BACK = { [PaymentStatus.DECLINED]: "no money was taken", [ReservationStatus.ABSENT]: "nothing to undo", [PaymentStatus.PROCESSING]: "no answer yet" };
+const GOOD = new Set(["ok", "active", PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, ReservationStatus.COMMITTED, ReservationStatus.RELEASED]);
 /** Going back, it is good to hear that no money was taken. */
-const GOOD_BACK = new Set(["declined", "absent"]);
+const GOOD_BACK = new Set([PaymentStatus.DECLINED, ReservationStatus.ABSENT]);
+/** Of a step that has no other outcome than that. */
+export const STEP_FAILED = "failed";
 
 export function toneOf(step, back) {
   if (GOOD.has(step.outcome) || (back && GOOD_BACK.has(step.outcome))) return "ok";
-  return OPEN.has(step.outcome) ? "warn" : "bad";
+  return step.outcome === PaymentStatus.PROCESSING ? "warn" : "bad";
 }
 
 const at = (text) => new Date(text).getTime();
@@ -41,7 +42,7 @@ export function rowsOf(order, events, now) {
   spanRow(named.pack, when("order.processing"), when("order.shipped"), "packed");
   spanRow(named.deliver, when("order.shipped"), when("order.completed"), "delivered");
   if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "known, not asked", tone: "ok" });
-  const failedAt = named[STEP_KEYS[order.status === "failed" ? progress(order).at : -1]];
+  const failedAt = named[STEP_KEYS[order.status === OrderStatus.FAILED ? progress(order).at : -1]];
   if (failedAt && !failedAt.attempts) Object.assign(failedAt, { outcome: order.errorMessage, tone: "bad" });
   waitRow(named[waitingFor(order)], order, Math.max(now, at(order.updatedAt)));
   return rows.filter((row) => !row.back || row.bars.length);
@@ -50,7 +51,7 @@ export function rowsOf(order, events, now) {
 function stepRow(row, steps) {
   const bars = steps.map((step, index) => ({ ...bar(at(step.startedAt), at(step.startedAt) + step.durationMs, toneOf(step, row.back), step.outcome), detail: step.detail, attempt: index + 1 }));
   const last = steps.at(-1);
-  return { ...row, bars, attempts: steps.length, ms: steps.reduce((sum, step) => sum + step.durationMs, 0), failures: steps.filter((step) => FAILED.has(step.outcome)).length,
+  return { ...row, bars, attempts: steps.length, ms: steps.reduce((sum, step) => sum + step.durationMs, 0), failures: steps.filter((step) => step.outcome === STEP_FAILED).length,
     outcome: last ? (row.back ? SAYING_BACK : SAYING)[last.outcome] ?? last.outcome.replaceAll("_", " ") : "", tone: last ? bars.at(-1).tone : "plain", detail: last?.detail ?? "" };
 }
 
@@ -62,9 +63,9 @@ const bar = (from, to, tone, label) => ({ from, to: Math.max(from, to), tone, la
 
 /** What an order that has not ended waits for. */
 function waitingFor({ status, errorCode, inventoryUpdated }) {
-  if (status === "confirmed" || status === "processing") return "pack";
-  if (status === "shipped") return "deliver";
-  if (status !== "pending") return "";
+  if (status === OrderStatus.CONFIRMED || status === OrderStatus.PROCESSING) return "pack";
+  if (status === OrderStatus.SHIPPED) return "deliver";
+  if (status !== OrderStatus.PENDING) return "";
   if (errorCode?.startsWith("users")) return "validate_customer";
   if (errorCode?.startsWith("payment")) return "charge";
   return errorCode || !inventoryUpdated ? "reserve_stock" : "charge";

@@ -70,7 +70,7 @@ function LatestOrders({ number }) {
   const orders = useResource((signal) => get("/api/v1/orders", { customerId: number, limit: LATEST }, signal), [number]);
   return html`<section><h3 class="sub-head">Latest orders</h3><${View} of=${orders} isEmpty=${(data) => !data.items.length} empty=${html`<p class="muted">No orders yet.</p>`}>${(data) => html`
     <ul class="plain-list">${data.items.map((order) => html`<li key=${order.id} class="spread"><span><${Link} to=${`/orders/${order.id}`} class="mono">${shortId(order.id)}<//> <span class="muted small-text"><${Time} at=${order.createdAt} /></span></span>
-      <span>${money(order.total)} <${Badge} status=${order.status} /></span></li>`)}</ul>
+      <span>${money(order.total)} <${Badge} of="order" status=${order.status} /></span></li>`)}</ul>
     <p><${Link} to="/orders" query=${{ q: number }}>All orders of ${number}<//></p>`}<//></section>`;
 }
 

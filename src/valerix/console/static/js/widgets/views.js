@@ -1,16 +1,17 @@
 // Views of the orders: some that everybody needs, and those this reader has kept (in this browser).
 import { html, signal, useState } from "../lib.js";
 import { params } from "../router.js";
+import { OrderStatus } from "../states.js";
 import { Actions, Button, Dialog, Field, Tabs } from "../ui.js";
 import { filterBy } from "./list.js";
 
 export const FILTERS = ["q", "status", "from", "to", "sort"];
 const GIVEN = [
   { name: "All", filters: {} },
-  { name: "Waiting", filters: { status: "pending" } },
-  { name: "In the warehouse", filters: { status: "confirmed,processing,shipped" } },
-  { name: "Completed", filters: { status: "completed" } },
-  { name: "Failed or cancelled", filters: { status: "failed,cancelled" } },
+  { name: "Waiting", filters: { status: OrderStatus.PENDING } },
+  { name: "In the warehouse", filters: { status: [OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED].join() } },
+  { name: "Completed", filters: { status: OrderStatus.COMPLETED } },
+  { name: "Failed or cancelled", filters: { status: [OrderStatus.FAILED, OrderStatus.CANCELLED].join() } },
 ];
 const STORE = "valerix.order-views", MOST = 12;
 const UNSAVED = "unsaved";

@@ -2,7 +2,7 @@
 import { html } from "../lib.js";
 import { age, duration } from "../format.js";
 import { Badge } from "../ui.js";
-import { rowsOf, scaleOf } from "./timeline.js";
+import { STEP_FAILED, rowsOf, scaleOf } from "./timeline.js";
 
 export function Waterfall({ order, events, now }) {
   const rows = rowsOf(order, events, now);
@@ -46,14 +46,14 @@ function Bar({ bar, scale }) {
 // --- the same as a list of events
 
 export const MODES = [["compact", "Compact"], ["full", "Full"], ["failed", "Failed only"]];
-const wentWrong = (event) => ["order.failed", "order.delayed", "order.held"].includes(event.type) || event.steps.some((step) => step.outcome === "failed");
+const wentWrong = (event) => ["order.failed", "order.delayed", "order.held"].includes(event.type) || event.steps.some((step) => step.outcome === STEP_FAILED);
 
 export function EventList({ events, mode }) {
   const start = new Date(events[0]?.occurredAt ?? 0).getTime();
   const shown = mode === "failed" ? events.filter(wentWrong) : events;
   if (!shown.length) return html`<p class="muted">Nothing went wrong.</p>`;
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
-    <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} status=${event.status} /></div>
+    <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
     ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
