@@ -15,6 +15,8 @@ ROOTS: Final = ("audit", "bench", "cli", "launcher")
 """Composition roots: they may import services, never the reverse."""
 HOLDS_SQL: Final = ("audit", "bench", "chassis")
 """Folders that hold SQL without a repository."""
+FLAT_CHASSIS: Final = True
+"""Whether modules of the chassis may lie outside of its rooms."""
 
 
 class Role(StrEnum):

@@ -22,6 +22,8 @@ from tests.architecture.tree import SOURCE, Module, Tree, room
 
 MAX_FILE_LINES: Final = 400
 MAX_ROOT_LINES: Final = 60
+MAX_ROOM_MODULES: Final = 12
+MAX_ROOM_ARROWS: Final = 20
 SQL: Final = re.compile(
     r"\s*(SELECT\s|INSERT\s+INTO|UPDATE\s+\w+|DELETE\s+FROM|WITH\s+\w+\s+AS|CREATE\s|ALTER\s|DROP\s|TABLE\s)"
 )
@@ -169,6 +171,13 @@ def domain_never_awaits_and_never_reads_the_clock(tree: Tree) -> Iterable[str]:
     return (found for module in tree.having(Role.PURE) for found in awaiting_or_reading_the_clock(module))
 
 
+@rule("Pass times and ids into statements as arguments, or let PostgreSQL's now() say it")
+def repositories_never_read_the_clock_nor_draw(tree: Tree) -> Iterable[str]:
+    for module in tree.having(Role.REPOSITORY):
+        yield from reading_the_clock(module)
+        yield from importing([module], lambda _, name: name.split(".")[0] in CHANCE)
+
+
 @rule("Move the statement into the service's repository as a function of its own")
 def sql_lives_in_repositories_migrations_and_the_chassis(tree: Tree) -> Iterable[str]:
     for module in tree.modules.values():
@@ -286,6 +295,50 @@ def the_chassis_contains_no_business_word(tree: Tree) -> Iterable[str]:
             for said in (getattr(node, kind, None) for kind in ("id", "attr", "name", "arg", "asname")):
                 if isinstance(said, str) and BUSINESS.search(said):
                     yield f"{module.where}:{getattr(node, 'lineno', '?')} says {said}"
+
+
+def chassis_rooms(tree: Tree) -> dict[str, list[Module]]:
+    """Modules by the folder of the chassis they are in."""
+    rooms: dict[str, list[Module]] = {}
+    for module in tree.inside("chassis"):
+        below = module.name.split(".")[2:]
+        if len(below) + module.is_package > 1:
+            rooms.setdefault(below[0], []).append(module)
+    return rooms
+
+
+def chassis_arrows(tree: Tree) -> dict[str, set[str]]:
+    """Which rooms of the chassis import which others."""
+    rooms = chassis_rooms(tree)
+
+    def targets(module: Module) -> set[str]:
+        names = (name.split(".") for _, name in module.imports if name.startswith("valerix.chassis."))
+        return {parts[2] for parts in names} & rooms.keys()
+
+    return {name: set().union(*map(targets, modules)) - {name} for name, modules in rooms.items()}
+
+
+@rule(f"A room of the chassis holds at most {MAX_ROOM_MODULES} modules: make two of it; a module is in a room")
+def rooms_of_the_chassis_are_small(tree: Tree) -> Iterable[str]:
+    for name, modules in chassis_rooms(tree).items():
+        count = sum(not module.is_package for module in modules)
+        if count > MAX_ROOM_MODULES:
+            yield f"{SOURCE}chassis/{name}/ has {count} modules"
+    if not tree.flat_chassis:
+        loose = (m for m in tree.inside("chassis") if m.name.count(".") == 2 and not m.is_package)
+        yield from (f"{module.where} is in no room" for module in loose)
+
+
+@rule("Break the cycle: move what both rooms need below them")
+def rooms_of_the_chassis_have_no_cycle(tree: Tree) -> Iterable[str]:
+    return (f"{SOURCE}chassis/: {cycle}" for cycle in cycles(chassis_arrows(tree)))
+
+
+@rule(f"At most {MAX_ROOM_ARROWS} pairs of rooms of the chassis know one another: pass in what is needed")
+def rooms_of_the_chassis_know_few_others(tree: Tree) -> Iterable[str]:
+    count = sum(map(len, chassis_arrows(tree).values()))
+    if count > MAX_ROOM_ARROWS:
+        yield f"{SOURCE}chassis/ has {count} arrows between rooms"
 
 
 # --- documents

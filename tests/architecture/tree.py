@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tests.architecture.roles import ROLES, Role, Roles, has_role
+from tests.architecture.roles import FLAT_CHASSIS, ROLES, Role, Roles, has_role
 
 SOURCE = "src/valerix/"
 
@@ -54,10 +54,11 @@ def _names(node: ast.AST) -> Iterator[str]:
 class Tree:
     """The checkout at `root`; its modules have the roles of the table `roles`."""
 
-    def __init__(self, root: Path, roles: Roles = ROLES) -> None:
+    def __init__(self, root: Path, roles: Roles = ROLES, flat_chassis: bool = FLAT_CHASSIS) -> None:
         self.root = root
         self.source = root / SOURCE
         self.roles = roles
+        self.flat_chassis = flat_chassis
         read = [self._read(path) for path in sorted(self.source.rglob("*.py"))]
         self.modules = {module.name: module for module in read}
 
