@@ -1,0 +1,77 @@
+"""Which module has which role: the one table the rules go by. A module that moves is entered here under its new name.
+
+A name below `valerix` stands for that module and for all modules in the folder of that name.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+SERVICES: Final = ("console", "inventory", "notifications", "orders", "payments", "psp", "users")
+STORING: Final = ("inventory", "notifications", "orders", "payments", "users")
+"""Services with a database of their own."""
+SHARED: Final = ("chassis", "client", "contracts")
+ROOTS: Final = ("audit", "bench", "cli", "launcher")
+"""Composition roots: they may import services, never the reverse."""
+HOLDS_SQL: Final = ("audit", "bench", "chassis")
+"""Folders that hold SQL without a repository."""
+FLAT_CHASSIS: Final = True
+"""Whether modules of the chassis may lie outside of its rooms."""
+
+
+class Role(StrEnum):
+    """The value is a name that tells the role: a service's module or folder of that name must be listed with it."""
+
+    COMPOSITION = "app"
+    ROUTES = "routes"
+    CONSUMERS = "consumers"
+    SCHEMAS = "schemas"
+    USE_CASES = "use_cases"
+    PURE = "domain"
+    """Rules without I/O, clock and chance."""
+    REPOSITORY = "repository"
+    """Statements, one to a function."""
+    METRICS = "metrics"
+    ENVIRONMENT = "environment"
+    """Reads the environment."""
+    PLAIN = "plain"
+    """What pure modules may import besides the standard library and one another."""
+
+
+Roles = Mapping[Role, tuple[str, ...]]
+
+
+def _of(services: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(f"{service}.{name}" for service in services)
+
+
+ROLES: Final[Roles] = {
+    Role.COMPOSITION: (*_of(SERVICES, "app"), "orders.worker"),
+    Role.ROUTES: (
+        *_of(SERVICES, "routes"),
+        *("console.feed", "console.files", "notifications.live", "users.session_routes"),
+    ),
+    Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers"),
+    Role.SCHEMAS: _of(SERVICES, "schemas"),
+    Role.USE_CASES: _of(SERVICES, "use_cases"),
+    Role.PURE: (
+        *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
+        *("orders.domain", "payments.domain", "psp.domain", "users.domain"),
+    ),
+    Role.REPOSITORY: _of(STORING, "repository"),
+    Role.METRICS: _of(STORING, "metrics"),
+    Role.ENVIRONMENT: ("chassis.settings",),
+    Role.PLAIN: ("chassis.problems", "contracts"),
+}
+IN_EVERY_STORING_SERVICE: Final = (
+    *(Role.COMPOSITION, Role.ROUTES, Role.SCHEMAS, Role.USE_CASES, Role.PURE, Role.REPOSITORY, Role.METRICS),
+)
+TOLD_BY_IMPORT: Final = {"create_service": Role.COMPOSITION, "Inbox": Role.CONSUMERS} | dict.fromkeys(
+    ("delete", "get", "patch", "post", "put", "command_route", "RawRoute", "Socket"), Role.ROUTES
+)
+"""What of litestar and the chassis a service's modules import in one role only."""
+
+
+def has_role(listed: tuple[str, ...], name: str) -> bool:
+    """Whether the full name of a module, or of something in it, is among those listed."""
+    return any(f"{name}.".startswith(f"valerix.{one}.") for one in listed)

@@ -1,0 +1,248 @@
+"""Every rule finds its violation and nothing else: where a role lives now, and in modules that may have it later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
+from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
+from tests.architecture.tree import SOURCE, Tree
+
+
+@dataclass(frozen=True)
+class Plant:
+    """Paths are below `src/valerix`, with a slash in front from the root of the checkout."""
+
+    files: Mapping[str, str | None]
+    """Their text; None: the file is missing."""
+    found: str
+    """What the rule says."""
+    roles: Roles = field(default_factory=dict)
+    """Entries that replace those of the table."""
+    flat_chassis: bool = FLAT_CHASSIS
+
+    def grow(self, root: Path) -> Tree:
+        """A tree in which every listed module is an empty file, with this plant in it."""
+        names = {name.replace(".", "/") for listed in ROLES.values() for name in listed} - {"contracts"}
+        paths = [f"{name}.py" for name in names] + [f"{room}/__init__.py" for room in SHARED + ROOTS]
+        paths += [f"{service}/migrations/0001.sql" for service in STORING] + ["/ARCHITECTURE.md"]
+        for path, text in {**dict.fromkeys(paths, ""), **self.files}.items():
+            if text is not None:
+                (root / full(path)).parent.mkdir(parents=True, exist_ok=True)
+                (root / full(path)).write_text(text)
+        return Tree(root, {**ROLES, **self.roles}, self.flat_chassis)
+
+
+def full(path: str) -> str:
+    return path[1:] if path.startswith("/") else SOURCE + path
+
+
+def at(path: str, text: str, found: str) -> Plant:
+    return Plant({path: text}, f"{path}{found}")
+
+
+def now(role: Role, room: str = "orders") -> str:
+    """The path of a module that has the role."""
+    return next(name for name in ROLES[role] if name.startswith(f"{room}.")).replace(".", "/") + ".py"
+
+
+def listed(role: Role, name: str) -> Roles:
+    return {role: (*ROLES[role], name)}
+
+
+def unlisted(role: Role, name: str) -> Roles:
+    return {role: tuple(one for one in ROLES[role] if one != name)}
+
+
+def both(role: Role, later: str, text: str, found: str) -> tuple[Plant, Plant]:
+    """In the module that has the role now, and in one that has it later: its folder is listed, or it is itself."""
+    name = later.removesuffix(".py").replace("/", ".")
+    entry = {} if has_role(ROLES[role], f"valerix.{name}") else listed(role, name)
+    return at(now(role), text, found), Plant({later: text}, f"{later}{found}", entry)
+
+
+TWO: Final = "async def save(tx):\n    await tx.execute(one)\n    await tx.execute(two)\n"
+SYNC: Final = "def save(tx):\n    return tx.execute(one)\n"
+IMPURE: Final = "import msgspec"
+QUERY: Final = "SELECT id FROM orders"
+ROOMS: Final = "abcdefg"
+
+PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
+    # --- imports
+    "services_never_import_one_another": (
+        *both(Role.USE_CASES, "orders/placing.py", "import valerix.psp.domain", ":1 imports valerix.psp.domain"),
+        *both(Role.REPOSITORY, "orders/repository/x.py", "import valerix.psp.domain", ":1 imports valerix.psp.domain"),
+    ),
+    "services_and_shared_rooms_never_import_composition_roots": (
+        at(now(Role.ROUTES), "import valerix.audit.rules", ":1 imports valerix.audit.rules"),
+        at("chassis/http/server.py", "from valerix import cli", ":1 imports valerix.cli"),
+    ),
+    "shared_rooms_import_no_service": (
+        at(now(Role.ENVIRONMENT, "chassis"), "import valerix.orders.schemas", ":1 imports valerix.orders.schemas"),
+        at("chassis/messaging/bus/x.py", "import valerix.orders.schemas", ":1 imports valerix.orders.schemas"),
+    ),
+    "contracts_import_nothing_of_ours_but_contracts": (
+        at("contracts/money.py", "from valerix.chassis import problems", ":1 imports valerix.chassis.problems"),
+    ),
+    "routes_and_consumers_never_import_the_repository": (
+        *both(
+            *(Role.ROUTES, "orders/routes/place.py", "from valerix.orders.repository import search"),
+            ":1 imports valerix.orders.repository.search",
+        ),
+        *both(
+            *(Role.CONSUMERS, "orders/hearing.py", "from valerix.orders import repository"),
+            ":1 imports valerix.orders.repository",
+        ),
+    ),
+    "everything_is_imported_by_its_full_name": (
+        at("orders/placing.py", "from . import schemas", ":1 imports .schemas"),
+    ),
+    "nothing_is_imported_inside_a_function": (
+        at("chassis/calls/client.py", "def call():\n    import json", ":2 imports in call"),
+    ),
+    "there_are_no_import_cycles": (
+        Plant(
+            {
+                "orders/driving.py": "from valerix.orders import saga",
+                "orders/saga.py": "import valerix.orders.driving",
+            },
+            ": valerix.orders.driving -> valerix.orders.saga -> valerix.orders.driving",
+        ),
+    ),
+    # --- what a role may do
+    "domain_is_pure": (
+        *both(Role.PURE, "orders/order.py", "import asyncpg", ":1 imports asyncpg"),
+        *both(Role.PURE, "orders/order.py", "from random import choice", ":1 imports random.choice"),
+        *both(Role.PURE, "orders/order.py", "import os.path", ":1 imports os.path"),
+        *both(Role.PURE, "orders/transitions.py", "import valerix.orders.rows", ":1 imports valerix.orders.rows"),
+        *both(Role.PURE, "orders/order.py", "import valerix.chassis.cache", ":1 imports valerix.chassis.cache"),
+    ),
+    "domain_never_awaits_and_never_reads_the_clock": (
+        *both(Role.PURE, "orders/transitions.py", "await moved", ":1 is async"),
+        *both(Role.PURE, "orders/transitions.py", "async def move(): ...", ":1 is async"),
+        *both(Role.PURE, "orders/order.py", "datetime.now(UTC)", ":1 reads the clock (now)"),
+        *both(
+            *(Role.PURE, "orders/order.py", "from valerix.contracts.ids import new_id"),
+            ":1 imports valerix.contracts.ids.new_id",
+        ),
+    ),
+    "repositories_never_read_the_clock_nor_draw": (
+        *both(Role.REPOSITORY, "orders/repository/placing.py", "import uuid", ":1 imports uuid"),
+        *both(Role.REPOSITORY, "orders/repository/x.py", "datetime.now(UTC)", ":1 reads the clock (now)"),
+    ),
+    "sql_lives_in_repositories_migrations_and_the_chassis": (
+        *both(Role.USE_CASES, "orders/placing.py", f"FOUND = {QUERY!r}", f":1 {QUERY!r}"),
+        *both(Role.ROUTES, "orders/routes/place.py", f"FOUND = {QUERY!r}", f":1 {QUERY!r}"),
+        at("client/orders.py", f"FOUND = f'{QUERY} {{ids}}'", f":1 {QUERY!r}"),
+        *both(Role.USE_CASES, "orders/placing.py", "await tx.fetch(statement)", ":1 runs a statement (fetch)"),
+    ),
+    "one_repository_function_is_one_statement": (
+        *both(Role.REPOSITORY, "orders/repository/placing.py", TWO, ":1 save runs 2 statements"),
+        *both(Role.REPOSITORY, "orders/repository/x.py", "async def save(tx): ...", ":1 save runs 0 statements"),
+        *both(Role.REPOSITORY, "orders/repository/x.py", SYNC, ":1 save runs 1 statements"),
+    ),
+    "the_environment_is_read_in_settings_only": (
+        at("orders/settings.py", "import os; os.environ['HOME']", ":1 reads environ"),
+        at("chassis/http/server.py", "HOME = os.environ['HOME']", ":1 reads environ"),
+        at("chassis/http/server.py", "from os import getenv", ":1 imports os.getenv"),
+    ),
+    # --- the table of roles
+    "every_folder_is_a_service_shared_or_a_root": (at("shipping/__init__.py", "", " is in no entry"),),
+    "every_listed_module_exists": (
+        Plant({}, "orders/nowhere is listed as domain and does not exist", listed(Role.PURE, "orders.nowhere")),
+    ),
+    "every_module_has_the_role_it_looks_like": (
+        at("orders/search_repository.py", IMPURE, " is not listed as repository, but is named search_repository"),
+        at("psp/repository/charges.py", IMPURE, " is not listed as repository, but is named repository"),
+        at("orders/placing.py", "from litestar import post", " is not listed as routes, but imports litestar.post"),
+        at(
+            *("orders/placing.py", "from valerix.chassis.http.raw import RawRoute"),
+            " is not listed as routes, but imports valerix.chassis.http.raw.RawRoute",
+        ),
+        at("orders/margins.py", "from decimal import Decimal", " is not listed as domain, but is pure"),
+    ),
+    "services_have_the_same_files": (
+        Plant(
+            {"users/metrics.py": None},
+            "users/ has no module with the role metrics",
+            unlisted(Role.METRICS, "users.metrics"),
+        ),
+        Plant({"users/migrations/0001.sql": None}, "users/ has no migrations"),
+    ),
+    # --- sizes and names
+    "composition_roots_can_be_read_in_a_minute": (
+        *both(Role.COMPOSITION, "orders/x.py", "\n" * (MAX_ROOT_LINES + 1), f" has {MAX_ROOT_LINES + 1} lines"),
+        Plant({"psp/app.py": None}, "psp/ has no composition root", unlisted(Role.COMPOSITION, "psp.app")),
+    ),
+    "no_file_grows_past_its_limit": tuple(
+        at(path, "\n" * (MAX_FILE_LINES + 1), f" has {MAX_FILE_LINES + 1} lines")
+        for path in (now(Role.USE_CASES), "orders/repository/x.py", "/tests/test_x.py")
+    ),
+    "nothing_is_called_utils": (at("orders/utils.py", IMPURE, ""), at("chassis/common/text.py", "", "")),
+    "the_chassis_contains_no_business_word": (
+        at(now(Role.ENVIRONMENT, "chassis"), "refund = 1", ":1 says refund"),
+        at("chassis/messaging/bus/x.py", "def send(order_id): ...", ":1 says order_id"),
+        at("chassis/calls/payments.py", "", " is named so"),
+    ),
+    "rooms_of_the_chassis_are_small": (
+        Plant(
+            {f"chassis/a/m{number}.py": "" for number in range(MAX_ROOM_MODULES + 1)},
+            f"chassis/a/ has {MAX_ROOM_MODULES + 1} modules",
+        ),
+        Plant(
+            {"chassis/problems.py": None, "chassis/settings.py": None, "chassis/a/x.py": "", "chassis/x.py": ""},
+            "chassis/x.py is in no room",
+            {Role.PLAIN: ("contracts",), Role.ENVIRONMENT: ("chassis.a",)},
+            flat_chassis=False,
+        ),
+    ),
+    "rooms_of_the_chassis_have_no_cycle": (
+        Plant(
+            {"chassis/a/x.py": "import valerix.chassis.b.x", "chassis/b/x.py": ""}
+            | {"chassis/b/__init__.py": "import valerix.chassis.a.y", "chassis/a/y.py": ""},
+            "chassis/: a -> b -> a",
+        ),
+    ),
+    "rooms_of_the_chassis_know_few_others": (
+        Plant(
+            {
+                f"chassis/{room}/x.py": "".join(f"import valerix.chassis.{later}.x\n" for later in ROOMS[number + 1 :])
+                for number, room in enumerate(ROOMS)
+            },
+            "chassis/ has 21 arrows between rooms",
+        ),
+    ),
+    # --- documents
+    "documents_stay_short": (
+        at("/ARCHITECTURE.md", "\n" * 201, " has 201 lines, not 200"),
+        at("/docs/decisions/0001.md", "\n" * 41, " has 41 lines, not 40"),
+    ),
+    "locked_requirements_carry_hashes_and_no_address": (
+        at("/requirements.lock", "# https://example.org\na==1 --hash=sha256:0", " names an address"),
+        at("/requirements.lock", "a==1 --hash=sha256:0\nb==2", " has requirements without hashes"),
+        at("/requirements-dev.lock", "", " is empty"),
+    ),
+}
+
+
+def violations(tree: Tree) -> dict[str, list[str]]:
+    return {name: found for name, rule in RULES.items() if (found := list(rule.check(tree)))}
+
+
+def test_a_sound_tree_violates_no_rule(tmp_path: Path) -> None:
+    assert violations(Plant({}, "").grow(tmp_path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("rule", "plant"),
+    [pytest.param(r, plant, id=f"{r}: {plant.found}") for r, plants in PLANTS.items() for plant in plants],
+)
+def test_a_planted_violation_is_found(rule: str, plant: Plant, tmp_path: Path) -> None:
+    assert violations(plant.grow(tmp_path)) == {rule: [full(plant.found)]}
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule for rule, plants in PLANTS.items() if plants} == RULES.keys()
