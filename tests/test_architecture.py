@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture import states
 from tests.architecture.rules import RULES, Rule
 from tests.architecture.tree import SOURCE, Tree
 
@@ -36,3 +37,8 @@ def holds(rule: Rule) -> Callable[..., None]:
 
 
 globals().update({f"test_{name}": holds(rule) for name, rule in RULES.items()})
+
+
+def test_every_homonym_of_a_state_is_still_said() -> None:
+    said = {(path, word) for path, _, word in states.said(checkout())}
+    assert {(path, word) for path, words in states.HOMONYMS.items() for word in words} <= said

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from tests.architecture import states
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -111,6 +112,12 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
             },
             ": valerix.orders.driving -> valerix.orders.saga -> valerix.orders.driving",
         ),
+    ),
+    "states_are_written_once": (
+        *both(Role.USE_CASES, "orders/placing.py", "status = 'shipped'", ":1 says shipped"),
+        *both(Role.REPOSITORY, "orders/repository/x.py", "WHERE = \"state = 'released'\"", ":1 says released"),
+        at("console/static/js/pages/order.js", 'if (status === "captured") {}', ":1 says captured"),
+        at("console/static/js/pages/order.js", "const SAYING = { queued: 1 };", ":1 says queued"),
     ),
     # --- what a role may do
     "domain_is_pure": (
@@ -246,3 +253,9 @@ def test_a_planted_violation_is_found(rule: str, plant: Plant, tmp_path: Path) -
 
 def test_every_rule_has_a_planted_violation() -> None:
     assert {rule for rule, plants in PLANTS.items() if plants} == RULES.keys()
+
+
+@pytest.mark.parametrize("path", states.HOMONYMS)
+def test_a_word_that_means_something_else_is_no_violation(path: str, tmp_path: Path) -> None:
+    said = "\n".join(f'x = "{word}"' for word in states.HOMONYMS[path])
+    assert list(states.states_are_written_once(Plant({path: said}, "").grow(tmp_path))) == []
