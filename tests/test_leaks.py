@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.leaks import assert_no_leaks
-from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys
 

@@ -15,7 +15,7 @@ ROOTS: Final = ("audit", "bench", "cli", "launcher")
 """Composition roots: they may import services, never the reverse."""
 HOLDS_SQL: Final = ("audit", "bench", "chassis")
 """Folders that hold SQL without a repository."""
-FLAT_CHASSIS: Final = True
+FLAT_CHASSIS: Final = False
 """Whether modules of the chassis may lie outside of its rooms."""
 
 
@@ -60,8 +60,8 @@ ROLES: Final[Roles] = {
     ),
     Role.REPOSITORY: _of(STORING, "repository"),
     Role.METRICS: _of(STORING, "metrics"),
-    Role.ENVIRONMENT: ("chassis.settings",),
-    Role.PLAIN: ("chassis.problems", "contracts"),
+    Role.ENVIRONMENT: ("chassis.base.settings",),
+    Role.PLAIN: ("chassis.base.problems", "contracts"),
 }
 IN_EVERY_STORING_SERVICE: Final = (
     *(Role.COMPOSITION, Role.ROUTES, Role.SCHEMAS, Role.USE_CASES, Role.PURE, Role.REPOSITORY, Role.METRICS),

@@ -15,8 +15,8 @@ IN_PAGES: Final = re.compile(rf"""(["'`])({WORDS})\1|[{{,]\s*({WORDS})\s*:""")
 """Strings and keys of JavaScript."""
 HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "audit/rules.py": frozenset({"reserved"}),  # names a rule
-    "chassis/health.py": frozenset({"failed"}),  # of a check
-    "chassis/http_client.py": frozenset({"failed"}),  # of an attempt
+    "chassis/http/health.py": frozenset({"failed"}),  # of a check
+    "chassis/calls/client.py": frozenset({"failed"}),  # of an attempt
     "cli/bus.py": frozenset({"failed"}),  # heads a column
     "cli/chaos.py": frozenset({"failed"}),  # heads a column
     "cli/load/report.py": frozenset({"declined", "failed", "pending"}),  # what customers met

@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from tests.support import brokers
 from tests.support.brokers import Broker, ValkeyServer
-from valerix.chassis.bus.base import Bus
-from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.chassis.messaging.bus.connect import open_bus
 
 NUMBERS = itertools.count(1)
 

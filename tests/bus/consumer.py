@@ -9,8 +9,8 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from valerix.chassis.bus.base import Delivery
-from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.messaging.bus.base import Delivery
+from valerix.chassis.messaging.bus.connect import open_bus
 
 
 async def run(url: str, consumer: str, topic: str, file: Path, hang: bool) -> None:

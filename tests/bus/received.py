@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from tests.support.eventually import until
-from valerix.chassis.bus.base import Bus, Delivery, Message
+from valerix.chassis.messaging.bus.base import Bus, Delivery, Message
 
 ACKNOWLEDGED_SECONDS = 0.05
 """What was handled is acknowledged a few turns of this loop later; whoever leaves before that is given it again."""

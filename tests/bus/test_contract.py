@@ -9,8 +9,8 @@ from tests.bus.consumer import child
 from tests.bus.received import Received, consuming, ids, messages
 from tests.support.brokers import Broker
 from tests.support.eventually import until
-from valerix.chassis.bus.base import Bus, BusUnavailable
-from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.messaging.bus.base import Bus, BusUnavailable
+from valerix.chassis.messaging.bus.connect import open_bus
 
 
 async def published_again(bus: Bus, topic: str, *numbers: int) -> None:

@@ -11,10 +11,10 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQu
 from tests.bus.received import consuming, ids, messages
 from tests.chassis.test_tasks import given_up
 from tests.support.brokers import Broker
-from valerix.chassis.bus import rabbitmq
-from valerix.chassis.bus.base import Bus, BusUnavailable, Message, Unroutable
-from valerix.chassis.bus.connect import open_bus
-from valerix.chassis.bus.delivery import pauses
+from valerix.chassis.messaging.bus import rabbitmq
+from valerix.chassis.messaging.bus.base import Bus, BusUnavailable, Message, Unroutable
+from valerix.chassis.messaging.bus.connect import open_bus
+from valerix.chassis.messaging.bus.delivery import pauses
 
 
 @pytest_asyncio.fixture

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from tests.bus.received import consuming, ids, messages
 from tests.support.brokers import Broker
 from tests.support.eventually import eventually, until
-from valerix.chassis.bus.base import Bus, BusUnavailable, Message
-from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.messaging.bus.base import Bus, BusUnavailable, Message
+from valerix.chassis.messaging.bus.connect import open_bus
 
 
 @pytest_asyncio.fixture

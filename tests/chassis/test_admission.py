@@ -2,8 +2,8 @@
 
 import pytest
 
-from valerix.chassis.admission import LEAST, LOOKS, Admission
-from valerix.chassis.problems import Unavailable
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.limits.admission import LEAST, LOOKS, Admission
 
 PATIENCE = 0.3
 PUBLIC, INTERNAL = "/api/v1/things", "/internal/v1/things"

@@ -9,8 +9,10 @@ import pytest
 
 from tests.chassis.test_http_client import ANSWER, Body, read_request
 from tests.support.workers import free_port
-from valerix.chassis.http_client import Attempt, BreakerOpen, HttpClient, NotSent, OutcomeUnknown, Refused, Withheld
-from valerix.chassis.resilience import CLOSED, HALF_OPEN, OPEN, Deadline, Policy
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.breaker import CLOSED, HALF_OPEN, OPEN
+from valerix.chassis.calls.client import Attempt, BreakerOpen, HttpClient, NotSent, OutcomeUnknown, Refused, Withheld
+from valerix.chassis.calls.policy import Policy
 
 QUICK = Policy(timeout_seconds=5.0, backoff_seconds=0.001, open_seconds=0.05)
 OK, HANG_UP, SILENCE = "200 OK", "", "…"

@@ -8,8 +8,8 @@ import pytest
 import uvloop
 
 from tests.support.workers import free_port
-from valerix.chassis import connections
-from valerix.chassis.connections import Connections, Lost, NeverSent
+from valerix.chassis.calls import connections
+from valerix.chassis.calls.connections import Connections, Lost, NeverSent
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 Answer = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]

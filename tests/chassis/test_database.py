@@ -9,14 +9,8 @@ import asyncpg
 import pytest
 
 from tests.support.workers import free_port
-from valerix.chassis.database import (
-    MAX_ATTEMPTS,
-    CommitOutcomeUnknown,
-    Database,
-    DatabaseUnavailable,
-    MigrationChanged,
-    migrate,
-)
+from valerix.chassis.postgres.database import MAX_ATTEMPTS, CommitOutcomeUnknown, Database, DatabaseUnavailable
+from valerix.chassis.postgres.migrations import MigrationChanged, migrate
 
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""

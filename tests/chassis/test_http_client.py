@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from tests.support.workers import free_port
-from valerix.chassis.http_client import HttpClient, NotSent, OutcomeUnknown, Refused
-from valerix.chassis.resilience import Deadline, Policy
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.client import HttpClient, NotSent, OutcomeUnknown, Refused
+from valerix.chassis.calls.policy import Policy
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ANSWER = msgspec.json.Decoder(dict[str, int])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from valerix.chassis.idempotency import fingerprint, lookup_key, parse_key
-from valerix.chassis.problems import Invalid
+from valerix.chassis.base.idempotency import fingerprint, lookup_key, parse_key
+from valerix.chassis.base.problems import Invalid
 
 
 @pytest.mark.parametrize(("raw", "key"), [("abc", "abc"), ('"abc"', "abc"), (" abc ", "abc"), (None, None), ('"', '"')])

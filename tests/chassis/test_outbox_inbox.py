@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from tests.support.eventually import eventually
-from valerix.chassis.bus.base import BusUnavailable, Delivery, Handler, Message
-from valerix.chassis.database import Database
-from valerix.chassis.inbox import KEEP_DAYS, MAX_ATTEMPTS, DeadLetterNotFound, Inbox
-from valerix.chassis.outbox import Entry, Relay
-from valerix.chassis.problems import Unavailable
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.messaging.bus.base import BusUnavailable, Delivery, Handler, Message
+from valerix.chassis.messaging.inbox import KEEP_DAYS, MAX_ATTEMPTS, DeadLetterNotFound, Inbox
+from valerix.chassis.messaging.outbox import Entry, Relay
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import BY_SOURCE, ORDERS, Event, outgoing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

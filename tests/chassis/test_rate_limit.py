@@ -2,8 +2,8 @@
 
 import pytest
 
-from valerix.chassis import rate_limit
-from valerix.chassis.rate_limit import Buckets, RateLimited, RequestLimits
+from valerix.chassis.limits import rate_limit
+from valerix.chassis.limits.rate_limit import Buckets, RateLimited, RequestLimits
 
 
 class Clock:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from valerix.chassis import resilience
-from valerix.chassis.resilience import CLOSED, HALF_OPEN, OPEN, Breaker, Bulkhead, Policy, RetryBudget
-from valerix.chassis.rolling import RollingSums
+from valerix.chassis.base.rolling import RollingSums
+from valerix.chassis.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from valerix.chassis.calls.bulkhead import Bulkhead
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.calls.retry import RetryBudget, backoff
 
 POLICY = Policy()
 
@@ -198,7 +200,7 @@ def test_a_lone_call_gets_its_retries_again_after_a_while() -> None:
 
 @given(retry=st.integers(1, 3), wanted=st.floats(0, 100))
 def test_pauses_double_are_jittered_and_respect_what_the_other_side_wants(retry: int, wanted: float) -> None:
-    pause = resilience.backoff(1.0, retry, wanted)
+    pause = backoff(1.0, retry, wanted)
     assert wanted <= pause <= wanted + 2 ** (retry - 1)
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
 
 
 async def test_who_comes_while_it_runs_joins_and_who_comes_later_begins_anew() -> None:

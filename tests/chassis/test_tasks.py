@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from valerix.chassis import service
-from valerix.chassis.service import _keep_running
+from valerix.chassis.http import service
+from valerix.chassis.http.service import _keep_running
 
 
 async def given_up() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from valerix.chassis import settings
-from valerix.chassis.settings import ServiceSettings, SettingsError
-from valerix.chassis.timeouts import LEAST_LEASE_SECONDS, Timeouts
+from valerix.chassis.base import settings
+from valerix.chassis.base.settings import ServiceSettings, SettingsError
+from valerix.chassis.base.timeouts import LEAST_LEASE_SECONDS, Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.settings import time_limits
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from valerix.chassis.problems import Invalid
-from valerix.chassis.validation import convert, decode
+from valerix.chassis.base.problems import Invalid
+from valerix.chassis.base.validation import convert, decode
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 NICEST = 19
 GIVE_WAY = """
 import os, pathlib
-from valerix.cli.serve import AUTOGROUP, give_way
+from valerix.chassis.http.server import AUTOGROUP, give_way
 give_way(7)
 print(os.nice(0), AUTOGROUP.read_text() if AUTOGROUP.exists() else "")
 """

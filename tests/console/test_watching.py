@@ -13,7 +13,7 @@ from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.processes import Process, running
-from valerix.chassis.problems import Invalid
+from valerix.chassis.base.problems import Invalid
 from valerix.console import logs, readings
 from valerix.console.history import POINTS, Ring
 from valerix.console.logs import Wanted

@@ -17,9 +17,9 @@ from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
-from valerix.chassis.database import Database
-from valerix.chassis.outbox import Load, Relay
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.messaging.outbox import Load, Relay
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
 from valerix.inventory.repository import stock as inventory
 from valerix.orders import composition

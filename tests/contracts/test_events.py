@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from tests.contracts.story import tell_everything
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
-from valerix.chassis import asyncapi
+from valerix.chassis.http import asyncapi
 from valerix.console.domain import merge_events
 from valerix.contracts.events import BY_SOURCE, PREFIX, SOURCES, VERSION
 from valerix.inventory import schemas as inventory

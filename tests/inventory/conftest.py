@@ -11,8 +11,8 @@ from tests.support.api import Api
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
-from valerix.chassis.database import KEYED, Database
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.commands import (
     Line,
     ReservationState,

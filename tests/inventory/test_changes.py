@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, replica
-from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.inventory.domain import NoWarehouse, OutOfStock, UnknownProduct, UnknownWarehouse
 from valerix.inventory.schemas import AdjustBody, Adjusted, StockUpdated, UpdateBody
 

@@ -10,7 +10,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, use_cases

@@ -7,7 +7,7 @@ from contextlib import suppress
 import asyncpg
 
 from tests.inventory.conftest import Shop, assert_books_balance, order_id, replica, reserved
-from valerix.chassis.database import CommitOutcomeUnknown, DatabaseUnavailable
+from valerix.chassis.postgres.database import CommitOutcomeUnknown, DatabaseUnavailable
 from valerix.contracts.commands import ReservationEnded, StockReserved, StockShort
 from valerix.inventory.domain import OutOfStock
 from valerix.inventory.schemas import AdjustBody

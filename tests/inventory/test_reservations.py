@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, order_id, reserved
-from valerix.chassis.resilience import Deadline, DeadlineExceeded
+from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
 from valerix.contracts.commands import (
     Allocation,
     Line,

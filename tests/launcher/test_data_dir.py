@@ -16,7 +16,9 @@ from redis.exceptions import AuthenticationError
 
 from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
-from valerix.chassis.auth import KeyRing, TokenIssuer, Verifier
+from valerix.chassis.identity.keys import KeyRing
+from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.chassis.identity.verifier import Verifier
 from valerix.launcher import health, logs, processes, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.postgres import PASSWORD, PostgresServer
 from tests.support.workers import free_port
-from valerix.chassis.provision import provision
+from valerix.chassis.postgres.provision import provision
 from valerix.launcher import postgres as module
 from valerix.launcher.packages import package_folder
 from valerix.launcher.postgres import SUPERUSER, Account, Cluster, cluster_for, url

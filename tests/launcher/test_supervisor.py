@@ -15,8 +15,8 @@ from typing import BinaryIO
 import pytest
 
 from tests.support.eventually import until, until_blocking
-from valerix.chassis import timeouts
-from valerix.chassis.timeouts import Timeouts
+from valerix.chassis.base import timeouts
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.launcher import supervisor as module
 from valerix.launcher.processes import Identity
 from valerix.launcher.state import Status

@@ -13,7 +13,7 @@ from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, 
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.stack import new_product, place
-from valerix.chassis.route_table import SOCKET
+from valerix.chassis.http.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED

@@ -24,9 +24,9 @@ from tests.support.brokers import ValkeyServer
 from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
 from tests.support.postgres import PostgresServer
-from valerix.chassis import settings
-from valerix.chassis.service import Service
-from valerix.cli.serve import config
+from valerix.chassis.base import settings
+from valerix.chassis.http.server import config
+from valerix.chassis.http.service import Service
 from valerix.inventory import demo as inventory_demo
 from valerix.launcher import topology
 from valerix.launcher.credentials import Credentials
@@ -176,7 +176,7 @@ def _logging_to(log: Path, secrets: Path) -> Iterator[None]:
             yield
         finally:
             structlog.reset_defaults()
-            for handler in [one for one in root.handlers if type(one).__module__ == "valerix.chassis.telemetry"]:
+            for handler in [one for one in root.handlers if type(one).__module__ == "valerix.chassis.base.telemetry"]:
                 root.removeHandler(handler)
     assert_no_leaks([log], secrets)
 

@@ -10,7 +10,7 @@ from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OWNER, PAGE, UNAUTHE
 from tests.matrix.expectations import RULES, Rule
 from tests.matrix.world import EMAILS, SIGNED_OUT, Platform, Values, World, service_callers, token
 from tests.support.api import Api
-from valerix.chassis.route_table import SOCKET
+from valerix.chassis.http.route_table import SOCKET
 
 Key = tuple[str, str, str]
 """Service, method, path."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.matrix import asgi
 from tests.matrix.in_process import listening
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
 from valerix.launcher.ports import free_port
 
 TARGET = "/a%2Fb/%C3%A4?x=%20y&x=z"

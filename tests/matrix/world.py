@@ -26,7 +26,7 @@ from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 from tests.support.stack import ADA, GRACE, new_product, place, routed
 from tests.support.stack import OPERATOR as OPERATOR_EMAIL
-from valerix.chassis.auth import TokenIssuer
+from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.launcher.topology import SERVICES
 
 EMAILS = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: "admin@demo.valerix.example"}

@@ -80,7 +80,7 @@ def test_sql_of_an_f_string_is_mutated_outside_its_braces() -> None:
 
 def test_areas_are_the_services_and_the_named_parts_of_the_chassis() -> None:
     assert area("src/valerix/inventory/repository/stock.py") == "inventory"
-    assert area("src/valerix/chassis/outbox.py") == "outbox"
+    assert area("src/valerix/chassis/messaging/outbox.py") == "outbox"
     outside = ["orders/demo.py", "orders/metrics.py", "orders/migrations/fill.py", "chassis/door.py", "users/app.py"]
     assert not any(area(f"src/valerix/{path}") for path in outside)
 

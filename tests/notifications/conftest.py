@@ -18,8 +18,8 @@ from tests.support.brokers import ValkeyServer
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
-from valerix.chassis.bus.base import Bus, Message
-from valerix.chassis.bus.connect import open_bus
+from valerix.chassis.messaging.bus.base import Bus, Message
+from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.contracts.events import CONSUMERS, outgoing
 from valerix.contracts.ids import new_id
 from valerix.notifications.live import CONNECTED

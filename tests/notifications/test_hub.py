@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from asyncpg.connection import Connection
 
-from valerix.chassis.database import Database
+from valerix.chassis.postgres.database import Database
 from valerix.notifications import repository
 from valerix.notifications.hub import Hub
 

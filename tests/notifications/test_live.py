@@ -18,8 +18,8 @@ from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
-from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
-from valerix.chassis.bus.base import Bus
+from valerix.chassis.identity.tokens import PUBLIC_AUDIENCE, TokenIssuer
+from valerix.chassis.messaging.bus.base import Bus
 from valerix.contracts.ids import new_id
 from valerix.users import demo
 

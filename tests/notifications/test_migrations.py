@@ -7,7 +7,8 @@ from pathlib import Path
 import asyncpg
 
 from tests.support.migrations import migrate_up_to
-from valerix.chassis.database import Database, migrate
+from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.migrations import migrate
 from valerix.notifications import repository
 
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.support.planner import Planner
-from valerix.chassis.database import KEYED
+from valerix.chassis.postgres.database import KEYED
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository

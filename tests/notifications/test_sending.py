@@ -10,8 +10,8 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.mail import Mailbox, mail_server
 from tests.support.workers import free_port
-from valerix.chassis.database import Database
-from valerix.chassis.settings import SettingsError
+from valerix.chassis.base.settings import SettingsError
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository

@@ -9,7 +9,7 @@ from tests.notifications.conftest import MONEY, OPERATORS_EMAIL, message, order
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
-from valerix.chassis.bus.base import Bus
+from valerix.chassis.messaging.bus.base import Bus
 from valerix.contracts.ids import new_id
 
 PATH = "/api/v1/notifications"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.orders.test_domain import order
-from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.orders.answers import Answer, replay
 from valerix.orders.repository import Known
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from tests.orders.test_domain import NOW, RETRY, order
-from valerix.chassis.http_client import Attempt, NotSent
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.client import Attempt, NotSent
 from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
 from valerix.contracts.states import PaymentStatus, ReservationStatus

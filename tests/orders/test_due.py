@@ -9,8 +9,8 @@ import pytest
 
 from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
-from valerix.chassis.database import Database
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.states import OrderStatus
 from valerix.orders import domain, repository
 from valerix.orders.composition import PLANNED

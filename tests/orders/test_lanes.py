@@ -8,10 +8,10 @@ import pytest
 
 from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import accept, accepting, make_due
-from valerix.chassis.database import Database
-from valerix.chassis.http_client import BreakerOpen
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.calls.client import BreakerOpen
+from valerix.chassis.postgres.database import Database
 from valerix.orders import domain, repository
 from valerix.orders.domain import OrderLine, Pass
 from valerix.orders.saga import Saga, Services
@@ -69,7 +69,7 @@ async def test_closing_ends_the_sweeps_that_are_running(
     database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("valerix.orders.use_cases.SWEEP_PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("valerix.chassis.single_flight.CLOSE_SECONDS", 0.0)
+    monkeypatch.setattr("valerix.chassis.concurrency.single_flight.CLOSE_SECONDS", 0.0)
     async with Database.open(database_url("orders"), 2) as database:
         saga = SagaWithSlowProduct()
         orders = Orders(database, database, saga, lambda: None, lanes=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from valerix.chassis.problems import FieldError, Invalid
+from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.orders.schemas import decode_place
 
 GOOD: dict[str, Any] = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 2}

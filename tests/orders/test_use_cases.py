@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.orders.test_domain import RETRY
-from valerix.chassis.database import Database
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import Allocation
 from valerix.orders import domain, repository
 from valerix.orders.domain import Decision, Order, OrderLine

@@ -9,10 +9,11 @@ import pytest
 from tests.support.api import Api
 from tests.support.processes import Process
 from tests.support.provider import SECRET as SECRET
-from valerix.chassis.database import Database
-from valerix.chassis.http_client import HttpClient
-from valerix.chassis.resilience import Deadline, Policy
-from valerix.chassis.timeouts import Timeouts
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.timeouts import Timeouts
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,

@@ -9,7 +9,7 @@ from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, co
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.processes import Process
-from valerix.chassis.problems import Unavailable
+from valerix.chassis.base.problems import Unavailable
 from valerix.contracts.commands import CapturePayment
 from valerix.payments import processor
 from valerix.payments.domain import PaymentNotFound

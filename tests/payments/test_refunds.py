@@ -10,8 +10,8 @@ from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, co
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.processes import Process
+from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.idempotency import KeyReused
 from valerix.contracts.commands import CapturePayment
 from valerix.contracts.ids import new_id
 from valerix.payments.domain import NotRefundable, PaymentNotFound, RefundExceedsCaptured, RefundRejected

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer, generate_key
+from valerix.chassis.identity.keys import generate_key
+from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer
 
 ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console")
 

@@ -4,7 +4,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from valerix.chassis.database import migrate
+from valerix.chassis.postgres.migrations import migrate
 
 
 async def migrate_up_to(last: str, service: str, url: str, folder: Path) -> None:

@@ -14,8 +14,8 @@ from asyncpg.connection import Connection
 from tests.support.blocking import LoopThread, run_blocking
 from tests.support.folders import empty_folder
 from tests.support.workers import free_port
-from valerix.chassis.database import migrate
-from valerix.chassis.provision import provision
+from valerix.chassis.postgres.migrations import migrate
+from valerix.chassis.postgres.provision import provision
 from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, cluster_for, url
 from valerix.launcher.processes import dies_with_launcher
 

@@ -30,7 +30,7 @@ UP_SECONDS = 180
 TOKEN_SECONDS = 300
 """Half the life of an access token."""
 TIME_SCALE = "0.2"
-"""Time-outs of a stack, unless a test says otherwise (chassis.timeouts)."""
+"""Time-outs of a stack, unless a test says otherwise (chassis.base.timeouts)."""
 LOOKS = 20
 """Of the audit, before something is wrong: a busy machine takes its time to send what waits in an outbox."""
 

@@ -1,4 +1,4 @@
-"""Every default of chassis.timeouts once with its production value; all other stacks of the tests are scaled."""
+"""Every default of chassis.base.timeouts once with its production value; all other stacks of the tests are scaled."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from tests.system.test_mail import is_held, sent
 from tests.system.test_thirty_seconds import (
     test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns as test_answer_window,
 )
-from valerix.chassis import timeouts
+from valerix.chassis.base import timeouts
 
 __all__ = [
     "test_answer_window",

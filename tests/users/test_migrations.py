@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.support.migrations import migrate_up_to
-from valerix.chassis.database import migrate
+from valerix.chassis.postgres.migrations import migrate
 from valerix.contracts.ids import new_id
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from valerix.chassis.origin import Origin
-from valerix.chassis.problems import FieldError, Invalid, Unavailable
+from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
+from valerix.chassis.limits.origin import Origin
 from valerix.users import passwords
 from valerix.users.domain import TOKEN
 from valerix.users.passwords import COMMON, PasswordPool, check_acceptable, hash_password

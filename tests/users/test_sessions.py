@@ -14,7 +14,7 @@ from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from tests.users.conftest import DEMO_PASSWORD, login
-from valerix.chassis.revocations import POLL_SECONDS
+from valerix.chassis.calls.revocations import POLL_SECONDS
 from valerix.contracts.revocations import LIST_REVOKED
 from valerix.users.demo import DOMAIN
 

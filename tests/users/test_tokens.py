@@ -9,8 +9,9 @@ import jwt
 import pytest
 
 from tests.support.identities import Identities
-from valerix.chassis.auth import KeyRing, Verifier
-from valerix.chassis.settings import SettingsError
+from valerix.chassis.base.settings import SettingsError
+from valerix.chassis.identity.keys import KeyRing
+from valerix.chassis.identity.verifier import Verifier
 from valerix.users.domain import Session, User
 from valerix.users.tokens import AccessTokens, public_keys
 

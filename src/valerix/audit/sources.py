@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from valerix.audit.evidence import ReadLedger, Sources
-from valerix.chassis.http_client import HttpClient
-from valerix.chassis.resilience import Policy
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
 from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState

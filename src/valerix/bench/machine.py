@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from valerix.bench.results import Environment
-from valerix.chassis.settings import PREFIX, inherited
+from valerix.chassis.base.settings import PREFIX, inherited
 
 SYNCS: Final = 100
 BLOCK: Final = b"\0" * 8192

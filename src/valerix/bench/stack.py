@@ -15,8 +15,8 @@ from valerix.audit.inspection import Report, inspect
 from valerix.audit.sources import of_stack
 from valerix.bench import catalogue, prefill, usage
 from valerix.bench.usage import Usage
-from valerix.chassis.auth import PUBLIC_AUDIENCE, TokenIssuer
-from valerix.chassis.http_client import CallFailed
+from valerix.chassis.calls.client import CallFailed
+from valerix.chassis.identity.tokens import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.contracts.roles import CUSTOMER, OPERATOR
 from valerix.contracts.states import NotificationStatus, sql
 from valerix.launcher import control, postgres

@@ -8,7 +8,7 @@ import typer
 
 from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, Report, Verdict, inspect
 from valerix.audit.sources import of_stack
-from valerix.chassis.http_client import CallFailed
+from valerix.chassis.calls.client import CallFailed
 from valerix.cli.installation import data_dir_option
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, print_json, table

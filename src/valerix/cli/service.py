@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from valerix.chassis.settings import inherited
+from valerix.chassis.base.settings import inherited
 from valerix.cli.options import DataDir
 from valerix.launcher import control
 from valerix.launcher.credentials import Credentials

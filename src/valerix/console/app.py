@@ -4,9 +4,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib import resources as package
 
-from valerix.chassis.http_client import HttpClient
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import Places, SocketRoute
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.console import feed, states
 from valerix.console.domain import merge, merge_events
 from valerix.console.files import content_route, file_route, file_routes
@@ -27,7 +28,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     documented = settings.documented
-    clients = [HttpClient.open(name, addresses, settings.calls()) for name, addresses in documented.items()]
+    clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
     services = [await resources.enter_async_context(client) for client in clients]
     tellers = [service for service in services if service.dependency in SOURCES]
     reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from prometheus_client import Gauge
 
-from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Places, Socket
+from valerix.chassis.http.sockets import GONE, TRY_AGAIN_LATER, Places, Socket
 from valerix.console.gather import Gathering
 from valerix.console.report import report
 

@@ -3,7 +3,7 @@
 import hashlib
 from importlib.resources.abc import Traversable
 
-from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.roles import PUBLIC
 
 MEDIA_TYPES = {

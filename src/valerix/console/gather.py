@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import msgspec
 import structlog
 
-from valerix.chassis.connections import Connections, Reply, TransferFailed
-from valerix.chassis.health import CheckResult, Health
+from valerix.chassis.calls.connections import Connections, Reply, TransferFailed
+from valerix.chassis.http.health import CheckResult, Health
 from valerix.console import readings
 from valerix.console.faults import FaultWatch
 from valerix.console.history import TICK_SECONDS, Ring

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from valerix.chassis.problems import Invalid
+from valerix.chassis.base.problems import Invalid
 
 PATH: Final = "/console/api/logs"
 """Reading the log is not what it is read for."""

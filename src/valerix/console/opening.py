@@ -2,9 +2,9 @@
 
 from contextlib import AsyncExitStack
 
+from valerix.chassis.calls.connections import Connections
 from valerix.chassis.chaos.store import Menu, ValkeyStore
 from valerix.chassis.chaos.use_cases import Chaos
-from valerix.chassis.connections import Connections
 from valerix.console.faults import FaultWatch
 from valerix.console.gather import Gathering, Target, service_targets
 from valerix.console.settings import Settings

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from valerix.chassis.health import CheckResult
+from valerix.chassis.http.health import CheckResult
 from valerix.console.faults import ShownFault
 from valerix.console.gather import Copy, Counts, Gathering
 from valerix.console.history import TICK_SECONDS, Ring, point, times

@@ -11,8 +11,8 @@ import msgspec
 from litestar import Response, get
 from litestar.params import Parameter
 
-from valerix.chassis.problems import FieldError, Invalid
-from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.console import logs
 from valerix.console.files import POLICY, REVALIDATE
 from valerix.console.gather import Gathering

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ import msgspec
 import structlog
 
 from valerix import __version__
-from valerix.chassis.http_client import CallFailed, HttpClient
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.calls.client import CallFailed, HttpClient
 from valerix.console.domain import Document
 
 log = structlog.get_logger()

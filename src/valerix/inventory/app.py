@@ -3,13 +3,13 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.asyncapi import asyncapi_route
-from valerix.chassis.database import KEYED, Database
-from valerix.chassis.dead_letters import dead_letter_routes
-from valerix.chassis.health import tables_present
-from valerix.chassis.outbox import open_relay
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.http.asyncapi import asyncapi_route
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.dead_letters import dead_letter_routes
+from valerix.chassis.messaging.outbox import open_relay
+from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
 from valerix.inventory.repository.stock import list_outgoing

@@ -1,9 +1,9 @@
 """Events in: the safety net behind the calls of the orders service. What a call did before is found done."""
 
-from valerix.chassis.bus.base import Bus
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.inbox import Inbox
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.chassis.messaging.inbox import Inbox
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import ORDER_CANCELLED, ORDER_FAILED, ORDER_SHIPPED, ORDERS, Event
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import Ending

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from valerix.chassis.database import Database
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.money import Money
 from valerix.inventory.domain import ProductExists, WarehouseExists
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from valerix.chassis.problems import Conflict, NotFound, Unprocessable
+from valerix.chassis.base.problems import Conflict, NotFound, Unprocessable
 from valerix.contracts.commands import (
     Allocation,
     Line,

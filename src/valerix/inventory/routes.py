@@ -6,12 +6,12 @@ from typing import Annotated, TypeVar
 from litestar import Response, delete, get, post, put
 from litestar.params import Parameter
 
-from valerix.chassis import pagination, versioning
-from valerix.chassis.auth import Principal
-from valerix.chassis.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
-from valerix.chassis.problems import FieldError, Invalid
-from valerix.chassis.raw import RawRoute, command_route
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base import pagination, versioning
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.identity.tokens import Principal
 from valerix.contracts import commands
 from valerix.contracts.commands import (
     Line,

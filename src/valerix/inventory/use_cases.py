@@ -12,13 +12,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 from asyncpg.connection import Connection
 
-from valerix.chassis import idempotency, telemetry
+from valerix.chassis.base import idempotency, telemetry
+from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
+from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.idempotency import KeyInFlight, KeyReused
-from valerix.chassis.resilience import Deadline, DeadlineExceeded
-from valerix.chassis.versioning import VersionConflict
+from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
@@ -62,10 +62,10 @@ class Stock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.reserving: Coalescer[Asked[ReserveStock], list[ReserveOutcome]] = Coalescer(
+        self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
             partial(self._run, domain.RESERVE, _reserve), name="reserve", lanes=LANES, max_batch=MAX_LISTS
         )
-        self.ending: Coalescer[Asked[Ending], list[ReservationState]] = Coalescer(
+        self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
             partial(self._run, "end", _end), name="end", lanes=LANES, max_batch=MAX_LISTS
         )
 

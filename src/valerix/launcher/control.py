@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import msgspec
 
-from valerix.chassis.settings import inherited
+from valerix.chassis.base.settings import inherited
 from valerix.launcher import processes
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.logs import file_of, last_lines, rotate

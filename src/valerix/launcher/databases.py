@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from valerix.chassis.database import migrate
-from valerix.chassis.provision import provision
+from valerix.chassis.postgres.migrations import migrate
+from valerix.chassis.postgres.provision import provision
 from valerix.inventory import demo as inventory_demo
 from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials

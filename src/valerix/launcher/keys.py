@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from valerix.chassis.auth import generate_key
+from valerix.chassis.identity.keys import generate_key
 from valerix.launcher.credentials import Credentials, write_secret
 from valerix.launcher.topology import ISSUERS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from valerix.chassis.settings import inherited
+from valerix.chassis.base.settings import inherited
 from valerix.launcher import certificates, health, postgres, summary, topology, valkey
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from valerix.chassis import settings
-from valerix.chassis.timeouts import Timeouts
+from valerix.chassis.base import settings
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import HIGHEST, LOWEST
 from valerix.launcher.topology import DEFAULT_PORTS
@@ -37,7 +37,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class LimitSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see chassis.settings."""
+    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see chassis.base.settings."""
 
     user_limit: int | None = None
     address_limit: int | None = None

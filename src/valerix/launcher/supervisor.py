@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-from valerix.chassis import timeouts
-from valerix.chassis.timeouts import Timeouts
+from valerix.chassis.base import timeouts
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.health import Probe, ask
 from valerix.launcher.processes import Identity, dies_with_launcher

@@ -5,12 +5,12 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from valerix.chassis.bus.connect import open_bus
-from valerix.chassis.database import KEYED, Database
-from valerix.chassis.dead_letters import dead_letter_routes
-from valerix.chassis.health import tables_present
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.sockets import Places, SocketRoute
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.sockets import Places, SocketRoute
+from valerix.chassis.messaging.bus.connect import open_bus
+from valerix.chassis.messaging.dead_letters import dead_letter_routes
+from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from valerix.chassis.bus.base import Bus
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.inbox import Inbox
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.chassis.messaging.inbox import Inbox
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import BY_SOURCE, SOURCES, Event
 from valerix.notifications.use_cases import Notifications
 from valerix.notifications.wakeups import Wakeups

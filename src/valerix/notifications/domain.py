@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from valerix.chassis.problems import NotFound, Unprocessable
+from valerix.chassis.base.problems import NotFound, Unprocessable
 from valerix.contracts import events
 from valerix.contracts.events import Event
 from valerix.contracts.states import NotificationStatus

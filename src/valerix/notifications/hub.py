@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
-from valerix.chassis.database import Database
+from valerix.chassis.postgres.database import Database
 from valerix.notifications import repository
 from valerix.notifications.repository import LiveEvent
 

@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from valerix.chassis.auth import Principal
-from valerix.chassis.database import CommitOutcomeUnknown
-from valerix.chassis.problems import FieldError, Invalid, Problem
-from valerix.chassis.sockets import GONE, TRY_AGAIN_LATER, Places, Socket
+from valerix.chassis.base.problems import FieldError, Invalid, Problem
+from valerix.chassis.http.sockets import GONE, TRY_AGAIN_LATER, Places, Socket
+from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.postgres.database import CommitOutcomeUnknown
 from valerix.contracts.events import PREFIX, VERSION
 from valerix.contracts.roles import CUSTOMER
 from valerix.notifications.hub import Hub, Lagging

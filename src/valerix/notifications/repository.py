@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction, Where
+from valerix.chassis.postgres.database import Transaction, Where
 from valerix.contracts.states import NotificationStatus, sql
 from valerix.notifications.domain import Contact, Notification
 

@@ -7,9 +7,9 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from valerix.chassis import idempotency, pagination
-from valerix.chassis.auth import Principal
-from valerix.chassis.problems import FieldError, Invalid
+from valerix.chassis.base import idempotency, pagination
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.ids import UUID_PATTERN, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
 from valerix.contracts.states import NotificationStatus

@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 import structlog
 
-from valerix.chassis import timeouts
-from valerix.chassis.settings import SettingsError
+from valerix.chassis.base import timeouts
+from valerix.chassis.base.settings import SettingsError
 from valerix.notifications import metrics
 from valerix.notifications.domain import EMAIL, SMS, Notification
 

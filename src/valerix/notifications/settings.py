@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
 from valerix.notifications.use_cases import DeliveryRules
 
 SMTP_BATCH: Final = 8

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.idempotency import KeyReused
+from valerix.chassis.base.idempotency import KeyReused
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import USERS, Event
 from valerix.contracts.ids import id_of, new_id
 from valerix.contracts.states import NotificationStatus
@@ -28,7 +28,7 @@ MAX_ERROR_LENGTH = 500
 
 
 class Request(NamedTuple):
-    """What somebody asked to send; `key` and `fingerprint` identify the request (chassis.idempotency)."""
+    """What somebody asked to send; `key` and `fingerprint` identify the request (chassis.base.idempotency)."""
 
     notification: Notification
     key: bytes | None

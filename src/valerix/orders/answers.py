@@ -5,7 +5,7 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
-from valerix.chassis.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.contracts.states import OrderStatus
 from valerix.orders import domain
 from valerix.orders.domain import Decision, Order, Pass

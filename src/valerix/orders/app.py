@@ -2,10 +2,10 @@
 
 from contextlib import AsyncExitStack
 
-from valerix.chassis.asyncapi import asyncapi_route
-from valerix.chassis.dead_letters import dead_letter_routes
-from valerix.chassis.health import tables_present
-from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.http.asyncapi import asyncapi_route
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.contracts.events import ORDERS
 from valerix.orders import composition, consumers, metrics
 from valerix.orders.composition import Settings as Settings

@@ -4,11 +4,12 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import NamedTuple
 
-from valerix.chassis.auth import TokenIssuer
-from valerix.chassis.database import KEYED, Database
-from valerix.chassis.http_client import HttpClient
-from valerix.chassis.outbox import Relay, open_relay
-from valerix.chassis.settings import ServiceSettings, SettingsError
+from valerix.chassis.base.settings import ServiceSettings, SettingsError
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.chassis.messaging.outbox import Relay, open_relay
+from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import ORDERS
 from valerix.orders import repository
 from valerix.orders.domain import Retry
@@ -53,7 +54,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     tokens = TokenIssuer(settings.signing_key_file)
 
     async def client(name: str, urls: tuple[str, ...]) -> HttpClient:
-        opened = HttpClient.open(name, urls, settings.calls(), tokens=tokens)
+        opened = HttpClient.open(name, urls, Policy.of(settings), tokens=tokens)
         return await resources.enter_async_context(opened)
 
     database = await resources.enter_async_context(

@@ -1,8 +1,8 @@
 """Events in: what orders keep of customers, and backorders that may go on."""
 
-from valerix.chassis.bus.base import Bus
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.inbox import Inbox
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.chassis.messaging.inbox import Inbox
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY, INVENTORY_RESTOCKED, USERS, Event
 from valerix.orders import hearsay
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, assert_never
 
-from valerix.chassis.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
+from valerix.chassis.base.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import OrderStatus
 

@@ -1,6 +1,6 @@
 """What orders make of what other services tell."""
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.postgres.database import Transaction
 from valerix.orders import repository
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base.deadline import Deadline
 from valerix.orders import metrics
 from valerix.orders.domain import COUNTED
 from valerix.orders.use_cases import Orders

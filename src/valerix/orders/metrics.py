@@ -4,8 +4,8 @@ import math
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from valerix.chassis import timeouts
-from valerix.chassis.rolling import RollingSums
+from valerix.chassis.base import timeouts
+from valerix.chassis.base.rolling import RollingSums
 
 orders_created = Counter("orders_created_total", "Orders placed, by how the placing ended", ["status"])
 orders_by_status = Gauge("orders_by_status", "Orders not completed yet, by status", ["status"])

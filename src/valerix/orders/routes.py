@@ -8,11 +8,11 @@ from litestar import Response, delete, get, post, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
-from valerix.chassis import idempotency, pagination, telemetry, versioning
-from valerix.chassis.auth import Principal
-from valerix.chassis.problems import FieldError, Invalid
-from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base import idempotency, pagination, telemetry, versioning
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.contracts.states import FulfilmentStatus, OrderStatus

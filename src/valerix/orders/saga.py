@@ -12,10 +12,10 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from valerix.chassis.cache import TtlCache
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.client import Attempt, BreakerOpen, CallFailed, HttpClient, Refused, Report, Withheld
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.http_client import Attempt, BreakerOpen, CallFailed, HttpClient, Refused, Report, Withheld
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.concurrency.cache import TtlCache
 from valerix.contracts import commands
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders import domain, metrics

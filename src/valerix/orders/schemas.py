@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from valerix.chassis import validation
-from valerix.chassis.problems import FieldError, Invalid
+from valerix.chassis.base import validation
+from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
 from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from valerix.chassis import telemetry, timeouts
+from valerix.chassis.base import telemetry, timeouts
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.base.timeouts import Timeouts
+from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.resilience import Deadline
-from valerix.chassis.single_flight import SingleFlight, wait_for
-from valerix.chassis.timeouts import Timeouts
-from valerix.chassis.versioning import VersionConflict
+from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.concurrency.single_flight import SingleFlight, wait_for
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import created_at, new_id
 from valerix.contracts.states import OrderStatus
 from valerix.orders import domain, metrics, repository
@@ -48,7 +48,7 @@ MAX_SWEEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """An order somebody wants placed; `key` and `fingerprint` identify the request (chassis.idempotency)."""
+    """An order somebody wants placed; `key` and `fingerprint` identify the request (chassis.base.idempotency)."""
 
     order: Order
     key: bytes | None
@@ -89,10 +89,10 @@ class Orders:
         self._saga = saga
         self._timeouts = timeouts
         self._lease = timedelta(seconds=timeouts.saga_lease_seconds)
-        self.door: Coalescer[Placing, _Placed] = Coalescer(
+        self.door: Batcher[Placing, _Placed] = Batcher(
             self._place_batch, name="place", lanes=lanes, max_batch=max_batch, company_seconds=COMPANY_SECONDS
         )
-        self._late: Coalescer[_Charging, Answer | _Charging] = Coalescer(
+        self._late: Batcher[_Charging, Answer | _Charging] = Batcher(
             self._settle_batch, name="settle", lanes=lanes, max_batch=max_batch, max_waiting=MAX_LATE
         )
         self._slow: set[asyncio.Task[_Driven]] = set()

@@ -3,8 +3,8 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.health import tables_present
-from valerix.chassis.service import Parts, Service, create_service
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.orders import composition, consumers, jobs
 
 

@@ -4,13 +4,14 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from valerix.chassis.asyncapi import asyncapi_route
-from valerix.chassis.database import KEYED, Database
-from valerix.chassis.health import tables_present
-from valerix.chassis.http_client import HttpClient
-from valerix.chassis.outbox import open_relay
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.http.asyncapi import asyncapi_route
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.outbox import open_relay
+from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
 from valerix.payments import jobs, repository
 from valerix.payments.provider import Provider
@@ -38,7 +39,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         HttpClient.open(
             "psp",
             settings.psp_url,
-            replace(settings.calls(), timeout_seconds=settings.provider_timeout_seconds, retries=0),
+            replace(Policy.of(settings), timeout_seconds=settings.provider_timeout_seconds, retries=0),
             headers={"authorization": f"Bearer {settings.psp_secret}"},
         )
     )

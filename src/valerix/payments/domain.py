@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, NamedTuple, Self, assert_never
 
-from valerix.chassis.problems import Conflict, NotFound, Problem, Unprocessable
+from valerix.chassis.base.problems import Conflict, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import CapturePayment
 from valerix.contracts.ids import created_at
 from valerix.contracts.states import ChargeStatus, PaymentStatus, RefundStatus

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from valerix.chassis import telemetry
+from valerix.chassis.base import telemetry
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database
-from valerix.chassis.single_flight import SingleFlight
+from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.concurrency.single_flight import SingleFlight
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, metrics, repository
@@ -35,7 +35,7 @@ class Processor:
     def __init__(self, database: Database, provider: Provider) -> None:
         self._database = database
         self._provider = provider
-        self._results: Coalescer[Event, Payment] = Coalescer(self._write, name="settle", lanes=2)
+        self._results: Batcher[Event, Payment] = Batcher(self._write, name="settle", lanes=2)
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":

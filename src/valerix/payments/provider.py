@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from valerix.chassis import timeouts
-from valerix.chassis.http_client import CallFailed, HttpClient, Refused, Withheld
+from valerix.chassis.base import timeouts
+from valerix.chassis.calls.client import CallFailed, HttpClient, Refused, Withheld
 from valerix.contracts.states import ChargeStatus
 from valerix.payments import metrics
 from valerix.payments.domain import Payment, Refund

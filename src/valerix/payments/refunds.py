@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import structlog
 
+from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.idempotency import KeyReused
-from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import RefundStatus
 from valerix.payments import domain, metrics, repository
@@ -23,7 +23,7 @@ MAX_UNDER_WAY = 1024
 
 
 class RefundRequest(NamedTuple):
-    """`amount_minor` None: all that is left. `key` and `fingerprint` identify the request (chassis.idempotency)."""
+    """`amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency."""
 
     payment_id: str
     amount_minor: int | None

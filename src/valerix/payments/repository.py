@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction, Where
-from valerix.chassis.outbox import Entry
+from valerix.chassis.messaging.outbox import Entry
+from valerix.chassis.postgres.database import Transaction, Where
 from valerix.contracts.ids import find_range
 from valerix.contracts.states import PaymentStatus, RefundStatus, sql
 from valerix.payments.domain import Payment, Refund

@@ -8,11 +8,11 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from valerix.chassis import idempotency, pagination
-from valerix.chassis.auth import Principal
-from valerix.chassis.problems import FieldError, Invalid
-from valerix.chassis.raw import RawRoute, command_route
-from valerix.chassis.resilience import Deadline
+from valerix.chassis.base import idempotency, pagination
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.commands import (
     CAPTURE_PAYMENTS,
     VOID_PAYMENTS,

@@ -7,14 +7,14 @@ from typing import Any, Final, NamedTuple
 
 from asyncpg import Record
 
-from valerix.chassis import telemetry, timeouts
+from valerix.chassis.base import telemetry, timeouts
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.database import Database
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.resilience import Deadline
-from valerix.chassis.single_flight import SingleFlight, result_or, wait_for
-from valerix.chassis.timeouts import Timeouts
+from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -60,7 +60,7 @@ class PaymentsUseCases:
         self._processor = Processor(database, provider)
         self.refunds = Refunds(database, provider, self._lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.door: Coalescer[Sequence[CapturePayment], list[Known]] = Coalescer(
+        self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
             self._open, name="capture", lanes=2, max_batch=16
         )
 

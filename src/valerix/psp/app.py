@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.psp.behaviour import Behaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger

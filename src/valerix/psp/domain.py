@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.chassis.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooMany, Unprocessable
+from valerix.chassis.base.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooMany, Unprocessable
 from valerix.contracts.payment_methods import METHODS
 
 DECLINES: Final = {

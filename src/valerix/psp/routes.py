@@ -15,9 +15,9 @@ import msgspec
 from litestar import get
 from litestar.params import Parameter
 
-from valerix.chassis import validation
-from valerix.chassis.problems import Unauthenticated
-from valerix.chassis.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.base import validation
+from valerix.chassis.base.problems import Unauthenticated
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.roles import PUBLIC
 from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, LedgerPage, RefundRequest
 from valerix.psp.use_cases import Provider

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import structlog
 
+from valerix.chassis.base.problems import Problem, Unavailable
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.coalescer import Coalescer
-from valerix.chassis.problems import Problem, Unavailable
+from valerix.chassis.concurrency.batcher import Batcher
 from valerix.psp import domain
 from valerix.psp.behaviour import Behaviour
 from valerix.psp.book import Book
@@ -47,7 +47,7 @@ class Provider:
         self._behaviour = behaviour
         self._writer = writer
         self._broken = False
-        self._counter: Coalescer[Callable[[], Any], Any] = Coalescer(
+        self._counter: Batcher[Callable[[], Any], Any] = Batcher(
             self._serve, name="ledger", lanes=1, max_batch=MAX_BATCH
         )
 

@@ -3,13 +3,13 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.asyncapi import asyncapi_route
-from valerix.chassis.database import Database
-from valerix.chassis.health import tables_present
-from valerix.chassis.outbox import open_relay
-from valerix.chassis.revocations import Revocations
-from valerix.chassis.service import Parts, Service, create_service
-from valerix.chassis.shared_limit import open_valkey
+from valerix.chassis.calls.revocations import Revocations
+from valerix.chassis.http.asyncapi import asyncapi_route
+from valerix.chassis.http.health import tables_present
+from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.limits.shared_limit import open_valkey
+from valerix.chassis.messaging.outbox import open_relay
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import USERS
 from valerix.users import jobs, routes, session_routes
 from valerix.users.audit import AuditTrail

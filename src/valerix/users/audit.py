@@ -4,9 +4,9 @@ from typing import Any
 
 import structlog
 
-from valerix.chassis import telemetry
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.origin import Origin
+from valerix.chassis.base import telemetry
+from valerix.chassis.limits.origin import Origin
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import new_id
 from valerix.users.domain import AuditEntry
 from valerix.users.repository import audit

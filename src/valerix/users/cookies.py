@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.datastructures import Cookie
 
-from valerix.chassis.auth import ACCESS_COOKIE
+from valerix.chassis.identity.cookies import ACCESS_COOKIE
 from valerix.users.sessions import Grant
 from valerix.users.tokens import TTL_SECONDS
 

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from valerix.chassis.database import Database
+from valerix.chassis.postgres.database import Database
 from valerix.contracts.roles import ADMIN, CUSTOMER, OPERATOR
 from valerix.users import domain
 from valerix.users.passwords import hash_password

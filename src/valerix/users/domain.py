@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from valerix.chassis.problems import Conflict, Forbidden, NotFound, Unauthenticated
+from valerix.chassis.base.problems import Conflict, Forbidden, NotFound, Unauthenticated
 from valerix.contracts.roles import CUSTOMER
 
 ACTIVE: Final = "active"

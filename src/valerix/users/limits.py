@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
-from valerix.chassis.problems import Unavailable
-from valerix.chassis.rate_limit import RateLimited
-from valerix.chassis.shared_limit import SharedBuckets
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.limits.rate_limit import RateLimited
+from valerix.chassis.limits.shared_limit import SharedBuckets
 from valerix.users import metrics
 from valerix.users.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Metric, generate_latest
 from prometheus_client.registry import Collector
 
-from valerix.chassis.door import request_seconds
+from valerix.chassis.http.edge import request_seconds
 
 users_registered = Counter("users_registered_total", "Accounts made by registration")
 login_attempts = Counter("login_attempts_total", "Sign-ins tried", ["status"])

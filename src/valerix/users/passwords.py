@@ -17,7 +17,7 @@ from typing import Final, Self, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from valerix.chassis.problems import FieldError, Invalid, Unavailable
+from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
 
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 128

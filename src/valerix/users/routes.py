@@ -9,10 +9,10 @@ from litestar import Response, get, post, put
 from litestar.params import Parameter
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from valerix.chassis import pagination, versioning
-from valerix.chassis.auth import Principal
-from valerix.chassis.origin import Origin
-from valerix.chassis.raw import RawRoute, command_route
+from valerix.chassis.base import pagination, versioning
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.limits.origin import Origin
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
 from valerix.users import metrics

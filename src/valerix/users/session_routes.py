@@ -6,11 +6,12 @@ from uuid import UUID
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import Parameter
 
-from valerix.chassis.auth import CSRF_HEADER, Principal
-from valerix.chassis.origin import Origin
-from valerix.chassis.pagination import Page
-from valerix.chassis.raw import RawRoute, command_route
-from valerix.chassis.revocations import Fetch
+from valerix.chassis.base.pagination import Page
+from valerix.chassis.calls.revocations import Fetch
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.identity.cookies import CSRF_HEADER
+from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.limits.origin import Origin
 from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
 from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, SERVICES
 from valerix.users import cookies, domain

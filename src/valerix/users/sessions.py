@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from valerix.chassis.auth import check_csrf
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.origin import Origin
-from valerix.chassis.revocations import Revocations
+from valerix.chassis.calls.revocations import Revocations
+from valerix.chassis.identity.cookies import check_csrf
+from valerix.chassis.limits.origin import Origin
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import ListRevoked, RevokedSessions
 from valerix.users import domain, metrics
@@ -26,7 +26,7 @@ from valerix.users.tokens import TTL_SECONDS, AccessTokens
 LEEWAY_SECONDS = 10.0
 """How far apart the tabs of one browser may be when they refresh "at once"."""
 OVERLAP_SECONDS = 30.0
-"""Longer than a statement may take (see chassis.database)."""
+"""Longer than a statement may take (see chassis.postgres.database)."""
 WINDOW_SECONDS = TTL_SECONDS + 60.0
 
 

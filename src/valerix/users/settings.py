@@ -1,6 +1,6 @@
 """What the users service can be told."""
 
-from valerix.chassis.settings import ServiceSettings
+from valerix.chassis.base.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from valerix.chassis.auth import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer
-from valerix.chassis.settings import SettingsError
+from valerix.chassis.base.settings import SettingsError
+from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, TokenIssuer
 from valerix.users import metrics
 from valerix.users.domain import Session, User
 

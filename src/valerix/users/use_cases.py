@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from valerix.chassis import telemetry
-from valerix.chassis.database import Database, Transaction
-from valerix.chassis.origin import Origin
-from valerix.chassis.resilience import Deadline
-from valerix.chassis.revocations import Revocations
-from valerix.chassis.versioning import VersionConflict
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.versioning import VersionConflict
+from valerix.chassis.calls.revocations import Revocations
+from valerix.chassis.limits.origin import Origin
+from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import CheckCustomers, CustomersChecked, CustomerStanding
 from valerix.contracts.ids import new_id
 from valerix.contracts.roles import ADMIN, CUSTOMER

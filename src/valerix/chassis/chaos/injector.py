@@ -14,10 +14,10 @@ import structlog
 from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Gauge
 
+from valerix.chassis.base.problems import Problem, Unavailable
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Errors, Failpoint, Gremlin, Injected, Register
 from valerix.chassis.chaos.points import CUTS, POINTS, SWITCHES, Hold, ReplyDropped
 from valerix.chassis.chaos.store import Store
-from valerix.chassis.problems import Problem, Unavailable
 
 log = structlog.get_logger()
 UNTOUCHED: Final = (

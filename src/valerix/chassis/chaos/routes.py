@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from litestar import delete, get, put
 
-from valerix.chassis.auth import Principal
+from valerix.chassis.base.pagination import Page
+from valerix.chassis.base.problems import Forbidden
 from valerix.chassis.chaos.faults import Fault
 from valerix.chassis.chaos.use_cases import Chaos, ServiceChaos
-from valerix.chassis.pagination import Page
-from valerix.chassis.problems import Forbidden
+from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.roles import ADMINS
 
 PATH: Final = "/api/v1/chaos"

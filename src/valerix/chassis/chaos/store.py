@@ -15,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.chaos.faults import Register
-from valerix.chassis.problems import Unavailable
 
 log = structlog.get_logger()
 PREFIX: Final = "valerix:chaos"

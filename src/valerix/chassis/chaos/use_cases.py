@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
+from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
 from valerix.chassis.chaos.store import Counts, MemoryStore, Menu, Store, StoreUnavailable, ValkeyStore
-from valerix.chassis.problems import FieldError, Invalid
 from valerix.contracts.ids import new_id
 
 log = structlog.get_logger()
@@ -123,7 +123,7 @@ class Chaos:
                 pass
 
 
-class Opened(NamedTuple):
+class OpenedChaos(NamedTuple):
     chaos: Chaos
     injector: Injector
     job: Callable[[], Awaitable[None]]
@@ -137,7 +137,7 @@ async def open_chaos(
     dependencies: Sequence[str],
     spared: Sequence[str],
     resources: AsyncExitStack,
-) -> Opened:
+) -> OpenedChaos:
     """With what was in force when this copy ended: killed by a fault, it comes back with the rest of it."""
     store: Store = MemoryStore(service, instance)
     if valkey_url:
@@ -156,7 +156,7 @@ async def open_chaos(
         await store.announce(menu)
         await store.follow(injector.apply)
 
-    return Opened(Chaos(store, service, menu), injector, job)
+    return OpenedChaos(Chaos(store, service, menu), injector, job)
 
 
 def _known(field: str, name: str, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.postgres.database import Transaction
 from valerix.contracts.money import Money
 from valerix.inventory import schemas
 from valerix.inventory.schemas import Product, Warehouse

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 from asyncpg.connection import Connection
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.postgres.database import Transaction
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import ReservationStatus, sql
 from valerix.inventory import domain

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from valerix.chassis.database import Transaction
-from valerix.chassis.outbox import Entry
+from valerix.chassis.messaging.outbox import Entry
+from valerix.chassis.postgres.database import Transaction
 from valerix.contracts.commands import PricedProduct
 from valerix.inventory import domain, schemas
 from valerix.inventory.domain import Movement, Offer, Reservation, Shelf

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import asyncpg
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction
-from valerix.chassis.outbox import Entry
+from valerix.chassis.messaging.outbox import Entry
+from valerix.chassis.postgres.database import Transaction
 from valerix.users.domain import EmailTaken, User
 
 _COLUMNS = "id::text, email, name, role, status, customer_number, version, created_at, updated_at"

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.postgres.database import Transaction
 from valerix.users.domain import AuditEntry
 
 

@@ -2,7 +2,7 @@
 
 from asyncpg import Record
 
-from valerix.chassis.database import Transaction
+from valerix.chassis.postgres.database import Transaction
 from valerix.contracts.revocations import RevokedSessions
 from valerix.users.domain import Session, UsedToken
 

@@ -1,0 +1,28 @@
+"""Lost updates: a representation carries its version as ETag, a change names the version it was made from."""
+
+from valerix.chassis.base.problems import FieldError, Invalid, Problem
+
+
+class VersionConflict(Problem):
+    """If-Match did not hold (RFC 9110, section 13.1.1)."""
+
+    status, code, title = 412, "version_conflict", "Somebody else changed it first"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"It is at version {version} now; read it again and repeat the change", version=version)
+
+
+def etag(version: int) -> dict[str, str]:
+    """The response header."""
+    return {"ETag": f'"{version}"'}
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """The version a change was made from, or None when the caller does not mind. Raises Invalid."""
+    if if_match is None or if_match == "*":
+        return None
+    digits = if_match.removeprefix("W/").strip('"')
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        message = 'If-Match must be the ETag of what was read, e.g. "3"'
+        raise Invalid(message, [FieldError("/headers/If-Match", message)])
+    return int(digits)

@@ -1,0 +1,44 @@
+"""How many calls to one dependency are under way at once. One thread: nothing takes a lock."""
+
+import asyncio
+from collections import deque
+
+
+class Bulkhead:
+    """At most `limit` at once, as many again waiting their turn; more are refused, so that they take nothing down."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self, patience_seconds: float) -> bool:
+        """Whether there was room within `patience_seconds`; if so, `leave` afterwards."""
+        if self.inside < self.limit:
+            self.inside += 1
+            return True
+        if len(self._waiting) >= self.limit:
+            return False
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.cancelled():
+                self._waiting.remove(turn)
+            else:  # our turn came at the same moment
+                self.leave()
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def leave(self) -> None:
+        """The place goes to whoever has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.inside -= 1

@@ -1,0 +1,1 @@
+"""Work of many callers at once in one process."""

@@ -1,0 +1,117 @@
+"""Collect what arrives while the previous batch is in flight; run it as one list; hand each caller its own result.
+
+An idle service starts a batch of one at once, and cost per item falls as load rises.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from prometheus_client import Histogram
+
+from valerix.chassis.base import caller
+from valerix.chassis.base.problems import Unavailable
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+batch_items = Histogram(
+    "coalescer_batch_items", "Items per batch", ["coalescer"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
+
+
+class Batcher(Generic[In, Out]):
+    """`run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its own caller.
+
+    At most `lanes` batches run at once and at most `max_waiting` items wait; one more raises Unavailable before
+    any work is done. A caller that is cancelled does not stop its batch: work that was begun is finished.
+    While others are at work, a further lane waits `company_seconds` for each of them before it begins, unless they are
+    done first or a batch is full: a batch of six costs little more than a batch of one (ADR 15).
+    `name` stands beside the sizes of its batches in the metrics.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[In]], Awaitable[Sequence[Out | Exception]]],
+        *,
+        name: str,
+        lanes: int,
+        max_batch: int = 64,
+        max_waiting: int = 2048,
+        company_seconds: float = 0.0,
+    ) -> None:
+        self._run = run
+        self._batch_items = batch_items.labels(name)
+        self._free_lanes = lanes
+        self._at_work = 0
+        self._hurry = asyncio.Event()  # nobody is at work, or a batch is full
+        self._starting = False
+        self._company_seconds = company_seconds
+        self._max_batch = max_batch
+        self._max_waiting = max_waiting
+        self._waiting: deque[tuple[In, asyncio.Future[Out], float]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def submit(self, item: In) -> Out:
+        """The result of `item`, or its exception."""
+        if len(self._waiting) >= self._max_waiting:
+            raise Unavailable("Too many requests are waiting")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Out] = loop.create_future()
+        self._waiting.append((item, future, loop.time()))
+        self._start_lane()
+        return await future
+
+    def waits_seconds(self) -> float:
+        """How long the first in the queue has been waiting; 0 when nobody is."""
+        return asyncio.get_running_loop().time() - self._waiting[0][2] if self._waiting else 0.0
+
+    def _start_lane(self) -> None:
+        if len(self._waiting) >= self._max_batch:
+            self._hurry.set()
+        if self._waiting and self._free_lanes and not self._starting:
+            self._starting = True
+            self._free_lanes -= 1
+            # The task starts on the next turn of the loop, so what arrives in this turn joins its first batch.
+            task = asyncio.create_task(self._lane())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _lane(self) -> None:
+        caller.person_token.set("")  # it serves whoever comes, not only the one who was first
+        if self._at_work and self._company_seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._at_work * self._company_seconds):
+                    await self._hurry.wait()
+        self._starting = False
+        self._at_work += 1
+        self._hurry.clear()
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), self._max_batch)
+                self._batch_items.observe(count)
+                batch = [self._waiting.popleft() for _ in range(count)]
+                self._start_lane()  # for what is too much for one batch
+                await self._settle(batch)
+        finally:
+            self._free_lanes += 1
+            self._at_work -= 1
+            if not self._at_work:
+                self._hurry.set()
+
+    async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]", float]]) -> None:
+        results: Sequence[Out | Exception]
+        try:
+            results = await self._run([item for item, _, _ in batch])
+            if len(results) != len(batch):
+                raise RuntimeError(f"a batch of {len(batch)} came back with {len(results)} results")  # noqa: TRY301 - handed to every caller below
+        except Exception as error:
+            results = [error] * len(batch)
+        for (_, future, _), result in zip(batch, results, strict=True):
+            if future.done():  # its caller went away
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

@@ -1,0 +1,63 @@
+"""Work that is under way is joined, not begun again; it goes on when those who wait for it leave."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from valerix.chassis.base.problems import Problem
+
+log = structlog.get_logger()
+T = TypeVar("T")
+CLOSE_SECONDS = 1.0
+
+
+class SingleFlight(Generic[T]):
+    """At most one task per key in this process; `limit` tasks in all are what callers should keep to."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tasks: dict[str, asyncio.Task[T]] = {}
+
+    def room(self) -> int:
+        """How many more tasks may be begun: ask before doing anything that then has to be finished."""
+        return max(0, self._limit - len(self._tasks))
+
+    def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
+        """The task of `key`, begun now unless it is running."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.create_task(work())
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return task
+
+    async def close(self) -> None:
+        """Give what is running a moment, then stop it: only for work that can be taken up again."""
+        tasks = list(self._tasks.values())
+        await wait_for(tasks, CLOSE_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, key: str, task: "asyncio.Task[T]") -> None:
+        del self._tasks[key]
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, Problem):
+            log.warning("background work failed", key=key, error=error.detail)
+        else:
+            log.error("background work failed", key=key, exc_info=error)
+
+
+async def wait_for(tasks: "Iterable[asyncio.Task[T]]", seconds: float) -> None:
+    """Until all have ended or the time is over; nothing is cancelled, nothing raised."""
+    if pending := [task for task in tasks if not task.done()]:
+        await asyncio.wait(pending, timeout=max(0.0, seconds))
+
+
+def result_or(task: "asyncio.Task[T]", otherwise: T) -> T:
+    """What the task returned, or `otherwise` while it is running and after it failed."""
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        return otherwise
+    return task.result()

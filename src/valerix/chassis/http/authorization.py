@@ -1,0 +1,76 @@
+"""May this request come in: its token, the roles of its route, and how much its caller asks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from valerix.chassis.base.problems import NotFound, Problem
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.calls.revocations import Revocations
+from valerix.chassis.http import edge
+from valerix.chassis.identity.keys import KeyRing
+from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal
+from valerix.chassis.identity.verifier import Verifier, require
+from valerix.chassis.limits.admission import UNSHED
+from valerix.chassis.limits.origin import Origin, address_of, origin_of
+from valerix.chassis.limits.rate_limit import RequestLimits
+
+log = structlog.get_logger()
+
+
+class Authorization:
+    """Call `open` before the first request."""
+
+    verifier: Verifier
+
+    def __init__(self, service: str, settings: ServiceSettings) -> None:
+        self._service = service
+        self._keys = KeyRing(settings.keys_file)
+        self._proxies = settings.proxies
+        self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
+
+    def open(self, revocations: Revocations) -> None:
+        """Refuse tokens of these sessions from now on."""
+        self.verifier = Verifier(self._keys, self._service, revocations)
+
+    def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
+        """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
+        if not access:
+            self.admit(scope, headers, None)
+            return None
+        try:
+            principal = self.verifier.authenticate(headers, scope.get("method", "GET"))
+        except Problem:
+            self.admit(scope, headers, None)
+            raise
+        if principal.role != SERVICE_ROLE:
+            self.admit(scope, headers, principal.subject)
+        elif principal.on_behalf_of is not None:
+            person = principal.on_behalf_of.subject
+            log.info("done for somebody", caller=principal.subject, on_behalf_of=person, endpoint=scope["path"])
+        require(principal, access)
+        return principal
+
+    def admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
+        """Count the request of this person, or of this address. Raises RateLimited."""
+        if not scope["path"].startswith(UNSHED):
+            address = address_of(scope, headers, self._proxies)
+            scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
+
+    def origin(self, scope: Any) -> Origin:
+        """Where the request comes from, for records."""
+        return origin_of(scope, dict(scope["headers"]), self._proxies)
+
+    async def guard(self, connection: Any, handler: Any) -> None:
+        """Every route is closed unless it says otherwise; only then does its body matter.
+
+        A coroutine that awaits nothing: Litestar would run a plain function in a thread.
+        """
+        if "access" not in handler.opt:  # one of Litestar's own
+            raise NotFound("Not found")
+        access: frozenset[str] = handler.opt["access"]
+        headers = dict(connection.scope["headers"])
+        connection.scope["principal"] = self.authorize(connection.scope, headers, access)
+        if handler.parsed_data_field is not None:
+            edge.check_body(connection.scope, handler.parsed_data_field.annotation)

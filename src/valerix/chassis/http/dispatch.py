@@ -1,0 +1,115 @@
+"""One request or WebSocket, from its first byte to its log line: raw routes by exact match, all others by Litestar."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from litestar.types import ASGIApp, Receive, Send
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import HEADER as DEADLINE_HEADER
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import NotFound
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.chaos.injector import Injector
+from valerix.chassis.chaos.points import ReplyDropped
+from valerix.chassis.http import edge
+from valerix.chassis.http.authorization import Authorization
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.http.sockets import OpenSockets, Socket, SocketRoute
+from valerix.chassis.limits.admission import Admission
+
+
+class Dispatch:
+    """Call `open` before the first request."""
+
+    injector: Injector
+    sockets: OpenSockets
+    _litestar: ASGIApp
+
+    def __init__(
+        self, service: str, settings: ServiceSettings, authorization: Authorization, admission: Admission
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._authorization = authorization
+        self._admission = admission
+        self._raw: dict[tuple[str, str], RawRoute] = {}
+        self._socket_routes: dict[str, SocketRoute] = {}
+
+    def open(
+        self, litestar: ASGIApp, raw: Sequence[RawRoute], sockets: Sequence[SocketRoute], injector: Injector
+    ) -> None:
+        """Serve these routes from now on."""
+        self._litestar = litestar
+        self._raw = {(route.method, route.path): route for route in raw}
+        self._socket_routes = {route.path: route for route in sockets}
+        self.injector = injector
+        self.sockets = OpenSockets(self._authorization.verifier)
+
+    async def connect(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One WebSocket, from its handshake to its end."""
+        telemetry.trace_id.set(telemetry.new_trace_id())
+        socket = Socket(scope, receive, send, self.sockets)
+        try:
+            self._authorization.admit(scope, dict(scope["headers"]), None)
+            route = self._socket_routes.get(scope["path"])
+            if route is None:
+                raise NotFound("Not found")  # noqa: TRY301 - answered like every other refusal
+            route.let_in(socket, self._authorization.verifier)
+            await route.handle(socket)
+        except Exception as error:
+            if socket.accepted:
+                raise
+            await socket.refuse(error)
+
+    async def serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        """One request; whatever happens, it is answered, counted and logged."""
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        trace = telemetry.parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
+        trace = trace or telemetry.new_trace_id()
+        token = telemetry.trace_id.set(trace)
+        exchange = edge.Exchange(send, trace)
+        scope["valerix_headers"] = exchange.headers
+        armed = self.injector.armed
+        self._admission.in_flight += 1
+        route = self._raw.get((scope["method"], scope["path"]))
+        try:
+            self._admission.check(scope["path"])
+            if armed:
+                await self.injector.before_work(scope["path"])
+            edge.refuse_nul(scope)
+            if route is not None:
+                response = await self._handle_raw(route, scope, headers, receive)
+                if armed:
+                    await self.injector.before_reply(scope["method"], scope["path"], response.status)
+                await exchange.respond(response)
+            else:
+                replayed = await edge.with_body(scope, headers, receive, self._settings.max_body_bytes)
+                app = self.injector.around(self._litestar) if armed else self._litestar
+                await app(scope, replayed, exchange.send)
+        except ReplyDropped:
+            await exchange.drop(scope, receive)
+        except Exception as error:
+            await exchange.respond_problem(error)
+        finally:
+            self._admission.in_flight -= 1
+            endpoint = route.path if route else scope.get("path_template") or "unmatched"
+            seconds = edge.record(self._service, scope["method"], endpoint, exchange.status, started, trace)
+            if route is not None and route.answered is not None:
+                route.answered(exchange.status, seconds)
+            telemetry.trace_id.reset(token)
+
+    async def _handle_raw(
+        self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
+    ) -> RawResponse:
+        principal = self._authorization.authorize(scope, headers, route.access)
+        body = await edge.read_body(scope, headers, receive, self._settings.max_body_bytes)
+        return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers)))
+
+    def deadline(self, headers: Mapping[bytes, bytes]) -> Deadline:
+        """The caller's remaining time, never more than our own."""
+        raw = headers.get(DEADLINE_HEADER.encode(), b"")
+        longest = self._settings.deadline_seconds
+        return Deadline.after(min(int(raw) / 1000, longest) if raw.isdigit() else longest)

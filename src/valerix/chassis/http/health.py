@@ -1,0 +1,140 @@
+"""`/health` asks nobody, `/ready` names each essential and its state, `/health/deep` also asks the services behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from litestar import Request, Response, get
+from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.client import CallFailed, HttpClient
+from valerix.chassis.http import openapi
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.postgres.database import Database
+
+Check = Callable[[], Awaitable[None]]
+CHECK_SECONDS = 2.0
+PUBLIC: frozenset[str] = frozenset()
+
+
+class NotReady(Exception):
+    """An essential cannot serve; the message says why and what to do."""
+
+
+class Drainable(Protocol):
+    name: str
+    draining: bool
+
+
+class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    status: str
+    message: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`status` is `ok`, `draining` or `unavailable`; each check is `ok` or `failed` with a message."""
+
+    service: str
+    status: str
+    checks: dict[str, CheckResult] = {}
+
+
+def tables_present(database: Database, names: list[str]) -> Check:
+    """Ready means the database answers and has its tables."""
+
+    async def check() -> None:
+        if missing := await database.missing_tables(names):
+            raise NotReady(f"tables missing: {', '.join(missing)}; run `valerix migrate`")
+
+    return check
+
+
+def health_routes(
+    service: Drainable,
+    essentials: Mapping[str, Check],
+    reported: Mapping[str, Check],
+    downstream: Sequence[HttpClient],
+) -> list[Any]:
+    """The routes every service answers beside `/ready`, its OpenAPI document among them."""
+
+    @get("/health", access=PUBLIC, tags=["health"], sync_to_thread=False)
+    def health() -> Health:
+        """Whether the process lives. Depends on nothing else."""
+        return Health(service.name, "ok")
+
+    @get("/health/deep", access=PUBLIC, tags=["health"])
+    async def deep() -> Response[Health]:
+        """Readiness plus the services this one calls."""
+        behind = {c.dependency: _asks(c) for c in downstream}
+        health = _summary(service, await _run({**essentials, **reported, **behind}), {})
+        return Response(health, status_code=_status_code(health))
+
+    @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """All, or with `name[]` only what is asked for: who looks every other second should not ask for all."""
+        names = request.query_params.getall("name[]", [])
+        registry = REGISTRY.restricted_registry(names) if names else REGISTRY
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/openapi.json", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    def description(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return openapi.document(request.app)
+
+    return [health, deep, metrics, description]
+
+
+def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]) -> RawRoute:
+    """Past the framework: gateway, launcher and console ask every process twice a second, busy or not.
+
+    `reported`: parts a service can do without for a while; shown, but no reason to take it out of service.
+    """
+
+    async def ready(_: RawRequest) -> RawResponse:
+        health = _summary(service, await _run(essentials), await _run(reported))
+        return RawResponse(_status_code(health), msgspec.json.encode(health))
+
+    return RawRoute("GET", "/ready", PUBLIC, ready, document=_document_ready)
+
+
+@get("/ready", access=PUBLIC, tags=["health"])
+async def _document_ready() -> Health:
+    """Whether this replica can serve: its own essentials, each named with its state."""
+    raise NotImplementedError("the raw route answers this path")
+
+
+def _summary(service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]) -> Health:
+    well = all(check.status == "ok" for check in checks.values())
+    status = "draining" if service.draining else "ok" if well else "unavailable"
+    return Health(service.name, status, checks | reported)
+
+
+def _status_code(health: Health) -> int:
+    return 200 if health.status == "ok" else 503
+
+
+async def _run(checks: Mapping[str, Check]) -> dict[str, CheckResult]:
+    results = await asyncio.gather(*map(_run_one, checks.values()))
+    return dict(zip(checks, results, strict=True))
+
+
+async def _run_one(check: Check) -> CheckResult:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return CheckResult("failed", f"no answer within {CHECK_SECONDS:.0f} s")
+    except Exception as error:
+        return CheckResult("failed", str(error))
+    return CheckResult("ok")
+
+
+def _asks(client: HttpClient) -> Check:
+    async def check() -> None:
+        status = await client.probe("/ready", Deadline.after(CHECK_SECONDS))
+        if status != 200:
+            raise CallFailed(client.dependency, f"answered {status}")
+
+    return check

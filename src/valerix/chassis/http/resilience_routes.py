@@ -1,0 +1,115 @@
+"""`/api/v1/resilience` of every service: how it is bounded, and how that stands just now."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import get
+
+from valerix.chassis.base.rolling import RollingSums
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.limits.admission import Admission
+from valerix.contracts.roles import STAFF
+
+
+class Window(msgspec.Struct, frozen=True, rename="camel"):
+    seconds: float
+    calls: int
+    failures: int
+
+
+class Configuration(msgspec.Struct, frozen=True, rename="camel"):
+    """`timeoutSeconds` of one attempt; the breaker opens when `opensAtFailureRatio` of at least `opensAfterCalls` calls
+    of the window failed, for `openSeconds`; `retryRatio`: retries per call that are allowed in the long run.
+    """
+
+    timeout_seconds: float
+    retries: int
+    backoff_seconds: float
+    retry_ratio: float
+    opens_at_failure_ratio: float
+    opens_after_calls: int
+    open_seconds: float
+    max_calls: int
+
+
+class Dependency(msgspec.Struct, frozen=True, rename="camel"):
+    """`attempts` since the process started, by outcome; `circuit_open` are calls that were not made."""
+
+    name: str
+    state: str
+    trial_in_seconds: float
+    window: Window
+    in_flight: int
+    attempts: dict[str, int]
+    retries: int
+    configuration: Configuration
+
+
+class Door(msgspec.Struct, frozen=True, rename="camel"):
+    """`limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process started."""
+
+    in_flight: int
+    limit: int
+    ceiling: int
+    wait_seconds: float
+    shed: int
+
+
+class Responses(msgspec.Struct, frozen=True, rename="camel"):
+    """What the callers of this service's main route waited for in the last seconds; null when there were none."""
+
+    window_seconds: float
+    count: int
+    average_seconds: float | None
+
+
+class Resilience(msgspec.Struct, frozen=True, rename="camel"):
+    service: str
+    instance: str
+    dependencies: list[Dependency]
+    door: Door
+    responses: Responses | None
+
+
+def resilience_route(
+    service: str, instance: str, clients: Sequence[HttpClient], admission: Admission, responses: RollingSums | None
+) -> Any:
+    @get("/api/v1/resilience", access=STAFF, tags=["resilience"], operation_id="getResilience", sync_to_thread=False)
+    def get_resilience() -> Resilience:
+        """Circuit breakers, retries and load of this copy of the service."""
+        door = Door(
+            admission.in_flight, admission.limit, admission.ceiling, round(admission.wait_seconds, 4), admission.shed
+        )
+        dependencies = [_dependency(client) for client in clients]
+        return Resilience(service, instance, dependencies, door, _responses(responses) if responses else None)
+
+    return get_resilience
+
+
+def _dependency(client: HttpClient) -> Dependency:
+    policy, breaker = client.policy, client.breaker
+    return Dependency(
+        name=client.dependency,
+        state=breaker.state,
+        trial_in_seconds=round(breaker.opens_in(), 2),
+        window=Window(policy.window_seconds, *breaker.window()),
+        in_flight=client.bulkhead.inside,
+        attempts=dict(client.attempts),
+        retries=client.retries,
+        configuration=Configuration(
+            timeout_seconds=policy.timeout_seconds,
+            retries=policy.retries,
+            backoff_seconds=policy.backoff_seconds,
+            retry_ratio=policy.retry_ratio,
+            opens_at_failure_ratio=policy.failure_ratio,
+            opens_after_calls=policy.min_calls,
+            open_seconds=policy.open_seconds,
+            max_calls=policy.max_calls,
+        ),
+    )
+
+
+def _responses(sums: RollingSums) -> Responses:
+    count, _ = sums.totals()
+    return Responses(sums.seconds, count, sums.mean())

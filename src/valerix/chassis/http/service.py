@@ -1,0 +1,228 @@
+"""create_service(): one call turns a composition into a running service.
+
+It gives every service the same door (authorization, limits, problem documents, trace id, one log line and metrics per
+request), `/health`, `/ready`, `/health/deep`, `/metrics`, `/openapi.json`, background jobs and a graceful drain.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+from litestar import Litestar, Request
+from litestar.di import Provide
+from litestar.types import Receive, Send
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Problem
+from valerix.chassis.base.rolling import RollingSums
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.base.tasks import being_cancelled
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
+from valerix.chassis.calls.revocations import Revocations, fetch_from
+from valerix.chassis.chaos.injector import Injector
+from valerix.chassis.chaos.routes import chaos_routes
+from valerix.chassis.chaos.store import MemoryStore
+from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, open_chaos
+from valerix.chassis.http import edge, openapi, route_table
+from valerix.chassis.http.authorization import Authorization
+from valerix.chassis.http.dispatch import Dispatch
+from valerix.chassis.http.health import Check, health_routes, ready_route
+from valerix.chassis.http.raw import RawRoute
+from valerix.chassis.http.resilience_routes import resilience_route
+from valerix.chassis.http.sockets import SocketRoute
+from valerix.chassis.identity.keys import LOOK_SECONDS
+from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal, TokenIssuer
+from valerix.chassis.limits.admission import Admission, Queue
+from valerix.chassis.limits.origin import Origin
+
+log = structlog.get_logger()
+S = TypeVar("S", bound=ServiceSettings)
+JOB_RESTART_SECONDS = 1.0
+
+
+@dataclass
+class Parts:
+    """What a composition root hands over."""
+
+    routes: Sequence[Any] = ()
+    """Litestar handlers; each declares `access=` (contracts.roles)."""
+    raw: Sequence[RawRoute] = ()
+    sockets: Sequence[SocketRoute] = ()
+    provides: Mapping[str, object] = field(default_factory=dict)
+    """Parameters of handlers by name, e.g. the use cases."""
+    essentials: Mapping[str, Check] = field(default_factory=dict)
+    """What readiness means, by name: a check raises when its part cannot serve."""
+    reported: Mapping[str, Check] = field(default_factory=dict)
+    """Shown beside the essentials, but the service is ready without them."""
+    downstream: Sequence[HttpClient] = ()
+    queues: Sequence[Queue] = ()
+    """Where requests wait for work on them to begin; when that takes too long, fewer are let in."""
+    responses: RollingSums | None = None
+    """How long the callers of the main route waited, for `/api/v1/resilience`."""
+    jobs: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Run until shutdown; one that fails is logged and started again."""
+    spared: Sequence[str] = ()
+    """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
+    revocations: Revocations | None = None
+    """Of the service that keeps the sessions; the others ask it."""
+
+
+Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
+
+
+def create_service(name: str, settings: S, compose: Compose[S]) -> "Service":
+    """The ASGI app of service `name`; `compose` opens its resources on the given stack when the app starts."""
+    telemetry.configure_logging(name, settings.instance or name, settings.log_level)
+    return Service(name, settings, compose)
+
+
+class Service:
+    """An ASGI app: its life from `compose` to the last resource closed; requests go to Dispatch."""
+
+    def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
+        self.name = name
+        self.settings: ServiceSettings = settings
+        self._instance = settings.instance or name
+        self.draining = False
+        self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
+        self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
+        self._authorization = Authorization(name, settings)
+        self._dispatch = Dispatch(name, settings, self._authorization, self._admission)
+        self._resources = AsyncExitStack()
+
+    def begin_drain(self) -> None:
+        """From now on `/ready` answers 503, so that balancers stop sending; requests are still served."""
+        self.draining = True
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._dispatch.serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._dispatch.connect(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Any) -> None:
+        await receive()
+        try:
+            await self._start()
+        except Exception as error:
+            log.exception("startup failed")
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        log.info("ready to serve", port=self.settings.port)
+        await receive()
+        await self._resources.aclose()
+        edge.write_lines()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
+        parts = await self._compose(self._resources)
+        opened = await self._open_chaos(parts)
+        revocations = parts.revocations or asked
+        self._authorization.open(revocations)
+        table: list[route_table.RouteEntry] = []
+        raw = [
+            *(*parts.raw, ready_route(self, parts.essentials, parts.reported)),
+            route_table.routes_route(frozenset({SERVICE_ROLE}), table),
+        ]
+        app = self._litestar(parts, raw, opened.chaos if opened else None)
+        injector = opened.injector if opened else Injector(MemoryStore(self.name, self.name), ())
+        self._dispatch.open(app, raw, parts.sockets, injector)
+        table += route_table.route_table(app, raw, parts.sockets)
+        watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
+        jobs = [*parts.jobs, *([opened.job] if opened else [])]
+        for job in (*jobs, revocations.follow, self._look_again, watch):
+            task = asyncio.create_task(_keep_running(job))
+            self._resources.push_async_callback(_cancel, task)
+
+    async def _open_chaos(self, parts: Parts) -> OpenedChaos | None:
+        if self.settings.chaos != "enabled":
+            return None
+        dependencies = [client.dependency for client in parts.downstream]
+        return await open_chaos(
+            self.name, self._instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
+        )
+
+    async def _look_again(self) -> None:
+        while True:
+            self._dispatch.sockets.recheck()
+            self._authorization.verifier.reread_keys()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _ask_for_revocations(self) -> Revocations:
+        if not self.settings.users_url or self.settings.signing_key_file is None:
+            return Revocations()
+        tokens = TokenIssuer(self.settings.signing_key_file)
+        client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=tokens)
+        return Revocations(fetch_from(await self._resources.enter_async_context(client)))
+
+    def _litestar(self, parts: Parts, raw: Sequence[RawRoute], chaos: Chaos | None) -> Litestar:
+        documents = [route.document for route in raw if route.document is not None]
+        handlers = [
+            *(*parts.routes, *documents),
+            *chaos_routes(chaos),
+            resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
+            *health_routes(self, parts.essentials, parts.reported, parts.downstream),
+        ]
+        for handler in handlers:
+            if "access" not in handler.opt:
+                raise TypeError(f"{handler} declares no access=")
+            if handler.opt["access"]:
+                handler.security = [openapi.BEARER]
+        return Litestar(
+            route_handlers=handlers,
+            dependencies={
+                "principal": Provide(_principal, sync_to_thread=False),
+                "deadline": Provide(self._deadline, sync_to_thread=False),
+                "origin": Provide(self._origin, sync_to_thread=False),
+                **{name: _provide(value) for name, value in parts.provides.items()},
+            },
+            guards=[self._authorization.guard],
+            exception_handlers={Exception: edge.litestar_problem},
+            logging_config=None,
+            openapi_config=openapi.config(self.name),
+        )
+
+    def _origin(self, request: Request[Any, Any, Any]) -> Origin:
+        return self._authorization.origin(request.scope)
+
+    def _deadline(self, request: Request[Any, Any, Any]) -> Deadline:
+        return self._dispatch.deadline(dict(request.scope["headers"]))
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal = request.scope["principal"]  # type: ignore[typeddict-item]  # put there by the guard
+    if not isinstance(principal, Principal):
+        raise TypeError("a public route has no principal")
+    return principal
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+async def _keep_running(job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await job()
+        except Problem as problem:
+            log.warning("job interrupted", job=getattr(job, "__qualname__", str(job)), error=problem.detail)
+        except (Exception, asyncio.CancelledError):
+            if being_cancelled():
+                raise
+            log.exception("job failed", job=getattr(job, "__qualname__", str(job)))
+        await asyncio.sleep(JOB_RESTART_SECONDS)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

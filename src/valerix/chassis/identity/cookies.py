@@ -1,0 +1,38 @@
+"""Tokens in cookies.
+
+A browser adds cookies to requests it was tricked into as well, so a request that changes something by cookie repeats
+the token's `csrf` claim in X-CSRF-Token.
+"""
+
+import hmac
+from typing import Final
+
+from valerix.chassis.base.problems import Forbidden
+
+ACCESS_COOKIE: Final = "valerix_access"
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class CsrfTokenMissing(Forbidden):
+    """Cookie given, but nothing that only a page of ours could know."""
+
+    code, title = "csrf_token_missing", "The request may not come from our page"
+
+    def __init__(self) -> None:
+        super().__init__(f"Repeat the value of the cookie valerix_csrf in the header {CSRF_HEADER}")
+
+
+def read_cookie(header: str, name: str) -> str | None:
+    """The value of one cookie of a `Cookie` header."""
+    for part in header.split(";"):
+        key, _, value = part.strip().partition("=")
+        if key == name:
+            return value
+    return None
+
+
+def check_csrf(expected: str | None, sent: str | None) -> None:
+    """Raises CsrfTokenMissing unless the header `sent` is `expected`; a session of no browser has nothing to expect."""
+    if not expected or not sent or not hmac.compare_digest(expected.encode(), sent.encode()):
+        raise CsrfTokenMissing

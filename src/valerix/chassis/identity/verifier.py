@@ -1,0 +1,152 @@
+"""Who is calling: access tokens, verified by every service itself.
+
+One algorithm is pinned; `jku`, `x5u` and `jwk` headers are never looked at (RFC 8725). The people's issuer may grant
+people's roles, every other issuer only its own `service` role, so a stolen service key cannot become an administrator.
+Programs send the token as a bearer; browsers hold it in a cookie no script can read.
+"""
+
+import time
+from collections.abc import Callable, Container, Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+import jwt
+import msgspec
+
+from valerix.chassis.base import caller
+from valerix.chassis.base.problems import Forbidden, Unauthenticated
+from valerix.chassis.identity.cookies import ACCESS_COOKIE, CSRF_HEADER, SAFE_METHODS, check_csrf, read_cookie
+from valerix.chassis.identity.keys import ALGORITHM, KeyRing
+from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, SERVICE_ROLE, TOKEN_TYPE, Principal
+
+MAX_TOKEN_LENGTH: Final = 4096
+CACHED_TOKENS: Final = 10_000
+INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
+
+
+class Verifier:
+    """Turns a token into a Principal; a token seen before costs one dictionary look-up.
+
+    `revoked`: ids of sessions whose tokens are refused although they have not expired.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        service: str,
+        revoked: Container[str | None] = frozenset(),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._audiences = {PUBLIC_AUDIENCE, f"valerix:{service}"}
+        self._revoked = revoked
+        self._now = now
+        self._seen: dict[str, Principal] = {}
+
+    def authenticate(self, headers: Mapping[bytes, bytes], method: str) -> Principal:
+        """The caller by bearer token, else by cookie. Raises Unauthenticated, CsrfTokenMissing."""
+        authorization = headers.get(b"authorization")
+        if authorization is not None or b"cookie" not in headers:
+            principal = self.verify((authorization or b"").decode("latin-1"))
+            if principal.role == SERVICE_ROLE:
+                return self._for_person(principal, headers.get(caller.HEADER.encode()))
+            return principal
+        principal = self.verify_cookie(headers[b"cookie"].decode("latin-1"))
+        if method not in SAFE_METHODS:
+            check_csrf(principal.csrf, headers.get(CSRF_HEADER.lower().encode(), b"").decode("latin-1"))
+        return principal
+
+    def _for_person(self, service: Principal, token: bytes | None) -> Principal:
+        """A word that cannot be verified (any more) is dropped: the service acts in its own right all the same."""
+        if not token:
+            return service
+        try:
+            person = self._verify(token.decode("latin-1"))
+        except Unauthenticated:
+            return service
+        return service if person.role == SERVICE_ROLE else msgspec.structs.replace(service, on_behalf_of=person)
+
+    def reread_keys(self) -> None:
+        """Take up keys that were added; what was signed with one that is gone is refused from now on."""
+        if self._keys.reread():
+            self._seen.clear()
+
+    def verify(self, authorization: str | None) -> Principal:
+        """Raises Unauthenticated with one answer for every fault; the reason is nobody's business outside."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Send an access token: Authorization: Bearer …")
+        return self._verify(token)
+
+    def verify_cookie(self, header: str) -> Principal:
+        """The same of a `Cookie` header; what a browser may do with it is the caller's to decide."""
+        token = read_cookie(header, ACCESS_COOKIE)
+        if token is None:
+            raise Unauthenticated("Sign in first, or send an access token: Authorization: Bearer …")
+        return self._verify(token)
+
+    def still_holds(self, principal: Principal) -> bool:
+        """Whether what was verified some time ago would be again: for connections that last."""
+        return principal.expires_at > self._now() and principal.session_id not in self._revoked
+
+    def _verify(self, token: str) -> Principal:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise Unauthenticated(INVALID)
+        principal = self._seen.get(token) or self._remember(token)
+        if not self.still_holds(principal):
+            self._seen.pop(token, None)
+            raise Unauthenticated(INVALID)
+        caller.person_token.set("" if principal.role == SERVICE_ROLE else token)
+        return principal
+
+    def _remember(self, token: str) -> Principal:
+        principal = self._check(token)
+        if len(self._seen) >= CACHED_TOKENS:
+            self._seen.clear()
+        self._seen[token] = principal
+        return principal
+
+    def _check(self, token: str) -> Principal:
+        try:
+            kid, kind = _header(token.partition(".")[0])
+            key = self._keys.find(kid)
+            if key is None or kind != TOKEN_TYPE:
+                raise jwt.InvalidTokenError("unknown key or type")  # noqa: TRY301 - one answer for every fault
+            issuer = kid.rsplit(":", 1)[0]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=issuer,
+                audience=self._audiences,
+                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
+            )
+        except jwt.InvalidTokenError:
+            raise Unauthenticated(INVALID) from None
+        role = claims.get("role")
+        if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
+            raise Unauthenticated(INVALID)
+        return Principal(
+            subject=claims["sub"],
+            role=role,
+            owner_id=claims.get("own"),
+            expires_at=float(claims["exp"]),
+            session_id=claims.get("sid"),
+            csrf=claims.get("csrf"),
+        )
+
+
+@lru_cache(maxsize=32)  # more than there are keys; what strangers send is kept, too, so not many
+def _header(segment: str) -> tuple[str, object]:
+    """Key id and type that the first part of a token says, unverified; the tokens of one key say the same there.
+
+    Raises jwt.InvalidTokenError.
+    """
+    header = jwt.get_unverified_header(f"{segment}..")
+    return header.get("kid", ""), header.get("typ")
+
+
+def require(principal: Principal, roles: Iterable[str]) -> None:
+    """Raises Forbidden unless the caller has one of `roles`."""
+    if principal.role not in roles:
+        raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}")

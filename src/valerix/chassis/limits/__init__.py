@@ -1,0 +1,1 @@
+"""How much a service takes on, in all and from one caller."""

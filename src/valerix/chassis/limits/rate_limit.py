@@ -1,0 +1,100 @@
+"""How much one caller may ask of one process: buckets in memory, and the answers that tell the caller about them.
+
+A bucket holds `quota` requests and fills again within `window_seconds`, evenly: a caller may send its quota at once, or
+for ever at its rate. What is kept of each is one number, the moment its bucket is full again (the generic cell rate
+algorithm). Each replica counts for itself. Header fields: draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from valerix.chassis.base.problems import TooMany
+
+MAX_KEYS: Final = 100_000
+Header = tuple[bytes, bytes]
+
+
+class RateLimited(TooMany):
+    code, title = "rate_limited", "Too many requests"
+
+    def __init__(self, what: str, retry_after_seconds: float, headers: dict[str, str] | None = None) -> None:
+        seconds = max(1, math.ceil(retry_after_seconds))
+        super().__init__(f"{what}; try again in {seconds} s", headers={"Retry-After": str(seconds), **(headers or {})})
+
+
+class Reading(NamedTuple):
+    """Of one bucket after one request. `reset_seconds`: until it is full again; `wait_seconds`: 0 if it was let in."""
+
+    remaining: int
+    reset_seconds: float
+    wait_seconds: float
+
+
+class Buckets:
+    """One bucket per key, all alike. `quota` 0: no limit."""
+
+    def __init__(self, name: str, quota: int, window_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.quota = name, quota
+        self.policy = f'"{name}";q={quota};w={math.ceil(window_seconds)}'
+        self._window = window_seconds
+        self._interval = window_seconds / quota if quota else 0.0
+        self._now = now
+        self._full_at: dict[str, float] = {}
+
+    def take(self, key: str) -> Reading:
+        """Take one out of the bucket of `key`, if one is left."""
+        now = self._now()
+        full_at = max(self._full_at.get(key, now), now) + self._interval
+        over = full_at - now - self._window
+        if over > self._interval * 1e-6:  # adding the interval up is not exact
+            return Reading(0, full_at - self._interval - now, over)
+        if len(self._full_at) >= MAX_KEYS:
+            self._forget(now)
+        self._full_at[key] = full_at
+        return Reading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
+
+    def give_back(self, key: str) -> None:
+        """Put back what `take` took."""
+        self._full_at[key] = self._full_at.get(key, 0.0) - self._interval
+
+    def _forget(self, now: float) -> None:
+        """Drop full buckets; if none is, all: forgetting is a gift, running out of memory is not."""
+        self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+        if len(self._full_at) >= MAX_KEYS:
+            self._full_at.clear()
+
+
+class RequestLimits:
+    """The two limits every request meets: by client address, and by person. What services send is not counted."""
+
+    def __init__(self, *, per_address: int, per_user: int, window_seconds: float = 60.0) -> None:
+        self._addresses = Buckets("address", per_address, window_seconds)
+        self._users = Buckets("user", per_user, window_seconds)
+
+    def admit(self, address: str, subject: str | None) -> list[Header]:
+        """Header fields for the answer, about the limit that is nearer. Raises RateLimited."""
+        asked = ((self._addresses, address), (self._users, subject))
+        readings = [(_admit(buckets, key), buckets) for buckets, key in asked if buckets.quota and key is not None]
+        if not readings:
+            return []
+        reading, buckets = min(readings, key=lambda one: one[0].remaining)
+        return [(b"ratelimit-policy", buckets.policy.encode()), (b"ratelimit", _field(buckets, reading).encode())]
+
+
+def _admit(buckets: Buckets, key: str) -> Reading:
+    reading = buckets.take(key)
+    check(buckets, reading, f"More requests than one {buckets.name} may send")
+    return reading
+
+
+def check(buckets: Buckets, reading: Reading, what: str) -> None:
+    """Raises RateLimited, saying `what` was too much, when the bucket was empty."""
+    if reading.wait_seconds:
+        headers = {"RateLimit-Policy": buckets.policy, "RateLimit": _field(buckets, reading)}
+        raise RateLimited(what, reading.wait_seconds, headers)
+
+
+def _field(buckets: Buckets, reading: Reading) -> str:
+    return f'"{buckets.name}";r={reading.remaining};t={math.ceil(reading.reset_seconds)}'

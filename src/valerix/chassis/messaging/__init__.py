@@ -1,0 +1,1 @@
+"""Events: out of a database, over a bus, into a database."""

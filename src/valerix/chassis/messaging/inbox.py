@@ -1,0 +1,221 @@
+"""The inbox: each event has its effect once, however often and in whatever company its message arrives.
+
+The mark that a message was seen and the effect of its events share one transaction; the bus hears of it afterwards.
+A message that tells this consumer nothing it wants to hear is read and costs no transaction.
+A message that cannot be processed as a whole is taken apart: its good events have their effect, the bad one becomes a
+dead letter, and the queue goes on. What is merely not possible *now* (a database, a service, the bus is away) is tried
+again and never becomes a dead letter.
+"""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+import structlog
+from asyncpg import Connection
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import DeadlineExceeded
+from valerix.chassis.base.problems import NotFound, Unavailable
+from valerix.chassis.calls.client import CallFailed
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.messaging.bus.base import Bus, BusError, Delivery, Message
+from valerix.chassis.postgres.database import CommitOutcomeUnknown, Database
+from valerix.contracts.events import BY_SOURCE, Event, name_of
+
+log = structlog.get_logger()
+
+
+class _Head(msgspec.Struct):
+    """As much of an event as tells whether it is wanted."""
+
+    type: str
+
+
+_decoder = msgspec.json.Decoder(list[Event])
+_heads = msgspec.json.Decoder(list[_Head])
+
+RECEIVED, COMMITTING, COMMITTED = Point("inbox.received"), Point("inbox.committing"), Point("inbox.committed")
+MAX_ATTEMPTS = 5
+"""A message that was delivered more often takes its consumer along; from then on its events are tried one by one."""
+PRUNE_SECONDS = 3600.0
+KEEP_DAYS = 14
+TRANSIENT: Final = (
+    Unavailable,
+    CommitOutcomeUnknown,
+    BusError,
+    CallFailed,
+    DeadlineExceeded,
+    TimeoutError,
+    OSError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+)
+Effect = Callable[[Connection, list[Event]], Awaitable[None]]
+"""Runs in the transaction of the mark. May get events again that it has seen only if that transaction was lost."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
+    """An event that could not be processed, and why."""
+
+    id: int
+    consumer: str
+    event: dict[str, Any]
+    error: str
+    attempts: int
+    failed_at: datetime
+    replayed_at: datetime | None
+
+
+class DeadLetterNotFound(NotFound):
+    code = "dead_letter_not_found"
+
+
+class Inbox:
+    """One consumer: `effect` gets the events of `topics` that are called one of `names`, each once."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        consumer: str,
+        topics: Sequence[str],
+        names: Collection[str],
+        effect: Effect,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self.consumer = consumer
+        self._topics = topics
+        self._names = frozenset(names)
+        self._selective = not self._names.issuperset(name for topic in topics for name in BY_SOURCE.get(topic, ()))
+        self._effect = effect
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self._bus.declare(self._topics, [self.consumer])
+        await self._bus.subscribe(self.consumer, self._topics, self.receive)
+
+    async def receive(self, deliveries: Sequence[Delivery]) -> None:
+        """Process messages; returns when their effects are committed. Raises what is transient."""
+        await RECEIVED.passed()
+        whole = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
+        if not (whole and await self._succeeded([delivery.message for delivery in deliveries])):
+            for delivery in deliveries:
+                await self._one_by_one(delivery)
+        await COMMITTED.passed()
+
+    async def _succeeded(self, messages: list[Message]) -> bool:
+        try:
+            await self._all_at_once(messages)
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            log.warning("batch failed, taking it apart", consumer=self.consumer, error=repr(error))
+            return False
+        return True
+
+    async def _all_at_once(self, messages: list[Message]) -> None:
+        wanted = {message.id: events for message in messages if (events := self._wanted(message))}
+        if not wanted:
+            return
+        async with self._database.transaction() as tx:
+            fresh = await self._mark(tx, list(wanted))
+            if events := [event for message_id, told in wanted.items() if message_id in fresh for event in told]:
+                telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
+                await self._effect(tx, events)
+            await COMMITTING.passed()
+
+    def _wanted(self, message: Message) -> list[Event]:
+        if self._selective and not any(name_of(each.type) in self._names for each in _heads.decode(message.body)):
+            return []  # most of what others tell: a third of the work of reading it all
+        return [event for event in _decoder.decode(message.body) if event.name in self._names]
+
+    async def _one_by_one(self, delivery: Delivery) -> None:
+        message = delivery.message
+        async with self._database.connection() as lane:
+            if await lane.fetchval(_SEEN, self.consumer, message.id):
+                return
+        try:
+            events = self._wanted(message)
+        except msgspec.MsgspecError as error:
+            unreadable = {"message": message.id, "base64": base64.b64encode(message.body).decode()}
+            await self._bury(message.id, unreadable, error, delivery.attempt)
+            return
+        for index, event in enumerate(events):
+            await self._single(f"{message.id}#{index}", event, delivery.attempt)
+        async with self._database.connection() as lane:
+            await self._mark(lane, [message.id])
+
+    async def _single(self, mark: str, event: Event, attempt: int) -> None:
+        telemetry.trace_id.set(telemetry.parse_traceparent(event.traceparent) or "")
+        try:
+            async with self._database.transaction() as tx:
+                if await self._mark(tx, [mark]):
+                    await self._effect(tx, [event])
+        except TRANSIENT:
+            raise
+        except Exception as error:
+            log.exception("event became a dead letter", consumer=self.consumer, event_id=event.id)
+            await self._bury(mark, msgspec.to_builtins(event, builtin_types=(datetime,)), error, attempt)
+
+    async def _bury(self, mark: str, event: dict[str, Any], error: Exception, attempt: int) -> None:
+        async with self._database.transaction() as tx:
+            if await self._mark(tx, [mark]):
+                await tx.execute(_INSERT_DEAD, self.consumer, event, repr(error), attempt)
+
+    async def _mark(self, tx: Connection, ids: list[str]) -> set[str]:
+        """Those of `ids` that were not marked before. Sorted, so that two consumers cannot wait in a circle."""
+        rows = await tx.fetch(_MARK, self.consumer, sorted(ids))
+        return {row["message_id"] for row in rows}
+
+    # --- dead letters
+
+    async def list_dead(self, after: int, limit: int, *, waiting: bool = False) -> list[DeadLetter]:
+        """Those of this consumer with an id above `after`, oldest first; `waiting`: without the replayed ones."""
+        async with self._database.connection() as lane:
+            return [_dead(row) for row in await lane.fetch(_LIST_DEAD, self.consumer, after, limit, waiting)]
+
+    async def get_dead(self, letter_id: int) -> DeadLetter:
+        """Raises DeadLetterNotFound."""
+        async with self._database.connection() as lane:
+            row = await lane.fetchrow(_FIND_DEAD, self.consumer, letter_id)
+        if row is None:
+            raise DeadLetterNotFound(f"{self.consumer} has no dead letter {letter_id}")
+        return _dead(row)
+
+    async def replay(self, letter_id: int) -> DeadLetter:
+        """Try a dead letter again; a replay that succeeded is not repeated. Raises what the effect raises."""
+        async with self._database.transaction() as tx:
+            row = await tx.fetchrow(_CLAIM_DEAD, self.consumer, letter_id)
+            if row is not None:
+                await self._effect(tx, [msgspec.convert(row["event"], Event)])
+        return await self.get_dead(letter_id)
+
+    async def prune(self) -> None:
+        """Forget marks that are older than any message can be. Until cancelled."""
+        while True:
+            async with self._database.connection() as lane:
+                await lane.execute(_PRUNE, self.consumer, KEEP_DAYS)
+            await asyncio.sleep(PRUNE_SECONDS)
+
+
+_MARK = """INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::text[])
+    ON CONFLICT DO NOTHING RETURNING message_id"""
+_SEEN = "SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2"
+_INSERT_DEAD = "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ($1, $2, $3, $4)"
+_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
+_LIST_DEAD = _DEAD + " WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL) ORDER BY id LIMIT $3"
+_FIND_DEAD = _DEAD + " WHERE consumer = $1 AND id = $2"
+_CLAIM_DEAD = """UPDATE dead_letters SET replayed_at = now()
+    WHERE consumer = $1 AND id = $2 AND replayed_at IS NULL RETURNING event"""
+_PRUNE = "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)"
+
+
+def _dead(row: asyncpg.Record) -> DeadLetter:
+    return DeadLetter(**dict(row))

@@ -1,0 +1,139 @@
+"""The transactional outbox: events leave only if the facts they tell were committed, and then for certain.
+
+A use case writes one row per committed batch, in the statement of the facts. The relay picks rows up by their being
+there - never by "greater than the last one", which would lose what commits late -, publishes each as one message whose
+id never changes, waits until the bus has it durably, and deletes the row. Cut off anywhere, it publishes again and
+consumers recognise the message. An aggregate's rows were committed one after the other: the order of ids is its order.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from asyncpg import Connection
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.messaging.bus.base import Bus, BusError, Message
+from valerix.chassis.messaging.bus.connect import open_bus
+from valerix.chassis.postgres.database import KEYED, Database
+from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+PUBLISHING, PUBLISHED, FORGOTTEN = Point("relay.publishing"), Point("relay.published"), Point("relay.forgotten")
+POLL_SECONDS = 0.2
+LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.2
+"""What is committed so soon after the first leaves with it; the more there was the last time, the longer it is waited
+for: everybody downstream has a fraction of the work."""
+STANDBY_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+MAX_ROWS = 100
+_LOCK = 7_221_905_102  # any constant: one relay at a time per database keeps the order
+
+
+class Entry(NamedTuple):
+    """One event of one outbox row, read back from the service's history. `data` is JSON text."""
+
+    row_id: int
+    name: str
+    subject: str
+    sequence: int
+    time: datetime
+    trace_id: str
+    data: str
+
+
+Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
+"""The entries of the first so many outbox rows, in the order of rows and within them."""
+
+
+async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
+    """The relay of the service `source`, with a bus and a lane of its own."""
+    bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
+    database = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+    return Relay(database, bus, source, CONSUMERS[source], load)
+
+
+class Relay:
+    """Moves one service's outbox to the bus. Every replica runs one; the holder of the lock works."""
+
+    def __init__(self, database: Database, bus: Bus, source: str, consumers: Sequence[str], load: Load) -> None:
+        self._database = database
+        self.bus = bus
+        self._source = source
+        self._consumers = consumers
+        self._load = load
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was committed here: do not wait for the next poll."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Keeps one lane of the database for itself."""
+        async with self._database.connection() as lane:
+            while not await lane.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - in the database
+                await asyncio.sleep(STANDBY_SECONDS)
+            try:
+                await self._relay(lane)
+            finally:
+                if not lane.is_closed():
+                    await lane.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+    async def _relay(self, lane: Connection) -> None:
+        declared = False
+        while True:
+            self._wake.clear()
+            try:
+                if not declared:
+                    await self.bus.declare([self._source], self._consumers)
+                    declared = True
+                moved = await self.move(lane)
+            except BusError as error:
+                log.warning("bus not available, events wait in the outbox", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                declared = False
+                continue
+            if not moved:
+                await self._rest()
+            elif moved < MAX_ROWS:
+                await asyncio.sleep(min(moved * LINGER_SECONDS, LONGEST_LINGER_SECONDS))
+
+    async def move(self, lane: Connection) -> int:
+        """Publish the first rows and delete them once the bus has them; how many there were. Raises BusError."""
+        entries = await self._load(lane, MAX_ROWS)
+        rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
+        messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
+        if messages:
+            await PUBLISHING.passed()
+            await self.bus.publish(messages)
+            await PUBLISHED.passed()
+        if rows:
+            await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row_id for row_id, _ in rows])
+            await FORGOTTEN.passed()
+        return len(rows)
+
+    def _message(self, row_id: int, entries: list[Entry]) -> Message | None:
+        """None when the row holds nothing that is told to others."""
+        events = [
+            outgoing(self._source, e.name, e.subject, e.sequence, e.time, e.data, telemetry.traceparent(e.trace_id))
+            for e in entries
+            if e.name in BY_SOURCE[self._source]
+        ]
+        return Message(self._source, f"{self._source}-{row_id}", _encode(events)) if events else None
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+            await asyncio.sleep(LINGER_SECONDS)
+        except TimeoutError:
+            return

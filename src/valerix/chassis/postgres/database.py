@@ -1,0 +1,224 @@
+"""PostgreSQL through a few long-lived connections, each owned by one lane.
+
+A lane is taken, used and given back without the reset query of a pool: our statements leave no session state behind.
+Errors callers meet:
+
+DatabaseUnavailable       no connection could be had: nothing was written
+CommitOutcomeUnknown      the connection was lost while committing: read the truth back on a new connection
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Self, TypeVar
+
+import asyncpg
+import msgspec
+import structlog
+from asyncpg.connection import Connection
+
+from valerix.chassis.base.problems import Unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+Transaction = Connection
+"""A connection inside `Database.transaction()`; repository functions take it first."""
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,
+)
+"""The server ended the session, or said that it is about to: the next statement must not meet this connection."""
+RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+MAX_ATTEMPTS = 5
+JSONB_VERSION = b"\x01"
+"""The first byte of every jsonb value on the wire."""
+KEYED = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""For lanes whose statements are short and keyed, so nested loops over indexes, planned once. Left to itself the
+planner keeps a hash join it chose while a table was young (40 times the cost) or plans small batches anew each time."""
+
+
+class DatabaseUnavailable(Unavailable):
+    code = "database_unavailable"
+
+
+class CommitOutcomeUnknown(Exception):
+    """The connection was lost during COMMIT (or a statement that commits by itself)."""
+
+
+class Where:
+    """Only the conditions that were asked for, so that each combination of them gets a plan of its own.
+
+    `first` arguments are those the statement itself has ($1, …).
+    """
+
+    def __init__(self, *first: object) -> None:
+        self.arguments = list(first)
+        self._conditions: list[str] = []
+
+    def add(self, condition: str, *values: object) -> None:
+        """Each `?` of `condition` is one of `values`; nothing happens when the first of them is None."""
+        if values[0] is None:
+            return
+        for value in values:
+            self.arguments.append(value)
+            condition = condition.replace("?", f"${len(self.arguments)}", 1)
+        self._conditions.append(condition)
+
+    @property
+    def clause(self) -> str:
+        return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
+
+
+class Database:
+    """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
+
+    def __init__(
+        self, url: str, lanes: int, acquire_timeout: float = 5.0, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self._url = url
+        self._lanes = lanes
+        self._acquire_timeout = acquire_timeout
+        self._settings = settings or {}
+        self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, lanes: int, settings: Mapping[str, str] | None = None) -> AsyncIterator[Self]:
+        """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down.
+
+        `settings`: PostgreSQL parameters of every lane, e.g. of its planner.
+        """
+        database = cls(url, lanes, settings=settings)
+        for _ in range(lanes):
+            database._free.put_nowait(None)
+        try:
+            yield database
+        finally:
+            await database._close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A lane for statements that each commit by themselves.
+
+        Raises DatabaseUnavailable when none can be had, CommitOutcomeUnknown when it breaks in use.
+        """
+        lane = await self._take()
+        try:
+            yield lane
+        except LOST as error:
+            if isinstance(error, asyncpg.InterfaceError) and not lane.is_closed():
+                raise  # misuse, not a lost connection
+            lane.terminate()
+            raise CommitOutcomeUnknown(str(error)) from error
+        except asyncio.CancelledError:
+            # asyncpg cancels the statement on the server; the outcome is settled before the lane is reused.
+            lane.terminate()
+            raise
+        finally:
+            self._free.put_nowait(None if lane.is_closed() else lane)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All statements inside commit together or not at all. Never hold one open across a network call."""
+        async with self.connection() as lane, lane.transaction():
+            yield lane
+
+    async def retry(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again when the database chose it as a deadlock or serialization victim."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with self.transaction() as transaction:
+                    return await work(transaction)
+            except RETRIABLE:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+                log.warning("transaction retried", attempt=attempt)
+        raise AssertionError("unreachable")
+
+    async def repeat(
+        self, work: Callable[[Connection], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Run work that may be repeated without a second effect, until its outcome is known.
+
+        `overtaken`: what it raises when another transaction came first and it has to look again.
+        Raises CommitOutcomeUnknown when the database stays away after it may have committed.
+        """
+        again: tuple[type[Exception], ...] = (*RETRIABLE, *overtaken)
+        unknown: CommitOutcomeUnknown | None = None
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with self.connection() as lane:
+                    return await work(lane)
+            except CommitOutcomeUnknown as error:
+                unknown = error
+            except DatabaseUnavailable:
+                if unknown is None:
+                    raise
+            except again:
+                if attempt == MAX_ATTEMPTS:
+                    raise
+            await asyncio.sleep(0.05 * attempt)
+        raise unknown or AssertionError("unreachable")
+
+    async def missing_tables(self, names: list[str]) -> list[str]:
+        """Which of `names` are not there: readiness means the tables, not only the socket."""
+        async with self.connection() as lane:
+            return list(await lane.fetchval(_MISSING, names))
+
+    async def _take(self) -> Connection:
+        try:
+            # Not wait_for: cancelled at the wrong moment, it goes on as if nothing had been (Python 3.11).
+            async with asyncio.timeout(self._acquire_timeout):
+                lane = await self._free.get()
+        except TimeoutError:
+            raise DatabaseUnavailable("All database connections are busy") from None
+        if lane is not None and not lane.is_closed():
+            return lane
+        try:
+            return await connect(self._url, self._settings)
+        except BaseException as error:
+            self._free.put_nowait(None)
+            if isinstance(error, (*LOST, asyncpg.PostgresError, TimeoutError)):
+                raise DatabaseUnavailable("The database cannot be reached") from error
+            raise
+
+    async def _close(self) -> None:
+        while not self._free.empty():
+            lane = self._free.get_nowait()
+            if lane is not None and not lane.is_closed():
+                await lane.close(timeout=2)
+
+
+_MISSING = "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
+
+
+async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
+    parameters = {"jit": "off", **(settings or {})}
+    lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
+    # Binary: as text, every character of an array of documents is looked at for quoting, here and on the server.
+    await lane.set_type_codec(
+        "json", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="binary"
+    )
+    await lane.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: JSONB_VERSION + _to_json(value),
+        decoder=lambda value: msgspec.json.decode(value[len(JSONB_VERSION) :]),
+        format="binary",
+    )
+    return lane
+
+
+def _to_json(value: object) -> bytes:
+    """Raw JSON text passes as it is; anything else is encoded."""
+    return value.encode() if isinstance(value, str) else msgspec.json.encode(value)
