@@ -53,10 +53,21 @@ ROLES: Final[Roles] = {
     ),
     Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers"),
     Role.SCHEMAS: _of(SERVICES, "schemas"),
-    Role.USE_CASES: _of(SERVICES, "use_cases"),
+    Role.USE_CASES: (
+        *("console.use_cases", "inventory.use_cases", "notifications.use_cases", "payments.use_cases", "psp.use_cases"),
+        *(
+            "orders.changes",
+            "orders.driving",
+            "orders.fulfilment",
+            "orders.placing",
+            "orders.queries",
+            "users.use_cases",
+        ),
+    ),
     Role.PURE: (
         *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
-        *("orders.domain", "payments.domain", "psp.domain", "users.domain"),
+        *("orders.decisions", "orders.errors", "orders.order", "orders.transitions"),
+        *("payments.domain", "psp.domain", "users.domain"),
     ),
     Role.REPOSITORY: _of(STORING, "repository"),
     Role.METRICS: _of(STORING, "metrics"),

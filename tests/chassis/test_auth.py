@@ -230,7 +230,7 @@ def test_the_token_of_a_person_is_kept_for_calls_to_other_services(house: House)
 def test_a_new_private_key_is_taken_up_and_the_old_one_trusted_until_it_is_gone(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("valerix.chassis.identity.keys.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("valerix.chassis.identity.tokens.LOOK_SECONDS", 0.0)
     before, old = f"Bearer {house.person()}", house.users.kid
     assert house.verifier.verify(before)
     house.add("valerix:users")

@@ -25,7 +25,7 @@ class Recorder:
 
 async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="test", lanes=1)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
     assert await asyncio.gather(*(door.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
     assert recorder.batches == [list(range(10))]
 
@@ -33,7 +33,7 @@ async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> No
 async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=1, max_batch=3)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=3)
     first = asyncio.create_task(door.submit(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
 
 
 async def test_ones_error_is_not_the_neighbours() -> None:
-    door = Batcher(Recorder().run, name="test", lanes=1)
+    door = Batcher(Recorder().run, name="test", max_concurrent_batches=1)
     good, bad, other = await asyncio.gather(*(door.submit(n) for n in (1, -1, 2)), return_exceptions=True)
     assert (good, other) == (2, 4)
     assert isinstance(bad, ValueError)
@@ -61,7 +61,7 @@ async def test_a_failing_batch_fails_for_all_of_it_and_the_lane_goes_on() -> Non
             raise ConnectionError("gone")
         return batch
 
-    door = Batcher(run, name="test", lanes=1)
+    door = Batcher(run, name="test", max_concurrent_batches=1)
     results = await asyncio.gather(door.submit(1), door.submit(2), return_exceptions=True)
     assert all(isinstance(result, ConnectionError) for result in results)
     assert await door.submit(3) == 3
@@ -72,13 +72,13 @@ async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
         return batch[1:]
 
     with pytest.raises(RuntimeError, match="came back with"):
-        await Batcher(run, name="test", lanes=1).submit(1)
+        await Batcher(run, name="test", max_concurrent_batches=1).submit(1)
 
 
 async def test_a_full_house_refuses_before_any_work() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=1, max_batch=1, max_waiting=2)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1, max_waiting=2)
     running = [asyncio.create_task(door.submit(0))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def test_a_full_house_refuses_before_any_work() -> None:
 async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=1)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
     leaving, staying = asyncio.create_task(door.submit(1)), asyncio.create_task(door.submit(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -106,7 +106,7 @@ async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
 
 async def test_the_sizes_of_batches_are_counted() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="counted", lanes=1, max_batch=4)
+    door = Batcher(recorder.run, name="counted", max_concurrent_batches=1, max_batch=4)
     await asyncio.gather(*(door.submit(n) for n in range(6)))
     samples = [s for metric in batch_items.collect() for s in metric.samples if s.labels["coalescer"] == "counted"]
     sizes = {s.labels["le"]: s.value for s in samples if "le" in s.labels}
@@ -116,7 +116,7 @@ async def test_the_sizes_of_batches_are_counted() -> None:
 async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=1)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
     assert door.waits_seconds() == 0.0
     waiting = [asyncio.create_task(door.submit(0))]
     while not recorder.batches:
@@ -133,7 +133,7 @@ async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
 async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=2, company_seconds=0.05)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=0.05)
     first = asyncio.create_task(door.submit(0))
     while not recorder.batches:
         await asyncio.sleep(0)
@@ -151,7 +151,7 @@ async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
 async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=2, company_seconds=3600)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
     first = asyncio.create_task(door.submit(0))
     while not recorder.batches:
         await asyncio.sleep(0)
@@ -166,7 +166,7 @@ async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
 async def test_a_full_batch_needs_no_more_company() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=2, max_batch=3, company_seconds=3600)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, max_batch=3, linger_seconds=3600)
     waiting = [asyncio.create_task(door.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
     """Also when a lane had begun to wait for company."""
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=2, company_seconds=3600)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
     waiting = [asyncio.create_task(door.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)
@@ -198,7 +198,7 @@ async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
 
 async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_ended() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="test", lanes=1, max_batch=1)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1)
     assert await door.submit(0) == 0
     recorder.gate.clear()
     waiting = [asyncio.create_task(door.submit(n)) for n in (1, 2, 3)]
@@ -212,7 +212,7 @@ async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_en
 async def test_what_is_too_much_for_one_batch_gets_another_lane() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", lanes=3, max_batch=2)
+    door = Batcher(recorder.run, name="test", max_concurrent_batches=3, max_batch=2)
     waiting = [asyncio.create_task(door.submit(n)) for n in range(7)]
     while len(recorder.batches) < 3:
         await asyncio.sleep(0)

@@ -23,15 +23,15 @@ from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
 from valerix.inventory.repository import stock as inventory
 from valerix.orders import composition
-from valerix.orders import repository as orders
 from valerix.orders.answers import Answer
-from valerix.orders.domain import OrderLine
-from valerix.orders.use_cases import Placing, new_order
+from valerix.orders.order import OrderLine
+from valerix.orders.placing import PlaceRequest, new_order
+from valerix.orders.repository.outbox import list_outgoing as list_outgoing_orders
 from valerix.payments import repository as payments
 from valerix.users.repository import accounts as users
 
 LOADS: Final[dict[str, Load]] = {
-    ORDERS: orders.list_outgoing,
+    ORDERS: list_outgoing_orders,
     INVENTORY: inventory.list_outgoing,
     PAYMENTS: payments.list_outgoing,
     USERS: users.list_outgoing,
@@ -116,23 +116,23 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
         dwell_seconds=0,
     )
     async with AsyncExitStack() as resources:
-        desk = (await composition.build(settings, resources)).orders
+        desk = (await composition.build(settings, resources)).flows
 
         async def place(quantity: int, method: str = "card_ok") -> Answer:
             lines = [OrderLine("PROD-001", quantity)]
             order = new_order("CUST-001", lines, method, "hold", ADDRESS)
-            return await desk.place(Placing(order, None, b"", TRACE, Deadline.after(30)))
+            return await desk.placing.place(PlaceRequest(order, None, b"", TRACE, Deadline.after(30)))
 
         first, declined, short = await place(5), await place(1, "card_declined"), await place(100)
         assert [answer.status for answer in (first, declined, short)] == [201, 402, 409]
 
         async def completed() -> bool:
-            await desk.sweep(10, Deadline.after(30))
-            return (await desk.get(first.order_id, None)).status == "completed"
+            await desk.fulfilment.sweep(10, Deadline.after(30))
+            return (await desk.queries.get(first.order_id, None)).status == "completed"
 
         await eventually(completed)
         second = await place(1)
-        cancelled = await desk.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
+        cancelled = await desk.changes.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
         assert cancelled.status == "cancelled"
 
 

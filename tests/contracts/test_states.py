@@ -21,8 +21,8 @@ from valerix.contracts.states import (
     label,
     sql,
 )
-from valerix.orders import domain as orders
-from valerix.orders import repository
+from valerix.orders import transitions
+from valerix.orders.repository import driving
 from valerix.payments import domain as payments
 
 COLUMNS = [
@@ -53,7 +53,7 @@ async def test_a_database_takes_the_states_there_are_and_no_other(
 async def test_the_index_of_due_orders_has_the_condition_that_statements_ask_for(
     database_url: Callable[..., str],
 ) -> None:
-    expression = repository._IS_UNAIDED.replace("o.", "")
+    expression = driving._IS_LOCAL.replace("o.", "")
     connection = await asyncpg.connect(database_url("orders"))
     try:
         await connection.execute(f"CREATE TABLE alike (LIKE orders); CREATE INDEX asked ON alike (({expression}))")
@@ -63,17 +63,17 @@ async def test_the_index_of_due_orders_has_the_condition_that_statements_ask_for
         ]
     finally:
         await connection.close()
-    assert there == asked, "domain.UNAIDED has changed: make the index anew in a migration"
+    assert there == asked, "LOCAL_STEPS has changed: make the index anew in a migration"
 
 
 def test_what_ends_an_order_or_payment_is_what_nothing_follows() -> None:
-    assert [s for s in OrderStatus if s.terminal] == [s for s in OrderStatus if not orders.TRANSITIONS[s]]
+    assert [s for s in OrderStatus if s.terminal] == [s for s in OrderStatus if not transitions.TRANSITIONS[s]]
     assert [s for s in PaymentStatus if s.terminal] == [s for s in PaymentStatus if not payments.TRANSITIONS[s]]
 
 
 def test_what_can_be_cancelled_may_become_cancelled() -> None:
     assert [s for s in OrderStatus if s.cancellable] == [
-        s for s in OrderStatus if OrderStatus.CANCELLED in orders.TRANSITIONS[s]
+        s for s in OrderStatus if OrderStatus.CANCELLED in transitions.TRANSITIONS[s]
     ]
 
 
@@ -82,7 +82,7 @@ def test_every_refusal_of_the_provider_leads_to_a_state() -> None:
 
 
 def test_staff_may_move_an_order_to_every_state_of_the_warehouse() -> None:
-    assert {OrderStatus(s) for s in FulfilmentStatus} == set(orders.NEXT.values())
+    assert {OrderStatus(s) for s in FulfilmentStatus} == set(transitions.FULFILMENT_STEPS.values())
 
 
 def test_states_are_written_as_literals_and_words() -> None:

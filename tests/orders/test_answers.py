@@ -5,13 +5,13 @@ import pytest
 from tests.orders.test_domain import order
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.orders.answers import Answer, replay
-from valerix.orders.repository import Known
+from valerix.orders.repository.placing import ExistingOrder
 
 
-def known(status: int | None, body: str | None, error_code: str | None = None) -> Known:
+def known(status: int | None, body: str | None, error_code: str | None = None) -> ExistingOrder:
     standing = order()
     standing.error_code = error_code
-    return Known(standing, b"fingerprint", status, body, b"key")
+    return ExistingOrder(standing, b"fingerprint", status, body, b"key")
 
 
 @pytest.mark.parametrize(("first", "again"), [(201, 200), (402, 402), (409, 409)])

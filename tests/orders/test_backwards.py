@@ -10,7 +10,7 @@ from valerix.chassis.calls.client import Attempt, NotSent
 from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
 from valerix.contracts.states import PaymentStatus, ReservationStatus
-from valerix.orders.domain import Pass
+from valerix.orders.decisions import SagaRun
 from valerix.orders.saga import Saga, Services
 
 
@@ -33,23 +33,23 @@ class Peers:
         return commands.ReservationStates([ReservationState("id", ReservationStatus(self._stock or ""))])
 
 
-async def driven(peers: Peers, status: str, cancel_reason: str | None = None) -> Pass:
+async def driven(peers: Peers, status: str, cancel_reason: str | None = None) -> SagaRun:
     """One pass over an order that has stock reserved."""
     reserved = order(status=status)
     reserved.allocations, reserved.cancel_reason = [Allocation("A", "EAST", 2)], cancel_reason
     services = Services(peers, peers, peers)  # type: ignore[arg-type]  # in place of the clients
     saga = Saga(services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # no customer is checked
-    running = Pass(reserved)
+    running = SagaRun(reserved)
     await saga.run([running], Deadline.after(60), 1.0)
     return running
 
 
-def ended(running: Pass) -> tuple[str, str | None]:
+def ended(running: SagaRun) -> tuple[str, str | None]:
     assert running.decision is not None
     return running.decision.status, running.decision.error_code
 
 
-def outcomes(running: Pass) -> list[tuple[str, str]]:
+def outcomes(running: SagaRun) -> list[tuple[str, str]]:
     return [(step.name, step.outcome) for step in running.steps]
 
 

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from valerix.contracts.commands import PricedProduct
 from valerix.contracts.states import OrderStatus
-from valerix.orders import domain
-from valerix.orders.domain import TRANSITIONS, IllegalTransition, NotChargeable, Order, OrderLine, Retry
+from valerix.orders import decisions
+from valerix.orders.decisions import Retry
+from valerix.orders.errors import IllegalTransition, NotChargeable
+from valerix.orders.order import Order, OrderLine
+from valerix.orders.transitions import TRANSITIONS, path_to
 
 RETRY = Retry(first_seconds=1.0, longest_seconds=20.0)
 
@@ -69,7 +72,7 @@ def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> Non
     ],
 )
 def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
-    decision = domain.short_of_stock(order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30))
+    decision = decisions.short_of_stock(order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30))
     assert (decision.status, decision.due_in) == (status, due_in)
     assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")
 
@@ -83,20 +86,20 @@ def test_only_held_orders_expire_and_backorders_do_not() -> None:
 
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
 def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jitter: float) -> None:
-    decision = domain.delayed(order(attempts=attempts), "code", "message", RETRY, jitter)
+    decision = decisions.delayed(order(attempts=attempts), "code", "message", RETRY, jitter)
     assert decision.due_in is not None
     assert timedelta(seconds=0.5) <= decision.due_in <= timedelta(seconds=RETRY.longest_seconds)
 
 
 @pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
 def test_a_delay_is_half_to_all_of_the_doubled_pauses(jitter: float, share: float) -> None:
-    delays = [domain.delayed(order(attempts=n), "code", "message", RETRY, jitter).due_in for n in (0, 1, 2, 9)]
+    delays = [decisions.delayed(order(attempts=n), "code", "message", RETRY, jitter).due_in for n in (0, 1, 2, 9)]
     assert delays == [timedelta(seconds=pause * share) for pause in (1, 2, 4, RETRY.longest_seconds)]
 
 
 @pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
 def test_a_delay_changes_no_state(status: str) -> None:
-    assert domain.delayed(order(status=status), "code", "message", RETRY, 0.5).status == status
+    assert decisions.delayed(order(status=status), "code", "message", RETRY, 0.5).status == status
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_a_delay_changes_no_state(status: str) -> None:
     ],
 )
 def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: str, states: list[str]) -> None:
-    assert domain.way(OrderStatus(status), OrderStatus(target)) == states
+    assert path_to(OrderStatus(status), OrderStatus(target)) == states
 
 
 @pytest.mark.parametrize(
@@ -118,4 +121,4 @@ def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: s
 )
 def test_there_is_no_other_way(status: str, target: str) -> None:
     with pytest.raises(IllegalTransition, match=f"is {status} cannot become {target}"):
-        domain.way(OrderStatus(status), OrderStatus(target))
+        path_to(OrderStatus(status), OrderStatus(target))

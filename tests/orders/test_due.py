@@ -7,16 +7,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.orders.statements import DRIVING, READ_MODEL
 from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.states import OrderStatus
-from valerix.orders import domain, repository
-from valerix.orders.composition import PLANNED
-from valerix.orders.domain import Order
+from valerix.orders import decisions
+from valerix.orders.composition import PLANNED, Flows, connect
+from valerix.orders.driving import CLAIMED
+from valerix.orders.order import Order
 from valerix.orders.saga import Saga, Services
-from valerix.orders.use_cases import CLAIMED, Orders
 
 
 @pytest.fixture
@@ -35,12 +36,12 @@ class SagaWithoutServices(Saga):
     async def run(self, passes: object, deadline: Deadline, patience: float) -> None:
         for p in passes:  # type: ignore[attr-defined]  # passes
             self.asked.append(p.order.id)
-            p.decision = domain.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
+            p.decision = decisions.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
 
 
-def worker(database: Database) -> tuple[Orders, SagaWithoutServices]:
+def worker(database: Database) -> tuple[Flows, SagaWithoutServices]:
     saga = SagaWithoutServices()
-    return Orders(database, database, saga, lambda: None, lanes=1), saga
+    return connect(database, database, saga, lambda: None, max_concurrent_batches=1), saga
 
 
 async def confirmed(database: Database, count: int) -> list[Order]:
@@ -48,7 +49,7 @@ async def confirmed(database: Database, count: int) -> list[Order]:
     wanted = [accepting() for _ in range(count)]
     await accept(database, *wanted)
     orders = [w.order for w in wanted]
-    assert len(await finish(database, *(finishing(o, domain.confirmed(timedelta(0)), 201) for o in orders))) == count
+    assert len(await finish(database, *(finishing(o, decisions.confirmed(timedelta(0)), 201) for o in orders))) == count
     return orders
 
 
@@ -67,7 +68,7 @@ async def statuses(database: Database) -> list[tuple[str, int, int]]:
 async def test_steps_that_need_nobody_are_taken_once_however_many_take_them(database: Database) -> None:
     await confirmed(database, 30)
     workers = [worker(database)[0] for _ in range(3)]
-    taken = await asyncio.gather(*(each.sweep(12, Deadline.after(60)) for each in workers for _ in range(2)))
+    taken = await asyncio.gather(*(each.fulfilment.sweep(12, Deadline.after(60)) for each in workers for _ in range(2)))
     assert sum(taken) == 30
     assert await statuses(database) == [("processing", 3, 0)] * 30
 
@@ -77,7 +78,7 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     await accept(database, *[accepting() for _ in range(5)])
     await make_due(database)
     orders, saga = worker(database)
-    assert await orders.sweep(2, Deadline.after(60)) == 2
+    assert await orders.fulfilment.sweep(2, Deadline.after(60)) == 2
     assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
 
 
@@ -86,23 +87,23 @@ async def test_backorders_of_a_restocked_product_are_due(database: Database) -> 
     for wanted in waiting.values():
         wanted.order.on_shortage = "backorder"
     await accept(database, *waiting.values())
-    held = [finishing(w.order, domain.short_of_stock(w.order, "x", timedelta(0)), 409) for w in waiting.values()]
+    held = [finishing(w.order, decisions.short_of_stock(w.order, "x", timedelta(0)), 409) for w in waiting.values()]
     await finish(database, *held)
     assert await claim(database) == []
     async with database.connection() as tx:
-        await repository.make_backorders_due(tx, ["LATE-2", "LATE-3"])
+        await READ_MODEL.make_backorders_due(tx, ["LATE-2", "LATE-3"])
     assert [order.id for order in await claim(database)] == [waiting["LATE-2"].order.id]
 
 
 async def test_what_is_to_be_cancelled_asks_others(database: Database) -> None:
     (order,) = await confirmed(database, 1)
     async with database.connection() as tx:
-        assert await repository.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
+        assert await DRIVING.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
     await make_due(database)
     async with database.transaction() as tx:
-        assert await repository.lock_due_unaided(tx, 10) == []
+        assert await DRIVING.lock_due_local(tx, 10) == []
     (taken,) = await claim(database)
-    assert (taken.id, taken.unaided) == (order.id, False)
+    assert (taken.id, taken.local_step) == (order.id, False)
 
 
 async def test_whoever_dies_taking_a_step_leaves_the_order_due(
@@ -116,9 +117,9 @@ async def test_whoever_dies_taking_a_step_leaves_the_order_due(
     with monkeypatch.context() as dying:
         dying.setattr(CLAIMED[OrderStatus.CONFIRMED], "strike", die)
         with pytest.raises(RuntimeError, match="killed"):
-            await orders.sweep(10, Deadline.after(60))
+            await orders.fulfilment.sweep(10, Deadline.after(60))
     assert await statuses(database) == [("confirmed", 2, 0)]
-    assert await orders.sweep(10, Deadline.after(60)) == 1
+    assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 1
     assert await statuses(database) == [("processing", 3, 0)]
 
 
@@ -131,7 +132,7 @@ async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
     async def want_it() -> None:
         async def claim_it() -> Order | None:
             async with database.connection() as tx:
-                return await repository.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
+                return await DRIVING.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
 
         overtaken.append(asyncio.create_task(claim_it()))
         await asyncio.sleep(0.2)
@@ -139,7 +140,7 @@ async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
 
     monkeypatch.setattr(CLAIMED[OrderStatus.CONFIRMED], "strike", want_it)
     orders, _ = worker(database)
-    assert await orders.sweep(10, Deadline.after(60)) == 1
+    assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 1
     assert await overtaken[0] is None
     assert await statuses(database) == [("processing", 3, 0)]
 
@@ -147,10 +148,10 @@ async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
 async def test_a_step_is_not_taken_from_whoever_has_the_order(database: Database) -> None:
     (order,) = await confirmed(database, 1)
     async with database.connection() as tx:
-        taken = await repository.claim_one(tx, order.id, order.version, LEASE, None)
+        taken = await DRIVING.claim_one(tx, order.id, order.version, LEASE, None)
     assert taken is not None
     orders, _ = worker(database)
-    assert await orders.sweep(10, Deadline.after(60)) == 0
+    assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 0
     stale = msgspec.convert(msgspec.to_builtins(order), Order)
-    assert await finish(database, finishing(stale, domain.fulfilled(stale, timedelta(0)))) == set()
-    assert await finish(database, finishing(taken, domain.fulfilled(taken, timedelta(0)))) == {order.id}
+    assert await finish(database, finishing(stale, decisions.fulfilled(stale, timedelta(0)))) == set()
+    assert await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == {order.id}

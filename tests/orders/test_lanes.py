@@ -6,16 +6,19 @@ from datetime import timedelta
 
 import pytest
 
+from tests.orders.statements import CHANGES
 from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import accept, accepting, make_due
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.calls.client import BreakerOpen
 from valerix.chassis.postgres.database import Database
-from valerix.orders import domain, repository
-from valerix.orders.domain import OrderLine, Pass
+from valerix.orders import decisions
+from valerix.orders.composition import connect
+from valerix.orders.decisions import SagaRun
+from valerix.orders.order import OrderLine
+from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.saga import Saga, Services
-from valerix.orders.use_cases import Orders, Placing, new_order
 
 SLOW = "SLOW-1"
 
@@ -26,26 +29,26 @@ class SagaWithSlowProduct(Saga):
     def __init__(self) -> None:
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
-        if any(p.order.lines[0].product_id == SLOW for p in passes):
+    async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+        if any(p.order.lines[0].product_id == SLOW for p in runs):
             self.began.set()
             await self.go_on.wait()
-        for p in passes:
-            p.decision = domain.delayed(p.order, "tested", "nothing is wrong", RETRY, 0.5)
+        for p in runs:
+            p.decision = decisions.delayed(p.order, "tested", "nothing is wrong", RETRY, 0.5)
 
 
-def placing(product: str, seconds: float = 60.0) -> Placing:
+def placing(product: str, seconds: float = 60.0) -> PlaceRequest:
     order = new_order("CUST-001", [OrderLine(product, 1)], "card_ok", "hold", None)
-    return Placing(order, None, b"fingerprint", "t" * 32, Deadline.after(seconds))
+    return PlaceRequest(order, None, b"fingerprint", "t" * 32, Deadline.after(seconds))
 
 
 async def test_a_slow_batch_gives_its_lane_to_the_next(database_url: Callable[..., str]) -> None:
     async with Database.open(database_url("orders"), 2) as database:
         saga = SagaWithSlowProduct()
-        orders = Orders(database, database, saga, lambda: None, lanes=1)
-        slow = asyncio.create_task(orders.place(placing(SLOW)))
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
+        slow = asyncio.create_task(orders.placing.place(placing(SLOW)))
         await saga.began.wait()
-        assert (await orders.place(placing("PROD-001"))).status == 202
+        assert (await orders.placing.place(placing("PROD-001"))).status == 202
         assert not slow.done()
         saga.go_on.set()
         assert (await slow).status == 202
@@ -55,9 +58,9 @@ async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_wri
     database_url: Callable[..., str],
 ) -> None:
     async with Database.open(database_url("orders"), 2) as database:
-        orders = Orders(database, database, SagaWithSlowProduct(), lambda: None, lanes=1)
+        orders = connect(database, database, SagaWithSlowProduct(), lambda: None, max_concurrent_batches=1)
         late, timely = await asyncio.gather(
-            *(orders.place(placing("PROD-001", seconds)) for seconds in (0.1, 60.0)), return_exceptions=True
+            *(orders.placing.place(placing("PROD-001", seconds)) for seconds in (0.1, 60.0)), return_exceptions=True
         )
         assert isinstance(late, Unavailable)
         assert not isinstance(timely, BaseException)
@@ -68,17 +71,17 @@ async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_wri
 async def test_closing_ends_the_sweeps_that_are_running(
     database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("valerix.orders.use_cases.SWEEP_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("valerix.orders.fulfilment.SWEEP_WAIT_SECONDS", 0.0)
     monkeypatch.setattr("valerix.chassis.concurrency.single_flight.CLOSE_SECONDS", 0.0)
     async with Database.open(database_url("orders"), 2) as database:
         saga = SagaWithSlowProduct()
-        orders = Orders(database, database, saga, lambda: None, lanes=1)
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
         await accept(database, accepting(product=SLOW))
         await make_due(database)
         before = asyncio.all_tasks()
-        assert await orders.sweep(10, Deadline.after(60)) == 1
+        assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 1
         await saga.began.wait()
-        await orders.close()
+        await orders.fulfilment.close()
         assert asyncio.all_tasks() == before
 
 
@@ -86,20 +89,20 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
     """However often an order meets the open breaker."""
 
     class Withheld(Saga):
-        async def run(self, passes: Sequence[Pass], deadline: Deadline, patience: float) -> None:
-            for p in passes:
-                p.decision = domain.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0)
+        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+            for p in runs:
+                p.decision = decisions.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0)
 
     async with Database.open(database_url("orders"), 2) as database:
         saga = Withheld(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
-        orders = Orders(database, database, saga, lambda: None, lanes=1)
-        placed = await orders.place(placing("PROD-001"))
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
+        placed = await orders.placing.place(placing("PROD-001"))
         assert placed.status == 202
         for _ in range(3):
-            assert await orders.sweep(10, Deadline.after(60)) == 1
-        order, events = await orders.timeline(placed.order_id, None)
-        assert [event["type"] for event in events] == ["order.created", "order.delayed"]
+            assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 1
+        order, events = await orders.queries.timeline(placed.order_id, None)
+        assert [event.type for event in events] == ["order.created", "order.delayed"]
         assert (order.error_message, order.attempts) == ("Circuit breaker is open", 3)
         async with database.connection() as tx:
-            assert await repository.find_due_in(tx, order.id) is not None
-        await orders.close()
+            assert await CHANGES.find_due_in(tx, order.id) is not None
+        await orders.fulfilment.close()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.orders.statements import SEARCH
 from tests.support.migrations import migrate_up_to
 from valerix.chassis.postgres.database import Database
 from valerix.chassis.postgres.migrations import migrate
 from valerix.contracts.ids import new_id
-from valerix.orders import repository
+from valerix.orders.order import OrderFilter
 
 
 async def test_orders_placed_before_are_found_by_what_their_lines_say(
@@ -33,8 +34,7 @@ async def test_orders_placed_before_are_found_by_what_their_lines_say(
     )
     await connection.close()
     assert "0004_order_products.sql" in await migrate(url, folder)
-    nothing = dict.fromkeys(["after", "owner_id", "statuses", "search", "first", "last"])
     async with Database.open(url, 1) as database, database.connection() as tx:
         for product, wanted in {"NEW-1": [order_id], '"2"': [order_id], "OLD-1": []}.items():
-            found = await repository.list_orders(tx, limit=9, ascending=True, product_id=product, **nothing)
+            found = await SEARCH.list_orders(tx, OrderFilter(limit=9, ascending=True, product_id=product))
             assert [order.id for order in found] == wanted

@@ -8,13 +8,14 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
+from tests.orders.statements import DRIVING, SEARCH
 from tests.support.many_orders import insert_orders
 from tests.support.planner import Planner
-from valerix.orders import domain, repository
 from valerix.orders.composition import PLANNED
+from valerix.orders.order import OrderFilter
+from valerix.orders.transitions import LOCAL_STEPS
 
 COUNT = 10_000
-NOTHING = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
 
 
 @pytest.fixture
@@ -29,10 +30,10 @@ async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connecti
     await opened.close()
 
 
-async def listed(connection: Connection, **filters: object) -> str:
+async def listed(connection: Connection, **filters: Any) -> str:
     planner = Planner(connection)
-    asked = {"limit": 51, "ascending": False, **NOTHING, **filters}
-    await repository.list_orders(planner, **asked)  # type: ignore[arg-type]  # it only has to be asked
+    wanted = OrderFilter(limit=51, **filters)
+    await SEARCH.list_orders(planner, wanted)  # type: ignore[arg-type]  # it only has to be asked
     return planner.plan
 
 
@@ -63,11 +64,11 @@ async def test_each_kind_of_due_orders_is_a_range_of_one_index(
     for setting, value in PLANNED.items():
         await planner.connection.execute(f"SET {setting} = {value}")
     if kind == "unaided":
-        await repository.lock_due_unaided(planner, 100)
+        await DRIVING.lock_due_local(planner, 100)
     else:
-        await repository.claim_due(planner, 100, timedelta(seconds=20))
+        await DRIVING.claim_due(planner, 100, timedelta(seconds=20))
     await young.close()
-    wanted = f"(status = ANY ('{{{','.join(domain.UNAIDED)}}}'::text[]))) = {'true' if kind == 'unaided' else 'false'})"
+    wanted = f"(status = ANY ('{{{','.join(LOCAL_STEPS)}}}'::text[]))) = {'true' if kind == 'unaided' else 'false'})"
     assert "Index Scan using orders_due" in planner.plan
     assert f"{wanted} AND (due_at <= now())" in planner.plan
     assert "Sort" not in planner.plan

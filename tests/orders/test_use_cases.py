@@ -2,19 +2,24 @@
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.orders.statements import DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import RETRY
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import Allocation
-from valerix.orders import domain, repository
-from valerix.orders.domain import Decision, Order, OrderLine
-from valerix.orders.repository import Accepting, Finished
+from valerix.orders import decisions, errors
+from valerix.orders.composition import connect
+from valerix.orders.decisions import Decision
+from valerix.orders.order import Order, OrderFilter, OrderLine
+from valerix.orders.placing import new_order
+from valerix.orders.repository.driving import Finished
+from valerix.orders.repository.placing import Accepting
 from valerix.orders.saga import Saga, Services
 from valerix.orders.schemas import view
-from valerix.orders.use_cases import Orders, new_order
 
 LEASE = timedelta(seconds=20)
 
@@ -40,15 +45,15 @@ def finishing(order: Order, decision: Decision, answer: int | None = None) -> Fi
 
 
 async def accept(database: Database, *wanted: Accepting) -> set[str]:
-    return await database.repeat(lambda tx: repository.insert_orders(tx, wanted, LEASE))
+    return await database.repeat(lambda tx: PLACING.insert_orders(tx, wanted, LEASE))
 
 
 async def finish(database: Database, *finished: Finished) -> set[str]:
-    return await database.repeat(lambda tx: repository.finish_orders(tx, finished))
+    return await database.repeat(lambda tx: DRIVING.finish_orders(tx, finished))
 
 
 async def claim(database: Database, limit: int = 100) -> list[Order]:
-    return await database.repeat(lambda tx: repository.claim_due(tx, limit, LEASE))
+    return await database.repeat(lambda tx: DRIVING.claim_due(tx, limit, LEASE))
 
 
 async def make_due(database: Database) -> None:
@@ -66,9 +71,9 @@ async def test_inserting_again_after_an_unknown_outcome_changes_nothing(database
     assert await accept(database, wanted) == {wanted.order.id}
     assert await accept(database, wanted) == set()
     async with database.connection() as tx:
-        (known,) = await repository.list_known(tx, [wanted.order.id], [])
+        (known,) = await PLACING.list_existing(tx, [wanted.order.id], [])
         assert known.order == wanted.order
-        assert len(await repository.list_events(tx, wanted.order.id)) == 1
+        assert len(await SEARCH.list_events(tx, wanted.order.id)) == 1
 
 
 async def test_ids_with_quotes_and_backslashes_are_stored_as_they_are(database: Database) -> None:
@@ -76,7 +81,7 @@ async def test_ids_with_quotes_and_backslashes_are_stored_as_they_are(database: 
     wanted = accepting(product=strange)
     await accept(database, wanted)
     async with database.connection() as tx:
-        order = await repository.find_order(tx, wanted.order.id, None)
+        order = await SEARCH.find_order(tx, wanted.order.id, None)
         assert order is not None
         assert order.lines[0].product_id == strange
         assert await tx.fetchval("SELECT product_id FROM order_products") == strange
@@ -87,10 +92,10 @@ async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None
     await accept(database, wanted)
     await make_due(database)
     (taken,) = await claim(database)
-    assert await finish(database, finishing(wanted.order, domain.confirmed(timedelta(0)), 201)) == set()
-    assert await finish(database, finishing(taken, domain.failed(domain.UnknownProduct, "x"), 422)) == {taken.id}
+    assert await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201)) == set()
+    assert await finish(database, finishing(taken, decisions.failed(errors.UnknownProduct, "x"), 422)) == {taken.id}
     async with database.connection() as tx:
-        (known,) = await repository.list_known(tx, [taken.id], [])
+        (known,) = await PLACING.list_existing(tx, [taken.id], [])
     assert (known.order.status, known.answer_status) == ("failed", 422)
 
 
@@ -107,21 +112,21 @@ async def test_a_due_order_is_claimed_once(database: Database) -> None:
 async def test_the_first_definite_answer_stays_for_ever(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30))
     await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
-    await finish(database, finishing(wanted.order, domain.confirmed(timedelta(0)), 201))
+    await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
-        (known,) = await repository.list_known(tx, [], [b"key"])
+        (known,) = await PLACING.list_existing(tx, [], [b"key"])
     assert (known.order.status, known.answer_status, known.answer_body) == ("confirmed", 409, '{"first": true}')
 
 
 async def test_the_answer_is_the_confirming_event_byte_for_byte(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    finished = finishing(wanted.order, domain.confirmed(timedelta(0)), 201)
+    finished = finishing(wanted.order, decisions.confirmed(timedelta(0)), 201)
     await finish(database, finished)
     async with database.connection() as tx:
-        (known,) = await repository.list_known(tx, [], [b"key"])
+        (known,) = await PLACING.list_existing(tx, [], [b"key"])
     assert known.answer_body == finished.data
 
 
@@ -132,33 +137,32 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
         await make_due(database)
         (taken,) = await claim(database)
         stale = msgspec.convert(msgspec.to_builtins(taken), Order)
-        assert await finish(database, finishing(taken, domain.delayed(taken, "c", "m", RETRY, 0)))
-        assert not await finish(database, finishing(stale, domain.delayed(stale, "c", "m", RETRY, 0)))
+        assert await finish(database, finishing(taken, decisions.delayed(taken, "c", "m", RETRY, 0)))
+        assert not await finish(database, finishing(stale, decisions.delayed(stale, "c", "m", RETRY, 0)))
     async with database.connection() as tx:
-        versions = [row["version"] for row in await repository.list_events(tx, wanted.order.id)]
+        versions = [entry.version for entry in await SEARCH.list_events(tx, wanted.order.id)]
     assert versions == [1, 2, 3, 4]
 
 
 async def test_an_order_is_found_by_the_products_it_has_now(database: Database) -> None:
     wanted = accepting(product="OLD-1")
     await accept(database, wanted)
-    held = domain.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30))
     await finish(database, finishing(wanted.order, held, 409))
     saga = Saga(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
-    orders = Orders(database, database, saga, lambda: None, lanes=1)
-    nothing = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
+    orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
     async def has(product: str) -> bool:
-        found = await orders.search(**{**nothing, "limit": 1, "ascending": True, "product_id": product})
-        assert found == await orders.search(**{**nothing, "limit": 1, "ascending": True, "search": product})
+        found = await orders.queries.search(OrderFilter(limit=1, ascending=True, product_id=product))
+        assert found == await orders.queries.search(OrderFilter(limit=1, ascending=True, search=product))
         return bool(found)
 
     assert await has("OLD-1")
     lines = [OrderLine(product, 1) for product in ("NEW-1", "NEW-2", "NEW-1")]
-    await orders.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    await orders.changes.change(wanted.order.id, None, version=None, lines=lines, address=None)
     assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [False, True, True]
     lines = [OrderLine(product, 1) for product in ("NEW-2", "OLD-1")]
-    await orders.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    await orders.changes.change(wanted.order.id, None, version=None, lines=lines, address=None)
     assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [True, False, True]
 
 
@@ -166,12 +170,10 @@ async def test_lists_page_on_the_id_and_filter_by_everything(database: Database)
     wanted = [accepting(product=f"PROD-{i % 2}") for i in range(5)]
     await accept(database, *wanted)
     ids = sorted((a.order.id for a in wanted), reverse=True)
-    nothing = dict.fromkeys(["after", "owner_id", "statuses", "product_id", "search", "first", "last"])
 
-    async def listed(**given: object) -> list[str]:
-        filters = {"limit": 10, "ascending": False, **nothing, **given}
+    async def listed(**given: Any) -> list[str]:
         async with database.connection() as tx:
-            return [o.id for o in await repository.list_orders(tx, **filters)]  # type: ignore[arg-type]  # a test's dict
+            return [o.id for o in await SEARCH.list_orders(tx, OrderFilter(**{"limit": 10, **given}))]
 
     assert await listed() == ids
     assert await listed(limit=2) == ids[:2]

@@ -16,9 +16,9 @@ from tests.system.test_chaos import PATIENCE_SECONDS, broken
 from tests.system.test_events import mails, quiet
 from valerix.contracts.states import OrderStatus
 from valerix.notifications.domain import EMAIL, TOLD
-from valerix.orders import domain
+from valerix.orders.transitions import FULFILMENT_STEPS, LOCAL_STEPS, TRANSITIONS
 
-OPEN = [status for status, next_ones in domain.TRANSITIONS.items() if next_ones]
+OPEN = [status for status, next_ones in TRANSITIONS.items() if next_ones]
 UNITS, RESTOCKED, PRICE = 3, 10, 1000
 
 
@@ -43,9 +43,9 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
         await _until(still, order_id, "completed")
         history = await _history(still, order_id)
     claims = await still.rows("orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id)
-    unaided = sum(f"order.{domain.NEXT[state]}" in history for state in domain.UNAIDED)
+    unaided = sum(f"order.{FULFILMENT_STEPS[state]}" in history for state in LOCAL_STEPS)
     passes = len(history) - 2 - unaided  # it was created, and the one who created it drove it once
-    assert claims[0]["n"] == passes + (status not in domain.UNAIDED), "the one that was killed, if it had a claim"
+    assert claims[0]["n"] == passes + (status not in LOCAL_STEPS), "the one that was killed, if it had a claim"
     await _assert_once(still, order_id, sku)
 
 

@@ -63,10 +63,13 @@ class Stock:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
-            partial(self._run, domain.RESERVE, _reserve), name="reserve", lanes=LANES, max_batch=MAX_LISTS
+            partial(self._run, domain.RESERVE, _reserve),
+            name="reserve",
+            max_concurrent_batches=LANES,
+            max_batch=MAX_LISTS,
         )
         self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
-            partial(self._run, "end", _end), name="end", lanes=LANES, max_batch=MAX_LISTS
+            partial(self._run, "end", _end), name="end", max_concurrent_batches=LANES, max_batch=MAX_LISTS
         )
 
     # --- orders

@@ -7,10 +7,12 @@ import msgspec
 
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.contracts.states import OrderStatus
-from valerix.orders import domain
-from valerix.orders.domain import Decision, Order, Pass
-from valerix.orders.repository import Finished, Known
-from valerix.orders.schemas import StepView, view
+from valerix.orders.decisions import CHANGED, DELAYED, Decision, SagaRun
+from valerix.orders.errors import REFUSALS
+from valerix.orders.order import Order
+from valerix.orders.repository.driving import Finished
+from valerix.orders.repository.placing import ExistingOrder
+from valerix.orders.schemas import step_views, view
 
 _encode = msgspec.json.Encoder().encode
 
@@ -24,21 +26,22 @@ class Answer(NamedTuple):
     replayed: bool = False
 
 
-def conclude(p: Pass, trace_id: str, now: datetime) -> Finished:
-    """Move the order as its pass decided, and what to write about it."""
-    order, decision = p.order, p.decision
-    assert decision is not None  # noqa: S101 - only decided passes get here
+def conclude(run: SagaRun, trace_id: str, now: datetime) -> Finished:
+    """Move the order as its run decided; what to write about it."""
+    order, decision = run.order, run.decision
+    assert decision is not None  # noqa: S101 - only decided runs get here
     order.move(decision.status, now)
     order.error_code, order.error_message = decision.error_code, decision.error_message
     data = _encode(view(order)).decode()
-    steps = [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in p.steps]
     status, body = _definite(order, decision, trace_id)
-    return Finished(order, decision.event, data, _encode(steps).decode(), decision.due_in, trace_id, status, body)
+    return Finished(
+        order, decision.event, data, _encode(step_views(run.steps)).decode(), decision.due_in, trace_id, status, body
+    )
 
 
 def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
     """Status and body of the first definite answer; (None, None) while there is none."""
-    if decision.event in (domain.DELAYED, domain.CHANGED):
+    if decision.event in (DELAYED, CHANGED):
         return None, None
     match decision.status:
         case OrderStatus.CONFIRMED:
@@ -52,7 +55,7 @@ def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | No
 
 
 def _refused(order: Order, decision: Decision, trace_id: str) -> tuple[int, str]:
-    refusal = domain.REFUSALS[decision.error_code or ""]
+    refusal = REFUSALS[decision.error_code or ""]
     detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
     problem = refusal(detail, order=view(order))
     return problem.status, _encode(problem.document(trace_id)).decode()
@@ -64,18 +67,18 @@ def answer_finished(finished: Finished) -> Answer:
     return Answer(finished.order.id, status, (finished.answer_body or finished.data).encode())
 
 
-def answer_known(known: Known) -> Answer:
+def answer_existing(known: ExistingOrder) -> Answer:
     """From what stands in the database."""
     if known.answer_status is None or known.answer_body is None:
         return Answer(known.order.id, 202, _encode(view(known.order)))
     return Answer(known.order.id, known.answer_status, known.answer_body.encode())
 
 
-def replay(fingerprint: bytes, known: Known) -> Answer | Exception:
+def replay(fingerprint: bytes, known: ExistingOrder) -> Answer | Exception:
     """What a repeated request is told: the first one's answer, unless it asked for something else or is not over."""
     if known.fingerprint != fingerprint:
         return KeyReused()
-    answer = answer_known(known)
+    answer = answer_existing(known)
     if answer.status == 202 and known.order.error_code is None:
         return KeyInFlight()
     return answer._replace(replayed=True, status=200 if answer.status == 201 else answer.status)

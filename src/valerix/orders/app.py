@@ -9,7 +9,8 @@ from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.contracts.events import ORDERS
 from valerix.orders import composition, consumers, metrics
 from valerix.orders.composition import Settings as Settings
-from valerix.orders.routes import ROUTES, place_route
+from valerix.orders.routes import changing, reading
+from valerix.orders.routes.place import place_route
 from valerix.orders.schemas import EVENT_DATA
 
 
@@ -22,15 +23,15 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
     metrics.responses.cover(settings.answer_window_seconds)
-    inbox = consumers.inbox(built.database, built.relay.bus)
+    inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     return Parts(
-        routes=[*ROUTES, *dead_letter_routes("orders", inbox)],
-        raw=[place_route(built.orders), asyncapi_route(ORDERS, EVENT_DATA)],
-        provides={"orders": built.orders},
+        routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox)],
+        raw=[place_route(built.flows.placing), asyncapi_route(ORDERS, EVENT_DATA)],
+        provides={"changes": built.flows.changes, "fulfilment": built.flows.fulfilment, "queries": built.flows.queries},
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},
-        downstream=list(vars(built.services).values()),
-        queues=[built.orders.door],
+        downstream=built.clients,
+        queues=[built.flows.placing.placements],
         responses=metrics.responses,
         jobs=[built.relay.run],
     )

@@ -1,20 +1,33 @@
 """The parts that both halves of orders - the service and its worker - are made of."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import NamedTuple
 
+from valerix.chassis.base import timeouts
 from valerix.chassis.base.settings import ServiceSettings, SettingsError
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.messaging.outbox import Relay, open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import ORDERS
-from valerix.orders import repository
-from valerix.orders.domain import Retry
+from valerix.orders.changes import Changes
+from valerix.orders.decisions import Retry
+from valerix.orders.driving import Driving
+from valerix.orders.fulfilment import Fulfilment
+from valerix.orders.placing import Placing
+from valerix.orders.queries import Queries
+from valerix.orders.read_model import ReadModel
+from valerix.orders.repository.changes import ChangesRepository
+from valerix.orders.repository.driving import DrivingRepository
+from valerix.orders.repository.outbox import list_outgoing
+from valerix.orders.repository.placing import PlacingRepository
+from valerix.orders.repository.read_model import ReadModelRepository
+from valerix.orders.repository.search import SearchRepository
 from valerix.orders.saga import Saga, Services
-from valerix.orders.use_cases import Orders
 
 PLANNED = {**KEYED, "enable_sort": "off"}
 """What is due comes in the order of its index, also from a table too young for statistics: a sort reads all of it."""
@@ -40,11 +53,21 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sweep_batch: int = 100
 
 
+class Flows(NamedTuple):
+    """What can be done with orders."""
+
+    placing: Placing
+    fulfilment: Fulfilment
+    changes: Changes
+    queries: Queries
+
+
 class Built(NamedTuple):
     database: Database
-    orders: Orders
-    services: Services
+    flows: Flows
+    clients: list[HttpClient]
     relay: Relay
+    read_model: ReadModel
 
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
@@ -61,21 +84,55 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         Database.open(settings.database_url, settings.database_lanes, PLANNED)
     )
     reader = await resources.enter_async_context(Database.open(settings.database_url, settings.search_lanes))
-    services = Services(
-        users=await client("users", settings.users_url),
-        inventory=await client("inventory", settings.inventory_url),
-        payments=await client("payments", settings.payments_url),
-    )
-    relay = await open_relay(settings, resources, ORDERS, repository.list_outgoing)
+    clients = [
+        await client("users", settings.users_url),
+        await client("inventory", settings.inventory_url),
+        await client("payments", settings.payments_url),
+    ]
+    relay = await open_relay(settings, resources, ORDERS, list_outgoing)
     hold, dwell = timedelta(minutes=settings.hold_minutes), timedelta(seconds=settings.dwell_seconds)
+    retry = Retry(settings.saga_retry_seconds, settings.saga_retry_max_seconds)
+    read = ReadModelRepository()
 
     async def directory(customer_ids: list[str]) -> dict[str, str]:
-        return await database.repeat(lambda tx: repository.list_standings(tx, customer_ids))
+        return await database.repeat(lambda tx: read.list_standings(tx, customer_ids))
 
-    retry = Retry(settings.saga_retry_seconds, settings.saga_retry_max_seconds)
-    saga = Saga(services, directory, hold, dwell, retry, settings.customer_ttl_seconds)
-    orders = Orders(
-        database, reader, saga, relay.wake, lanes=settings.saga_lanes, max_batch=settings.saga_batch, timeouts=settings
+    saga = Saga(Services(*clients), directory, hold, dwell, retry, settings.customer_ttl_seconds)
+    flows = connect(
+        database,
+        reader,
+        saga,
+        relay.wake,
+        max_concurrent_batches=settings.saga_lanes,
+        max_batch=settings.saga_batch,
+        timeouts=settings,
     )
-    resources.push_async_callback(orders.close)
-    return Built(database, orders, services, relay)
+    resources.push_async_callback(flows.fulfilment.close)
+    return Built(database, flows, clients, relay, ReadModel(read))
+
+
+def connect(
+    database: Database,
+    reader: Database,
+    saga: Saga,
+    committed: Callable[[], None],
+    *,
+    max_concurrent_batches: int,
+    max_batch: int = 64,
+    timeouts: Timeouts = timeouts.DEFAULT,
+) -> Flows:
+    """The flows over one saga; `committed` is called after each commit that emitted an event."""
+    placed, driven = PlacingRepository(), DrivingRepository()
+    driving = Driving(database, driven, placed, saga, committed, timeouts=timeouts)
+    queries = Queries(database, reader, SearchRepository())
+    placing = Placing(
+        database,
+        placed,
+        saga,
+        driving,
+        max_concurrent_batches=max_concurrent_batches,
+        max_batch=max_batch,
+        timeouts=timeouts,
+    )
+    changes = Changes(database, ChangesRepository(), driven, driving, queries)
+    return Flows(placing, Fulfilment(driving, queries), changes, queries)

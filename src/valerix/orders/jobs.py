@@ -4,23 +4,24 @@ import asyncio
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.orders import metrics
-from valerix.orders.domain import COUNTED
-from valerix.orders.use_cases import Orders
+from valerix.orders.fulfilment import Fulfilment
+from valerix.orders.queries import Queries
+from valerix.orders.transitions import COUNTED
 
 COUNT_PAUSE_SECONDS = 15.0
 
 
-async def sweep(orders: Orders, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
+async def sweep(fulfilment: Fulfilment, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
     """Drive what is due - left open by a crash, delayed, or held too long - until nothing is; rest; again."""
     while True:
-        if await orders.sweep(batch, Deadline.after(deadline_seconds)) < batch:
+        if await fulfilment.sweep(batch, Deadline.after(deadline_seconds)) < batch:
             await asyncio.sleep(pause_seconds)
 
 
-async def count(orders: Orders) -> None:
+async def count(queries: Queries) -> None:
     """Keep the gauge of open orders fresh."""
     while True:
-        counts = await orders.count_open()
+        counts = await queries.count_open()
         for status in COUNTED:
             metrics.orders_by_status.labels(status).set(counts.get(status, 0))
         await asyncio.sleep(COUNT_PAUSE_SECONDS)

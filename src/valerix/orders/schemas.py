@@ -1,5 +1,6 @@
 """Bodies of the orders API: what comes in, with its limits, and what goes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -12,7 +13,8 @@ from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
-from valerix.orders.domain import ON_SHORTAGE, Order, OrderLine
+from valerix.orders.decisions import Step
+from valerix.orders.order import ON_SHORTAGE, Order, OrderLine
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
@@ -189,6 +191,10 @@ def view(order: Order) -> OrderView:
         created_at=order.created_at,
         updated_at=order.updated_at,
     )
+
+
+def step_views(steps: Sequence[Step]) -> list[StepView]:
+    return [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in steps]
 
 
 def _line_view(line: OrderLine, currency: str | None) -> LineView:

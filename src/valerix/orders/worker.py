@@ -23,20 +23,20 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → jobs."""
     built = await composition.build(settings, resources)
-    inbox = consumers.inbox(built.database, built.relay.bus)
+    inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     return Parts(
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},
-        downstream=list(vars(built.services).values()),
+        downstream=built.clients,
         jobs=[
             partial(
                 jobs.sweep,
-                built.orders,
+                built.flows.fulfilment,
                 settings.sweep_batch,
                 settings.sweep_pause_seconds,
                 settings.deadline_seconds,
             ),
-            partial(jobs.count, built.orders),
+            partial(jobs.count, built.flows.queries),
             built.relay.run,
             inbox.run,
             inbox.prune,

@@ -35,7 +35,7 @@ class Processor:
     def __init__(self, database: Database, provider: Provider) -> None:
         self._database = database
         self._provider = provider
-        self._results: Batcher[Event, Payment] = Batcher(self._write, name="settle", lanes=2)
+        self._results: Batcher[Event, Payment] = Batcher(self._write, name="settle", max_concurrent_batches=2)
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":

@@ -61,7 +61,7 @@ class PaymentsUseCases:
         self.refunds = Refunds(database, provider, self._lease)
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
         self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
-            self._open, name="capture", lanes=2, max_batch=16
+            self._open, name="capture", max_concurrent_batches=2, max_batch=16
         )
 
     async def close(self) -> None:

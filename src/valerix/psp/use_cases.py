@@ -48,7 +48,7 @@ class Provider:
         self._writer = writer
         self._broken = False
         self._counter: Batcher[Callable[[], Any], Any] = Batcher(
-            self._serve, name="ledger", lanes=1, max_batch=MAX_BATCH
+            self._serve, name="ledger", max_concurrent_batches=1, max_batch=MAX_BATCH
         )
 
     async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:

@@ -1,10 +1,20 @@
-"""When the answer is not waited for any more."""
+"""The time of day, and when an answer is not waited for any more."""
 
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Self
 
 HEADER = "valerix-deadline-ms"
 """Carries the milliseconds that are left, not a clock reading: clocks differ between machines."""
+
+
+Now = Callable[[], datetime]
+"""Aware, UTC."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class DeadlineExceeded(Exception):

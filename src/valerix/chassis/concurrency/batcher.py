@@ -1,4 +1,4 @@
-"""Collect what arrives while the previous batch is in flight; run it as one list; hand each caller its own result.
+"""Collect what arrives while the previous batch is in flight; run it as one list.
 
 An idle service starts a batch of one at once, and cost per item falls as load rises.
 """
@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+import structlog
 from prometheus_client import Histogram
 
 from valerix.chassis.base import caller
 from valerix.chassis.base.problems import Unavailable
 
+log = structlog.get_logger()
 In = TypeVar("In")
 Out = TypeVar("Out")
 batch_items = Histogram(
@@ -21,51 +23,48 @@ batch_items = Histogram(
 )
 
 
-class Batcher(Generic[In, Out]):
-    """`run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its own caller.
+class BatchQueue(Generic[In]):
+    """`run` gets 1…`max_batch` items; what they come to is between it and the callers.
 
-    At most `lanes` batches run at once and at most `max_waiting` items wait; one more raises Unavailable before
-    any work is done. A caller that is cancelled does not stop its batch: work that was begun is finished.
-    While others are at work, a further lane waits `company_seconds` for each of them before it begins, unless they are
-    done first or a batch is full: a batch of six costs little more than a batch of one (ADR 15).
+    At most `max_concurrent_batches` run at once and at most `max_waiting` items wait; one more raises Unavailable, and
+    no work is done. While others run, a further batch waits `linger_seconds` for each of them before it begins, unless
+    they are done first or it is full: a batch of six costs little more than a batch of one (ADR 15).
     `name` stands beside the sizes of its batches in the metrics.
     """
 
     def __init__(
         self,
-        run: Callable[[list[In]], Awaitable[Sequence[Out | Exception]]],
+        run: Callable[[list[In]], Awaitable[None]],
         *,
         name: str,
-        lanes: int,
+        max_concurrent_batches: int,
         max_batch: int = 64,
         max_waiting: int = 2048,
-        company_seconds: float = 0.0,
+        linger_seconds: float = 0.0,
     ) -> None:
         self._run = run
         self._batch_items = batch_items.labels(name)
-        self._free_lanes = lanes
+        self._name = name
+        self._free_lanes = max_concurrent_batches
         self._at_work = 0
-        self._hurry = asyncio.Event()  # nobody is at work, or a batch is full
+        self._hurry = asyncio.Event()  # nothing is at work, or a batch is full
         self._starting = False
-        self._company_seconds = company_seconds
+        self._linger_seconds = linger_seconds
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[In, asyncio.Future[Out], float]] = deque()
+        self._waiting: deque[tuple[In, float]] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def submit(self, item: In) -> Out:
-        """The result of `item`, or its exception."""
+    def put(self, item: In) -> None:
+        """Into the next batch. Raises Unavailable."""
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("Too many requests are waiting")
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Out] = loop.create_future()
-        self._waiting.append((item, future, loop.time()))
+        self._waiting.append((item, asyncio.get_running_loop().time()))
         self._start_lane()
-        return await future
 
     def waits_seconds(self) -> float:
-        """How long the first in the queue has been waiting; 0 when nobody is."""
-        return asyncio.get_running_loop().time() - self._waiting[0][2] if self._waiting else 0.0
+        """How long the first in the queue has been waiting; 0 for an empty queue."""
+        return asyncio.get_running_loop().time() - self._waiting[0][1] if self._waiting else 0.0
 
     def _start_lane(self) -> None:
         if len(self._waiting) >= self._max_batch:
@@ -79,10 +78,10 @@ class Batcher(Generic[In, Out]):
             task.add_done_callback(self._running.discard)
 
     async def _lane(self) -> None:
-        caller.person_token.set("")  # it serves whoever comes, not only the one who was first
-        if self._at_work and self._company_seconds:
+        caller.person_token.set("")  # it serves all callers, not only the first one
+        if self._at_work and self._linger_seconds:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._at_work * self._company_seconds):
+                async with asyncio.timeout(self._at_work * self._linger_seconds):
                     await self._hurry.wait()
         self._starting = False
         self._at_work += 1
@@ -91,24 +90,64 @@ class Batcher(Generic[In, Out]):
             while self._waiting:
                 count = min(len(self._waiting), self._max_batch)
                 self._batch_items.observe(count)
-                batch = [self._waiting.popleft() for _ in range(count)]
+                batch = [self._waiting.popleft()[0] for _ in range(count)]
                 self._start_lane()  # for what is too much for one batch
-                await self._settle(batch)
+                await self._run_batch(batch)
         finally:
             self._free_lanes += 1
             self._at_work -= 1
             if not self._at_work:
                 self._hurry.set()
 
-    async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]", float]]) -> None:
+    async def _run_batch(self, batch: list[In]) -> None:
+        try:
+            await self._run(batch)
+        except Exception:
+            log.exception("batch failed", batcher=self._name, items=len(batch))
+
+
+class Batcher(Generic[In, Out]):
+    """`run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its own caller.
+
+    A caller that is cancelled does not stop its batch: work that was begun is finished. See BatchQueue.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[list[In]], Awaitable[Sequence[Out | Exception]]],
+        *,
+        name: str,
+        max_concurrent_batches: int,
+        max_batch: int = 64,
+        max_waiting: int = 2048,
+        linger_seconds: float = 0.0,
+    ) -> None:
+        self._run = run
+        self._queue: BatchQueue[tuple[In, asyncio.Future[Out]]] = BatchQueue(
+            self._settle,
+            name=name,
+            max_concurrent_batches=max_concurrent_batches,
+            max_batch=max_batch,
+            max_waiting=max_waiting,
+            linger_seconds=linger_seconds,
+        )
+        self.waits_seconds = self._queue.waits_seconds
+
+    async def submit(self, item: In) -> Out:
+        """The result of `item`, or its exception."""
+        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        self._queue.put((item, future))
+        return await future
+
+    async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]"]]) -> None:
         results: Sequence[Out | Exception]
         try:
-            results = await self._run([item for item, _, _ in batch])
+            results = await self._run([item for item, _ in batch])
             if len(results) != len(batch):
                 raise RuntimeError(f"a batch of {len(batch)} came back with {len(results)} results")  # noqa: TRY301 - handed to every caller below
         except Exception as error:
             results = [error] * len(batch)
-        for (_, future, _), result in zip(batch, results, strict=True):
+        for (_, future), result in zip(batch, results, strict=True):
             if future.done():  # its caller went away
                 continue
             if isinstance(result, Exception):

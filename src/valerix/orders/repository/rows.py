@@ -1,5 +1,6 @@
-"""An order as its row: the columns, and what stands in them."""
+"""An order and its history as rows: the columns, and what stands in them."""
 
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -7,7 +8,8 @@ from asyncpg import Record
 
 from valerix.contracts.commands import Allocation
 from valerix.contracts.states import OrderStatus
-from valerix.orders.domain import Order, OrderLine
+from valerix.orders.decisions import HistoryEntry, Step
+from valerix.orders.order import Order, OrderLine
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,6 +42,26 @@ def read_order(row: Record) -> Order:
         lease_epoch=row["lease_epoch"],
         attempts=row["attempts"],
     )
+
+
+def read_entry(row: Record) -> HistoryEntry:
+    """The entry a row of order_events holds."""
+    data = row["data"]
+    return HistoryEntry(
+        version=row["version"],
+        type=row["type"],
+        status=OrderStatus(data["status"]),
+        error_code=data["errorCode"],
+        error_message=data["errorMessage"],
+        steps=[_step(step) for step in row["steps"] or []],
+        trace_id=row["trace_id"],
+        occurred_at=row["occurred_at"],
+    )
+
+
+def _step(raw: dict[str, Any]) -> Step:
+    began = datetime.fromisoformat(raw["startedAt"])
+    return Step(raw["name"], raw["attempt"], raw["outcome"], began, raw["durationMs"], raw.get("detail"))
 
 
 def lines_of(order: Order) -> str:

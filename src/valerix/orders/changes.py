@@ -1,0 +1,106 @@
+"""What a customer or staff changes about one order: retry, cancel, change."""
+
+from datetime import timedelta
+from typing import Any
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import Deadline, Now, utc_now
+from valerix.chassis.base.versioning import VersionConflict
+from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.states import OrderStatus
+from valerix.orders.answers import Answer, conclude
+from valerix.orders.decisions import CHANGED, Decision, SagaRun
+from valerix.orders.driving import Driving
+from valerix.orders.errors import NotCancellable, NotChangeable, NotRetriable, OrderBusy
+from valerix.orders.order import Order, OrderLine
+from valerix.orders.queries import Queries
+from valerix.orders.repository.changes import ChangesRepository
+from valerix.orders.repository.driving import DrivingRepository
+
+
+class Changes:
+    """One order at a time."""
+
+    def __init__(
+        self,
+        database: Database,
+        repository: ChangesRepository,
+        driven: DrivingRepository,
+        driving: Driving,
+        queries: Queries,
+        now: Now = utc_now,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._driven = driven
+        self._driving = driving
+        self._queries = queries
+        self._now = now
+
+    async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
+        """Drive a pending order now. Raises OrderNotFound, NotRetriable, or OrderBusy while it is being driven."""
+        order = await self._queries.get(order_id, owner_id)
+        if order.status is not OrderStatus.PENDING:
+            raise NotRetriable(order.status)
+        if order.error_code is None:
+            raise OrderBusy
+        answer = await self._driving.take_and_drive(order, None, deadline)
+        return answer._replace(status=200 if answer.status == 201 else answer.status)
+
+    async def cancel(self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline) -> Order:
+        """Void or refund the payment, release the stock, end as cancelled. Cancelling again changes nothing.
+
+        Raises OrderNotFound, NotCancellable, OrderBusy. When a service is down the request is kept, the order comes
+        back as it is, and the worker cancels it.
+        """
+        order = await self._queries.get(order_id, owner_id)
+        if order.status is OrderStatus.CANCELLED:
+            return order
+        if not order.status.cancellable:
+            raise NotCancellable(order.status)
+        await self._driving.take_and_drive(order, reason, deadline)
+        order = await self._queries.get(order_id, owner_id)
+        if not (order.status.cancellable or order.status is OrderStatus.CANCELLED):  # the goods left at the same moment
+            raise NotCancellable(order.status)
+        return order
+
+    async def change(
+        self,
+        order_id: str,
+        owner_id: str | None,
+        *,
+        version: int | None,
+        lines: list[OrderLine] | None,
+        address: dict[str, Any] | None,
+    ) -> Order:
+        """Change the lines of a held order, or the address of one that has not shipped.
+
+        Raises OrderNotFound, VersionConflict, NotChangeable.
+        """
+        order = await self._queries.get(order_id, owner_id)
+        if version is not None and version != order.version:
+            raise VersionConflict(order.version)
+        if not order.status.cancellable or order.cancel_reason is not None:
+            raise NotChangeable(f"The order is {order.status}")
+        if lines is not None and not order.held:
+            raise NotChangeable("Lines can only be changed while the order is held for stock")
+        due_in = await self._due_in(order.id)
+        before, order.lines = order.lines, order.lines if lines is None else lines
+        order.shipping_address = address if address is not None else order.shipping_address
+        decision = Decision(order.status, CHANGED, order.error_code, order.error_message, due_in)
+        conclusion = conclude(SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now())
+
+        async def write(tx: Transaction) -> bool:
+            async with tx.transaction():
+                moved = bool(await self._driven.finish_orders(tx, [conclusion]))
+                if moved and lines is not None:
+                    await self._repository.replace_products(tx, order, before)
+                return moved
+
+        if not await self._database.repeat(write):
+            raise VersionConflict((await self._queries.get(order_id, owner_id)).version)
+        return order
+
+    async def _due_in(self, order_id: str) -> timedelta | None:
+        async with self._database.connection() as tx:
+            return await self._repository.find_due_in(tx, order_id)

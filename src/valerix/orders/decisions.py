@@ -1,0 +1,140 @@
+"""How one run of the saga over an order ends."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from valerix.chassis.base.problems import Problem
+from valerix.contracts.events import ORDER_HELD
+from valerix.contracts.states import OrderStatus
+from valerix.orders.errors import InsufficientStock, OrderCancelled
+from valerix.orders.order import Order
+from valerix.orders.transitions import FULFILMENT_STEPS
+
+DELAYED: Final = "order.delayed"
+CHANGED: Final = "order.changed"
+"""Entries of the history that are no events: they stay in this service."""
+BACKORDER_RETRY_SECONDS: Final = 30.0
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a pass found out: the new status, the event that tells it, and when to look again (None: never)."""
+
+    status: OrderStatus
+    event: str
+    error_code: str | None = None
+    error_message: str | None = None
+    due_in: timedelta | None = None
+    detail: str | None = None
+    """For the caller's problem document, where it says more than the message."""
+    emits_event: bool = True
+    """Otherwise only the time to look again changes."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One attempt of one saga step, as the timeline shows it."""
+
+    name: str
+    attempt: int
+    outcome: str
+    started_at: datetime
+    duration_ms: float
+    detail: str | None = None
+
+
+class HistoryEntry(NamedTuple):
+    """One entry of the history of an order."""
+
+    version: int
+    type: str
+    status: OrderStatus
+    error_code: str | None
+    error_message: str | None
+    steps: list[Step]
+    trace_id: str
+    occurred_at: datetime
+
+
+@dataclass(slots=True)
+class SagaRun:
+    """One order on its way through the saga. It takes part in steps until it has a decision."""
+
+    order: Order
+    steps: list[Step] = field(default_factory=list)
+    decision: Decision | None = None
+    compensate: bool = False
+    """The decision holds only once stock is released and the payment voided."""
+    charging: bool = False
+    """The payment's outcome is not known yet: never compensated, never re-keyed, only asked again."""
+
+
+def confirmed(dwell: timedelta) -> Decision:
+    """Reserved and paid; the warehouse begins after `dwell`."""
+    return _entering(OrderStatus.CONFIRMED, due_in=dwell)
+
+
+def fulfilled(order: Order, dwell: timedelta) -> Decision:
+    """The next state of an order the warehouse is working on; `dwell` is how long it then stays there."""
+    status = FULFILMENT_STEPS[order.status]
+    return _entering(status, due_in=None if status.terminal else dwell)
+
+
+def shipped_after_all(dwell: timedelta) -> Decision:
+    """The wish to cancel came too late: the goods have left."""
+    return _entering(OrderStatus.SHIPPED, due_in=dwell)
+
+
+def failed(refusal: type[Problem], message: str, detail: str | None = None) -> Decision:
+    return _entering(OrderStatus.FAILED, refusal.code, message, detail=detail)
+
+
+def cancelled(reason: str) -> Decision:
+    return _entering(OrderStatus.CANCELLED, OrderCancelled.code, reason)
+
+
+def _entering(
+    status: OrderStatus,
+    error_code: str | None = None,
+    message: str | None = None,
+    *,
+    due_in: timedelta | None = None,
+    detail: str | None = None,
+) -> Decision:
+    return Decision(status, f"order.{status}", error_code, message, due_in, detail)
+
+
+class Retry(NamedTuple):
+    """Pauses before a delayed order is driven again."""
+
+    first_seconds: float
+    longest_seconds: float
+
+
+def delayed(order: Order, code: str, message: str, retry: Retry, jitter: float) -> Decision:
+    """No change but a stated reason; driven again after the first pause, twice, four times as long … up to the longest.
+
+    `jitter` in [0, 1] makes it 0.5 to 1 times as long.
+    """
+    seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
+    return Decision(order.status, DELAYED, code, message, timedelta(seconds=seconds))
+
+
+def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float) -> Decision:
+    """Nothing was tried because nothing can be before `seconds` are over; driven then, or up to two first pauses later.
+
+    When the order waits for just that already, its history need not say so again.
+    """
+    known = (order.error_code, order.error_message) == (code, message)
+    due_in = timedelta(seconds=seconds + 2 * retry.first_seconds * jitter)
+    return Decision(order.status, DELAYED, code, message, due_in, emits_event=not known)
+
+
+def short_of_stock(order: Order, shortages: str, hold: timedelta) -> Decision:
+    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock."""
+    message = "Insufficient stock"
+    if order.on_shortage == "reject":
+        return failed(InsufficientStock, message, shortages)
+    due_in = hold if order.on_shortage == "hold" else timedelta(seconds=BACKORDER_RETRY_SECONDS)
+    return Decision(OrderStatus.PENDING, ORDER_HELD, InsufficientStock.code, message, due_in, shortages)

@@ -1,0 +1,128 @@
+"""Driving orders: take over, run the saga, write what it decided. Shared by placing, fulfilment and changes."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from valerix.chassis.base import telemetry, timeouts
+from valerix.chassis.base.deadline import Deadline, Now, utc_now
+from valerix.chassis.base.timeouts import Timeouts
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.states import OrderStatus
+from valerix.orders.answers import Answer, answer_existing, answer_finished, conclude
+from valerix.orders.decisions import SagaRun
+from valerix.orders.errors import OrderBusy
+from valerix.orders.order import Order
+from valerix.orders.repository.driving import DrivingRepository
+from valerix.orders.repository.placing import PlacingRepository
+from valerix.orders.saga import Saga
+
+FINISHING, FINISHED = Point("orders.finishing"), Point("orders.finished")
+CLAIMED: Final = {status: Point(f"orders.claimed.{status}") for status in OrderStatus}
+
+
+class Driving:
+    """`committed` is called after each commit that emitted an event."""
+
+    def __init__(
+        self,
+        database: Database,
+        repository: DrivingRepository,
+        placed: PlacingRepository,
+        saga: Saga,
+        committed: Callable[[], None],
+        *,
+        timeouts: Timeouts = timeouts.DEFAULT,
+        now: Now = utc_now,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._placed = placed
+        self._saga = saga
+        self._committed = committed
+        self._timeouts = timeouts
+        self._now = now
+        self.lease = timedelta(seconds=timeouts.saga_lease_seconds)
+
+    async def take_and_drive(self, order: Order, cancel_reason: str | None, deadline: Deadline) -> Answer:
+        """Take over an order as it was read and drive it. Raises OrderBusy when it has changed since."""
+        taken = await self._database.repeat(
+            lambda tx: self._repository.claim_one(tx, order.id, order.version, self.lease, cancel_reason)
+        )
+        if taken is None:
+            raise OrderBusy
+        await claimed([taken])
+        return (await self.drive([taken], deadline))[order.id]
+
+    async def drive(self, orders: list[Order], deadline: Deadline) -> dict[str, Answer]:
+        """One run of the saga over orders that were taken over; payments that stay open are left to the next."""
+        runs = [SagaRun(order) for order in orders]
+        deadline = deadline.earlier(self._timeouts.answer_margin_seconds)
+        await self._saga.run(runs, deadline, self._timeouts.step_wait_seconds)
+        for run in runs:
+            if run.decision is None:
+                self._saga.give_up(run)
+        return await self.finish([(run, trace_id()) for run in runs])
+
+    async def finish(self, runs: Sequence[tuple[SagaRun, str]]) -> dict[str, Answer]:
+        """Write what each run decided, unless its order was taken over; answer from what then stands there.
+
+        `runs`: each with its trace id.
+        """
+        quiet = [run for run, _ in runs if run.decision and not run.decision.emits_event]
+        if quiet:
+            await self._database.repeat(lambda tx: self._repository.postpone_orders(tx, quiet))
+        now = self._now()
+        finished = [conclude(run, trace, now) for run, trace in runs if run.decision and run.decision.emits_event]
+        moved: set[str] = set()
+        if finished:
+            await FINISHING.passed()
+            moved = await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
+            self._committed()
+            await FINISHED.passed()
+        answers = {f.order.id: answer_finished(f) for f in finished if f.order.id in moved}
+        lost = [run.order.id for run, _ in runs if run.order.id not in moved]
+        if lost:
+            existing = await self._database.repeat(lambda tx: self._placed.list_existing(tx, lost, []))
+            answers |= {known.order.id: answer_existing(known) for known in existing}
+        return answers
+
+    async def finish_local_steps(self, limit: int) -> int:
+        """Find due orders whose next step asks no other service and finish it, in one transaction; how many.
+
+        A process that dies within leaves them due.
+        """
+
+        async def step(tx: Transaction) -> int:
+            async with tx.transaction():
+                runs = [SagaRun(order) for order in await self._repository.lock_due_local(tx, limit)]
+                await claimed([run.order for run in runs])
+                self._saga.fulfil_locally(runs)
+                if runs:
+                    now = self._now()
+                    await self._repository.finish_orders(tx, [conclude(run, trace_id(), now) for run in runs])
+                return len(runs)
+
+        done = await self._database.repeat(step)
+        if done:
+            self._committed()
+            await FINISHED.passed()
+        return done
+
+    async def claim_due(self, limit: int) -> list[Order]:
+        """Take over due orders whose next step asks other services."""
+        due = await self._database.repeat(lambda tx: self._repository.claim_due(tx, limit, self.lease))
+        await claimed(due)
+        return due
+
+
+async def claimed(orders: Sequence[Order]) -> None:
+    """Pass the failpoint of each state among these orders."""
+    for status in {order.status for order in orders}:
+        await CLAIMED[status].passed()
+
+
+def trace_id() -> str:
+    """That of the request being served, or a new one."""
+    return telemetry.trace_id.get() or telemetry.new_trace_id()

@@ -1,0 +1,100 @@
+"""The order: its lines, its price, and how it moves from state to state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from valerix.contracts.commands import Allocation, PricedProduct
+from valerix.contracts.states import OrderStatus
+from valerix.orders.errors import IllegalTransition, InsufficientStock, NotChargeable
+from valerix.orders.transitions import LOCAL_STEPS, TRANSITIONS
+
+ON_SHORTAGE: Final = ("hold", "backorder", "reject")
+MAX_TOTAL_MINOR: Final = 10**12
+
+
+@dataclass(slots=True)
+class OrderLine:
+    """One product of an order; name and price are known once stock was reserved."""
+
+    product_id: str
+    quantity: int
+    name: str | None = None
+    unit_price_minor: int | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """An order as its row holds it. Amounts in minor units, times aware UTC."""
+
+    id: str
+    customer_id: str
+    lines: list[OrderLine]
+    payment_method: str
+    on_shortage: str
+    created_at: datetime
+    updated_at: datetime
+    shipping_address: dict[str, Any] | None = None
+    status: OrderStatus = OrderStatus.PENDING
+    version: int = 1
+    currency: str | None = None
+    total_minor: int | None = None
+    allocations: list[Allocation] | None = None
+    payment_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    cancel_reason: str | None = None
+    lease_epoch: int = 0
+    attempts: int = 0
+
+    @property
+    def held(self) -> bool:
+        """Waiting for stock: nothing is reserved and nothing was charged."""
+        return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
+
+    @property
+    def expires(self) -> bool:
+        """When it is due, a held order ends; a backorder is tried again."""
+        return self.held and self.on_shortage == "hold"
+
+    @property
+    def local_step(self) -> bool:
+        """The next step asks no other service, so it is written where the order is found."""
+        return self.status in LOCAL_STEPS and self.cancel_reason is None
+
+    def price(self, products: list[PricedProduct]) -> None:
+        """Fix names, unit prices and the total. Raises NotChargeable for mixed currencies or an absurd total."""
+        by_id = {product.product_id: product for product in products}
+        for line in self.lines:
+            product = by_id[line.product_id]
+            line.name, line.unit_price_minor = product.name, product.unit_price_minor
+        currencies = {product.currency for product in products}
+        total = sum(by_id[line.product_id].unit_price_minor * line.quantity for line in self.lines)
+        if len(currencies) != 1:
+            raise NotChargeable(f"All products of an order must have one currency, not {', '.join(sorted(currencies))}")
+        if total > MAX_TOTAL_MINOR:
+            raise NotChargeable("The total of the order is too large to charge")
+        self.currency, self.total_minor = currencies.pop(), total
+
+    def move(self, status: OrderStatus, now: datetime) -> None:
+        """Enter `status` with the next version. Raises IllegalTransition."""
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(self.status, status)
+        self.status, self.version, self.updated_at = status, self.version + 1, now
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders, and which page of them; None: whatever it is. `first` and `last`: ids, [first, last)."""
+
+    limit: int
+    ascending: bool = False
+    after: str | None = None
+    owner_id: str | None = None
+    statuses: Sequence[OrderStatus] | None = None
+    product_id: str | None = None
+    search: str | None = None
+    first: str | None = None
+    last: str | None = None
+    trace_id: str | None = None

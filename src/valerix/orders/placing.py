@@ -1,0 +1,220 @@
+"""Placing orders: accept durably, await the answer. Written once, over a list; a single request is a list of one.
+
+Each order has one future. Whichever batch finishes the order resolves it, after its commit; what stays undecided when
+the time of its request is over is answered "pending", and the worker drives it on.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from valerix.chassis.base import timeouts
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.base.timeouts import Timeouts
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.concurrency.batcher import BatchQueue
+from valerix.chassis.concurrency.single_flight import wait_for
+from valerix.chassis.postgres.database import Database
+from valerix.contracts.ids import created_at, new_id
+from valerix.orders import metrics
+from valerix.orders.answers import Answer, replay
+from valerix.orders.decisions import SagaRun
+from valerix.orders.driving import Driving
+from valerix.orders.order import Order, OrderLine
+from valerix.orders.repository.placing import Accepting, PlacingRepository
+from valerix.orders.saga import Saga
+from valerix.orders.schemas import view
+
+ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
+_encode = msgspec.json.Encoder().encode
+
+LINGER_SECONDS: Final = 0.05
+"""How long new orders wait for others, for each batch that is under way (ADR 15)."""
+PAYMENT_WAIT_SECONDS: Final = 0.25
+"""How long a batch waits for its slowest payment; orders whose payment takes longer go on with others like them."""
+BATCH_SLOT_SECONDS: Final = 0.5
+"""How long a batch counts as under way; when a service is slow or repeated, new orders must not wait behind it."""
+MAX_LATE: Final = 100_000  # more than a service lets in: an order that was accepted is never turned away
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRequest:
+    """A new order; `key` and `fingerprint` identify the request (chassis.base.idempotency)."""
+
+    order: Order
+    key: bytes | None
+    fingerprint: bytes
+    trace_id: str
+    deadline: Deadline
+
+
+@dataclass(slots=True, eq=False)
+class PlacedOrder:
+    """A request on its way to its one answer."""
+
+    request: PlaceRequest
+    answer: "asyncio.Future[Answer]"
+    run: SagaRun = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.run = SagaRun(self.request.order)
+
+    def resolve(self, outcome: Answer | Exception) -> None:
+        """Answer the request, unless it was answered or its caller went away."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class Placing:
+    """`place` for one request; everything below it works on lists."""
+
+    def __init__(
+        self,
+        database: Database,
+        repository: PlacingRepository,
+        saga: Saga,
+        driving: Driving,
+        *,
+        max_concurrent_batches: int,
+        max_batch: int = 64,
+        timeouts: Timeouts = timeouts.DEFAULT,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._saga = saga
+        self._driving = driving
+        self._margin_seconds = timeouts.answer_margin_seconds
+        self._lease = timedelta(seconds=timeouts.saga_lease_seconds)
+        self.placements: BatchQueue[PlacedOrder] = BatchQueue(
+            self._place_batch,
+            name="place",
+            max_concurrent_batches=max_concurrent_batches,
+            max_batch=max_batch,
+            linger_seconds=LINGER_SECONDS,
+        )
+        self._late_payments: BatchQueue[PlacedOrder] = BatchQueue(
+            self._charge_batch,
+            name="settle",
+            max_concurrent_batches=max_concurrent_batches,
+            max_batch=max_batch,
+            max_waiting=MAX_LATE,
+        )
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def place(self, request: PlaceRequest) -> Answer:
+        """Accept an order durably and drive it. Raises KeyReused, KeyInFlight, or Unavailable (nothing written)."""
+        started = time.perf_counter()
+        placed = PlacedOrder(request, asyncio.get_running_loop().create_future())
+        self.placements.put(placed)
+        answer = await placed.answer
+        if not answer.replayed:
+            metrics.order_processing_seconds.observe(time.perf_counter() - started)
+        return answer
+
+    async def _place_batch(self, batch: list[PlacedOrder]) -> None:
+        """Accept the batch and drive what is new; a slow batch goes on beside the next."""
+        try:
+            fresh = await self._accept(batch)
+        except Exception as error:
+            resolve_all(batch, error)
+            return
+        if fresh:
+            driving = asyncio.create_task(self._drive(fresh))
+            self._under_way.add(driving)
+            driving.add_done_callback(self._under_way.discard)
+            await wait_for([driving], BATCH_SLOT_SECONDS)
+
+    async def _accept(self, batch: list[PlacedOrder]) -> list[PlacedOrder]:
+        """Commit the new orders and return them; answer those that are not new, or came too late to be answered."""
+        timely = [placed for placed in batch if not self._is_late(placed)]
+        resolve_all([p for p in batch if self._is_late(p)], Unavailable("The request waited for too long"))
+        await ACCEPTING.passed()
+        rows = [_accepting(placed.request) for placed in timely]
+        inserted = await self._database.repeat(lambda tx: self._repository.insert_orders(tx, rows, self._lease))
+        await ACCEPTED.passed()
+        rest = [placed for placed in timely if placed.request.order.id not in inserted]
+        ours = await self._replay(rest) if rest else []
+        return [placed for placed in timely if placed.request.order.id in inserted] + ours
+
+    async def _replay(self, rest: list[PlacedOrder]) -> list[PlacedOrder]:
+        """Answer repeated requests from what stands in the database; return those that are new all the same."""
+        ids = [placed.request.order.id for placed in rest]
+        keys = [placed.request.key for placed in rest if placed.request.key is not None]
+        existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, ids, keys))
+        # A row under our own id means that our insert had committed before its connection was lost.
+        ours = {known.order.id for known in existing}
+        by_key = {known.idempotency_key: known for known in existing}
+        for placed in rest:
+            if placed.request.order.id not in ours:
+                placed.resolve(replay(placed.request.fingerprint, by_key[placed.request.key]))
+        return [placed for placed in rest if placed.request.order.id in ours]
+
+    async def _drive(self, fresh: list[PlacedOrder]) -> None:
+        """The first run of the saga; orders whose payment is slow leave their batch and wait with others like them."""
+        try:
+            await self._saga.run([placed.run for placed in fresh], self._answer_by(fresh), PAYMENT_WAIT_SECONDS)
+            await self._finish([placed for placed in fresh if placed.run.decision])
+            for placed in fresh:
+                metrics.orders_created.labels(placed.request.order.status).inc()
+                if placed.run.decision is None:
+                    self._late_payments.put(placed)
+        except Exception as error:
+            resolve_all(fresh, error)
+
+    async def _charge_batch(self, batch: list[PlacedOrder]) -> None:
+        """Ask once more about payments that were too slow for their batch; the worker's, once their time is over."""
+        try:
+            for placed in batch:
+                if self._is_late(placed):
+                    self._saga.give_up(placed.run)
+            undecided = [placed for placed in batch if placed.run.decision is None]
+            if undecided:
+                await self._saga.resume([p.run for p in undecided], self._answer_by(undecided), BATCH_SLOT_SECONDS)
+            await self._finish([placed for placed in batch if placed.run.decision])
+            for placed in undecided:
+                if placed.run.decision is None:
+                    self._late_payments.put(placed)
+        except Exception as error:
+            resolve_all(batch, error)
+
+    async def _finish(self, decided: list[PlacedOrder]) -> None:
+        answers = await self._driving.finish([(placed.run, placed.request.trace_id) for placed in decided])
+        for placed in decided:
+            placed.resolve(answers[placed.request.order.id])
+
+    def _is_late(self, placed: PlacedOrder) -> bool:
+        return placed.request.deadline.remaining() <= self._margin_seconds
+
+    def _answer_by(self, placed: Sequence[PlacedOrder]) -> Deadline:
+        """The earliest of their deadlines, less the time to answer."""
+        return min((p.request.deadline for p in placed), key=lambda d: d.at).earlier(self._margin_seconds)
+
+
+def resolve_all(batch: Sequence[PlacedOrder], outcome: Exception) -> None:
+    """Answer all that have no answer yet."""
+    for placed in batch:
+        placed.resolve(outcome)
+
+
+def _accepting(request: PlaceRequest) -> Accepting:
+    data = _encode(view(request.order)).decode()
+    return Accepting(request.order, request.key, request.fingerprint, request.trace_id, data)
+
+
+def new_order(
+    customer_id: str, lines: list[OrderLine], payment_method: str, on_shortage: str, address: dict[str, Any] | None
+) -> Order:
+    """A pending order whose id carries its creation time, so that lists page on the id alone."""
+    order_id = new_id()
+    made_at = created_at(order_id)
+    return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)

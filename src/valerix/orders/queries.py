@@ -1,0 +1,40 @@
+"""Reading orders."""
+
+from valerix.chassis.postgres.database import Database
+from valerix.orders.decisions import HistoryEntry
+from valerix.orders.errors import OrderNotFound
+from valerix.orders.order import Order, OrderFilter
+from valerix.orders.repository.search import SearchRepository
+
+
+class Queries:
+    """`reader`: connections for lists and searches, which may take their time."""
+
+    def __init__(self, database: Database, reader: Database, repository: SearchRepository) -> None:
+        self._database = database
+        self._reader = reader
+        self._repository = repository
+
+    async def get(self, order_id: str, owner_id: str | None) -> Order:
+        """The order, if it is there and (with `owner_id`) the owner's. Raises OrderNotFound."""
+        async with self._database.connection() as tx:
+            order = await self._repository.find_order(tx, order_id, owner_id)
+        if order is None:
+            raise OrderNotFound
+        return order
+
+    async def timeline(self, order_id: str, owner_id: str | None) -> tuple[Order, list[HistoryEntry]]:
+        """The order and its history, oldest first. Raises OrderNotFound."""
+        order = await self.get(order_id, owner_id)
+        async with self._database.connection() as tx:
+            return order, await self._repository.list_events(tx, order.id)
+
+    async def search(self, wanted: OrderFilter) -> list[Order]:
+        """A page of the orders that match."""
+        async with self._reader.connection() as tx:
+            return await self._repository.list_orders(tx, wanted)
+
+    async def count_open(self) -> dict[str, int]:
+        """Orders by status (see SearchRepository.count_open)."""
+        async with self._reader.connection() as tx:
+            return await self._repository.count_open(tx)

@@ -1,0 +1,31 @@
+"""Statements for orders that are changed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from valerix.chassis.postgres.database import Transaction
+from valerix.orders.order import Order, OrderLine
+
+
+class ChangesRepository:
+    """What stands beside an order's row."""
+
+    async def replace_products(self, tx: Transaction, order: Order, before: Sequence[OrderLine]) -> None:
+        """Keep what the order is found by right when its lines were other ones before."""
+        await tx.execute(
+            """
+        WITH gone AS (
+            DELETE FROM order_products
+            WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
+        )
+        INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
+            """,
+            order.id,
+            [line.product_id for line in before],
+            [line.product_id for line in order.lines],
+        )
+
+    async def find_due_in(self, tx: Transaction, order_id: str) -> timedelta | None:
+        """Time until the order is due; None when it is not waiting for anything."""
+        due_in: timedelta | None = await tx.fetchval("SELECT due_at - now() FROM orders WHERE id = $1", order_id)
+        return due_in

@@ -1,0 +1,84 @@
+"""Statements that read orders for people."""
+
+from collections.abc import Sequence
+
+from valerix.chassis.postgres.database import Transaction, Where
+from valerix.contracts.ids import find_range
+from valerix.contracts.states import sql
+from valerix.orders.decisions import HistoryEntry
+from valerix.orders.order import Order, OrderFilter
+from valerix.orders.repository.rows import COLUMNS, read_entry, read_order
+from valerix.orders.transitions import UNCOUNTED
+
+_OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
+"""Here and in `orders o`, `id` alone is a column of the index that is walked."""
+
+
+class SearchRepository:
+    """One order, pages of orders, their history, their number."""
+
+    async def find_order(self, tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
+        """One order; with `owner_id`, only when it belongs to that customer."""
+        row = await tx.fetchrow(
+            f"SELECT {COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
+            order_id,
+            owner_id,
+        )
+        return None if row is None else read_order(row)
+
+    async def list_orders(self, tx: Transaction, wanted: OrderFilter) -> list[Order]:
+        """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
+        where, page, found = (
+            Where(wanted.limit),
+            f"ORDER BY id {'ASC' if wanted.ascending else 'DESC'} LIMIT $1",
+            list[str](),
+        )
+        for source, condition, values in _ways(wanted.product_id, wanted.search):
+            where = Where(*where.arguments)
+            where.add(condition, *values)
+            where.add("id > ?::uuid" if wanted.ascending else "id < ?::uuid", wanted.after)
+            where.add("id >= ?::uuid", wanted.first)
+            where.add("id < ?::uuid", wanted.last)
+            where.add("o.customer_id = ?", wanted.owner_id)
+            where.add("o.status = ANY(?::text[])", wanted.statuses)
+            where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", wanted.trace_id)
+            if wanted.search is not None:
+                has = "EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)"
+                where.add(has, wanted.product_id)
+            found.append(f"(SELECT id FROM {source} {where.clause} {page})")
+        rows = await tx.fetch(
+            f"SELECT {COLUMNS} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",
+            *where.arguments,
+        )
+        return [read_order(row) for row in rows]
+
+    async def list_events(self, tx: Transaction, order_id: str) -> list[HistoryEntry]:
+        """The history of one order, oldest first."""
+        rows = await tx.fetch(
+            """
+        SELECT version, type, data, steps, trace_id, occurred_at FROM order_events
+        WHERE order_id = $1 ORDER BY version
+            """,
+            order_id,
+        )
+        return [read_entry(row) for row in rows]
+
+    async def count_open(self, tx: Transaction) -> dict[str, int]:
+        """Orders by status, those left out whose counting reads most of the table (UNCOUNTED)."""
+        rows = await tx.fetch(
+            f"SELECT status, count(*) FROM orders WHERE status NOT IN ({sql(*UNCOUNTED)}) GROUP BY status"
+        )
+        return {row["status"]: row["count"] for row in rows}
+
+
+def _ways(product_id: str | None, search: str | None) -> list[tuple[str, str, Sequence[str | None]]]:
+    """Where to look, as (source, condition, its values): each walks one index in the order of its page."""
+    if search is None:
+        return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]
+    ids = find_range(search)
+    ways: list[tuple[str, str, Sequence[str | None]]] = []
+    if ids.first is not None:
+        ways.append(("orders o", "id BETWEEN ?::uuid AND ?::uuid AND id::text LIKE ?", ids))
+    for word in {search.strip(), search.strip().upper()}:
+        ways += [("orders o", "o.customer_id = ?", [word]), (_OF_PRODUCT, "p.product_id = ?", [word])]
+    return ways

@@ -1,0 +1,106 @@
+"""Acting on one order: change, move on, retry, cancel."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, delete, post, put
+from litestar.params import Parameter
+
+from valerix.chassis.base import versioning
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
+from valerix.contracts.states import FulfilmentStatus, OrderStatus
+from valerix.orders.changes import Changes
+from valerix.orders.errors import StaffOnly
+from valerix.orders.fulfilment import Fulfilment
+from valerix.orders.order import OrderLine
+from valerix.orders.queries import Queries
+from valerix.orders.routes import PATH, PROBLEM
+from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
+from valerix.orders.schemas import ChangeOrderBody, OrderView
+
+
+@put(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="changeOrder")
+async def change_order(
+    changes: Changes,
+    fulfilment: Fulfilment,
+    queries: Queries,
+    principal: Principal,
+    order_id: str,
+    data: ChangeOrderBody,
+    deadline: Deadline,
+    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
+) -> Response[OrderView]:
+    """Change the lines of an order held for stock, or the address of one that has not shipped.
+
+    Staff may move it on through the warehouse with `status`; 202 when a service is down: it will get there.
+    """
+    if data.status is not None:
+        version = versioning.expected_version(if_match)
+        return await _fulfil(fulfilment, principal, order_id_of(order_id), data, data.status, version, deadline)
+    order = await queries.get(order_id_of(order_id), owner_of(principal))
+    changed = await changes.change(
+        order.id,
+        owner_of(principal),
+        version=versioning.expected_version(if_match),
+        lines=_changed_lines(data, order.lines),
+        address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
+    )
+    return order_response(changed)
+
+
+async def _fulfil(
+    fulfilment: Fulfilment,
+    principal: Principal,
+    order_id: str,
+    data: ChangeOrderBody,
+    status: FulfilmentStatus,
+    version: int | None,
+    deadline: Deadline,
+) -> Response[OrderView]:
+    if principal.role not in STAFF:
+        raise StaffOnly
+    if data != ChangeOrderBody(status=status):
+        message = "Send status alone: the order is moved on, nothing else changes"
+        raise Invalid(message, [FieldError("/status", message)])
+    target = OrderStatus(status)
+    order = await fulfilment.fulfil_until(order_id, version=version, target=target, deadline=deadline)
+    return order_response(order, status=200 if order.status is target else 202)
+
+
+@post(PATH + "/{order_id:str}/retry", access=ANYONE, tags=["orders"], operation_id="retryOrder", status_code=200)
+async def retry_order(changes: Changes, principal: Principal, order_id: str, deadline: Deadline) -> Response[bytes]:
+    """Drive a pending order now: 200 confirmed, 202 still pending, or the refusal it met."""
+    answer = await changes.retry(order_id_of(order_id), owner_of(principal), deadline)
+    media_type = PROBLEM.decode() if answer.status >= 400 else "application/json"
+    return Response(answer.body, status_code=answer.status, media_type=media_type)
+
+
+@delete(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="cancelOrder", status_code=200)
+async def cancel_order(
+    changes: Changes,
+    principal: Principal,
+    order_id: str,
+    deadline: Deadline,
+    reason: Annotated[str | None, Parameter(max_length=200)] = None,
+) -> Response[OrderView]:
+    """Cancel: the payment is voided or refunded, the stock released. 202 when a service is down: it will be done."""
+    words = reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
+    order = await changes.cancel(order_id_of(order_id), owner_of(principal), words, deadline)
+    return order_response(order, status=200 if order.status is OrderStatus.CANCELLED else 202)
+
+
+ROUTES = [change_order, retry_order, cancel_order]
+
+
+def _changed_lines(data: ChangeOrderBody, lines: list[OrderLine]) -> list[OrderLine] | None:
+    if data.items is not None:
+        return [OrderLine(item.product_id, item.quantity) for item in data.items]
+    if data.quantity is None:
+        return None
+    if len(lines) != 1:
+        message = "Only an order with one line can be changed by quantity; send items"
+        raise Invalid(message, [FieldError("/quantity", message)])
+    return [OrderLine(lines[0].product_id, data.quantity)]

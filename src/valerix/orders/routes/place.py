@@ -1,0 +1,86 @@
+"""Placing: the hot path, past the framework."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+
+from valerix.chassis.base import idempotency, telemetry
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
+from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.roles import ANYONE, CUSTOMER
+from valerix.orders import metrics
+from valerix.orders.answers import Answer
+from valerix.orders.errors import NotYourCustomer
+from valerix.orders.placing import PlaceRequest, Placing, new_order
+from valerix.orders.routes import PATH, PROBLEM
+from valerix.orders.schemas import OrderView, PlaceOrderBody, decode_place
+
+
+def place_route(placing: Placing) -> RawRoute:
+    """`POST /api/v1/orders`, raw."""
+
+    async def place(request: RawRequest) -> RawResponse:
+        body = decode_place(request.body)
+        principal = request.principal
+        assert principal is not None  # noqa: S101 - the route is not public
+        if principal.role == CUSTOMER and body.customer_id != principal.owner_id:
+            raise NotYourCustomer
+        return _place_response(await placing.place(_request(body, principal, request)))
+
+    return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
+
+
+def _request(body: PlaceOrderBody, principal: Principal, request: RawRequest) -> PlaceRequest:
+    header = idempotency.parse_key(request.header(b"idempotency-key"))
+    if header and body.idempotency_key and header != body.idempotency_key:
+        message = "The Idempotency-Key header and idempotencyKey in the body differ; send one of them"
+        raise Invalid(message, [FieldError("/idempotencyKey", message)])
+    key = header or body.idempotency_key
+    body.idempotency_key = None  # where the key came from is not part of what was asked
+    address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
+    return PlaceRequest(
+        new_order(body.customer_id, body.lines(), body.payment_method, body.on_shortage, address),
+        idempotency.lookup_key(principal.subject, "POST", PATH, key) if key else None,
+        idempotency.fingerprint(body),
+        telemetry.trace_id.get(),
+        request.deadline,
+    )
+
+
+def _place_response(answer: Answer) -> RawResponse:
+    headers = [(b"location", f"{PATH}/{answer.order_id}".encode())]
+    if answer.replayed:
+        headers.append((idempotency.REPLAYED.encode(), b"true"))
+    if answer.status == 202:
+        headers.append((b"retry-after", b"1"))
+    media_type = PROBLEM if answer.status >= 400 else b"application/json"
+    return RawResponse(answer.status, answer.body, headers, media_type)
+
+
+def _spec(description: str, container: Any = OrderView) -> ResponseSpec:
+    return ResponseSpec(container, description=description, generate_examples=False)
+
+
+@post(
+    PATH,
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="placeOrder",
+    responses={
+        200: _spec("Replay of an earlier success, byte for byte (Idempotent-Replayed: true)"),
+        202: _spec("Accepted; a service is not available, the order will be driven (Location, Retry-After)"),
+        402: _spec("The payment was declined; the problem carries the failed order", dict[str, Any]),
+        409: _spec("Insufficient stock (with the order), or the same key is in flight", dict[str, Any]),
+        422: _spec("Same key with another body; unknown product or customer", dict[str, Any]),
+    },
+)
+async def _document_place(
+    data: PlaceOrderBody,
+    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=255)] = None,
+) -> OrderView:
+    """Place an order: `items`, or one line as `productId` and `quantity`. 201: confirmed, reserved and paid."""
+    raise NotImplementedError("the raw route answers this path")

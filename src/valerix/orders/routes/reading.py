@@ -1,0 +1,103 @@
+"""Reading orders: one, pages of them, the history of one."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get
+from litestar.params import Parameter
+
+from valerix.chassis.base import pagination
+from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.ids import UUID_PATTERN, first_id_at
+from valerix.contracts.roles import ANYONE
+from valerix.contracts.states import OrderStatus
+from valerix.orders.decisions import HistoryEntry
+from valerix.orders.order import OrderFilter
+from valerix.orders.queries import Queries
+from valerix.orders.routes import PATH
+from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
+from valerix.orders.schemas import EventView, OrderView, Timeline, step_views, view
+
+SORTS = {"-createdAt": False, "createdAt": True}
+Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+
+
+@get(PATH, access=ANYONE, tags=["orders"], operation_id="listOrders")
+async def list_orders(
+    queries: Queries,
+    principal: Principal,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+    status: Annotated[list[str] | None, Parameter(max_items=len(OrderStatus), description="may be repeated")] = None,
+    customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
+    product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
+    q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
+    created_from: Annotated[datetime | None, Parameter(query="from")] = None,
+    created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+    trace_id: Annotated[
+        str | None, Parameter(query="traceId", pattern="^[0-9a-f]{32}$", description="of anything that happened to it")
+    ] = None,
+    sort: Annotated[str, Parameter(description="createdAt or -createdAt")] = "-createdAt",
+) -> pagination.Page[OrderView]:
+    """Orders, newest first. A customer sees their own."""
+    for one in status or []:
+        _one_of("status", one, tuple(OrderStatus))
+    _one_of("sort", sort, tuple(SORTS))
+    if trace_id is not None and created_from is None:
+        message = "A trace id is looked for in orders placed since a given time"
+        raise Invalid(message, [FieldError("/from", message)])
+    owner = owner_of(principal)
+    if owner is not None and customer_id not in (None, owner):
+        return pagination.Page([])
+    wanted = OrderFilter(
+        limit=limit + 1,
+        ascending=SORTS[sort],
+        after=None if cursor is None else pagination.decode_cursor(cursor, tuple[Id])[0],
+        owner_id=owner or customer_id,
+        statuses=None if status is None else [OrderStatus(one) for one in status],
+        product_id=product_id,
+        search=q,
+        first=None if created_from is None else first_id_at(created_from),
+        last=None if created_to is None else first_id_at(created_to),
+        trace_id=trace_id,
+    )
+    rows = await queries.search(wanted)
+    found = pagination.page(rows, limit, lambda order: pagination.encode_cursor(order.id))
+    return pagination.Page([view(order) for order in found.items], found.next_cursor)
+
+
+@get(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="getOrder")
+async def get_order(queries: Queries, principal: Principal, order_id: str) -> Response[OrderView]:
+    """One order with its lines, payment and reservation."""
+    return order_response(await queries.get(order_id_of(order_id), owner_of(principal)))
+
+
+@get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
+async def get_timeline(queries: Queries, principal: Principal, order_id: str) -> Timeline:
+    """Everything that happened to an order: every saga step with attempt, outcome and duration."""
+    order, history = await queries.timeline(order_id_of(order_id), owner_of(principal))
+    return Timeline(order.id, [_event_view(entry) for entry in history])
+
+
+ROUTES = [list_orders, get_order, get_timeline]
+
+
+def _event_view(entry: HistoryEntry) -> EventView:
+    return EventView(
+        version=entry.version,
+        type=entry.type,
+        occurred_at=entry.occurred_at,
+        trace_id=entry.trace_id,
+        status=entry.status,
+        error_code=entry.error_code,
+        error_message=entry.error_message,
+        steps=step_views(entry.steps),
+    )
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    if value is not None and value not in allowed:
+        message = f"Expected one of: {', '.join(allowed)}"
+        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])

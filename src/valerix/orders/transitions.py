@@ -1,0 +1,76 @@
+"""The states an order goes through: what may follow what, and what each state means for the work on it."""
+
+from typing import Final, assert_never
+
+from valerix.contracts.states import OrderStatus
+from valerix.orders.errors import IllegalTransition
+
+
+def _followers(status: OrderStatus) -> set[OrderStatus]:
+    match status:
+        case OrderStatus.PENDING:
+            return {OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED}
+        case OrderStatus.CONFIRMED:
+            return {OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
+        case OrderStatus.PROCESSING:
+            return {OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
+        case OrderStatus.SHIPPED:
+            return {OrderStatus.COMPLETED}
+        case OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return set()
+        case _:
+            assert_never(status)
+
+
+TRANSITIONS: Final = {status: frozenset(_followers(status)) for status in OrderStatus}
+"""Staying in a state is a transition too when something is recorded about it (held, delayed, changed)."""
+
+FULFILMENT_STEPS: Final = {
+    OrderStatus.CONFIRMED: OrderStatus.PROCESSING,
+    OrderStatus.PROCESSING: OrderStatus.SHIPPED,
+    OrderStatus.SHIPPED: OrderStatus.COMPLETED,
+}
+"""The next state in the warehouse."""
+LOCAL_STEPS: Final = (OrderStatus.CONFIRMED, OrderStatus.SHIPPED)
+"""The next step from these states asks no other service."""
+
+
+def path_to(status: OrderStatus, target: OrderStatus) -> list[OrderStatus]:
+    """The states through the warehouse from `status` to `target`; none when it is there. Raises IllegalTransition."""
+    states = [status]
+    while states[-1] != target:
+        if states[-1] not in FULFILMENT_STEPS:
+            raise IllegalTransition(status, target)
+        states.append(FULFILMENT_STEPS[states[-1]])
+    return states[1:]
+
+
+def _is_counted(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+            return True
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return True
+        case OrderStatus.COMPLETED:
+            return False
+        case _:
+            assert_never(status)
+
+
+def _goods_left(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return True
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
+            return False
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return False
+        case _:
+            assert_never(status)
+
+
+COUNTED: Final = tuple(status for status in OrderStatus if _is_counted(status))
+UNCOUNTED: Final = tuple(status for status in OrderStatus if not _is_counted(status))
+"""Most orders end in these states: to count them reads most of the table."""
+GOODS_LEFT: Final = tuple(status for status in OrderStatus if _goods_left(status))
+"""A request to cancel comes too late in these states and is void."""
