@@ -177,6 +177,7 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("FROM source, fits", lambda _: []),  # not taken at once, so it is settled one by one
     ("SELECT count(*)", lambda _: [Row(count=0)]),
     ("nextval", lambda _: [Row(number=1)]),
+    ("AS as_of", lambda _: [Row(as_of=0.0, ids=[])]),
     # orders
     ("INSERT INTO order_events", _ids),
     ("WHERE o.id = $1", lambda _: [ORDER]),

@@ -180,7 +180,7 @@ class Observed:
     # --- what comes of it
 
     async def _listen(self) -> None:
-        """What is written to our database of Valkey, and who listens there to what."""
+        """What the process writes to its database of Valkey, and the channels it listens to."""
         number = urlsplit(self.valkey_url).path.strip("/")
         async with Redis.from_url(self.valkey_url, socket_timeout=None) as valkey, valkey.monitor() as monitor:
             self._listening.set()

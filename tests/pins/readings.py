@@ -159,7 +159,7 @@ def of_command(name: str, command: str, taken: Taken) -> None:
     words = command.split(" ")
     verb = words[0].upper()
     if verb == "XADD":
-        if not words[4].startswith("pins:"):  # that was us
+        if not words[4].startswith("pins:"):  # those are the observer's own
             taken.add("bus", name, "Valkey stream", words[1], "fields", words[3], words[5])
             for event in json.loads(command.partition(" body ")[2]):
                 _of_event(name, words[4], event, taken)

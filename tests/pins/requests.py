@@ -12,7 +12,7 @@ FAULT: Final = {"kind": "errors", "fraction": 1.0, "path": "/nowhere", "duration
 
 
 class Asked(NamedTuple):
-    """`by`: the role of a token, `service`, `cookie`, or nobody."""
+    """`by`: `admin`, `cookie`, `service`, `merchant`; empty for a request without a token."""
 
     name: str
     method: str

@@ -232,7 +232,7 @@ def _constants(module: Any) -> Iterator[str]:
 
 
 def _words() -> set[str]:
-    """Words of the form `order.delayed` in the source, whoever stores or tells them; `{}` where a part is put in."""
+    """Words of the form `order.delayed` in the source; `{}` where a part is put in."""
     found = {word for file in SOURCE.rglob("*.py") for word in _dotted(ast.parse(file.read_text()))}
     found |= {word for file in (SOURCE / "console").rglob("js/**/*.js") for word in BROWSER.findall(file.read_text())}
     return {word for word in found if not FILES.search(word)}
