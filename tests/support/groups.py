@@ -99,6 +99,7 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/bus/test_contract.py": 50,
     "tests/payments/test_capture.py": 35,
     "tests/matrix/test_authorization_matrix.py": 30,
+    "tests/pins/test_pins.py": 30,
     "tests/notifications/test_live.py": 30,
     "tests/launcher/test_postgres.py": 20,
     "tests/cli/test_commands.py": 18,

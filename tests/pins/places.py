@@ -1,0 +1,59 @@
+"""Where the gatherers find what they cannot reach from outside: every path of a module they need, in this one table.
+
+A process is observed in an interpreter of its own, and what is imported there decides what it counts and where it can
+be made to fail. So a place is imported when it is asked for, not before.
+"""
+
+import importlib
+from typing import Any, Final
+
+PLACES: Final = {
+    "amqp and redis buses": "valerix.chassis.messaging.bus.connect:open_bus",
+    "bus message": "valerix.chassis.messaging.bus.base:Message",
+    "cluster of a plan": "valerix.launcher.programs:cluster_of",
+    "consumers by source": "valerix.contracts.events:CONSUMERS",
+    "credentials": "valerix.launcher.credentials:Credentials",
+    "cursor": "valerix.chassis.base.pagination:encode_cursor",
+    "customer number": "valerix.users.domain:customer_number",
+    "environment of a process": "valerix.launcher.programs:environment",
+    "events by source": "valerix.contracts.events:BY_SOURCE",
+    "gateway's routes": "valerix.launcher.traefik:dynamic",
+    "gateway's settings": "valerix.launcher.settings:GatewaySettings",
+    "holding a data directory": "valerix.launcher.state:only_launcher",
+    "id by names": "valerix.contracts.ids:id_of",
+    "idempotency headers": "valerix.chassis.base.idempotency",
+    "identity of a process": "valerix.launcher.processes:Identity",
+    "job of the databases": "valerix.launcher.job:Job",
+    "log file": "valerix.launcher.logs:file_of",
+    "making certificates": "valerix.launcher.certificates:generated",
+    "making keys": "valerix.launcher.keys:make_keys",
+    "making settings": "valerix.chassis.base.settings:load",
+    "order transitions": "valerix.orders.transitions:TRANSITIONS",
+    "payment methods": "valerix.contracts.payment_methods:METHODS",
+    "payment transitions": "valerix.payments.domain:TRANSITIONS",
+    "plan of a stack": "valerix.launcher.programs:Plan",
+    "PostgreSQL": "valerix.launcher.postgres",
+    "preparing the databases": "valerix.launcher.databases:prepare",
+    "problem": "valerix.chassis.base.problems:Problem",
+    "process state": "valerix.launcher.state:ProcessState",
+    "reservation states": "valerix.inventory.domain",
+    "roles": "valerix.contracts.roles",
+    "running programs": "valerix.launcher.programs:programs",
+    "seeds": "valerix.launcher.job:Seed",
+    "sending states": "valerix.contracts.states:NotificationStatus",
+    "sockets": "valerix.chassis.http.sockets",
+    "stack state": "valerix.launcher.state:StackState",
+    "state of a process": "valerix.launcher.state:Status",
+    "state phases": "valerix.launcher.state:Phase",
+    "table of processes": "valerix.launcher.topology",
+    "token issuer": "valerix.chassis.identity.tokens:TokenIssuer",
+    "users' words": "valerix.users.domain",
+    "writing state": "valerix.launcher.state:write_state",
+}
+
+
+def find(place: str) -> Any:
+    """The module, or what it has under the name behind the colon."""
+    module, _, name = PLACES[place].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, name) if name else found
