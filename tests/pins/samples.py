@@ -34,7 +34,7 @@ CONSTANTS: Final = {
     "role": "roles",
     "in a header": "idempotency headers",
     "of a socket": "sockets",
-    "of stock": "reservation states",
+    "of stock": "stock",
     "of a user": "users' words",
 }
 """What a value is, and where those of its kind stand."""
@@ -212,6 +212,8 @@ def _states(taken: Taken) -> None:
             taken.add("states", name.split(" ")[0], state, "to", ",".join(sorted(following)) or "nothing")
     for state in find("sending states"):
         taken.add("states", "notification", state)
+    for state in find("reservation states"):
+        taken.add("states", "word", "of stock", state)
     for method in find("payment methods"):
         taken.add("states", "payment method", method)
     for what, place in CONSTANTS.items():

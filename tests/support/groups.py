@@ -78,6 +78,7 @@ GROUPS: Final = (
     Group("broken pages", _browser("breaking", "losing", "watching"), 120, options=CONSOLES, settings=QUICK),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 14),
+    Group("old data", ("tests/upgrade/test_old_data.py",), 40),
     Group("HTTPS", _system("tls"), 25),
     Group("launcher", ("tests/launcher/test_stack.py",), 90),
     Group("benchmark", ("tests/bench/test_bench.py",), 60),
