@@ -199,8 +199,11 @@ def of_openapi(name: str, document: dict[str, Any], taken: Taken) -> None:
             taken.add("operations", name, operation["operationId"], method.upper(), path)
             for one in operation.get("parameters", ()):
                 taken.add("operations", name, operation["operationId"], one["in"], one["name"])
-    for schema in document["components"]["schemas"].values():
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
         for field, inner in schema.get("properties", {}).items():
-            for word in [*inner.get("enum", ()), inner.get("const")]:
-                if word is not None:
-                    taken.add("choices", field, word)
+            for one in (inner, *inner.get("anyOf", ()), *inner.get("oneOf", ())):
+                named = schemas.get(one.get("$ref", "").rpartition("/")[2], {})
+                for word in [*one.get("enum", ()), *named.get("enum", ()), one.get("const")]:
+                    if word is not None:
+                        taken.add("choices", field, word)

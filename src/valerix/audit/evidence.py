@@ -55,11 +55,12 @@ def together(findings: Sequence[Finding]) -> Finding:
     return Finding(sum(f.checked for f in findings), sum(f.found for f in findings), shown[:MAX_SHOWN])
 
 
-def decide(column: str, conditions: Mapping[S, str]) -> str:
-    """SQL: the condition of the state in `column`. Raises ValueError when a state has none."""
+def decide(alias: str, conditions: Mapping[S, str]) -> str:
+    """SQL: the condition of the state a row called `alias` has. Raises ValueError when a state has none."""
     if missing := set(type(next(iter(conditions)))) - conditions.keys():
         raise ValueError(f"no condition for {', '.join(sorted(missing))}")
-    return f"CASE {column} {' '.join(f'WHEN {sql(s)} THEN {condition}' for s, condition in conditions.items())} END"
+    cases = " ".join(f"WHEN {sql(state)} THEN {condition}" for state, condition in conditions.items())
+    return f"CASE {alias}.status {cases} END"
 
 
 class Evidence:

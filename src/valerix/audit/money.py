@@ -62,7 +62,7 @@ async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
         FROM payment_facts p FULL JOIN charge_facts c ON c.reference = p.provider_reference
         WHERE CASE
             WHEN p.status IS NULL THEN c.status = {_CAPTURED}
-            ELSE {decide("p.status", _LEDGER_DIFFERS)}
+            ELSE {decide("p", _LEDGER_DIFFERS)}
         END
         """,
     )
@@ -84,7 +84,7 @@ async def money_fits_the_orders(evidence: Evidence) -> Finding:
         FROM orders o FULL JOIN payment_facts p ON p.order_id = o.id::text
         WHERE CASE
             WHEN o.id IS NULL THEN {_KEPT}
-            ELSE {decide("o.status", _MONEY_DIFFERS)}
+            ELSE {decide("o", _MONEY_DIFFERS)}
         END
         """,
     )

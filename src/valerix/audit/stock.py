@@ -127,7 +127,7 @@ async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
         FROM orders o FULL JOIN reservation_facts r ON r.order_id = o.id::text
         WHERE CASE
             WHEN o.id IS NULL THEN r.state <> {_RELEASED} AND r.order_id ~ '{UUID_PATTERN}'
-            ELSE {decide("o.status", _UNFIT)}
+            ELSE {decide("o", _UNFIT)}
         END
         """,
     )
