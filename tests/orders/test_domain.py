@@ -77,13 +77,6 @@ def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in
     assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")
 
 
-def test_only_held_orders_expire_and_backorders_do_not() -> None:
-    held, backorder, delayed = order(), order(on_shortage="backorder"), order()
-    held.error_code = backorder.error_code = "insufficient_stock"
-    delayed.error_code = "inventory_unavailable"
-    assert (held.expires, backorder.expires, delayed.expires) == (True, False, False)
-
-
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
 def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jitter: float) -> None:
     decision = decisions.delayed(order(attempts=attempts), "code", "message", RETRY, jitter)

@@ -17,6 +17,7 @@ from valerix.orders import decisions
 from valerix.orders.composition import PLANNED, Flows, connect
 from valerix.orders.driving import CLAIMED
 from valerix.orders.order import Order
+from valerix.orders.repository.driving import HOLD_OVER
 from valerix.orders.saga import Saga, Services
 
 
@@ -93,6 +94,32 @@ async def test_backorders_of_a_restocked_product_are_due(database: Database) -> 
     async with database.connection() as tx:
         await READ_MODEL.make_backorders_due(tx, ["LATE-2", "LATE-3"])
     assert [order.id for order in await claim(database)] == [waiting["LATE-2"].order.id]
+
+
+async def test_only_held_orders_expire_and_backorders_do_not(database: Database) -> None:
+    held, backorder, delayed = (accepting() for _ in range(3))
+    backorder.order.on_shortage = "backorder"
+    await accept(database, held, backorder, delayed)
+    for wanted in (held, backorder):
+        short = decisions.short_of_stock(wanted.order, "x", timedelta(0))
+        await finish(database, finishing(wanted.order, short, 409))
+    late = decisions.delayed(delayed.order, "inventory_unavailable", "x", RETRY, 0)
+    await finish(database, finishing(delayed.order, late))
+    await make_due(database)
+    reasons = {order.id: order.cancel_reason for order in await claim(database)}
+    assert reasons == {held.order.id: HOLD_OVER, backorder.order.id: None, delayed.order.id: None}
+
+
+async def test_a_hold_that_is_over_ends_even_if_a_service_is_away_then(database: Database) -> None:
+    wanted = accepting()
+    await accept(database, wanted)
+    await finish(database, finishing(wanted.order, decisions.short_of_stock(wanted.order, "x", timedelta(0)), 409))
+    await make_due(database)
+    (taken,) = await claim(database)
+    waiting = decisions.delayed(taken, "payments_unavailable", "x", RETRY, 0)
+    assert await finish(database, finishing(taken, waiting))
+    await make_due(database)
+    assert [order.cancel_reason for order in await claim(database)] == [HOLD_OVER]
 
 
 async def test_what_is_to_be_cancelled_asks_others(database: Database) -> None:

@@ -44,9 +44,6 @@ class Fulfilment:
         if not self._sweeps.room():
             return 0
         due = await self._driving.claim_due(limit)
-        for order in due:
-            if order.expires:
-                order.cancel_reason = "The time to hold the order for stock is over"
         if due:
             log.info("driving due orders", count=len(due))
             sweep = self._sweeps.join(due[0].id, lambda: self._driving.drive(due, deadline))

@@ -54,11 +54,6 @@ class Order:
         return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
 
     @property
-    def expires(self) -> bool:
-        """When it is due, a held order ends; a backorder is tried again."""
-        return self.held and self.on_shortage == "hold"
-
-    @property
     def local_step(self) -> bool:
         """The next step asks no other service, so it is written where the order is found."""
         return self.status in LOCAL_STEPS and self.cancel_reason is None

@@ -5,14 +5,19 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from valerix.chassis.postgres.database import Transaction
-from valerix.contracts.states import sql
+from valerix.contracts.states import OrderStatus, sql
 from valerix.orders.decisions import SagaRun
+from valerix.orders.errors import InsufficientStock
 from valerix.orders.order import Order
 from valerix.orders.repository.rows import COLUMNS, json_of, lines_of, read_order
 from valerix.orders.transitions import GOODS_LEFT, LOCAL_STEPS
 
 _IS_LOCAL = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*LOCAL_STEPS)}))"
 """Order.local_step, word for word as the index orders_due has it."""
+
+_IS_HELD = f"""(o.status = {sql(OrderStatus.PENDING)} AND o.on_shortage = 'hold'
+                AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"""
+HOLD_OVER = "The time to hold the order for stock is over"
 
 
 class Finished(NamedTuple):
@@ -115,10 +120,15 @@ class DrivingRepository:
         return [read_order(row) for row in rows]
 
     async def claim_due(self, tx: Transaction, limit: int, lease: timedelta) -> list[Order]:
-        """Take over the others that are due: bumping the epoch fences whoever had them before."""
+        """Take over the others that are due: bumping the epoch fences whoever had them before.
+
+        Those whose time to be held is over are on their way to cancelled from then on, whatever happens on it.
+        """
         rows = await tx.fetch(
             f"""
-        UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2
+        UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2,
+                            cancel_reason = CASE WHEN {_IS_HELD} THEN coalesce(o.cancel_reason, $3)
+                                                 ELSE o.cancel_reason END
         WHERE o.id IN (
             SELECT id FROM orders o WHERE {_IS_LOCAL} IS FALSE AND due_at <= now()
             ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
@@ -126,6 +136,7 @@ class DrivingRepository:
             """,
             limit,
             lease,
+            HOLD_OVER,
         )
         return [read_order(row) for row in rows]
 
