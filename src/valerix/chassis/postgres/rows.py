@@ -63,8 +63,12 @@ class Reader(Generic[T]):
 
     def read(self, row: Record) -> T:
         """The object of a row. NULL stays None."""
-        values = list(self._values(row))
+        values = self._values(row)
+        return self._kind(*(self._converted(values) if self._converters else values))
+
+    def _converted(self, values: Iterable[Any]) -> list[Any]:
+        converted = list(values)
         for place, convert in self._converters:
-            if values[place] is not None:
-                values[place] = convert(values[place])
-        return self._kind(*values)
+            if converted[place] is not None:
+                converted[place] = convert(converted[place])
+        return converted
