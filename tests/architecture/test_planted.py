@@ -67,6 +67,7 @@ def both(role: Role, later: str, text: str, found: str) -> tuple[Plant, Plant]:
 
 TWO: Final = "async def save(tx):\n    await tx.execute(one)\n    await tx.execute(two)\n"
 SYNC: Final = "def save(tx):\n    return tx.execute(one)\n"
+GIVING: Final = "async def find(tx) -> list[asyncpg.Record]:\n    return await tx.fetch(one)\n"
 IMPURE: Final = "import msgspec"
 QUERY: Final = "SELECT id FROM orders"
 ROOMS: Final = "abcdefg"
@@ -150,6 +151,13 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         *both(Role.REPOSITORY, "orders/repository/placing.py", TWO, ":1 save runs 2 statements"),
         *both(Role.REPOSITORY, "orders/repository/x.py", "async def save(tx): ...", ":1 save runs 0 statements"),
         *both(Role.REPOSITORY, "orders/repository/x.py", SYNC, ":1 save runs 1 statements"),
+    ),
+    "repositories_give_no_rows_away": (
+        at("users/repository/x.py", GIVING, ":1 find returns a Record"),
+        at(now(Role.REPOSITORY, "payments"), GIVING, ":1 find returns a Record"),
+    ),
+    "services_take_no_arguments_of_any_name_and_type": (
+        at("users/audit.py", "async def search(self, **filters: Any): ...", ":1 takes any filters"),
     ),
     "the_environment_is_read_in_settings_only": (
         at("orders/settings.py", "import os; os.environ['HOME']", ":1 reads environ"),

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+import msgspec
 import pytest
 
 from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, command
@@ -11,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.processes import Process
 from valerix.chassis.base.problems import Unavailable
 from valerix.contracts.commands import CapturePayment
-from valerix.payments import processor
+from valerix.payments import processor, repository
 from valerix.payments.domain import PaymentNotFound
 
 
@@ -64,7 +65,7 @@ async def test_a_decline_is_final_and_says_why(payments: Payments, method: str, 
     assert (first.status, first.reason, first.idempotent) == ("declined", reason, False)
     assert (second.status, second.reason, second.idempotent) == ("declined", reason, True)
     assert second.payment_id == first.payment_id
-    assert [e["type"] for e in (await payments.detail(wanted.order_id)).history] == ["payment.declined"]
+    assert [e.type for e in (await payments.detail(wanted.order_id)).history] == ["payment.declined"]
 
 
 async def test_another_amount_for_a_paid_order_is_refused_and_charges_nothing(
@@ -228,7 +229,10 @@ async def test_history_is_gap_free_and_carries_the_representation(payments: Paym
     await payments.refund(captured.payment_id, 300)
     await payments.refund(captured.payment_id, None)
     history = (await payments.detail(wanted.order_id)).history
-    assert [e["version"] for e in history] == [1, 2, 3]
-    assert [e["type"] for e in history] == ["payment.captured", "payment.refunded", "payment.refunded"]
-    assert [e["data"]["status"] for e in history] == ["captured", "partially_refunded", "refunded"]
-    assert history[2]["data"]["refunded"] == {"amountMinor": 1000, "currency": "USD"}
+    assert [e.version for e in history] == [1, 2, 3]
+    assert [e.type for e in history] == ["payment.captured", "payment.refunded", "payment.refunded"]
+    assert [e.status for e in history] == ["captured", "partially_refunded", "refunded"]
+    async with payments.database.connection() as lane:
+        told = [msgspec.json.decode(entry.data) for entry in await repository.list_outgoing(lane, 10)]
+    assert [data["status"] for data in told] == ["captured", "partially_refunded", "refunded"]
+    assert told[2]["refunded"] == {"amountMinor": 1000, "currency": "USD"}

@@ -155,5 +155,5 @@ async def test_what_the_provider_refuses_for_good_is_free_again(payments: Paymen
     detail = await payments.detail(wanted.order_id)
     assert (detail.payment.status, detail.payment.refunding_minor) == ("captured", 0)
     assert [r.status for r in detail.refunds] == ["failed"]
-    assert [e["type"] for e in detail.history] == ["payment.captured", "payment.refund_failed"]
+    assert [e.type for e in detail.history] == ["payment.captured", "payment.refund_failed"]
     assert (await payments.refund(payment_id, 400)).status == "succeeded"

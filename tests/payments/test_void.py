@@ -50,7 +50,7 @@ async def test_void_while_processing_waits_for_the_provider_and_forbids_the_char
     assert (await payments.capture_one(wanted)).status == "voided"
     detail = await payments.detail(wanted.order_id)
     assert detail.payment.reason == "test"
-    assert [e["type"] for e in detail.history] == ["payment.voided"]
+    assert [e.type for e in detail.history] == ["payment.voided"]
 
 
 async def test_void_of_a_captured_payment_refunds_it_in_full(payments: Payments, provider: Api) -> None:

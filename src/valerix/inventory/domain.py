@@ -77,7 +77,7 @@ class Cause(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """One numbered change of one stock row, in the column order of the ledger."""
+    """One numbered change of one stock row."""
 
     sku: str
     warehouse_id: str

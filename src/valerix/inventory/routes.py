@@ -30,7 +30,7 @@ from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_S
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.domain import Ending
-from valerix.inventory.schemas import InventoryItem, Movement, Product, Warehouse
+from valerix.inventory.schemas import InventoryFilter, InventoryItem, Movement, Product, ProductFilter, Warehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
@@ -78,17 +78,15 @@ async def list_inventory(
     cursor: Cursor = None,
 ) -> Page[InventoryItem]:
     """Stock by product: on hand, reserved and available, in total and per warehouse."""
-    rows = await stock.list_inventory(
-        q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1
-    )
-    return _page_by_id(rows, limit, lambda item: item.product_id)
+    asked = InventoryFilter(q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/alerts", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listLowStock")
 async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
     """Products that run low: available is at or under their threshold."""
-    rows = await stock.list_inventory(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(rows, limit, lambda item: item.product_id)
+    asked = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/{sku:str}", access=READERS, tags=["inventory"], operation_id="getInventory")
@@ -170,8 +168,8 @@ async def list_products(
     cursor: Cursor = None,
 ) -> Page[Product]:
     """The catalogue, by product id."""
-    rows = await catalogue.list_products(q=q, active=active, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(rows, limit, lambda product: product.product_id)
+    asked = ProductFilter(q=q, active=active, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await catalogue.list_products(asked), limit, lambda product: product.product_id)
 
 
 @post(PRODUCTS, access=STAFF, tags=["products"], operation_id="createProduct")

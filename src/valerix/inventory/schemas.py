@@ -1,5 +1,6 @@
 """What the inventory API takes and gives."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, NamedTuple
 
@@ -141,6 +142,27 @@ class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
 
 
 EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEvent)
+
+
+@dataclass(frozen=True)
+class InventoryFilter:
+    """Whose stock to list: up to `limit` products, those after `after`; `q` is looked for in id and name."""
+
+    q: str | None
+    warehouse_id: str | None
+    low_stock: bool
+    after: str
+    limit: int
+
+
+@dataclass(frozen=True)
+class ProductFilter:
+    """Which products to list: see InventoryFilter."""
+
+    q: str | None
+    active: bool | None
+    after: str
+    limit: int
 
 
 class Position(NamedTuple):

@@ -7,7 +7,7 @@ a batch is in the database becomes the next batch.
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 from asyncpg.connection import Connection
@@ -24,7 +24,16 @@ from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
 from valerix.inventory.domain import Cause, Ending, Movement, Origin
 from valerix.inventory.repository import catalogue, reservations, stock
-from valerix.inventory.schemas import Adjusted, InventoryItem, Product, StockUpdated, Warehouse
+from valerix.inventory.repository.stock import Level
+from valerix.inventory.schemas import (
+    Adjusted,
+    InventoryFilter,
+    InventoryItem,
+    Product,
+    ProductFilter,
+    StockUpdated,
+    Warehouse,
+)
 
 COMMITTING = Point("inventory.committing")
 COMMITTED = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end", "change")}
@@ -151,10 +160,10 @@ class Stock:
             raise domain.ProductNotFound(sku)
         return item
 
-    async def list_inventory(self, **filters: Any) -> list[InventoryItem]:
-        """Stock by product (stock.list_inventory)."""
+    async def list_inventory(self, asked: InventoryFilter) -> list[InventoryItem]:
+        """Stock by product."""
         async with self._database.connection() as lane:
-            return await stock.list_inventory(lane, **filters)
+            return await stock.list_inventory(lane, asked)
 
     async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.Movement]:
         """The ledger of one product, latest first. Raises ProductNotFound."""
@@ -163,8 +172,8 @@ class Stock:
                 raise domain.ProductNotFound(sku)
             return await stock.list_movements(lane, sku, before=before, limit=limit)
 
-    async def levels(self) -> tuple[list[tuple[str, str, int]], int]:
-        """(sku, warehouse, available) of the first MAX_LEVELS stock rows, and how many products are low."""
+    async def levels(self) -> tuple[list[Level], int]:
+        """The first MAX_LEVELS stock rows, and how many products are low."""
         async with self._database.connection() as lane:
             return await stock.list_stock_levels(lane, MAX_LEVELS), await stock.count_low_stock(lane)
 
@@ -218,10 +227,10 @@ class Catalogue:
             raise domain.ProductNotFound(sku)
         return product
 
-    async def list_products(self, **filters: Any) -> list[Product]:
-        """Products by id (catalogue.list_products)."""
+    async def list_products(self, asked: ProductFilter) -> list[Product]:
+        """Products by id."""
         async with self._database.connection() as lane:
-            return await catalogue.list_products(lane, **filters)
+            return await catalogue.list_products(lane, asked)
 
     async def create_warehouse(self, new: schemas.NewWarehouse) -> Warehouse:
         """Raises WarehouseExists."""
@@ -285,9 +294,9 @@ async def _once(
             answer, movements = await work(lane)
             await stock.insert_keyed_change(lane, lookup, fingerprint, answer)
             return answer, movements, False
-    if first[0] != fingerprint:
+    if first.fingerprint != fingerprint:
         raise KeyReused
-    return msgspec.convert(first[1], kind), [], True
+    return msgspec.convert(first.answer, kind), [], True
 
 
 async def _offer_with_room(tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:

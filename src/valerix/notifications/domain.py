@@ -1,6 +1,5 @@
 """Whom an event concerns, what they are told about it, and when a message is tried again. No I/O, no clock."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -43,8 +42,7 @@ class TemplateNeedsMore(Unprocessable):
     code, title = "template_needs_more", "The template cannot be filled in"
 
 
-@dataclass(frozen=True)
-class Notification:
+class Notification(NamedTuple):
     """One message to one recipient over one channel. `recipient`: a customer number, or OPERATORS."""
 
     id: str

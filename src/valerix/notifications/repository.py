@@ -1,21 +1,17 @@
 """All SQL of the notifications service: one function, one statement."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from asyncpg import Record
-
 from valerix.chassis.postgres.database import Transaction, Where
+from valerix.chassis.postgres.rows import Reader, Rows
 from valerix.contracts.states import NotificationStatus, sql
 from valerix.notifications.domain import Contact, Notification
 
 _LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
 _QUEUE_LOCK = 7_221_905_202
 _QUEUED = sql(NotificationStatus.QUEUED)
-_NOTIFICATION = """n.id, n.event_id, n.channel, n.template, n.recipient, n.subject, n.body, n.created_at, n.status,
-    n.attempts, n.next_attempt_at, n.last_error, n.sent_at"""
 
 
 class Outcome(NamedTuple):
@@ -54,6 +50,17 @@ class LiveEvent(NamedTuple):
     message: str
 
 
+_NOTIFICATION = Reader(Notification, "n", id=str)
+_LIVE_EVENT = Reader(LiveEvent)
+_QUEUING = Rows(
+    Notification,
+    """id uuid, event_id text, channel text, template text, recipient text, subject text, body text,
+       created_at timestamptz""",
+)
+_OUTCOMES = Rows(Outcome, "id uuid, status text, delay interval, error text", alias="o", first=2)
+_CONTACTS = Rows(Contact, "customer_id text, name text, email text, sequence bigint")
+
+
 # --- notifications
 
 
@@ -61,23 +68,12 @@ async def insert_notifications(tx: Transaction, notifications: Sequence[Notifica
     """Queue messages, except those that are there already. Sorted, so that two transactions cannot wait in a circle."""
     rows = sorted(notifications, key=lambda n: n.id)
     await tx.execute(
-        """
-        INSERT INTO notifications (id, event_id, channel, template, recipient, subject, body, created_at,
-                                   next_attempt_at)
-        SELECT t.*, t.created_at
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                    $8::timestamptz[])
-             AS t(id, event_id, channel, template, recipient, subject, body, created_at)
+        f"""
+        INSERT INTO notifications ({_QUEUING.names}, next_attempt_at)
+        SELECT t.*, t.created_at FROM {_QUEUING.unnest}
         ON CONFLICT (id) DO NOTHING
         """,
-        [n.id for n in rows],
-        [n.event_id for n in rows],
-        [n.channel for n in rows],
-        [n.template for n in rows],
-        [n.recipient for n in rows],
-        [n.subject for n in rows],
-        [n.body for n in rows],
-        [n.created_at for n in rows],
+        *_QUEUING.arrays(rows),
     )
 
 
@@ -108,20 +104,20 @@ async def insert_requested(
 async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes] | None:
     """The message asked for under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",
+        f"SELECT {_NOTIFICATION.columns}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",
         key,
     )
-    return None if row is None else (_notification(row), row["fingerprint"])
+    return None if row is None else (_NOTIFICATION.read(row), row["fingerprint"])
 
 
 async def find_notification(tx: Transaction, notification_id: str, recipient: str | None) -> Notification | None:
     """One message, if it went to `recipient`; None: to anybody."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
+        f"SELECT {_NOTIFICATION.columns} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
         notification_id,
         recipient,
     )
-    return None if row is None else _notification(row)
+    return None if row is None else _NOTIFICATION.read(row)
 
 
 async def list_notifications(
@@ -140,10 +136,10 @@ async def list_notifications(
     where.add("status = ?", status)
     where.add("channel = ?", channel)
     rows = await tx.fetch(
-        f"SELECT {_NOTIFICATION} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",
+        f"SELECT {_NOTIFICATION.columns} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",
         *where.arguments,
     )
-    return [_notification(row) for row in rows]
+    return [_NOTIFICATION.read(row) for row in rows]
 
 
 # --- the queue
@@ -192,14 +188,14 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
             HAVING count(*) > 0 RETURNING id
         )
-        SELECT {_NOTIFICATION}, k.name, k.email, n.fits, c.id AS claim
+        SELECT {_NOTIFICATION.columns}, k.name, k.email, n.fits, c.id AS claim
         FROM decided n LEFT JOIN claimed c ON true LEFT JOIN contacts k ON k.customer_id = n.recipient
         """,
         limit,
         lease,
         hourly_limit,
     )
-    messages = [Due(_notification(row), row["name"], row["email"]) for row in rows if row["fits"]]
+    messages = [Due(_NOTIFICATION.read(row), row["name"], row["email"]) for row in rows if row["fits"]]
     return Claim(rows[0]["claim"] if rows else None, messages, len(rows))
 
 
@@ -216,14 +212,11 @@ async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) ->
         UPDATE notifications n
         SET status = o.status, attempts = n.attempts + 1, last_error = o.error, next_attempt_at = now() + o.delay,
             sent_at = CASE WHEN o.status = {sql(NotificationStatus.SENT)} THEN now() END
-        FROM ended, unnest($2::uuid[], $3::text[], $4::interval[], $5::text[]) AS o(id, status, delay, error)
+        FROM ended, {_OUTCOMES.unnest}
         WHERE n.id = o.id AND n.next_attempt_at IS NOT NULL
         """,
         claim_id,
-        [o.id for o in outcomes],
-        [o.status for o in outcomes],
-        [o.delay for o in outcomes],
-        [o.error for o in outcomes],
+        *_OUTCOMES.arrays(outcomes),
     )
 
 
@@ -252,17 +245,13 @@ async def upsert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
     """Remember where customers are reached; each at most once in `contacts`."""
     rows = sorted(contacts)
     await tx.execute(
-        """
-        INSERT INTO contacts AS k (customer_id, name, email, sequence)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+        f"""
+        INSERT INTO contacts AS k ({_CONTACTS.names}) SELECT * FROM {_CONTACTS.unnest}
         ON CONFLICT (customer_id) DO UPDATE
         SET name = excluded.name, email = excluded.email, sequence = excluded.sequence
         WHERE k.sequence < excluded.sequence
         """,
-        [c.customer_id for c in rows],
-        [c.name for c in rows],
-        [c.email for c in rows],
-        [c.sequence for c in rows],
+        *_CONTACTS.arrays(rows),
     )
 
 
@@ -291,7 +280,7 @@ async def list_live_events(tx: Transaction, *, after: int, owner: str | None, li
     """Those with an id above `after` that `owner` may see, oldest first; None: all."""
     rows = await tx.fetch(
         """
-        SELECT b.first + t.place - 1, t.owner, t.message
+        SELECT b.first + t.place - 1 AS id, t.owner, t.message
         FROM live_batches b CROSS JOIN unnest(b.owners, b.messages) WITH ORDINALITY AS t(owner, message, place)
         WHERE b.last > $1 AND b.first + t.place - 1 > $1
           AND ($2::text IS NULL OR b.owners @> ARRAY[$2] AND t.owner = $2)
@@ -301,19 +290,19 @@ async def list_live_events(tx: Transaction, *, after: int, owner: str | None, li
         owner,
         limit,
     )
-    return [LiveEvent(*row) for row in rows]
+    return [_LIVE_EVENT.read(row) for row in rows]
 
 
 async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
     """Ids of the first and the last live event that is kept; 0 and 0 when there was none yet."""
     row = await tx.fetchrow(
         """
-        SELECT coalesce((SELECT first FROM live_batches ORDER BY last LIMIT 1), 0),
-               coalesce((SELECT max(last) FROM live_batches), 0)
+        SELECT coalesce((SELECT first FROM live_batches ORDER BY last LIMIT 1), 0) AS first,
+               coalesce((SELECT max(last) FROM live_batches), 0) AS last
         """
     )
     assert row is not None  # noqa: S101 - without FROM there is one row
-    return row[0], row[1]
+    return row["first"], row["last"]
 
 
 async def prune_live_events(tx: Transaction, keep: int) -> None:
@@ -321,7 +310,3 @@ async def prune_live_events(tx: Transaction, keep: int) -> None:
     await tx.execute(
         "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)", keep
     )
-
-
-def _notification(row: Record) -> Notification:
-    return replace(Notification(str(row[0]), *row[1:13]), status=NotificationStatus(row["status"]))

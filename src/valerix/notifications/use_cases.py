@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -72,7 +71,7 @@ class Notifications:
             assert known is not None  # noqa: S101 - nobody deletes notifications
             if known[1] != request.fingerprint:
                 raise KeyReused
-            return replace(known[0], status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True
+            return known[0]._replace(status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True
 
         return await self._database.repeat(work)
 

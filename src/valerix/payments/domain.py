@@ -1,5 +1,6 @@
 """The payment and its refunds: states, what may follow what, and how much may be given back. No I/O, no clock."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self, assert_never
 
@@ -174,6 +175,34 @@ class Refund(NamedTuple):
     provider_reference: str
     created_at: datetime
     updated_at: datetime
+
+
+class PaymentEvent(NamedTuple):
+    """One entry of a payment's history: the state it brought the payment to."""
+
+    version: int
+    type: str
+    status: PaymentStatus
+    occurred_at: datetime
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class PaymentFilter:
+    """Which payments to list: up to `limit`, older than `before`, with ids in [first, last); None: whatever it is.
+
+    `search`: the begin of an id, or a customer.
+    """
+
+    limit: int
+    before: str | None
+    status: PaymentStatus | None
+    customer_id: str | None
+    order_id: str | None
+    method: str | None
+    search: str | None
+    first: str | None
+    last: str | None
 
 
 def new_payment(payment_id: str, command: CapturePayment) -> Payment:

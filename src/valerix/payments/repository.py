@@ -4,19 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from asyncpg import Record
-
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction, Where
+from valerix.chassis.postgres.rows import Reader, Rows
 from valerix.contracts.ids import find_range
 from valerix.contracts.states import PaymentStatus, RefundStatus, sql
-from valerix.payments.domain import Payment, Refund
-
-_PAYMENT = """p.id, p.order_id, p.customer_id, p.amount_minor, p.currency, p.method, p.status, p.reason,
-    p.provider_reference, p.captured_minor, p.refunding_minor, p.refunded_minor, p.version, p.created_at,
-    p.updated_at"""
-_REFUND = """r.id, r.payment_id, r.amount_minor, r.reason, r.status, r.failure, r.provider_reference, r.created_at,
-    r.updated_at"""
+from valerix.payments.domain import Payment, PaymentEvent, PaymentFilter, Refund
 
 
 class Event(NamedTuple):
@@ -29,6 +22,28 @@ class Event(NamedTuple):
     trace_id: str
 
 
+_PAYMENT = Reader(Payment, "p", id=str)
+_REFUND = Reader(Refund, "r", id=str, payment_id=str)
+_EVENT = Reader(PaymentEvent)
+_ENTRY = Reader(Entry)
+_OPENED = Rows(
+    Payment,
+    """id uuid, order_id text, customer_id text, amount_minor bigint, currency text, method text,
+       provider_reference text, created_at timestamptz""",
+    first=2,
+)
+_TOMBSTONES = Rows(
+    Event,
+    """payment.id uuid, payment.order_id text, payment.reason text, payment.provider_reference text,
+       payment.created_at timestamptz, type text, data json, trace_id text""",
+)
+_SETTLED = Rows(
+    Event,
+    """payment.id uuid, payment.version integer, payment.status text, payment.reason text,
+       payment.captured_minor bigint, payment.updated_at timestamptz, type text, data json, trace_id text""",
+)
+
+
 async def insert_payments(tx: Transaction, payments: Sequence[Payment], lease: timedelta) -> set[str]:
     """Insert those whose order has no payment yet; return their ids.
 
@@ -37,24 +52,13 @@ async def insert_payments(tx: Transaction, payments: Sequence[Payment], lease: t
     rows = sorted(payments, key=lambda p: p.order_id)
     inserted = await tx.fetch(
         f"""
-        INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, provider_reference,
-                              created_at, updated_at, status, due_at)
-        SELECT t.*, t.created_at, {sql(PaymentStatus.PROCESSING)}, now() + $9
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-                    $8::timestamptz[])
-             AS t(id, order_id, customer_id, amount_minor, currency, method, provider_reference, created_at)
+        INSERT INTO payments ({_OPENED.names}, updated_at, status, due_at)
+        SELECT t.*, t.created_at, {sql(PaymentStatus.PROCESSING)}, now() + $1 FROM {_OPENED.unnest}
         ON CONFLICT (order_id) DO NOTHING
         RETURNING id::text
         """,
-        [p.id for p in rows],
-        [p.order_id for p in rows],
-        [p.customer_id for p in rows],
-        [p.amount_minor for p in rows],
-        [p.currency for p in rows],
-        [p.method for p in rows],
-        [p.provider_reference for p in rows],
-        [p.created_at for p in rows],
         lease,
+        *_OPENED.arrays(rows),
     )
     return {row[0] for row in inserted}
 
@@ -65,9 +69,7 @@ async def insert_tombstones(tx: Transaction, events: Sequence[Event]) -> set[str
     inserted = await tx.fetch(
         f"""
         WITH input AS (
-            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
-                                 $7::json[], $8::text[])
-            AS t(id, order_id, reason, provider_reference, created_at, type, data, trace_id)
+            SELECT * FROM {_TOMBSTONES.unnest}
         ), inserted AS (
             INSERT INTO payments (id, order_id, reason, provider_reference, created_at, updated_at, status, version)
             SELECT id, order_id, reason, provider_reference, created_at, created_at, {sql(PaymentStatus.VOIDED)}, 1
@@ -80,27 +82,17 @@ async def insert_tombstones(tx: Transaction, events: Sequence[Event]) -> set[str
         )
         SELECT id::text FROM inserted
         """,
-        [e.payment.id for e in rows],
-        [e.payment.order_id for e in rows],
-        [e.payment.reason for e in rows],
-        [e.payment.provider_reference for e in rows],
-        [e.payment.created_at for e in rows],
-        [e.type for e in rows],
-        [e.data for e in rows],
-        [e.trace_id for e in rows],
+        *_TOMBSTONES.arrays(rows),
     )
     return {row[0] for row in inserted}
 
 
 async def settle_payments(tx: Transaction, events: Sequence[Event]) -> set[str]:
     """Move each payment to its new state if nobody else has moved it since, and tell; return the ids that moved."""
-    payments = [e.payment for e in events]
     moved = await tx.fetch(
-        """
+        f"""
         WITH input AS (
-            SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
-                                 $7::text[], $8::json[], $9::text[])
-            AS t(id, version, status, reason, captured_minor, updated_at, type, data, trace_id)
+            SELECT * FROM {_SETTLED.unnest}
         ), moved AS (
             UPDATE payments p
             SET status = i.status, version = i.version, reason = i.reason, captured_minor = i.captured_minor,
@@ -114,15 +106,7 @@ async def settle_payments(tx: Transaction, events: Sequence[Event]) -> set[str]:
         )
         SELECT id::text FROM moved
         """,
-        [p.id for p in payments],
-        [p.version for p in payments],
-        [p.status for p in payments],
-        [p.reason for p in payments],
-        [p.captured_minor for p in payments],
-        [p.updated_at for p in payments],
-        [e.type for e in events],
-        [e.data for e in events],
-        [e.trace_id for e in events],
+        *_SETTLED.arrays(events),
     )
     return {row[0] for row in moved}
 
@@ -134,76 +118,64 @@ async def claim_due_payments(tx: Transaction, limit: int, lease: timedelta) -> l
         UPDATE payments p SET due_at = now() + $2
         WHERE p.id IN (SELECT id FROM payments WHERE status = {sql(PaymentStatus.PROCESSING)} AND due_at <= now()
                        LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING {_PAYMENT}
+        RETURNING {_PAYMENT.columns}
         """,
         limit,
         lease,
     )
-    return [_payment(row) for row in rows]
+    return [_PAYMENT.read(row) for row in rows]
 
 
 async def list_by_orders(tx: Transaction, order_ids: Sequence[str]) -> list[Payment]:
     """The payments of these orders, as far as there are any."""
     rows = await tx.fetch(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.order_id = ANY($1::text[])",
+        f"SELECT {_PAYMENT.columns} FROM payments p WHERE p.order_id = ANY($1::text[])",
         order_ids,
     )
-    return [_payment(row) for row in rows]
+    return [_PAYMENT.read(row) for row in rows]
 
 
 async def find_payment(tx: Transaction, payment_id: str, owner_id: str | None) -> Payment | None:
     """One payment; with `owner_id`, only when it is that customer's."""
     row = await tx.fetchrow(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",
+        f"SELECT {_PAYMENT.columns} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",
         payment_id,
         owner_id,
     )
-    return None if row is None else _payment(row)
+    return None if row is None else _PAYMENT.read(row)
 
 
 async def lock_payment(tx: Transaction, payment_id: str) -> Payment | None:
     """One payment, which nobody else can change until the transaction ends."""
     row = await tx.fetchrow(
-        f"SELECT {_PAYMENT} FROM payments p WHERE p.id = $1 FOR UPDATE",
+        f"SELECT {_PAYMENT.columns} FROM payments p WHERE p.id = $1 FOR UPDATE",
         payment_id,
     )
-    return None if row is None else _payment(row)
+    return None if row is None else _PAYMENT.read(row)
 
 
-async def list_payments(
-    tx: Transaction,
-    *,
-    limit: int,
-    before: str | None,
-    status: PaymentStatus | None,
-    customer_id: str | None,
-    order_id: str | None,
-    method: str | None,
-    search: str | None,
-    first: str | None,
-    last: str | None,
-) -> list[Payment]:
-    """Up to `limit` payments, newest first, older than `before`, with ids in [first, last)."""
-    where = Where(limit)
-    where.add("p.id < ?::uuid", before)
-    where.add("p.status = ?", status)
-    where.add("p.customer_id = ?", customer_id)
-    where.add("p.order_id = ?", order_id)
-    where.add("p.method = ?", method)
-    where.add("p.id >= ?::uuid", first)
-    where.add("p.id < ?::uuid", last)
-    if search is not None:
+async def list_payments(tx: Transaction, asked: PaymentFilter) -> list[Payment]:
+    """Newest first."""
+    where = Where(asked.limit)
+    where.add("p.id < ?::uuid", asked.before)
+    where.add("p.status = ?", asked.status)
+    where.add("p.customer_id = ?", asked.customer_id)
+    where.add("p.order_id = ?", asked.order_id)
+    where.add("p.method = ?", asked.method)
+    where.add("p.id >= ?::uuid", asked.first)
+    where.add("p.id < ?::uuid", asked.last)
+    if asked.search is not None:
         where.add(
             """(p.customer_id = ? OR (p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?)
                 OR (p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?))""",
-            search.strip().upper(),
-            *find_range(search) * 2,
+            asked.search.strip().upper(),
+            *find_range(asked.search) * 2,
         )
     rows = await tx.fetch(
-        f"SELECT {_PAYMENT} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",
+        f"SELECT {_PAYMENT.columns} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",
         *where.arguments,
     )
-    return [_payment(row) for row in rows]
+    return [_PAYMENT.read(row) for row in rows]
 
 
 async def update_payment(tx: Transaction, payment: Payment) -> None:
@@ -238,12 +210,16 @@ async def insert_event(tx: Transaction, event: Event) -> None:
     )
 
 
-async def list_events(tx: Transaction, payment_id: str) -> list[Record]:
+async def list_events(tx: Transaction, payment_id: str) -> list[PaymentEvent]:
     """The history of one payment, oldest first."""
-    return await tx.fetch(
-        "SELECT version, type, data, trace_id, occurred_at FROM payment_events WHERE payment_id = $1 ORDER BY version",
+    rows = await tx.fetch(
+        """
+        SELECT version, type, data->>'status' AS status, occurred_at, trace_id
+        FROM payment_events WHERE payment_id = $1 ORDER BY version
+        """,
         payment_id,
     )
+    return [_EVENT.read(row) for row in rows]
 
 
 # --- refunds
@@ -273,20 +249,20 @@ async def insert_refund(tx: Transaction, refund: Refund, key: bytes, fingerprint
 async def find_refund_by_key(tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
     """The refund made under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
-        f"SELECT {_REFUND}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2",
+        f"SELECT {_REFUND.columns}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2",
         payment_id,
         key,
     )
-    return None if row is None else (_refund(row), row["fingerprint"])
+    return None if row is None else (_REFUND.read(row), row["fingerprint"])
 
 
 async def list_refunds(tx: Transaction, payment_id: str) -> list[Refund]:
     """The refunds of one payment, oldest first."""
     rows = await tx.fetch(
-        f"SELECT {_REFUND} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
+        f"SELECT {_REFUND.columns} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
         payment_id,
     )
-    return [_refund(row) for row in rows]
+    return [_REFUND.read(row) for row in rows]
 
 
 async def claim_refund(
@@ -308,8 +284,8 @@ async def claim_refund(
 
 async def get_refund(tx: Transaction, refund_id: str) -> Refund:
     """A refund that is known to exist."""
-    rows = await tx.fetch(f"SELECT {_REFUND} FROM refunds r WHERE r.id = $1", refund_id)
-    return _refund(rows[0])
+    rows = await tx.fetch(f"SELECT {_REFUND.columns} FROM refunds r WHERE r.id = $1", refund_id)
+    return _REFUND.read(rows[0])
 
 
 async def claim_due_refunds(tx: Transaction, limit: int, lease: timedelta) -> list[Refund]:
@@ -318,27 +294,23 @@ async def claim_due_refunds(tx: Transaction, limit: int, lease: timedelta) -> li
         f"""
         UPDATE refunds r SET due_at = now() + $2
         WHERE r.id IN (SELECT id FROM refunds WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-        RETURNING {_REFUND}
+        RETURNING {_REFUND.columns}
         """,
         limit,
         lease,
     )
-    return [_refund(row) for row in rows]
+    return [_REFUND.read(row) for row in rows]
 
 
-def _payment(row: Record) -> Payment:
-    return Payment(str(row[0]), *row[1:])._replace(status=PaymentStatus(row["status"]))
-
-
-def _refund(row: Record) -> Refund:
-    return Refund(str(row[0]), str(row[1]), *row[2:9])._replace(status=RefundStatus(row["status"]))
+# --- the outbox
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
     """The events of the first outbox rows."""
     rows = await tx.fetch(
         """
-        SELECT o.id, e.type, e.payment_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        SELECT o.id AS row_id, e.type AS name, e.payment_id::text AS subject, e.version AS sequence,
+               e.occurred_at AS time, e.trace_id, e.data::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
             CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
             JOIN payment_events e ON e.payment_id = r.subject AND e.version = r.version
@@ -346,4 +318,4 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
         """,
         limit,
     )
-    return [Entry(*row) for row in rows]
+    return [_ENTRY.read(row) for row in rows]

@@ -25,6 +25,7 @@ from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND_SERVICES
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
+from valerix.payments.domain import PaymentFilter
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.schemas import (
     CapturePaymentBody,
@@ -89,7 +90,7 @@ async def list_payments(
     """Payments, newest first."""
     _one_of("status", status, tuple(PaymentStatus))
     _one_of("method", method, METHODS)
-    rows = await payments.search(
+    asked = PaymentFilter(
         limit=limit + 1,
         before=None if cursor is None else _cursor_id(cursor),
         status=None if status is None else PaymentStatus(status),
@@ -100,7 +101,7 @@ async def list_payments(
         first=None if created_from is None else first_id_at(created_from),
         last=None if created_to is None else first_id_at(created_to),
     )
-    found = pagination.page(rows, limit, lambda payment: pagination.encode_cursor(payment.id))
+    found = pagination.page(await payments.search(asked), limit, lambda payment: pagination.encode_cursor(payment.id))
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
 
 
@@ -169,14 +170,9 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
 
 
 def _detail(found: Detail) -> PaymentDetail:
-    history = [
-        EventView(
-            row["version"], row["type"], PaymentStatus(row["data"]["status"]), row["occurred_at"], row["trace_id"]
-        )
-        for row in found.history
-    ]
     shown = view(found.payment)
     refunds = [refund_view(refund) for refund in found.refunds]
+    history = [EventView(**event._asdict()) for event in found.history]
     return PaymentDetail(
         **{name: getattr(shown, name) for name in shown.__struct_fields__}, refunds=refunds, history=history
     )

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final, NamedTuple
-
-from asyncpg import Record
+from typing import Final, NamedTuple
 
 from valerix.chassis.base import telemetry, timeouts
 from valerix.chassis.base.deadline import Deadline
@@ -26,7 +24,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, repository
-from valerix.payments.domain import Payment, Refund
+from valerix.payments.domain import Payment, PaymentEvent, PaymentFilter, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
@@ -46,7 +44,7 @@ class Known(NamedTuple):
 class Detail(NamedTuple):
     payment: Payment
     refunds: list[Refund]
-    history: list[Record]
+    history: list[PaymentEvent]
 
 
 class PaymentsUseCases:
@@ -180,10 +178,10 @@ class PaymentsUseCases:
             raise domain.PaymentNotFound
         return await self.get(found[0].id, owner_id)
 
-    async def search(self, **filters: Any) -> list[Payment]:
-        """Payments matching `filters` (repository.list_payments)."""
+    async def search(self, asked: PaymentFilter) -> list[Payment]:
+        """Newest first."""
         async with self._database.connection() as tx:
-            return await repository.list_payments(tx, **filters)
+            return await repository.list_payments(tx, asked)
 
 
 def _shed(under_way: SingleFlight[Payment], more: int) -> None:

@@ -1,14 +1,12 @@
 """What is put on record of everything that concerns somebody's security, in the transaction of the deed."""
 
-from typing import Any
-
 import structlog
 
 from valerix.chassis.base import telemetry
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import new_id
-from valerix.users.domain import AuditEntry
+from valerix.users.domain import AuditEntry, AuditFilter
 from valerix.users.repository import audit
 
 log = structlog.get_logger()
@@ -46,10 +44,10 @@ class AuditTrail:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, **filters: Any) -> list[AuditEntry]:
-        """Entries matching `filters` (repository.audit.list_entries)."""
+    async def search(self, asked: AuditFilter) -> list[AuditEntry]:
+        """Newest first."""
         async with self._database.connection() as lane:
-            return await audit.list_entries(lane, **filters)
+            return await audit.list_entries(lane, asked)
 
     async def forget_old(self) -> None:
         """Addresses are personal data: none is kept for longer than a year."""

@@ -167,6 +167,19 @@ class AuditEntry:
     """Set when it is written."""
 
 
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries to list: up to `limit`, with ids below `before`, told in [first, last); None: whatever it is."""
+
+    limit: int
+    before: str | None
+    action: str | None
+    actor: str | None
+    subject: str | None
+    first: datetime | None
+    last: datetime | None
+
+
 def check_administrators_remain(user_id: str, administrators: Collection[str]) -> None:
     """`administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one of them."""
     if set(administrators) == {user_id}:

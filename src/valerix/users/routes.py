@@ -17,7 +17,7 @@ from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, Customer
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
 from valerix.users import metrics
 from valerix.users.audit import AuditTrail
-from valerix.users.domain import User
+from valerix.users.domain import AuditFilter, User
 from valerix.users.schemas import (
     AuditView,
     ChangeRoleBody,
@@ -122,9 +122,10 @@ async def list_audit(
 ) -> pagination.Page[AuditView]:
     """What concerned accounts and sessions - who, what, when, from where -, newest first."""
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
-    rows = await trail.search(
+    asked = AuditFilter(
         limit=limit + 1, before=before, action=action, actor=actor, subject=subject, first=first, last=last
     )
+    rows = await trail.search(asked)
     return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
 
 

@@ -1,13 +1,14 @@
 """Products and warehouses."""
 
-from typing import Any
-
 import asyncpg
 
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.money import Money
 from valerix.inventory import schemas
-from valerix.inventory.schemas import Product, Warehouse
+from valerix.inventory.schemas import Product, ProductFilter, Warehouse
+
+_WAREHOUSE = Reader(Warehouse)
 
 
 async def insert_product(tx: Transaction, new: schemas.NewProduct) -> Product | None:
@@ -40,7 +41,7 @@ async def update_product(
     return _product(row) if row else None
 
 
-def _product_values(body: schemas.ProductBody) -> tuple[Any, ...]:
+def _product_values(body: schemas.ProductBody) -> tuple[object, ...]:
     price = body.price
     return body.name, body.description, price.amount_minor, price.currency, body.active, body.low_stock_threshold
 
@@ -75,10 +76,8 @@ async def delete_product(tx: Transaction, sku: str) -> None:
     await tx.execute("DELETE FROM products WHERE sku = $1", sku)
 
 
-async def list_products(
-    tx: Transaction, *, q: str | None, active: bool | None, after: str, limit: int
-) -> list[Product]:
-    """Products by id, those after `after`; `q` is looked for in id and name."""
+async def list_products(tx: Transaction, asked: ProductFilter) -> list[Product]:
+    """Products by id."""
     rows = await tx.fetch(
         """
         SELECT * FROM products
@@ -87,10 +86,10 @@ async def list_products(
           AND active = coalesce($3::boolean, active)
         ORDER BY sku LIMIT $4
         """,
-        after,
-        q,
-        active,
-        limit,
+        asked.after,
+        asked.q,
+        asked.active,
+        asked.limit,
     )
     return [_product(row) for row in rows]
 
@@ -114,17 +113,19 @@ async def insert_warehouse(tx: Transaction, new: schemas.NewWarehouse) -> Wareho
     row = await tx.fetchrow(
         """
         INSERT INTO warehouses (id, name, priority) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
-        RETURNING id, name, priority, created_at
+        RETURNING id AS warehouse_id, name, priority, created_at
         """,
         new.warehouse_id,
         new.name,
         new.priority,
     )
-    return Warehouse(*row) if row else None
+    return _WAREHOUSE.read(row) if row else None
 
 
 async def list_warehouses(tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
     rows = await tx.fetch(
-        "SELECT id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2", after, limit
+        "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2",
+        after,
+        limit,
     )
-    return [Warehouse(*row) for row in rows]
+    return [_WAREHOUSE.read(row) for row in rows]

@@ -1,17 +1,25 @@
 """What orders have reserved: over lists, in one statement each."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import asyncpg
 import msgspec
 from asyncpg.connection import Connection
 
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import ReservationStatus, sql
 from valerix.inventory import domain
 from valerix.inventory.domain import Claim, Ended, Ending, Origin, Reservation, Source
 
+_PRODUCT, _ENDED = Reader(PricedProduct), Reader(Ended)
+_RESERVATION = Reader(
+    Reservation,
+    allocations=partial(msgspec.convert, type=list[Allocation]),
+    products=partial(msgspec.convert, type=list[PricedProduct]),
+)
 _RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RELEASED)
 OVERTAKEN = (asyncpg.UniqueViolationError,)
 """What raises one of these met another transaction; run again, it sees what that one did."""
@@ -80,11 +88,11 @@ async def take(lane: Connection, lines: Sequence[Claim]) -> dict[str, Source]:
                                                 'currency', currency) ORDER BY place)
             FROM ledger, fits WHERE place > 0 GROUP BY order_id ORDER BY order_id
         )
-        SELECT sku, name, price_minor, currency, warehouse_id FROM source, fits
+        SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency, warehouse_id FROM source, fits
         """,
         *zip(*lines, strict=True),
     )
-    return {row[0]: Source(PricedProduct(row[0], row[1], row[2], row[3]), row[4]) for row in rows}
+    return {row["product_id"]: Source(_PRODUCT.read(row), row["warehouse_id"]) for row in rows}
 
 
 async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> list[Ended]:
@@ -151,27 +159,22 @@ async def end(lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> lis
             ) l
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
         )
-        SELECT order_id, state, jsonb_array_length(lines), true FROM ended
+        SELECT order_id, state, jsonb_array_length(lines) AS movements, true AS changed FROM ended
         UNION ALL SELECT order_id, state, 0, true FROM refused
         UNION ALL SELECT order_id, state, 0, false FROM known WHERE state <> {_RESERVED}
         UNION ALL SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false FROM missing WHERE wanted <> {_RELEASED}
         """,
         *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
     )
-    return [Ended(order_id, ReservationStatus(state), *rest) for order_id, state, *rest in rows]
+    return [_ENDED.read(row) for row in rows]
 
 
 async def find_reservations(tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
     """Those of the orders that have one. Read after the stock is locked: then they cannot change any more."""
     rows = await tx.fetch(
-        "SELECT order_id, state, lines, products FROM reservations WHERE order_id = ANY($1::text[])", order_ids
+        """
+        SELECT order_id, state, lines AS allocations, products FROM reservations WHERE order_id = ANY($1::text[])
+        """,
+        order_ids,
     )
-    return {
-        order_id: Reservation(
-            order_id,
-            ReservationStatus(state),
-            msgspec.convert(lines, list[Allocation]),
-            msgspec.convert(products, list[PricedProduct]),
-        )
-        for order_id, state, lines, products in rows
-    }
+    return {row["order_id"]: _RESERVATION.read(row) for row in rows}

@@ -1,19 +1,63 @@
 """Stock rows and their ledger. Transactions lock in the order the migration states."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
 
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader, Rows
 from valerix.contracts.commands import PricedProduct
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.domain import Movement, Offer, Reservation, Shelf
-from valerix.inventory.schemas import InventoryItem
+from valerix.inventory.schemas import InventoryFilter, InventoryItem
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Opened(NamedTuple):
+    """A reservation as its row; `lines` and `products` are JSON."""
+
+    order_id: str
+    state: ReservationStatus
+    lines: str
+    products: str
+
+
+class KeyedChange(NamedTuple):
+    """What a change under an idempotency key was, and its first answer."""
+
+    fingerprint: bytes
+    answer: object
+
+
+class Level(NamedTuple):
+    """What is available of one stock row."""
+
+    sku: str
+    warehouse_id: str
+    available: int
+
+
+_PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = Reader(PricedProduct), Reader(Shelf), Reader(KeyedChange), Reader(Level)
+_ENTRY, _LEDGER = Reader(Entry), Reader(schemas.Movement)
+_MOVEMENTS = Rows(
+    Movement,
+    """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint, on_hand_after bigint,
+       reserved_after bigint, kind text, order_id text, idempotency_key text, reason text, actor text,
+       trace_id text""",
+    alias="m",
+)
+_LATEST = Rows(
+    Movement,
+    "sku text, warehouse_id text, seq bigint, on_hand_after bigint, reserved_after bigint",
+    alias="l",
+    first=14,
+)
+_OPENED = Rows(Opened, "order_id text, state text, lines text, products text", alias="o", first=19)
 
 
 async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
@@ -24,7 +68,7 @@ async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
             SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
             WHERE sku = ANY($1::text[]) ORDER BY sku, warehouse_id FOR UPDATE
         )
-        SELECT p.sku, p.name, p.price_minor, p.currency, p.active, s.warehouse_id, s.on_hand, s.reserved, s.version
+        SELECT p.sku AS product_id, p.name, p.price_minor AS unit_price_minor, p.currency, p.active, s.*
         FROM products p
         LEFT JOIN locked s ON s.sku = p.sku
         LEFT JOIN warehouses w ON w.id = s.warehouse_id
@@ -34,11 +78,10 @@ async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
         skus,
     )
     offers: dict[str, Offer] = {}
-    for sku, name, price_minor, currency, active, warehouse_id, on_hand, reserved, version in rows:
-        if sku not in offers:
-            offers[sku] = Offer(PricedProduct(sku, name, price_minor, currency), active)
-        if warehouse_id is not None:
-            offers[sku].shelves.append(Shelf(sku, warehouse_id, on_hand, reserved, version))
+    for row in rows:
+        offer = offers.setdefault(row["product_id"], Offer(_PRODUCT.read(row), row["active"]))
+        if row["warehouse_id"] is not None:
+            offer.shelves.append(_SHELF.read(row))
     return offers
 
 
@@ -53,34 +96,24 @@ async def write(
     Raises UniqueViolationError when an order got its reservation meanwhile.
     """
     latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
+    rows = [Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened]
     await tx.execute(
-        """
+        f"""
         WITH appended AS (
-            INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
-                                   reserved_after, kind, order_id, idempotency_key, reason, actor, trace_id,
-                                   occurred_at)
-            SELECT m.*, statement_timestamp()
-            FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]) AS m
+            INSERT INTO movements ({_MOVEMENTS.names}, occurred_at)
+            SELECT m.*, statement_timestamp() FROM {_MOVEMENTS.unnest}
         ), moved AS (
-            UPDATE stock SET on_hand = l.on_hand, reserved = l.reserved, version = l.version
-            FROM unnest($14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[])
-                 AS l (sku, warehouse_id, on_hand, reserved, version)
+            UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq
+            FROM {_LATEST.unnest}
             WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
         )
-        INSERT INTO reservations (order_id, state, lines, products)
-        SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
-        FROM unnest($19::text[], $20::text[], $21::text[], $22::text[]) AS o (order_id, state, lines, products)
-        ORDER BY o.order_id
+        INSERT INTO reservations ({_OPENED.names})
+        SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb FROM {_OPENED.unnest} ORDER BY o.order_id
         """,
-        *_columns(movements, 13),
-        *_columns([(m.sku, m.warehouse_id, m.on_hand_after, m.reserved_after, m.seq) for m in latest], 5),
-        *_columns([(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened], 4),
+        *_MOVEMENTS.arrays(movements),
+        *_LATEST.arrays(latest),
+        *_OPENED.arrays(rows),
     )
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
-    return list(zip(*rows, strict=True)) or [()] * width
 
 
 def _json(value: object) -> str:
@@ -115,10 +148,10 @@ async def claim_key(tx: Transaction, lookup_key: bytes) -> bool:
     return claimed
 
 
-async def find_keyed_change(tx: Transaction, lookup_key: bytes) -> tuple[bytes, Any] | None:
-    """Fingerprint and answer of the change that used this key first."""
+async def find_keyed_change(tx: Transaction, lookup_key: bytes) -> KeyedChange | None:
+    """The change that used this key first."""
     row = await tx.fetchrow("SELECT fingerprint, answer FROM keyed_changes WHERE lookup_key = $1", lookup_key)
-    return (row[0], row[1]) if row else None
+    return _KEYED_CHANGE.read(row) if row else None
 
 
 async def insert_keyed_change(tx: Transaction, lookup_key: bytes, fingerprint: bytes, answer: msgspec.Struct) -> None:
@@ -133,10 +166,8 @@ async def insert_keyed_change(tx: Transaction, lookup_key: bytes, fingerprint: b
 # --- what people read
 
 
-async def list_inventory(
-    tx: Transaction, *, q: str | None, warehouse_id: str | None, low_stock: bool, after: str, limit: int
-) -> list[InventoryItem]:
-    """Products by id, those after `after`; `q` is looked for in id and name."""
+async def list_inventory(tx: Transaction, asked: InventoryFilter) -> list[InventoryItem]:
+    """Products by id."""
     rows = await tx.fetch(
         """
         SELECT * FROM inventory i
@@ -146,11 +177,11 @@ async def list_inventory(
           AND (NOT $4::boolean OR low_stock)
         ORDER BY sku LIMIT $5
         """,
-        after,
-        q,
-        warehouse_id,
-        low_stock,
-        limit,
+        asked.after,
+        asked.q,
+        asked.warehouse_id,
+        asked.low_stock,
+        asked.limit,
     )
     return [_inventory_item(row) for row in rows]
 
@@ -180,9 +211,7 @@ async def list_movements(
     """The ledger of one product, latest first."""
     rows = await tx.fetch(
         """
-        SELECT sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta, on_hand_after, reserved_after,
-               order_id, reason, actor, trace_id, occurred_at
-        FROM movements
+        SELECT sku AS product_id, * FROM movements
         WHERE sku = $1
           AND (occurred_at, warehouse_id, seq) < (coalesce($2::timestamptz, 'infinity'), $3::text, $4::bigint)
         ORDER BY occurred_at DESC, warehouse_id DESC, seq DESC LIMIT $5
@@ -191,15 +220,18 @@ async def list_movements(
         *(before or (None, "", 0)),
         limit,
     )
-    return [schemas.Movement(*row) for row in rows]
+    return [_LEDGER.read(row) for row in rows]
 
 
-async def list_stock_levels(tx: Transaction, limit: int) -> list[tuple[str, str, int]]:
-    """(sku, warehouse, available) of at most `limit` stock rows."""
+async def list_stock_levels(tx: Transaction, limit: int) -> list[Level]:
+    """At most so many."""
     rows = await tx.fetch(
-        "SELECT sku, warehouse_id, on_hand - reserved FROM stock ORDER BY sku, warehouse_id LIMIT $1", limit
+        """
+        SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock ORDER BY sku, warehouse_id LIMIT $1
+        """,
+        limit,
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [_LEVEL.read(row) for row in rows]
 
 
 async def count_low_stock(tx: Transaction) -> int:
@@ -211,11 +243,12 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
     """The events of the first outbox rows."""
     rows = await tx.fetch(
         """
-        SELECT o.id, e->>0, e->>1, (e->>2)::bigint, (e->>3)::timestamptz, e->>4, (e->5)::text
+        SELECT o.id AS row_id, e->>0 AS name, e->>1 AS subject, (e->>2)::bigint AS sequence,
+               (e->>3)::timestamptz AS time, e->>4 AS trace_id, (e->5)::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
             CROSS JOIN LATERAL json_array_elements(o.events) WITH ORDINALITY AS r (e, place)
         ORDER BY o.id, r.place
         """,
         limit,
     )
-    return [Entry(*row) for row in rows]
+    return [_ENTRY.read(row) for row in rows]

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import asyncpg
-from asyncpg import Record
 
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
 from valerix.users.domain import EmailTaken, User
 
-_COLUMNS = "id::text, email, name, role, status, customer_number, version, created_at, updated_at"
+_USER, _ENTRY = Reader(User, id=str), Reader(Entry)
 
 
 async def next_customer_number(tx: Transaction) -> int:
@@ -43,7 +43,7 @@ async def insert_user(
         INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 1)
         ON CONFLICT DO NOTHING
-        RETURNING {_COLUMNS}
+        RETURNING {_USER.columns}
         """,
         user_id,
         email,
@@ -53,7 +53,7 @@ async def insert_user(
         customer_number,
         password_hash,
     )
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def append_event(
@@ -73,27 +73,27 @@ async def append_event(
 
 async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | None:
     """The user with this address and the hash of their password."""
-    row = await tx.fetchrow(f"SELECT {_COLUMNS}, password_hash FROM users WHERE email = $1", email)
-    return (_user(row), row["password_hash"]) if row else None
+    row = await tx.fetchrow(f"SELECT {_USER.columns}, password_hash FROM users WHERE email = $1", email)
+    return (_USER.read(row), row["password_hash"]) if row else None
 
 
 async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | None:
     """The same by id; until the transaction ends nobody changes them."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS}, password_hash FROM users WHERE id = $1 FOR SHARE",
+        f"SELECT {_USER.columns}, password_hash FROM users WHERE id = $1 FOR SHARE",
         user_id,
     )
-    return (_user(row), row["password_hash"]) if row else None
+    return (_USER.read(row), row["password_hash"]) if row else None
 
 
 async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:
     """The user, if `viewer` (a user id; None: anybody's) may see it."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",
+        f"SELECT {_USER.columns} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",
         user_id,
         viewer,
     )
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def update_profile(tx: Transaction, user_id: str, name: str, email: str, version: int | None) -> User | None:
@@ -103,7 +103,7 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
             f"""
             UPDATE users SET name = $2, email = $3, version = version + 1, updated_at = now()
             WHERE id = $1 AND ($4::integer IS NULL OR version = $4)
-            RETURNING {_COLUMNS}
+            RETURNING {_USER.columns}
             """,
             user_id,
             name,
@@ -112,7 +112,7 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
         )
     except asyncpg.UniqueViolationError:
         raise EmailTaken from None
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def update_status(tx: Transaction, user_id: str, status: str) -> User | None:
@@ -121,12 +121,12 @@ async def update_status(tx: Transaction, user_id: str, status: str) -> User | No
         f"""
         UPDATE users SET status = $2, version = version + 1, updated_at = now()
         WHERE id = $1 AND status <> $2
-        RETURNING {_COLUMNS}
+        RETURNING {_USER.columns}
         """,
         user_id,
         status,
     )
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def update_role(tx: Transaction, user_id: str, role: str, customer_number: str | None) -> User | None:
@@ -136,13 +136,13 @@ async def update_role(tx: Transaction, user_id: str, role: str, customer_number:
         UPDATE users SET role = $2, customer_number = coalesce(customer_number, $3),
             version = version + 1, updated_at = now()
         WHERE id = $1 AND role <> $2
-        RETURNING {_COLUMNS}
+        RETURNING {_USER.columns}
         """,
         user_id,
         role,
         customer_number,
     )
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash: str) -> bool:
@@ -170,7 +170,7 @@ async def list_users(
     """Newest first, from below `before`; `search` is part of a name or address, or a whole customer number."""
     rows = await tx.fetch(
         f"""
-        SELECT {_COLUMNS} FROM users
+        SELECT {_USER.columns} FROM users
         WHERE ($2::uuid IS NULL OR id < $2)
           AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(email, lower($3)) > 0
                OR customer_number = upper($3))
@@ -185,7 +185,7 @@ async def list_users(
         role,
         status,
     )
-    return [_user(row) for row in rows]
+    return [_USER.read(row) for row in rows]
 
 
 async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
@@ -196,11 +196,11 @@ async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
 async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:
     """The customer, if `viewer` (a customer number; None: anybody's) may see them."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",
+        f"SELECT {_USER.columns} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",
         number,
         viewer,
     )
-    return _user(row) if row else None
+    return _USER.read(row) if row else None
 
 
 async def list_customer_statuses(tx: Transaction, numbers: Sequence[str]) -> list[str | None]:
@@ -216,25 +216,12 @@ async def list_customer_statuses(tx: Transaction, numbers: Sequence[str]) -> lis
     return [row["status"] for row in rows]
 
 
-def _user(row: Record) -> User:
-    return User(
-        id=row["id"],
-        email=row["email"],
-        name=row["name"],
-        role=row["role"],
-        status=row["status"],
-        customer_number=row["customer_number"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
-
-
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
     """The events of the first outbox rows."""
     rows = await tx.fetch(
         """
-        SELECT o.id, e.type, e.user_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        SELECT o.id AS row_id, e.type AS name, e.user_id::text AS subject, e.version AS sequence,
+               e.occurred_at AS time, e.trace_id, e.data::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
             CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
             JOIN user_events e ON e.user_id = r.subject AND e.version = r.version
@@ -242,4 +229,4 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
         """,
         limit,
     )
-    return [Entry(*row) for row in rows]
+    return [_ENTRY.read(row) for row in rows]

@@ -1,9 +1,10 @@
 """The audit trail: rows are added and read."""
 
-from datetime import datetime
-
 from valerix.chassis.postgres.database import Transaction
-from valerix.users.domain import AuditEntry
+from valerix.chassis.postgres.rows import Reader
+from valerix.users.domain import AuditEntry, AuditFilter
+
+_ENTRY = Reader(AuditEntry, id=str)
 
 
 async def append(tx: Transaction, entry: AuditEntry) -> None:
@@ -24,22 +25,11 @@ async def append(tx: Transaction, entry: AuditEntry) -> None:
     )
 
 
-async def list_entries(
-    tx: Transaction,
-    *,
-    limit: int,
-    before: str | None,
-    action: str | None,
-    actor: str | None,
-    subject: str | None,
-    first: datetime | None,
-    last: datetime | None,
-) -> list[AuditEntry]:
-    """Newest first, from below the id `before`."""
+async def list_entries(tx: Transaction, asked: AuditFilter) -> list[AuditEntry]:
+    """Newest first."""
     rows = await tx.fetch(
-        """
-        SELECT id::text, action, actor, subject, session_id, address, user_agent, details, trace_id, occurred_at
-        FROM audit
+        f"""
+        SELECT {_ENTRY.columns} FROM audit
         WHERE ($2::uuid IS NULL OR id < $2)
           AND ($3::text IS NULL OR action = $3)
           AND ($4::text IS NULL OR actor = $4)
@@ -49,15 +39,15 @@ async def list_entries(
         ORDER BY audit.id DESC
         LIMIT $1
         """,
-        limit,
-        before,
-        action,
-        actor,
-        subject,
-        first,
-        last,
+        asked.limit,
+        asked.before,
+        asked.action,
+        asked.actor,
+        asked.subject,
+        asked.first,
+        asked.last,
     )
-    return [AuditEntry(**row) for row in rows]
+    return [_ENTRY.read(row) for row in rows]
 
 
 async def delete_older_than_a_year(tx: Transaction) -> None:

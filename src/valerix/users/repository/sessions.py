@@ -1,12 +1,12 @@
 """Sessions and their refresh tokens."""
 
-from asyncpg import Record
-
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.revocations import RevokedSessions
 from valerix.users.domain import Session, UsedToken
 
-_COLUMNS = "id::text, user_id::text, kind, csrf, user_agent, address, created_at, last_used_at, expires_at"
+_SESSION = Reader(Session, id=str, user_id=str)
+_USED_TOKEN = Reader(UsedToken, session_id=str, user_id=str)
 
 
 async def insert_session(
@@ -24,7 +24,7 @@ async def insert_session(
         f"""
         INSERT INTO sessions (id, user_id, kind, csrf, user_agent, address, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7 * 86400))
-        RETURNING {_COLUMNS}
+        RETURNING {_SESSION.columns}
         """,
         session_id,
         user_id,
@@ -35,7 +35,7 @@ async def insert_session(
         idle_days,
     )
     assert row is not None  # noqa: S101 - RETURNING
-    return _session(row)
+    return _SESSION.read(row)
 
 
 async def insert_refresh_token(tx: Transaction, hashed: bytes, session_id: str) -> None:
@@ -55,14 +55,14 @@ async def find_used_token(tx: Transaction, hashed: bytes, leeway_seconds: float)
     """A token that was used before, and whether that was within the leeway."""
     row = await tx.fetchrow(
         """
-        SELECT s.id::text, s.user_id::text, s.kind, t.used_at > now() - make_interval(secs => $2) AS just_now
+        SELECT t.session_id, s.user_id, s.kind, t.used_at > now() - make_interval(secs => $2) AS just_now
         FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
         WHERE t.hash = $1 AND t.used_at IS NOT NULL
         """,
         hashed,
         leeway_seconds,
     )
-    return UsedToken(row["id"], row["user_id"], row["kind"], row["just_now"]) if row else None
+    return _USED_TOKEN.read(row) if row else None
 
 
 async def touch_session(
@@ -74,7 +74,7 @@ async def touch_session(
         UPDATE sessions SET last_used_at = now(), address = $3, expires_at = least(
             now() + make_interval(secs => $4 * 86400), created_at + make_interval(secs => $5 * 86400))
         WHERE id = $1 AND kind = $2 AND revoked_at IS NULL AND expires_at > now()
-        RETURNING {_COLUMNS}
+        RETURNING {_SESSION.columns}
         """,
         session_id,
         kind,
@@ -82,20 +82,20 @@ async def touch_session(
         idle_days,
         max_days,
     )
-    return _session(row) if row else None
+    return _SESSION.read(row) if row else None
 
 
 async def list_live(tx: Transaction, user_id: str) -> list[Session]:
     """Those of one user, the one used last first."""
     rows = await tx.fetch(
         f"""
-        SELECT {_COLUMNS} FROM sessions
+        SELECT {_SESSION.columns} FROM sessions
         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
         ORDER BY last_used_at DESC, id DESC
         """,
         user_id,
     )
-    return [_session(row) for row in rows]
+    return [_SESSION.read(row) for row in rows]
 
 
 async def revoke(tx: Transaction, session_id: str, user_id: str, reason: str) -> bool:
@@ -174,7 +174,3 @@ async def delete_over(tx: Transaction, days: float) -> None:
     await tx.execute(
         "DELETE FROM sessions WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)", days
     )
-
-
-def _session(row: Record) -> Session:
-    return Session(**row)
