@@ -36,8 +36,6 @@ CLOCK: Final = {"now", "utcnow", "today", "monotonic", "time_ns", "new_id"}
 CHANCE: Final = {"random", "secrets", "time", "uuid", "uuid_utils"}
 """Modules that give another answer each time."""
 IO: Final = {"asyncio", "os", "pathlib", "socket", "subprocess"}
-UNTYPED: Final = ("orders",)
-"""Services that still may give rows away and take arguments of any name and type."""
 
 Check = Callable[[Tree], Iterable[str]]
 
@@ -203,17 +201,13 @@ def one_repository_function_is_one_statement(tree: Tree) -> Iterable[str]:
                 yield f"{module.where}:{node.lineno} {node.name} runs {count} statements"
 
 
-def typed(tree: Tree) -> list[Module]:
-    return [module for module in tree.inside(*SERVICES) if room(module.name) not in UNTYPED]
-
-
 def written(annotation: ast.expr | None) -> str:
     return "" if annotation is None else ast.unparse(annotation)
 
 
 @rule("Make an object of each row, with a Reader of chassis.postgres.rows")
 def repositories_give_no_rows_away(tree: Tree) -> Iterable[str]:
-    for module in typed(tree):
+    for module in tree.inside(*SERVICES):
         for node in module.nodes if tree.has(Role.REPOSITORY, module.name) else ():
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
@@ -223,7 +217,7 @@ def repositories_give_no_rows_away(tree: Tree) -> Iterable[str]:
 
 @rule("Name what can be asked for, in a frozen dataclass where it goes through several hands")
 def services_take_no_arguments_of_any_name_and_type(tree: Tree) -> Iterable[str]:
-    for module in typed(tree):
+    for module in tree.inside(*SERVICES):
         for node in module.nodes:
             if isinstance(node, ast.arguments) and node.kwarg and written(node.kwarg.annotation) == "Any":
                 yield f"{module.where}:{node.kwarg.lineno} takes any {node.kwarg.arg}"

@@ -83,8 +83,9 @@ DUE: Final = {
 """What a statement finds due, once."""
 OFFER: Final = Row(
     sku="PROD-001",
+    product_id="PROD-001",
     name="Lamp",
-    price_minor=500,
+    unit_price_minor=500,
     currency="USD",
     active=True,
     warehouse_id="WH-EAST",
@@ -114,7 +115,7 @@ class Told:
     """The outbox of a process: one row with an event of each name, which goes once."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._rows = [Row(id=7, **_entry(name, place)) for place, name in enumerate(names, 1)]
+        self._rows = [Row(row_id=7, **_entry(name, place)) for place, name in enumerate(names, 1)]
 
     def take(self) -> Rows:
         rows, self._rows = self._rows, []
@@ -156,8 +157,13 @@ class Answers:
         return [Row(message_id=one) for one in ids]
 
 
+def _arrays(arguments: Sequence[Any]) -> list[Any]:
+    """Columns of a statement over a list."""
+    return [one for one in arguments if isinstance(one, list | tuple)]
+
+
 def _ids(arguments: Sequence[Any]) -> Rows:
-    return [Row(id=one) for one in arguments[0]]
+    return [Row(id=one) for one in _arrays(arguments)[0]]
 
 
 def _payments(arguments: Sequence[Any]) -> Rows:
@@ -168,7 +174,7 @@ def _payments(arguments: Sequence[Any]) -> Rows:
 
 
 def _made(arguments: Sequence[Any]) -> Rows:
-    return [] if CHARGING in arguments[1] else _ids(arguments)
+    return [] if CHARGING in _arrays(arguments)[1] else _ids(arguments)
 
 
 RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
@@ -190,7 +196,10 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("FROM payments p", _payments),
     # inventory
     ("LEFT JOIN locked", lambda _: [OFFER]),
-    ("ended AS", lambda a: [Row(id=i, state=s, lines=0, changed=True) for i, s in zip(a[0], a[1], strict=True)]),
+    (
+        "ended AS",
+        lambda a: [Row(order_id=i, state=s, movements=0, changed=True) for i, s in zip(a[0], a[1], strict=True)],
+    ),
 ]
 """Words that a statement has, all of them, and its rows."""
 

@@ -102,7 +102,7 @@ def of_statements(name: str, statements: Sequence[Statement], taken: Taken) -> N
             for one in ids:
                 if one.startswith(BROKEN) or "#" not in one:  # in whose company a message comes is chance
                     taken.add("inboxes", name, f"consumer={consumer}", f"message={one}")
-        elif "INSERT INTO notifications" in statement.sql and isinstance(statement.arguments[0], list):
+        elif "INSERT INTO notifications" in statement.sql and isinstance(statement.arguments[0], list | tuple):
             for told in zip(*statement.arguments[:5], strict=True):
                 taken.add("notifications", name, *told)
         for value in _flat(statement.arguments):

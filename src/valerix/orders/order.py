@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import OrderStatus
@@ -93,3 +93,11 @@ class OrderFilter:
     first: str | None = None
     last: str | None = None
     trace_id: str | None = None
+
+
+class CustomerSeen(NamedTuple):
+    """A customer as an event tells of them; one with a higher `sequence` is newer."""
+
+    customer_id: str
+    standing: str
+    sequence: int

@@ -1,6 +1,9 @@
 """What orders keep of other services' events: customers, and which backorders may go on. Never the truth."""
 
+from operator import attrgetter
+
 from valerix.chassis.postgres.database import Transaction
+from valerix.orders.order import CustomerSeen
 from valerix.orders.repository.read_model import ReadModelRepository
 
 
@@ -8,15 +11,11 @@ class ReadModel:
     def __init__(self, repository: ReadModelRepository) -> None:
         self._repository = repository
 
-    async def remember_customers(self, tx: Transaction, seen: list[tuple[str, str, int]]) -> None:
-        """Keep (customer, standing, sequence) where it is newer than what is known."""
-        latest = {row[0]: row for row in sorted(seen, key=_sequence)}
+    async def remember_customers(self, tx: Transaction, seen: list[CustomerSeen]) -> None:
+        """Keep those that are newer than what is known."""
+        latest = {customer.customer_id: customer for customer in sorted(seen, key=attrgetter("sequence"))}
         await self._repository.upsert_customers(tx, list(latest.values()))
 
     async def wake_backorders(self, tx: Transaction, product_ids: list[str]) -> None:
         """Orders waiting for these products are due now."""
         await self._repository.make_backorders_due(tx, product_ids)
-
-
-def _sequence(seen: tuple[str, str, int]) -> int:
-    return seen[2]

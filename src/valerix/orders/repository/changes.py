@@ -14,11 +14,11 @@ class ChangesRepository:
         """Keep what the order is found by right when its lines were other ones before."""
         await tx.execute(
             """
-        WITH gone AS (
-            DELETE FROM order_products
-            WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
-        )
-        INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
+            WITH gone AS (
+                DELETE FROM order_products
+                WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
+            )
+            INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
             """,
             order.id,
             [line.product_id for line in before],

@@ -2,13 +2,17 @@
 
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
+
+_ENTRY = Reader(Entry)
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
     """The events of the first outbox rows."""
     rows = await tx.fetch(
         """
-        SELECT o.id, e.type, e.order_id::text, e.version, e.occurred_at, e.trace_id, e.data::text
+        SELECT o.id AS row_id, e.type AS name, e.order_id::text AS subject, e.version AS sequence,
+               e.occurred_at AS time, e.trace_id, e.data::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
             CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
             JOIN order_events e ON e.order_id = r.subject AND e.version = r.version
@@ -16,4 +20,4 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
         """,
         limit,
     )
-    return [Entry(*row) for row in rows]
+    return [_ENTRY.read(row) for row in rows]

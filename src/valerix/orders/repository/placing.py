@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.events import ORDER_CREATED
 from valerix.contracts.states import OrderStatus, sql
 from valerix.orders.order import Order
-from valerix.orders.repository.rows import COLUMNS, json_of, lines_of, read_order
+from valerix.orders.repository.rows import ORDER, json_of, lines_of
 
 
 class Accepting(NamedTuple):
@@ -32,6 +33,22 @@ class ExistingOrder(NamedTuple):
     idempotency_key: bytes | None
 
 
+class _NewRow(NamedTuple):
+    accepting: Accepting
+    lines: str
+    shipping_address: str | None
+
+
+_NEW = Rows(
+    _NewRow,
+    """accepting.order.id uuid, accepting.order.customer_id text, lines json, accepting.order.payment_method text,
+       accepting.order.on_shortage text, shipping_address json, accepting.idempotency_key bytea,
+       accepting.fingerprint bytea, accepting.order.created_at timestamptz, accepting.trace_id text,
+       accepting.data json""",
+    first=2,
+)
+
+
 class PlacingRepository:
     """New orders, and what was answered to a request before."""
 
@@ -40,45 +57,33 @@ class PlacingRepository:
 
         Sorted by key, so that two batches holding the same keys cannot wait for each other.
         """
-        rows = sorted(accepting, key=lambda a: a.idempotency_key or b"")
-        orders = [a.order for a in rows]
+        rows = [
+            _NewRow(a, lines_of(a.order), json_of(a.order.shipping_address))
+            for a in sorted(accepting, key=lambda a: a.idempotency_key or b"")
+        ]
         inserted = await tx.fetch(
             f"""
-        WITH input AS (
-            SELECT * FROM unnest(
-                $1::uuid[], $2::text[], $3::json[], $4::text[], $5::text[], $6::json[], $7::bytea[], $8::bytea[],
-                $9::timestamptz[], $10::text[], $11::json[])
-            AS t(id, customer_id, lines, payment_method, on_shortage, shipping_address, idempotency_key, fingerprint,
-                 created_at, trace_id, data)
-        ), inserted AS (
-            INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
-                                shipping_address, idempotency_key, fingerprint, due_at, created_at, updated_at)
-            SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage, shipping_address,
-                   idempotency_key, fingerprint, now() + $12, created_at, created_at
-            FROM input
-            ON CONFLICT DO NOTHING
-            RETURNING id, lines
-        ), listed AS (
-            INSERT INTO order_products (product_id, order_id)
-            SELECT DISTINCT line->>0, id FROM inserted, json_array_elements(lines) AS line
-        ), logged AS (
-            INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
-            SELECT id, 1, '{ORDER_CREATED}', data, trace_id, created_at FROM input JOIN inserted USING (id)
-        )
-        SELECT id::text FROM inserted
+            WITH input AS (
+                SELECT * FROM {_NEW.unnest}
+            ), inserted AS (
+                INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
+                                    shipping_address, idempotency_key, fingerprint, due_at, created_at, updated_at)
+                SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage,
+                       shipping_address, idempotency_key, fingerprint, now() + $1, created_at, created_at
+                FROM input
+                ON CONFLICT DO NOTHING
+                RETURNING id, lines
+            ), listed AS (
+                INSERT INTO order_products (product_id, order_id)
+                SELECT DISTINCT line->>0, id FROM inserted, json_array_elements(lines) AS line
+            ), logged AS (
+                INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
+                SELECT id, 1, '{ORDER_CREATED}', data, trace_id, created_at FROM input JOIN inserted USING (id)
+            )
+            SELECT id::text FROM inserted
             """,
-            [o.id for o in orders],
-            [o.customer_id for o in orders],
-            [lines_of(o) for o in orders],
-            [o.payment_method for o in orders],
-            [o.on_shortage for o in orders],
-            [json_of(o.shipping_address) for o in orders],
-            [a.idempotency_key for a in rows],
-            [a.fingerprint for a in rows],
-            [o.created_at for o in orders],
-            [a.trace_id for a in rows],
-            [a.data for a in rows],
             lease,
+            *_NEW.arrays(rows),
         )
         return {row["id"] for row in inserted}
 
@@ -86,15 +91,15 @@ class PlacingRepository:
         """Orders by id or by idempotency key, with the answer that was given for them."""
         rows = await tx.fetch(
             f"""
-        SELECT {COLUMNS}, o.fingerprint, o.idempotency_key, o.answer_status,
-               coalesce(o.answer_body, e.data::text) AS answer_body
-        FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
-        WHERE o.id = ANY($1::uuid[]) OR o.idempotency_key = ANY($2::bytea[])
+            SELECT {ORDER.columns}, o.fingerprint, o.idempotency_key, o.answer_status,
+                   coalesce(o.answer_body, e.data::text) AS answer_body
+            FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
+            WHERE o.id = ANY($1::uuid[]) OR o.idempotency_key = ANY($2::bytea[])
             """,
             ids,
             keys,
         )
         return [
-            ExistingOrder(read_order(r), r["fingerprint"], r["answer_status"], r["answer_body"], r["idempotency_key"])
+            ExistingOrder(ORDER.read(r), r["fingerprint"], r["answer_status"], r["answer_body"], r["idempotency_key"])
             for r in rows
         ]

@@ -3,27 +3,27 @@
 from collections.abc import Sequence
 
 from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.states import OrderStatus, sql
 from valerix.orders.errors import InsufficientStock
+from valerix.orders.order import CustomerSeen
+
+_SEEN = Rows(CustomerSeen, "customer_id text, standing text, sequence integer")
 
 
 class ReadModelRepository:
     """Customers as their events tell of them, and orders that wait for stock."""
 
-    async def upsert_customers(self, tx: Transaction, seen: Sequence[tuple[str, str, int]]) -> None:
+    async def upsert_customers(self, tx: Transaction, seen: Sequence[CustomerSeen]) -> None:
         """Keep what is newer than what is known; sorted, so that two batches cannot wait in a circle."""
-        rows = sorted(seen)
         await tx.execute(
-            """
-        INSERT INTO customers_seen AS c (customer_id, standing, sequence)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::integer[])
-        ON CONFLICT (customer_id) DO UPDATE
-        SET standing = excluded.standing, sequence = excluded.sequence, seen_at = now()
-        WHERE c.sequence < excluded.sequence
+            f"""
+            INSERT INTO customers_seen AS c ({_SEEN.names}) SELECT * FROM {_SEEN.unnest}
+            ON CONFLICT (customer_id) DO UPDATE
+            SET standing = excluded.standing, sequence = excluded.sequence, seen_at = now()
+            WHERE c.sequence < excluded.sequence
             """,
-            [customer for customer, _, _ in rows],
-            [standing for _, standing, _ in rows],
-            [sequence for _, _, sequence in rows],
+            *_SEEN.arrays(sorted(seen)),
         )
 
     async def list_standings(self, tx: Transaction, customer_ids: Sequence[str]) -> dict[str, str]:
@@ -37,10 +37,10 @@ class ReadModelRepository:
         """Let the next sweep try those that wait for one of these products."""
         await tx.execute(
             f"""
-        UPDATE orders o SET due_at = now()
-        WHERE status = {sql(OrderStatus.PENDING)} AND on_shortage = 'backorder'
-          AND error_code = '{InsufficientStock.code}' AND due_at > now()
-          AND EXISTS (SELECT FROM order_products p WHERE p.order_id = o.id AND p.product_id = ANY($1::text[]))
+            UPDATE orders o SET due_at = now()
+            WHERE status = {sql(OrderStatus.PENDING)} AND on_shortage = 'backorder'
+              AND error_code = '{InsufficientStock.code}' AND due_at > now()
+              AND EXISTS (SELECT FROM order_products p WHERE p.order_id = o.id AND p.product_id = ANY($1::text[]))
             """,
             product_ids,
         )

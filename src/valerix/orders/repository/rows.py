@@ -1,4 +1,4 @@
-"""An order and its history as rows: the columns, and what stands in them."""
+"""An order and its history as rows."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from asyncpg import Record
 
+from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.commands import Allocation
 from valerix.contracts.states import OrderStatus
 from valerix.orders.decisions import HistoryEntry, Step
@@ -13,35 +14,16 @@ from valerix.orders.order import Order, OrderLine
 
 _encode = msgspec.json.Encoder().encode
 
-COLUMNS: Final = """
-    o.id, o.customer_id, o.status, o.version, o.lines, o.payment_method, o.on_shortage, o.shipping_address, o.currency,
-    o.total_minor, o.allocations, o.payment_id, o.error_code, o.error_message, o.cancel_reason, o.lease_epoch,
-    o.attempts, o.created_at, o.updated_at"""
+
+def _lines(rows: list[list[Any]]) -> list[OrderLine]:
+    return [OrderLine(*row) for row in rows]
 
 
-def read_order(row: Record) -> Order:
-    """The order a row with COLUMNS holds."""
-    return Order(
-        id=str(row["id"]),
-        customer_id=row["customer_id"],
-        lines=[OrderLine(*line) for line in row["lines"]],
-        payment_method=row["payment_method"],
-        on_shortage=row["on_shortage"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        shipping_address=row["shipping_address"],
-        status=OrderStatus(row["status"]),
-        version=row["version"],
-        currency=row["currency"],
-        total_minor=row["total_minor"],
-        allocations=None if row["allocations"] is None else [Allocation(*a) for a in row["allocations"]],
-        payment_id=None if row["payment_id"] is None else str(row["payment_id"]),
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        cancel_reason=row["cancel_reason"],
-        lease_epoch=row["lease_epoch"],
-        attempts=row["attempts"],
-    )
+def _allocations(rows: list[list[Any]]) -> list[Allocation]:
+    return [Allocation(*row) for row in rows]
+
+
+ORDER: Final = Reader(Order, "o", id=str, payment_id=str, lines=_lines, allocations=_allocations)
 
 
 def read_entry(row: Record) -> HistoryEntry:

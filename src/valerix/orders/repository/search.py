@@ -7,7 +7,7 @@ from valerix.contracts.ids import find_range
 from valerix.contracts.states import sql
 from valerix.orders.decisions import HistoryEntry
 from valerix.orders.order import Order, OrderFilter
-from valerix.orders.repository.rows import COLUMNS, read_entry, read_order
+from valerix.orders.repository.rows import ORDER, read_entry
 from valerix.orders.transitions import UNCOUNTED
 
 _OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
@@ -20,11 +20,11 @@ class SearchRepository:
     async def find_order(self, tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
         """One order; with `owner_id`, only when it belongs to that customer."""
         row = await tx.fetchrow(
-            f"SELECT {COLUMNS} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
+            f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
             order_id,
             owner_id,
         )
-        return None if row is None else read_order(row)
+        return None if row is None else ORDER.read(row)
 
     async def list_orders(self, tx: Transaction, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
@@ -47,17 +47,17 @@ class SearchRepository:
                 where.add(has, wanted.product_id)
             found.append(f"(SELECT id FROM {source} {where.clause} {page})")
         rows = await tx.fetch(
-            f"SELECT {COLUMNS} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",
+            f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",
             *where.arguments,
         )
-        return [read_order(row) for row in rows]
+        return [ORDER.read(row) for row in rows]
 
     async def list_events(self, tx: Transaction, order_id: str) -> list[HistoryEntry]:
         """The history of one order, oldest first."""
         rows = await tx.fetch(
             """
-        SELECT version, type, data, steps, trace_id, occurred_at FROM order_events
-        WHERE order_id = $1 ORDER BY version
+            SELECT version, type, data, steps, trace_id, occurred_at FROM order_events
+            WHERE order_id = $1 ORDER BY version
             """,
             order_id,
         )
