@@ -11,28 +11,34 @@ _CHARGED_OTHERWISE: Final = f"""
     c.status IS DISTINCT FROM {_CAPTURED}
     OR (c.amount_minor, c.currency) IS DISTINCT FROM (p.captured_minor, p.currency)
     OR c.refunded_minor NOT BETWEEN p.refunded_minor AND p.refunded_minor + p.refunding_minor"""
-_LEDGER_DIFFERS: Final = {
-    PaymentStatus.PROCESSING: "false",
-    PaymentStatus.CAPTURED: _CHARGED_OTHERWISE,
-    PaymentStatus.PARTIALLY_REFUNDED: _CHARGED_OTHERWISE,
-    PaymentStatus.REFUNDED: _CHARGED_OTHERWISE,
-    PaymentStatus.DECLINED: _CHARGED_ANYWAY,
-    PaymentStatus.VOIDED: _CHARGED_ANYWAY,
-}
+_LEDGER_DIFFERS: Final = decide(
+    "p",
+    {
+        PaymentStatus.PROCESSING: "false",
+        PaymentStatus.CAPTURED: _CHARGED_OTHERWISE,
+        PaymentStatus.PARTIALLY_REFUNDED: _CHARGED_OTHERWISE,
+        PaymentStatus.REFUNDED: _CHARGED_OTHERWISE,
+        PaymentStatus.DECLINED: _CHARGED_ANYWAY,
+        PaymentStatus.VOIDED: _CHARGED_ANYWAY,
+    },
+)
 _KEPT: Final = "p.captured_minor > p.refunded_minor"
 _OTHER_AMOUNT: Final = """
     coalesce(p.captured_minor - p.refunded_minor + p.by_hand_minor, 0) <> o.total_minor
     OR o.total_minor > 0 AND p.currency <> o.currency"""
 _OTHER_AMOUNT_UNLESS_CANCELLING: Final = f"o.cancel_reason IS NULL AND ({_OTHER_AMOUNT})"
-_MONEY_DIFFERS: Final = {
-    OrderStatus.PENDING: f"o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND {_KEPT}",
-    OrderStatus.CONFIRMED: _OTHER_AMOUNT_UNLESS_CANCELLING,
-    OrderStatus.PROCESSING: _OTHER_AMOUNT_UNLESS_CANCELLING,
-    OrderStatus.SHIPPED: _OTHER_AMOUNT,
-    OrderStatus.COMPLETED: _OTHER_AMOUNT,
-    OrderStatus.FAILED: _KEPT,
-    OrderStatus.CANCELLED: _KEPT,
-}
+_MONEY_DIFFERS: Final = decide(
+    "o",
+    {
+        OrderStatus.PENDING: f"o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND {_KEPT}",
+        OrderStatus.CONFIRMED: _OTHER_AMOUNT_UNLESS_CANCELLING,
+        OrderStatus.PROCESSING: _OTHER_AMOUNT_UNLESS_CANCELLING,
+        OrderStatus.SHIPPED: _OTHER_AMOUNT,
+        OrderStatus.COMPLETED: _OTHER_AMOUNT,
+        OrderStatus.FAILED: _KEPT,
+        OrderStatus.CANCELLED: _KEPT,
+    },
+)
 
 
 async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
@@ -62,7 +68,7 @@ async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
         FROM payment_facts p FULL JOIN charge_facts c ON c.reference = p.provider_reference
         WHERE CASE
             WHEN p.status IS NULL THEN c.status = {_CAPTURED}
-            ELSE {decide("p", _LEDGER_DIFFERS)}
+            ELSE {_LEDGER_DIFFERS}
         END
         """,
     )
@@ -84,7 +90,7 @@ async def money_fits_the_orders(evidence: Evidence) -> Finding:
         FROM orders o FULL JOIN payment_facts p ON p.order_id = o.id::text
         WHERE CASE
             WHEN o.id IS NULL THEN {_KEPT}
-            ELSE {decide("o", _MONEY_DIFFERS)}
+            ELSE {_MONEY_DIFFERS}
         END
         """,
     )

@@ -16,16 +16,19 @@ def _unless_cancelling(unfit: str) -> str:
     return f"CASE WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL ELSE {unfit} END"
 
 
-_UNFIT: Final = {
-    OrderStatus.PENDING: f"""r.state = {_COMMITTED}
+_UNFIT: Final = decide(
+    "o",
+    {
+        OrderStatus.PENDING: f"""r.state = {_COMMITTED}
         OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND r.state = {_RESERVED}""",
-    OrderStatus.CONFIRMED: _unless_cancelling(f"r.state IS DISTINCT FROM {_RESERVED}"),
-    OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) = {_RELEASED}"),
-    OrderStatus.SHIPPED: f"r.state IS DISTINCT FROM {_COMMITTED}",
-    OrderStatus.COMPLETED: f"r.state IS DISTINCT FROM {_COMMITTED}",
-    OrderStatus.FAILED: f"r.state <> {_RELEASED}",
-    OrderStatus.CANCELLED: f"r.state <> {_RELEASED}",
-}
+        OrderStatus.CONFIRMED: _unless_cancelling(f"r.state IS DISTINCT FROM {_RESERVED}"),
+        OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) = {_RELEASED}"),
+        OrderStatus.SHIPPED: f"r.state IS DISTINCT FROM {_COMMITTED}",
+        OrderStatus.COMPLETED: f"r.state IS DISTINCT FROM {_COMMITTED}",
+        OrderStatus.FAILED: f"r.state <> {_RELEASED}",
+        OrderStatus.CANCELLED: f"r.state <> {_RELEASED}",
+    },
+)
 
 
 async def movements_are_gap_free(evidence: Evidence) -> Finding:
@@ -127,7 +130,7 @@ async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
         FROM orders o FULL JOIN reservation_facts r ON r.order_id = o.id::text
         WHERE CASE
             WHEN o.id IS NULL THEN r.state <> {_RELEASED} AND r.order_id ~ '{UUID_PATTERN}'
-            ELSE {decide("o", _UNFIT)}
+            ELSE {_UNFIT}
         END
         """,
     )
