@@ -23,10 +23,13 @@ from valerix.contracts.states import (
 from valerix.psp.book import Entry
 from valerix.psp.schemas import Charge, Refund
 
-_PENDING, _CONFIRMED, _PROCESSING, _SHIPPED, _COMPLETED, _FAILED, _CANCELLED = map(sql, OrderStatus)
+_PENDING, _CONFIRMED, _PROCESSING = sql(OrderStatus.PENDING), sql(OrderStatus.CONFIRMED), sql(OrderStatus.PROCESSING)
+_SHIPPED, _COMPLETED = sql(OrderStatus.SHIPPED), sql(OrderStatus.COMPLETED)
+_FAILED, _CANCELLED = sql(OrderStatus.FAILED), sql(OrderStatus.CANCELLED)
 _CAPTURED, _DECLINED = sql(PaymentStatus.CAPTURED), sql(PaymentStatus.DECLINED)
 _REFUNDED, _SUCCEEDED = sql(PaymentStatus.REFUNDED), sql(RefundStatus.SUCCEEDED)
-_RESERVED, _RELEASED, _COMMITTED, _ = map(sql, ReservationStatus)
+_RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RELEASED)
+_COMMITTED = sql(ReservationStatus.COMMITTED)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 LEDGER_BATCH: Final = 10_000
