@@ -4,14 +4,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.orders.test_domain import NOW, RETRY, order
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import Attempt, NotSent
 from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
-from valerix.contracts.states import PaymentStatus, ReservationStatus
+from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders.decisions import SagaRun
 from valerix.orders.saga import Saga, Services
+from valerix.orders.transitions import AT_REST
 
 
 class Peers:
@@ -88,3 +91,13 @@ async def test_an_order_ships_when_its_reservation_is_committed_and_not_otherwis
     shipped, lost = await driven(Peers("committed"), "processing"), await driven(Peers("released"), "processing")
     assert (ended(shipped), outcomes(shipped)) == (("shipped", None), [("ship", "committed")])
     assert (ended(lost), outcomes(lost)) == (("processing", "reservation_lost"), [("ship", "released")])
+
+
+@pytest.mark.parametrize("status", sorted(AT_REST))
+async def test_an_order_at_rest_keeps_its_stock_and_its_money(status: OrderStatus) -> None:
+    """However it came to be due."""
+    peers = Peers(stock="committed", payment="refunded")
+    running = await driven(peers, status)
+    assert peers.asked == []
+    assert running.decision is not None
+    assert (running.decision.status, running.decision.due_in, running.decision.emits_event) == (status, None, False)

@@ -9,7 +9,7 @@ from valerix.contracts.events import ORDER_HELD
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
 from valerix.orders.order import Order
-from valerix.orders.transitions import FULFILMENT_STEPS
+from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
@@ -78,7 +78,12 @@ def confirmed(dwell: timedelta) -> Decision:
 def fulfilled(order: Order, dwell: timedelta) -> Decision:
     """The next state of an order the warehouse is working on; `dwell` is how long it then stays there."""
     status = FULFILMENT_STEPS[order.status]
-    return _entering(status, due_in=None if status.terminal else dwell)
+    return _entering(status, due_in=None if status in AT_REST else dwell)
+
+
+def left_alone(order: Order) -> Decision:
+    """Nothing changes, and nothing is due."""
+    return Decision(order.status, DELAYED, order.error_code, order.error_message, emits_event=False)
 
 
 def shipped_after_all(dwell: timedelta) -> Decision:

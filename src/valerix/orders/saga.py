@@ -20,7 +20,7 @@ from valerix.contracts import commands
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics
 from valerix.orders.decisions import Decision, Retry, SagaRun, Step
-from valerix.orders.transitions import FULFILMENT_STEPS
+from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 T = TypeVar("T")
 STEPS = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
@@ -86,7 +86,9 @@ class Saga:
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
         """Drive every run to a decision, or leave it `charging` when its payment takes longer than `patience` s."""
         for run in runs:
-            if run.order.cancel_reason is not None and run.order.status.cancellable:
+            if run.order.status in AT_REST:
+                run.decision = decisions.left_alone(run.order)
+            elif run.order.cancel_reason is not None and run.order.status.cancellable:
                 run.decision, run.compensate = decisions.cancelled(run.order.cancel_reason), True
         await self._fulfil([run for run in _open(runs) if run.order.status in FULFILMENT_STEPS], deadline)
         await self._validate_customers(_open(runs), deadline)

@@ -69,8 +69,20 @@ def _goods_left(status: OrderStatus) -> bool:
             assert_never(status)
 
 
+def _is_at_rest(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+            return False
+        case OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return True
+        case _:
+            assert_never(status)
+
+
 COUNTED: Final = tuple(status for status in OrderStatus if _is_counted(status))
 UNCOUNTED: Final = tuple(status for status in OrderStatus if not _is_counted(status))
 """Most orders end in these states: to count them reads most of the table."""
+AT_REST: Final = frozenset(status for status in OrderStatus if _is_at_rest(status))
+"""An order in these states is never due: it is not driven, its stock and its payment stay as they are."""
 GOODS_LEFT: Final = tuple(status for status in OrderStatus if _goods_left(status))
 """A request to cancel comes too late in these states and is void."""
