@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.audit.conftest import ORDERS, Past
-from valerix.audit.inspection import Report, inspect
+from valerix.audit.inspection import AuditReport, inspect
 from valerix.audit.rules import RULES
 from valerix.contracts.states import ChargeStatus
 from valerix.psp.schemas import Charge, Refund
@@ -153,11 +153,11 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
 }
 
 
-async def look(past: Past) -> Report:
+async def look(past: Past) -> AuditReport:
     return await inspect(past.sources, looks=1)
 
 
-def broken(report: Report) -> set[str]:
+def broken(report: AuditReport) -> set[str]:
     return {verdict.rule for verdict in report.verdicts if not verdict.holds} - ON_THE_TEST_SERVER
 
 

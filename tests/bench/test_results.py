@@ -8,21 +8,23 @@ import asyncpg
 import pytest
 
 from valerix.bench import benchmark, comparison, goals, limits, results, stack
-from valerix.bench.results import Costs, Environment, Latency, Results, Run
+from valerix.bench.results import Costs, Environment, LatencyQuantiles, Results, RunResult
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.programs import Plan
 
 HERE = Environment(2, "a processor", 1024, "6.0", "3.11", "PostgreSQL 18", "ext4", 0.2, 0.1, {})
 
 
-def run(cell: str, per_second: float, ratio: float | None, p99: float = 10.0, cpu: float = 100.0) -> Run:
+def run(cell: str, per_second: float, ratio: float | None, p99: float = 10.0, cpu: float = 100.0) -> RunResult:
     costs = Costs(
         {"orders": cpu, "postgres: orders": cpu}, {"orders": 2.0}, {}, {}, 1000, 0, 0.1, {"orders: place": 8.0}
     )
-    return Run(cell, 1, per_second, ratio, Latency(1, 2, p99, 20), {"201": 100}, costs=costs, exhausted="the disk")
+    return RunResult(
+        cell, 1, per_second, ratio, LatencyQuantiles(1, 2, p99, 20), {"201": 100}, costs=costs, exhausted="the disk"
+    )
 
 
-def made(*runs: Run) -> Results:
+def made(*runs: RunResult) -> Results:
     found = Results(datetime.now(UTC), "valerix bench", HERE, {}, 0, runs=list(runs))
     found.cells = results.summarise(found.runs)
     return found

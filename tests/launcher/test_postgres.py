@@ -16,7 +16,7 @@ from tests.support.workers import free_port
 from valerix.chassis.postgres.provision import provision
 from valerix.launcher import postgres as module
 from valerix.launcher.packages import package_folder
-from valerix.launcher.postgres import SUPERUSER, Account, Cluster, cluster_for, url
+from valerix.launcher.postgres import SUPERUSER, Cluster, SystemAccount, cluster_for, url
 
 
 @pytest.fixture
@@ -202,10 +202,10 @@ def test_an_account_enters_by_the_bits_that_apply_to_it(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     owner = closed.stat()
-    assert Account(owner.st_uid, owner.st_gid).may_enter(closed)
-    assert not Account(owner.st_uid + 1, owner.st_gid + 1).may_enter(closed)
+    assert SystemAccount(owner.st_uid, owner.st_gid).may_enter(closed)
+    assert not SystemAccount(owner.st_uid + 1, owner.st_gid + 1).may_enter(closed)
     closed.chmod(0o711)
-    assert Account(owner.st_uid + 1, owner.st_gid + 1).may_enter(closed)
+    assert SystemAccount(owner.st_uid + 1, owner.st_gid + 1).may_enter(closed)
 
 
 def test_every_option_is_one_argument(folder: Path) -> None:

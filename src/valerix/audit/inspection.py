@@ -15,7 +15,7 @@ PAUSE_SECONDS: Final = 1.5
 UNFINISHED_AFTER_SECONDS: Final = 30.0
 
 
-class Violation(msgspec.Struct, frozen=True, rename="camel"):
+class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
     subject: str
     what: str
 
@@ -28,14 +28,14 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     value: int
     checked: int
     binding: bool
-    violations: list[Violation]
+    violations: list[ListedViolation]
 
     @property
     def holds(self) -> bool:
         return not (self.binding and self.value)
 
 
-class Report(msgspec.Struct, frozen=True, rename="camel"):
+class AuditReport(msgspec.Struct, frozen=True, rename="camel"):
     sound: bool
     seconds: float
     verdicts: list[Verdict]
@@ -47,7 +47,7 @@ async def inspect(
     unfinished_after_seconds: float = UNFINISHED_AFTER_SECONDS,
     looks: int = LOOKS,
     rules: Sequence[Rule] = RULES,
-) -> Report:
+) -> AuditReport:
     """Judge every rule. A violation counts when it is there at each of `looks` looks."""
     started = time.monotonic()
     verdicts = await _look(sources, unfinished_after_seconds, rules)
@@ -59,7 +59,7 @@ async def inspect(
         again = await _look(sources, unfinished_after_seconds, suspected)
         verdicts |= {name: _lasting(verdicts[name], verdict) for name, verdict in again.items()}
     ordered = [verdicts[rule.name] for rule in rules]
-    return Report(all(v.holds for v in ordered), round(time.monotonic() - started, 2), ordered)
+    return AuditReport(all(v.holds for v in ordered), round(time.monotonic() - started, 2), ordered)
 
 
 async def _look(sources: Sources, unfinished_after_seconds: float, rules: Sequence[Rule]) -> dict[str, Verdict]:
@@ -68,7 +68,7 @@ async def _look(sources: Sources, unfinished_after_seconds: float, rules: Sequen
 
 
 def _verdict(rule: Rule, finding: Finding) -> Verdict:
-    violations = [Violation(*violation) for violation in finding.violations]
+    violations = [ListedViolation(*violation) for violation in finding.violations]
     return Verdict(rule.name, rule.says, finding.found, finding.checked, rule.binding, violations)
 
 

@@ -15,8 +15,8 @@ from asyncpg.connection import Connection
 
 from valerix.bench import comparison, goals, machine, pages, peers, prefill, profiling, programs, report, results
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
-from valerix.bench.measure import HOT_PATTERN, PACED, Bench, Cell
-from valerix.bench.peers import Peer
+from valerix.bench.measure import HOT_PATTERN, PACED, Bench, CellPlan
+from valerix.bench.peers import PeerProgram
 from valerix.bench.results import CEILING, DOOR, GATEWAY, Results, name_of
 from valerix.bench.stack import BenchStack
 from valerix.launcher.errors import LauncherError
@@ -35,7 +35,7 @@ SPACE_BYTES: Final = 6 * 10**9
 """What a benchmark writes beside the orders that were there before: mostly the log."""
 
 
-class Plan(NamedTuple):
+class BenchmarkPlan(NamedTuple):
     """What was asked for."""
 
     command: str
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
 Say = Callable[[str], None]
 
 
-async def benchmark(plan: Plan, say: Say) -> Results:
+async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
     """Raises LauncherError. The stack is gone afterwards, unless it is to be kept (stopped)."""
     programs.get("wrk")
     if plan.profile:
@@ -112,7 +112,7 @@ def reported(made: Results, say: Say) -> Iterator[None]:
 
 
 @contextmanager
-def _directory(plan: Plan) -> Iterator[Path]:
+def _directory(plan: BenchmarkPlan) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="valerix-bench-", dir=plan.work_dir))
     folder.chmod(0o711)  # PostgreSQL may run as another account
     try:
@@ -133,7 +133,7 @@ def _check_space(folder: Path, rows: int) -> None:
         )
 
 
-def _begin(plan: Plan, stack: BenchStack, environment: results.Environment) -> Results:
+def _begin(plan: BenchmarkPlan, stack: BenchStack, environment: results.Environment) -> Results:
     return Results(
         made_at=datetime.now(UTC),
         command=plan.command,
@@ -145,10 +145,10 @@ def _begin(plan: Plan, stack: BenchStack, environment: results.Environment) -> R
     )
 
 
-async def _measure(plan: Plan, bench: Bench, beside: dict[str, Peer], made: Results, say: Say) -> None:
+async def _measure(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say) -> None:
     began = time.monotonic()
     say("warming up")
-    await bench.run(Cell(GATEWAY, HEADLINE), 0, WARM_UP_SECONDS)
+    await bench.run(CellPlan(GATEWAY, HEADLINE), 0, WARM_UP_SECONDS)
     cells = _cells(plan, beside)
     for number in range(1, plan.rounds + 1):
         if plan.quick and number > 1 and time.monotonic() - began > QUICK_SECONDS:
@@ -161,11 +161,11 @@ async def _measure(plan: Plan, bench: Bench, beside: dict[str, Peer], made: Resu
     made.memory_mib = round(bench.stack.memory_mib(), 1)
 
 
-async def _measure_once(plan: Plan, bench: Bench, made: Results, say: Say) -> None:
+async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say) -> None:
     """What depends on what was found before, and what takes no rounds."""
     saturated = made.find(name_of(GATEWAY, HEADLINE))
     if saturated is not None:
-        cell = Cell(GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second)
+        cell = CellPlan(GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second)
         for number in range(1, plan.rounds + 1):
             await _run(bench, cell, number, plan.seconds, made, say)
     sold = await bench.sell_out(SCARCE_UNITS, HEADLINE, plan.seconds)
@@ -174,21 +174,21 @@ async def _measure_once(plan: Plan, bench: Bench, made: Results, say: Say) -> No
     made.pages = await asyncio.to_thread(pages.measure, bench.stack.gateway_port, bench.stack.operator_token())
 
 
-def _cells(plan: Plan, beside: dict[str, Peer]) -> list[Cell]:
+def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
     """One round: a ceiling before every few runs."""
     if plan.quick:
-        return [Cell(CEILING, CLIENTS), Cell(GATEWAY, HEADLINE)]
+        return [CellPlan(CEILING, CLIENTS), CellPlan(GATEWAY, HEADLINE)]
     wanted = [
-        *(Cell(system, connections) for connections in plan.connections for system in (GATEWAY, DOOR)),
-        *(Cell(DOOR, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
-        *(Cell(peer, HEADLINE) for peer in beside),
+        *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, DOOR)),
+        *(CellPlan(DOOR, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
+        *(CellPlan(peer, HEADLINE) for peer in beside),
     ]
-    ceilings = [Cell(system, CLIENTS) for system in SCRIPTS if system != CEILING]
+    ceilings = [CellPlan(system, CLIENTS) for system in SCRIPTS if system != CEILING]
     groups = [wanted[place : place + CEILING_EVERY] for place in range(0, len(wanted), CEILING_EVERY)]
-    return [cell for group in groups for cell in (Cell(CEILING, CLIENTS), *group)] + ceilings
+    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)] + ceilings
 
 
-async def _run(bench: Bench, cell: Cell, number: int, seconds: float, made: Results, say: Say) -> None:
+async def _run(bench: Bench, cell: CellPlan, number: int, seconds: float, made: Results, say: Say) -> None:
     run = await bench.run(cell, number, seconds)
     made.runs.append(run)
     made.cells = results.summarise(made.runs)
@@ -196,12 +196,14 @@ async def _run(bench: Bench, cell: Cell, number: int, seconds: float, made: Resu
     say(f"{number}  {run.cell:24} {run.orders_per_second:8.0f} orders/s{ratio}  p50 {run.latency.p50:.1f} ms")
 
 
-async def _profile(plan: Plan, bench: Bench, server: Connection, say: Say) -> dict[str, list[tuple[str, float]]]:
+async def _profile(
+    plan: BenchmarkPlan, bench: Bench, server: Connection, say: Say
+) -> dict[str, list[tuple[str, float]]]:
     say("profiling")
     folder = plan.out / "profile"
     folder.mkdir(parents=True, exist_ok=True)
     before = await profiling.statements(server)
     recording = asyncio.create_task(profiling.record(bench.stack.python_processes(), PROFILE_SECONDS, folder))
-    await bench.run(Cell(GATEWAY, HEADLINE), 0, PROFILE_SECONDS)
+    await bench.run(CellPlan(GATEWAY, HEADLINE), 0, PROFILE_SECONDS)
     profiles = {name: profiling.hottest(file.read_text()) for name, file in (await recording).items()}
     return {**profiles, "statements": profiling.slowest(before, await profiling.statements(server))}

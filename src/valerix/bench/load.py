@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from valerix.bench import programs
-from valerix.bench.results import Latency
+from valerix.bench.results import LatencyQuantiles
 from valerix.launcher.errors import LauncherError
 
 GRACE_SECONDS: Final = 30.0
@@ -40,7 +40,7 @@ class Load:
     """Orders each second that all connections together try for; None: as many as they can."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class LoadOutcome(msgspec.Struct, frozen=True):
     """What wrk saw. Latencies in milliseconds."""
 
     seconds: float
@@ -53,8 +53,8 @@ class Outcome(msgspec.Struct, frozen=True):
     max: float
 
     @property
-    def latency(self) -> Latency:
-        return Latency(self.p50, self.p90, self.p99, self.max)
+    def latency(self) -> LatencyQuantiles:
+        return LatencyQuantiles(self.p50, self.p90, self.p99, self.max)
 
     @property
     def placed(self) -> int:
@@ -62,7 +62,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return self.statuses.get("201", 0)
 
 
-async def send(load: Load) -> Outcome:
+async def send(load: Load) -> LoadOutcome:
     """Raises LauncherError."""
     wrk, script = programs.get("wrk"), resources.files("valerix.bench") / "orders.lua"
     with tempfile.TemporaryDirectory() as folder, resources.as_file(script) as lua:
@@ -76,7 +76,7 @@ async def send(load: Load) -> Outcome:
         printed = await programs.run(command, load.seconds + GRACE_SECONDS)
     for line in printed.splitlines():
         if line.startswith("RESULT "):
-            return msgspec.json.decode(line.removeprefix("RESULT "), type=Outcome)
+            return msgspec.json.decode(line.removeprefix("RESULT "), type=LoadOutcome)
     raise LauncherError(f"wrk said nothing that can be read:\n{printed[-2000:]}")
 
 

@@ -10,9 +10,9 @@ from asyncpg.connection import Connection
 
 from valerix.bench import catalogue, counters, limits, load, usage
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
-from valerix.bench.load import Load, Outcome
-from valerix.bench.peers import Peer
-from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, Latency, Run, name_of
+from valerix.bench.load import Load, LoadOutcome
+from valerix.bench.peers import PeerProgram
+from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
@@ -20,7 +20,7 @@ NEGLIGIBLE_US: Final = 0.5
 HOT_PATTERN, PACED = "hot", "paced"
 
 
-class Cell(NamedTuple):
+class CellPlan(NamedTuple):
     """What is measured. `per_second`: orders that are tried each second; None: as many as can be."""
 
     system: str
@@ -41,7 +41,7 @@ class Bench:
         stack: BenchStack,
         server: Connection,
         ceiling: Ceiling,
-        peers: Mapping[str, Peer],
+        peers: Mapping[str, PeerProgram],
         *,
         cores: int,
         drain_seconds: float,
@@ -56,7 +56,7 @@ class Bench:
         self._numbers = itertools.count(1)
         self._last_ceiling: float | None = None
 
-    async def run(self, cell: Cell, number: int, seconds: float) -> Run:
+    async def run(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
         """`number`: of the round. Raises LauncherError."""
         if cell.system in SCRIPTS:
             return await self._run_ceiling(cell, number, seconds)
@@ -82,7 +82,7 @@ class Bench:
         lasted = after.at - before.at
         busy = {name: used / lasted for name, used in usage.between(before, after).items() if used / lasted > 0.005}
         machine = (after.machine - before.machine) / lasted
-        return Run(
+        return RunResult(
             cell=cell.name,
             round=number,
             orders_per_second=outcome.placed / outcome.seconds,
@@ -99,7 +99,7 @@ class Bench:
             exhausted=limits.exhausted(self._cores, machine, busy, waits, cell.connections),
         )
 
-    async def _run_ceiling(self, cell: Cell, number: int, seconds: float) -> Run:
+    async def _run_ceiling(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
         before = await self.stack.sample(self._server, {})
         reached = await self._ceiling.reach(cell.system, seconds)
         after = await self.stack.sample(self._server, {})
@@ -112,12 +112,12 @@ class Bench:
         # What pgbench itself costs is no part of the ceiling's cost, as wrk's is none of ours.
         server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
         costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
-        return Run(
+        return RunResult(
             cell=cell.name,
             round=number,
             orders_per_second=reached.per_second,
             ratio=self._ratio(reached.per_second),
-            latency=Latency(reached.latency_ms, 0, 0, 0),
+            latency=LatencyQuantiles(reached.latency_ms, 0, 0, 0),
             costs=costs,
             busy_cores=busy,
             machine_cores=machine,
@@ -127,7 +127,7 @@ class Bench:
     def _ratio(self, per_second: float) -> float | None:
         return per_second / self._last_ceiling if self._last_ceiling else None
 
-    async def _load(self, cell: Cell, seconds: float) -> Load:
+    async def _load(self, cell: CellPlan, seconds: float) -> Load:
         hot = cell.pattern == HOT_PATTERN
         if peer := self._peers.get(cell.system):
             first, products = (1, 1) if hot else (1, catalogue.PRODUCTS)
@@ -168,7 +168,7 @@ class Bench:
         return f"bench-{time.time_ns():x}-{next(self._numbers)}"
 
 
-def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: Outcome) -> Costs | None:
+def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: LoadOutcome) -> Costs | None:
     orders = outcome.placed
     if not orders:
         return None

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from valerix.bench import catalogue
-from valerix.bench.results import Page
+from valerix.bench.results import PageResult
 from valerix.contracts.states import OrderStatus
 from valerix.launcher.errors import LauncherError
 
@@ -18,15 +18,15 @@ TIMES: Final = 200
 OLDEST: Final = {"sort": "createdAt"}
 
 
-class _Order(msgspec.Struct, rename="camel"):
+class _ListedOrder(msgspec.Struct, rename="camel"):
     customer_id: str
 
 
 class _Orders(msgspec.Struct):
-    items: list[_Order]
+    items: list[_ListedOrder]
 
 
-def measure(port: int, token: str) -> list[Page]:
+def measure(port: int, token: str) -> list[PageResult]:
     """Through the door at `port`, where orders have been placed. Raises LauncherError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -44,13 +44,13 @@ def measure(port: int, token: str) -> list[Page]:
         connection.close()
 
 
-def _measure(connection: http.client.HTTPConnection, token: str, name: str, query: dict[str, str]) -> Page:
+def _measure(connection: http.client.HTTPConnection, token: str, name: str, query: dict[str, str]) -> PageResult:
     taken, rows = [], 0
     for _ in range(TIMES):
         started = time.perf_counter()
         rows = len(_ask(connection, token, query).items)
         taken.append((time.perf_counter() - started) * 1000)
-    return Page(name, round(median(taken), 2), round(quantiles(taken, n=100)[98], 2), rows)
+    return PageResult(name, round(median(taken), 2), round(quantiles(taken, n=100)[98], 2), rows)
 
 
 def _ask(connection: http.client.HTTPConnection, token: str, query: dict[str, str]) -> _Orders:

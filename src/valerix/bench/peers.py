@@ -28,7 +28,7 @@ CACHE: Final = Path.home() / ".cache" / "valerix" / "peers"
 
 
 @dataclass(frozen=True)
-class Peer:
+class PeerProgram:
     name: str
     port: int
     pids: dict[str, int]
@@ -57,7 +57,7 @@ async def installed(folder: Path) -> dict[str, Path]:
 
 
 @asynccontextmanager
-async def running(folders: dict[str, Path], superuser_url: str) -> AsyncIterator[dict[str, Peer]]:
+async def running(folders: dict[str, Path], superuser_url: str) -> AsyncIterator[dict[str, PeerProgram]]:
     """All of them, on databases of their own on the same server, until the block ends."""
     schemas = {part: (folders[CLASSIC] / f"schema_{part}.sql").read_text() for part in DATABASES}
     async with AsyncExitStack() as stack:
@@ -73,7 +73,7 @@ async def running(folders: dict[str, Path], superuser_url: str) -> AsyncIterator
             order, order_pid = await stack.enter_async_context(
                 _program(folder, "order.js", urls["orders"], f"http://127.0.0.1:{inventory}")
             )
-            peers[name] = Peer(name, order, {f"{name}: order": order_pid, f"{name}: inventory": inventory_pid})
+            peers[name] = PeerProgram(name, order, {f"{name}: order": order_pid, f"{name}: inventory": inventory_pid})
         yield peers
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from valerix.bench import plots
-from valerix.bench.results import CEILING, DOOR, GATEWAY, Cell, Costs, Goal, Results
+from valerix.bench.results import CEILING, DOOR, GATEWAY, CellResult, Costs, Goal, Results
 
 REPORT, RESULTS = "report.md", "results.json"
 MET: Final = {True: "met", False: "missed", None: ""}
@@ -75,7 +75,7 @@ def _cells(results: Results) -> str:
     return text + _table(headings, rows)
 
 
-def _unusual(cell: Cell) -> str:
+def _unusual(cell: CellResult) -> str:
     answers = [f"{count} times {status}" for status, count in cell.statuses.items() if status not in ("200", "201")]
     lost = [f"{cell.lost} without an answer"] if cell.lost else []
     left = [f"{cell.backlog} orders left behind"] if cell.backlog else []

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from valerix.audit.inspection import Report
+from valerix.audit.inspection import AuditReport
 from valerix.launcher.errors import LauncherError
 
 CEILING: Final = "ceiling"
@@ -17,7 +17,7 @@ DOOR: Final = "door"
 CLASSIC, TUNED = "node-classic", "node-tuned"
 
 
-class Latency(msgspec.Struct, frozen=True, rename="camel"):
+class LatencyQuantiles(msgspec.Struct, frozen=True, rename="camel"):
     """Milliseconds, as the load generator saw them."""
 
     p50: float
@@ -49,7 +49,7 @@ class Costs(msgspec.Struct, frozen=True, rename="camel"):
         return sum(self.cpu_us.values())
 
 
-class Run(msgspec.Struct, frozen=True, rename="camel"):
+class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """One run of one cell."""
 
     cell: str
@@ -57,7 +57,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     orders_per_second: float
     ratio: float | None
     """Over the ceiling measured last before it."""
-    latency: Latency
+    latency: LatencyQuantiles
     statuses: dict[str, int] = {}
     lost: int = 0
     """Requests without an answer: connection errors and time-outs."""
@@ -75,14 +75,14 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     exhausted: str = ""
 
 
-class Cell(msgspec.Struct, frozen=True, rename="camel"):
+class CellResult(msgspec.Struct, frozen=True, rename="camel"):
     """The median of its runs."""
 
     cell: str
     runs: int
     orders_per_second: float
     ratio: float | None
-    latency: Latency
+    latency: LatencyQuantiles
     costs: Costs | None
     busy_cores: dict[str, float]
     machine_cores: float
@@ -96,7 +96,7 @@ class Cell(msgspec.Struct, frozen=True, rename="camel"):
     """As most runs had it."""
 
 
-class Page(msgspec.Struct, frozen=True, rename="camel"):
+class PageResult(msgspec.Struct, frozen=True, rename="camel"):
     """One list or search, asked many times one after the other. Milliseconds."""
 
     name: str
@@ -139,16 +139,16 @@ class Results(msgspec.Struct, rename="camel"):
     cold_start_seconds: float | None = None
     warm_start_seconds: float | None = None
     memory_mib: float | None = None
-    cells: list[Cell] = []
-    runs: list[Run] = []
-    pages: list[Page] = []
+    cells: list[CellResult] = []
+    runs: list[RunResult] = []
+    pages: list[PageResult] = []
     goals: list[Goal] = []
     notes: list[str] = []
-    audit: Report | None = None
+    audit: AuditReport | None = None
     complete: bool = True
     """Everything that was asked for was measured."""
 
-    def find(self, cell: str) -> Cell | None:
+    def find(self, cell: str) -> CellResult | None:
         return next((one for one in self.cells if one.cell == cell), None)
 
 
@@ -169,21 +169,23 @@ def name_of(system: str, connections: int, pattern: str = "uniform") -> str:
     return f"{system}/{connections}/{pattern}"
 
 
-def summarise(runs: list[Run]) -> list[Cell]:
+def summarise(runs: list[RunResult]) -> list[CellResult]:
     """One cell for each name, in order of appearance."""
     return [_cell(name, [run for run in runs if run.cell == name]) for name in dict.fromkeys(run.cell for run in runs)]
 
 
-def _cell(name: str, runs: list[Run]) -> Cell:
+def _cell(name: str, runs: list[RunResult]) -> CellResult:
     ratios = [run.ratio for run in runs if run.ratio is not None]
     costs = [run.costs for run in runs if run.costs is not None]
     verdicts = [run.exhausted for run in runs]
-    return Cell(
+    return CellResult(
         cell=name,
         runs=len(runs),
         orders_per_second=median(run.orders_per_second for run in runs),
         ratio=median(ratios) if ratios else None,
-        latency=Latency(*(median(getattr(run.latency, each) for run in runs) for each in Latency.__struct_fields__)),
+        latency=LatencyQuantiles(
+            *(median(getattr(run.latency, each) for run in runs) for each in LatencyQuantiles.__struct_fields__)
+        ),
         costs=_median_costs(costs) if costs else None,
         busy_cores=_medians([run.busy_cores for run in runs]),
         machine_cores=median(run.machine_cores for run in runs),

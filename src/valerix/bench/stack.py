@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 from asyncpg.connection import Connection
 
-from valerix.audit.inspection import Report, inspect
+from valerix.audit.inspection import AuditReport, inspect
 from valerix.audit.sources import of_stack
 from valerix.bench import catalogue, prefill, usage
 from valerix.bench.usage import Usage
@@ -253,7 +253,7 @@ class BenchStack:
         used = [family_bytes(one.identity.pid) for one in state.processes.values() if one.identity]
         return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
-    async def audit(self) -> Report:
+    async def audit(self) -> AuditReport:
         """Raises LauncherError when it cannot look at everything, for instance because the disk is full."""
         try:
             return await inspect(of_stack(self.state))

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import asyncpg
 import typer
 
-from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, Report, Verdict, inspect
+from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, AuditReport, Verdict, inspect
 from valerix.audit.sources import of_stack
 from valerix.chassis.calls.client import CallFailed
 from valerix.cli.installation import data_dir_option
@@ -42,14 +42,14 @@ def audit(
         raise typer.Exit(1)
 
 
-def _inspect(state: StackState, unfinished_after: float) -> Report:
+def _inspect(state: StackState, unfinished_after: float) -> AuditReport:
     try:
         return asyncio.run(inspect(of_stack(state), unfinished_after_seconds=unfinished_after))
     except (OSError, asyncpg.PostgresError, CallFailed) as error:
         raise LauncherError(f"The evidence cannot be read: {error}") from None
 
 
-def print_report(report: Report) -> None:
+def print_report(report: AuditReport) -> None:
     """A line for each rule, then what violates them."""
     made = table("", "rule", "value", "checked", right=("value", "checked"))
     for verdict in report.verdicts:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from valerix.bench.benchmark import CONNECTIONS, Plan, benchmark
+from valerix.bench.benchmark import CONNECTIONS, BenchmarkPlan, benchmark
 from valerix.bench.goals import ceiling_ratio
 from valerix.bench.results import Results
 from valerix.cli.options import JsonOutput
@@ -48,7 +48,7 @@ def bench(
     """
     wanted = counts(replicas or [])
     check_replicas(wanted)
-    plan = Plan(
+    plan = BenchmarkPlan(
         command=shlex.join(["valerix", *sys.argv[1:]]),
         out=out or Path("bench-results") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}",
         work_dir=work_dir,

@@ -15,7 +15,7 @@ from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.state import Phase, ProcessState, StackState, read_state
 
 
-class ProcessReport(msgspec.Struct, rename="camel"):
+class StatusRow(msgspec.Struct, rename="camel"):
     """One row of `status --json`."""
 
     name: str
@@ -39,7 +39,7 @@ class StackReport(msgspec.Struct, rename="camel"):
     ready_seconds: float | None
     memory_bytes: int
     error: str
-    processes: list[ProcessReport]
+    processes: list[StatusRow]
 
 
 def status(data_dir: DataDir, as_json: JsonOutput = False) -> None:
@@ -71,10 +71,10 @@ def _report(state: StackState) -> StackReport:
     )
 
 
-def _row(process: ProcessState) -> ProcessReport:
+def _row(process: ProcessState) -> StatusRow:
     identity = process.identity if process.identity and process.identity.is_alive() else None
     age = datetime.now(UTC) - process.started_at if identity and process.started_at else None
-    return ProcessReport(
+    return StatusRow(
         name=process.name,
         status=process.status if identity or process.identity is None else "dead",
         health=("ok" if process.healthy else "unhealthy") if identity else "-",
@@ -106,7 +106,7 @@ def _print_report(report: StackReport) -> None:
         console.print(report.error, markup=False, highlight=False)
 
 
-def _figures(row: ProcessReport) -> list[str]:
+def _figures(row: StatusRow) -> list[str]:
     return [
         str(row.pid or "-"),
         str(row.port),

@@ -19,7 +19,7 @@ from valerix.chassis.http.health import CheckResult, Health
 from valerix.console import readings
 from valerix.console.faults import FaultWatch
 from valerix.console.history import TICK_SECONDS, Ring
-from valerix.console.readings import ALL, PLACING, Reading
+from valerix.console.readings import ALL, PLACING, ProcessReading
 
 log = structlog.get_logger()
 PATIENCE_SECONDS: Final = 1.5
@@ -56,13 +56,13 @@ class Copy:
     status: str = "unknown"
     """`ok`, `draining`, `unavailable`, `down`, or `unknown` before the first answer."""
     checks: dict[str, CheckResult] = field(default_factory=dict)
-    reading: Reading | None = None
+    reading: ProcessReading | None = None
     read_at: float = 0.0
     fresh: dict[str, list[float]] = field(default_factory=dict)
     """Traffic since the reading before; empty when there is none to compare with."""
 
 
-class Counts(NamedTuple):
+class OrderCounts(NamedTuple):
     """Orders placed up to a tick, by how that ended, over all copies; and products that run low."""
 
     tick: int
@@ -79,7 +79,7 @@ class Gathering:
         self.copies = [Copy(target) for target in targets]
         self.faults = faults
         self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
-        self.counts: deque[Counts] = deque(maxlen=KEPT_COUNTS)
+        self.counts: deque[OrderCounts] = deque(maxlen=KEPT_COUNTS)
         self.tick = 0
 
     async def run(self) -> None:
@@ -127,7 +127,7 @@ class Gathering:
             rows = [copy.fresh[series] for copy in self.of(process) if copy.fresh]
             if rows:
                 ring.put(tick, readings.together(rows))
-        self.counts.append(Counts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
+        self.counts.append(OrderCounts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
 
     def of(self, process: str) -> list[Copy]:
         return [copy for copy in self.copies if copy.target.process == process]

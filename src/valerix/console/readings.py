@@ -36,7 +36,7 @@ def no_traffic() -> list[float]:
 
 
 @dataclass
-class Reading:
+class ProcessReading:
     """One process at one moment; counters since its start."""
 
     traffic: dict[str, list[float]] = field(default_factory=lambda: {ALL: no_traffic(), PLACING: no_traffic()})
@@ -57,9 +57,9 @@ class _Line(NamedTuple):
     placing: bool = False
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> ProcessReading:
     """Of the Prometheus text format; lines that nobody asked for are passed over."""
-    reading = Reading()
+    reading = ProcessReading()
     for line in text.splitlines():
         name, _, number = line.rpartition(" ")
         meant = _meant(name)

@@ -8,7 +8,7 @@ import msgspec
 
 from valerix.chassis.http.health import CheckResult
 from valerix.console.faults import ShownFault
-from valerix.console.gather import Copy, Counts, Gathering
+from valerix.console.gather import Copy, Gathering, OrderCounts
 from valerix.console.history import TICK_SECONDS, Ring, point, times
 from valerix.console.readings import COUNT, PLACING, average_ms, percentile_ms
 from valerix.contracts.states import OrderStatus
@@ -71,7 +71,7 @@ class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
     state: str | None
 
 
-class Report(msgspec.Struct, frozen=True, rename="camel"):
+class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
     time: datetime
     orders: OrdersReport
     processes: list[ProcessReport]
@@ -79,11 +79,11 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     chaos: dict[str, list[ShownFault]]
 
 
-def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> Report:
+def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> PlatformReport:
     """`calls`: who calls whom; `answer_window_seconds`: what `average_ms` covers, in whole ticks."""
     tick = gathering.tick
     names = dict.fromkeys(copy.target.process for copy in gathering.copies)
-    return Report(
+    return PlatformReport(
         time=datetime.fromtimestamp((tick + 1) * TICK_SECONDS, UTC),
         orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick, answer_window_seconds),
         processes=[_process(name, gathering.of(name), gathering.rings[name], tick) for name in names],
@@ -111,7 +111,7 @@ def span(gathering: Gathering, minutes: int) -> Span:
 # --- orders
 
 
-def _orders(placing: Ring, counts: Sequence[Counts], tick: int, answer_window_seconds: float) -> OrdersReport:
+def _orders(placing: Ring, counts: Sequence[OrderCounts], tick: int, answer_window_seconds: float) -> OrdersReport:
     recent = placing.window(tick, max(TICK_SECONDS, int(answer_window_seconds)))
     average = average_ms(recent) if recent else None
     return OrdersReport(
@@ -135,13 +135,13 @@ def _p95(placing: Ring, tick: int) -> float | None:
     return percentile_ms(row, 0.95) if row else None
 
 
-def _success(counts: Sequence[Counts], tick: int) -> Figure:
+def _success(counts: Sequence[OrderCounts], tick: int) -> Figure:
     """Of the orders placed in the last five minutes, the share confirmed at once; and of those five before."""
     now, middle, start = (_at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2))
     return Figure(_share(now, middle), _share(middle, start))
 
 
-def _share(now: Counts | None, before: Counts | None) -> float | None:
+def _share(now: OrderCounts | None, before: OrderCounts | None) -> float | None:
     if now is None or before is None or now is before:
         return None
     placed = sum(now.placed.values()) - sum(before.placed.values())
@@ -149,12 +149,12 @@ def _share(now: Counts | None, before: Counts | None) -> float | None:
     return min(1.0, confirmed / placed) if placed > 0 and confirmed >= 0 else None
 
 
-def _low_stock(counts: Sequence[Counts], tick: int) -> Figure:
+def _low_stock(counts: Sequence[OrderCounts], tick: int) -> Figure:
     now, before = _at(counts, tick), _at(counts, tick - FIVE_MINUTES // TICK_SECONDS)
     return Figure(now.low_stock if now else None, before.low_stock if before else None)
 
 
-def _at(counts: Sequence[Counts], tick: int) -> Counts | None:
+def _at(counts: Sequence[OrderCounts], tick: int) -> OrderCounts | None:
     """What was counted at a tick, or as soon after it as anything was."""
     return next((each for each in counts if each.tick >= tick), None)
 

@@ -18,7 +18,7 @@ from valerix.console.files import POLICY, REVALIDATE
 from valerix.console.gather import Gathering
 from valerix.console.logs import LogPage, Wanted
 from valerix.console.report import Span, span
-from valerix.console.schemas import Offer
+from valerix.console.schemas import Features
 from valerix.console.use_cases import Reference
 from valerix.contracts.roles import PUBLIC, STAFF
 
@@ -40,7 +40,7 @@ def page_route(file: Traversable) -> Any:
     return page
 
 
-def offer_route(offer: Offer) -> RawRoute:
+def offer_route(offer: Features) -> RawRoute:
     """What there is to show here; asked for before anybody has signed in."""
     body = msgspec.json.encode(offer)
 

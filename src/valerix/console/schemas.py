@@ -16,7 +16,7 @@ class Demo(msgspec.Struct, frozen=True, rename="camel"):
     accounts: list[DemoAccount]
 
 
-class Offer(msgspec.Struct, frozen=True, rename="camel"):
+class Features(msgspec.Struct, frozen=True, rename="camel"):
     """What this installation has to show, for whoever opens the page."""
 
     demo: Demo | None
@@ -26,11 +26,11 @@ class Offer(msgspec.Struct, frozen=True, rename="camel"):
     chaos: bool = False
 
 
-def offer(settings: Settings) -> Offer:
+def offer(settings: Settings) -> Features:
     """What the settings allow."""
     logins = (login.partition("=") for login in settings.demo_logins)
     accounts = [DemoAccount(email, about) for email, _, about in logins]
-    return Offer(
+    return Features(
         demo=Demo(settings.demo_password, accounts) if settings.demo_password else None,
         payment_methods=METHODS,
         logs=settings.logs_folder is not None,

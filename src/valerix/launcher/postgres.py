@@ -46,7 +46,7 @@ def url(port: int, role: str, password: str, database: str) -> str:
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """PostgreSQL refuses to run as root; then it runs as this one."""
 
     uid: int
@@ -62,12 +62,12 @@ class Account:
         return bool(stat.st_mode & (owner or group or 0o001))
 
 
-def unprivileged_account() -> Account | None:
+def unprivileged_account() -> SystemAccount | None:
     """None when we are an ordinary user already."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(UNPRIVILEGED)
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemAccount(entry.pw_uid, entry.pw_gid)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Cluster:
     folder: Path
     port: int
     binaries: Path
-    account: Account | None = None
+    account: SystemAccount | None = None
     settings: Mapping[str, str] = field(default_factory=lambda: DURABLE)
 
     @property

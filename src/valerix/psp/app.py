@@ -9,7 +9,7 @@ import msgspec
 
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.psp.behaviour import Behaviour
+from valerix.psp.behaviour import ProviderBehaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 from valerix.psp.routes import ledger_route, routes
@@ -33,7 +33,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     book = Book()
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
-    provider = Provider(book, ledger, Behaviour(settings.slow_answer_seconds, settings.stall_seconds), writer)
+    provider = Provider(book, ledger, ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds), writer)
     return Parts(
         routes=[ledger_route(provider, settings.psp_secret)],
         raw=routes(provider, settings.psp_secret),

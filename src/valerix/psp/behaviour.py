@@ -17,7 +17,7 @@ RATE_LIMIT: Final = Switch("rate-limit")
 STALL: Final = Switch("stall")
 
 
-class Behaviour:
+class ProviderBehaviour:
     """What `arrived` and `before` raise had no effect; `after` lies between the effect and its answer."""
 
     def __init__(self, slow_seconds: float, stall_seconds: float) -> None:

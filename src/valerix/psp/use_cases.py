@@ -11,7 +11,7 @@ from valerix.chassis.base.problems import Problem, Unavailable
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.psp import domain
-from valerix.psp.behaviour import Behaviour
+from valerix.psp.behaviour import ProviderBehaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 from valerix.psp.schemas import (
@@ -41,7 +41,7 @@ class Provider:
     of a charge a crash could still undo.
     """
 
-    def __init__(self, book: Book, ledger: Ledger, behaviour: Behaviour, writer: ThreadPoolExecutor) -> None:
+    def __init__(self, book: Book, ledger: Ledger, behaviour: ProviderBehaviour, writer: ThreadPoolExecutor) -> None:
         self._book = book
         self._ledger = ledger
         self._behaviour = behaviour

@@ -12,7 +12,7 @@ from valerix.users.use_cases import NewUser, add_user
 DOMAIN: Final = "demo.valerix.example"
 
 
-class Account(NamedTuple):
+class DemoUser(NamedTuple):
     email: str
     name: str
     role: str = CUSTOMER
@@ -20,22 +20,22 @@ class Account(NamedTuple):
 
 
 CUSTOMERS: Final = (
-    Account(f"ada@{DOMAIN}", "Ada Lovelace"),
-    Account(f"grace@{DOMAIN}", "Grace Hopper"),
-    Account(f"alan@{DOMAIN}", "Alan Turing"),
-    Account(f"edsger@{DOMAIN}", "Edsger Dijkstra"),
-    Account(f"barbara@{DOMAIN}", "Barbara Liskov"),
-    Account(f"donald@{DOMAIN}", "Donald Knuth"),
-    Account(f"frances@{DOMAIN}", "Frances Allen"),
-    Account(f"tony@{DOMAIN}", "Tony Hoare"),
-    Account(f"margaret@{DOMAIN}", "Margaret Hamilton"),
-    Account(f"mallory@{DOMAIN}", "Mallory Grey", status=domain.SUSPENDED),
+    DemoUser(f"ada@{DOMAIN}", "Ada Lovelace"),
+    DemoUser(f"grace@{DOMAIN}", "Grace Hopper"),
+    DemoUser(f"alan@{DOMAIN}", "Alan Turing"),
+    DemoUser(f"edsger@{DOMAIN}", "Edsger Dijkstra"),
+    DemoUser(f"barbara@{DOMAIN}", "Barbara Liskov"),
+    DemoUser(f"donald@{DOMAIN}", "Donald Knuth"),
+    DemoUser(f"frances@{DOMAIN}", "Frances Allen"),
+    DemoUser(f"tony@{DOMAIN}", "Tony Hoare"),
+    DemoUser(f"margaret@{DOMAIN}", "Margaret Hamilton"),
+    DemoUser(f"mallory@{DOMAIN}", "Mallory Grey", status=domain.SUSPENDED),
 )
 """In the order of their numbers, CUST-001 …"""
 
-ADMINISTRATOR: Final = Account("admin@valerix.example", "Administrator", ADMIN)
-DEMO_ADMINISTRATOR: Final = Account(f"admin@{DOMAIN}", "Demo Administrator", ADMIN)
-DEMO_OPERATOR: Final = Account(f"operator@{DOMAIN}", "Demo Operator", OPERATOR)
+ADMINISTRATOR: Final = DemoUser("admin@valerix.example", "Administrator", ADMIN)
+DEMO_ADMINISTRATOR: Final = DemoUser(f"admin@{DOMAIN}", "Demo Administrator", ADMIN)
+DEMO_OPERATOR: Final = DemoUser(f"operator@{DOMAIN}", "Demo Operator", OPERATOR)
 
 
 async def seed(database_url: str, *, demo_password: str, admin_password: str, demo: bool) -> None:
@@ -54,5 +54,5 @@ async def seed(database_url: str, *, demo_password: str, admin_password: str, de
             await stored.skip_customer_numbers(tx, len(CUSTOMERS))
         password_hash = hash_password(demo_password if demo else admin_password)
         for email, name, role, status in missing:
-            number = numbers.get(Account(email, name, role, status))
+            number = numbers.get(DemoUser(email, name, role, status))
             await add_user(tx, NewUser(email, name, password_hash, role, status, number))

@@ -49,7 +49,7 @@ class Menu(msgspec.Struct, frozen=True):
     dependencies: list[str]
 
 
-class Counts(msgspec.Struct, frozen=True):
+class StrikeCounts(msgspec.Struct, frozen=True):
     """How often a fault struck, in all and by copy."""
 
     total: int = 0
@@ -76,7 +76,7 @@ class Store(Protocol):
     async def count(self, fault_id: str, times: int | None) -> int:
         """One strike more; how many there are with it, 0 when there have been `times` before."""
 
-    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]: ...
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]: ...
 
     async def follow(self, apply: Callable[[Register], None]) -> None:
         """Apply this service's register now and whenever it changes. Until cancelled."""
@@ -115,9 +115,9 @@ class MemoryStore:
         self._strikes[fault_id] += 1
         return self._strikes[fault_id]
 
-    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]:
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
         totals = {one: self._strikes[one] for one in fault_ids}
-        return {one: Counts(n, {self._instance: n} if n else {}) for one, n in totals.items()}
+        return {one: StrikeCounts(n, {self._instance: n} if n else {}) for one, n in totals.items()}
 
     async def follow(self, apply: Callable[[Register], None]) -> None:
         self._apply = apply
@@ -197,14 +197,14 @@ class ValkeyStore:
         except StoreUnavailable:
             return await self._local.count(fault_id, times)
 
-    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, Counts]:
+    async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
         if not fault_ids:  # as of most services, and the console looks at each of them every other second
             return {}
         told = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
-        found: dict[str, Counts] = {}
+        found: dict[str, StrikeCounts] = {}
         for one in fault_ids:
             by_copy = {f.removeprefix(f"{one} "): int(n) for f, n in told.items() if f.startswith(f"{one} ")}
-            found[one] = Counts(int(told.get(one, 0)), by_copy)
+            found[one] = StrikeCounts(int(told.get(one, 0)), by_copy)
         return found
 
     async def follow(self, apply: Callable[[Register], None]) -> None:

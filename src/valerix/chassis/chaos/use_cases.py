@@ -13,7 +13,7 @@ from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
-from valerix.chassis.chaos.store import Counts, MemoryStore, Menu, Store, StoreUnavailable, ValkeyStore
+from valerix.chassis.chaos.store import MemoryStore, Menu, Store, StoreUnavailable, StrikeCounts, ValkeyStore
 from valerix.contracts.ids import new_id
 
 log = structlog.get_logger()
@@ -173,7 +173,7 @@ def _stopped(faults: Iterable[Injected], by: str, now: datetime, ends: Callable[
     ]
 
 
-def _view(one: Injected, counts: Counts, now: datetime) -> FaultView:
+def _view(one: Injected, counts: StrikeCounts, now: datetime) -> FaultView:
     spent = one.times is not None and counts.total >= one.times
     state = "spent" if spent else "stopped" if one.stopped_at else "expired" if one.until <= now else "active"
     return FaultView(

@@ -24,7 +24,7 @@ class RateLimited(TooMany):
         super().__init__(f"{what}; try again in {seconds} s", headers={"Retry-After": str(seconds), **(headers or {})})
 
 
-class Reading(NamedTuple):
+class BucketReading(NamedTuple):
     """Of one bucket after one request. `reset_seconds`: until it is full again; `wait_seconds`: 0 if it was let in."""
 
     remaining: int
@@ -43,17 +43,17 @@ class Buckets:
         self._now = now
         self._full_at: dict[str, float] = {}
 
-    def take(self, key: str) -> Reading:
+    def take(self, key: str) -> BucketReading:
         """Take one out of the bucket of `key`, if one is left."""
         now = self._now()
         full_at = max(self._full_at.get(key, now), now) + self._interval
         over = full_at - now - self._window
         if over > self._interval * 1e-6:  # adding the interval up is not exact
-            return Reading(0, full_at - self._interval - now, over)
+            return BucketReading(0, full_at - self._interval - now, over)
         if len(self._full_at) >= MAX_KEYS:
             self._forget(now)
         self._full_at[key] = full_at
-        return Reading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
+        return BucketReading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
 
     def give_back(self, key: str) -> None:
         """Put back what `take` took."""
@@ -83,18 +83,18 @@ class RequestLimits:
         return [(b"ratelimit-policy", buckets.policy.encode()), (b"ratelimit", _field(buckets, reading).encode())]
 
 
-def _admit(buckets: Buckets, key: str) -> Reading:
+def _admit(buckets: Buckets, key: str) -> BucketReading:
     reading = buckets.take(key)
     check(buckets, reading, f"More requests than one {buckets.name} may send")
     return reading
 
 
-def check(buckets: Buckets, reading: Reading, what: str) -> None:
+def check(buckets: Buckets, reading: BucketReading, what: str) -> None:
     """Raises RateLimited, saying `what` was too much, when the bucket was empty."""
     if reading.wait_seconds:
         headers = {"RateLimit-Policy": buckets.policy, "RateLimit": _field(buckets, reading)}
         raise RateLimited(what, reading.wait_seconds, headers)
 
 
-def _field(buckets: Buckets, reading: Reading) -> str:
+def _field(buckets: Buckets, reading: BucketReading) -> str:
     return f'"{buckets.name}";r={reading.remaining};t={math.ceil(reading.reset_seconds)}'

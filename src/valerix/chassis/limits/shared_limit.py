@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from valerix.chassis.limits.rate_limit import Buckets, Reading, check
+from valerix.chassis.limits.rate_limit import BucketReading, Buckets, check
 
 log = structlog.get_logger()
 TIMEOUT_SECONDS: Final = 0.25
@@ -57,7 +57,7 @@ class SharedBuckets:
         if self._local.quota and await self._ask(key, -1) is None:
             self._local.give_back(key)
 
-    async def _ask(self, key: str, count: int) -> Reading | None:
+    async def _ask(self, key: str, count: int) -> BucketReading | None:
         """None when Valkey does not answer."""
         if self._script is None or time.monotonic() < self._away_until:
             return None
@@ -69,7 +69,7 @@ class SharedBuckets:
             self._away_until = time.monotonic() + PAUSE_SECONDS
             log.warning("limits are counted here alone", limit=self._local.name, error=type(error).__name__)
             return None
-        return Reading(answer[0], answer[1] / 1e6, answer[2] / 1e6)
+        return BucketReading(answer[0], answer[1] / 1e6, answer[2] / 1e6)
 
 
 @asynccontextmanager

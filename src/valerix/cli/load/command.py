@@ -12,8 +12,8 @@ from pyreqwest.client import ClientBuilder
 
 from valerix.cli.failures import report as report_failure
 from valerix.cli.installation import Installation
-from valerix.cli.load.report import Report, show
-from valerix.cli.load.run import Pace, Run
+from valerix.cli.load.report import LoadReport, show
+from valerix.cli.load.run import LoadRun, Pace
 from valerix.cli.load.schedule import Mix, visits
 from valerix.cli.load.stock import Shelves
 from valerix.cli.load.tally import Tally
@@ -123,7 +123,7 @@ def _shares(texts: list[str]) -> dict[str, float]:
     return shares
 
 
-async def _run(installation: Installation, wish: Wish) -> Report:
+async def _run(installation: Installation, wish: Wish) -> LoadReport:
     """Raises ValerixError when it cannot begin."""
     tally = Tally()
     async with AsyncExitStack() as stack:
@@ -138,7 +138,7 @@ async def _run(installation: Installation, wish: Wish) -> Report:
         if not products:
             raise typer.BadParameter("Nothing is sold there: name what to order with --product")
         shelves = Shelves(staff, tally, products, wish.pace.orders) if wish.restock and not me.customer_id else None
-        run = Run(wish.pace, Shop(customers, tally, new_id(), wish.on_shortage), staff, shelves, tally)
+        run = LoadRun(wish.pace, Shop(customers, tally, new_id(), wish.on_shortage), staff, shelves, tally)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupt)
         mix = Mix(products, len(customers), wish.payments, wish.reads, wish.duplicates)
         return await run.to_the_end(visits(mix, wish.seed, wish.pace.rate), wish.seed)

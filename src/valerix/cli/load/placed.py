@@ -58,12 +58,12 @@ class Placed:
         return problem.detail or problem.title
 
 
-class _Order(msgspec.Struct, rename="camel"):
+class _PlacedOrder(msgspec.Struct, rename="camel"):
     id: str
     error_message: str | None = None
 
 
-_read_order = msgspec.json.Decoder(_Order).decode
+_read_order = msgspec.json.Decoder(_PlacedOrder).decode
 
 
 def is_answer(outcome: Outcome) -> bool:

@@ -37,7 +37,7 @@ class Affected(msgspec.Struct, frozen=True, rename="camel"):
     """The most that any step of the order took."""
 
 
-class Latency(msgspec.Struct, frozen=True, rename="camel"):
+class LatencySummary(msgspec.Struct, frozen=True, rename="camel"):
     count: int
     p50_ms: float
     p95_ms: float
@@ -47,12 +47,12 @@ class Latency(msgspec.Struct, frozen=True, rename="camel"):
     """Relative, of the percentiles."""
 
     @classmethod
-    def of(cls, histogram: Histogram) -> "Latency":
+    def of(cls, histogram: Histogram) -> "LatencySummary":
         p50, p95, p99 = (_ms(histogram.quantile(part)) for part in (0.5, 0.95, 0.99))
         return cls(histogram.count, p50, p95, p99, _ms(histogram.max), round(ERROR, 4))
 
 
-class Report(msgspec.Struct, frozen=True, rename="camel"):
+class LoadReport(msgspec.Struct, frozen=True, rename="camel"):
     """What `load --json` prints."""
 
     ok: bool
@@ -68,10 +68,10 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     followed: dict[str, int]
     """To asking after pending ones."""
     reads: dict[str, int]
-    order_latency: Latency
+    order_latency: LatencySummary
     """From the moment an order was due to its first answer."""
-    read_latency: Latency
-    lag: Latency
+    read_latency: LatencySummary
+    lag: LatencySummary
     """From the moment an order was due to its being sent: how late this program itself was."""
     client_cpu_seconds: float
     duplicates: int
@@ -162,7 +162,7 @@ def _ms(seconds: float) -> float:
 # --- for people
 
 
-def show(out: Console, report: Report) -> None:
+def show(out: Console, report: LoadReport) -> None:
     out.print(_latency_table(report))
     out.print(f"latency   of orders from when they were due to their first answer; percentiles within {ERROR:.1%}")
     for name, answers in (("answers", report.answers), ("later", report.followed), ("reads", report.reads)):
@@ -178,7 +178,7 @@ def show(out: Console, report: Report) -> None:
     out.print(_verdict(report), style="green" if report.ok else "bold red", soft_wrap=True)
 
 
-def _latency_table(report: Report) -> Table:
+def _latency_table(report: LoadReport) -> Table:
     figures = ("count", "per s", "p50 ms", "p95 ms", "p99 ms", "max ms")
     made = table(f"{report.seconds:.1f} s, seed {report.seed}", *figures, right=figures)
     for name, latency in (("orders", report.order_latency), ("reads", report.read_latency)):
@@ -197,7 +197,7 @@ def _affected_table(affected: list[Affected]) -> Table:
     return made
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: LoadReport) -> str:
     through = report.orders - len(report.affected)
     text = f"{report.orders} orders: {through} simply went through, {len(report.affected)} affected"
     effects = Counter(effect for order in report.affected for effect in order.effects)

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from valerix.cli.load.placed import Placed
 from valerix.cli.load.progress import watch
-from valerix.cli.load.report import Affected, Latency, Report, contradiction, judge
+from valerix.cli.load.report import Affected, LatencySummary, LoadReport, contradiction, judge
 from valerix.cli.load.schedule import Visit
 from valerix.cli.load.stock import Shelves
 from valerix.cli.load.tally import Tally
@@ -32,7 +32,7 @@ class Pace(NamedTuple):
     settle_seconds: float = 120.0
 
 
-class Run:
+class LoadRun:
     def __init__(self, pace: Pace, shop: Shop, staff: AsyncValerix, shelves: Shelves | None, tally: Tally) -> None:
         self._pace = pace
         self._shop = shop
@@ -51,7 +51,7 @@ class Run:
         if self._stage is not None:
             self._stage.cancel()
 
-    async def to_the_end(self, coming: Iterator[Visit], seed: int) -> Report:
+    async def to_the_end(self, coming: Iterator[Visit], seed: int) -> LoadReport:
         """Raises ValerixError when not even the shelves can be filled."""
         if self._shelves is not None:
             await self._shelves.fill()
@@ -124,11 +124,11 @@ class Run:
         if (affected := judge(placed, events)) is not None:
             self._affected.append(affected)
 
-    def _report(self, seed: int, seconds: float, cpu: float) -> Report:
+    def _report(self, seed: int, seconds: float, cpu: float) -> LoadReport:
         tally, placed = self._tally, self._shop.placed
         unseen = [found for one in self._unexamined.values() if (found := judge(one, None)) is not None]
         unfinished = sum(one.status is None for one in placed)
-        return Report(
+        return LoadReport(
             ok=not (unfinished or self._unexamined or tally.violations),
             interrupted=self._interrupted,
             seed=seed,
@@ -138,9 +138,9 @@ class Run:
             answers=dict(tally.answers),
             followed=dict(tally.followed),
             reads=dict(tally.read_answers),
-            order_latency=Latency.of(tally.orders),
-            read_latency=Latency.of(tally.reads),
-            lag=Latency.of(tally.lag),
+            order_latency=LatencySummary.of(tally.orders),
+            read_latency=LatencySummary.of(tally.reads),
+            lag=LatencySummary.of(tally.lag),
             client_cpu_seconds=round(cpu, 3),
             duplicates=tally.duplicates,
             restocked=tally.restocked,
