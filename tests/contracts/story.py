@@ -21,7 +21,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.outbox import Load, Relay
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
-from valerix.inventory.repository import stock as inventory
+from valerix.inventory.repository import outbox as inventory
 from valerix.orders import composition
 from valerix.orders.answers import Answer
 from valerix.orders.order import OrderLine
