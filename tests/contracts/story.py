@@ -27,7 +27,7 @@ from valerix.orders.answers import Answer
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.repository.outbox import list_outgoing as list_outgoing_orders
-from valerix.payments import repository as payments
+from valerix.payments.repository import outbox as payments
 from valerix.users.repository import accounts as users
 
 LOADS: Final[dict[str, Load]] = {
