@@ -6,7 +6,7 @@ the time of its request is over is answered "pending", and the worker drives it 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -212,9 +212,14 @@ def _accepting(request: PlaceRequest) -> Accepting:
 
 
 def new_order(
-    customer_id: str, lines: list[OrderLine], payment_method: str, on_shortage: str, address: dict[str, Any] | None
+    customer_id: str,
+    lines: list[OrderLine],
+    payment_method: str,
+    on_shortage: str,
+    address: dict[str, Any] | None,
+    make_id: Callable[[], str] = new_id,
 ) -> Order:
     """A pending order whose id carries its creation time, so that lists page on the id alone."""
-    order_id = new_id()
+    order_id = make_id()
     made_at = created_at(order_id)
     return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)
