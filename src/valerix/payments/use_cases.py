@@ -74,6 +74,7 @@ class PaymentsUseCases:
         self._processor = processor
         self.refunds = refunds
         self._timeouts = timeouts
+        self.patience_seconds = timeouts.provider_wait_seconds
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
