@@ -55,6 +55,26 @@ async def test_a_slow_batch_gives_its_lane_to_the_next(database_url: Callable[..
         assert (await slow).status == 202
 
 
+async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_url: Callable[..., str]) -> None:
+    heard = []
+
+    class SlowCharge(Saga):
+        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+            heard.append(patience)
+
+        async def resume(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
+            heard.append(patience)
+            for run in runs:
+                self.give_up(run)
+
+    async with Database.open(database_url("orders"), 2) as database:
+        saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
+        waits = Timeouts(charge_wait_seconds=7, batch_slot_seconds=9)
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits)
+        assert (await orders.placing.place(placing("PROD-001"))).status == 202
+    assert heard == [7, 9]
+
+
 async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_written(
     database_url: Callable[..., str],
 ) -> None:
