@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import states
+from tests.architecture import seams, states
 from tests.architecture.rules import RULES, Rule
 from tests.architecture.tree import SOURCE, Tree
 
@@ -42,3 +42,8 @@ globals().update({f"test_{name}": holds(rule) for name, rule in RULES.items()})
 def test_every_homonym_of_a_state_is_still_said() -> None:
     said = {(path, word) for path, _, word in states.said(checkout())}
     assert {(path, word) for path, words in states.HOMONYMS.items() for word in words} <= said
+
+
+def test_every_exempt_call_is_still_there() -> None:
+    called = {(path, name) for path, _, name in seams.called(checkout())}
+    assert {(path, name) for path, names in seams.EXEMPT.items() for name in names} <= called

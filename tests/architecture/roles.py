@@ -27,6 +27,8 @@ class Role(StrEnum):
     CONSUMERS = "consumers"
     SCHEMAS = "schemas"
     USE_CASES = "use_cases"
+    FLOW = "flow"
+    """Runs within use cases: clock, chance and ids come to both as arguments."""
     PURE = "domain"
     """Rules without I/O, clock and chance."""
     REPOSITORY = "repository"
@@ -63,6 +65,10 @@ ROLES: Final[Roles] = {
             "orders.queries",
             "users.use_cases",
         ),
+    ),
+    Role.FLOW: (
+        *("chassis.messaging.inbox", "chassis.messaging.outbox", "orders.saga"),
+        *("payments.processor", "payments.provider", "payments.refunds"),
     ),
     Role.PURE: (
         *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),

@@ -69,6 +69,8 @@ TWO: Final = "async def save(tx):\n    await tx.execute(one)\n    await tx.execu
 SYNC: Final = "def save(tx):\n    return tx.execute(one)\n"
 GIVING: Final = "async def find(tx) -> list[asyncpg.Record]:\n    return await tx.fetch(one)\n"
 IMPURE: Final = "import msgspec"
+DATETIME: Final = "from datetime import UTC, datetime"
+IDS: Final = "from valerix.contracts.ids import new_id"
 QUERY: Final = "SELECT id FROM orders"
 ROOMS: Final = "abcdefg"
 
@@ -121,6 +123,17 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         at("console/static/js/pages/order.js", "const SAYING = { queued: 1 };", ":1 says queued"),
     ),
     # --- what a role may do
+    "flows_take_clock_chance_and_ids_as_arguments": (
+        *both(
+            *(Role.USE_CASES, "orders/placing.py", f"{DATETIME}\ndatetime.now(UTC)"),
+            ":2 calls datetime.datetime.now",
+        ),
+        *both(Role.FLOW, "orders/steps.py", "import random\nrandom.random()", ":2 calls random.random"),
+        *both(Role.FLOW, "orders/steps.py", "from time import time as t\nt()", ":2 calls time.time"),
+        at("payments/refunds.py", f"{IDS}\nnew_id()", ":2 calls valerix.contracts.ids.new_id"),
+        at("chassis/messaging/inbox.py", "import time as clock\nclock.time()", ":2 calls time.time"),
+        at("users/use_cases.py", f"{IDS}\nimport random\nnew_id(); random.random()", ":3 calls random.random"),
+    ),
     "domain_is_pure": (
         *both(Role.PURE, "orders/order.py", "import asyncpg", ":1 imports asyncpg"),
         *both(Role.PURE, "orders/order.py", "from random import choice", ":1 imports random.choice"),
@@ -261,6 +274,11 @@ def test_a_planted_violation_is_found(rule: str, plant: Plant, tmp_path: Path) -
 
 def test_every_rule_has_a_planted_violation() -> None:
     assert {rule for rule, plants in PLANTS.items() if plants} == RULES.keys()
+
+
+def test_the_real_clock_as_a_default_is_no_violation(tmp_path: Path) -> None:
+    text = f"{IDS}\nimport random\ndef f(make_id=new_id, chance=random.random): return make_id(), chance()"
+    assert violations(Plant({now(Role.USE_CASES): text}, "").grow(tmp_path)) == {}
 
 
 @pytest.mark.parametrize("path", states.HOMONYMS)

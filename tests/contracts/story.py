@@ -21,13 +21,13 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.outbox import Load, Relay
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
-from valerix.inventory.repository import stock as inventory
+from valerix.inventory.repository import outbox as inventory
 from valerix.orders import composition
 from valerix.orders.answers import Answer
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.repository.outbox import list_outgoing as list_outgoing_orders
-from valerix.payments import repository as payments
+from valerix.payments.repository import outbox as payments
 from valerix.users.repository import accounts as users
 
 LOADS: Final[dict[str, Load]] = {

@@ -24,6 +24,7 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import demo
+from valerix.inventory.composition import connect
 from valerix.inventory.domain import Ending
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
 from valerix.inventory.use_cases import Catalogue, Stock
@@ -96,7 +97,7 @@ class Shop(NamedTuple):
 @asynccontextmanager
 async def replica(url: str) -> AsyncIterator[Shop]:
     async with Database.open(url, 8, KEYED) as database:
-        yield Shop(database, Stock(database), Catalogue(database))
+        yield Shop(database, *connect(database))
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
+from tests.inventory.statements import RESERVATIONS, STOCK
 from valerix.chassis.base.deadline import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
 from valerix.contracts.states import ReservationStatus
-from valerix.inventory import domain, use_cases
+from valerix.inventory import domain
 from valerix.inventory.domain import Claim, Ending, Origin
-from valerix.inventory.repository import reservations, stock
 from valerix.inventory.schemas import AdjustBody, ProductBody
+from valerix.inventory.use_cases import Stock
 
 ORIGIN = Origin("tester", "0" * 32)
 
@@ -25,13 +26,13 @@ ORIGIN = Origin("tester", "0" * 32)
 def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of each batch that had to be settled one by one."""
     sizes: list[int] = []
-    settle = use_cases._settle
+    settle = Stock._settle
 
-    async def counted(lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> object:
+    async def counted(stock: Stock, lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> object:
         sizes.append(len(asked))
-        return await settle(lane, asked)
+        return await settle(stock, lane, asked)
 
-    monkeypatch.setattr(use_cases, "_settle", counted)
+    monkeypatch.setattr(Stock, "_settle", counted)
     return sizes
 
 
@@ -39,7 +40,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def holding(shop: Shop, sku: str) -> AsyncIterator[Connection]:
     """Somebody else's transaction that has locked the stock of `sku`."""
     async with shop.database.transaction() as tx:
-        await stock.lock_offers(tx, [sku])
+        await STOCK.lock_offers(tx, [sku])
         yield tx
 
 
@@ -76,7 +77,7 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
             for lines in mixed.choices([1, 2, 3, 4], k=mixed.randint(1, 5))
         ]
         async with shop.database.transaction() as tx:
-            offers = await stock.lock_offers(tx, skus)
+            offers = await STOCK.lock_offers(tx, skus)
         expected = domain.reserve(asked, offers, {})
         outcomes = await shop.stock.reserve([command for command, _ in asked], "tester", Deadline.after(30))
         assert outcomes == expected.outcomes
@@ -101,7 +102,7 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
 async def levels(shop: Shop, skus: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
     """(on hand, reserved) of each stock row."""
     async with shop.database.transaction() as tx:
-        offers = await stock.lock_offers(tx, skus)
+        offers = await STOCK.lock_offers(tx, skus)
     return {(s.sku, s.warehouse_id): (s.on_hand, s.reserved) for o in offers.values() for s in o.shelves}
 
 
@@ -118,7 +119,8 @@ async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop:
     await shop.reserve("o1", ("A", 2))
     asked = [("o2", "committed"), ("o1", "released"), ("o2", "released"), ("o1", "committed"), ("o2", "committed")]
     async with shop.database.connection() as lane:
-        done = await use_cases._end(lane, [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked])
+        endings = [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked]
+        done = await shop.stock._end(lane, endings)
     assert [(s.order_id, s.state, s.idempotent) for s in done.outcomes] == [
         ("o2", "absent", False),
         ("o1", "released", False),
@@ -153,7 +155,7 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await shop.release("ended")
     await shop.catalogue.delete_product("GONE")
     async with shop.database.connection() as lane:
-        assert await reservations.take(lane, [Claim(*claim, *ORIGIN) for claim in claims]) == {}
+        assert await RESERVATIONS.take(lane, [Claim(*claim, *ORIGIN) for claim in claims]) == {}
         assert await lane.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == ["ended", "old"]
         assert await lane.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
     await assert_books_balance(url)
@@ -167,7 +169,7 @@ async def test_who_waited_for_a_shelf_sees_what_was_left_there(shop: Shop, url: 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await reservations.take(tx, [Claim("o2", "A", 2, *ORIGIN)])
+        await RESERVATIONS.take(tx, [Claim("o2", "A", 2, *ORIGIN)])
     reserved(await waiting)
     assert await shop.level("A") == (5, 5)
     assert settled == []
@@ -179,7 +181,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await reservations.take(tx, [Claim("o2", "A", 4, *ORIGIN)])
+        await RESERVATIONS.take(tx, [Claim("o2", "A", 4, *ORIGIN)])
     assert await waiting == StockShort("o1", [Shortage("A", 3, 1)])
     assert await shop.level("A") == (5, 4)
     await assert_books_balance(url)
@@ -206,7 +208,7 @@ async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(sh
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.commit("o1", "o2"))
         await somebody_waits(url)
-        await reservations.end(tx, [(Ending("o1", ReservationStatus.RELEASED), ORIGIN)])
+        await RESERVATIONS.end(tx, [(Ending("o1", ReservationStatus.RELEASED), ORIGIN)])
     states = await waiting
     assert [(s.state, s.idempotent) for s in states] == [("released", True), ("committed", False)]
     assert await kinds(shop, "A") == ["receive", "reserve", "reserve", "release", "commit"]

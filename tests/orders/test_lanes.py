@@ -11,6 +11,7 @@ from tests.orders.test_domain import RETRY
 from tests.orders.test_use_cases import accept, accepting, make_due
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.calls.client import BreakerOpen
 from valerix.chassis.postgres.database import Database
 from valerix.orders import decisions
@@ -54,6 +55,26 @@ async def test_a_slow_batch_gives_its_lane_to_the_next(database_url: Callable[..
         assert (await slow).status == 202
 
 
+async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_url: Callable[..., str]) -> None:
+    heard = []
+
+    class SlowCharge(Saga):
+        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+            heard.append(patience)
+
+        async def resume(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
+            heard.append(patience)
+            for run in runs:
+                self.give_up(run)
+
+    async with Database.open(database_url("orders"), 2) as database:
+        saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
+        waits = Timeouts(charge_wait_seconds=7, batch_slot_seconds=9)
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits)
+        assert (await orders.placing.place(placing("PROD-001"))).status == 202
+    assert heard == [7, 9]
+
+
 async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_written(
     database_url: Callable[..., str],
 ) -> None:
@@ -71,11 +92,11 @@ async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_wri
 async def test_closing_ends_the_sweeps_that_are_running(
     database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("valerix.orders.fulfilment.SWEEP_WAIT_SECONDS", 0.0)
     monkeypatch.setattr("valerix.chassis.concurrency.single_flight.CLOSE_SECONDS", 0.0)
     async with Database.open(database_url("orders"), 2) as database:
         saga = SagaWithSlowProduct()
-        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
+        at_once = Timeouts(sweep_wait_seconds=0)
+        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=at_once)
         await accept(database, accepting(product=SLOW))
         await make_due(database)
         before = asyncio.all_tasks()

@@ -22,6 +22,7 @@ from valerix.contracts.commands import (
     VoidPayments,
 )
 from valerix.contracts.ids import new_id
+from valerix.payments.composition import connect
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import RefundRequest
@@ -114,7 +115,7 @@ async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[Ope
             client = await stack.enter_async_context(
                 HttpClient.open("psp", [psp_url], Policy(timeout_seconds=timeout, retries=0), headers=headers)
             )
-            use_cases = PaymentsUseCases(database, Provider(client), Timeouts(step_lease_seconds=lease_seconds))
+            use_cases = connect(database, Provider(client), Timeouts(step_lease_seconds=lease_seconds))
             stack.push_async_callback(use_cases.close)
             return Payments(use_cases, database)
 

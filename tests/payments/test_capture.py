@@ -12,8 +12,9 @@ from tests.support.eventually import eventually
 from tests.support.processes import Process
 from valerix.chassis.base.problems import Unavailable
 from valerix.contracts.commands import CapturePayment
-from valerix.payments import processor, repository
+from valerix.payments import processor
 from valerix.payments.domain import PaymentNotFound
+from valerix.payments.repository.outbox import list_outgoing
 
 
 async def test_fifty_identical_commands_make_one_charge(payments: Payments, provider: Api) -> None:
@@ -233,6 +234,6 @@ async def test_history_is_gap_free_and_carries_the_representation(payments: Paym
     assert [e.type for e in history] == ["payment.captured", "payment.refunded", "payment.refunded"]
     assert [e.status for e in history] == ["captured", "partially_refunded", "refunded"]
     async with payments.database.connection() as lane:
-        told = [msgspec.json.decode(entry.data) for entry in await repository.list_outgoing(lane, 10)]
+        told = [msgspec.json.decode(entry.data) for entry in await list_outgoing(lane, 10)]
     assert [data["status"] for data in told] == ["captured", "partially_refunded", "refunded"]
     assert told[2]["refunded"] == {"amountMinor": 1000, "currency": "USD"}

@@ -12,10 +12,10 @@ from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
-from valerix.inventory.repository.stock import list_outgoing
+from valerix.inventory.composition import connect
+from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.schemas import EVENT_DATA
-from valerix.inventory.use_cases import Catalogue, Stock
 
 TABLES = [
     "products",
@@ -45,7 +45,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
-    stock, catalogue = Stock(database), Catalogue(database)
+    stock, catalogue = connect(database)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(

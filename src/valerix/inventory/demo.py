@@ -4,9 +4,9 @@ from contextlib import suppress
 
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.money import Money
+from valerix.inventory.composition import connect
 from valerix.inventory.domain import ProductExists, WarehouseExists
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
-from valerix.inventory.use_cases import Catalogue
 
 EAST, WEST = "WH-EAST", "WH-WEST"
 WAREHOUSES = [NewWarehouse(EAST, "East Coast, Newark", 1), NewWarehouse(WEST, "West Coast, Oakland", 2)]
@@ -52,7 +52,7 @@ PRODUCTS = [
 async def seed(database_url: str) -> None:
     """Safe to run on every start: what exists keeps its stock, its price and its name."""
     async with Database.open(database_url, lanes=1) as database:
-        catalogue = Catalogue(database)
+        catalogue = connect(database).catalogue
         for warehouse in WAREHOUSES:
             with suppress(WarehouseExists):
                 await catalogue.create_warehouse(warehouse)

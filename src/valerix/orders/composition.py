@@ -135,4 +135,4 @@ def connect(
         timeouts=timeouts,
     )
     changes = Changes(database, ChangesRepository(), driven, driving, queries)
-    return Flows(placing, Fulfilment(driving, queries), changes, queries)
+    return Flows(placing, Fulfilment(driving, queries, timeouts), changes, queries)

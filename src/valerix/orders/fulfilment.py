@@ -4,7 +4,9 @@ from typing import Final
 
 import structlog
 
+from valerix.chassis.base import timeouts
 from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.concurrency.single_flight import SingleFlight, wait_for
 from valerix.contracts.states import OrderStatus
@@ -15,17 +17,17 @@ from valerix.orders.queries import Queries
 from valerix.orders.transitions import path_to
 
 log = structlog.get_logger()
-SWEEP_WAIT_SECONDS: Final = 1.0
 MAX_SWEEPS: Final = 8
-"""A sweep that takes longer than SWEEP_WAIT_SECONDS goes on beside the next; no more than so many at once."""
+"""A sweep that takes long goes on beside the next; no more than so many at once."""
 
 
 class Fulfilment:
     """Close it to stop what runs in the background; its orders will be due again."""
 
-    def __init__(self, driving: Driving, queries: Queries) -> None:
+    def __init__(self, driving: Driving, queries: Queries, timeouts: Timeouts = timeouts.DEFAULT) -> None:
         self._driving = driving
         self._queries = queries
+        self._wait_seconds = timeouts.sweep_wait_seconds
         self._sweeps: SingleFlight[dict[str, Answer]] = SingleFlight(MAX_SWEEPS)
 
     async def close(self) -> None:
@@ -47,7 +49,7 @@ class Fulfilment:
         if due:
             log.info("driving due orders", count=len(due))
             sweep = self._sweeps.join(due[0].id, lambda: self._driving.drive(due, deadline))
-            await wait_for([sweep], SWEEP_WAIT_SECONDS)
+            await wait_for([sweep], self._wait_seconds)
         return len(due)
 
     async def fulfil_until(

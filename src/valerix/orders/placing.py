@@ -6,7 +6,7 @@ the time of its request is over is answered "pending", and the worker drives it 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -36,10 +36,6 @@ _encode = msgspec.json.Encoder().encode
 
 LINGER_SECONDS: Final = 0.05
 """How long new orders wait for others, for each batch that is under way (ADR 15)."""
-PAYMENT_WAIT_SECONDS: Final = 0.25
-"""How long a batch waits for its slowest payment; orders whose payment takes longer go on with others like them."""
-BATCH_SLOT_SECONDS: Final = 0.5
-"""How long a batch counts as under way; when a service is slow or repeated, new orders must not wait behind it."""
 MAX_LATE: Final = 100_000  # more than a service lets in: an order that was accepted is never turned away
 
 
@@ -93,7 +89,7 @@ class Placing:
         self._repository = repository
         self._saga = saga
         self._driving = driving
-        self._margin_seconds = timeouts.answer_margin_seconds
+        self._timeouts = timeouts
         self._lease = timedelta(seconds=timeouts.saga_lease_seconds)
         self.placements: BatchQueue[PlacedOrder] = BatchQueue(
             self._place_batch,
@@ -132,7 +128,7 @@ class Placing:
             driving = asyncio.create_task(self._drive(fresh))
             self._under_way.add(driving)
             driving.add_done_callback(self._under_way.discard)
-            await wait_for([driving], BATCH_SLOT_SECONDS)
+            await wait_for([driving], self._timeouts.batch_slot_seconds)
 
     async def _accept(self, batch: list[PlacedOrder]) -> list[PlacedOrder]:
         """Commit the new orders and return them; answer those that are not new, or came too late to be answered."""
@@ -162,7 +158,8 @@ class Placing:
     async def _drive(self, fresh: list[PlacedOrder]) -> None:
         """The first run of the saga; orders whose payment is slow leave their batch and wait with others like them."""
         try:
-            await self._saga.run([placed.run for placed in fresh], self._answer_by(fresh), PAYMENT_WAIT_SECONDS)
+            runs = [placed.run for placed in fresh]
+            await self._saga.run(runs, self._answer_by(fresh), self._timeouts.charge_wait_seconds)
             await self._finish([placed for placed in fresh if placed.run.decision])
             for placed in fresh:
                 metrics.orders_created.labels(placed.request.order.status).inc()
@@ -179,7 +176,8 @@ class Placing:
                     self._saga.give_up(placed.run)
             undecided = [placed for placed in batch if placed.run.decision is None]
             if undecided:
-                await self._saga.resume([p.run for p in undecided], self._answer_by(undecided), BATCH_SLOT_SECONDS)
+                runs = [placed.run for placed in undecided]
+                await self._saga.resume(runs, self._answer_by(undecided), self._timeouts.batch_slot_seconds)
             await self._finish([placed for placed in batch if placed.run.decision])
             for placed in undecided:
                 if placed.run.decision is None:
@@ -193,11 +191,13 @@ class Placing:
             placed.resolve(answers[placed.request.order.id])
 
     def _is_late(self, placed: PlacedOrder) -> bool:
-        return placed.request.deadline.remaining() <= self._margin_seconds
+        return placed.request.deadline.remaining() <= self._timeouts.answer_margin_seconds
 
     def _answer_by(self, placed: Sequence[PlacedOrder]) -> Deadline:
         """The earliest of their deadlines, less the time to answer."""
-        return min((p.request.deadline for p in placed), key=lambda d: d.at).earlier(self._margin_seconds)
+        return min((p.request.deadline for p in placed), key=lambda d: d.at).earlier(
+            self._timeouts.answer_margin_seconds
+        )
 
 
 def resolve_all(batch: Sequence[PlacedOrder], outcome: Exception) -> None:
@@ -212,9 +212,14 @@ def _accepting(request: PlaceRequest) -> Accepting:
 
 
 def new_order(
-    customer_id: str, lines: list[OrderLine], payment_method: str, on_shortage: str, address: dict[str, Any] | None
+    customer_id: str,
+    lines: list[OrderLine],
+    payment_method: str,
+    on_shortage: str,
+    address: dict[str, Any] | None,
+    make_id: Callable[[], str] = new_id,
 ) -> Order:
     """A pending order whose id carries its creation time, so that lists page on the id alone."""
-    order_id = new_id()
+    order_id = make_id()
     made_at = created_at(order_id)
     return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)

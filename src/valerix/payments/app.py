@@ -13,11 +13,12 @@ from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
-from valerix.payments import jobs, repository
+from valerix.payments import jobs
+from valerix.payments.composition import connect
 from valerix.payments.provider import Provider
+from valerix.payments.repository.outbox import list_outgoing
 from valerix.payments.routes import ROUTES, internal_routes
 from valerix.payments.schemas import EVENT_DATA
-from valerix.payments.use_cases import PaymentsUseCases
 
 TABLES = ["payments", "refunds", "payment_events", "outbox"]
 
@@ -43,8 +44,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             headers={"authorization": f"Bearer {settings.psp_secret}"},
         )
     )
-    relay = await open_relay(settings, resources, PAYMENTS, repository.list_outgoing)
-    payments = PaymentsUseCases(database, Provider(client, settings.call_backoff_seconds), settings)
+    relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
+    payments = connect(database, Provider(client, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     return Parts(
         routes=ROUTES,

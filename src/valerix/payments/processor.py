@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
 from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import PaymentStatus
-from valerix.payments import domain, metrics, repository
+from valerix.payments import domain, metrics
 from valerix.payments.domain import Payment
 from valerix.payments.provider import Charge, Provider, Rejected
-from valerix.payments.repository import Event
+from valerix.payments.repository.payments import PaymentsRepository
+from valerix.payments.repository.rows import Event
 from valerix.payments.schemas import view
 
 CHARGING, CHARGED = Point("payments.charging"), Point("payments.charged")
@@ -32,9 +33,13 @@ class ProviderDisagrees(Exception):
 class Processor:
     """`drive` works towards a definite state in the background; `settle` writes what was found out."""
 
-    def __init__(self, database: Database, provider: Provider) -> None:
+    def __init__(
+        self, database: Database, repository: PaymentsRepository, provider: Provider, now: Now = utc_now
+    ) -> None:
         self._database = database
+        self._repository = repository
         self._provider = provider
+        self._now = now
         self._results: Batcher[Event, Payment] = Batcher(self._write, name="settle", max_concurrent_batches=2)
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
@@ -78,17 +83,17 @@ class Processor:
         return payment if charge is None else await self.settle(payment, charge)
 
     async def _conclude(self, payment: Payment, status: PaymentStatus, reason: str | None) -> Payment:
-        return await self._results.submit(event(payment.moved(status, datetime.now(UTC), reason)))
+        return await self._results.submit(event(payment.moved(status, self._now(), reason)))
 
     async def _write(self, events: list[Event]) -> Sequence[Payment]:
         unique = {e.payment.id: e for e in events}
-        moved = await self._database.repeat(lambda tx: repository.settle_payments(tx, list(unique.values())))
+        moved = await self._database.repeat(lambda tx: self._repository.settle_payments(tx, list(unique.values())))
         await SETTLED.passed()
         standing = {e.payment.id: e.payment for e in unique.values() if e.payment.id in moved}
         for payment in standing.values():
             _count(payment)
         if lost := [e.payment.order_id for e in unique.values() if e.payment.id not in moved]:
-            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, lost))
+            rows = await self._database.repeat(lambda tx: self._repository.list_by_orders(tx, lost))
             standing |= {payment.id: payment for payment in rows}
         return [standing[e.payment.id] for e in events]
 

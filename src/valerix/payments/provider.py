@@ -3,13 +3,13 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import structlog
 
 from valerix.chassis.base import timeouts
-from valerix.chassis.calls.client import CallFailed, HttpClient, Refused, Withheld
+from valerix.chassis.calls.client import CallFailed, Refused, Withheld
 from valerix.contracts.states import ChargeStatus
 from valerix.payments import metrics
 from valerix.payments.domain import Payment, Refund
@@ -20,6 +20,16 @@ FINAL_REFUSALS = frozenset({400, 404, 409})
 """Said about the request itself. All others (401, 429, 422 for a reference used twice …) are about us and can pass."""
 PAUSES: Final = (0.2, 1.0, 2.0, 4.0)
 """After each attempt without a definite answer: times the back-off, times 0.5 to 1."""
+
+
+class Peer(Protocol):
+    """The provider's interface as it is called (HttpClient)."""
+
+    async def post(self, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]") -> T:
+        """Raises CallFailed."""
+
+    def may_retry(self) -> bool:
+        """Whether a call may be repeated; counts as one repetition."""
 
 
 class Rejected(Exception):
@@ -73,9 +83,16 @@ _refunded = msgspec.json.Decoder(_Refunded)
 class Provider:
     """Every call is idempotent under its reference. All raise CallFailed while the outcome is not known."""
 
-    def __init__(self, client: HttpClient, backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds) -> None:
+    def __init__(
+        self,
+        client: Peer,
+        backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`chance` in [0, 1) spreads load."""
         self._client = client
         self._backoff_seconds = backoff_seconds
+        self._chance = chance
 
     async def charge(self, payment: Payment) -> Charge:
         """Charge the payment, or find what was done under its reference before. Raises Rejected."""
@@ -111,7 +128,7 @@ class Provider:
                 if isinstance(failure, Withheld) or not self._client.may_retry():
                     return None
                 wanted = failure.retry_after_seconds
-            seconds = pause * self._backoff_seconds * (0.5 + random.random() / 2)  # noqa: S311 - spreading load, no secret
+            seconds = pause * self._backoff_seconds * (0.5 + self._chance() / 2)
             await asyncio.sleep(wanted + seconds)
         return None
 

@@ -1,21 +1,25 @@
 """Giving money back: set aside durably, then asked of the provider, then written down."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
 
+from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
 from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import RefundStatus
-from valerix.payments import domain, metrics, repository
+from valerix.payments import domain, metrics
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.processor import event
 from valerix.payments.provider import Provider, Rejected
+from valerix.payments.repository.payments import PaymentsRepository
+from valerix.payments.repository.refunds import RefundsRepository
 
 log = structlog.get_logger()
 SET_ASIDE, ASKED, ENDED = (Point(f"payments.refund.{name}") for name in ("set_aside", "asked", "ended"))
@@ -35,10 +39,24 @@ class RefundRequest(NamedTuple):
 class Refunds:
     """The use cases of refunds."""
 
-    def __init__(self, database: Database, provider: Provider, lease: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        repository: RefundsRepository,
+        payments: PaymentsRepository,
+        provider: Provider,
+        lease: timedelta,
+        *,
+        now: Now = utc_now,
+        make_id: Callable[[], str] = new_id,
+    ) -> None:
         self._database = database
+        self._repository = repository
+        self._payments = payments
         self._provider = provider
         self._lease = lease
+        self._now = now
+        self._make_id = make_id
         self.under_way: SingleFlight[Refund] = SingleFlight(MAX_UNDER_WAY)
 
     async def refund(self, request: RefundRequest, patience_seconds: float) -> tuple[Refund, bool]:
@@ -63,34 +81,34 @@ class Refunds:
             except (domain.NotRefundable, domain.RefundExceedsCaptured):
                 log.info("somebody else refunds the rest", payment_id=payment.id)
         async with self._database.connection() as tx:
-            refunds = await repository.list_refunds(tx, payment.id)
+            refunds = await self._repository.list_refunds(tx, payment.id)
         await asyncio.gather(*(self._drive(refund) for refund in refunds if not refund.status.terminal))
         async with self._database.connection() as tx:
-            return await repository.find_payment(tx, payment.id, None) or payment
+            return await self._payments.find_payment(tx, payment.id, None) or payment
 
     async def resolve_due(self, limit: int) -> int:
         """Take over refunds that are due; how many there were."""
         limit = min(limit, self.under_way.room())
-        due = await self._database.repeat(lambda tx: repository.claim_due_refunds(tx, limit, self._lease))
+        due = await self._database.repeat(lambda tx: self._repository.claim_due_refunds(tx, limit, self._lease))
         for refund in due:
             self._drive(refund)
         return len(due)
 
     async def _set_aside(self, request: RefundRequest) -> tuple[Refund, bool]:
-        refund_id = new_id()
+        refund_id = self._make_id()
         key = request.key or refund_id.encode()
 
         async def work(lane: Transaction) -> tuple[Refund, bool]:
             async with lane.transaction():
-                payment = await repository.lock_payment(lane, request.payment_id)
+                payment = await self._repository.lock_payment(lane, request.payment_id)
                 if payment is None:
                     raise domain.PaymentNotFound
-                if known := await repository.find_refund_by_key(lane, payment.id, key):
+                if known := await self._repository.find_refund_by_key(lane, payment.id, key):
                     return _replay(known, request.fingerprint)
                 promised, amount = payment.promised(request.amount_minor)
                 refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
-                await repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
-                await repository.update_payment(lane, promised)
+                await self._repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
+                await self._repository.update_payment(lane, promised)
                 return refund, False
 
         outcome = await self._database.repeat(work)
@@ -102,7 +120,7 @@ class Refunds:
 
     async def _ask(self, refund: Refund) -> Refund:
         async with self._database.connection() as tx:
-            payment = await repository.find_payment(tx, refund.payment_id, None)
+            payment = await self._payments.find_payment(tx, refund.payment_id, None)
         assert payment is not None  # noqa: S101 - a foreign key says so
 
         async def ask() -> bool:
@@ -120,14 +138,14 @@ class Refunds:
         """Write how the refund ended, unless somebody else has; return it as it then stands."""
 
         async def work(lane: Transaction) -> Refund:
-            now = datetime.now(UTC)
+            now = self._now()
             status = RefundStatus.SUCCEEDED if failure is None else RefundStatus.FAILED
             async with lane.transaction():
-                payment = await repository.lock_payment(lane, refund.payment_id)
+                payment = await self._repository.lock_payment(lane, refund.payment_id)
                 assert payment is not None  # noqa: S101 - a foreign key says so
-                if await repository.claim_refund(lane, refund.id, status, failure, now):
+                if await self._repository.claim_refund(lane, refund.id, status, failure, now):
                     await self._tell(lane, payment, refund.amount_minor, failure, now)
-                return await repository.get_refund(lane, refund.id)
+                return await self._repository.get_refund(lane, refund.id)
 
         ended = await self._database.repeat(work)
         await ENDED.passed()
@@ -141,8 +159,8 @@ class Refunds:
             metrics.refunds_processed.inc()
         else:
             changed, kind = payment.kept(amount_minor, now), "payment.refund_failed"
-        await repository.update_payment(lane, changed)
-        await repository.insert_event(lane, event(changed, kind))
+        await self._repository.update_payment(lane, changed)
+        await self._repository.insert_event(lane, event(changed, kind))
 
 
 def _replay(known: tuple[Refund, bytes], fingerprint: bytes) -> tuple[Refund, bool]:

@@ -40,8 +40,6 @@ from valerix.payments.schemas import (
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 PATH = "/api/v1/payments"
-PATIENCE_SECONDS = 5.0
-"""How long a person waits for the provider before the answer is 202."""
 Short = Annotated[str | None, Parameter(max_length=50)]
 
 
@@ -61,7 +59,7 @@ async def capture_payment(
     _one_of("method", data.method, METHODS)
     amount = data.amount
     command = CapturePayment(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method)
-    asked = CapturePayments([command], patience_ms=int(PATIENCE_SECONDS * 1000))
+    asked = CapturePayments([command], patience_ms=int(payments.patience_seconds * 1000))
     outcome = (await payments.capture(asked, deadline)).outcomes[0]
     if outcome.reason == domain.MISMATCH:
         raise domain.PaymentMismatch(outcome.payment_id)
@@ -138,7 +136,7 @@ async def refund_payment(
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
     )
-    refund, replayed = await payments.refunds.refund(request, min(PATIENCE_SECONDS, deadline.remaining()))
+    refund, replayed = await payments.refunds.refund(request, min(payments.patience_seconds, deadline.remaining()))
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
     headers = {idempotency.REPLAYED: "true"} if replayed else {}
     return Response(refund_view(refund), status_code=status, headers=headers)

@@ -1,7 +1,7 @@
 """What can be done with payments. Capturing and voiding are written once, over a list."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -23,11 +23,14 @@ from valerix.contracts.commands import (
 )
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import PaymentStatus
-from valerix.payments import domain, repository
+from valerix.payments import domain
 from valerix.payments.domain import Payment, PaymentEvent, PaymentFilter, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
+from valerix.payments.repository.payments import PaymentsRepository
+from valerix.payments.repository.refunds import RefundsRepository
+from valerix.payments.repository.search import SearchRepository
 
 ANSWER_SHARE: Final = 0.4
 """Part of the answer margin that the answer needs on its way to the service that called."""
@@ -50,13 +53,30 @@ class Detail(NamedTuple):
 class PaymentsUseCases:
     """The use cases of the payments service."""
 
-    def __init__(self, database: Database, provider: Provider, timeouts: Timeouts = timeouts.DEFAULT) -> None:
+    def __init__(
+        self,
+        database: Database,
+        repository: PaymentsRepository,
+        search: SearchRepository,
+        refunded: RefundsRepository,
+        provider: Provider,
+        processor: Processor,
+        refunds: Refunds,
+        *,
+        timeouts: Timeouts = timeouts.DEFAULT,
+        make_id: Callable[[], str] = new_id,
+    ) -> None:
         self._database = database
+        self._repository = repository
+        self._search = search
+        self._refunded = refunded
         self._provider = provider
+        self._processor = processor
+        self.refunds = refunds
         self._timeouts = timeouts
+        self.patience_seconds = timeouts.provider_wait_seconds
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
-        self._processor = Processor(database, provider)
-        self.refunds = Refunds(database, provider, self._lease)
+        self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
         self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
             self._open, name="capture", max_concurrent_batches=2, max_batch=16
@@ -91,8 +111,8 @@ class PaymentsUseCases:
 
     async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
-        wanted = [domain.new_payment(new_id(), command) for commands in requests for command in commands]
-        made = await self._database.repeat(lambda tx: repository.insert_payments(tx, wanted, self._lease))
+        wanted = [domain.new_payment(self._make_id(), command) for commands in requests for command in commands]
+        made = await self._database.repeat(lambda tx: self._repository.insert_payments(tx, wanted, self._lease))
         await OPENED.passed()
         known = iter(await self._known(wanted, made))
         return [[next(known) for _ in commands] for commands in requests]
@@ -101,7 +121,7 @@ class PaymentsUseCases:
         """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
         by_order = {p.order_id: p for p in wanted if p.id in made}
         if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
-            rows = await self._database.repeat(lambda tx: repository.list_by_orders(tx, rest))
+            rows = await self._database.repeat(lambda tx: self._repository.list_by_orders(tx, rest))
             by_order |= {p.order_id: p for p in rows}
         return [Known(by_order[p.order_id], p.id in made) for p in wanted]
 
@@ -121,9 +141,9 @@ class PaymentsUseCases:
 
     async def _forbid(self, commands: Sequence[VoidPayment]) -> list[Known]:
         """Tombstones for orders without a payment: a late capture finds them and is refused for ever."""
-        wanted = [domain.tombstone(new_id(), command.order_id, command.reason) for command in commands]
+        wanted = [domain.tombstone(self._make_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
-        made = await self._database.repeat(lambda tx: repository.insert_tombstones(tx, events))
+        made = await self._database.repeat(lambda tx: self._repository.insert_tombstones(tx, events))
         await FORBIDDEN.passed()
         return await self._known(wanted, made)
 
@@ -151,7 +171,7 @@ class PaymentsUseCases:
         """Take over payments and refunds whose outcome nobody found out in time; how many there were."""
         telemetry.trace_id.set(telemetry.new_trace_id())
         room = min(limit, self._processor.under_way.room())
-        due = await self._database.repeat(lambda tx: repository.claim_due_payments(tx, room, self._lease))
+        due = await self._database.repeat(lambda tx: self._repository.claim_due_payments(tx, room, self._lease))
         for payment in due:
             self._processor.drive(payment, fresh=False)
         return len(due) + await self.refunds.resolve_due(limit)
@@ -164,16 +184,16 @@ class PaymentsUseCases:
         Raises PaymentNotFound.
         """
         async with self._database.connection() as tx:
-            payment = await repository.find_payment(tx, payment_id, owner_id)
+            payment = await self._repository.find_payment(tx, payment_id, owner_id)
             if payment is None:
                 raise domain.PaymentNotFound
-            refunds = await repository.list_refunds(tx, payment_id)
-            return Detail(payment, refunds, await repository.list_events(tx, payment_id))
+            refunds = await self._refunded.list_refunds(tx, payment_id)
+            return Detail(payment, refunds, await self._search.list_events(tx, payment_id))
 
     async def get_of_order(self, order_id: str, owner_id: str | None) -> Detail:
         """See `get`."""
         async with self._database.connection() as tx:
-            found = await repository.list_by_orders(tx, [order_id])
+            found = await self._repository.list_by_orders(tx, [order_id])
         if not found:
             raise domain.PaymentNotFound
         return await self.get(found[0].id, owner_id)
@@ -181,7 +201,7 @@ class PaymentsUseCases:
     async def search(self, asked: PaymentFilter) -> list[Payment]:
         """Newest first."""
         async with self._database.connection() as tx:
-            return await repository.list_payments(tx, asked)
+            return await self._search.list_payments(tx, asked)
 
 
 def _shed(under_way: SingleFlight[Payment], more: int) -> None:

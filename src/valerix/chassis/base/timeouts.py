@@ -30,6 +30,12 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The same for the effect of one step."""
     step_wait_seconds: float = 2.0
     """How long a call waits for the effect it asked for before it answers that it is still under way."""
+    charge_wait_seconds: float = 0.25
+    """How long a batch waits for its slowest charge; what takes longer goes on with others like it."""
+    batch_slot_seconds: float = 0.5
+    """How long a batch counts as under way; when a service is slow or repeated, new work must not wait behind it."""
+    sweep_wait_seconds: float = 1.0
+    """The same for a sweep over what is due: one that takes longer goes on beside the next."""
     saga_retry_seconds: float = 1.0
     """First pause before a delayed saga goes on; each further one is twice as long …"""
     saga_retry_max_seconds: float = 20.0
@@ -46,6 +52,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     provider_timeout_seconds: float = 5.0
     """Of one attempt of a call to an external provider."""
+    provider_wait_seconds: float = 5.0
+    """How long a person waits for what a provider decides before the answer is that it is still under way."""
     slow_answer_seconds: float = 15.0
     """How late the simulated provider answers where it is told to be slow."""
     stall_seconds: float = 120.0
@@ -79,6 +87,22 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
             (
                 self.step_wait_seconds <= self.call_timeout_seconds / 2,
                 "step_wait_seconds must be at most half of call_timeout_seconds: a patient answer would count as none",
+            ),
+            (
+                self.batch_slot_seconds <= self.call_timeout_seconds / 2,
+                "batch_slot_seconds must be at most half of call_timeout_seconds: a patient answer would count as none",
+            ),
+            (
+                self.charge_wait_seconds < self.batch_slot_seconds,
+                "charge_wait_seconds must be below batch_slot_seconds: each slow charge would cost its batch the slot",
+            ),
+            (
+                self.sweep_wait_seconds < self.deadline_seconds,
+                "sweep_wait_seconds must be below deadline_seconds: no sweep would go on beside the next",
+            ),
+            (
+                self.provider_wait_seconds <= self.deadline_seconds - self.answer_margin_seconds,
+                "provider_wait_seconds must leave answer_margin_seconds of deadline_seconds: the answer would be late",
             ),
             (
                 self.breaker_window_seconds >= 2 * slowest,

@@ -8,7 +8,8 @@ from litestar.params import Parameter
 
 from valerix.chassis.base import pagination
 from valerix.chassis.base.problems import Conflict
-from valerix.chassis.messaging.inbox import TRANSIENT, DeadLetter, DeadLetterNotFound, Inbox
+from valerix.chassis.messaging.inbox import TRANSIENT, DeadLetterNotFound, Inbox
+from valerix.chassis.messaging.repository import DeadLetter
 from valerix.contracts.roles import STAFF
 
 LetterId = Annotated[int, Parameter(ge=1, le=2**62)]

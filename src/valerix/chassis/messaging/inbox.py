@@ -24,6 +24,7 @@ from valerix.chassis.base.problems import NotFound, Unavailable
 from valerix.chassis.calls.client import CallFailed
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.messaging.bus.base import Bus, BusError, Delivery, Message
+from valerix.chassis.messaging.repository import INBOX, DeadLetter, InboxRepository
 from valerix.chassis.postgres.database import CommitOutcomeUnknown, Database
 from valerix.contracts.events import BY_SOURCE, Event, name_of
 
@@ -60,18 +61,6 @@ Effect = Callable[[Connection, list[Event]], Awaitable[None]]
 """Runs in the transaction of the mark. May get events again that it has seen only if that transaction was lost."""
 
 
-class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
-    """An event that could not be processed, and why."""
-
-    id: int
-    consumer: str
-    event: dict[str, Any]
-    error: str
-    attempts: int
-    failed_at: datetime
-    replayed_at: datetime | None
-
-
 class DeadLetterNotFound(NotFound):
     code = "dead_letter_not_found"
 
@@ -87,6 +76,7 @@ class Inbox:
         topics: Sequence[str],
         names: Collection[str],
         effect: Effect,
+        repository: InboxRepository = INBOX,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -95,6 +85,7 @@ class Inbox:
         self._names = frozenset(names)
         self._selective = not self._names.issuperset(name for topic in topics for name in BY_SOURCE.get(topic, ()))
         self._effect = effect
+        self._repository = repository
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -125,7 +116,7 @@ class Inbox:
         if not wanted:
             return
         async with self._database.transaction() as tx:
-            fresh = await self._mark(tx, list(wanted))
+            fresh = await self._repository.mark(tx, self.consumer, list(wanted))
             if events := [event for message_id, told in wanted.items() if message_id in fresh for event in told]:
                 telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
                 await self._effect(tx, events)
@@ -139,7 +130,7 @@ class Inbox:
     async def _one_by_one(self, delivery: Delivery) -> None:
         message = delivery.message
         async with self._database.connection() as lane:
-            if await lane.fetchval(_SEEN, self.consumer, message.id):
+            if await self._repository.is_marked(lane, self.consumer, message.id):
                 return
         try:
             events = self._wanted(message)
@@ -150,13 +141,13 @@ class Inbox:
         for index, event in enumerate(events):
             await self._single(f"{message.id}#{index}", event, delivery.attempt)
         async with self._database.connection() as lane:
-            await self._mark(lane, [message.id])
+            await self._repository.mark(lane, self.consumer, [message.id])
 
     async def _single(self, mark: str, event: Event, attempt: int) -> None:
         telemetry.trace_id.set(telemetry.parse_traceparent(event.traceparent) or "")
         try:
             async with self._database.transaction() as tx:
-                if await self._mark(tx, [mark]):
+                if await self._repository.mark(tx, self.consumer, [mark]):
                     await self._effect(tx, [event])
         except TRANSIENT:
             raise
@@ -166,56 +157,35 @@ class Inbox:
 
     async def _bury(self, mark: str, event: dict[str, Any], error: Exception, attempt: int) -> None:
         async with self._database.transaction() as tx:
-            if await self._mark(tx, [mark]):
-                await tx.execute(_INSERT_DEAD, self.consumer, event, repr(error), attempt)
-
-    async def _mark(self, tx: Connection, ids: list[str]) -> set[str]:
-        """Those of `ids` that were not marked before. Sorted, so that two consumers cannot wait in a circle."""
-        rows = await tx.fetch(_MARK, self.consumer, sorted(ids))
-        return {row["message_id"] for row in rows}
+            if await self._repository.mark(tx, self.consumer, [mark]):
+                await self._repository.insert_dead(tx, self.consumer, event, repr(error), attempt)
 
     # --- dead letters
 
     async def list_dead(self, after: int, limit: int, *, waiting: bool = False) -> list[DeadLetter]:
         """Those of this consumer with an id above `after`, oldest first; `waiting`: without the replayed ones."""
         async with self._database.connection() as lane:
-            return [_dead(row) for row in await lane.fetch(_LIST_DEAD, self.consumer, after, limit, waiting)]
+            return await self._repository.list_dead(lane, self.consumer, after, limit, waiting=waiting)
 
     async def get_dead(self, letter_id: int) -> DeadLetter:
         """Raises DeadLetterNotFound."""
         async with self._database.connection() as lane:
-            row = await lane.fetchrow(_FIND_DEAD, self.consumer, letter_id)
-        if row is None:
+            letter = await self._repository.find_dead(lane, self.consumer, letter_id)
+        if letter is None:
             raise DeadLetterNotFound(f"{self.consumer} has no dead letter {letter_id}")
-        return _dead(row)
+        return letter
 
     async def replay(self, letter_id: int) -> DeadLetter:
         """Try a dead letter again; a replay that succeeded is not repeated. Raises what the effect raises."""
         async with self._database.transaction() as tx:
-            row = await tx.fetchrow(_CLAIM_DEAD, self.consumer, letter_id)
-            if row is not None:
-                await self._effect(tx, [msgspec.convert(row["event"], Event)])
+            event = await self._repository.claim_dead(tx, self.consumer, letter_id)
+            if event is not None:
+                await self._effect(tx, [msgspec.convert(event, Event)])
         return await self.get_dead(letter_id)
 
     async def prune(self) -> None:
         """Forget marks that are older than any message can be. Until cancelled."""
         while True:
             async with self._database.connection() as lane:
-                await lane.execute(_PRUNE, self.consumer, KEEP_DAYS)
+                await self._repository.delete_marks(lane, self.consumer, KEEP_DAYS)
             await asyncio.sleep(PRUNE_SECONDS)
-
-
-_MARK = """INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::text[])
-    ON CONFLICT DO NOTHING RETURNING message_id"""
-_SEEN = "SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2"
-_INSERT_DEAD = "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ($1, $2, $3, $4)"
-_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
-_LIST_DEAD = _DEAD + " WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL) ORDER BY id LIMIT $3"
-_FIND_DEAD = _DEAD + " WHERE consumer = $1 AND id = $2"
-_CLAIM_DEAD = """UPDATE dead_letters SET replayed_at = now()
-    WHERE consumer = $1 AND id = $2 AND replayed_at IS NULL RETURNING event"""
-_PRUNE = "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)"
-
-
-def _dead(row: asyncpg.Record) -> DeadLetter:
-    return DeadLetter(**dict(row))

@@ -22,6 +22,7 @@ from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.messaging.bus.base import Bus, BusError, Message
 from valerix.chassis.messaging.bus.connect import open_bus
+from valerix.chassis.messaging.repository import RELAY, RelayRepository
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 
@@ -36,7 +37,6 @@ for: everybody downstream has a fraction of the work."""
 STANDBY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 MAX_ROWS = 100
-_LOCK = 7_221_905_102  # any constant: one relay at a time per database keeps the order
 
 
 class Entry(NamedTuple):
@@ -65,12 +65,21 @@ async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, sourc
 class Relay:
     """Moves one service's outbox to the bus. Every replica runs one; the holder of the lock works."""
 
-    def __init__(self, database: Database, bus: Bus, source: str, consumers: Sequence[str], load: Load) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        source: str,
+        consumers: Sequence[str],
+        load: Load,
+        repository: RelayRepository = RELAY,
+    ) -> None:
         self._database = database
         self.bus = bus
         self._source = source
         self._consumers = consumers
         self._load = load
+        self._repository = repository
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -80,13 +89,13 @@ class Relay:
     async def run(self) -> None:
         """Until cancelled. Keeps one lane of the database for itself."""
         async with self._database.connection() as lane:
-            while not await lane.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110 - in the database
+            while not await self._repository.lock(lane):  # noqa: ASYNC110 - in the database
                 await asyncio.sleep(STANDBY_SECONDS)
             try:
                 await self._relay(lane)
             finally:
                 if not lane.is_closed():
-                    await lane.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+                    await self._repository.unlock(lane)
 
     async def _relay(self, lane: Connection) -> None:
         declared = False
@@ -117,7 +126,7 @@ class Relay:
             await self.bus.publish(messages)
             await PUBLISHED.passed()
         if rows:
-            await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row_id for row_id, _ in rows])
+            await self._repository.delete_rows(lane, [row_id for row_id, _ in rows])
             await FORGOTTEN.passed()
         return len(rows)
 

@@ -11,87 +11,104 @@ from valerix.inventory.schemas import Product, ProductFilter, Warehouse
 _WAREHOUSE = Reader(Warehouse)
 
 
-async def insert_product(tx: Transaction, new: schemas.NewProduct) -> Product | None:
-    """None when there is one with this id."""
-    row = await tx.fetchrow(
-        """
-        INSERT INTO products (sku, name, description, price_minor, currency, active, low_stock_threshold)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING *
-        """,
-        new.product_id,
-        *_product_values(new),
-    )
-    return _product(row) if row else None
+class CatalogueRepository:
+    """Products and warehouses by their ids."""
 
+    async def insert_product(self, tx: Transaction, new: schemas.NewProduct) -> Product | None:
+        """None when there is one with this id."""
+        row = await tx.fetchrow(
+            """
+            INSERT INTO products (sku, name, description, price_minor, currency, active, low_stock_threshold)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING *
+            """,
+            new.product_id,
+            *_product_values(new),
+        )
+        return _product(row) if row else None
 
-async def update_product(
-    tx: Transaction, sku: str, body: schemas.ProductBody, expected_version: int | None
-) -> Product | None:
-    """None when there is no such product, or not at the expected version."""
-    row = await tx.fetchrow(
-        """
-        UPDATE products SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
-               low_stock_threshold = $7, version = version + 1, updated_at = now()
-        WHERE sku = $1 AND version = coalesce($8::bigint, version) RETURNING *
-        """,
-        sku,
-        *_product_values(body),
-        expected_version,
-    )
-    return _product(row) if row else None
+    async def update_product(
+        self, tx: Transaction, sku: str, body: schemas.ProductBody, expected_version: int | None
+    ) -> Product | None:
+        """None when there is no such product, or not at the expected version."""
+        row = await tx.fetchrow(
+            """
+            UPDATE products SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
+                   low_stock_threshold = $7, version = version + 1, updated_at = now()
+            WHERE sku = $1 AND version = coalesce($8::bigint, version) RETURNING *
+            """,
+            sku,
+            *_product_values(body),
+            expected_version,
+        )
+        return _product(row) if row else None
+
+    async def find_product(self, tx: Transaction, sku: str) -> Product | None:
+        row = await tx.fetchrow("SELECT * FROM products WHERE sku = $1", sku)
+        return _product(row) if row else None
+
+    async def lock_product(self, tx: Transaction, sku: str) -> bool:
+        """Hold the product so that no stock row can come to it meanwhile; False when there is none."""
+        return await tx.fetchval("SELECT true FROM products WHERE sku = $1 FOR UPDATE", sku) is True
+
+    async def has_stock_rows(self, tx: Transaction, sku: str) -> bool:
+        """Whether the product was ever in stock."""
+        found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM stock WHERE sku = $1)", sku)
+        return found
+
+    async def deactivate_product(self, tx: Transaction, sku: str) -> None:
+        await tx.execute(
+            """
+            UPDATE products SET active = false, version = version + 1, updated_at = now()
+            WHERE sku = $1 AND active
+            """,
+            sku,
+        )
+
+    async def delete_product(self, tx: Transaction, sku: str) -> None:
+        await tx.execute("DELETE FROM products WHERE sku = $1", sku)
+
+    async def list_products(self, tx: Transaction, asked: ProductFilter) -> list[Product]:
+        """Products by id."""
+        rows = await tx.fetch(
+            """
+            SELECT * FROM products
+            WHERE sku > $1
+              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
+              AND active = coalesce($3::boolean, active)
+            ORDER BY sku LIMIT $4
+            """,
+            asked.after,
+            asked.q,
+            asked.active,
+            asked.limit,
+        )
+        return [_product(row) for row in rows]
+
+    async def insert_warehouse(self, tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
+        """None when there is one with this id."""
+        row = await tx.fetchrow(
+            """
+            INSERT INTO warehouses (id, name, priority) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+            RETURNING id AS warehouse_id, name, priority, created_at
+            """,
+            new.warehouse_id,
+            new.name,
+            new.priority,
+        )
+        return _WAREHOUSE.read(row) if row else None
+
+    async def list_warehouses(self, tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
+        rows = await tx.fetch(
+            "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2",
+            after,
+            limit,
+        )
+        return [_WAREHOUSE.read(row) for row in rows]
 
 
 def _product_values(body: schemas.ProductBody) -> tuple[object, ...]:
     price = body.price
     return body.name, body.description, price.amount_minor, price.currency, body.active, body.low_stock_threshold
-
-
-async def find_product(tx: Transaction, sku: str) -> Product | None:
-    row = await tx.fetchrow("SELECT * FROM products WHERE sku = $1", sku)
-    return _product(row) if row else None
-
-
-async def lock_product(tx: Transaction, sku: str) -> bool:
-    """Hold the product so that no stock row can come to it meanwhile; False when there is none."""
-    return await tx.fetchval("SELECT true FROM products WHERE sku = $1 FOR UPDATE", sku) is True
-
-
-async def has_stock_rows(tx: Transaction, sku: str) -> bool:
-    """Whether the product was ever in stock."""
-    found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM stock WHERE sku = $1)", sku)
-    return found
-
-
-async def deactivate_product(tx: Transaction, sku: str) -> None:
-    await tx.execute(
-        """
-        UPDATE products SET active = false, version = version + 1, updated_at = now()
-        WHERE sku = $1 AND active
-        """,
-        sku,
-    )
-
-
-async def delete_product(tx: Transaction, sku: str) -> None:
-    await tx.execute("DELETE FROM products WHERE sku = $1", sku)
-
-
-async def list_products(tx: Transaction, asked: ProductFilter) -> list[Product]:
-    """Products by id."""
-    rows = await tx.fetch(
-        """
-        SELECT * FROM products
-        WHERE sku > $1
-          AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
-          AND active = coalesce($3::boolean, active)
-        ORDER BY sku LIMIT $4
-        """,
-        asked.after,
-        asked.q,
-        asked.active,
-        asked.limit,
-    )
-    return [_product(row) for row in rows]
 
 
 def _product(row: asyncpg.Record) -> Product:
@@ -106,26 +123,3 @@ def _product(row: asyncpg.Record) -> Product:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-
-
-async def insert_warehouse(tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
-    """None when there is one with this id."""
-    row = await tx.fetchrow(
-        """
-        INSERT INTO warehouses (id, name, priority) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
-        RETURNING id AS warehouse_id, name, priority, created_at
-        """,
-        new.warehouse_id,
-        new.name,
-        new.priority,
-    )
-    return _WAREHOUSE.read(row) if row else None
-
-
-async def list_warehouses(tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
-    rows = await tx.fetch(
-        "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2",
-        after,
-        limit,
-    )
-    return [_WAREHOUSE.read(row) for row in rows]

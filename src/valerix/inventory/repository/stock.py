@@ -6,7 +6,6 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader, Rows
 from valerix.contracts.commands import PricedProduct
@@ -43,7 +42,7 @@ class Level(NamedTuple):
 
 
 _PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = Reader(PricedProduct), Reader(Shelf), Reader(KeyedChange), Reader(Level)
-_ENTRY, _LEDGER = Reader(Entry), Reader(schemas.Movement)
+_LEDGER = Reader(schemas.Movement)
 _MOVEMENTS = Rows(
     Movement,
     """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint, on_hand_after bigint,
@@ -60,135 +59,162 @@ _LATEST = Rows(
 _OPENED = Rows(Opened, "order_id text, state text, lines text, products text", alias="o", first=19)
 
 
-async def lock_offers(tx: Transaction, skus: list[str]) -> dict[str, Offer]:
-    """The products among `skus` that exist, their stock rows locked, shelves in order of warehouse priority."""
-    rows = await tx.fetch(
+class StockRepository:
+    """Stock rows under their locks, the ledger, and changes under a key."""
+
+    async def lock_offers(self, tx: Transaction, skus: list[str]) -> dict[str, Offer]:
+        """The products among `skus` that exist, their stock rows locked, shelves in order of warehouse priority."""
+        rows = await tx.fetch(
+            """
+            WITH locked AS (
+                SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
+                WHERE sku = ANY($1::text[]) ORDER BY sku, warehouse_id FOR UPDATE
+            )
+            SELECT p.sku AS product_id, p.name, p.price_minor AS unit_price_minor, p.currency, p.active, s.*
+            FROM products p
+            LEFT JOIN locked s ON s.sku = p.sku
+            LEFT JOIN warehouses w ON w.id = s.warehouse_id
+            WHERE p.sku = ANY($1::text[])
+            ORDER BY p.sku, w.priority, w.id
+            """,
+            skus,
+        )
+        offers: dict[str, Offer] = {}
+        for row in rows:
+            offer = offers.setdefault(row["product_id"], Offer(_PRODUCT.read(row), row["active"]))
+            if row["warehouse_id"] is not None:
+                offer.shelves.append(_SHELF.read(row))
+        return offers
+
+    async def write(
+        self,
+        tx: Transaction,
+        movements: Sequence[Movement],
+        opened: Sequence[Reservation] = (),
+    ) -> None:
+        """Append to the ledger, bring the (locked) stock rows to where their latest movement leaves them, and record
+        the reservations that began. The time is the statement's: taken after the locks, it rises with `seq`.
+
+        Raises UniqueViolationError when an order got its reservation meanwhile.
         """
-        WITH locked AS (
-            SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
-            WHERE sku = ANY($1::text[]) ORDER BY sku, warehouse_id FOR UPDATE
+        latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
+        rows = [Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened]
+        await tx.execute(
+            f"""
+            WITH appended AS (
+                INSERT INTO movements ({_MOVEMENTS.names}, occurred_at)
+                SELECT m.*, statement_timestamp() FROM {_MOVEMENTS.unnest}
+            ), moved AS (
+                UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq
+                FROM {_LATEST.unnest}
+                WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
+            )
+            INSERT INTO reservations ({_OPENED.names})
+            SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb FROM {_OPENED.unnest} ORDER BY o.order_id
+            """,
+            *_MOVEMENTS.arrays(movements),
+            *_LATEST.arrays(latest),
+            *_OPENED.arrays(rows),
         )
-        SELECT p.sku AS product_id, p.name, p.price_minor AS unit_price_minor, p.currency, p.active, s.*
-        FROM products p
-        LEFT JOIN locked s ON s.sku = p.sku
-        LEFT JOIN warehouses w ON w.id = s.warehouse_id
-        WHERE p.sku = ANY($1::text[])
-        ORDER BY p.sku, w.priority, w.id
-        """,
-        skus,
-    )
-    offers: dict[str, Offer] = {}
-    for row in rows:
-        offer = offers.setdefault(row["product_id"], Offer(_PRODUCT.read(row), row["active"]))
-        if row["warehouse_id"] is not None:
-            offer.shelves.append(_SHELF.read(row))
-    return offers
 
+    # --- changes by hand
 
-async def write(
-    tx: Transaction,
-    movements: Sequence[Movement],
-    opened: Sequence[Reservation] = (),
-) -> None:
-    """Append to the ledger, bring the (locked) stock rows to where their latest movement leaves them, and record the
-    reservations that began. The time is the statement's: taken after the locks, it rises with `seq`.
+    async def open_shelf(self, tx: Transaction, sku: str, warehouse_id: str) -> None:
+        """Make sure the product has a stock row there. Raises UnknownProduct, UnknownWarehouse."""
+        try:
+            await tx.execute(
+                "INSERT INTO stock (sku, warehouse_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", sku, warehouse_id
+            )
+        except asyncpg.ForeignKeyViolationError as error:
+            if error.constraint_name == "stock_sku_fkey":
+                raise domain.UnknownProduct([sku]) from None
+            raise domain.UnknownWarehouse(warehouse_id) from None
 
-    Raises UniqueViolationError when an order got its reservation meanwhile.
-    """
-    latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
-    rows = [Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened]
-    await tx.execute(
-        f"""
-        WITH appended AS (
-            INSERT INTO movements ({_MOVEMENTS.names}, occurred_at)
-            SELECT m.*, statement_timestamp() FROM {_MOVEMENTS.unnest}
-        ), moved AS (
-            UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq
-            FROM {_LATEST.unnest}
-            WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
+    async def find_first_warehouse(self, tx: Transaction) -> str | None:
+        """The one stock is taken from, and put into, first."""
+        found: str | None = await tx.fetchval("SELECT id FROM warehouses ORDER BY priority, id LIMIT 1")
+        return found
+
+    async def claim_key(self, tx: Transaction, lookup_key: bytes) -> bool:
+        """Hold this idempotency key until the transaction ends; False while another one holds it."""
+        number = int.from_bytes(lookup_key[:8], "big", signed=True)
+        claimed: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", number)
+        return claimed
+
+    async def find_keyed_change(self, tx: Transaction, lookup_key: bytes) -> KeyedChange | None:
+        """The change that used this key first."""
+        row = await tx.fetchrow("SELECT fingerprint, answer FROM keyed_changes WHERE lookup_key = $1", lookup_key)
+        return _KEYED_CHANGE.read(row) if row else None
+
+    async def insert_keyed_change(
+        self, tx: Transaction, lookup_key: bytes, fingerprint: bytes, answer: msgspec.Struct
+    ) -> None:
+        await tx.execute(
+            "INSERT INTO keyed_changes (lookup_key, fingerprint, answer) VALUES ($1, $2, $3)",
+            lookup_key,
+            fingerprint,
+            answer,
         )
-        INSERT INTO reservations ({_OPENED.names})
-        SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb FROM {_OPENED.unnest} ORDER BY o.order_id
-        """,
-        *_MOVEMENTS.arrays(movements),
-        *_LATEST.arrays(latest),
-        *_OPENED.arrays(rows),
-    )
+
+    # --- what people read
+
+    async def list_inventory(self, tx: Transaction, asked: InventoryFilter) -> list[InventoryItem]:
+        """Products by id."""
+        rows = await tx.fetch(
+            """
+            SELECT * FROM inventory i
+            WHERE sku > $1
+              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
+              AND ($3::text IS NULL OR EXISTS (SELECT FROM stock s WHERE s.sku = i.sku AND s.warehouse_id = $3))
+              AND (NOT $4::boolean OR low_stock)
+            ORDER BY sku LIMIT $5
+            """,
+            asked.after,
+            asked.q,
+            asked.warehouse_id,
+            asked.low_stock,
+            asked.limit,
+        )
+        return [_inventory_item(row) for row in rows]
+
+    async def find_inventory(self, tx: Transaction, sku: str) -> InventoryItem | None:
+        row = await tx.fetchrow("SELECT * FROM inventory WHERE sku = $1", sku)
+        return _inventory_item(row) if row else None
+
+    async def list_movements(
+        self, tx: Transaction, sku: str, *, before: schemas.Position | None, limit: int
+    ) -> list[schemas.Movement]:
+        """The ledger of one product, latest first."""
+        rows = await tx.fetch(
+            """
+            SELECT sku AS product_id, * FROM movements
+            WHERE sku = $1
+              AND (occurred_at, warehouse_id, seq) < (coalesce($2::timestamptz, 'infinity'), $3::text, $4::bigint)
+            ORDER BY occurred_at DESC, warehouse_id DESC, seq DESC LIMIT $5
+            """,
+            sku,
+            *(before or (None, "", 0)),
+            limit,
+        )
+        return [_LEDGER.read(row) for row in rows]
+
+    async def list_stock_levels(self, tx: Transaction, limit: int) -> list[Level]:
+        """At most so many."""
+        rows = await tx.fetch(
+            """
+            SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock ORDER BY sku, warehouse_id LIMIT $1
+            """,
+            limit,
+        )
+        return [_LEVEL.read(row) for row in rows]
+
+    async def count_low_stock(self, tx: Transaction) -> int:
+        count: int = await tx.fetchval("SELECT count(*) FROM inventory WHERE low_stock")
+        return count
 
 
 def _json(value: object) -> str:
     return _encode(value).decode()
-
-
-# --- changes by hand
-
-
-async def open_shelf(tx: Transaction, sku: str, warehouse_id: str) -> None:
-    """Make sure the product has a stock row there. Raises UnknownProduct, UnknownWarehouse."""
-    try:
-        await tx.execute(
-            "INSERT INTO stock (sku, warehouse_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", sku, warehouse_id
-        )
-    except asyncpg.ForeignKeyViolationError as error:
-        if error.constraint_name == "stock_sku_fkey":
-            raise domain.UnknownProduct([sku]) from None
-        raise domain.UnknownWarehouse(warehouse_id) from None
-
-
-async def find_first_warehouse(tx: Transaction) -> str | None:
-    """The one stock is taken from, and put into, first."""
-    found: str | None = await tx.fetchval("SELECT id FROM warehouses ORDER BY priority, id LIMIT 1")
-    return found
-
-
-async def claim_key(tx: Transaction, lookup_key: bytes) -> bool:
-    """Hold this idempotency key until the transaction ends; False while another one holds it."""
-    number = int.from_bytes(lookup_key[:8], "big", signed=True)
-    claimed: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", number)
-    return claimed
-
-
-async def find_keyed_change(tx: Transaction, lookup_key: bytes) -> KeyedChange | None:
-    """The change that used this key first."""
-    row = await tx.fetchrow("SELECT fingerprint, answer FROM keyed_changes WHERE lookup_key = $1", lookup_key)
-    return _KEYED_CHANGE.read(row) if row else None
-
-
-async def insert_keyed_change(tx: Transaction, lookup_key: bytes, fingerprint: bytes, answer: msgspec.Struct) -> None:
-    await tx.execute(
-        "INSERT INTO keyed_changes (lookup_key, fingerprint, answer) VALUES ($1, $2, $3)",
-        lookup_key,
-        fingerprint,
-        answer,
-    )
-
-
-# --- what people read
-
-
-async def list_inventory(tx: Transaction, asked: InventoryFilter) -> list[InventoryItem]:
-    """Products by id."""
-    rows = await tx.fetch(
-        """
-        SELECT * FROM inventory i
-        WHERE sku > $1
-          AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
-          AND ($3::text IS NULL OR EXISTS (SELECT FROM stock s WHERE s.sku = i.sku AND s.warehouse_id = $3))
-          AND (NOT $4::boolean OR low_stock)
-        ORDER BY sku LIMIT $5
-        """,
-        asked.after,
-        asked.q,
-        asked.warehouse_id,
-        asked.low_stock,
-        asked.limit,
-    )
-    return [_inventory_item(row) for row in rows]
-
-
-async def find_inventory(tx: Transaction, sku: str) -> InventoryItem | None:
-    row = await tx.fetchrow("SELECT * FROM inventory WHERE sku = $1", sku)
-    return _inventory_item(row) if row else None
 
 
 def _inventory_item(row: asyncpg.Record) -> InventoryItem:
@@ -203,52 +229,3 @@ def _inventory_item(row: asyncpg.Record) -> InventoryItem:
         low_stock=row["low_stock"],
         warehouses=msgspec.convert(row["warehouses"], list[schemas.WarehouseStock]),
     )
-
-
-async def list_movements(
-    tx: Transaction, sku: str, *, before: schemas.Position | None, limit: int
-) -> list[schemas.Movement]:
-    """The ledger of one product, latest first."""
-    rows = await tx.fetch(
-        """
-        SELECT sku AS product_id, * FROM movements
-        WHERE sku = $1
-          AND (occurred_at, warehouse_id, seq) < (coalesce($2::timestamptz, 'infinity'), $3::text, $4::bigint)
-        ORDER BY occurred_at DESC, warehouse_id DESC, seq DESC LIMIT $5
-        """,
-        sku,
-        *(before or (None, "", 0)),
-        limit,
-    )
-    return [_LEDGER.read(row) for row in rows]
-
-
-async def list_stock_levels(tx: Transaction, limit: int) -> list[Level]:
-    """At most so many."""
-    rows = await tx.fetch(
-        """
-        SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock ORDER BY sku, warehouse_id LIMIT $1
-        """,
-        limit,
-    )
-    return [_LEVEL.read(row) for row in rows]
-
-
-async def count_low_stock(tx: Transaction) -> int:
-    count: int = await tx.fetchval("SELECT count(*) FROM inventory WHERE low_stock")
-    return count
-
-
-async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
-    """The events of the first outbox rows."""
-    rows = await tx.fetch(
-        """
-        SELECT o.id AS row_id, e->>0 AS name, e->>1 AS subject, (e->>2)::bigint AS sequence,
-               (e->>3)::timestamptz AS time, e->>4 AS trace_id, (e->5)::text AS data
-        FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
-            CROSS JOIN LATERAL json_array_elements(o.events) WITH ORDINALITY AS r (e, place)
-        ORDER BY o.id, r.place
-        """,
-        limit,
-    )
-    return [_ENTRY.read(row) for row in rows]

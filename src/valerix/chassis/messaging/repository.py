@@ -1,0 +1,107 @@
+"""Statements of the inbox and of the relay."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
+
+_LOCK = 7_221_905_102  # any constant: one relay at a time per database keeps the order
+
+
+class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
+    """An event that could not be processed, and why."""
+
+    id: int
+    consumer: str
+    event: dict[str, Any]
+    error: str
+    attempts: int
+    failed_at: datetime
+    replayed_at: datetime | None
+
+
+_DEAD = Reader(DeadLetter)
+_SELECT_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
+
+
+class InboxRepository:
+    """Marks of messages that were seen, and dead letters."""
+
+    async def mark(self, tx: Transaction, consumer: str, ids: Sequence[str]) -> set[str]:
+        """Those of `ids` that were not marked before. Sorted, so that two consumers cannot wait in a circle."""
+        rows = await tx.fetch(
+            """INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::text[])
+            ON CONFLICT DO NOTHING RETURNING message_id""",
+            consumer,
+            sorted(ids),
+        )
+        return {row["message_id"] for row in rows}
+
+    async def is_marked(self, tx: Transaction, consumer: str, message_id: str) -> bool:
+        found = await tx.fetchval("SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2", consumer, message_id)
+        return found is not None
+
+    async def delete_marks(self, tx: Transaction, consumer: str, days: int) -> None:
+        """Those that are older than so many days."""
+        await tx.execute(
+            "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)", consumer, days
+        )
+
+    async def insert_dead(self, tx: Transaction, consumer: str, event: object, error: str, attempts: int) -> None:
+        await tx.execute(
+            "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ($1, $2, $3, $4)",
+            consumer,
+            event,
+            error,
+            attempts,
+        )
+
+    async def list_dead(
+        self, tx: Transaction, consumer: str, after: int, limit: int, *, waiting: bool
+    ) -> list[DeadLetter]:
+        """Oldest first; `waiting`: without the replayed ones."""
+        rows = await tx.fetch(
+            f"""{_SELECT_DEAD}
+            WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL) ORDER BY id LIMIT $3""",
+            consumer,
+            after,
+            limit,
+            waiting,
+        )
+        return [_DEAD.read(row) for row in rows]
+
+    async def find_dead(self, tx: Transaction, consumer: str, letter_id: int) -> DeadLetter | None:
+        row = await tx.fetchrow(f"{_SELECT_DEAD} WHERE consumer = $1 AND id = $2", consumer, letter_id)
+        return None if row is None else _DEAD.read(row)
+
+    async def claim_dead(self, tx: Transaction, consumer: str, letter_id: int) -> dict[str, Any] | None:
+        """Call a dead letter replayed; its event, or None when it is not there or was replayed before."""
+        event: dict[str, Any] | None = await tx.fetchval(
+            """UPDATE dead_letters SET replayed_at = now()
+            WHERE consumer = $1 AND id = $2 AND replayed_at IS NULL RETURNING event""",
+            consumer,
+            letter_id,
+        )
+        return event
+
+
+class RelayRepository:
+    """The relay's lock and the rows it is done with."""
+
+    async def lock(self, lane: Transaction) -> bool:
+        """Hold the relay's lock for as long as this connection lives; False while another one holds it."""
+        locked: bool = await lane.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+        return locked
+
+    async def unlock(self, lane: Transaction) -> None:
+        await lane.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+    async def delete_rows(self, lane: Transaction, ids: Sequence[int]) -> None:
+        await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
+
+
+INBOX, RELAY = InboxRepository(), RelayRepository()

@@ -1,0 +1,21 @@
+"""The flows of inventory over one database."""
+
+from typing import NamedTuple
+
+from valerix.chassis.postgres.database import Database
+from valerix.inventory.repository.catalogue import CatalogueRepository
+from valerix.inventory.repository.reservations import ReservationsRepository
+from valerix.inventory.repository.stock import StockRepository
+from valerix.inventory.use_cases import Catalogue, Stock
+
+
+class Flows(NamedTuple):
+    """What can be done with stock, and with products and warehouses."""
+
+    stock: Stock
+    catalogue: Catalogue
+
+
+def connect(database: Database) -> Flows:
+    stock, catalogue = StockRepository(), CatalogueRepository()
+    return Flows(Stock(database, stock, ReservationsRepository(), catalogue), Catalogue(database, catalogue, stock))

@@ -1,0 +1,128 @@
+"""Statements of refunds, and of the payments they change."""
+
+from datetime import datetime, timedelta
+
+from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Reader
+from valerix.contracts.states import RefundStatus, sql
+from valerix.payments.domain import Payment, Refund
+from valerix.payments.repository.rows import PAYMENT, Event
+
+_REFUND = Reader(Refund, "r", id=str, payment_id=str)
+
+
+class RefundsRepository:
+    """Refunds, each beside its locked payment."""
+
+    async def insert_refund(
+        self, tx: Transaction, refund: Refund, key: bytes, fingerprint: bytes, lease: timedelta
+    ) -> None:
+        """A refund the provider is about to be asked for."""
+        await tx.execute(
+            """
+            INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, created_at,
+                                 updated_at, idempotency_key, fingerprint, due_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, now() + $10)
+            """,
+            refund.id,
+            refund.payment_id,
+            refund.amount_minor,
+            refund.reason,
+            refund.status,
+            refund.provider_reference,
+            refund.created_at,
+            key,
+            fingerprint,
+            lease,
+        )
+
+    async def find_refund_by_key(self, tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
+        """The refund made under an idempotency key, with the fingerprint of its request."""
+        row = await tx.fetchrow(
+            f"""
+            SELECT {_REFUND.columns}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2
+            """,
+            payment_id,
+            key,
+        )
+        return None if row is None else (_REFUND.read(row), row["fingerprint"])
+
+    async def list_refunds(self, tx: Transaction, payment_id: str) -> list[Refund]:
+        """The refunds of one payment, oldest first."""
+        rows = await tx.fetch(
+            f"SELECT {_REFUND.columns} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
+            payment_id,
+        )
+        return [_REFUND.read(row) for row in rows]
+
+    async def get_refund(self, tx: Transaction, refund_id: str) -> Refund:
+        """A refund that is known to exist."""
+        rows = await tx.fetch(f"SELECT {_REFUND.columns} FROM refunds r WHERE r.id = $1", refund_id)
+        return _REFUND.read(rows[0])
+
+    async def claim_refund(
+        self, tx: Transaction, refund_id: str, status: RefundStatus, failure: str | None, now: datetime
+    ) -> bool:
+        """End a pending refund; False when somebody else has ended it."""
+        ended = await tx.fetchval(
+            f"""
+            UPDATE refunds SET status = $2, failure = $3, updated_at = $4, due_at = NULL
+            WHERE id = $1 AND status = {sql(RefundStatus.PENDING)} RETURNING true
+            """,
+            refund_id,
+            status,
+            failure,
+            now,
+        )
+        return bool(ended)
+
+    async def claim_due_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[Refund]:
+        """Take over refunds whose outcome nobody has found out in time."""
+        rows = await tx.fetch(
+            f"""
+            UPDATE refunds r SET due_at = now() + $2
+            WHERE r.id IN (SELECT id FROM refunds WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            RETURNING {_REFUND.columns}
+            """,
+            limit,
+            lease,
+        )
+        return [_REFUND.read(row) for row in rows]
+
+    async def lock_payment(self, tx: Transaction, payment_id: str) -> Payment | None:
+        """One payment, which nobody else can change until the transaction ends."""
+        row = await tx.fetchrow(
+            f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id = $1 FOR UPDATE",
+            payment_id,
+        )
+        return None if row is None else PAYMENT.read(row)
+
+    async def update_payment(self, tx: Transaction, payment: Payment) -> None:
+        """Write a payment that this transaction has locked."""
+        await tx.execute(
+            """
+            UPDATE payments SET status = $2, refunding_minor = $3, refunded_minor = $4, version = $5, updated_at = $6
+            WHERE id = $1
+            """,
+            payment.id,
+            payment.status,
+            payment.refunding_minor,
+            payment.refunded_minor,
+            payment.version,
+            payment.updated_at,
+        )
+
+    async def insert_event(self, tx: Transaction, event: Event) -> None:
+        """Tell of the state this transaction gives a payment."""
+        await tx.execute(
+            """
+            INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            """,
+            event.payment.id,
+            event.payment.version,
+            event.type,
+            event.data,
+            event.trace_id,
+            event.payment.updated_at,
+        )

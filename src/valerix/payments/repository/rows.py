@@ -1,0 +1,19 @@
+"""Payments as their rows, read by several flows."""
+
+from typing import NamedTuple
+
+from valerix.chassis.postgres.rows import Reader
+from valerix.payments.domain import Payment
+
+
+class Event(NamedTuple):
+    """A payment in its new state, and what tells of it."""
+
+    payment: Payment
+    type: str
+    data: str
+    """The payment's representation, as JSON."""
+    trace_id: str
+
+
+PAYMENT = Reader(Payment, "p", id=str)

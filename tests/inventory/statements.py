@@ -1,0 +1,9 @@
+"""The statements of inventory, for tests that run them themselves."""
+
+from valerix.inventory.repository.catalogue import CatalogueRepository
+from valerix.inventory.repository.reservations import ReservationsRepository
+from valerix.inventory.repository.stock import StockRepository
+
+CATALOGUE = CatalogueRepository()
+RESERVATIONS = ReservationsRepository()
+STOCK = StockRepository()

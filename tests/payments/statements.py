@@ -1,0 +1,9 @@
+"""The statements of payments, for tests that run them themselves."""
+
+from valerix.payments.repository.payments import PaymentsRepository
+from valerix.payments.repository.refunds import RefundsRepository
+from valerix.payments.repository.search import SearchRepository
+
+PAYMENTS = PaymentsRepository()
+REFUNDS = RefundsRepository()
+SEARCH = SearchRepository()
