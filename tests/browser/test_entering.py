@@ -1,9 +1,11 @@
 """The way in and out, and what each role gets to see."""
 
+import asyncio
 import re
+from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import ADMIN, PHONE, THEMES
@@ -87,6 +89,29 @@ async def test_an_expired_access_token_is_renewed_without_a_word(open_as: Open) 
         await visitor.page.reload()
         await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
         await expect(visitor.page.locator(".connection")).to_contain_text("Live")
+
+
+async def test_a_renewal_that_another_page_has_begun_is_waited_for(open_as: Open) -> None:
+    """As after a reload: the refresh token is used already, the new cookies come a moment later."""
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go("/orders")
+        await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+        cookies = {cookie["name"]: cookie["value"] for cookie in await visitor.context.cookies()}
+        elsewhere: list[asyncio.Task[Any]] = []
+
+        async def other_page(url: str) -> None:
+            await asyncio.sleep(0.5)
+            await visitor.context.request.post(url, headers={"X-CSRF-Token": cookies["valerix_csrf"]})
+
+        async def superseded(route: Route) -> None:
+            elsewhere.append(asyncio.create_task(other_page(route.request.url)))
+            await route.fulfill(status=409, json={"code": "refresh_superseded"})
+
+        await visitor.page.route("**/api/v1/users/refresh", superseded)
+        await visitor.context.clear_cookies(name="valerix_access")
+        await visitor.page.reload()
+        await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
+        await asyncio.gather(*elsewhere)
 
 
 @pytest.mark.parametrize("email", list(NAVIGATION))

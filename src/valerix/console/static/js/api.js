@@ -45,7 +45,7 @@ export async function call(method, path, { params, body, key, ifMatch, signal, p
   return { status: answer.status, data, headers: answer.headers };
 }
 
-async function send(method, path, { params, body, key, ifMatch, signal, patience }) {
+async function send(method, path, { params, body, key, ifMatch, signal, patience, keepalive = false }) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
@@ -54,7 +54,7 @@ async function send(method, path, { params, body, key, ifMatch, signal, patience
   const tooLong = AbortSignal.timeout(patience * 1000);
   try {
     return await fetch(path + query(params), {
-      method, headers, credentials: "same-origin", cache: "no-store",
+      method, headers, credentials: "same-origin", cache: "no-store", keepalive,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, tooLong]) : tooLong,
     });
@@ -91,17 +91,28 @@ export const del = (path, options = {}) => data(call("DELETE", path, options));
 let renewal = null;
 
 /**
- * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns; one that comes
- * second all the same finds the new cookies there (409).
+ * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns, and a page that
+ * is left lets its request finish. A request that comes second all the same (409) waits for the cookies of the first.
  */
 export function renew() {
   renewal ??= inTurn(async () => {
-    const answer = await send("POST", "/api/v1/users/refresh", { patience: 15 });
-    if (answer.ok || answer.status === 409) return true;
+    const answer = await send("POST", "/api/v1/users/refresh", { patience: 15, keepalive: true });
+    if (answer.ok) return true;
+    if (answer.status === 409) return renewedElsewhere();
     if (answer.status === 401 || answer.status === 403) return false;
     throw new Problem(answer.status, await read(answer));
   }).finally(() => { renewal = null; });
   return renewal;
+}
+
+const LOOK_AGAIN_SECONDS = [0.1, 0.3, 1, 3];
+
+async function renewedElsewhere() {
+  for (const seconds of LOOK_AGAIN_SECONDS) {
+    await new Promise((done) => setTimeout(done, seconds * 1000));
+    if ((await send("GET", "/api/v1/users/me", { patience: 15 })).ok) return true;
+  }
+  return false;
 }
 
 const inTurn = (work) => (navigator.locks ? navigator.locks.request("valerix.refresh", work) : work());
