@@ -18,6 +18,18 @@ async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -
             await asyncio.sleep(LOOK_SECONDS)
 
 
+async def eventually_equal(probe: Callable[[], Awaitable[T]], expected: T, seconds: float = 60.0) -> None:
+    """Until the answer of `probe` equals `expected`; a test that fails shows both."""
+
+    async def equal() -> bool:
+        return await probe() == expected
+
+    try:
+        await eventually(equal, seconds)
+    except TimeoutError:
+        assert await probe() == expected, f"not within {seconds:.0f} s"
+
+
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Until `condition`, which awaits nothing, is truthy."""
     async with asyncio.timeout(seconds):
