@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import states
+from tests.architecture import errors, states
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -69,6 +69,9 @@ TWO: Final = "async def save(tx):\n    await tx.execute(one)\n    await tx.execu
 SYNC: Final = "def save(tx):\n    return tx.execute(one)\n"
 GIVING: Final = "async def find(tx) -> list[asyncpg.Record]:\n    return await tx.fetch(one)\n"
 IMPURE: Final = "import msgspec"
+PROBLEM: Final = "from valerix.chassis.base.problems import Problem"
+REFUSAL: Final = "class Busy(errors.DomainError):\n    code"
+WITH_HEADERS: Final = "class Busy(DomainError):\n    def __init__(self):\n        super().__init__('', headers={})\n"
 QUERY: Final = "SELECT id FROM orders"
 ROOMS: Final = "abcdefg"
 
@@ -127,6 +130,15 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         *both(Role.PURE, "orders/order.py", "import os.path", ":1 imports os.path"),
         *both(Role.PURE, "orders/transitions.py", "import valerix.orders.rows", ":1 imports valerix.orders.rows"),
         *both(Role.PURE, "orders/order.py", "import valerix.chassis.cache", ":1 imports valerix.chassis.cache"),
+        *both(Role.PURE, "orders/order.py", PROBLEM, ":1 imports valerix.chassis.base.problems.Problem"),
+    ),
+    "domain_errors_know_no_http": (
+        *(
+            plant
+            for word in sorted(errors.OF_HTTP)
+            for plant in both(Role.PURE, "orders/order.py", f"{REFUSAL}, {word} = 'busy', 1", f":2 gives Busy {word}")
+        ),
+        at("psp/domain.py", WITH_HEADERS, ":3 gives Busy headers"),
     ),
     "domain_never_awaits_and_never_reads_the_clock": (
         *both(Role.PURE, "orders/transitions.py", "await moved", ":1 is async"),

@@ -14,7 +14,7 @@ from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
 from valerix.inventory.repository.stock import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
-from valerix.inventory.schemas import EVENT_DATA
+from valerix.inventory.schemas import EVENT_DATA, PROBLEMS
 from valerix.inventory.use_cases import Catalogue, Stock
 
 TABLES = [
@@ -56,4 +56,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         reported={"bus": relay.bus.check},
         queues=[stock.reserving, stock.ending],
         jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
+        problems=PROBLEMS,
     )

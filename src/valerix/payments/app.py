@@ -16,7 +16,7 @@ from valerix.contracts.events import PAYMENTS
 from valerix.payments import jobs, repository
 from valerix.payments.provider import Provider
 from valerix.payments.routes import ROUTES, internal_routes
-from valerix.payments.schemas import EVENT_DATA
+from valerix.payments.schemas import EVENT_DATA, PROBLEMS
 from valerix.payments.use_cases import PaymentsUseCases
 
 TABLES = ["payments", "refunds", "payment_events", "outbox"]
@@ -55,4 +55,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         queues=[payments.door],
         reported={"bus": relay.bus.check},
         jobs=[partial(jobs.resolve, payments), relay.run],
+        problems=PROBLEMS,
     )
