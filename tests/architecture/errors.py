@@ -1,10 +1,10 @@
-"""The rule that errors of pure modules know no HTTP; that those modules import no problem, `domain_is_pure` says."""
+"""The rule that domain errors stand in pure modules and know no HTTP."""
 
 import ast
 from collections.abc import Iterator
 from typing import Final
 
-from tests.architecture.roles import Role
+from tests.architecture.roles import SERVICES, Role
 from tests.architecture.rules import rule, written
 from tests.architecture.tree import Tree
 from valerix.contracts.errors import DomainError
@@ -13,12 +13,14 @@ BASE: Final = DomainError.__name__
 OF_HTTP: Final = frozenset({"status", "title", "headers"})
 
 
-@rule("Give a domain error a code, a detail and extras; status, title and headers go into PROBLEMS of the schemas")
+@rule("Give it a code, a detail and extras in a pure module; status, title and headers go into PROBLEMS of the schemas")
 def domain_errors_know_no_http(tree: Tree) -> Iterator[str]:
-    for module in tree.having(Role.PURE):
+    for module in tree.inside(*SERVICES):
         for kind in module.nodes:
             if isinstance(kind, ast.ClassDef) and any(written(base).endswith(BASE) for base in kind.bases):
                 yield from (f"{module.where}:{line} gives {kind.name} {word}" for line, word in given(kind))
+                if not tree.has(Role.PURE, module.name):
+                    yield f"{module.where}:{kind.lineno} defines {kind.name}"
 
 
 def given(kind: ast.ClassDef) -> Iterator[tuple[int, str]]:

@@ -139,6 +139,7 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
             for plant in both(Role.PURE, "orders/order.py", f"{REFUSAL}, {word} = 'busy', 1", f":2 gives Busy {word}")
         ),
         at("psp/domain.py", WITH_HEADERS, ":3 gives Busy headers"),
+        at(now(Role.USE_CASES), f"{REFUSAL} = 'busy'", ":1 defines Busy"),
     ),
     "domain_never_awaits_and_never_reads_the_clock": (
         *both(Role.PURE, "orders/transitions.py", "await moved", ":1 is async"),
