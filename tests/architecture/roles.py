@@ -78,7 +78,7 @@ ROLES: Final[Roles] = {
     Role.REPOSITORY: _of(STORING, "repository"),
     Role.METRICS: _of(STORING, "metrics"),
     Role.ENVIRONMENT: ("chassis.base.settings",),
-    Role.PLAIN: ("chassis.base.problems", "contracts"),
+    Role.PLAIN: ("contracts",),
 }
 IN_EVERY_STORING_SERVICE: Final = (
     *(Role.COMPOSITION, Role.ROUTES, Role.SCHEMAS, Role.USE_CASES, Role.PURE, Role.REPOSITORY, Role.METRICS),

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import states
+from tests.architecture import errors, states
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -71,6 +71,9 @@ GIVING: Final = "async def find(tx) -> list[asyncpg.Record]:\n    return await t
 IMPURE: Final = "import msgspec"
 DATETIME: Final = "from datetime import UTC, datetime"
 IDS: Final = "from valerix.contracts.ids import new_id"
+PROBLEM: Final = "from valerix.chassis.base.problems import Problem"
+REFUSAL: Final = "class Busy(errors.DomainError):\n    code"
+WITH_HEADERS: Final = "class Busy(DomainError):\n    def __init__(self):\n        super().__init__('', headers={})\n"
 QUERY: Final = "SELECT id FROM orders"
 ROOMS: Final = "abcdefg"
 
@@ -140,6 +143,16 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         *both(Role.PURE, "orders/order.py", "import os.path", ":1 imports os.path"),
         *both(Role.PURE, "orders/transitions.py", "import valerix.orders.rows", ":1 imports valerix.orders.rows"),
         *both(Role.PURE, "orders/order.py", "import valerix.chassis.cache", ":1 imports valerix.chassis.cache"),
+        *both(Role.PURE, "orders/order.py", PROBLEM, ":1 imports valerix.chassis.base.problems.Problem"),
+    ),
+    "domain_errors_know_no_http": (
+        *(
+            plant
+            for word in sorted(errors.OF_HTTP)
+            for plant in both(Role.PURE, "orders/order.py", f"{REFUSAL}, {word} = 'busy', 1", f":2 gives Busy {word}")
+        ),
+        at("psp/domain.py", WITH_HEADERS, ":3 gives Busy headers"),
+        at(now(Role.USE_CASES), f"{REFUSAL} = 'busy'", ":1 defines Busy"),
     ),
     "domain_never_awaits_and_never_reads_the_clock": (
         *both(Role.PURE, "orders/transitions.py", "await moved", ":1 is async"),

@@ -34,6 +34,7 @@ PLACES: Final = {
     "plan of a stack": "valerix.launcher.programs:Plan",
     "PostgreSQL": "valerix.launcher.postgres",
     "preparing the databases": "valerix.launcher.databases:prepare",
+    "problem types": "valerix.chassis.http.edge:problem_types",
     "problem": "valerix.chassis.base.problems:Problem",
     "process state": "valerix.launcher.state:ProcessState",
     "reservation states": "valerix.contracts.states:ReservationStatus",

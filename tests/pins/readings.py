@@ -50,7 +50,8 @@ def _families(collector: Any) -> Iterator[str]:
 
 def problems() -> set[str]:
     """`status code` of every problem this process can answer with."""
-    return {f"{one.status} {one.code}" for one in _subclasses(find("problem"))}
+    told = {f"{kind.status} {error.code}" for error, kind in find("problem types").items()}
+    return told | {f"{one.status} {one.code}" for one in _subclasses(find("problem"))}
 
 
 def _subclasses(kind: Any) -> Iterator[Any]:

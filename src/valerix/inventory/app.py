@@ -15,7 +15,7 @@ from valerix.inventory import consumers, jobs
 from valerix.inventory.composition import connect
 from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
-from valerix.inventory.schemas import EVENT_DATA
+from valerix.inventory.schemas import EVENT_DATA, PROBLEMS
 
 TABLES = [
     "products",
@@ -56,4 +56,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         reported={"bus": relay.bus.check},
         queues=[stock.reserving, stock.ending],
         jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
+        problems=PROBLEMS,
     )

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from valerix.chassis.base.problems import Conflict, NotFound, Unprocessable
 from valerix.contracts.commands import (
     Allocation,
     Line,
@@ -28,6 +27,7 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
+from valerix.contracts.errors import DomainError
 from valerix.contracts.states import ReservationStatus
 
 RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = "receive", "adjust", "update", "reserve", "release", "commit"
@@ -292,65 +292,65 @@ def change(offer: Offer, quantity: int, cause: Cause) -> list[Movement]:
 # --- refusals
 
 
-class OutOfStock(Conflict):
-    code, title = "insufficient_stock", "Insufficient stock"
+class OutOfStock(DomainError):
+    code = "insufficient_stock"
 
     def __init__(self, shortages: list[Shortage]) -> None:
         short = ", ".join(f"{s.product_id} (wanted {s.requested}, available {s.available})" for s in shortages)
         super().__init__(f"Not enough of {short}", shortages=shortages)
 
 
-class ProductNotFound(NotFound):
-    code, title = "product_not_found", "No such product"
+class ProductNotFound(DomainError):
+    code = "product_not_found"
 
     def __init__(self, sku: str) -> None:
         super().__init__(f"There is no product {sku}")
 
 
-class UnknownProduct(Unprocessable):
-    code, title = "unknown_product", "Unknown product"
+class UnknownProduct(DomainError):
+    code = "unknown_product"
 
     def __init__(self, skus: list[str]) -> None:
         super().__init__(f"Not in the catalogue, or not sold any more: {', '.join(skus)}", productIds=skus)
 
 
-class UnknownWarehouse(Unprocessable):
-    code, title = "unknown_warehouse", "Unknown warehouse"
+class UnknownWarehouse(DomainError):
+    code = "unknown_warehouse"
 
     def __init__(self, warehouse_id: str) -> None:
         super().__init__(f"There is no warehouse {warehouse_id}")
 
 
-class ReservationOver(Conflict):
-    code, title = "reservation_ended", "The reservation has ended"
+class ReservationOver(DomainError):
+    code = "reservation_ended"
 
     def __init__(self, order_id: str, state: ReservationStatus) -> None:
         super().__init__(f"The reservation of order {order_id} is {state}", state=state)
 
 
-class ReservationNotFound(NotFound):
-    code, title = "reservation_not_found", "No such reservation"
+class ReservationNotFound(DomainError):
+    code = "reservation_not_found"
 
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Nothing is reserved for order {order_id}")
 
 
-class ProductExists(Conflict):
-    code, title = "product_exists", "The product exists already"
+class ProductExists(DomainError):
+    code = "product_exists"
 
     def __init__(self, sku: str) -> None:
         super().__init__(f"There is a product {sku} already")
 
 
-class WarehouseExists(Conflict):
-    code, title = "warehouse_exists", "The warehouse exists already"
+class WarehouseExists(DomainError):
+    code = "warehouse_exists"
 
     def __init__(self, warehouse_id: str) -> None:
         super().__init__(f"There is a warehouse {warehouse_id} already")
 
 
-class NoWarehouse(Conflict):
-    code, title = "no_warehouse", "There is no warehouse"
+class NoWarehouse(DomainError):
+    code = "no_warehouse"
 
     def __init__(self) -> None:
         super().__init__("There is no warehouse to put stock into; create one first")

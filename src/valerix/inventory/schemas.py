@@ -6,10 +6,12 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
+from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
 from valerix.contracts.events import BY_SOURCE, INVENTORY
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
+from valerix.inventory import domain
 from valerix.inventory.domain import SKU_PATTERN
 
 MAX_CHANGE = 1_000_000
@@ -220,3 +222,17 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     priority: int
     created_at: datetime
+
+
+PROBLEMS: Final[Problems] = {
+    domain.OutOfStock: ProblemType(409, "Insufficient stock"),
+    domain.ProductNotFound: ProblemType(404, "No such product"),
+    domain.UnknownProduct: ProblemType(422, "Unknown product"),
+    domain.UnknownWarehouse: ProblemType(422, "Unknown warehouse"),
+    domain.ReservationOver: ProblemType(409, "The reservation has ended"),
+    domain.ReservationNotFound: ProblemType(404, "No such reservation"),
+    domain.ProductExists: ProblemType(409, "The product exists already"),
+    domain.WarehouseExists: ProblemType(409, "The warehouse exists already"),
+    domain.NoWarehouse: ProblemType(409, "There is no warehouse"),
+}
+"""What HTTP makes of each error of the domain."""

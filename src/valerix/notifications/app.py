@@ -15,6 +15,7 @@ from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub
 from valerix.notifications.routes import ROUTES
+from valerix.notifications.schemas import PROBLEMS
 from valerix.notifications.senders import channels
 from valerix.notifications.settings import Settings as Settings
 from valerix.notifications.use_cases import Delivery, Notifications
@@ -51,4 +52,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             partial(jobs.measure, notifications),
             partial(jobs.prune, notifications, settings.live_events_kept),
         ],
+        problems=PROBLEMS,
     )

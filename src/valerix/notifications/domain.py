@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from valerix.chassis.base.problems import NotFound, Unprocessable
 from valerix.contracts import events
+from valerix.contracts.errors import DomainError
 from valerix.contracts.events import Event
 from valerix.contracts.states import NotificationStatus
 
@@ -31,15 +31,15 @@ TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages)
 
 
-class NotificationNotFound(NotFound):
-    code, title = "notification_not_found", "No such notification"
+class NotificationNotFound(DomainError):
+    code = "notification_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no notification with this id")
 
 
-class TemplateNeedsMore(Unprocessable):
-    code, title = "template_needs_more", "The template cannot be filled in"
+class TemplateNeedsMore(DomainError):
+    code = "template_needs_more"
 
 
 class Notification(NamedTuple):

@@ -1,12 +1,14 @@
 """Bodies of the notifications API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import Key
 from valerix.contracts.states import NotificationStatus
+from valerix.notifications import domain
 from valerix.notifications.domain import Notification
 
 Channel = Literal["email", "sms"]
@@ -65,3 +67,10 @@ def view(notification: Notification) -> NotificationView:
         created_at=notification.created_at,
         sent_at=notification.sent_at,
     )
+
+
+PROBLEMS: Final[Problems] = {
+    domain.NotificationNotFound: ProblemType(404, "No such notification"),
+    domain.TemplateNeedsMore: ProblemType(422, "The template cannot be filled in"),
+}
+"""What HTTP makes of each error of the domain."""

@@ -6,13 +6,14 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.problems import DomainProblem
 from valerix.contracts.states import OrderStatus
 from valerix.orders.decisions import CHANGED, DELAYED, Decision, SagaRun
 from valerix.orders.errors import REFUSALS
 from valerix.orders.order import Order
 from valerix.orders.repository.driving import Finished
 from valerix.orders.repository.placing import ExistingOrder
-from valerix.orders.schemas import step_views, view
+from valerix.orders.schemas import PROBLEMS, step_views, view
 
 _encode = msgspec.json.Encoder().encode
 
@@ -57,7 +58,7 @@ def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | No
 def _refused(order: Order, decision: Decision, trace_id: str) -> tuple[int, str]:
     refusal = REFUSALS[decision.error_code or ""]
     detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
-    problem = refusal(detail, order=view(order))
+    problem = DomainProblem(PROBLEMS[refusal], refusal.code, detail, {"order": view(order)})
     return problem.status, _encode(problem.document(trace_id)).decode()
 
 

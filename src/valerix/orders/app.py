@@ -11,7 +11,7 @@ from valerix.orders import composition, consumers, metrics
 from valerix.orders.composition import Settings as Settings
 from valerix.orders.routes import changing, reading
 from valerix.orders.routes.place import place_route
-from valerix.orders.schemas import EVENT_DATA
+from valerix.orders.schemas import EVENT_DATA, PROBLEMS
 
 
 def create(settings: Settings) -> Service:
@@ -34,4 +34,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         queues=[built.flows.placing.placements],
         responses=metrics.responses,
         jobs=[built.relay.run],
+        problems=PROBLEMS,
     )

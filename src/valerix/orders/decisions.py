@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from valerix.chassis.base.problems import Problem
+from valerix.contracts.errors import DomainError
 from valerix.contracts.events import ORDER_HELD
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
@@ -91,7 +91,7 @@ def shipped_after_all(dwell: timedelta) -> Decision:
     return _entering(OrderStatus.SHIPPED, due_in=dwell)
 
 
-def failed(refusal: type[Problem], message: str, detail: str | None = None) -> Decision:
+def failed(refusal: type[DomainError], message: str, detail: str | None = None) -> Decision:
     return _entering(OrderStatus.FAILED, refusal.code, message, detail=detail)
 
 

@@ -2,58 +2,58 @@
 
 from typing import Final
 
-from valerix.chassis.base.problems import Conflict, Forbidden, NotFound, Problem, Unprocessable
+from valerix.contracts.errors import DomainError
 from valerix.contracts.states import OrderStatus
 
 
-class IllegalTransition(Conflict):
-    code, title = "illegal_transition", "The order cannot go there"
+class IllegalTransition(DomainError):
+    code = "illegal_transition"
 
     def __init__(self, old: OrderStatus, new: OrderStatus) -> None:
         super().__init__(f"An order that is {old} cannot become {new}")
 
 
-class StaffOnly(Forbidden):
-    code, title = "staff_only", "Not allowed"
+class StaffOnly(DomainError):
+    code = "staff_only"
 
     def __init__(self) -> None:
         super().__init__("Only operators and admins move an order through the warehouse")
 
 
-class OrderNotFound(NotFound):
-    code, title = "order_not_found", "No such order"
+class OrderNotFound(DomainError):
+    code = "order_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no order with this id")
 
 
-class NotCancellable(Conflict):
-    code, title = "not_cancellable", "The order can no longer be cancelled"
+class NotCancellable(DomainError):
+    code = "not_cancellable"
 
     def __init__(self, status: OrderStatus) -> None:
         super().__init__(f"The order is {status}; only pending, confirmed and processing orders can be cancelled")
 
 
-class NotRetriable(Conflict):
-    code, title = "not_retriable", "There is nothing to retry"
+class NotRetriable(DomainError):
+    code = "not_retriable"
 
     def __init__(self, status: OrderStatus) -> None:
         super().__init__(f"The order is {status}; only pending orders can be retried")
 
 
-class OrderBusy(Conflict):
-    code, title = "order_busy", "The order is being worked on"
+class OrderBusy(DomainError):
+    code = "order_busy"
 
     def __init__(self) -> None:
-        super().__init__("The order is being worked on right now; ask again shortly", headers={"Retry-After": "1"})
+        super().__init__("The order is being worked on right now; ask again shortly")
 
 
-class NotChangeable(Conflict):
-    code, title = "not_changeable", "The order cannot be changed now"
+class NotChangeable(DomainError):
+    code = "not_changeable"
 
 
-class NotYourCustomer(Forbidden):
-    code, title = "not_your_customer", "Not allowed"
+class NotYourCustomer(DomainError):
+    code = "not_your_customer"
 
     def __init__(self) -> None:
         super().__init__("A customer can only place orders for themself")
@@ -62,39 +62,39 @@ class NotYourCustomer(Forbidden):
 # --- how the caller of "place" learns of a definite refusal; each has the order in its document
 
 
-class PaymentDeclined(Problem):
-    status, code, title = 402, "payment_declined", "The payment was declined"
+class PaymentDeclined(DomainError):
+    code = "payment_declined"
 
 
-class InsufficientStock(Conflict):
-    code, title = "insufficient_stock", "Insufficient stock"
+class InsufficientStock(DomainError):
+    code = "insufficient_stock"
 
 
-class UnknownProduct(Unprocessable):
-    code, title = "unknown_product", "Unknown product"
+class UnknownProduct(DomainError):
+    code = "unknown_product"
 
 
-class UnknownCustomer(Unprocessable):
-    code, title = "unknown_customer", "Unknown customer"
+class UnknownCustomer(DomainError):
+    code = "unknown_customer"
 
 
-class CustomerSuspended(Unprocessable):
-    code, title = "customer_suspended", "The customer is suspended"
+class CustomerSuspended(DomainError):
+    code = "customer_suspended"
 
 
-class NotChargeable(Unprocessable):
-    code, title = "not_chargeable", "The order cannot be charged"
+class NotChargeable(DomainError):
+    code = "not_chargeable"
 
 
-class OrderCancelled(Conflict):
-    code, title = "order_cancelled", "The order was cancelled"
+class OrderCancelled(DomainError):
+    code = "order_cancelled"
 
 
-class OrderEnded(Conflict):
-    code, title = "order_ended", "The order ended without success"
+class OrderEnded(DomainError):
+    code = "order_ended"
 
 
-REFUSALS: Final[dict[str, type[Problem]]] = {
+REFUSALS: Final[dict[str, type[DomainError]]] = {
     refusal.code: refusal
     for refusal in (
         PaymentDeclined,

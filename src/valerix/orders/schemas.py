@@ -7,12 +7,13 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from valerix.chassis.base import validation
-from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
 from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
 from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
+from valerix.orders import errors
 from valerix.orders.decisions import Step
 from valerix.orders.order import ON_SHORTAGE, Order, OrderLine
 
@@ -205,3 +206,24 @@ def _line_view(line: OrderLine, currency: str | None) -> LineView:
 
 def _money(amount: int | None, currency: str | None) -> Money | None:
     return None if amount is None or currency is None else Money(amount, currency)
+
+
+PROBLEMS: Final[Problems] = {
+    errors.IllegalTransition: ProblemType(409, "The order cannot go there"),
+    errors.StaffOnly: ProblemType(403, "Not allowed"),
+    errors.OrderNotFound: ProblemType(404, "No such order"),
+    errors.NotCancellable: ProblemType(409, "The order can no longer be cancelled"),
+    errors.NotRetriable: ProblemType(409, "There is nothing to retry"),
+    errors.OrderBusy: ProblemType(409, "The order is being worked on", {"Retry-After": "1"}),
+    errors.NotChangeable: ProblemType(409, "The order cannot be changed now"),
+    errors.NotYourCustomer: ProblemType(403, "Not allowed"),
+    errors.PaymentDeclined: ProblemType(402, "The payment was declined"),
+    errors.InsufficientStock: ProblemType(409, "Insufficient stock"),
+    errors.UnknownProduct: ProblemType(422, "Unknown product"),
+    errors.UnknownCustomer: ProblemType(422, "Unknown customer"),
+    errors.CustomerSuspended: ProblemType(422, "The customer is suspended"),
+    errors.NotChargeable: ProblemType(422, "The order cannot be charged"),
+    errors.OrderCancelled: ProblemType(409, "The order was cancelled"),
+    errors.OrderEnded: ProblemType(409, "The order ended without success"),
+}
+"""What HTTP makes of each error of the domain."""

@@ -6,6 +6,7 @@ from functools import partial
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.orders import composition, consumers, jobs
+from valerix.orders.schemas import PROBLEMS
 
 
 class Settings(composition.Settings, frozen=True, kw_only=True):
@@ -41,4 +42,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             inbox.run,
             inbox.prune,
         ],
+        problems=PROBLEMS,
     )

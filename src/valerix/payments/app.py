@@ -18,7 +18,7 @@ from valerix.payments.composition import connect
 from valerix.payments.provider import Provider
 from valerix.payments.repository.outbox import list_outgoing
 from valerix.payments.routes import ROUTES, internal_routes
-from valerix.payments.schemas import EVENT_DATA
+from valerix.payments.schemas import EVENT_DATA, PROBLEMS
 
 TABLES = ["payments", "refunds", "payment_events", "outbox"]
 
@@ -56,4 +56,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         queues=[payments.door],
         reported={"bus": relay.bus.check},
         jobs=[partial(jobs.resolve, payments), relay.run],
+        problems=PROBLEMS,
     )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self, assert_never
 
-from valerix.chassis.base.problems import Conflict, NotFound, Problem, Unprocessable
 from valerix.contracts.commands import CapturePayment
+from valerix.contracts.errors import DomainError
 from valerix.contracts.ids import created_at
 from valerix.contracts.states import ChargeStatus, PaymentStatus, RefundStatus
 
@@ -36,22 +36,22 @@ MISMATCH: Final = "payment_mismatch"
 """The order has a payment already, of another amount, method or customer."""
 
 
-class IllegalTransition(Conflict):
-    code, title = "illegal_transition", "The payment cannot go there"
+class IllegalTransition(DomainError):
+    code = "illegal_transition"
 
     def __init__(self, old: str, new: str) -> None:
         super().__init__(f"A payment that is {old} cannot become {new}")
 
 
-class PaymentNotFound(NotFound):
-    code, title = "payment_not_found", "No such payment"
+class PaymentNotFound(DomainError):
+    code = "payment_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no payment with this id")
 
 
-class PaymentDeclined(Problem):
-    status, code, title = 402, "payment_declined", "The payment was declined"
+class PaymentDeclined(DomainError):
+    code = "payment_declined"
 
     def __init__(self, reason: str | None, payment_id: str) -> None:
         super().__init__(
@@ -59,37 +59,37 @@ class PaymentDeclined(Problem):
         )
 
 
-class PaymentMismatch(Conflict):
-    code, title = MISMATCH, "The order has another payment"
+class PaymentMismatch(DomainError):
+    code = MISMATCH
 
     def __init__(self, payment_id: str) -> None:
         detail = "This order has a payment already, with another amount, method or customer"
         super().__init__(detail, paymentId=payment_id)
 
 
-class PaymentVoided(Conflict):
-    code, title = "payment_voided", "The payment of this order was voided"
+class PaymentVoided(DomainError):
+    code = "payment_voided"
 
     def __init__(self, payment_id: str) -> None:
         super().__init__("This order ended without a payment; it can never be charged", paymentId=payment_id)
 
 
-class NotRefundable(Conflict):
-    code, title = "not_refundable", "There is nothing to refund"
+class NotRefundable(DomainError):
+    code = "not_refundable"
 
     def __init__(self, status: str) -> None:
         super().__init__(f"The payment is {status}; only captured payments can be refunded")
 
 
-class RefundExceedsCaptured(Unprocessable):
-    code, title = "refund_exceeds_captured", "More than what is left of the payment"
+class RefundExceedsCaptured(DomainError):
+    code = "refund_exceeds_captured"
 
     def __init__(self, left_minor: int) -> None:
         super().__init__(f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor)
 
 
-class RefundRejected(Conflict):
-    code, title = "refund_rejected", "The provider refused the refund"
+class RefundRejected(DomainError):
+    code = "refund_rejected"
 
     def __init__(self, failure: str | None, refund_id: str) -> None:
         super().__init__(f"The provider refused the refund ({failure or 'no reason given'})", refundId=refund_id)

@@ -5,11 +5,13 @@ from typing import Annotated, Final
 
 import msgspec
 
+from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import Key
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.contracts.states import PaymentStatus, RefundStatus
+from valerix.payments import domain
 from valerix.payments.domain import Payment, Refund
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -126,3 +128,16 @@ def refund_view(refund: Refund) -> RefundView:
 
 def _money(amount_minor: int | None, payment: Payment) -> Money | None:
     return None if amount_minor is None or payment.currency is None else Money(amount_minor, payment.currency)
+
+
+PROBLEMS: Final[Problems] = {
+    domain.IllegalTransition: ProblemType(409, "The payment cannot go there"),
+    domain.PaymentNotFound: ProblemType(404, "No such payment"),
+    domain.PaymentDeclined: ProblemType(402, "The payment was declined"),
+    domain.PaymentMismatch: ProblemType(409, "The order has another payment"),
+    domain.PaymentVoided: ProblemType(409, "The payment of this order was voided"),
+    domain.NotRefundable: ProblemType(409, "There is nothing to refund"),
+    domain.RefundExceedsCaptured: ProblemType(422, "More than what is left of the payment"),
+    domain.RefundRejected: ProblemType(409, "The provider refused the refund"),
+}
+"""What HTTP makes of each error of the domain."""

@@ -13,6 +13,7 @@ from valerix.psp.behaviour import ProviderBehaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 from valerix.psp.routes import ledger_route, routes
+from valerix.psp.schemas import PROBLEMS
 from valerix.psp.use_cases import Provider
 
 
@@ -38,4 +39,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         routes=[ledger_route(provider, settings.psp_secret)],
         raw=routes(provider, settings.psp_secret),
         essentials={"ledger": provider.check_writable},
+        problems=PROBLEMS,
     )

@@ -1,12 +1,15 @@
 """Bodies of the provider's API and the lines of its ledger."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
 from valerix.contracts.money import Currency
+from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import ChargeStatus
+from valerix.psp import domain
 
 MAX_REFERENCES = 256
 Reference = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -93,3 +96,21 @@ class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
     charges: list[Charge]
     next: int | None
     """`after` of the next page; null on the last."""
+
+
+def check_method(method: str) -> None:
+    """Raises Invalid for a method that is not offered."""
+    if method not in METHODS:
+        message = f"Expected one of: {', '.join(METHODS)}"
+        raise Invalid(f"Check method: {message}", [FieldError("/method", message)])
+
+
+PROBLEMS: Final[Problems] = {
+    domain.ReferenceReused: ProblemType(422, "The reference belongs to another request"),
+    domain.ChargeNotFound: ProblemType(404, "No such charge"),
+    domain.RefundExceedsCharge: ProblemType(409, "More than what is left of the charge"),
+    domain.ProviderFault: ProblemType(500, "The provider failed"),
+    domain.AnswerLost: ProblemType(500, "The provider failed"),
+    domain.RateLimited: ProblemType(429, "Too many requests", {"Retry-After": "1"}),
+}
+"""What HTTP makes of each error of the domain."""

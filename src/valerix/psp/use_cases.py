@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import structlog
 
-from valerix.chassis.base.problems import Problem, Unavailable
+from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
-from valerix.psp import domain
+from valerix.contracts.errors import DomainError
 from valerix.psp.behaviour import ProviderBehaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
@@ -23,6 +23,7 @@ from valerix.psp.schemas import (
     LedgerPage,
     Refund,
     RefundRequest,
+    check_method,
 )
 
 log = structlog.get_logger()
@@ -53,7 +54,7 @@ class Provider:
 
     async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
         """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
-        domain.check_method(request.method)
+        check_method(request.method)
         await self._behaviour.arrived()
         await self._behaviour.before()
         await self._behaviour.before_charge(request)
@@ -113,5 +114,5 @@ class Provider:
 def _attempt(decision: Callable[[], Any]) -> Any:
     try:
         return decision()
-    except Problem as refusal:
+    except DomainError as refusal:
         return refusal

@@ -16,7 +16,7 @@ from valerix.users.audit import AuditTrail
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool
 from valerix.users.repository import accounts
-from valerix.users.schemas import EVENT_DATA
+from valerix.users.schemas import EVENT_DATA, PROBLEMS
 from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
 from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
@@ -52,4 +52,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         reported={"bus": relay.bus.check},
         jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions, trail)],
         revocations=revocations,
+        problems=PROBLEMS,
     )

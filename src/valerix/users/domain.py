@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from valerix.chassis.base.problems import Conflict, Forbidden, NotFound, Unauthenticated
+from valerix.contracts.errors import DomainError
 from valerix.contracts.roles import CUSTOMER
 
 ACTIVE: Final = "active"
@@ -24,79 +24,79 @@ STATUS_CHANGED: Final = "status_changed"
 """Why a session ended."""
 
 
-class EmailTaken(Conflict):
-    code, title = "email_taken", "The e-mail address cannot be used"
+class EmailTaken(DomainError):
+    code = "email_taken"
 
     def __init__(self) -> None:
         super().__init__("An account with this e-mail address exists; sign in or use another one")
 
 
-class LoginRefused(Unauthenticated):
+class LoginRefused(DomainError):
     """One answer for every reason: it must not tell which addresses have an account."""
 
-    code, title = "login_refused", "Sign-in refused"
+    code = "login_refused"
 
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong")
 
 
-class UserNotFound(NotFound):
-    code, title = "user_not_found", "No such user"
+class UserNotFound(DomainError):
+    code = "user_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no user with this id")
 
 
-class CustomerNotFound(NotFound):
-    code, title = "customer_not_found", "No such customer"
+class CustomerNotFound(DomainError):
+    code = "customer_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no customer with this number")
 
 
-class RefreshRefused(Unauthenticated):
+class RefreshRefused(DomainError):
     """One answer for unknown, used, expired and revoked."""
 
-    code, title = "refresh_refused", "The session is over"
+    code = "refresh_refused"
 
     def __init__(self) -> None:
         super().__init__("The refresh token is not valid any more; sign in again")
 
 
-class RefreshSuperseded(Conflict):
+class RefreshSuperseded(DomainError):
     """Two tabs of one browser share their cookies: what the other one got is this one's, too. Nothing is given here."""
 
-    code, title = "refresh_superseded", "Another tab was first"
+    code = "refresh_superseded"
 
     def __init__(self) -> None:
         super().__init__("The session was refreshed a moment ago; go on with the cookies that are there now")
 
 
-class SessionNotFound(NotFound):
-    code, title = "session_not_found", "No such session"
+class SessionNotFound(DomainError):
+    code = "session_not_found"
 
     def __init__(self) -> None:
         super().__init__("There is no such session, or it has ended")
 
 
-class OwnAccount(Forbidden):
-    code, title = "own_account", "Not on your own account"
+class OwnAccount(DomainError):
+    code = "own_account"
 
     def __init__(self) -> None:
         super().__init__("Ask another administrator: doing this to yourself could leave nobody who can undo it")
 
 
-class LastAdministrator(Conflict):
-    code, title = "last_administrator", "Somebody has to be administrator"
+class LastAdministrator(DomainError):
+    code = "last_administrator"
 
     def __init__(self) -> None:
         super().__init__("This is the only active administrator; make another one first")
 
 
-class WrongPassword(Forbidden):
+class WrongPassword(DomainError):
     """Not 401: the caller is signed in, and signing in again would not help."""
 
-    code, title = "wrong_password", "The password is wrong"
+    code = "wrong_password"
 
     def __init__(self) -> None:
         super().__init__("The current password is not right")

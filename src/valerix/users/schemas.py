@@ -5,7 +5,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.events import BY_SOURCE, USERS
+from valerix.users import domain
 from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
 from valerix.users.tokens import TTL_SECONDS
@@ -181,3 +183,18 @@ def customer_view(user: User) -> CustomerView:
     """Only of a user with a customer number."""
     assert user.customer_number is not None  # noqa: S101 - looked up by it
     return CustomerView(user.customer_number, user.name, user.email, user.status, user.created_at)
+
+
+PROBLEMS: Final[Problems] = {
+    domain.EmailTaken: ProblemType(409, "The e-mail address cannot be used"),
+    domain.LoginRefused: ProblemType(401, "Sign-in refused", {"WWW-Authenticate": "Bearer"}),
+    domain.UserNotFound: ProblemType(404, "No such user"),
+    domain.CustomerNotFound: ProblemType(404, "No such customer"),
+    domain.RefreshRefused: ProblemType(401, "The session is over", {"WWW-Authenticate": "Bearer"}),
+    domain.RefreshSuperseded: ProblemType(409, "Another tab was first"),
+    domain.SessionNotFound: ProblemType(404, "No such session"),
+    domain.OwnAccount: ProblemType(403, "Not on your own account"),
+    domain.LastAdministrator: ProblemType(409, "Somebody has to be administrator"),
+    domain.WrongPassword: ProblemType(403, "The password is wrong"),
+}
+"""What HTTP makes of each error of the domain."""

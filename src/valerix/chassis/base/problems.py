@@ -9,12 +9,16 @@ Problem
 ├── TooLarge           413
 ├── UnsupportedMedia   415
 ├── Unprocessable      422
-└── Unavailable        503  with Retry-After
+├── Unavailable        503  with Retry-After
+└── DomainProblem           an error of a domain, as the table of its service says
 """
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+
+from valerix.contracts.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -29,9 +33,9 @@ class FieldError(msgspec.Struct, frozen=True):
 class Problem(Exception):
     """A refusal the caller can act on. `extra` becomes extension members, `headers` response headers."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-    title: ClassVar[str] = "Internal error"
+    status: int = 500
+    code: str = "internal"
+    title: str = "Internal error"
 
     def __init__(self, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(detail)
@@ -107,3 +111,23 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str, retry_after_seconds: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class ProblemType(msgspec.Struct, frozen=True):
+    """What HTTP adds to a domain error of one class."""
+
+    status: int
+    title: str
+    headers: dict[str, str] = {}
+
+
+Problems = Mapping[type[DomainError], ProblemType]
+
+
+class DomainProblem(Problem):
+    """A domain error as its caller reads it."""
+
+    def __init__(self, kind: ProblemType, code: str, detail: str, extra: dict[str, Any]) -> None:
+        # Not by way of Problem's: every refused order passes here, and that would copy `extra`.
+        self.detail, self.headers, self.extra = detail, kind.headers, extra
+        self.status, self.code, self.title = kind.status, code, kind.title

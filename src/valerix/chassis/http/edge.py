@@ -19,12 +19,14 @@ from valerix.chassis.base import telemetry, validation
 from valerix.chassis.base.deadline import DeadlineExceeded
 from valerix.chassis.base.problems import (
     MEDIA_TYPE,
+    DomainProblem,
     FieldError,
     Forbidden,
     Invalid,
     MethodNotAllowed,
     NotFound,
     Problem,
+    ProblemType,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -34,6 +36,7 @@ from valerix.chassis.calls.client import CallFailed, NotSent
 from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.http.raw import RawResponse
 from valerix.chassis.postgres.database import CommitOutcomeUnknown
+from valerix.contracts.errors import DomainError
 from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
@@ -53,6 +56,8 @@ QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
 """Asked every second; a line each would drown the others."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+problem_types: dict[type[DomainError], ProblemType] = {}
+"""Filled with what compositions hand over."""
 _NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
 
 
@@ -130,24 +135,24 @@ def to_problem(error: Exception) -> Problem:
     """Any exception as the problem its caller should read; what nobody foresaw is logged and answered 500."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, DomainError) and (kind := problem_types.get(type(error))):
+        return DomainProblem(kind, error.code, error.detail, error.extra)
     if isinstance(error, CommitOutcomeUnknown):
         return OutcomeUnknown("The database connection was lost; repeat the request under the same key")
     if isinstance(error, NotSent | DeadlineExceeded):
         return DependencyUnavailable("A service this depends on cannot be reached; try again")
     if isinstance(error, CallFailed):
         return OutcomeUnknown("A service this depends on gave no answer; repeat the request under the same key")
+    return _from_litestar(error)
+
+
+def _from_litestar(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
-        return _from_litestar(error)
-    log.error("unexpected error", exc_info=error)
-    return Problem("Something went wrong on our side; the trace id leads to it")
-
-
-def _from_litestar(error: HTTPException) -> Problem:
-    if error.status_code in _NAMED:
-        named: Problem = _NAMED[error.status_code](error.detail or "Not found")
-        return named
-    if error.status_code < 500:
-        return Invalid(error.detail)
+        if error.status_code in _NAMED:
+            named: Problem = _NAMED[error.status_code](error.detail or "Not found")
+            return named
+        if error.status_code < 500:
+            return Invalid(error.detail)
     log.error("unexpected error", exc_info=error)
     return Problem("Something went wrong on our side; the trace id leads to it")
 

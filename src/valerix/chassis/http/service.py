@@ -18,7 +18,7 @@ from litestar.types import Receive, Send
 
 from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline
-from valerix.chassis.base.problems import Problem
+from valerix.chassis.base.problems import Problem, Problems
 from valerix.chassis.base.rolling import RollingSums
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.tasks import being_cancelled
@@ -54,6 +54,8 @@ class Parts:
     """Litestar handlers; each declares `access=` (contracts.roles)."""
     raw: Sequence[RawRoute] = ()
     sockets: Sequence[SocketRoute] = ()
+    problems: Problems = field(default_factory=dict)
+    """How the errors of the domain are told."""
     provides: Mapping[str, object] = field(default_factory=dict)
     """Parameters of handlers by name, e.g. the use cases."""
     essentials: Mapping[str, Check] = field(default_factory=dict)
@@ -126,6 +128,7 @@ class Service:
     async def _start(self) -> None:
         asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
         parts = await self._compose(self._resources)
+        edge.problem_types.update(parts.problems)
         opened = await self._open_chaos(parts)
         revocations = parts.revocations or asked
         self._authorization.open(revocations)
