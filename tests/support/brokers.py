@@ -100,6 +100,7 @@ class RabbitServer:
             "HOME": str(folder),  # where the cookie is made
             "LANG": "C.UTF-8",
             "RABBITMQ_HOME": str(HOMES[-1]),
+            "RUNNING_UNDER_SYSTEMD": "true",  # one process: a script in between would die with us, and not tell it
             "RABBITMQ_NODENAME": f"valerix{self.port}@localhost",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
