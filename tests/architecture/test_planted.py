@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import errors, states
+from tests.architecture import errors, names, seams, states  # noqa: F401 - enter their rules
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -27,8 +27,8 @@ class Plant:
 
     def grow(self, root: Path) -> Tree:
         """A tree in which every listed module is an empty file, with this plant in it."""
-        names = {name.replace(".", "/") for listed in ROLES.values() for name in listed} - {"contracts"}
-        paths = [f"{name}.py" for name in names] + [f"{room}/__init__.py" for room in SHARED + ROOTS]
+        listed = {name.replace(".", "/") for role in ROLES.values() for name in role} - {"contracts"}
+        paths = [f"{name}.py" for name in listed] + [f"{room}/__init__.py" for room in SHARED + ROOTS]
         paths += [f"{service}/migrations/0001.sql" for service in STORING] + ["/ARCHITECTURE.md"]
         for path, text in {**dict.fromkeys(paths, ""), **self.files}.items():
             if text is not None:
@@ -117,6 +117,12 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
                 "orders/saga.py": "import valerix.orders.driving",
             },
             ": valerix.orders.driving -> valerix.orders.saga -> valerix.orders.driving",
+        ),
+    ),
+    "class_names_are_unique": (
+        Plant(
+            {"orders/order.py": "class Line: ...", "payments/domain.py": "class Line: ..."},
+            "payments/domain.py:1 defines Line again",
         ),
     ),
     "states_are_written_once": (

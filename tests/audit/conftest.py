@@ -15,7 +15,7 @@ from valerix.bench import catalogue, prefill
 from valerix.launcher.topology import DATABASE_NAMES
 from valerix.psp.book import Book, Entry
 from valerix.psp.ledger import Ledger
-from valerix.psp.schemas import Charge
+from valerix.psp.schemas import LedgerCharge
 
 ORDERS, CONFIRMED = 120, 10
 
@@ -93,7 +93,7 @@ def past(postgres: PostgresServer, sound: tuple[dict[str, str], Path], tmp_path:
     return Past(postgres, databases, Path(shutil.copy(ledger, tmp_path / "ledger")))
 
 
-async def read(file: Path) -> AsyncIterator[list[Charge]]:
+async def read(file: Path) -> AsyncIterator[list[LedgerCharge]]:
     """The ledger as the provider reads it, in pages of a few."""
     book, after = Book(), 0
     with Ledger.open(file, book.replay) as ledger:

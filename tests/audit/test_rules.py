@@ -8,7 +8,7 @@ from tests.audit.conftest import ORDERS, Past
 from valerix.audit.inspection import AuditReport, inspect
 from valerix.audit.rules import RULES
 from valerix.contracts.states import ChargeStatus
-from valerix.psp.schemas import Charge, Refund
+from valerix.psp.schemas import LedgerCharge, LedgerRefund
 
 ON_THE_TEST_SERVER = {"durability"}
 """It does not sync, which is one thing the audit finds."""
@@ -183,7 +183,7 @@ async def test_a_tampered_past_is_found_out(past: Past, tampering: str) -> None:
 
 async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
-    past.write(Charge(reference, ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
+    past.write(LedgerCharge(reference, ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
     report = await look(past)
     assert "captures" in broken(report)
     (verdict,) = [v for v in report.verdicts if v.rule == "captures"]
@@ -191,7 +191,7 @@ async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
 
 
 async def test_money_at_the_provider_that_no_payment_knows_is_found(past: Past) -> None:
-    past.write(Charge("order-of-nobody", ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
+    past.write(LedgerCharge("order-of-nobody", ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
     report = await look(past)
     assert broken(report) == {"ledger"}
     (verdict,) = [v for v in report.verdicts if v.rule == "ledger"]
@@ -200,7 +200,7 @@ async def test_money_at_the_provider_that_no_payment_knows_is_found(past: Past) 
 
 async def test_a_refund_only_the_provider_knows_is_found(past: Past) -> None:
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
-    past.write(Refund("refund-of-nobody", reference, 1))
+    past.write(LedgerRefund("refund-of-nobody", reference, 1))
     assert broken(await look(past)) == {"ledger"}
 
 
@@ -229,7 +229,7 @@ async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
 async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None:
     """The customer keeps the goods and gets some money back: no rule is broken, in payments or at the provider."""
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
-    past.write(Refund("refund-by-hand", reference, 300))
+    past.write(LedgerRefund("refund-by-hand", reference, 300))
     await past.execute(
         "payments",
         "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,"
@@ -252,7 +252,7 @@ async def test_what_is_gone_at_the_next_look_was_no_violation(past: Past) -> Non
     await past.execute("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")
     looks = 0
 
-    async def ledger() -> AsyncIterator[list[Charge]]:
+    async def ledger() -> AsyncIterator[list[LedgerCharge]]:
         nonlocal looks
         looks += 1
         if looks == 2:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, replica
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
-from valerix.inventory.domain import NoWarehouse, OutOfStock, UnknownProduct, UnknownWarehouse
+from valerix.inventory.domain import NoWarehouse, OutOfStock, UnknownProducts, UnknownWarehouse
 from valerix.inventory.schemas import AdjustBody, Adjusted, StockUpdated, UpdateBody
 
 
@@ -92,9 +92,9 @@ async def test_an_adjustment_says_where_the_stock_stands(shop: Shop) -> None:
 
 async def test_what_does_not_exist_cannot_be_changed(shop: Shop, url: str) -> None:
     await shop.add("A")
-    with pytest.raises(UnknownProduct):
+    with pytest.raises(UnknownProducts):
         await shop.stock.update(UpdateBody("NONE", 1, "k1"), "olga")
-    with pytest.raises(UnknownProduct):
+    with pytest.raises(UnknownProducts):
         await shop.stock.adjust(AdjustBody("NONE", "WH-EAST", 1, "found"), "olga")
     with pytest.raises(UnknownWarehouse):
         await shop.stock.adjust(AdjustBody("A", "WH-NONE", 1, "found"), "olga")

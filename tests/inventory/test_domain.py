@@ -19,9 +19,9 @@ from valerix.contracts.commands import (
 )
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain
-from valerix.inventory.domain import Cause, Claim, Offer, Origin, OutOfStock, Reservation, Shelf, Source
+from valerix.inventory.domain import Cause, Initiator, Offer, OutOfStock, Reservation, ReserveLine, Shelf, Source
 
-ORIGIN = Origin("tester", "0" * 32)
+ORIGIN = Initiator("tester", "0" * 32)
 CAUSE = Cause("adjust", None, None, "counted", *ORIGIN)
 SKUS = ["A", "B", "C"]
 
@@ -32,7 +32,7 @@ def offer(sku: str, *levels: tuple[int, int], active: bool = True) -> Offer:
     return Offer(PricedProduct(sku, f"The {sku}", 500, "USD"), active, shelves)
 
 
-def order(order_id: str, *lines: tuple[str, int]) -> tuple[ReserveStock, Origin]:
+def order(order_id: str, *lines: tuple[str, int]) -> tuple[ReserveStock, Initiator]:
     return ReserveStock(order_id, [Line(sku, quantity) for sku, quantity in lines]), ORIGIN
 
 
@@ -130,7 +130,7 @@ def test_taking_out_by_hand_never_touches_what_is_reserved() -> None:
 
 def test_orders_claim_each_product_once_in_order_of_arrival() -> None:
     asked = [order("2", ("B", 1), ("A", 2), ("B", 3)), order("1", ("A", 1))]
-    claims = [Claim("2", "B", 4, *ORIGIN), Claim("2", "A", 2, *ORIGIN), Claim("1", "A", 1, *ORIGIN)]
+    claims = [ReserveLine("2", "B", 4, *ORIGIN), ReserveLine("2", "A", 2, *ORIGIN), ReserveLine("1", "A", 1, *ORIGIN)]
     assert domain.claims(asked) == claims
 
 

@@ -15,11 +15,11 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain
-from valerix.inventory.domain import Claim, Ending, Origin
+from valerix.inventory.domain import Ending, Initiator, ReserveLine
 from valerix.inventory.schemas import AdjustBody, ProductBody
 from valerix.inventory.use_cases import Stock
 
-ORIGIN = Origin("tester", "0" * 32)
+ORIGIN = Initiator("tester", "0" * 32)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     settle = Stock._settle
 
-    async def counted(stock: Stock, lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> object:
+    async def counted(stock: Stock, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
         sizes.append(len(asked))
         return await settle(stock, lane, asked)
 
@@ -155,7 +155,7 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await shop.release("ended")
     await shop.catalogue.delete_product("GONE")
     async with shop.database.connection() as lane:
-        assert await RESERVATIONS.take(lane, [Claim(*claim, *ORIGIN) for claim in claims]) == {}
+        assert await RESERVATIONS.take(lane, [ReserveLine(*claim, *ORIGIN) for claim in claims]) == {}
         assert await lane.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == ["ended", "old"]
         assert await lane.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
     await assert_books_balance(url)
@@ -169,7 +169,7 @@ async def test_who_waited_for_a_shelf_sees_what_was_left_there(shop: Shop, url: 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await RESERVATIONS.take(tx, [Claim("o2", "A", 2, *ORIGIN)])
+        await RESERVATIONS.take(tx, [ReserveLine("o2", "A", 2, *ORIGIN)])
     reserved(await waiting)
     assert await shop.level("A") == (5, 5)
     assert settled == []
@@ -181,7 +181,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
-        await RESERVATIONS.take(tx, [Claim("o2", "A", 4, *ORIGIN)])
+        await RESERVATIONS.take(tx, [ReserveLine("o2", "A", 4, *ORIGIN)])
     assert await waiting == StockShort("o1", [Shortage("A", 3, 1)])
     assert await shop.level("A") == (5, 4)
     await assert_books_balance(url)

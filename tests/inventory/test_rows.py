@@ -18,13 +18,13 @@ from valerix.inventory.domain import (
     RECEIVE,
     RESERVE,
     UPDATE,
-    Claim,
     Ended,
     Ending,
+    Initiator,
     Movement,
     Offer,
-    Origin,
     Reservation,
+    ReserveLine,
     Shelf,
     Source,
 )
@@ -65,11 +65,11 @@ async def ledger(tx: Transaction) -> list[Movement]:
     return [Reader(Movement).read(row) for row in rows]
 
 
-def shown(movement: Movement, occurred_at: datetime) -> schemas.Movement:
+def shown(movement: Movement, occurred_at: datetime) -> schemas.MovementView:
     """As people read it."""
     values = movement._asdict()
     del values["idempotency_key"]
-    return schemas.Movement(product_id=values.pop("sku"), occurred_at=occurred_at, **values)
+    return schemas.MovementView(product_id=values.pop("sku"), occurred_at=occurred_at, **values)
 
 
 async def test_products(tx: Transaction) -> None:
@@ -118,14 +118,14 @@ async def test_what_a_batch_writes(tx: Transaction) -> None:
 async def test_what_orders_take_and_end(tx: Transaction) -> None:
     received = Movement("sku-1", "wh-1", 1, 90, 0, 90, 0, RECEIVE, None, None, "reason", "actor", "trace")
     await STOCK.write(tx, [received])
-    claim = Claim("order-1", "sku-1", 8, "actor-1", "trace-1")
+    claim = ReserveLine("order-1", "sku-1", 8, "actor-1", "trace-1")
     assert await RESERVATIONS.take(tx, [claim]) == {"sku-1": Source(PRICED, "wh-1")}
     assert await RESERVATIONS.find_reservations(tx, ["order-1"]) == {"order-1": RESERVED}
 
     endings = [
-        (Ending("order-1", ReservationStatus.COMMITTED), Origin("actor-2", "trace-2")),
-        (Ending("order-2", ReservationStatus.RELEASED), Origin("actor-3", "trace-3")),
-        (Ending("order-3", ReservationStatus.COMMITTED), Origin("actor-4", "trace-4")),
+        (Ending("order-1", ReservationStatus.COMMITTED), Initiator("actor-2", "trace-2")),
+        (Ending("order-2", ReservationStatus.RELEASED), Initiator("actor-3", "trace-3")),
+        (Ending("order-3", ReservationStatus.COMMITTED), Initiator("actor-4", "trace-4")),
     ]
     assert sorted(await RESERVATIONS.end(tx, endings)) == [
         Ended("order-1", ReservationStatus.COMMITTED, 1, True),

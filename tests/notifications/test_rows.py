@@ -11,7 +11,7 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
 from valerix.notifications.domain import Contact, Notification
-from valerix.notifications.repository import Claim, Due, LiveEvent, Outcome
+from valerix.notifications.repository import DeliveryClaim, Due, LiveEvent, Outcome
 
 LEASE = timedelta(seconds=60)
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,7 +52,9 @@ async def test_messages_from_the_queue_to_their_end(tx: Transaction) -> None:
 
     claim = await repository.claim_due(tx, 10, LEASE, 20)
     due = sorted(claim.messages, key=lambda due: due.notification.id)
-    assert claim._replace(messages=due) == Claim(1, [Due(first, None, None), Due(second, "name-2", "email-2")], 2)
+    assert claim._replace(messages=due) == DeliveryClaim(
+        1, [Due(first, None, None), Due(second, "name-2", "email-2")], 2
+    )
 
     sent = Outcome(first.id, NotificationStatus.SENT)
     delayed = Outcome(second.id, NotificationStatus.QUEUED, timedelta(hours=3), "error-2")

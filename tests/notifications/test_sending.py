@@ -16,8 +16,8 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
 from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds
-from valerix.notifications.senders import Outgoing, SmtpSender, channels, simulate
-from valerix.notifications.use_cases import Delivery, DeliveryRules
+from valerix.notifications.senders import OutgoingMessage, SmtpSender, channels, simulate
+from valerix.notifications.use_cases import DeliveryRules, MessageDelivery
 
 RULES = DeliveryRules(
     batch=8,
@@ -62,7 +62,7 @@ async def rows(database: Database) -> list[asyncpg.Record]:
         return list(await lane.fetch("SELECT * FROM notifications ORDER BY id"))
 
 
-async def deliver_until(delivery: Delivery, database: Database, status: str) -> asyncpg.Record:
+async def deliver_until(delivery: MessageDelivery, database: Database, status: str) -> asyncpg.Record:
     async def reached() -> asyncpg.Record | None:
         await delivery.deliver_due()
         (row,) = await rows(database)
@@ -75,7 +75,7 @@ async def deliver_until(delivery: Delivery, database: Database, status: str) -> 
 
 async def test_mail_arrives(database: Database, smtp: str, mailbox: Mailbox) -> None:
     (sent_id,) = await queue(database)
-    delivery = Delivery(database, channels(smtp, "Shop <shop@valerix.example>"), RULES)
+    delivery = MessageDelivery(database, channels(smtp, "Shop <shop@valerix.example>"), RULES)
     assert await delivery.deliver_due() == 1
     (mail,) = mailbox.messages
     assert (mail["From"], mail["Subject"]) == ("Shop <shop@valerix.example>", "Subject 0")
@@ -90,14 +90,14 @@ async def test_mail_arrives(database: Database, smtp: str, mailbox: Mailbox) -> 
 async def test_what_fails_for_the_moment_is_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
     mailbox.answers = ["451 try later", "452 no room"]
     await queue(database)
-    row = await deliver_until(Delivery(database, channels(smtp, "a@b.example"), RULES), database, "sent")
+    row = await deliver_until(MessageDelivery(database, channels(smtp, "a@b.example"), RULES), database, "sent")
     assert row["attempts"] == 3
     assert len(mailbox.messages) == 1
 
 
 async def test_a_mail_server_that_is_away_is_tried_again(database: Database) -> None:
     await queue(database)
-    delivery = Delivery(database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES)
+    delivery = MessageDelivery(database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES)
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert (row["status"], row["attempts"], row["sent_at"]) == ("queued", 1, None)
@@ -107,7 +107,7 @@ async def test_a_mail_server_that_is_away_is_tried_again(database: Database) -> 
 async def test_what_is_refused_for_good_is_not_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
     mailbox.refused = {"ann@valerix.example"}
     await queue(database)
-    delivery = Delivery(database, channels(smtp, "a@b.example"), RULES)
+    delivery = MessageDelivery(database, channels(smtp, "a@b.example"), RULES)
     await delivery.deliver_due()
     mailbox.refused, mailbox.answers = set(), ["554 spam"]
     await queue(database)
@@ -120,7 +120,7 @@ async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
     database: Database, smtp: str, mailbox: Mailbox
 ) -> None:
     await queue(database, recipient="CUST-404")
-    delivery = Delivery(database, channels(smtp, "a@b.example"), RULES)
+    delivery = MessageDelivery(database, channels(smtp, "a@b.example"), RULES)
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert row["status"] == "queued"
@@ -133,7 +133,7 @@ async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
 
 async def test_operators_have_one_address(database: Database, smtp: str, mailbox: Mailbox) -> None:
     await queue(database, recipient=OPERATORS)
-    await Delivery(database, channels(smtp, "a@b.example"), RULES).deliver_due()
+    await MessageDelivery(database, channels(smtp, "a@b.example"), RULES).deliver_due()
     assert mailbox.messages[0]["To"] == "Operators <shop@valerix.example>"
 
 
@@ -141,7 +141,7 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
     await queue(database, 50)
     await queue(database, 3, recipient="CUST-002")
     await queue(database, 3, channel="sms")
-    delivery = Delivery(database, channels("", ""), RULES._replace(batch=7))
+    delivery = MessageDelivery(database, channels("", ""), RULES._replace(batch=7))
     while await asyncio.gather(*(delivery.deliver_due() for _ in range(4))) != [0] * 4:
         pass
     async with database.connection() as lane:
@@ -159,23 +159,23 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
 async def test_putting_messages_off_is_no_reason_to_rest(database: Database) -> None:
     """Else a flood for one recipient makes everybody else wait."""
     await queue(database, 30)
-    delivery = Delivery(database, channels("", ""), RULES._replace(hourly_limit=1))
+    delivery = MessageDelivery(database, channels("", ""), RULES._replace(hourly_limit=1))
     assert [await delivery.deliver_due() for _ in range(5)] == [8, 8, 8, 6, 0]
 
 
 async def test_any_number_of_processes_share_the_queue(database: Database) -> None:
     seen: list[str] = []
 
-    async def send(outgoing: Outgoing) -> None:
+    async def send(outgoing: OutgoingMessage) -> None:
         await asyncio.sleep(0)
         seen.append(outgoing.notification.id)
 
     made: list[str] = []
     for number in range(20):
         made += await queue(database, 10, recipient=f"CUST-{number}")
-    deliveries = [Delivery(database, {"email": send}, RULES) for _ in range(4)]
+    deliveries = [MessageDelivery(database, {"email": send}, RULES) for _ in range(4)]
 
-    async def work(delivery: Delivery) -> None:
+    async def work(delivery: MessageDelivery) -> None:
         while await delivery.deliver_due():
             pass
 
@@ -186,10 +186,10 @@ async def test_any_number_of_processes_share_the_queue(database: Database) -> No
 async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(database: Database) -> None:
     (message_id,) = await queue(database)
 
-    async def hang(_: Outgoing) -> None:
+    async def hang(_: OutgoingMessage) -> None:
         await asyncio.sleep(3600)
 
-    dying = asyncio.create_task(Delivery(database, {"email": hang}, RULES).deliver_due())
+    dying = asyncio.create_task(MessageDelivery(database, {"email": hang}, RULES).deliver_due())
 
     async def claimed() -> int | None:
         async with database.connection() as lane:
@@ -198,12 +198,12 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
 
     claim_id = await eventually(claimed)
     assert claim_id is not None
-    other = Delivery(database, {"email": simulate}, RULES)
+    other = MessageDelivery(database, {"email": simulate}, RULES)
     assert await other.deliver_due() == 0
     async with database.transaction() as tx:
         await repository.skip_stale(tx, timedelta(0))  # what is being sent is not given up
         await tx.execute("UPDATE claims SET lapses_at = now()")
-    again = asyncio.create_task(Delivery(database, {"email": hang}, RULES).deliver_due())
+    again = asyncio.create_task(MessageDelivery(database, {"email": hang}, RULES).deliver_due())
 
     async def claimed_again() -> bool:
         return await claimed() not in (None, claim_id)
@@ -231,7 +231,7 @@ async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Data
     async with database.connection() as watching, database.transaction() as late:
         await repository.settle(late, claim.id, [repository.Outcome(message_id, NotificationStatus.SENT)])
         other = asyncio.create_task(
-            Delivery(database, {"email": simulate}, RULES._replace(hourly_limit=0)).deliver_due()
+            MessageDelivery(database, {"email": simulate}, RULES._replace(hourly_limit=0)).deliver_due()
         )
 
         async def waits() -> bool:
@@ -298,7 +298,7 @@ def test_a_mail_url_that_is_none_stops_the_start(url: str) -> None:
 async def test_a_password_is_never_sent_in_the_clear(database: Database, smtp: str, mailbox: Mailbox) -> None:
     await queue(database)
     with_password = smtp.replace("//", "//shop:secret@")
-    await Delivery(database, channels(with_password, "a@b.example"), RULES).deliver_due()
+    await MessageDelivery(database, channels(with_password, "a@b.example"), RULES).deliver_due()
     (row,) = await rows(database)
     assert row["status"] == "queued"
     assert "STARTTLS" in row["last_error"]

@@ -4,10 +4,10 @@ from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
 from valerix.orders.repository.placing import PlacingRepository
 from valerix.orders.repository.read_model import ReadModelRepository
-from valerix.orders.repository.search import SearchRepository
+from valerix.orders.repository.search import OrderSearchRepository
 
 PLACING = PlacingRepository()
 DRIVING = DrivingRepository()
 CHANGES = ChangesRepository()
-SEARCH = SearchRepository()
+SEARCH = OrderSearchRepository()
 READ_MODEL = ReadModelRepository()

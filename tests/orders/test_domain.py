@@ -10,7 +10,7 @@ from valerix.contracts.commands import PricedProduct
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
 from valerix.orders.decisions import Retry
-from valerix.orders.errors import IllegalTransition, NotChargeable
+from valerix.orders.errors import IllegalOrderTransition, NotChargeable
 from valerix.orders.order import Order, OrderLine
 from valerix.orders.transitions import TRANSITIONS, path_to
 
@@ -34,7 +34,7 @@ def test_an_order_moves_along_the_table_and_nowhere_else(old: OrderStatus, new: 
         moving.move(new, LATER)
         assert (moving.status, moving.version, moving.updated_at) == (new, 2, LATER)
     else:
-        with pytest.raises(IllegalTransition):
+        with pytest.raises(IllegalOrderTransition):
             moving.move(new, LATER)
         assert (moving.status, moving.version, moving.updated_at) == (old, 1, NOW)
 
@@ -113,5 +113,5 @@ def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: s
     [("pending", "processing"), ("shipped", "processing"), ("cancelled", "shipped"), ("failed", "completed")],
 )
 def test_there_is_no_other_way(status: str, target: str) -> None:
-    with pytest.raises(IllegalTransition, match=f"is {status} cannot become {target}"):
+    with pytest.raises(IllegalOrderTransition, match=f"is {status} cannot become {target}"):
         path_to(OrderStatus(status), OrderStatus(target))

@@ -14,7 +14,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
-from valerix.orders.composition import PLANNED, Flows, connect
+from valerix.orders.composition import PLANNED, OrderFlows, connect
 from valerix.orders.driving import CLAIMED
 from valerix.orders.order import Order
 from valerix.orders.repository.driving import HOLD_OVER
@@ -40,7 +40,7 @@ class SagaWithoutServices(Saga):
             p.decision = decisions.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
 
 
-def worker(database: Database) -> tuple[Flows, SagaWithoutServices]:
+def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
     saga = SagaWithoutServices()
     return connect(database, database, saga, lambda: None, max_concurrent_batches=1), saga
 

@@ -21,7 +21,7 @@ from valerix.chassis.postgres.database import Database
 from valerix.contracts import commands
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders.answers import Answer
-from valerix.orders.composition import PLANNED, Flows, connect
+from valerix.orders.composition import PLANNED, OrderFlows, connect
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.saga import Saga, Services
@@ -81,7 +81,7 @@ async def directory(_: list[str]) -> dict[str, str]:
     return {}
 
 
-def open_flows(database: Database, peers: Peers) -> Flows:
+def open_flows(database: Database, peers: Peers) -> OrderFlows:
     saga = Saga(Services(peers, peers, peers), directory, timedelta(0), timedelta(hours=1), RETRY, 0)
     return connect(database, database, saga, lambda: None, max_concurrent_batches=2, max_batch=4)
 
@@ -93,7 +93,7 @@ def request(number: int) -> PlaceRequest:
     return PlaceRequest(order, key, b"%d" % (number - (number % 4 == 3)), "t" * 32, Deadline.after(60))
 
 
-async def place(flows: Flows, database: Database, wanted: PlaceRequest) -> Answer | BaseException:
+async def place(flows: OrderFlows, database: Database, wanted: PlaceRequest) -> Answer | BaseException:
     """The answer; what it says is committed by the time it comes."""
     try:
         answer = await flows.placing.place(wanted)
@@ -107,7 +107,7 @@ async def place(flows: Flows, database: Database, wanted: PlaceRequest) -> Answe
     return answer
 
 
-async def drive_to_the_end(flows: Flows, database: Database) -> None:
+async def drive_to_the_end(flows: OrderFlows, database: Database) -> None:
     """What the worker does until nothing is due."""
     for _ in range(10):
         async with database.connection() as tx:

@@ -12,7 +12,7 @@ from valerix.chassis.postgres.database import Database
 from valerix.contracts import commands
 from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders.answers import Answer
-from valerix.orders.composition import PLANNED, Flows
+from valerix.orders.composition import PLANNED, OrderFlows
 from valerix.orders.errors import REFUSALS
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, new_order
@@ -31,7 +31,7 @@ class Refusing(Peers):
 
     def __init__(self, code: str) -> None:
         super().__init__()
-        self.flows: Flows | None = None
+        self.flows: OrderFlows | None = None
         self._code = code
 
     async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:

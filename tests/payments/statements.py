@@ -2,8 +2,8 @@
 
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
-from valerix.payments.repository.search import SearchRepository
+from valerix.payments.repository.search import PaymentSearchRepository
 
 PAYMENTS = PaymentsRepository()
 REFUNDS = RefundsRepository()
-SEARCH = SearchRepository()
+SEARCH = PaymentSearchRepository()

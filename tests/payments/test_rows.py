@@ -13,7 +13,7 @@ from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.domain import Payment, PaymentEvent, Refund
 from valerix.payments.repository.outbox import list_outgoing
-from valerix.payments.repository.rows import Event
+from valerix.payments.repository.rows import PaymentChange
 
 LEASE = timedelta(seconds=60)
 
@@ -43,11 +43,13 @@ def opened(number: int) -> Payment:
     )
 
 
-def event(payment: Payment) -> Event:
-    return Event(payment, f"type-{payment.order_id}", f'{{"status":"{payment.status}"}}', f"trace-{payment.order_id}")
+def event(payment: Payment) -> PaymentChange:
+    return PaymentChange(
+        payment, f"type-{payment.order_id}", f'{{"status":"{payment.status}"}}', f"trace-{payment.order_id}"
+    )
 
 
-def entry(row_id: int, event: Event) -> Entry:
+def entry(row_id: int, event: PaymentChange) -> Entry:
     payment = event.payment
     return Entry(row_id, event.type, payment.id, payment.version, payment.updated_at, event.trace_id, event.data)
 

@@ -7,13 +7,13 @@ import pytest
 from valerix.contracts.states import ChargeStatus
 from valerix.psp.book import Book, Entry
 from valerix.psp.ledger import Ledger, LedgerCorrupt, LedgerInUse
-from valerix.psp.schemas import Charge, Refund
+from valerix.psp.schemas import LedgerCharge, LedgerRefund
 
 ENTRIES: list[Entry] = [
-    Charge("order-1", ChargeStatus.CAPTURED, 1000, "USD", "card_ok"),
-    Charge("order-2", ChargeStatus.DECLINED, 500, "EUR", "card_expired", "expired_card"),
-    Refund("refund-1", "order-1", 300),
-    Charge("order-3", ChargeStatus.CANCELLED),
+    LedgerCharge("order-1", ChargeStatus.CAPTURED, 1000, "USD", "card_ok"),
+    LedgerCharge("order-2", ChargeStatus.DECLINED, 500, "EUR", "card_expired", "expired_card"),
+    LedgerRefund("refund-1", "order-1", 300),
+    LedgerCharge("order-3", ChargeStatus.CANCELLED),
 ]
 
 

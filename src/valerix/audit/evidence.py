@@ -14,7 +14,7 @@ import asyncpg
 from asyncpg.connection import Connection
 
 from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
-from valerix.psp.schemas import Charge
+from valerix.psp.schemas import LedgerCharge
 
 S = TypeVar("S", OrderStatus, PaymentStatus)
 
@@ -23,7 +23,7 @@ MAX_SHOWN: Final = 1000
 SESSION: Final = {"jit": "off", "work_mem": "64MB", "temp_buffers": "64MB", "enable_sort": "off"}
 """Histories are read in the order of their keys: to sort fifty million events takes as much disk as they do."""
 
-ReadLedger = Callable[[], AsyncIterator[list[Charge]]]
+ReadLedger = Callable[[], AsyncIterator[list[LedgerCharge]]]
 """The provider's charges, some at a time."""
 
 

@@ -12,7 +12,7 @@ from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState
 from valerix.launcher.topology import DATABASE_NAMES, POSTGRES
-from valerix.psp.schemas import Charge, LedgerPage
+from valerix.psp.schemas import LedgerCharge, LedgerPage
 
 PAGE: Final = 10_000
 PAGE_SECONDS: Final = 60.0
@@ -30,7 +30,7 @@ def of_stack(state: StackState) -> Sources:
 def ledger_at(url: str, secret: str) -> ReadLedger:
     """The charges of the provider at `url`, page by page."""
 
-    async def read() -> AsyncIterator[list[Charge]]:
+    async def read() -> AsyncIterator[list[LedgerCharge]]:
         headers = {"authorization": f"Bearer {secret}"}
         async with HttpClient.open("psp", [url], Policy(timeout_seconds=PAGE_SECONDS), headers=headers) as provider:
             after: int | None = 0

@@ -21,7 +21,7 @@ from valerix.contracts.states import (
     sql,
 )
 from valerix.psp.book import Entry
-from valerix.psp.schemas import Charge, Refund
+from valerix.psp.schemas import LedgerCharge, LedgerRefund
 
 _PENDING, _CONFIRMED, _PROCESSING = sql(OrderStatus.PENDING), sql(OrderStatus.CONFIRMED), sql(OrderStatus.PROCESSING)
 _SHIPPED, _COMPLETED = sql(OrderStatus.SHIPPED), sql(OrderStatus.COMPLETED)
@@ -219,6 +219,6 @@ def _entries(
     refunded_minor: int,
 ) -> Iterator[Entry]:
     charged = ChargeStatus.DECLINED if status == PaymentStatus.DECLINED else ChargeStatus.CAPTURED
-    yield Charge(reference, charged, amount_minor, currency, method, reason)
+    yield LedgerCharge(reference, charged, amount_minor, currency, method, reason)
     if refund is not None:
-        yield Refund(refund, reference, refunded_minor)
+        yield LedgerRefund(refund, reference, refunded_minor)

@@ -9,13 +9,15 @@ from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.use_cases import Catalogue, Stock
 
 
-class Flows(NamedTuple):
+class StockFlows(NamedTuple):
     """What can be done with stock, and with products and warehouses."""
 
     stock: Stock
     catalogue: Catalogue
 
 
-def connect(database: Database) -> Flows:
+def connect(database: Database) -> StockFlows:
     stock, catalogue = StockRepository(), CatalogueRepository()
-    return Flows(Stock(database, stock, ReservationsRepository(), catalogue), Catalogue(database, catalogue, stock))
+    return StockFlows(
+        Stock(database, stock, ReservationsRepository(), catalogue), Catalogue(database, catalogue, stock)
+    )

@@ -42,7 +42,7 @@ _SKU = re.compile(SKU_PATTERN)
 # --- what is moved, and why
 
 
-class Origin(NamedTuple):
+class Initiator(NamedTuple):
     """Who asked, and the trace it belongs to."""
 
     actor: str
@@ -141,7 +141,7 @@ class Offer:
         return Offer(self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id])
 
 
-class Claim(NamedTuple):
+class ReserveLine(NamedTuple):
     """What one order wants of one product, and who asked."""
 
     order_id: str
@@ -178,10 +178,10 @@ class Settlement:
 # --- orders, when nothing stands in the way
 
 
-def claims(asked: Sequence[tuple[ReserveStock, Origin]]) -> list[Claim] | None:
+def claims(asked: Sequence[tuple[ReserveStock, Initiator]]) -> list[ReserveLine] | None:
     """What these orders want, in order of arrival; None when they cannot all be new and of known products."""
     wanted = [
-        Claim(command.order_id, sku, quantity, *origin)
+        ReserveLine(command.order_id, sku, quantity, *origin)
         for command, origin in asked
         for sku, quantity in sum_lines(command.lines).items()
     ]
@@ -189,7 +189,7 @@ def claims(asked: Sequence[tuple[ReserveStock, Origin]]) -> list[Claim] | None:
     return None if named_twice or not all(is_sku(claim.sku) for claim in wanted) else wanted
 
 
-def reserved(asked: Iterable[tuple[ReserveStock, Origin]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
+def reserved(asked: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
     """The outcomes when every product was taken from its source."""
     outcomes: list[ReserveOutcome] = []
     for command, _ in asked:
@@ -208,7 +208,7 @@ def is_sku(text: str) -> bool:
 
 
 def reserve(
-    asked: Iterable[tuple[ReserveStock, Origin]],
+    asked: Iterable[tuple[ReserveStock, Initiator]],
     offers: Mapping[str, Offer],
     known: Mapping[str, Reservation],
 ) -> Settlement:
@@ -307,7 +307,7 @@ class ProductNotFound(DomainError):
         super().__init__(f"There is no product {sku}")
 
 
-class UnknownProduct(DomainError):
+class UnknownProducts(DomainError):
     code = "unknown_product"
 
     def __init__(self, skus: list[str]) -> None:

@@ -30,7 +30,7 @@ from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_S
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.domain import Ending
-from valerix.inventory.schemas import InventoryFilter, InventoryItem, Movement, Product, ProductFilter, Warehouse
+from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
@@ -96,7 +96,9 @@ async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
 
 
 @get(INVENTORY + "/{sku:str}/movements", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listMovements")
-async def list_movements(stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Movement]:
+async def list_movements(
+    stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[MovementView]:
     """Everything that ever happened to the stock of one product, latest first."""
     before = None if cursor is None else pagination.decode_cursor(cursor, schemas.Position)
     rows = await stock.list_movements(sku, before, limit + 1)
@@ -260,7 +262,7 @@ def _reserved(outcome: ReserveOutcome) -> StockReserved:
         case StockShort():
             raise domain.OutOfStock(outcome.shortages)
         case ProductsUnknown():
-            raise domain.UnknownProduct(outcome.product_ids)
+            raise domain.UnknownProducts(outcome.product_ids)
         case _:
             raise domain.ReservationOver(outcome.order_id, outcome.state)
 

@@ -111,7 +111,7 @@ class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
     warehouses: list[WarehouseStock]
 
 
-class Movement(msgspec.Struct, frozen=True, rename="camel"):
+class MovementView(msgspec.Struct, frozen=True, rename="camel"):
     """One entry of the ledger; `seq` counts without gaps per product and warehouse."""
 
     product_id: str
@@ -227,7 +227,7 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 PROBLEMS: Final[Problems] = {
     domain.OutOfStock: ProblemType(409, "Insufficient stock"),
     domain.ProductNotFound: ProblemType(404, "No such product"),
-    domain.UnknownProduct: ProblemType(422, "Unknown product"),
+    domain.UnknownProducts: ProblemType(422, "Unknown product"),
     domain.UnknownWarehouse: ProblemType(422, "Unknown warehouse"),
     domain.ReservationOver: ProblemType(409, "The reservation has ended"),
     domain.ReservationNotFound: ProblemType(404, "No such reservation"),

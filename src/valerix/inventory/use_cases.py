@@ -22,7 +22,7 @@ from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
-from valerix.inventory.domain import Cause, Ending, Movement, Origin
+from valerix.inventory.domain import Cause, Ending, Initiator, Movement
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import OVERTAKEN, ReservationsRepository
 from valerix.inventory.repository.stock import Level, StockRepository
@@ -53,7 +53,7 @@ class Asked(NamedTuple, Generic[C]):
     """One caller's list."""
 
     commands: list[C]
-    origin: Origin
+    origin: Initiator
     deadline: Deadline
 
 
@@ -64,7 +64,7 @@ class Done(NamedTuple, Generic[Out]):
     kinds: list[str]
 
 
-Work = Callable[[Connection, list[tuple[C, Origin]]], Awaitable[Done[Out]]]
+Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[Done[Out]]]
 
 
 class Stock:
@@ -175,7 +175,7 @@ class Stock:
         async with self._database.connection() as lane:
             return await self._stock.list_inventory(lane, asked)
 
-    async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.Movement]:
+    async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.MovementView]:
         """The ledger of one product, latest first. Raises ProductNotFound."""
         async with self._database.connection() as lane:
             if await self._catalogue.find_product(lane, sku) is None:
@@ -189,7 +189,7 @@ class Stock:
 
     # --- inside a lane
 
-    async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
+    async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
         """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
         if claims := domain.claims(asked):
             await COMMITTING.passed()
@@ -197,7 +197,7 @@ class Stock:
                 return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
         return await self._settle(lane, asked)
 
-    async def _settle(self, lane: Connection, asked: list[tuple[ReserveStock, Origin]]) -> Done[ReserveOutcome]:
+    async def _settle(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
         # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
         skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
         async with lane.transaction():
@@ -209,7 +209,7 @@ class Stock:
             await COMMITTING.passed()
         return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
 
-    async def _end(self, lane: Connection, asked: list[tuple[Ending, Origin]]) -> Done[ReservationState]:
+    async def _end(self, lane: Connection, asked: list[tuple[Ending, Initiator]]) -> Done[ReservationState]:
         outcomes: dict[int, ReservationState] = {}
         kinds: list[str] = []
         while left := [place for place in range(len(asked)) if place not in outcomes]:
@@ -241,7 +241,7 @@ class Stock:
         """The locked product; with a shelf in the first warehouse if it has none and needs one."""
         offers = await self._stock.lock_offers(tx, [sku])
         if sku not in offers:
-            raise domain.UnknownProduct([sku])
+            raise domain.UnknownProducts([sku])
         if offers[sku].shelves or not needs_shelf:
             return offers[sku]
         warehouse_id = await self._stock.find_first_warehouse(tx)
@@ -333,8 +333,8 @@ class Catalogue:
         return movements
 
 
-def _origin(actor: str) -> Origin:
-    return Origin(actor, telemetry.trace_id.get())
+def _origin(actor: str) -> Initiator:
+    return Initiator(actor, telemetry.trace_id.get())
 
 
 def _adjusted(movement: Movement) -> Adjusted:

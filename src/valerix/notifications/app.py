@@ -18,7 +18,7 @@ from valerix.notifications.routes import ROUTES
 from valerix.notifications.schemas import PROBLEMS
 from valerix.notifications.senders import channels
 from valerix.notifications.settings import Settings as Settings
-from valerix.notifications.use_cases import Delivery, Notifications
+from valerix.notifications.use_cases import MessageDelivery, Notifications
 from valerix.notifications.wakeups import Wakeups
 
 TABLES = ["notifications", "claims", "contacts", "live_batches", "inbox", "dead_letters"]
@@ -39,7 +39,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     wakeups = Wakeups(valkey, hub)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
-    delivery = Delivery(database, senders, settings.rules)
+    delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from valerix.notifications.use_cases import Delivery, Notifications
+from valerix.notifications.use_cases import MessageDelivery, Notifications
 
 MIN_PAUSE_SECONDS = 0.2
 """Messages to people can wait for one another."""
@@ -13,7 +13,7 @@ MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 30.0
 
 
-async def deliver(delivery: Delivery) -> None:
+async def deliver(delivery: MessageDelivery) -> None:
     """Send what is due; when nothing is, look less and less often, down to once a second."""
     pause = MIN_PAUSE_SECONDS
     while True:

@@ -31,7 +31,7 @@ class Due(NamedTuple):
     email: str | None
 
 
-class Claim(NamedTuple):
+class DeliveryClaim(NamedTuple):
     """Messages this process alone may send now. `id`: None when there are none.
 
     `looked_at`: how many were due, sent or put off.
@@ -150,7 +150,7 @@ async def lock_queue(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
 
-async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> Claim:
+async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> DeliveryClaim:
     """Take over messages that are due, oldest first, for `lease`.
 
     Of each recipient no more than fit into their hour; the others wait until the first place is free again.
@@ -196,7 +196,7 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
         hourly_limit,
     )
     messages = [Due(_NOTIFICATION.read(row), row["name"], row["email"]) for row in rows if row["fits"]]
-    return Claim(rows[0]["claim"] if rows else None, messages, len(rows))
+    return DeliveryClaim(rows[0]["claim"] if rows else None, messages, len(rows))
 
 
 async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) -> None:

@@ -5,7 +5,7 @@ twice. Both copies carry the same Message-ID, made from the notification's id, b
 
 SendError
 ├── AddressUnknown   nobody knows (yet) where the recipient is reached
-└── Refused          for good: trying again would not help
+└── SendRefused          for good: trying again would not help
 Anything else that is raised is worth another attempt.
 """
 
@@ -39,11 +39,11 @@ class AddressUnknown(SendError):
     """Perhaps the news of the customer is still on its way."""
 
 
-class Refused(SendError):
+class SendRefused(SendError):
     """The mail server will not take this message, now or later."""
 
 
-class Outgoing(NamedTuple):
+class OutgoingMessage(NamedTuple):
     """A message and where it goes."""
 
     notification: Notification
@@ -51,11 +51,11 @@ class Outgoing(NamedTuple):
     email: str | None
 
 
-Send = Callable[[Outgoing], Awaitable[None]]
-"""Returns once the message is handed over. Raises, and the message is tried again, unless it is Refused."""
+Send = Callable[[OutgoingMessage], Awaitable[None]]
+"""Returns once the message is handed over. Raises, and the message is tried again, unless it is SendRefused."""
 
 
-async def simulate(outgoing: Outgoing) -> None:
+async def simulate(outgoing: OutgoingMessage) -> None:
     """Only say so. The log has no personal data: whom it went to stands in the table."""
     message = outgoing.notification
     log.info("message sent (simulated)", notification_id=message.id, channel=message.channel, template=message.template)
@@ -80,8 +80,8 @@ class SmtpSender:
         self._sender = sender
         self._timeout_seconds = timeout_seconds
 
-    async def send(self, outgoing: Outgoing) -> None:
-        """Raises AddressUnknown, Refused, or what the network has to say."""
+    async def send(self, outgoing: OutgoingMessage) -> None:
+        """Raises AddressUnknown, SendRefused, or what the network has to say."""
         if outgoing.email is None:
             raise AddressUnknown("No address is known")
         started = time.perf_counter()
@@ -107,7 +107,7 @@ class SmtpSender:
             timeout=SMTP_SECONDS,
         )
 
-    def _compose(self, outgoing: Outgoing) -> EmailMessage:
+    def _compose(self, outgoing: OutgoingMessage) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = formataddr((outgoing.name or "", outgoing.email or ""))
@@ -129,4 +129,6 @@ def channels(
 
 def _judged(code: int) -> Exception:
     """Of a message, by RFC 5321: 5xx is final, 4xx is not. The server's words may quote the address: not kept."""
-    return Refused(f"mail server answered {code}") if code >= 500 else ConnectionError(f"mail server answered {code}")
+    return (
+        SendRefused(f"mail server answered {code}") if code >= 500 else ConnectionError(f"mail server answered {code}")
+    )

@@ -18,8 +18,8 @@ from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain, metrics, repository
 from valerix.notifications.domain import OPERATORS, Contact, Notification
 from valerix.notifications.rendering import render
-from valerix.notifications.repository import Claim, Due, Outcome
-from valerix.notifications.senders import AddressUnknown, Outgoing, Refused, Send
+from valerix.notifications.repository import DeliveryClaim, Due, Outcome
+from valerix.notifications.senders import AddressUnknown, OutgoingMessage, Send, SendRefused
 
 log = structlog.get_logger()
 STALE = timedelta(days=1)
@@ -112,7 +112,7 @@ class Notifications:
             await repository.prune_live_events(lane, keep)
 
 
-class Delivery:
+class MessageDelivery:
     """Sends what is queued. Any number of processes share the queue."""
 
     def __init__(self, database: Database, senders: Mapping[str, Send], rules: DeliveryRules) -> None:
@@ -122,9 +122,9 @@ class Delivery:
         self.batch = rules.batch
 
     async def deliver_due(self) -> int:
-        """Claim due messages, send them, write down what came of it; how many were due, sent or put off."""
+        """DeliveryClaim due messages, send them, write down what came of it; how many were due, sent or put off."""
 
-        async def claim(tx: Transaction) -> Claim:
+        async def claim(tx: Transaction) -> DeliveryClaim:
             await repository.lock_queue(tx)
             return await repository.claim_due(tx, self._rules.batch, self._rules.lease, self._rules.hourly_limit)
 
@@ -144,11 +144,11 @@ class Delivery:
         metrics.notifications_sent.labels(notification.channel, outcome.status).inc()
         return outcome
 
-    def _outgoing(self, due: Due) -> Outgoing:
+    def _outgoing(self, due: Due) -> OutgoingMessage:
         name, email = due.name, due.email
         if due.notification.recipient == OPERATORS:
             name, email = "Operators", self._rules.operators_email or None
-        return Outgoing(due.notification, name, email)
+        return OutgoingMessage(due.notification, name, email)
 
     def _failed(self, notification: Notification, error: Exception) -> Outcome:
         attempt = notification.attempts + 1
@@ -160,7 +160,7 @@ class Delivery:
             attempt=attempt,
             error=type(error).__name__,
         )
-        if not isinstance(error, Refused) and attempt < domain.MAX_ATTEMPTS:
+        if not isinstance(error, SendRefused) and attempt < domain.MAX_ATTEMPTS:
             seconds = domain.delay_seconds(attempt, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
             return Outcome(notification.id, NotificationStatus.QUEUED, timedelta(seconds=seconds), reason)
         unknown = isinstance(error, AddressUnknown)

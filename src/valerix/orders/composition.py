@@ -26,7 +26,7 @@ from valerix.orders.repository.driving import DrivingRepository
 from valerix.orders.repository.outbox import list_outgoing
 from valerix.orders.repository.placing import PlacingRepository
 from valerix.orders.repository.read_model import ReadModelRepository
-from valerix.orders.repository.search import SearchRepository
+from valerix.orders.repository.search import OrderSearchRepository
 from valerix.orders.saga import Saga, Services
 
 PLANNED = {**KEYED, "enable_sort": "off"}
@@ -53,7 +53,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sweep_batch: int = 100
 
 
-class Flows(NamedTuple):
+class OrderFlows(NamedTuple):
     """What can be done with orders."""
 
     placing: Placing
@@ -64,7 +64,7 @@ class Flows(NamedTuple):
 
 class Built(NamedTuple):
     database: Database
-    flows: Flows
+    flows: OrderFlows
     clients: list[HttpClient]
     relay: Relay
     read_model: ReadModel
@@ -120,11 +120,11 @@ def connect(
     max_concurrent_batches: int,
     max_batch: int = 64,
     timeouts: Timeouts = timeouts.DEFAULT,
-) -> Flows:
+) -> OrderFlows:
     """The flows over one saga; `committed` is called after each commit that emitted an event."""
     placed, driven = PlacingRepository(), DrivingRepository()
     driving = Driving(database, driven, placed, saga, committed, timeouts=timeouts)
-    queries = Queries(database, reader, SearchRepository())
+    queries = Queries(database, reader, OrderSearchRepository())
     placing = Placing(
         database,
         placed,
@@ -135,4 +135,4 @@ def connect(
         timeouts=timeouts,
     )
     changes = Changes(database, ChangesRepository(), driven, driving, queries)
-    return Flows(placing, Fulfilment(driving, queries, timeouts), changes, queries)
+    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries)

@@ -6,7 +6,7 @@ from valerix.contracts.errors import DomainError
 from valerix.contracts.states import OrderStatus
 
 
-class IllegalTransition(DomainError):
+class IllegalOrderTransition(DomainError):
     code = "illegal_transition"
 
     def __init__(self, old: OrderStatus, new: OrderStatus) -> None:

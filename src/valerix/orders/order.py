@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import OrderStatus
-from valerix.orders.errors import IllegalTransition, InsufficientStock, NotChargeable
+from valerix.orders.errors import IllegalOrderTransition, InsufficientStock, NotChargeable
 from valerix.orders.transitions import LOCAL_STEPS, TRANSITIONS
 
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
@@ -73,9 +73,9 @@ class Order:
         self.currency, self.total_minor = currencies.pop(), total
 
     def move(self, status: OrderStatus, now: datetime) -> None:
-        """Enter `status` with the next version. Raises IllegalTransition."""
+        """Enter `status` with the next version. Raises IllegalOrderTransition."""
         if status not in TRANSITIONS[self.status]:
-            raise IllegalTransition(self.status, status)
+            raise IllegalOrderTransition(self.status, status)
         self.status, self.version, self.updated_at = status, self.version + 1, now
 
 

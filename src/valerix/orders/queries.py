@@ -4,13 +4,13 @@ from valerix.chassis.postgres.database import Database
 from valerix.orders.decisions import HistoryEntry
 from valerix.orders.errors import OrderNotFound
 from valerix.orders.order import Order, OrderFilter
-from valerix.orders.repository.search import SearchRepository
+from valerix.orders.repository.search import OrderSearchRepository
 
 
 class Queries:
     """`reader`: connections for lists and searches, which may take their time."""
 
-    def __init__(self, database: Database, reader: Database, repository: SearchRepository) -> None:
+    def __init__(self, database: Database, reader: Database, repository: OrderSearchRepository) -> None:
         self._database = database
         self._reader = reader
         self._repository = repository
@@ -35,6 +35,6 @@ class Queries:
             return await self._repository.list_orders(tx, wanted)
 
     async def count_open(self) -> dict[str, int]:
-        """Orders by status (see SearchRepository.count_open)."""
+        """Orders by status (see OrderSearchRepository.count_open)."""
         async with self._reader.connection() as tx:
             return await self._repository.count_open(tx)

@@ -32,7 +32,7 @@ class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_d
     region: Text | None = None
 
 
-class Item(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class OrderItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     product_id: Key
     quantity: Quantity
 
@@ -41,7 +41,7 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     """Either `items`, or one line as `productId` and `quantity`."""
 
     customer_id: Key
-    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     product_id: Key | None = None
     product_name: Text | None = None
     """Accepted for convenience and ignored: the catalogue's name is used."""
@@ -105,7 +105,7 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     Staff may send `status` instead, and nothing else: the order is moved on until it is there.
     """
 
-    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     quantity: Quantity | None = None
     """Of the only line."""
     shipping_address: Address | None = None
@@ -154,7 +154,7 @@ class StepView(msgspec.Struct, frozen=True, rename="camel"):
     detail: str | None = None
 
 
-class EventView(msgspec.Struct, frozen=True, rename="camel"):
+class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     """One entry of the timeline."""
 
     version: int
@@ -169,7 +169,7 @@ class EventView(msgspec.Struct, frozen=True, rename="camel"):
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
-    events: list[EventView]
+    events: list[OrderEventView]
 
 
 def view(order: Order) -> OrderView:
@@ -209,7 +209,7 @@ def _money(amount: int | None, currency: str | None) -> Money | None:
 
 
 PROBLEMS: Final[Problems] = {
-    errors.IllegalTransition: ProblemType(409, "The order cannot go there"),
+    errors.IllegalOrderTransition: ProblemType(409, "The order cannot go there"),
     errors.StaffOnly: ProblemType(403, "Not allowed"),
     errors.OrderNotFound: ProblemType(404, "No such order"),
     errors.NotCancellable: ProblemType(409, "The order can no longer be cancelled"),

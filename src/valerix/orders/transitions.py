@@ -3,7 +3,7 @@
 from typing import Final, assert_never
 
 from valerix.contracts.states import OrderStatus
-from valerix.orders.errors import IllegalTransition
+from valerix.orders.errors import IllegalOrderTransition
 
 
 def _followers(status: OrderStatus) -> set[OrderStatus]:
@@ -36,11 +36,14 @@ LOCAL_STEPS: Final = (OrderStatus.CONFIRMED, OrderStatus.SHIPPED)
 
 
 def path_to(status: OrderStatus, target: OrderStatus) -> list[OrderStatus]:
-    """The states through the warehouse from `status` to `target`; none when it is there. Raises IllegalTransition."""
+    """The states through the warehouse from `status` to `target`; none when it is there.
+
+    Raises IllegalOrderTransition.
+    """
     states = [status]
     while states[-1] != target:
         if states[-1] not in FULFILMENT_STEPS:
-            raise IllegalTransition(status, target)
+            raise IllegalOrderTransition(status, target)
         states.append(FULFILMENT_STEPS[states[-1]])
     return states[1:]
 

@@ -13,7 +13,7 @@ from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
-from valerix.payments.repository.search import SearchRepository
+from valerix.payments.repository.search import PaymentSearchRepository
 from valerix.payments.use_cases import PaymentsUseCases
 
 
@@ -30,7 +30,7 @@ def connect(
     return PaymentsUseCases(
         database,
         payments,
-        SearchRepository(),
+        PaymentSearchRepository(),
         refunded,
         provider,
         Processor(database, payments, provider, now),

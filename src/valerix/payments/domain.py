@@ -36,7 +36,7 @@ MISMATCH: Final = "payment_mismatch"
 """The order has a payment already, of another amount, method or customer."""
 
 
-class IllegalTransition(DomainError):
+class IllegalPaymentTransition(DomainError):
     code = "illegal_transition"
 
     def __init__(self, old: str, new: str) -> None:
@@ -50,7 +50,7 @@ class PaymentNotFound(DomainError):
         super().__init__("There is no payment with this id")
 
 
-class PaymentDeclined(DomainError):
+class CaptureDeclined(DomainError):
     code = "payment_declined"
 
     def __init__(self, reason: str | None, payment_id: str) -> None:
@@ -127,9 +127,9 @@ class Payment(NamedTuple):
         return asked == (self.customer_id, self.amount_minor, self.currency, self.method)
 
     def moved(self, status: PaymentStatus, now: datetime, reason: str | None = None) -> Self:
-        """In `status`, with the next version. Raises IllegalTransition."""
+        """In `status`, with the next version. Raises IllegalPaymentTransition."""
         if status not in TRANSITIONS[self.status]:
-            raise IllegalTransition(self.status, status)
+            raise IllegalPaymentTransition(self.status, status)
         captured = (self.amount_minor or 0) if status is PaymentStatus.CAPTURED else self.captured_minor
         return self._replace(
             status=status, reason=reason, captured_minor=captured, version=self.version + 1, updated_at=now

@@ -17,7 +17,7 @@ from valerix.payments import domain, metrics
 from valerix.payments.domain import Payment
 from valerix.payments.provider import Charge, Provider, Rejected
 from valerix.payments.repository.payments import PaymentsRepository
-from valerix.payments.repository.rows import Event
+from valerix.payments.repository.rows import PaymentChange
 from valerix.payments.schemas import view
 
 CHARGING, CHARGED = Point("payments.charging"), Point("payments.charged")
@@ -40,7 +40,7 @@ class Processor:
         self._repository = repository
         self._provider = provider
         self._now = now
-        self._results: Batcher[Event, Payment] = Batcher(self._write, name="settle", max_concurrent_batches=2)
+        self._results: Batcher[PaymentChange, Payment] = Batcher(self._write, name="settle", max_concurrent_batches=2)
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":
@@ -85,7 +85,7 @@ class Processor:
     async def _conclude(self, payment: Payment, status: PaymentStatus, reason: str | None) -> Payment:
         return await self._results.submit(event(payment.moved(status, self._now(), reason)))
 
-    async def _write(self, events: list[Event]) -> Sequence[Payment]:
+    async def _write(self, events: list[PaymentChange]) -> Sequence[Payment]:
         unique = {e.payment.id: e for e in events}
         moved = await self._database.repeat(lambda tx: self._repository.settle_payments(tx, list(unique.values())))
         await SETTLED.passed()
@@ -98,9 +98,9 @@ class Processor:
         return [standing[e.payment.id] for e in events]
 
 
-def event(payment: Payment, kind: str | None = None) -> Event:
+def event(payment: Payment, kind: str | None = None) -> PaymentChange:
     """What tells that `payment` is in the state it is in."""
-    return Event(
+    return PaymentChange(
         payment, kind or f"payment.{payment.status}", _encode(view(payment)).decode(), telemetry.trace_id.get()
     )
 

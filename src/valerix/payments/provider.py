@@ -22,7 +22,7 @@ PAUSES: Final = (0.2, 1.0, 2.0, 4.0)
 """After each attempt without a definite answer: times the back-off, times 0.5 to 1."""
 
 
-class Peer(Protocol):
+class ProviderCalls(Protocol):
     """The provider's interface as it is called (HttpClient)."""
 
     async def post(self, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]") -> T:
@@ -85,7 +85,7 @@ class Provider:
 
     def __init__(
         self,
-        client: Peer,
+        client: ProviderCalls,
         backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds,
         chance: Callable[[], float] = random.random,
     ) -> None:

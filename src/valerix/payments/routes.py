@@ -29,8 +29,8 @@ from valerix.payments.domain import PaymentFilter
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.schemas import (
     CapturePaymentBody,
-    EventView,
     PaymentDetail,
+    PaymentEventView,
     PaymentView,
     RefundBody,
     RefundView,
@@ -64,7 +64,7 @@ async def capture_payment(
     if outcome.reason == domain.MISMATCH:
         raise domain.PaymentMismatch(outcome.payment_id)
     if outcome.status is PaymentStatus.DECLINED:
-        raise domain.PaymentDeclined(outcome.reason, outcome.payment_id)
+        raise domain.CaptureDeclined(outcome.reason, outcome.payment_id)
     if outcome.status is PaymentStatus.VOIDED:
         raise domain.PaymentVoided(outcome.payment_id)
     payment = (await payments.get(outcome.payment_id, None)).payment
@@ -170,7 +170,7 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
 def _detail(found: Detail) -> PaymentDetail:
     shown = view(found.payment)
     refunds = [refund_view(refund) for refund in found.refunds]
-    history = [EventView(**event._asdict()) for event in found.history]
+    history = [PaymentEventView(**event._asdict()) for event in found.history]
     return PaymentDetail(
         **{name: getattr(shown, name) for name in shown.__struct_fields__}, refunds=refunds, history=history
     )

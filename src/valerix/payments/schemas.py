@@ -77,7 +77,7 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
     updated_at: datetime
 
 
-class EventView(msgspec.Struct, frozen=True, rename="camel"):
+class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
     """One entry of the history."""
 
     version: int
@@ -89,7 +89,7 @@ class EventView(msgspec.Struct, frozen=True, rename="camel"):
 
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
     refunds: list[RefundView]
-    history: list[EventView]
+    history: list[PaymentEventView]
 
 
 def view(payment: Payment) -> PaymentView:
@@ -131,9 +131,9 @@ def _money(amount_minor: int | None, payment: Payment) -> Money | None:
 
 
 PROBLEMS: Final[Problems] = {
-    domain.IllegalTransition: ProblemType(409, "The payment cannot go there"),
+    domain.IllegalPaymentTransition: ProblemType(409, "The payment cannot go there"),
     domain.PaymentNotFound: ProblemType(404, "No such payment"),
-    domain.PaymentDeclined: ProblemType(402, "The payment was declined"),
+    domain.CaptureDeclined: ProblemType(402, "The payment was declined"),
     domain.PaymentMismatch: ProblemType(409, "The order has another payment"),
     domain.PaymentVoided: ProblemType(409, "The payment of this order was voided"),
     domain.NotRefundable: ProblemType(409, "There is nothing to refund"),

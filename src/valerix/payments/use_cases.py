@@ -30,7 +30,7 @@ from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
-from valerix.payments.repository.search import SearchRepository
+from valerix.payments.repository.search import PaymentSearchRepository
 
 ANSWER_SHARE: Final = 0.4
 """Part of the answer margin that the answer needs on its way to the service that called."""
@@ -57,7 +57,7 @@ class PaymentsUseCases:
         self,
         database: Database,
         repository: PaymentsRepository,
-        search: SearchRepository,
+        search: PaymentSearchRepository,
         refunded: RefundsRepository,
         provider: Provider,
         processor: Processor,

@@ -14,7 +14,7 @@ from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 from valerix.psp.routes import ledger_route, routes
 from valerix.psp.schemas import PROBLEMS
-from valerix.psp.use_cases import Provider
+from valerix.psp.use_cases import SimulatedProvider
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -34,7 +34,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     book = Book()
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
-    provider = Provider(book, ledger, ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds), writer)
+    provider = SimulatedProvider(
+        book, ledger, ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds), writer
+    )
     return Parts(
         routes=[ledger_route(provider, settings.psp_secret)],
         raw=routes(provider, settings.psp_secret),

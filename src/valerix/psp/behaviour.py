@@ -5,7 +5,7 @@ from typing import Final
 
 from valerix.chassis.chaos.points import Switch
 from valerix.psp import domain
-from valerix.psp.schemas import Charge, ChargeRequest
+from valerix.psp.schemas import ChargeRequest, LedgerCharge
 
 MAX_REMEMBERED = 10_000
 
@@ -29,7 +29,7 @@ class ProviderBehaviour:
         """Any request of a merchant. Raises RateLimited."""
         await STALL.hold(self._stall_seconds)
         if await RATE_LIMIT.is_on():
-            raise domain.RateLimited
+            raise domain.MerchantRateLimited
 
     async def before(self) -> None:
         """Anything that has an effect. Raises ProviderFault, late."""
@@ -57,6 +57,6 @@ class ProviderBehaviour:
             self._failed_once.add(request.reference)
             raise domain.ProviderFault
 
-    async def after_charge(self, charge: Charge) -> None:
+    async def after_charge(self, charge: LedgerCharge) -> None:
         if charge.method == domain.SLOW_METHOD:
             await asyncio.sleep(self._slow_seconds)

@@ -8,32 +8,32 @@ from valerix.contracts.states import ChargeStatus
 from valerix.psp import domain
 from valerix.psp.schemas import (
     CancelRequest,
-    Charge,
     ChargeRequest,
     CurrencyTotals,
+    LedgerCharge,
+    LedgerLine,
     LedgerPage,
-    Line,
-    Refund,
-    RefundRequest,
+    LedgerRefund,
+    ProviderRefundRequest,
 )
 
-Entry = Charge | Refund
+Entry = LedgerCharge | LedgerRefund
 
 
 class Book:
     """Every decision sees the ones before it, durable or not; `take_unwritten` hands over what is not durable yet."""
 
     def __init__(self) -> None:
-        self._charges: dict[str, Charge] = {}
+        self._charges: dict[str, LedgerCharge] = {}
         self._references: list[str] = []
         """Of the charges, in the order they came."""
-        self._refunds: dict[str, Refund] = {}
+        self._refunds: dict[str, LedgerRefund] = {}
         self._unwritten: list[Entry] = []
         self._counts: Counter[ChargeStatus] = Counter()
         self._totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
         """[captured, refunded] by currency."""
 
-    def replay(self, line: Line) -> None:
+    def replay(self, line: LedgerLine) -> None:
         """Take over a line that is in the ledger already."""
         if line.charge is not None:
             self._apply(line.charge)
@@ -44,7 +44,7 @@ class Book:
         taken, self._unwritten = self._unwritten, []
         return taken
 
-    def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[Charge, bool]:
+    def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[LedgerCharge, bool]:
         """The charge of this reference, and whether this call made it. Raises ReferenceReused."""
         known = self._charges.get(request.reference)
         if known is None:
@@ -54,21 +54,21 @@ class Book:
             raise domain.ReferenceReused
         return known, False
 
-    def cancel(self, request: CancelRequest) -> Charge:
+    def cancel(self, request: CancelRequest) -> LedgerCharge:
         """Forbid a charge for ever, unless it has been made: then that charge is the answer."""
         if request.reference not in self._charges:
-            self._add(Charge(request.reference, ChargeStatus.CANCELLED))
+            self._add(LedgerCharge(request.reference, ChargeStatus.CANCELLED))
         return self._charges[request.reference]
 
-    def find(self, references: list[str]) -> list[Charge]:
+    def find(self, references: list[str]) -> list[LedgerCharge]:
         return [self._charges[reference] for reference in references if reference in self._charges]
 
-    def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
+    def refund(self, request: ProviderRefundRequest) -> tuple[LedgerRefund, bool]:
         """The refund of this reference, and whether this call made it.
 
         Raises ReferenceReused, ChargeNotFound, RefundExceedsCharge.
         """
-        wanted = Refund(request.reference, request.charge_reference, request.amount_minor)
+        wanted = LedgerRefund(request.reference, request.charge_reference, request.amount_minor)
         known = self._refunds.get(request.reference)
         if known is not None:
             if known != wanted:
@@ -98,9 +98,11 @@ class Book:
             next=end if end < len(self._references) else None,
         )
 
-    def _add_charge(self, request: ChargeRequest, reason: str | None) -> Charge:
+    def _add_charge(self, request: ChargeRequest, reason: str | None) -> LedgerCharge:
         status = ChargeStatus.CAPTURED if reason is None else ChargeStatus.DECLINED
-        self._add(Charge(request.reference, status, request.amount_minor, request.currency, request.method, reason))
+        self._add(
+            LedgerCharge(request.reference, status, request.amount_minor, request.currency, request.method, reason)
+        )
         return self._charges[request.reference]
 
     def _add(self, entry: Entry) -> None:
@@ -108,7 +110,7 @@ class Book:
         self._apply(entry)
 
     def _apply(self, entry: Entry) -> None:
-        if isinstance(entry, Refund):
+        if isinstance(entry, LedgerRefund):
             charge = self._charges[entry.charge_reference]  # LookupError: only a damaged ledger refunds nothing
             self._refunds[entry.reference] = entry
             self._charges[charge.reference] = msgspec.structs.replace(

@@ -51,7 +51,7 @@ class AnswerLost(DomainError):
         super().__init__("The provider failed; what became of the request can be found by its reference")
 
 
-class RateLimited(DomainError):
+class MerchantRateLimited(DomainError):
     code = "too_many_requests"
 
     def __init__(self) -> None:

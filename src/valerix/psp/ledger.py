@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from valerix.psp.book import Entry
-from valerix.psp.schemas import Line, Refund
+from valerix.psp.schemas import LedgerLine, LedgerRefund
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Line).decode
+_decode = msgspec.json.Decoder(LedgerLine).decode
 
 
 class LedgerCorrupt(Exception):
@@ -36,7 +36,7 @@ class Ledger:
 
     @classmethod
     @contextmanager
-    def open(cls, file: Path, replay: Callable[[Line], None]) -> Iterator[Self]:
+    def open(cls, file: Path, replay: Callable[[LedgerLine], None]) -> Iterator[Self]:
         """Hand every line to `replay`, cut off what a crash left half-written, and append from there.
 
         Raises LedgerCorrupt, LedgerInUse.
@@ -64,11 +64,11 @@ class Ledger:
         os.fsync(self._descriptor)
 
 
-def _line(seq: int, at: datetime, entry: Entry) -> Line:
-    if isinstance(entry, Refund):
-        return Line(seq, at, refund=entry)
+def _line(seq: int, at: datetime, entry: Entry) -> LedgerLine:
+    if isinstance(entry, LedgerRefund):
+        return LedgerLine(seq, at, refund=entry)
     # How often a reference was captured is counted from the lines, so no line may claim it.
-    return Line(seq, at, charge=msgspec.structs.replace(entry, captures=0, refunded_minor=0))
+    return LedgerLine(seq, at, charge=msgspec.structs.replace(entry, captures=0, refunded_minor=0))
 
 
 def _lock(descriptor: int, file: Path) -> None:
@@ -78,7 +78,7 @@ def _lock(descriptor: int, file: Path) -> None:
         raise LedgerInUse(f"{file} is open in another process; stop it first") from None
 
 
-def _read(descriptor: int, file: Path, replay: Callable[[Line], None]) -> int:
+def _read(descriptor: int, file: Path, replay: Callable[[LedgerLine], None]) -> int:
     """The number of whole lines; an incomplete last one was never acknowledged and is cut off."""
     lines = size = 0
     with os.fdopen(os.dup(descriptor), "rb") as reader:
@@ -94,7 +94,7 @@ def _read(descriptor: int, file: Path, replay: Callable[[Line], None]) -> int:
     return lines
 
 
-def _replay(raw: bytes, number: int, file: Path, replay: Callable[[Line], None]) -> None:
+def _replay(raw: bytes, number: int, file: Path, replay: Callable[[LedgerLine], None]) -> None:
     try:
         line = _decode(raw)
         if line.seq != number:

@@ -19,8 +19,8 @@ from valerix.chassis.base import validation
 from valerix.chassis.base.problems import Unauthenticated
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.roles import PUBLIC
-from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, LedgerPage, RefundRequest
-from valerix.psp.use_cases import Provider
+from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, LedgerPage, ProviderRefundRequest
+from valerix.psp.use_cases import SimulatedProvider
 
 R = TypeVar("R")
 Answer = tuple[int, msgspec.Struct]
@@ -29,7 +29,7 @@ MAX_PAGE: Final = 10_000
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(provider: Provider, secret: str) -> list[RawRoute]:
+def routes(provider: SimulatedProvider, secret: str) -> list[RawRoute]:
     """The provider's API, closed to everyone without `secret`."""
     expected = f"Bearer {secret}".encode()
 
@@ -53,7 +53,7 @@ def routes(provider: Provider, secret: str) -> list[RawRoute]:
     async def find(request: FindRequest) -> Answer:
         return 200, await provider.find(request)
 
-    async def refund(request: RefundRequest) -> Answer:
+    async def refund(request: ProviderRefundRequest) -> Answer:
         refunded, made = await provider.refund(request)
         return 201 if made else 200, refunded
 
@@ -61,11 +61,11 @@ def routes(provider: Provider, secret: str) -> list[RawRoute]:
         route("/v1/charges", ChargeRequest, charge),
         route("/v1/charges/cancel", CancelRequest, cancel),
         route("/v1/charges/find", FindRequest, find),
-        route("/v1/refunds", RefundRequest, refund),
+        route("/v1/refunds", ProviderRefundRequest, refund),
     ]
 
 
-def ledger_route(provider: Provider, secret: str) -> Any:
+def ledger_route(provider: SimulatedProvider, secret: str) -> Any:
     """The charges, in the order they were first heard of."""
     expected = f"Bearer {secret}".encode()
 

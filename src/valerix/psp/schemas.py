@@ -35,7 +35,7 @@ class FindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     references: Annotated[list[Reference], msgspec.Meta(max_length=MAX_REFERENCES)]
 
 
-class RefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class ProviderRefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """`reference` is the refund's own, and its idempotency key."""
 
     reference: Reference
@@ -43,7 +43,7 @@ class RefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     amount_minor: Amount
 
 
-class Charge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+class LedgerCharge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """`declined`: with `reason`; `cancelled`: never charged, and never will be."""
 
     reference: str
@@ -60,22 +60,22 @@ class Charge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc
 class Charges(msgspec.Struct, frozen=True, rename="camel"):
     """Those of the asked references that are known."""
 
-    charges: list[Charge]
+    charges: list[LedgerCharge]
 
 
-class Refund(msgspec.Struct, frozen=True, rename="camel", gc=False):
+class LedgerRefund(msgspec.Struct, frozen=True, rename="camel", gc=False):
     reference: str
     charge_reference: str
     amount_minor: int
 
 
-class Line(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class LedgerLine(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One line of the ledger; `seq` is its number in the file, from 1 without a gap."""
 
     seq: int
     at: datetime
-    charge: Charge | None = None
-    refund: Refund | None = None
+    charge: LedgerCharge | None = None
+    refund: LedgerRefund | None = None
 
 
 class CurrencyTotals(msgspec.Struct, frozen=True, rename="camel"):
@@ -93,7 +93,7 @@ class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
     cancelled: int
     refunds: int
     totals: list[CurrencyTotals]
-    charges: list[Charge]
+    charges: list[LedgerCharge]
     next: int | None
     """`after` of the next page; null on the last."""
 
@@ -111,6 +111,6 @@ PROBLEMS: Final[Problems] = {
     domain.RefundExceedsCharge: ProblemType(409, "More than what is left of the charge"),
     domain.ProviderFault: ProblemType(500, "The provider failed"),
     domain.AnswerLost: ProblemType(500, "The provider failed"),
-    domain.RateLimited: ProblemType(429, "Too many requests", {"Retry-After": "1"}),
+    domain.MerchantRateLimited: ProblemType(429, "Too many requests", {"Retry-After": "1"}),
 }
 """What HTTP makes of each error of the domain."""

@@ -16,13 +16,13 @@ from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 from valerix.psp.schemas import (
     CancelRequest,
-    Charge,
     ChargeRequest,
     Charges,
     FindRequest,
+    LedgerCharge,
     LedgerPage,
-    Refund,
-    RefundRequest,
+    LedgerRefund,
+    ProviderRefundRequest,
     check_method,
 )
 
@@ -37,7 +37,7 @@ class LedgerBroken(Unavailable):
     code = "ledger_broken"
 
 
-class Provider:
+class SimulatedProvider:
     """One batch at a time: decide all, write and sync once, then answer all - look-ups too, so that nobody is told
     of a charge a crash could still undo.
     """
@@ -52,7 +52,7 @@ class Provider:
             self._serve, name="ledger", max_concurrent_batches=1, max_batch=MAX_BATCH
         )
 
-    async def charge(self, request: ChargeRequest) -> tuple[Charge, bool]:
+    async def charge(self, request: ChargeRequest) -> tuple[LedgerCharge, bool]:
         """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
         check_method(request.method)
         await self._behaviour.arrived()
@@ -65,7 +65,7 @@ class Provider:
             await self._behaviour.after()
         return charge, made
 
-    async def cancel(self, request: CancelRequest) -> Charge:
+    async def cancel(self, request: CancelRequest) -> LedgerCharge:
         """See Book.cancel."""
         await self._behaviour.arrived()
         return await self._decide(lambda: self._book.cancel(request))
@@ -74,7 +74,7 @@ class Provider:
         await self._behaviour.arrived()
         return Charges(await self._decide(lambda: self._book.find(request.references)))
 
-    async def refund(self, request: RefundRequest) -> tuple[Refund, bool]:
+    async def refund(self, request: ProviderRefundRequest) -> tuple[LedgerRefund, bool]:
         """See Book.refund."""
         await self._behaviour.arrived()
         await self._behaviour.before()

@@ -61,7 +61,7 @@ problem_types: dict[type[DomainError], ProblemType] = {}
 _NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
 
 
-class OutcomeUnknown(Unavailable):
+class OutcomeUnknownProblem(Unavailable):
     code, title = "outcome_unknown", "The outcome is not known yet"
 
 
@@ -138,11 +138,11 @@ def to_problem(error: Exception) -> Problem:
     if isinstance(error, DomainError) and (kind := problem_types.get(type(error))):
         return DomainProblem(kind, error.code, error.detail, error.extra)
     if isinstance(error, CommitOutcomeUnknown):
-        return OutcomeUnknown("The database connection was lost; repeat the request under the same key")
+        return OutcomeUnknownProblem("The database connection was lost; repeat the request under the same key")
     if isinstance(error, NotSent | DeadlineExceeded):
         return DependencyUnavailable("A service this depends on cannot be reached; try again")
     if isinstance(error, CallFailed):
-        return OutcomeUnknown("A service this depends on gave no answer; repeat the request under the same key")
+        return OutcomeUnknownProblem("A service this depends on gave no answer; repeat the request under the same key")
     return _from_litestar(error)
 
 

@@ -12,7 +12,7 @@ from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.commands import Allocation, PricedProduct
 from valerix.contracts.states import ReservationStatus, sql
 from valerix.inventory import domain
-from valerix.inventory.domain import Claim, Ended, Ending, Origin, Reservation, Source
+from valerix.inventory.domain import Ended, Ending, Initiator, Reservation, ReserveLine, Source
 
 _PRODUCT, _ENDED = Reader(PricedProduct), Reader(Ended)
 _RESERVATION = Reader(
@@ -28,7 +28,7 @@ OVERTAKEN = (asyncpg.UniqueViolationError,)
 class ReservationsRepository:
     """What orders have reserved, begun and ended."""
 
-    async def take(self, lane: Connection, lines: Sequence[Claim]) -> dict[str, Source]:
+    async def take(self, lane: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
         """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already,
         a product is not sold or its shelf has too little left for all, change nothing: then there are no sources.
 
@@ -99,7 +99,7 @@ class ReservationsRepository:
         )
         return {row["product_id"]: Source(_PRODUCT.read(row), row["warehouse_id"]) for row in rows}
 
-    async def end(self, lane: Connection, endings: Sequence[tuple[Ending, Origin]]) -> list[Ended]:
+    async def end(self, lane: Connection, endings: Sequence[tuple[Ending, Initiator]]) -> list[Ended]:
         """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
 
         Only what this statement ends itself moves stock. What another one ended while it waited for the shelves is left

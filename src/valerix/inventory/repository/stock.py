@@ -42,7 +42,7 @@ class Level(NamedTuple):
 
 
 _PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = Reader(PricedProduct), Reader(Shelf), Reader(KeyedChange), Reader(Level)
-_LEDGER = Reader(schemas.Movement)
+_LEDGER = Reader(schemas.MovementView)
 _MOVEMENTS = Rows(
     Movement,
     """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint, on_hand_after bigint,
@@ -127,7 +127,7 @@ class StockRepository:
             )
         except asyncpg.ForeignKeyViolationError as error:
             if error.constraint_name == "stock_sku_fkey":
-                raise domain.UnknownProduct([sku]) from None
+                raise domain.UnknownProducts([sku]) from None
             raise domain.UnknownWarehouse(warehouse_id) from None
 
     async def find_first_warehouse(self, tx: Transaction) -> str | None:
@@ -183,7 +183,7 @@ class StockRepository:
 
     async def list_movements(
         self, tx: Transaction, sku: str, *, before: schemas.Position | None, limit: int
-    ) -> list[schemas.Movement]:
+    ) -> list[schemas.MovementView]:
         """The ledger of one product, latest first."""
         rows = await tx.fetch(
             """

@@ -14,7 +14,7 @@ _OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
 """Here and in `orders o`, `id` alone is a column of the index that is walked."""
 
 
-class SearchRepository:
+class OrderSearchRepository:
     """One order, pages of orders, their history, their number."""
 
     async def find_order(self, tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:

@@ -18,7 +18,7 @@ from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
 from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
-from valerix.orders.schemas import EventView, OrderView, Timeline, step_views, view
+from valerix.orders.schemas import OrderEventView, OrderView, Timeline, step_views, view
 
 SORTS = {"-createdAt": False, "createdAt": True}
 Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
@@ -84,8 +84,8 @@ async def get_timeline(queries: Queries, principal: Principal, order_id: str) ->
 ROUTES = [list_orders, get_order, get_timeline]
 
 
-def _event_view(entry: HistoryEntry) -> EventView:
-    return EventView(
+def _event_view(entry: HistoryEntry) -> OrderEventView:
+    return OrderEventView(
         version=entry.version,
         type=entry.type,
         occurred_at=entry.occurred_at,

@@ -7,7 +7,7 @@ from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.states import PaymentStatus, sql
 from valerix.payments.domain import Payment
-from valerix.payments.repository.rows import PAYMENT, Event
+from valerix.payments.repository.rows import PAYMENT, PaymentChange
 
 _OPENED = Rows(
     Payment,
@@ -16,12 +16,12 @@ _OPENED = Rows(
     first=2,
 )
 _TOMBSTONES = Rows(
-    Event,
+    PaymentChange,
     """payment.id uuid, payment.order_id text, payment.reason text, payment.provider_reference text,
        payment.created_at timestamptz, type text, data json, trace_id text""",
 )
 _SETTLED = Rows(
-    Event,
+    PaymentChange,
     """payment.id uuid, payment.version integer, payment.status text, payment.reason text,
        payment.captured_minor bigint, payment.updated_at timestamptz, type text, data json, trace_id text""",
 )
@@ -48,7 +48,7 @@ class PaymentsRepository:
         )
         return {row[0] for row in inserted}
 
-    async def insert_tombstones(self, tx: Transaction, events: Sequence[Event]) -> set[str]:
+    async def insert_tombstones(self, tx: Transaction, events: Sequence[PaymentChange]) -> set[str]:
         """Insert voided payments for the orders that have none, each with its event; return their ids."""
         rows = sorted(events, key=lambda e: e.payment.order_id)
         inserted = await tx.fetch(
@@ -71,7 +71,7 @@ class PaymentsRepository:
         )
         return {row[0] for row in inserted}
 
-    async def settle_payments(self, tx: Transaction, events: Sequence[Event]) -> set[str]:
+    async def settle_payments(self, tx: Transaction, events: Sequence[PaymentChange]) -> set[str]:
         """Move each payment to its new state if nobody else has moved it since, and tell; return the ids that moved."""
         moved = await tx.fetch(
             f"""

@@ -6,7 +6,7 @@ from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.states import RefundStatus, sql
 from valerix.payments.domain import Payment, Refund
-from valerix.payments.repository.rows import PAYMENT, Event
+from valerix.payments.repository.rows import PAYMENT, PaymentChange
 
 _REFUND = Reader(Refund, "r", id=str, payment_id=str)
 
@@ -112,7 +112,7 @@ class RefundsRepository:
             payment.updated_at,
         )
 
-    async def insert_event(self, tx: Transaction, event: Event) -> None:
+    async def insert_event(self, tx: Transaction, event: PaymentChange) -> None:
         """Tell of the state this transaction gives a payment."""
         await tx.execute(
             """

@@ -6,7 +6,7 @@ from valerix.chassis.postgres.rows import Reader
 from valerix.payments.domain import Payment
 
 
-class Event(NamedTuple):
+class PaymentChange(NamedTuple):
     """A payment in its new state, and what tells of it."""
 
     payment: Payment

@@ -9,7 +9,7 @@ from valerix.payments.repository.rows import PAYMENT
 _EVENT = Reader(PaymentEvent)
 
 
-class SearchRepository:
+class PaymentSearchRepository:
     """Lists and histories of payments."""
 
     async def list_payments(self, tx: Transaction, asked: PaymentFilter) -> list[Payment]:
