@@ -9,7 +9,7 @@ from valerix.launcher.control import running
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.job import Job, Seed
 from valerix.launcher.logs import Output
-from valerix.launcher.programs import CLUSTER, Plan, cluster_of, programs
+from valerix.launcher.programs import CLUSTER, Plan, cluster_of, database_server
 from valerix.launcher.settings import configured_ports, gateway_settings
 from valerix.launcher.state import only_launcher
 from valerix.launcher.supervisor import Supervisor
@@ -32,7 +32,7 @@ async def _work_on_own_server(plan: Plan, seed: Seed) -> None:
     credentials, (cluster, _), output = Credentials(plan.data_dir), cluster_of(plan), Output(plan.data_dir, None)
     if not cluster.exists:
         cluster.initialise(credentials.superuser_password)
-    server = next(one for one in programs(plan, credentials, cluster) if one.name == POSTGRES)
+    server = database_server(plan, cluster)
     supervisor = Supervisor([server], say=output.say, output=output.open, changed=lambda: None)
     supervisor.start()
     supervisor.reached(CLUSTER)

@@ -12,11 +12,12 @@ from valerix.launcher import certificates, health, postgres, summary, topology, 
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.gateways import GATEWAYS
+from valerix.launcher.gateways.contract import Gateway, Listening
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
-from valerix.launcher.traefik import ENVIRONMENT, Gateway
 
 CLUSTER = "cluster"
 """Milestone: PostgreSQL's data directory exists."""
@@ -58,20 +59,18 @@ def certificate_of(plan: Plan) -> Certificate | None:
     return certificates.generated(plan.data_dir / "tls")
 
 
-def programs(
-    plan: Plan, credentials: Credentials, cluster: Cluster, certificate: Certificate | None = None
-) -> list[Program]:
+def programs(plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Gateway) -> list[Program]:
     """One per instance. Only what is written here is started."""
     services = [one for one in plan.instances if topology.BY_NAME[one.process].is_service]
     return [
-        _postgres(plan, cluster),
+        database_server(plan, cluster),
         _valkey(plan, credentials),
         *(_service(instance, plan, credentials) for instance in services),
-        _gateway(plan, certificate),
+        _gateway(plan, gateway),
     ]
 
 
-def _postgres(plan: Plan, cluster: Cluster) -> Program:
+def database_server(plan: Plan, cluster: Cluster) -> Program:
     async def probe(pid: int) -> bool:
         return cluster.is_ready(pid)
 
@@ -99,17 +98,19 @@ def _valkey(plan: Plan, credentials: Credentials) -> Program:
     )
 
 
-def _gateway(plan: Plan, certificate: Certificate | None) -> Program:
-    port, metrics_port = plan.ports[GATEWAY], plan.ports[GATEWAY_METRICS]
+def gateway_of(plan: Plan, certificate: Certificate | None) -> Gateway:
     folder, log = plan.data_dir / "gateway", access_log(plan.data_dir)
-    gateway = Gateway(folder, log, port, metrics_port, plan.gateway, certificate)
+    return GATEWAYS[plan.gateway.gateway](Listening(folder, log, plan.ports, plan.gateway, certificate))
+
+
+def _gateway(plan: Plan, gateway: Gateway) -> Program:
     public = {process.name for process in topology.PUBLIC}
     return Program(
         GATEWAY,
-        port,
+        plan.ports[GATEWAY],
         gateway.command(plan.instances),
-        health.http(metrics_port, topology.BY_NAME[GATEWAY].health),
-        spawn_options={"env": inherited() | ENVIRONMENT},
+        health.http(plan.ports[GATEWAY_METRICS], topology.BY_NAME[GATEWAY].health),
+        spawn_options={"env": {**inherited(), **gateway.environment}},
         uses=frozenset(instance.name for instance in plan.instances if instance.process in public),
     )
 

