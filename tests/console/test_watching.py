@@ -51,6 +51,29 @@ def test_a_reading_keeps_traffic_breakers_and_orders_and_leaves_probes_out() -> 
     assert reading.started_at == 1.79e9
 
 
+GATEWAYS = {
+    "traefik": """\
+traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="web",method="GET",protocol="http"} 7
+traefik_entrypoint_request_duration_seconds_count{code="502",entrypoint="web",method="GET",protocol="http"} 2
+traefik_entrypoint_request_duration_seconds_count{code="101",entrypoint="web",method="GET",protocol="websocket"} 5
+traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="metrics",method="GET",protocol="http"} 90
+""",
+    "haproxy": """\
+haproxy_frontend_http_responses_total{proxy="metrics",code="2xx"} 90
+haproxy_frontend_http_responses_total{proxy="web",code="1xx"} 5
+haproxy_frontend_http_responses_total{proxy="web",code="2xx"} 7
+haproxy_frontend_http_responses_total{proxy="web",code="5xx"} 2
+""",
+}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_a_reading_of_a_gateway_counts_answers_and_failures(gateway: str) -> None:
+    traffic = readings.read(GATEWAYS[gateway]).traffic[ALL]
+    assert (traffic[COUNT], traffic[ERRORS]) == (9.0, 2.0)
+    assert (readings.average_ms(traffic), readings.percentile_ms(traffic, 0.95)) == (None, None), "none was timed"
+
+
 def row(count: float, seconds: float = 2.0, slow: float = 0.0) -> list[float]:
     """`count` answers in 50-100 ms, `slow` of them in 1-2.5 s instead."""
     traffic = readings.no_traffic()

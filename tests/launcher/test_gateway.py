@@ -16,6 +16,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
+from valerix.launcher.traefik import Gateway
 
 from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
@@ -25,7 +26,6 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.processes import dies_with_launcher
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import Instance
-from valerix.launcher.traefik import Gateway
 
 Answer = tuple[int, dict[str, str], bytes]
 

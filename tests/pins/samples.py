@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import aio_pika
 import asyncpg
+import msgspec
 import pytest
 
 from tests.pins.answers import MOMENT, Answers
@@ -139,7 +140,9 @@ def _files(folder: Path, taken: Taken) -> None:
         patch.setattr(find("PostgreSQL"), "unprivileged_account", lambda: None)
         cluster, _ = find("cluster of a plan")(_plan(folder))
     taken.add("disk", "cluster", cluster.folder.relative_to(folder))
-    find("running programs")(_plan(folder), credentials, cluster)
+    for name in find("gateways"):
+        plan = msgspec.structs.replace(_plan(folder), gateway=find("gateway's settings")(gateway=name))
+        find("running programs")(plan, credentials, cluster, find("gateway of a plan")(plan, None))
     find("making certificates")(folder / "tls")
     with find("holding a data directory")(folder):
         for file in sorted(folder.rglob("*")):
@@ -184,12 +187,16 @@ def _platform(folder: Path, taken: Taken) -> None:
                 taken.add("processes", process.name, name, one)
     for name in type(settings).__struct_fields__:
         taken.add("settings", "gateway", f"VALERIX_{name.upper()}")
-    routes = find("gateway's routes")(_plan(folder).instances, settings, None)["http"]
-    for name, router in routes["routers"].items():
-        taken.add("gateway", name, "to", router["service"], "if", router["rule"])
-    for middleware in routes["middlewares"].values():
-        for header in middleware.get("headers", {}).get("customRequestHeaders", {}):
-            taken.add("gateway", "header taken over:", header)
+    contract = find("gateway's contract")
+    for route in contract.routes(_plan(folder).instances):
+        to = f"only {route.target}" if route.single else route.target
+        as_path = [] if route.rewrite == contract.Rewrite.NONE else ["as", route.rewrite]
+        for path in route.exact:
+            taken.add("gateway", path, "to", to, *as_path)
+        for path in route.beneath:
+            taken.add("gateway", f"{path}…", "to", to, *as_path)
+    for header in contract.SPOKEN_FOR:
+        taken.add("gateway", "header taken over:", header)
     for source, names in find("events by source").items():
         for name in names:
             taken.add("events", "of", source, name)

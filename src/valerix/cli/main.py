@@ -18,6 +18,7 @@ app = typer.Typer(
 
 app.command()(processes.up)
 app.command()(processes.down)
+app.command()(processes.reload)
 app.command()(status.status)
 app.command("logs")(logs.show_logs)
 app.command()(service.serve)

@@ -11,7 +11,7 @@ from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import check_replicas, free_ports
 from valerix.launcher.programs import Plan
-from valerix.launcher.settings import auto_ports, configured_ports, gateway_settings
+from valerix.launcher.settings import GatewayName, GatewaySettings, auto_ports, configured_ports, gateway_settings
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import print_summary
 from valerix.launcher.topology import GATEWAY
@@ -25,6 +25,7 @@ def up(
     ports: Annotated[str, typer.Option(help="`auto`: choose free ports for everything.")] = "default",
     replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
     tls: Annotated[bool, typer.Option("--tls", help="HTTPS; makes a certificate where none is configured.")] = False,
+    gateway: Annotated[GatewayName | None, typer.Option(help="The program that is the gateway.")] = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Demo customers, products and logins.")] = True,
 ) -> None:
     """Start everything; on a stack that runs already, say so."""
@@ -33,22 +34,32 @@ def up(
         print(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
         print_summary(state)
         return
-    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, host=host, tls=tls, demo=demo)
+    told = _told(gateway, host, tls)
+    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, gateway=told, demo=demo)
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
         control.become_launcher(plan)
 
 
+def _told(gateway: GatewayName | None, host: str | None, tls: bool) -> GatewaySettings:
+    """The environment's settings, and the options that go first."""
+    told = gateway_settings()
+    return msgspec.structs.replace(
+        told,
+        gateway=gateway or told.gateway,
+        gateway_host=host or told.gateway_host,
+        gateway_tls=tls or told.gateway_tls,
+    )
+
+
 def _plan(
-    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, host: str | None, tls: bool, demo: bool
+    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, gateway: GatewaySettings, demo: bool
 ) -> Plan:
     if ports not in ("default", "auto"):
         raise LauncherError("--ports is either `default` or `auto`")
     check_replicas(counts)
     chosen = free_ports(counts, auto_ports()) if ports == "auto" else configured_ports()
-    told = gateway_settings()
-    gateway = msgspec.structs.replace(told, gateway_host=host or told.gateway_host, gateway_tls=tls or told.gateway_tls)
     return Plan(
         data_dir=data_dir,
         ports=chosen | ({GATEWAY: port} if port else {}),
@@ -105,3 +116,9 @@ def down(data_dir: DataDir) -> None:
         print("Stopped. The data is kept: `./valerix up` continues with it.")
     else:
         print(f"Nothing was running in {data_dir}.")
+
+
+def reload(data_dir: DataDir) -> None:
+    """Make the gateway take up a renewed certificate; no request is lost."""
+    control.reload_gateway(data_dir.resolve())
+    print("The gateway has taken up its certificate and configuration.")

@@ -26,7 +26,8 @@ PATIENCE_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
 """What lies between two readings further apart is not told as if it were known."""
 KEPT_COUNTS: Final = 300
-METRICS: Final = f"/metrics?{urlencode([('name[]', name) for name in readings.WANTED])}"
+METRICS: Final = f"/metrics?{urlencode([('scope', 'frontend'), *(('name[]', name) for name in readings.WANTED)])}"
+"""HAProxy goes by the scope, services by the names."""
 _health = msgspec.json.Decoder(Health)
 
 

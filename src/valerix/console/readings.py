@@ -12,11 +12,15 @@ BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 
 COUNT, SUM, ERRORS, SECONDS, BUCKETS = 0, 1, 2, 3, 4
 WIDTH: Final = BUCKETS + len(BOUNDS)
 """Traffic is a list of so many numbers: answers, their seconds, those that failed, the time, buckets."""
+TIMED: Final = WIDTH - 1
+"""The last bucket has all answers whose seconds are known."""
 ALL, PLACING = "all", "placing"
 _QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED})
 """What the platform asks itself, again and again, is no traffic."""
 _PLACING = ("POST", "/api/v1/orders")
-_SERVICE, _GATEWAY = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
+_SERVICE, _TRAEFIK = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
+_HAPROXY = "haproxy_frontend_http_responses_total"
+"""It counts answers, but times none."""
 _COLUMN = {"count": COUNT, "sum": SUM}
 _LABELED = {
     "circuit_breaker_state": "dependency",
@@ -90,14 +94,24 @@ def _meant(text: str) -> _Line | None:
     labels = dict(_label(pair) for pair in rest.rstrip("}").split('",') if pair)
     if name in _LABELED:
         return _Line(name, labels[_LABELED[name]])
+    return _answers(name, labels)
+
+
+def _answers(name: str, labels: dict[str, str]) -> _Line | None:
+    """Of a service to anybody but the platform itself; of a gateway at its public port."""
     if name.startswith(_SERVICE):
-        quiet = labels["endpoint"] in _QUIET
+        ours = labels["endpoint"] not in _QUIET
         placing = (labels["method"], labels["endpoint"]) == _PLACING
-        return None if quiet else _traffic(name.removeprefix(_SERVICE), labels, labels["status"], placing)
-    if name.startswith(_GATEWAY):
+        part, status = name.removeprefix(_SERVICE), labels["status"]
+    elif name.startswith(_TRAEFIK):
         ours = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"  # those last as long as their page
-        return _traffic(name.removeprefix(_GATEWAY), labels, labels["code"], False) if ours else None
-    return None
+        placing, part, status = False, name.removeprefix(_TRAEFIK), labels["code"]
+    elif name == _HAPROXY:
+        ours = labels["proxy"] == "web" and labels["code"] != "1xx"
+        placing, part, status = False, "count", labels["code"]
+    else:
+        return None
+    return _traffic(part, labels, status, placing) if ours else None
 
 
 def _label(pair: str) -> tuple[str, str]:
@@ -141,14 +155,14 @@ def total(rows: Iterable[Sequence[float]]) -> list[float]:
 
 
 def average_ms(traffic: Sequence[float]) -> float | None:
-    return 1000 * traffic[SUM] / traffic[COUNT] if traffic[COUNT] else None
+    return 1000 * traffic[SUM] / traffic[TIMED] if traffic[TIMED] else None
 
 
 def percentile_ms(traffic: Sequence[float], share: float) -> float | None:
     """Interpolated within its bucket, as Prometheus does; the last finite bound for what lies above."""
-    if not traffic[COUNT]:
+    if not traffic[TIMED]:
         return None
-    wanted, below, lower = share * traffic[COUNT], 0.0, 0.0
+    wanted, below, lower = share * traffic[TIMED], 0.0, 0.0
     for count, upper in zip(traffic[BUCKETS:], BOUNDS, strict=True):
         if count >= wanted:
             if upper == float("inf"):

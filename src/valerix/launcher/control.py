@@ -23,6 +23,7 @@ POLL_SECONDS = 0.05
 START_PATIENCE_SECONDS = 180.0
 STOP_PATIENCE_SECONDS = 120.0
 LEFTOVER_PATIENCE_SECONDS = 10.0
+RELOAD_PATIENCE_SECONDS = 10.0
 
 
 def running(data_dir: Path) -> StackState | None:
@@ -110,10 +111,25 @@ def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
     return True
 
 
-def _signal(launcher: Identity) -> None:
+def reload_gateway(data_dir: Path) -> None:
+    """Raises LauncherError with the reason when it stays as it was."""
+    state = running(data_dir)
+    if state is None:
+        raise LauncherError(f"No stack runs in {data_dir}: `./valerix up` starts one")
+    _signal(state.launcher, signal.SIGUSR1)
+    deadline = time.monotonic() + RELOAD_PATIENCE_SECONDS
+    while (now := read_state(data_dir) or state).reloads == state.reloads:
+        if time.monotonic() > deadline:
+            raise LauncherError("The launcher did not answer: see `valerix logs launcher`")
+        time.sleep(POLL_SECONDS)
+    if now.reload_error:
+        raise LauncherError(f"The gateway goes on as before: {now.reload_error}")
+
+
+def _signal(launcher: Identity, sent: signal.Signals = signal.SIGTERM) -> None:
     try:
-        os.kill(launcher.pid, signal.SIGTERM)
+        os.kill(launcher.pid, sent)
     except ProcessLookupError:
         return
     except PermissionError:
-        raise LauncherError("The stack belongs to another user, who alone can stop it") from None
+        raise LauncherError("The stack belongs to another user, who alone can tell it what to do") from None

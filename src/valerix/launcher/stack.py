@@ -26,6 +26,7 @@ LEFTOVER_PATIENCE_SECONDS = 10.0
 BALANCER_PATIENCE_SECONDS = 10.0
 ROTATION_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RELOAD_SIGNAL = signal.SIGUSR1
 
 
 def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], None]) -> StackState:
@@ -102,6 +103,7 @@ class Stack:
         self.state.tls = certificate is not None
         self.state.ca_file = str((certificate and certificate.ca_file) or "")
         self._gateway = gateway_of(self._plan, certificate)
+        asyncio.get_running_loop().add_signal_handler(RELOAD_SIGNAL, self._reload_gateway)
         cluster, notice = cluster_of(self._plan)
         if notice:
             self.state.notices.append(notice)
@@ -183,6 +185,21 @@ class Stack:
         if self._stop.is_set() and self._supervisor:
             self._supervisor.kill()
         self._stop.set()
+
+    def _reload_gateway(self) -> None:
+        """A certificate that cannot be used changes nothing."""
+        try:
+            gateway = gateway_of(self._plan, certificate_of(self._plan))
+            if self._supervisor:
+                gateway.reload(self._plan.instances, self._supervisor.get_pid(GATEWAY))
+            self.state.reload_error = ""
+        except (LauncherError, OSError) as error:
+            self.state.reload_error = str(error) or "the gateway does not run"
+        self.state.reloads += 1
+        self._output.say(
+            f"gateway not reloaded: {self.state.reload_error}" if self.state.reload_error else "gateway reloaded"
+        )
+        self._write()
 
     def _write(self) -> None:
         if self._supervisor:

@@ -64,6 +64,10 @@ class StackState(msgspec.Struct, rename="camel"):
     ca_file: str = ""
     """What to trust, where the gateway's certificate was made here."""
     ready_seconds: float | None = None
+    reloads: int = 0
+    """How often the gateway was told to take up its configuration and certificate anew …"""
+    reload_error: str = ""
+    """… and why the last time had no effect."""
 
     @property
     def is_alive(self) -> bool:

@@ -63,11 +63,14 @@ function fresh(figure) {
 function Traffic() {
   const span = useSpan(MINUTES);
   return html`<${Card} title="Traffic" aside=${`last ${MINUTES} minutes`}><${View} of=${span} skeleton=${html`<${Skeleton} lines=${3} height=${92} />`}>${(data) => {
-    const { rate, p95, errors } = data.series.gateway ?? data.series.orders;
+    const { gateway, orders } = data.series;
+    const { rate, errors } = gateway ?? orders;
+    const timed = gateway?.p95.some((value) => value !== null) ? "" : " of orders"; // HAProxy times no answers
+    const { p95 } = timed ? orders : gateway;
     const bands = data.chaos.map((fault) => ({ from: Date.parse(fault.since) / 1000, to: Date.parse(fault.until) / 1000, label: `${fault.service}: ${fault.kind}` }));
     const charts = [
       { label: "Requests / s", values: rate, colour: "chart-1", write: perSecond, floor: 1 },
-      { label: "Latency p95", values: p95, colour: "chart-2", write: milliseconds, floor: 10 },
+      { label: `Latency p95${timed}`, values: p95, colour: "chart-2", write: milliseconds, floor: 10 },
       { label: "Errors", values: errors, colour: "chart-3", write: share, floor: 0.01 },
     ];
     return charts.map((one, index) => html`<div key=${one.label}><${ChartHead} colour=${one.colour} label=${one.label} value=${one.write(latest(one.values))} />
