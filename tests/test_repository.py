@@ -98,7 +98,7 @@ PROGRAMS_WE_ONLY_RUN = {
         "a gateway that costs less processor time and memory",
     ),
 }
-"""Packages that carry a program. Running it asks nothing of our licence, importing it would; NOTICE names the source."""
+"""Packages that carry a program. Importing it would bind our licence, running it does not. NOTICE has its source."""
 
 
 def licence_of(package: str) -> str:
