@@ -16,7 +16,7 @@ from tests.matrix.world import token
 from tests.support.eventually import eventually
 from tests.support.groups import UNLIMITED
 from tests.support.postgres import PostgresServer
-from tests.support.stack import ADA
+from valerix.launcher.summary import CUSTOMER
 
 ROOT: Final = Path(__file__).parents[2]
 SOURCE: Final = f"{ROOT}/src/valerix/"
@@ -63,7 +63,7 @@ def recording() -> Iterator[list[tuple[str, str]]]:
 
 
 async def test_an_order_goes_the_way_that_is_described(platform: InProcess) -> None:
-    async with platform.open(platform.url, await token(platform, ADA)) as ada:
+    async with platform.open(platform.url, await token(platform, CUSTOMER)) as ada:
         with recording() as calls:
             wanted = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 1}
             answer = await ada.post("/api/v1/orders", wanted)
