@@ -17,6 +17,8 @@ QUICK: Final = {"drain_seconds": "0", "dwell_seconds": "0.3", "sweep_pause_secon
 """Orders are delivered within a second or two."""
 STILL: Final = {"dwell_seconds": "3600"}
 """Orders stay confirmed."""
+TRAEFIK: Final = {"gateway": "traefik"}
+"""All others have the default: pages are shown through each."""
 UNLIMITED: Final = dict.fromkeys(
     ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
 )
@@ -74,7 +76,7 @@ GROUPS: Final = (
     Group("events on Valkey", _system("events"), 70, word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
     # Some of its orders were never placed: they are there to be found and shown.
-    Group("pages", PAGES, 110, options=CONSOLES, settings=QUICK, sound=False),
+    Group("pages", PAGES, 110, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
     Group("broken pages", _browser("breaking", "losing", "watching"), 120, options=CONSOLES, settings=QUICK),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 14),
