@@ -168,7 +168,7 @@ async def test_the_first_load_is_small(open_as: Open) -> None:
         )
         await visitor.go("/")
         await expect(visitor.page.get_by_role("button", name="Create order")).to_be_visible()
-        assert len(sizes) <= 25, sizes
+        assert len(sizes) <= 26, sizes
         assert sum(sizes.values()) <= 120 * 1024, sizes
 
 
