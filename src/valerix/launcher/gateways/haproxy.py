@@ -8,6 +8,7 @@ import os
 import signal
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ COMPRESSED: Final = (
     *("application/json", "application/problem+json", "text/html", "text/css", "text/javascript"),
     *("application/javascript", "image/svg+xml"),
 )
+LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
 APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
 LOGGED_BYTES: Final = 1024
 """Of a path. Each may take six; a line cut off at its length would be no document."""
@@ -60,13 +62,18 @@ SOURCE: Final = "src,ipmask(32,64)"
 class HaproxyGateway:
     """Runs as a master, which takes signals, and its worker, which a reload replaces."""
 
-    environment: Mapping[str, str] = {}
-
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._file = listening.folder / "haproxy.cfg"
-        # It is inherited: HAProxy has no name for a file to log into.
-        self._log = os.open(listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
+
+    @cached_property
+    def _log(self) -> int:
+        """Inherited by HAProxy, which has no way to name a file to log into."""
+        return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {LOG_VARIABLE: str(self._log)}
 
     @property
     def spawn_options(self) -> Mapping[str, Any]:
@@ -174,7 +181,7 @@ class HaproxyGateway:
         tls = " ssl crt chain.pem alpn h2,http/1.1" if self._listening.certificate else ""
         yield "frontend web"
         # Requests alone: what happens to servers is told at other levels, and not in JSON.
-        yield f"  log fd@{self._log} len {8 * LOGGED_BYTES} format raw local0 info info"
+        yield f'  log "fd@${{{LOG_VARIABLE}}}" len {8 * LOGGED_BYTES} format raw local0 info info'
         yield f"  bind {_quoted(f'{address}:{self._listening.port}')}{tls}"
         yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
         yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
