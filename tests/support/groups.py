@@ -112,7 +112,6 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/payments/test_void.py": 16,
     "tests/payments/test_api.py": 12,
     "tests/users/test_sessions.py": 12,
-    "tests/launcher/test_gateway.py": 11,
     "tests/users/test_limits.py": 10,
     "tests/matrix/test_walk.py": 10,
     "tests/bus/test_rabbitmq.py": 9,

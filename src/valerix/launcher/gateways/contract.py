@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from valerix.launcher import topology
 from valerix.launcher.certificates import Certificate
+from valerix.launcher.logs import LIMIT_BYTES
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, Instance, Process
 
@@ -20,8 +21,24 @@ HEALTH: Final = '{"status":"ok"}'
 """The gateway's own answer to `/health`."""
 
 
+class GatewayTimeouts(NamedTuple):
+    """In seconds."""
+
+    head: float = 10
+    """For a request's headers."""
+    body: float = 10
+    """For its whole body."""
+    answer: float = 30
+    """For the first byte of its answer."""
+    idle: float = 120
+    """For a connection without a request."""
+    connect: float = 1
+    reload: float = 30
+    """After a reload, requests and WebSockets that were open before end by then."""
+
+
 class Listening(NamedTuple):
-    """Where a gateway listens, what it writes, and what it was told."""
+    """Where a gateway listens, the files it writes, and its limits."""
 
     folder: Path
     """For its configuration."""
@@ -30,6 +47,7 @@ class Listening(NamedTuple):
     settings: GatewaySettings
     certificate: Certificate | None = None
     """With it: HTTPS."""
+    timeouts: GatewayTimeouts = GatewayTimeouts()
 
     @property
     def port(self) -> int:
@@ -46,7 +64,11 @@ class Gateway(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What it is started with besides the launcher's own."""
+        """Variables to start it with besides the launcher's own."""
+
+    @property
+    def spawn_options(self) -> Mapping[str, Any]:
+        """Arguments for the function that starts a process, besides `env`."""
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
         """Write the configuration for these, whole or not at all, and return how to start."""
@@ -54,8 +76,11 @@ class Gateway(Protocol):
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         """Write the configuration for these and make the process take it up: no request is lost."""
 
+    def cut_log(self, limit_bytes: int = LIMIT_BYTES) -> bool:
+        """As `logs.cut` for the access log."""
+
     async def unreachable(self) -> list[str]:
-        """Addresses it does not send requests to (yet). Raises OSError while it does not answer."""
+        """Names of copies it does not send requests to (yet). Raises OSError while it does not answer."""
 
 
 # --- routes
@@ -142,11 +167,12 @@ def _below(paths: Sequence[str]) -> tuple[str, ...]:
 
 # --- headers
 
-SPOKEN_FOR: Final = (
+IDENTITY_HEADERS: Final = (
     "Valerix-Deadline-Ms",
     "Valerix-On-Behalf-Of",
     "Forwarded",
     "Remote-User",
+    "X-Real-Ip",
     *(f"X-{name}" for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")),
     *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
 )
@@ -184,11 +210,6 @@ def _sts_seconds(certificate: Certificate) -> int:
 HEADER_BYTES: Final = 32 * 1024
 BODY_BYTES: Final = 64 * 1024
 """As in the services."""
-HEAD_SECONDS, BODY_SECONDS, ANSWER_SECONDS, IDLE_SECONDS = 10, 10, 30, 120
-"""For a request's headers, its whole body, the first byte of its answer, a connection without a request."""
-CONNECT_SECONDS: Final = 1
-RELOAD_SECONDS: Final = 30
-"""After a reload, what was open before it ends by then."""
 
 
 class OwnError(NamedTuple):
@@ -212,9 +233,7 @@ class OwnError(NamedTuple):
 
 INVALID = OwnError(400, "invalid", "The request is not valid", "The gateway does not pass such a request on")
 NOT_FOUND = OwnError(404, "not_found", "Not found", "There is nothing at this path")
-TOO_SLOW = OwnError(
-    408, "request_timeout", "Request timeout", f"The request did not arrive whole within {BODY_SECONDS} s"
-)
+TOO_SLOW = OwnError(408, "request_timeout", "Request timeout", "The request did not arrive whole in time")
 TOO_LARGE = OwnError(413, "too_large", "The request is too large", f"A body has at most {BODY_BYTES // 1024} KiB")
 RATE_LIMITED = OwnError(429, "rate_limited", "Too many requests", "Too many requests from this address in a second", 1)
 TOO_MANY_OPEN = OwnError(429, "too_many_open", "Too many requests", "Too many requests of this address are open", 1)
@@ -228,5 +247,5 @@ BAD_GATEWAY = OwnError(
 UNAVAILABLE = OwnError(503, "unavailable", "Temporarily unavailable", "No copy of the service can be reached", 1)
 OVERLOADED = OwnError(503, "overloaded", "Temporarily unavailable", "The service has as many requests as it takes", 1)
 TIMED_OUT = OwnError(
-    504, "gateway_timeout", "No answer in time", f"The service did not answer within {ANSWER_SECONDS} s; ask, or repeat"
+    504, "gateway_timeout", "No answer in time", "The service did not answer in time; what it did is unknown"
 )

@@ -1,15 +1,21 @@
 """HAProxy as the gateway: one configuration file and the two tables of paths it looks routes up in."""
 
+import asyncio
+import csv
+import fcntl
 import json
 import os
 import signal
+import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from valerix.launcher import logs
 from valerix.launcher.gateways import contract
 from valerix.launcher.gateways.contract import API, Listening, OwnError, Rewrite, Route
-from valerix.launcher.health import http_get
+from valerix.launcher.health import PATIENCE_SECONDS
 from valerix.launcher.packages import package_folder
 from valerix.launcher.topology import BY_NAME, Instance
 
@@ -26,11 +32,15 @@ COMPRESSED: Final = (
     *("application/json", "application/problem+json", "text/html", "text/css", "text/javascript"),
     *("application/javascript", "image/svg+xml"),
 )
+LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
+APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
+LOGGED_BYTES: Final = 1024
+"""Of a path. Each may take six; a line cut off at its length would be no document."""
 LOG: Final = {
     "EndUTC": '"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]"',
     "ClientNetwork": '"%[src,ipmask(24,48)]"',
-    "RequestMethod": '"%[var(txn.method)]"',
-    "RequestPath": '"%[var(txn.path),json(utf8s)]"',
+    "RequestMethod": '"%[var(txn.method),bytes(0,20)]"',
+    "RequestPath": f'"%[var(txn.path),bytes(0,{LOGGED_BYTES}),json(utf8s)]"',
     "DownstreamStatus": "%ST",
     "DownstreamContentSize": "%B",
     # In nanoseconds, as Traefik has it; -1e6 where there is none.
@@ -52,31 +62,48 @@ SOURCE: Final = "src,ipmask(32,64)"
 class HaproxyGateway:
     """Runs as a master, which takes signals, and its worker, which a reload replaces."""
 
-    environment: Mapping[str, str] = {}
-
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._file = listening.folder / "haproxy.cfg"
 
+    @cached_property
+    def _log(self) -> int:
+        """Inherited by HAProxy, which has no way to name a file to log into."""
+        return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {LOG_VARIABLE: str(self._log)}
+
+    @property
+    def spawn_options(self) -> Mapping[str, Any]:
+        return {"pass_fds": (self._log,)}
+
     def command(self, instances: Sequence[Instance]) -> list[str]:
         self._write(instances)
         binary = self._listening.settings.gateway_binary or packaged()
-        # Its log is its standard output. The shell becomes the master.
-        run = 'log="$1"; shift; exec "$@" >>"$log"'
-        log = str(self._listening.access_log)
-        return ["/bin/sh", "-c", run, "gateway", log, str(binary), "-W", "-db", "-f", str(self._file)]
+        return [str(binary), "-W", "-db", "-f", str(self._file)]
+
+    def cut_log(self, limit_bytes: int = logs.LIMIT_BYTES) -> bool:
+        # HAProxy clears the flag, and without it would go on at the offset it had reached.
+        fcntl.fcntl(self._log, fcntl.F_SETFL, APPENDING)
+        return logs.cut(self._listening.access_log, limit_bytes)
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
         os.kill(pid, signal.SIGUSR2)
 
     async def unreachable(self) -> list[str]:
-        """Names of copies."""
-        _, body = await http_get(self._listening.metrics_port, f"{DASHBOARD};csv")
-        head, *lines = body.decode().removeprefix("# ").splitlines()
-        rows = [dict(zip(head.split(","), line.split(","), strict=False)) for line in lines]
-        servers = {row["svname"]: row["status"] for row in rows if row.get("type") == "2"}
-        return sorted(name for name, status in servers.items() if not status.startswith(("UP", "no check")))
+        rows = csv.DictReader((await asyncio.to_thread(self._statistics)).removeprefix("# ").splitlines())
+        servers = [row for row in rows if row["type"] == "2" and row["check_status"]]
+        return sorted({row["svname"] for row in servers if not _is_reached(row)})
+
+    def _statistics(self) -> str:
+        """With a client that reads chunks, which HAProxy sends even to one of HTTP/1.0."""
+        url = f"http://127.0.0.1:{self._listening.metrics_port}{DASHBOARD};csv"
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            text: str = answer.read().decode()
+            return text
 
     def _write(self, instances: Sequence[Instance]) -> None:
         folder = self._listening.folder
@@ -109,9 +136,9 @@ class HaproxyGateway:
         yield "global"
         yield from (
             f"  nbthread {max(1, (os.cpu_count() or 1) // 2)}",
+            "  default-path config",  # names of files may have spaces and quotes above it
             f"  maxconn {CONNECTIONS}",
-            "  log stdout len 8192 format raw local0",
-            f"  hard-stop-after {contract.RELOAD_SECONDS}s",
+            f"  hard-stop-after {_ms(self._listening.timeouts.reload)}",
             f"  tune.bufsize {BUFFER_BYTES}",
             f"  tune.maxrewrite {REWRITING_BYTES}",
             f"  tune.h2.max-concurrent-streams {STREAMS}",
@@ -120,16 +147,16 @@ class HaproxyGateway:
         )
 
     def _defaults(self) -> Iterator[str]:
+        timeouts = self._listening.timeouts
         yield "defaults"
         yield from (
             "  mode http",
-            "  log global",
             f"  log-format '{{{','.join(f'{_text(name)}:{value}' for name, value in LOG.items())}}}'",
-            f"  timeout http-request {contract.HEAD_SECONDS}s",
-            f"  timeout http-keep-alive {contract.IDLE_SECONDS}s",
-            f"  timeout client {contract.ANSWER_SECONDS}s",
-            f"  timeout server {contract.ANSWER_SECONDS}s",
-            f"  timeout connect {contract.CONNECT_SECONDS}s",
+            f"  timeout http-request {_ms(timeouts.head)}",
+            f"  timeout http-keep-alive {_ms(timeouts.idle)}",
+            f"  timeout client {_ms(timeouts.answer)}",
+            f"  timeout server {_ms(timeouts.answer)}",
+            f"  timeout connect {_ms(timeouts.connect)}",
             "  timeout check 3s",  # a saturated service answers late; taking it out would make it worse
             "  timeout tunnel 1h",
             # Only connections that could not be made are tried again: nothing is ever sent twice.
@@ -137,6 +164,7 @@ class HaproxyGateway:
             "  retry-on conn-failure",
             "  option redispatch 1",
             "  option http-keep-alive",
+            "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
             "  option disable-h2-upgrade",  # HTTP/2 is for TLS
             "  default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1",
         )
@@ -147,16 +175,20 @@ class HaproxyGateway:
             yield f"  http-error {_answer(error)}"
 
     def _web(self) -> Iterator[str]:
+        timeouts = self._listening.timeouts
         told, host = self._listening.settings, self._listening.settings.gateway_host
         address = f"[{host}]" if ":" in host else host
-        tls = f" ssl crt {self._listening.folder / 'chain.pem'} alpn h2,http/1.1" if self._listening.certificate else ""
+        tls = " ssl crt chain.pem alpn h2,http/1.1" if self._listening.certificate else ""
         yield "frontend web"
+        # Requests alone: what happens to servers is told at other levels, and not in JSON.
+        yield f'  log "fd@${{{LOG_VARIABLE}}}" len {8 * LOGGED_BYTES} format raw local0 info info'
         yield f"  bind {_quoted(f'{address}:{self._listening.port}')}{tls}"
         yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
         yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
         yield "  acl with_body req.hdr_cnt(content-length) gt 0"
         yield "  acl with_body req.hdr_cnt(transfer-encoding) gt 0"
-        yield "  acl traced req.hdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+        yield "  acl traced req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
+        yield f"  acl untraced req.fhdr(traceparent) -m sub 00-{'0' * 32}- -{'0' * 16}-"
         yield "  acl pages var(txn.backend) -m end -- -pages"
         yield from _rules(
             *("set-var(txn.method) method", "set-var(txn.path) path"),
@@ -164,25 +196,27 @@ class HaproxyGateway:
             *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
             _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
             # First whether there is such a path, and how much of the address is on its way …
-            f"set-var(txn.backend) path,map_str({self._listening.folder / 'exact.map'})",
-            f"set-var(txn.backend) path,map_beg({self._listening.folder / 'beneath.map'})"
-            " if !{ var(txn.backend) -m found }",
+            "set-var(txn.backend) path,map_str(exact.map)",
+            "set-var(txn.backend) path,map_beg(beneath.map) if !{ var(txn.backend) -m found }",
             _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
             f"track-sc0 {SOURCE} table arriving if with_body",
             _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {told.gateway_arriving} }}"),
             _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
-            f"wait-for-body time {contract.BODY_SECONDS}s if with_body",
+            f"wait-for-body time {_ms(timeouts.body)} if with_body",
             _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
             # … then, for what is complete, the limits of its address.
             f"track-sc1 {SOURCE} table complete",
             _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {told.gateway_rate} }}"),
             _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {told.gateway_in_flight} }}"),
-            "del-header _ -m sub",  # X_User_Id could be read as X-User-Id
-            *(f"del-header {name}" for name in contract.SPOKEN_FOR),
+            *(f"del-header {name}" for name in contract.IDENTITY_HEADERS),
+            "del-header X-Forwarded- -m beg",
+            "del-header HTTP2-Settings",
+            "del-header Accept-Encoding if METH_POST",  # its answers are small: to compress them takes longer
+            "set-uri %[pathq] if { url_beg http }",  # with the host's name in it, it is sent on as it came
             "set-header X-Forwarded-For %[src]",
             f"set-header X-Forwarded-Proto {'https' if self._listening.certificate else 'http'}",
             "set-header X-Forwarded-Host %[req.hdr(host)]",
-            f"set-header traceparent {NEW_TRACE} if !traced",
+            f"set-header traceparent {NEW_TRACE} if !traced or untraced or !{{ req.fhdr_cnt(traceparent) eq 1 }}",
             "set-var(txn.trace) req.hdr(traceparent)",
         )
         for name, value in contract.security_headers(self._listening.certificate).items():
@@ -261,6 +295,7 @@ def _ambiguous() -> Iterator[str]:
     encoded = " ".join([*contract.AMBIGUOUS.values(), "%2e"])
     yield f"{{ path -i -m sub {encoded} }}"
     yield r"{ path -m sub /../ /./ // '\' } or { path -m end /.. /. }"
+    yield "!{ req.ver 1.0 1.1 2.0 }"
     yield "!{ req.fhdr_cnt(host) eq 1 }"
     yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
 
@@ -288,6 +323,11 @@ def _answer(error: OwnError) -> str:
     return f"status {error.status} content-type application/problem+json string {text}{waiting}"
 
 
+def _is_reached(server: Mapping[str, str]) -> bool:
+    """It counts as up before it was checked for the first time."""
+    return server["status"].startswith("UP") and server["check_status"] != "INI"
+
+
 def _text(text: str) -> str:
     return f'"{text}"'
 
@@ -306,3 +346,7 @@ def _replace(file: Path, text: str) -> None:
     building = file.with_suffix(".new")
     building.write_text(text)
     building.rename(file)
+
+
+def _ms(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from valerix.launcher import topology
+from valerix.launcher import logs, topology
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.gateways import contract
 from valerix.launcher.gateways.contract import Listening, Rewrite, Route
@@ -20,7 +20,6 @@ from valerix.launcher.topology import Instance
 Document = dict[str, Any]
 ACCESS_LOG_FIELDS = (
     "StartUTC",
-    "ClientHost",
     "RequestMethod",
     "RequestPath",
     "DownstreamStatus",
@@ -46,10 +45,12 @@ class TraefikGateway:
     """It takes up a change of its file by itself."""
 
     environment = ENVIRONMENT
+    spawn_options: Mapping[str, Any] = {}
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self._routes = listening.folder / "dynamic"
+        self._names: dict[str, str] = {}
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
         """Needs a restart to change what is in the static file."""
@@ -63,34 +64,42 @@ class TraefikGateway:
         self._configure(instances)
 
     def _configure(self, instances: Sequence[Instance]) -> None:
-        told, certificate = self._listening.settings, self._listening.certificate
-        _write(self._routes / "valerix.yml", dynamic(instances, told, certificate))
+        self._names = {one.url: one.name for one in instances}
+        _write(self._routes / "valerix.yml", dynamic(instances, self._listening))
+
+    def cut_log(self, limit_bytes: int = logs.LIMIT_BYTES) -> bool:
+        return logs.cut(self._listening.access_log, limit_bytes)
 
     async def unreachable(self) -> list[str]:
-        """Addresses."""
         _, body = await http_get(self._listening.metrics_port, "/api/http/services?per_page=1000")
         backends = msgspec.json.decode(body, type=list[_Backend])
-        return [url for backend in backends for url, status in backend.server_status.items() if status != "UP"]
+        down = {url for backend in backends for url, status in backend.server_status.items() if status != "UP"}
+        return sorted(self._names.get(url, url) for url in down)
 
     def static(self) -> Document:
-        """What it listens on, and what it tells."""
-        told = self._listening.settings
+        """Ports, time-outs, logs and metrics."""
+        settings, timeouts = self._listening.settings, self._listening.timeouts
         return {
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
             "entryPoints": {
                 "web": {
-                    "address": f"{told.gateway_host}:{self._listening.port}",
+                    "address": f"{_bracketed(settings.gateway_host)}:{self._listening.port}",
                     "transport": {
                         "lifeCycle": {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "5s"},
-                        "respondingTimeouts": {"readTimeout": "30s", "writeTimeout": "0s", "idleTimeout": "120s"},
+                        "respondingTimeouts": {
+                            "readTimeout": f"{timeouts.body}s",
+                            "writeTimeout": "0s",
+                            "idleTimeout": f"{timeouts.idle}s",
+                        },
                     },
                     "http": {
                         "maxHeaderBytes": contract.HEADER_BYTES,
                         "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
+                        "encodeQuerySemicolons": True,  # or they become ampersands
                         "aliasHeadersStrategy": "delete",
                         **({"tls": {}} if self._listening.certificate else {}),
                     },
-                    "http2": {"maxConcurrentStreams": 250},
+                    "http2": {"maxConcurrentStreams": 100},
                 },
                 "metrics": {"address": f"127.0.0.1:{self._listening.metrics_port}"},
             },
@@ -121,14 +130,15 @@ class TraefikGateway:
         }
 
 
-def dynamic(instances: Sequence[Instance], settings: GatewaySettings, certificate: Certificate | None) -> Document:
+def dynamic(instances: Sequence[Instance], listening: Listening) -> Document:
     """Routes, balancing and limits."""
     copies = contract.services(instances)
     made = contract.routes(instances)
+    timeouts, certificate = listening.timeouts, listening.certificate
     return {
         "http": {
-            "routers": {**_own_routers(), **{route.name: _router(route) for route in made}},
-            "middlewares": _middlewares(settings, certificate),
+            "routers": {**_own_routers(), **_routers(made)},
+            "middlewares": _middlewares(listening.settings, certificate),
             "services": {
                 **{process: _balancer(process, copies) for process in dict.fromkeys(one.process for one in copies)},
                 **{_only(one.name): {"loadBalancer": {"servers": [{"url": one.url}]}} for one in copies},
@@ -138,8 +148,8 @@ def dynamic(instances: Sequence[Instance], settings: GatewaySettings, certificat
                     "maxIdleConnsPerHost": 256,
                     # Shorter than the services keep idle connections, so none is reused while being closed.
                     "forwardingTimeouts": {
-                        "dialTimeout": f"{contract.CONNECT_SECONDS}s",
-                        "responseHeaderTimeout": f"{contract.ANSWER_SECONDS}s",
+                        "dialTimeout": f"{timeouts.connect}s",
+                        "responseHeaderTimeout": f"{timeouts.answer}s",
                         "idleConnTimeout": "60s",
                     },
                 }
@@ -163,25 +173,46 @@ def _own_routers() -> Document:
             "rule": "Path(`/health`)",
             "entryPoints": ["web", "metrics"],
             "service": "ping@internal",
-            "middlewares": ["limit", "pages"],
+            "middlewares": ["api", "limit"],
         },
         "dashboard": {
             "rule": "PathPrefix(`/api/`) || PathPrefix(`/dashboard/`)",
             "entryPoints": ["metrics"],
             "service": "api@internal",
         },
+        # Without it, an unknown path is answered without security headers.
+        "unknown": {
+            "rule": "PathPrefix(`/`)",
+            "priority": 1,
+            "entryPoints": ["web"],
+            "service": "noop@internal",
+            "middlewares": ["api", "limit", "not_found"],
+        },
     }
 
 
-def _router(route: Route) -> Document:
-    rules = [*(f"Path(`{path}`)" for path in route.exact), *(f"PathPrefix(`{path}`)" for path in route.beneath)]
+def _routers(routes: Sequence[Route]) -> Document:
+    """One for both forms of an API: what a middleware counts, it counts for one router."""
+    by_name: dict[str, list[Route]] = {}
+    for route in routes:
+        by_name.setdefault(route.target if route.takes_room else route.name, []).append(route)
+    return {name: _router(together) for name, together in by_name.items()}
+
+
+def _router(routes: Sequence[Route]) -> Document:
+    route = routes[-1]
+    rules = [
+        *(f"Path(`{path}`)" for route in routes for path in route.exact),
+        *(f"PathPrefix(`{path}`)" for route in routes for path in route.beneath),
+    ]
     changes = [] if route.rewrite is Rewrite.NONE else [route.rewrite.name.lower()]
-    middlewares = [*(["room"] if route.takes_room else []), *changes, "api" if route.api else "pages"]
+    # Headers first, so that every refusal has them; then whole requests alone are counted.
+    arriving = ["limit", "whole", "open", "room"] if route.takes_room else ["limit", "open"]
     return {
         "rule": " || ".join(rules),
         "entryPoints": ["web"],
         "service": route.target if route.target in topology.BY_NAME and not route.single else _only(route.target),
-        "middlewares": ["limit", "open", *middlewares, "compress", "retry"],
+        "middlewares": ["api" if route.api else "pages", *arriving, *changes, "compress", "retry"],
     }
 
 
@@ -190,33 +221,49 @@ def _only(name: str) -> str:
 
 
 def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> Document:
-    rate = settings.gateway_rate
+    rate, address = settings.gateway_rate, {"ipStrategy": {"depth": 0, "ipv6Subnet": 64}}
     return {
-        "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s"}},
-        "open": {
-            "inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": {"ipStrategy": {"depth": 0}}}
+        "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s", "sourceCriterion": address}},
+        "open": {"inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": address}},
+        "whole": {
+            "buffering": {"maxRequestBodyBytes": contract.BODY_BYTES, "memRequestBodyBytes": contract.BODY_BYTES}
         },
-        # Whoever waits behind so many waits in vain. By the host asked for: for everybody together.
-        "room": {"inFlightReq": {"amount": settings.gateway_room, "sourceCriterion": {"requestHost": True}}},
+        # By a header that has been dropped: for all addresses and host names together.
+        "room": {
+            "inFlightReq": {
+                "amount": settings.gateway_room,
+                "sourceCriterion": {"requestHeaderName": contract.IDENTITY_HEADERS[0]},
+            }
+        },
         **{
             path.name.lower(): {"replacePath": {"path": path.value}}
             for path in (Rewrite.CHAOS, Rewrite.ALL_CHAOS, Rewrite.RESILIENCE)
         },
-        "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(.*)$", "replacement": f"{contract.API}/$1"}},
-        "pages": _headers(contract.security_headers(certificate)),
-        "api": _headers(contract.security_headers(certificate) | contract.API_HEADERS),
-        "compress": {"compress": {"minResponseBodyBytes": 1024, "excludedContentTypes": ["text/event-stream"]}},
+        "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(?:v1/)?(.*)$", "replacement": f"{contract.API}/$1"}},
+        "pages": _headers(contract.security_headers(certificate), contract.IDENTITY_HEADERS),
+        # WebSockets are no part of an API, and other protocols of nothing.
+        "api": _headers(
+            contract.security_headers(certificate) | contract.API_HEADERS, (*contract.IDENTITY_HEADERS, "Upgrade")
+        ),
+        "compress": {
+            "compress": {
+                "encodings": ["gzip"],
+                "minResponseBodyBytes": 1024,
+                "excludedContentTypes": ["text/event-stream"],
+            }
+        },
         # Only connections that could not be made are tried again: nothing is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
+        "not_found": {"ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": 404}},
     }
 
 
-def _headers(answers: Mapping[str, str]) -> Document:
+def _headers(answers: Mapping[str, str], dropped: Sequence[str]) -> Document:
     """One middleware for all headers, as each middleware costs every request."""
     return {
         "headers": {
             "customResponseHeaders": {"Server": "", "X-Powered-By": "", **answers},
-            "customRequestHeaders": dict.fromkeys(contract.SPOKEN_FOR, ""),
+            "customRequestHeaders": dict.fromkeys(dropped, ""),
         }
     }
 
@@ -251,3 +298,7 @@ def _write(file: Path, document: Document) -> None:
 class _Backend(msgspec.Struct, rename="camel"):
     name: str
     server_status: dict[str, str] = {}
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,138 @@
+"""A running gateway with services behind it."""
+
+import json
+import signal
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from email.message import Message
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.gateway.services import EchoService, all_services
+from tests.support.eventually import until_blocking
+from tests.support.workers import free_port
+from valerix.chassis.base.settings import inherited
+from valerix.launcher.certificates import Certificate
+from valerix.launcher.gateways import GATEWAYS
+from valerix.launcher.gateways.contract import Gateway, GatewayTimeouts, Listening
+from valerix.launcher.processes import dies_with_launcher
+from valerix.launcher.settings import GatewayName, GatewaySettings, gateway_settings
+from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, Instance
+
+Answer = tuple[int, Message, bytes]
+QUICK = GatewayTimeouts(head=1, body=1, answer=1, reload=1)
+"""For tests that wait for one of them to run out."""
+
+
+class Front:
+    """A gateway, its process, and the services behind it by name."""
+
+    def __init__(self, name: GatewayName, listening: Listening, services: Sequence[EchoService]) -> None:
+        self.name = name
+        self.listening = listening
+        self.services = {service.name: service for service in services}
+        self.gateway: Gateway = GATEWAYS[name](listening)
+        certificate = listening.certificate
+        self._scheme = "https" if certificate else "http"
+        self.trust = ssl.create_default_context(cafile=certificate.ca_file) if certificate else None
+
+    @property
+    def port(self) -> int:
+        return self.listening.port
+
+    @property
+    def instances(self) -> list[Instance]:
+        return [service.instance for service in self.services.values()]
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self.gateway.command(self.instances),
+            env={**inherited(), **self.gateway.environment},
+            **self.gateway.spawn_options,
+            preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
+        )
+
+    def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
+        """A POST with `body`."""
+        url = f"{self._scheme}://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, headers=headers or {}, data=body)  # noqa: S310 - our own
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=self.trust) as response:  # noqa: S310 - our own
+                return _read(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read()
+
+    def reached(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> dict[str, Any]:
+        """The request as the service saw it."""
+        status, _, answer = self.get(path, headers, body)
+        assert status == 200, answer
+        seen: dict[str, Any] = json.loads(answer)
+        return seen
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, "the gateway ended"
+        try:
+            return self.get("/api/v1/orders")[0] == 200
+        except OSError:
+            return False
+
+    def arrived(self) -> list[str]:
+        """Paths of all requests that reached a service."""
+        return [path for service in self.services.values() for path in service.arrived]
+
+    def arrived_since(self, before: Sequence[str]) -> list[str]:
+        return list((Counter(self.arrived()) - Counter(before)).elements())
+
+    def own(self, path: str) -> bytes:
+        """From the port on loopback for metrics and dashboard."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.listening.metrics_port}{path}", timeout=10) as response:
+            body: bytes = response.read()
+            return body
+
+
+def _read(response: HTTPResponse) -> Answer:
+    return response.status, response.headers, response.read()
+
+
+@contextmanager
+def prepared(
+    name: GatewayName,
+    folder: Path,
+    certificate: Certificate | None = None,
+    timeouts: GatewayTimeouts | None = None,
+    services: Sequence[EchoService] | None = None,
+    **settings: Any,
+) -> Iterator[Front]:
+    """Not started yet. `settings`: of the gateway."""
+    binary = gateway_settings().gateway_binary if gateway_settings().gateway is name else None
+    wanted = msgspec.structs.replace(GatewaySettings(gateway=name, gateway_binary=binary), **settings)
+    ports = {GATEWAY: free_port(), GATEWAY_METRICS: free_port()}
+    listening = Listening(folder, folder / "access.log", ports, wanted, certificate, timeouts or GatewayTimeouts())
+    behind = all_services() if services is None else services
+    try:
+        yield Front(name, listening, behind)
+    finally:
+        for service in behind:
+            service.stop()
+
+
+@contextmanager
+def started(*arguments: Any, **options: Any) -> Iterator[Front]:
+    """As `prepared`, and answering."""
+    with prepared(*arguments, **options) as front:
+        front.start()
+        try:
+            until_blocking(front.answers, "the gateway answers")
+            yield front
+        finally:
+            front.process.terminate()
+            front.process.wait(60)

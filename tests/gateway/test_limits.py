@@ -1,0 +1,133 @@
+"""How much the gateway lets in: per address, and per service for all addresses together."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+import pytest
+
+from tests.gateway.front import Front, started
+from tests.gateway.services import EchoService
+from tests.gateway.wire import ATTACKER, Reply, Wire, asked, connected, head, status_of
+from tests.support.eventually import until_blocking
+from valerix.launcher.settings import GatewayName
+
+REFUSED = (429, 503)
+
+
+class Held(NamedTuple):
+    wires: list[Wire]
+    replies: list[Reply | None]
+    """Once they are let go."""
+
+
+@contextmanager
+def held(front: Front, path: str, count: int, source: str = "127.0.0.1", host: str = "localhost") -> Iterator[Held]:
+    """So many requests that their service does not answer until the end of this."""
+    name = front.reached(path)["name"].rsplit("-", 1)[0]
+    copies = [service for service in front.services.values() if service.name.startswith(f"{name}-")]
+    with ExitStack() as stack:
+        wires = [stack.enter_context(connected(front, source)) for _ in range(count)]
+        replies: list[Reply | None] = []
+        for wire in wires:
+            wire.send(head(f"GET {path}?held", host=host))
+        try:
+            until_blocking(lambda: waiting(copies) == count, f"{count} requests have arrived")
+            yield Held(wires, replies)
+        finally:
+            release(copies)
+        replies += [wire.answer() for wire in wires if wire.socket.fileno() >= 0]
+
+
+def waiting(copies: list[EchoService]) -> int:
+    return sum(service.holding for service in copies)
+
+
+def release(copies: list[EchoService]) -> None:
+    for service in copies:
+        service.going_on.set()
+    until_blocking(lambda: waiting(copies) == 0, "all are answered")
+    for service in copies:
+        service.going_on.clear()
+
+
+def test_a_second_over_the_rate_is_answered_429(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with started(gateway, tmp_path_factory.mktemp("limited"), gateway_rate=5) as front:
+        statuses = {front.get("/api/v1/orders")[0] for _ in range(60)}
+        assert statuses == {200, 429}
+        assert status_of(front, head("GET /api/v1/orders"), source=ATTACKER) == 200
+
+
+@pytest.fixture(scope="module")
+def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    limits = {"gateway_rate": 100_000, "gateway_room": 3, "gateway_in_flight": 5}
+    with started(gateway, tmp_path_factory.mktemp("limits"), **limits) as front:
+        yield front
+
+
+def test_one_too_many_for_a_service_is_refused_at_once_and_others_are_let_in(front: Front) -> None:
+    with held(front, "/api/v1/orders", 3) as requests:
+        assert front.get("/api/v1/orders")[0] in REFUSED
+        assert status_of(front, head("GET /api/v1/orders"), source=ATTACKER) in REFUSED
+        assert front.get("/api/v1/products")[0] == 200
+    assert [reply.status for reply in requests.replies if reply] == [200] * 3
+    assert front.get("/api/v1/orders")[0] == 200
+
+
+def test_what_a_service_takes_is_the_same_whatever_the_host_is_called(front: Front) -> None:
+    with held(front, "/api/v1/orders", 3, host="one.example"):
+        for host in ("two.example", "localhost", "one.example:80", "ONE.example"):
+            assert status_of(front, head("GET /api/v1/orders", host=host)) in REFUSED
+        for path in ("/orders", "/api/orders", "/api/v1/orders/7"):
+            assert status_of(front, head(f"GET {path}"), source=ATTACKER) in REFUSED
+
+
+def test_a_client_cannot_bring_a_name_of_its_own_for_what_a_service_takes(front: Front) -> None:
+    mine = [f"{name}: mine" for name in ("Valerix-Deadline-Ms", "X-Forwarded-For", "X-Real-Ip", "X-Forwarded-Host")]
+    with held(front, "/api/v1/orders", 3):
+        assert status_of(front, head("GET /api/v1/orders", *mine), source=ATTACKER) in REFUSED
+
+
+def test_pages_and_what_stays_open_take_nothing_of_what_a_service_takes(front: Front) -> None:
+    with held(front, "/ws", 4):
+        assert [front.get("/api/v1/notifications")[0] for _ in range(2)] == [200, 200]
+
+
+def test_operators_reach_a_service_that_takes_no_more(front: Front) -> None:
+    with held(front, "/api/v1/orders", 3):
+        assert front.get("/api/v1/resilience/orders-1")[0] == 200
+        assert front.get("/api/v1/chaos/orders")[0] == 200
+
+
+def test_too_many_requests_from_one_address_are_refused(front: Front) -> None:
+    with held(front, "/ws", 5, ATTACKER):
+        assert status_of(front, head("GET /ws"), source=ATTACKER) == 429
+        assert status_of(front, head("GET /ws")) == 200
+
+
+def test_requests_of_an_address_count_together_whatever_they_are_for(front: Front) -> None:
+    with held(front, "/ws", 3, ATTACKER), held(front, "/api/v1/orders", 2, ATTACKER):
+        for path in ("/api/v1/products", "/docs", "/ws", "/api/v1/chaos"):
+            assert status_of(front, head(f"GET {path}"), source=ATTACKER) == 429
+            assert status_of(front, head(f"GET {path}")) == 200
+
+
+def test_limits_are_per_process_of_the_topology(front: Front) -> None:
+    """Many requests one after the other are never refused."""
+    with ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(lambda _: front.get("/api/v1/users")[0], range(60)))
+    assert set(statuses) == {200}
+
+
+def test_requests_given_up_by_their_client_take_nothing_any_more(front: Front) -> None:
+    with held(front, "/ws", 5, ATTACKER) as requests:
+        for wire in requests.wires:
+            wire.socket.close()
+        until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "others are let in")
+
+
+def test_what_is_refused_takes_nothing(front: Front) -> None:
+    for _ in range(20):
+        assert asked(front, head("GET /orders%2f7"), source=ATTACKER)
+    assert status_of(front, head("GET /docs"), source=ATTACKER) == 200
