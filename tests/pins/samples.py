@@ -195,7 +195,7 @@ def _platform(folder: Path, taken: Taken) -> None:
             taken.add("gateway", path, "to", to, *as_path)
         for path in route.beneath:
             taken.add("gateway", f"{path}…", "to", to, *as_path)
-    for header in contract.SPOKEN_FOR:
+    for header in contract.IDENTITY_HEADERS:
         taken.add("gateway", "header taken over:", header)
     for source, names in find("events by source").items():
         for name in names:

@@ -110,7 +110,7 @@ def _gateway(plan: Plan, gateway: Gateway) -> Program:
         plan.ports[GATEWAY],
         gateway.command(plan.instances),
         health.http(plan.ports[GATEWAY_METRICS], topology.BY_NAME[GATEWAY].health),
-        spawn_options={"env": {**inherited(), **gateway.environment}},
+        spawn_options={"env": {**inherited(), **gateway.environment}, **gateway.spawn_options},
         uses=frozenset(instance.name for instance in plan.instances if instance.process in public),
     )
 

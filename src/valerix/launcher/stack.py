@@ -16,7 +16,7 @@ from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
-from valerix.launcher.programs import CLUSTER, Plan, access_log, certificate_of, cluster_of, gateway_of, programs
+from valerix.launcher.programs import CLUSTER, Plan, certificate_of, cluster_of, gateway_of, programs
 from valerix.launcher.settings import time_limits
 from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
 from valerix.launcher.supervisor import StartupFailed, Supervisor
@@ -165,7 +165,7 @@ class Stack:
 
     async def _stay(self, supervisor: Supervisor) -> None:
         while not self._stop.is_set():
-            logs.cut(access_log(self._plan.data_dir))
+            self._gateway.cut_log()
             self._output.cut([Output.LAUNCHER, *supervisor.states])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROTATION_SECONDS):
@@ -189,9 +189,9 @@ class Stack:
     def _reload_gateway(self) -> None:
         """A certificate that cannot be used changes nothing."""
         try:
-            gateway = gateway_of(self._plan, certificate_of(self._plan))
+            certificate_of(self._plan)
             if self._supervisor:
-                gateway.reload(self._plan.instances, self._supervisor.get_pid(GATEWAY))
+                self._gateway.reload(self._plan.instances, self._supervisor.get_pid(GATEWAY))
             self.state.reload_error = ""
         except (LauncherError, OSError) as error:
             self.state.reload_error = str(error) or "the gateway does not run"
