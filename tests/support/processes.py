@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from typing import Self
 from tests.support.identities import ISSUERS, Identities
 from tests.support.leaks import assert_no_leaks
 from tests.support.workers import free_port
+from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
 
 READY_SECONDS = 90.0
 
@@ -34,13 +36,16 @@ class Process:
 
     def start(self) -> Self:
         """Returns once it is ready."""
-        source = str(Path(__file__).parents[1] / "src")
+        source = str(Path(__file__).parents[2] / "src")
+        # The kernel goes by the thread that forks: one that ends would take the service along.
+        in_main_thread = threading.current_thread() is threading.main_thread()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "valerix.cli.serve", self.name],
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": source, **self._settings},
                 stdout=log,
                 stderr=log,
+                preexec_fn=dies_with_launcher(STOP_AT_ONCE) if in_main_thread else None,  # noqa: PLW1509 - no lock
             )
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready():
@@ -56,6 +61,12 @@ class Process:
                 return True
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has taken so far."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def send(self, sent: signal.Signals) -> None:
         assert self._process is not None

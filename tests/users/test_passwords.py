@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -90,13 +89,12 @@ async def test_without_a_hash_one_is_verified_all_the_same_and_never_matches(mon
 async def test_hashing_leaves_the_event_loop_free() -> None:
     async with PasswordPool.open(1, 64) as pool:
         hashing = asyncio.gather(*(pool.hash(GOOD) for _ in range(20)))
-        longest = 0.0
+        turns = 0
         while not hashing.done():
-            before = time.perf_counter()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
+            turns += 1
         await hashing
-    assert longest < 0.5
+    assert turns > 20
 
 
 async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() -> None:
