@@ -10,6 +10,7 @@ from asyncpg.connection import Connection
 
 from valerix.bench import catalogue, counters, limits, load, usage
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
+from valerix.bench.drain import Drained
 from valerix.bench.load import Load, LoadOutcome
 from valerix.bench.peers import PeerProgram
 from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
@@ -73,9 +74,9 @@ class Bench:
         finally:
             stop.set()
             waits = await waiting
-        drain_seconds, backlog = (
-            (0.0, 0) if cell.system in self._peers else await self.stack.drained(self._drain_seconds)
-        )
+        drained = Drained(after.at, 0)
+        if cell.system not in self._peers:
+            drained = await self.stack.drained(self._drain_seconds)
         await asyncio.sleep(counters.SETTLE_SECONDS)
         settled = await self.stack.sample(self._server, others)
         steps = counters.between(counted, await counters.read(self._server, self.stack.service_ports))
@@ -94,8 +95,8 @@ class Bench:
             busy_cores=busy,
             machine_cores=machine,
             waits=waits,
-            drain_seconds=drain_seconds,
-            backlog=backlog,
+            drain_seconds=drained.at - after.at,
+            backlog=drained.backlog,
             exhausted=limits.exhausted(self._cores, machine, busy, waits, cell.connections),
         )
 
