@@ -18,6 +18,10 @@ from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
 """Per order; what costs less is not shown."""
+FIRST_GUESS: Final = 2500.0
+"""Orders per second that the first run has customers for."""
+SURPLUS: Final = 1.5
+"""A run has customers for so many times the orders of the fastest run before it."""
 HOT_PATTERN, PACED = "hot", "paced"
 
 
@@ -56,6 +60,12 @@ class Bench:
         self._drain_seconds = drain_seconds
         self._numbers = itertools.count(1)
         self._last_ceiling: float | None = None
+        self._fastest: float | None = None
+
+    def customers_for(self, cell: CellPlan, seconds: float) -> int:
+        """Customers that a run may need, from the orders per second of the fastest run so far."""
+        per_second = cell.per_second or (SURPLUS * self._fastest if self._fastest else FIRST_GUESS)
+        return load.customers_for(per_second * seconds, cell.connections)
 
     async def run(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
         """`number`: of the round. Raises LauncherError."""
@@ -83,11 +93,13 @@ class Bench:
         lasted = after.at - before.at
         busy = {name: used / lasted for name, used in usage.between(before, after).items() if used / lasted > 0.005}
         machine = (after.machine - before.machine) / lasted
+        reached = outcome.placed / outcome.seconds
+        self._fastest = max(self._fastest or 0, reached)
         return RunResult(
             cell=cell.name,
             round=number,
-            orders_per_second=outcome.placed / outcome.seconds,
-            ratio=self._ratio(outcome.placed / outcome.seconds),
+            orders_per_second=reached,
+            ratio=self._ratio(reached),
             latency=outcome.latency,
             statuses=outcome.statuses,
             lost=outcome.lost + outcome.timeouts,
@@ -113,6 +125,8 @@ class Bench:
         # What pgbench itself costs is no part of the ceiling's cost, as wrk's is none of ours.
         server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
         costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
+        reached = outcome.placed / outcome.seconds
+        self._fastest = max(self._fastest or 0, reached)
         return RunResult(
             cell=cell.name,
             round=number,
@@ -140,13 +154,14 @@ class Bench:
             seconds=seconds,
             products=1 if hot else catalogue.PRODUCTS,
             first=HOT if hot else 1,
-            tokens=await self.stack.new_customers(),
+            tokens=await self.stack.new_customers(self.customers_for(cell, seconds)),
             per_second=cell.per_second,
         )
 
     async def sell_out(self, units: int, connections: int, seconds: float) -> str:
         """Many customers want a product of which there is little: what was sold, in words."""
         product = await self.stack.scarce_product(units)
+        count = self.customers_for(CellPlan(GATEWAY, connections), seconds)
         outcome = await load.send(
             Load(
                 port=self.stack.gateway_port,
@@ -155,7 +170,7 @@ class Bench:
                 seconds=seconds,
                 products=1,
                 first=product,
-                tokens=await self.stack.new_customers(),
+                tokens=await self.stack.new_customers(count),
                 extra=',"onShortage":"reject"',
             )
         )
