@@ -11,7 +11,7 @@ from asyncpg.connection import Connection
 from valerix.bench import catalogue, counters, limits, load, usage
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.drain import Drained
-from valerix.bench.load import Load, LoadOutcome
+from valerix.bench.load import Load
 from valerix.bench.peers import PeerProgram
 from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
 from valerix.bench.stack import HOT, BenchStack
@@ -61,6 +61,15 @@ class Bench:
         self._numbers = itertools.count(1)
         self._last_ceiling: float | None = None
         self._fastest: float | None = None
+        self.idle_ms: dict[str, float] = {}
+
+    async def measure_idle(self, seconds: float) -> None:
+        """What the stack takes without an order: milliseconds of processor time per second, by process."""
+        before = await self.stack.sample(self._server, {})
+        await asyncio.sleep(seconds)
+        after = await self.stack.sample(self._server, {})
+        used = _of_stack(usage.between(before, after))
+        self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
 
     def customers_for(self, cell: CellPlan, seconds: float) -> int:
         """Customers that a run may need, from the orders per second of the fastest run so far."""
@@ -95,6 +104,7 @@ class Bench:
         machine = (after.machine - before.machine) / lasted
         reached = outcome.placed / outcome.seconds
         self._fastest = max(self._fastest or 0, reached)
+        idle_us = {name: each * 1e3 * (settled.at - before.at) for name, each in self.idle_ms.items()}
         return RunResult(
             cell=cell.name,
             round=number,
@@ -103,13 +113,16 @@ class Bench:
             latency=outcome.latency,
             statuses=outcome.statuses,
             lost=outcome.lost + outcome.timeouts,
-            costs=_costs(usage.between(before, settled), steps, outcome),
+            costs=_costs(usage.between(before, settled), idle_us, steps, outcome.placed),
             busy_cores=busy,
             machine_cores=machine,
             waits=waits,
             drain_seconds=drained.at - after.at,
             backlog=drained.backlog,
             exhausted=limits.exhausted(self._cores, machine, busy, waits, cell.connections),
+            orders=outcome.placed,
+            load_seconds=outcome.seconds,
+            returning=None if cell.system in self._peers else outcome.returning,
         )
 
     async def _run_ceiling(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
@@ -125,8 +138,6 @@ class Bench:
         # What pgbench itself costs is no part of the ceiling's cost, as wrk's is none of ours.
         server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
         costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
-        reached = outcome.placed / outcome.seconds
-        self._fastest = max(self._fastest or 0, reached)
         return RunResult(
             cell=cell.name,
             round=number,
@@ -184,17 +195,20 @@ class Bench:
         return f"bench-{time.time_ns():x}-{next(self._numbers)}"
 
 
-def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: LoadOutcome) -> Costs | None:
-    orders = outcome.placed
+def _of_stack(used: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in used.items() if name not in (usage.LOAD, usage.BENCHMARK)}
+
+
+def _costs(used: Mapping[str, float], idle_us: Mapping[str, float], steps: counters.Steps, orders: int) -> Costs | None:
+    """`used`: processor seconds by process. `idle_us`: those of the idle stack in the same time, in microseconds."""
     if not orders:
         return None
 
     def each(values: Mapping[str, float], least: float = 0.005) -> dict[str, float]:
         return {name: value / orders for name, value in values.items() if value / orders > least}
 
-    ours = {name: seconds * 1e6 for name, seconds in used.items() if name not in (usage.LOAD, "benchmark")}
     return Costs(
-        cpu_us=each(ours, NEGLIGIBLE_US),
+        cpu_us=each({name: seconds * 1e6 for name, seconds in _of_stack(used).items()}, NEGLIGIBLE_US),
         statements=each(steps.statements),
         commits=each(steps.commits),
         requests=each(steps.requests),
@@ -202,4 +216,5 @@ def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: LoadOutcom
         page_images=steps.page_images / orders,
         fsyncs=steps.fsyncs / orders,
         batches=steps.batch_means,
+        idle_us=each(idle_us, NEGLIGIBLE_US),
     )
