@@ -173,7 +173,7 @@ class BenchStack:
     # --- its customers
 
     async def register(self, count: int) -> None:
-        """See to it that so many customers have not ordered yet."""
+        """Registers customers until this many have not ordered yet."""
         missing = count - (self._registered - self._taken)
         if missing <= 0:
             return
