@@ -40,7 +40,7 @@ def test_a_report_leads_with_the_sustained_ratio_and_names_idle_work(tmp_path: P
     found.goals = goals.judge(found)
     text = report.write(found, tmp_path, {}).read_text()
     assert text.index("sustained orders/s over the ceiling") < text.index("burst orders/s over the ceiling")
-    assert "| range | 0.60 | 600 | 0.80 | 800 | 900 | 1,100 | 24,000 | 30.0 | 10.0 |" in text
+    assert "| range | 0.60 | 600 | 0.80 | 800 | 900 | 1,100 | 24,000 | 30 | 10.0 |" in text
     assert "80 % of the orders come from returning customers" in text
     assert "| all | 16.0 | 25 | 200 |" in text
     assert "| orders | 15.0 | 25 | 100 |" in text

@@ -95,7 +95,7 @@ def test_all_turns_are_shown_with_medians_and_ranges() -> None:
         ("median", "0.60"),
         ("range", "0.50-0.70"),
     ]
-    assert rows[-1][headings.index("load s")] == "30.0"
+    assert rows[-1][headings.index("load s")] == "30"
 
 
 def test_goals_are_met_missed_or_open() -> None:
