@@ -1,4 +1,4 @@
-"""One short benchmark with real programs: it ends with the ratio and a sound audit, and leaves nothing running."""
+"""One short benchmark with real programs: it ends with the ratios and a sound audit, and leaves nothing running."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.folders import empty_folder
-from valerix.bench import results
+from valerix.bench import results, turns
 from valerix.launcher.state import read_state
 
 ROOT = Path(__file__).parents[2]
@@ -32,9 +32,19 @@ def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_di
     out = work_dir / "out"
     done = bench("--quick", "--rounds", "1", "--seconds", "2", "--out", str(out), "--work-dir", str(work_dir))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("ceiling ratio ")
     found = results.read(out / "results.json")
-    cell = found.find("gateway/128/uniform")
+    assert done.stdout.splitlines()[-2:] == [
+        f"ceiling ratio {found.turns['burstRatio'].median:.2f}",
+        f"sustained ratio {found.turns['sustainedRatio'].median:.2f}",
+    ]
+    (turn,) = (run for run in found.runs if run.cell == turns.CELL)
+    assert turn.load_seconds >= 30
+    assert turn.orders == turn.statuses["201"]
+    assert turn.backlog == 0
+    assert turn.returning is not None
+    assert 0.7 < turn.returning <= 0.8
+    assert found.idle_ms["orders"] > 0
+    cell = found.find(turns.CELL)
     assert cell is not None
     assert cell.statuses["201"] > 0
     assert cell.costs is not None

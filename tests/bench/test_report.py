@@ -3,7 +3,9 @@
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from tests.bench.test_results import made, run
+import msgspec
+
+from tests.bench.test_results import made, run, turn
 from valerix.bench import goals, plots, profiling, report
 from valerix.bench.profiling import NOTHING, Statement
 
@@ -27,6 +29,21 @@ def test_a_report_names_every_cell_and_shows_its_plots(tmp_path: Path) -> None:
     for plot in ("ratio.svg", "cost.svg"):
         assert f"![]({plot})" in text
         ET.fromstring((tmp_path / plot).read_text())  # noqa: S314 - our own
+
+
+def test_a_report_leads_with_the_sustained_ratio_and_names_idle_work(tmp_path: Path) -> None:
+    measured = turn(1, 24_000, 900, 1100)
+    assert measured.costs is not None
+    costs = msgspec.structs.replace(measured.costs, idle_us={"orders": 25.0})
+    found = made(msgspec.structs.replace(measured, costs=costs))
+    found.idle_ms = {"orders": 15.0, "psp": 1.0}
+    found.goals = goals.judge(found)
+    text = report.write(found, tmp_path, {}).read_text()
+    assert text.index("sustained orders/s over the ceiling") < text.index("burst orders/s over the ceiling")
+    assert "| range | 0.60 | 600 | 0.80 | 800 | 900 | 1,100 | 24,000 | 30 | 10.0 |" in text
+    assert "80 % of the orders come from returning customers" in text
+    assert "| all | 16.0 | 25 | 200 |" in text
+    assert "| orders | 15.0 | 25 | 100 |" in text
 
 
 def test_plots_hold_every_series_and_escape_names() -> None:

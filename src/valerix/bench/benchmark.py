@@ -1,4 +1,4 @@
-"""A whole benchmark: a stack of its own, rounds of interleaved runs, the audit, the report."""
+"""A whole benchmark: a stack of its own, sustained turns and rounds of interleaved runs, the audit, the report."""
 
 import asyncio
 import shutil
@@ -13,21 +13,38 @@ from typing import Final, NamedTuple
 import asyncpg
 from asyncpg.connection import Connection
 
-from valerix.bench import comparison, goals, machine, pages, peers, prefill, profiling, programs, report, results
+from valerix.bench import (
+    comparison,
+    goals,
+    machine,
+    pages,
+    peers,
+    prefill,
+    profiling,
+    programs,
+    report,
+    results,
+    turns,
+)
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, CellPlan
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, DOOR, GATEWAY, Results, name_of
+from valerix.bench.results import CEILING, DOOR, GATEWAY, SUSTAINED, Results, RunResult, name_of
 from valerix.bench.stack import BenchStack
 from valerix.launcher.errors import LauncherError
 
 CONNECTIONS: Final = (1, 8, 32, 128, 512)
-HEADLINE: Final = 128
+HEADLINE: Final = turns.CONNECTIONS
+TURN: Final = CellPlan(GATEWAY, HEADLINE, SUSTAINED)
 CEILING_EVERY: Final = 3
 """Runs that share a ceiling: the machine drifts."""
 WARM_UP_SECONDS: Final = 4.0
-QUICK_SECONDS: Final = 110.0
-"""No round of a quick benchmark begins later than this."""
+IDLE_SECONDS: Final = 10.0
+"""Processor time is counted in hundredths of a second: fewer would hide the small processes."""
+QUICK_SECONDS: Final = 180.0
+"""What a quick benchmark may take, from its start to the last line."""
+RESERVED_SECONDS: Final = 30.0
+"""Of a quick benchmark: for audit, report and stop, and for a turn that takes longer than the one before it."""
 SCARCE_UNITS: Final = 1000
 PACED_CONNECTIONS: Final = 64
 PROFILE_SECONDS: Final = 15.0
@@ -53,8 +70,12 @@ class BenchmarkPlan(NamedTuple):
     keep: bool = False
 
     @property
+    def turn_seconds(self) -> float:
+        return max(self.seconds, turns.LOAD_SECONDS)
+
+    @property
     def drain_seconds(self) -> float:
-        return 15.0 if self.quick else 180.0
+        return 60.0 if self.quick else 180.0
 
 
 Say = Callable[[str], None]
@@ -62,6 +83,7 @@ Say = Callable[[str], None]
 
 async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
     """Raises LauncherError. The stack is gone afterwards, unless it is to be kept (stopped)."""
+    began = time.monotonic()
     programs.get("wrk")
     if plan.profile:
         programs.get_py_spy()
@@ -85,7 +107,7 @@ async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
             )
             profiles: dict[str, list[tuple[str, float]]] = {}
             with reported(made, say):
-                await _measure(plan, bench, beside, made, say)
+                await _measure(plan, bench, beside, made, say, began)
                 profiles = await _profile(plan, bench, server, say) if plan.profile else {}
             say("auditing")
             await stack.drained(plan.drain_seconds)
@@ -145,20 +167,56 @@ def _begin(plan: BenchmarkPlan, stack: BenchStack, environment: results.Environm
     )
 
 
-async def _measure(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say) -> None:
-    began = time.monotonic()
+async def _measure(
+    plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say, began: float
+) -> None:
+    made.idle_memory_mib = round(bench.stack.memory_mib(), 1)
     say("warming up")
     await bench.run(CellPlan(GATEWAY, HEADLINE), 0, WARM_UP_SECONDS)
-    cells = _cells(plan, beside)
-    for number in range(1, plan.rounds + 1):
-        if plan.quick and number > 1 and time.monotonic() - began > QUICK_SECONDS:
-            made.notes.append(f"Time for {number - 1} of {plan.rounds} rounds only.")
-            break
-        for cell in cells:
-            await _run(bench, cell, number, plan.seconds, made, say)
-    if not plan.quick:
+    await bench.measure_idle(IDLE_SECONDS)
+    made.idle_ms = bench.idle_ms
+    say(turns.describe_idle(made.idle_ms))
+    if plan.quick:
+        await _quick_turns(plan, bench, made, say, began)
+    else:
+        await _rounds(plan, bench, beside, made, say)
         await _measure_once(plan, bench, made, say)
     made.memory_mib = round(bench.stack.memory_mib(), 1)
+
+
+async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say, began: float) -> None:
+    """Turns with one ceiling between them, as many as there is time for."""
+    await bench.stack.register(plan.rounds * bench.customers_for(TURN, plan.turn_seconds))
+    ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), 1, plan.seconds, made, say)
+    for number in range(1, plan.rounds + 1):
+        turn_began = time.monotonic()
+        ceiling = await _turn(bench, number, plan, ceiling, made, say)
+        now = time.monotonic()
+        if number < plan.rounds and now - began + (now - turn_began) + RESERVED_SECONDS > QUICK_SECONDS:
+            made.notes.append(f"Time for {number} of {plan.rounds} turns only.")
+            break
+
+
+async def _rounds(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say) -> None:
+    cells = _cells(plan, beside)
+    for number in range(1, plan.rounds + 1):
+        await bench.stack.register(bench.customers_for(TURN, plan.turn_seconds))
+        ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
+        await _turn(bench, number, plan, ceiling, made, say)
+        for cell in cells:
+            await _run(bench, cell, number, plan.seconds, made, say)
+
+
+async def _turn(
+    bench: Bench, number: int, plan: BenchmarkPlan, before: RunResult, made: Results, say: Say
+) -> RunResult:
+    """A sustained turn and the ceiling after it, which is returned. `before`: the ceiling before it."""
+    run = await bench.run(TURN, number, plan.turn_seconds)
+    after = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
+    turn = turns.between_ceilings(run, before.orders_per_second, after.orders_per_second)
+    _add(turn, made, say)
+    made.turns = turns.summarise(made.runs)
+    return after
 
 
 async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say) -> None:
@@ -175,9 +233,7 @@ async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: S
 
 
 def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
-    """One round: a ceiling before every few runs."""
-    if plan.quick:
-        return [CellPlan(CEILING, CLIENTS), CellPlan(GATEWAY, HEADLINE)]
+    """What a round measures after its turn and the ceiling that ends it: another ceiling between every few runs."""
     wanted = [
         *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, DOOR)),
         *(CellPlan(DOOR, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
@@ -185,15 +241,22 @@ def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan
     ]
     ceilings = [CellPlan(system, CLIENTS) for system in SCRIPTS if system != CEILING]
     groups = [wanted[place : place + CEILING_EVERY] for place in range(0, len(wanted), CEILING_EVERY)]
-    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)] + ceilings
+    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)][1:] + ceilings
 
 
-async def _run(bench: Bench, cell: CellPlan, number: int, seconds: float, made: Results, say: Say) -> None:
+async def _run(bench: Bench, cell: CellPlan, number: int, seconds: float, made: Results, say: Say) -> RunResult:
     run = await bench.run(cell, number, seconds)
+    _add(run, made, say)
+    return run
+
+
+def _add(run: RunResult, made: Results, say: Say) -> None:
     made.runs.append(run)
     made.cells = results.summarise(made.runs)
+    sustained = "" if run.sustained_ratio is None else f"  sustained {run.sustained_ratio:.2f}"
     ratio = "" if run.ratio is None else f"  ratio {run.ratio:.2f}"
-    say(f"{number}  {run.cell:24} {run.orders_per_second:8.0f} orders/s{ratio}  p50 {run.latency.p50:.1f} ms")
+    placed = f"{run.round}  {run.cell:24} {run.orders_per_second:8.0f} orders/s"
+    say(f"{placed}{sustained}{ratio}  p50 {run.latency.p50:.1f} ms")
 
 
 async def _profile(

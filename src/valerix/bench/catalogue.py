@@ -7,7 +7,7 @@ from asyncpg.connection import Connection
 WAREHOUSE: Final = "WH-BENCH"
 PRODUCTS: Final = 1000
 CUSTOMERS: Final = 1000
-"""Who ordered in the past; and as many new ones in every run."""
+"""Those of the orders in the past."""
 PLENTY: Final = 1_000_000_000
 """Units of each product."""
 PRICE_MINOR: Final = 1299

@@ -1,8 +1,12 @@
 """Two benchmarks side by side. Only what drifts little is compared: ratios and processor time per order."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from valerix.bench.results import Results
+from valerix.bench import goals, turns
+from valerix.bench.results import GATEWAY, Results, name_of
+
+SHORT: Final = name_of(GATEWAY, turns.CONNECTIONS)
+"""What results of earlier versions have in place of sustained turns: short runs of the same load."""
 
 
 class Change(NamedTuple):
@@ -19,10 +23,13 @@ class Change(NamedTuple):
 
 
 def compare(now: Results, before: Results) -> list[Change]:
-    """Cells that are in both."""
+    """The sustained ratio and cells, as far as both have them."""
     changes = []
+    sustained, sustained_before = goals.sustained_ratio(now), goals.sustained_ratio(before)
+    if sustained is not None and sustained_before is not None:
+        changes.append(Change(turns.CELL, "sustained ratio", sustained_before, sustained))
     for cell in now.cells:
-        old = before.find(cell.cell)
+        old = before.find(cell.cell) or (before.find(SHORT) if cell.cell == turns.CELL else None)
         if old is None:
             continue
         if cell.ratio is not None and old.ratio is not None:

@@ -1,9 +1,10 @@
-"""Load by wrk, whose own cost is small: many customers, a fresh idempotency key for every order."""
+"""Load by wrk, whose own cost is small: new and returning customers, a fresh idempotency key for every order."""
 
 import json
 import tempfile
 from dataclasses import dataclass, field
 from importlib import resources
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from valerix.launcher.errors import LauncherError
 GRACE_SECONDS: Final = 30.0
 TIMEOUT: Final = "15s"
 PATH: Final = "/api/v1/orders"
+ORDERS_EACH: Final = 5
+"""Orders of a customer: four of five come from returning ones. They cause 15 e-mails, and the hourly limit is 20."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class LoadOutcome(msgspec.Struct, frozen=True):
     statuses: dict[str, int]
     lost: int
     timeouts: int
+    sent: int
+    new: int
+    """Customers who ordered for the first time."""
     p50: float
     p90: float
     p99: float
@@ -60,6 +66,11 @@ class LoadOutcome(msgspec.Struct, frozen=True):
     def placed(self) -> int:
         """Orders that were confirmed while somebody waited."""
         return self.statuses.get("201", 0)
+
+    @property
+    def returning(self) -> float:
+        """Share of orders that came from customers who had ordered before."""
+        return 1 - self.new / self.sent if self.sent else 0.0
 
 
 async def send(load: Load) -> LoadOutcome:
@@ -80,6 +91,16 @@ async def send(load: Load) -> LoadOutcome:
     raise LauncherError(f"wrk said nothing that can be read:\n{printed[-2000:]}")
 
 
+def customers_for(orders: float, connections: int) -> int:
+    """Customers that this many orders need; those of the first and last groups of `orders.lua` order less often."""
+    return ceil(orders / ORDERS_EACH) + 2 * ORDERS_EACH * _threads(connections) * _group(connections)
+
+
+def _group(connections: int) -> int:
+    """Customers between two orders of one customer, over all rows of `orders.lua`: the first of the two is answered."""
+    return ceil(connections / _threads(connections) / ORDERS_EACH)
+
+
 def _threads(connections: int) -> int:
     """One is enough to saturate the other side, two keep up with many connections."""
     return 1 if connections < 64 else 2
@@ -96,6 +117,9 @@ def _lua(load: Load) -> str:
         "extra": load.extra,
         "peer": load.peer,
         "pause_ms": pause_ms,
+        "orders_each": ORDERS_EACH,
+        "group": _group(load.connections),
+        "threads": _threads(load.connections),
         "tokens": list(load.tokens.values()),
         "customers": list(load.tokens),
     }

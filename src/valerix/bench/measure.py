@@ -10,13 +10,18 @@ from asyncpg.connection import Connection
 
 from valerix.bench import catalogue, counters, limits, load, usage
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
-from valerix.bench.load import Load, LoadOutcome
+from valerix.bench.drain import Drained
+from valerix.bench.load import Load
 from valerix.bench.peers import PeerProgram
 from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
 """Per order; what costs less is not shown."""
+FIRST_GUESS: Final = 2500.0
+"""Orders per second that the first run has customers for."""
+SURPLUS: Final = 1.5
+"""A run has customers for so many times the orders of the fastest run before it."""
 HOT_PATTERN, PACED = "hot", "paced"
 
 
@@ -55,6 +60,21 @@ class Bench:
         self._drain_seconds = drain_seconds
         self._numbers = itertools.count(1)
         self._last_ceiling: float | None = None
+        self._fastest: float | None = None
+        self.idle_ms: dict[str, float] = {}
+
+    async def measure_idle(self, seconds: float) -> None:
+        """What the stack takes without an order: milliseconds of processor time per second, by process."""
+        before = await self.stack.sample(self._server, {})
+        await asyncio.sleep(seconds)
+        after = await self.stack.sample(self._server, {})
+        used = _of_stack(usage.between(before, after))
+        self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
+
+    def customers_for(self, cell: CellPlan, seconds: float) -> int:
+        """Customers that a run may need, from the orders per second of the fastest run so far."""
+        per_second = cell.per_second or (SURPLUS * self._fastest if self._fastest else FIRST_GUESS)
+        return load.customers_for(per_second * seconds, cell.connections)
 
     async def run(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
         """`number`: of the round. Raises LauncherError."""
@@ -73,30 +93,36 @@ class Bench:
         finally:
             stop.set()
             waits = await waiting
-        drain_seconds, backlog = (
-            (0.0, 0) if cell.system in self._peers else await self.stack.drained(self._drain_seconds)
-        )
+        drained = Drained(after.at, 0)
+        if cell.system not in self._peers:
+            drained = await self.stack.drained(self._drain_seconds)
         await asyncio.sleep(counters.SETTLE_SECONDS)
         settled = await self.stack.sample(self._server, others)
         steps = counters.between(counted, await counters.read(self._server, self.stack.service_ports))
         lasted = after.at - before.at
         busy = {name: used / lasted for name, used in usage.between(before, after).items() if used / lasted > 0.005}
         machine = (after.machine - before.machine) / lasted
+        reached = outcome.placed / outcome.seconds
+        self._fastest = max(self._fastest or 0, reached)
+        idle_us = {name: each * 1e3 * (settled.at - before.at) for name, each in self.idle_ms.items()}
         return RunResult(
             cell=cell.name,
             round=number,
-            orders_per_second=outcome.placed / outcome.seconds,
-            ratio=self._ratio(outcome.placed / outcome.seconds),
+            orders_per_second=reached,
+            ratio=self._ratio(reached),
             latency=outcome.latency,
             statuses=outcome.statuses,
             lost=outcome.lost + outcome.timeouts,
-            costs=_costs(usage.between(before, settled), steps, outcome),
+            costs=_costs(usage.between(before, settled), idle_us, steps, outcome.placed),
             busy_cores=busy,
             machine_cores=machine,
             waits=waits,
-            drain_seconds=drain_seconds,
-            backlog=backlog,
+            drain_seconds=drained.at - after.at,
+            backlog=drained.backlog,
             exhausted=limits.exhausted(self._cores, machine, busy, waits, cell.connections),
+            orders=outcome.placed,
+            load_seconds=outcome.seconds,
+            returning=None if cell.system in self._peers else outcome.returning,
         )
 
     async def _run_ceiling(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
@@ -139,13 +165,14 @@ class Bench:
             seconds=seconds,
             products=1 if hot else catalogue.PRODUCTS,
             first=HOT if hot else 1,
-            tokens=await self.stack.new_customers(),
+            tokens=await self.stack.new_customers(self.customers_for(cell, seconds)),
             per_second=cell.per_second,
         )
 
     async def sell_out(self, units: int, connections: int, seconds: float) -> str:
         """Many customers want a product of which there is little: what was sold, in words."""
         product = await self.stack.scarce_product(units)
+        count = self.customers_for(CellPlan(GATEWAY, connections), seconds)
         outcome = await load.send(
             Load(
                 port=self.stack.gateway_port,
@@ -154,7 +181,7 @@ class Bench:
                 seconds=seconds,
                 products=1,
                 first=product,
-                tokens=await self.stack.new_customers(),
+                tokens=await self.stack.new_customers(count),
                 extra=',"onShortage":"reject"',
             )
         )
@@ -168,17 +195,20 @@ class Bench:
         return f"bench-{time.time_ns():x}-{next(self._numbers)}"
 
 
-def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: LoadOutcome) -> Costs | None:
-    orders = outcome.placed
+def _of_stack(used: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in used.items() if name not in (usage.LOAD, usage.BENCHMARK)}
+
+
+def _costs(used: Mapping[str, float], idle_us: Mapping[str, float], steps: counters.Steps, orders: int) -> Costs | None:
+    """`used`: processor seconds by process. `idle_us`: those of the idle stack in the same time, in microseconds."""
     if not orders:
         return None
 
     def each(values: Mapping[str, float], least: float = 0.005) -> dict[str, float]:
         return {name: value / orders for name, value in values.items() if value / orders > least}
 
-    ours = {name: seconds * 1e6 for name, seconds in used.items() if name not in (usage.LOAD, "benchmark")}
     return Costs(
-        cpu_us=each(ours, NEGLIGIBLE_US),
+        cpu_us=each({name: seconds * 1e6 for name, seconds in _of_stack(used).items()}, NEGLIGIBLE_US),
         statements=each(steps.statements),
         commits=each(steps.commits),
         requests=each(steps.requests),
@@ -186,4 +216,5 @@ def _costs(used: Mapping[str, float], steps: counters.Steps, outcome: LoadOutcom
         page_images=steps.page_images / orders,
         fsyncs=steps.fsyncs / orders,
         batches=steps.batch_means,
+        idle_us=each(idle_us, NEGLIGIBLE_US),
     )

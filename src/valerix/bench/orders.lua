@@ -1,5 +1,6 @@
 -- Orders for wrk: wrk -s orders.lua URL -- LOAD, where LOAD is a Lua file that returns
--- { run, host, path, tokens, customers, first, products, extra, peer, pause_ms }. Answers are counted by status.
+-- { run, host, path, tokens, customers, orders_each, group, threads, first, products, extra, peer, pause_ms }.
+-- Answers are counted by status.
 local threads = {}
 
 function setup(thread)
@@ -12,11 +13,30 @@ function init(args)
   math.randomseed(os.time() * 1000 + id)
   statuses = {}
   sent = 0
+  ordered = {}
+  new = 0
   head = "POST " .. load.path .. " HTTP/1.1\r\nHost: " .. load.host .. "\r\nContent-Type: application/json\r\n"
   if load.pause_ms > 0 then
     -- Exponential pauses: as many customers who do not know of one another.
     delay = function() return -math.log(1 - math.random()) * load.pause_ms end
   end
+end
+
+-- Each customer orders load.orders_each times. There are as many rows of customers, one order of each row after the
+-- other. A row repeats a group of customers orders_each times, then goes on to the next group. Each row is one repetition
+-- ahead of the row before, so that always one of them is at new customers. Threads share no customer.
+local function next_customer()
+  local each, size = load.orders_each, load.group
+  local row, step = sent % each, math.floor(sent / each)
+  local repetition = math.floor(step / size) + row
+  local number = (math.floor(repetition / each) * each + row) * size + step % size
+  local own = math.floor(#load.tokens / load.threads)
+  local who = id * own + number % own + 1
+  if not ordered[who] then
+    ordered[who] = true
+    new = new + 1
+  end
+  return who
 end
 
 local function ours(who, product)
@@ -30,13 +50,14 @@ local function peers(product)
 end
 
 function request()
-  sent = sent + 1
   local product = load.first + math.random(load.products) - 1
   if load.peer then
+    sent = sent + 1
     local body = peers(product)
     return head .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
   end
-  local who = math.random(#load.tokens)
+  local who = next_customer()
+  sent = sent + 1
   local body = ours(who, product)
   return head .. "Authorization: Bearer " .. load.tokens[who] .. "\r\nIdempotency-Key: " .. load.run .. "-" .. id
     .. "-" .. sent .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
@@ -47,8 +68,9 @@ function response(status)
 end
 
 function done(summary, latency, requests)
-  local counts = {}
+  local counts, sent, new = {}, 0, 0
   for _, thread in ipairs(threads) do
+    sent, new = sent + thread:get("sent"), new + thread:get("new")
     for status, count in pairs(thread:get("statuses")) do
       counts[status] = (counts[status] or 0) + count
     end
@@ -59,7 +81,7 @@ function done(summary, latency, requests)
   end
   local errors = summary.errors
   io.write(string.format(
-    '\nRESULT {"seconds":%.3f,"statuses":{%s},"lost":%d,"timeouts":%d,"p50":%.3f,"p90":%.3f,"p99":%.3f,"max":%.3f}\n',
-    summary.duration / 1e6, table.concat(parts, ","), errors.connect + errors.read + errors.write, errors.timeout,
+    '\nRESULT {"seconds":%.3f,"statuses":{%s},"lost":%d,"timeouts":%d,"sent":%d,"new":%d,"p50":%.3f,"p90":%.3f,"p99":%.3f,"max":%.3f}\n',
+    summary.duration / 1e6, table.concat(parts, ","), errors.connect + errors.read + errors.write, errors.timeout, sent, new,
     latency:percentile(50) / 1e3, latency:percentile(90) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
 end

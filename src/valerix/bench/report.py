@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from valerix.bench import plots
-from valerix.bench.results import CEILING, DOOR, GATEWAY, CellResult, Costs, Goal, Results
+from valerix.bench import plots, turns
+from valerix.bench.load import ORDERS_EACH
+from valerix.bench.results import CEILING, DOOR, GATEWAY, SUSTAINED, CellResult, Costs, Goal, Results
 
 REPORT, RESULTS = "report.md", "results.json"
 MET: Final = {True: "met", False: "missed", None: ""}
@@ -17,7 +18,8 @@ def write(results: Results, folder: Path, profiles: Mapping[str, Sequence[tuple[
     drawn = _plots(results)
     for name, svg in drawn.items():
         (folder / name).write_text(svg)
-    sections = [_head(results), _goals(results.goals), _cells(results), *(f"![]({name})" for name in drawn)]
+    sections = [_head(results), _goals(results.goals), _turns(results), _idle(results), _cells(results)]
+    sections += [f"![]({name})" for name in drawn]
     sections += [
         _costs(results),
         _limits(results),
@@ -52,6 +54,48 @@ def _goals(goals: Sequence[Goal]) -> str:
     return "## Goals\n\n" + _table(("goal", "what", "wanted", "measured", ""), rows)
 
 
+def _turns(results: Results) -> str:
+    if not results.turns:
+        return ""
+    headings, *rows = turns.table(results.runs, results.turns)
+    text = (
+        f"Load through the gateway at {turns.CONNECTIONS} connections, then the drain, until every order has reached"
+        " its end and everything the orders caused is done. *Sustained*: orders over the seconds of load and drain;"
+        " *burst*: over those of the load. Ratios are over the mean of the ceilings directly before and after the turn."
+        f" Each customer orders {ORDERS_EACH} times, so {100 - 100 / ORDERS_EACH:.0f} % of the orders come from"
+        " returning customers, and all their messages are sent."
+    )
+    return f"## Sustained turns\n\n{text}\n\n" + _table(headings, rows)
+
+
+def _idle(results: Results) -> str:
+    if not results.idle_ms:
+        return ""
+    cell = results.find(turns.CELL)
+    costs = cell.costs if cell else None
+    rows = [
+        (
+            name,
+            f"{each:.1f}",
+            f"{costs.idle_us.get(name, 0):,.0f}" if costs else turns.MISSING,
+            f"{costs.cpu_us.get(name, 0):,.0f}" if costs else turns.MISSING,
+        )
+        for name, each in sorted(results.idle_ms.items(), key=lambda item: -item[1])
+    ]
+    total = (
+        "all",
+        f"{sum(results.idle_ms.values()):.1f}",
+        f"{costs.total_idle_us:,.0f}" if costs else turns.MISSING,
+        f"{costs.total_us:,.0f}" if costs else turns.MISSING,
+    )
+    text = (
+        "Processor time of the stack without an order, measured after the warm-up, and what it makes of the cost per"
+        " order in a sustained turn: the idle stack's time over load and drain, divided by the orders."
+    )
+    headings = ("process", "idle, ms per second", "idle work per order, µs", "CPU µs per order")
+    return f"## Idle work\n\n{text}\n\n" + _table(headings, [total, *rows])
+
+
 def _cells(results: Results) -> str:
     rows = [
         (
@@ -69,8 +113,9 @@ def _cells(results: Results) -> str:
     ]
     headings = ("cell", "runs", "ratio", "orders/s", "p50 ms", "p99 ms", "CPU µs/order", "drained after s", "unusual")
     text = (
-        "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the ceiling measured last before it."
-        " *CPU* is that of every process but the load generator, until each order was completed and told.\n\n"
+        "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the ceiling measured last before it,"
+        " of sustained turns as above."
+        " *CPU* is that of every process but the load generator, until everything the orders caused is done.\n\n"
     )
     return text + _table(headings, rows)
 
@@ -78,7 +123,7 @@ def _cells(results: Results) -> str:
 def _unusual(cell: CellResult) -> str:
     answers = [f"{count} times {status}" for status, count in cell.statuses.items() if status not in ("200", "201")]
     lost = [f"{cell.lost} without an answer"] if cell.lost else []
-    left = [f"{cell.backlog} orders left behind"] if cell.backlog else []
+    left = [f"{cell.backlog} orders, events and messages left"] if cell.backlog else []
     return ", ".join([*answers, *lost, *left])
 
 
@@ -173,7 +218,7 @@ def _plots(results: Results) -> dict[str, str]:
     series: dict[str, list[tuple[float, float]]] = {}
     for cell in results.cells:
         system, connections, pattern = cell.cell.split("/")
-        if cell.ratio is not None and system in (GATEWAY, DOOR) and pattern != "paced":
+        if cell.ratio is not None and system in (GATEWAY, DOOR) and pattern not in ("paced", SUSTAINED):
             series.setdefault(f"{system} {pattern}", []).append((float(connections), cell.ratio))
     if series:
         drawn["ratio.svg"] = plots.lines("Orders/s over the ceiling", "connections", series, mark=1.0)

@@ -14,6 +14,8 @@ CEILING: Final = "ceiling"
 GATEWAY: Final = "gateway"
 DOOR: Final = "door"
 """The orders service's own, past the gateway."""
+SUSTAINED: Final = "sustained"
+"""Pattern of the turns that the headline comes from: a long load through the gateway, until all is done."""
 CLASSIC, TUNED = "node-classic", "node-tuned"
 
 
@@ -43,10 +45,16 @@ class Costs(msgspec.Struct, frozen=True, rename="camel"):
     """Of the write-ahead log."""
     batches: dict[str, float]
     """Mean number of items, by coalescer."""
+    idle_us: dict[str, float] = {}
+    """Part of `cpu_us`: what the same stack takes in the same time without an order."""
 
     @property
     def total_us(self) -> float:
         return sum(self.cpu_us.values())
+
+    @property
+    def total_idle_us(self) -> float:
+        return sum(self.idle_us.values())
 
 
 class RunResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -56,7 +64,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     round: int
     orders_per_second: float
     ratio: float | None
-    """Over the ceiling measured last before it."""
+    """Over the ceiling measured last before it; of a sustained turn, over the mean of both ceilings."""
     latency: LatencyQuantiles
     statuses: dict[str, int] = {}
     lost: int = 0
@@ -69,10 +77,19 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     waits: dict[str, float] = {}
     """What PostgreSQL's sessions at work waited for, in sessions on average."""
     drain_seconds: float = 0.0
-    """From the end of the load until every order was completed and told."""
+    """From the end of the load until everything its orders caused was done."""
     backlog: int = 0
-    """Orders left when patience ended."""
+    """Orders, events and messages left when the wait for them ended."""
     exhausted: str = ""
+    orders: int = 0
+    load_seconds: float = 0.0
+    returning: float | None = None
+    """Share of orders from customers who had ordered before in this run."""
+    ceilings: tuple[float, float] | None = None
+    """Of a sustained turn: orders/s of the ceilings directly before and after it."""
+    sustained_per_second: float | None = None
+    """Orders over the seconds of load and drain; None when the drain did not end."""
+    sustained_ratio: float | None = None
 
 
 class CellResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,6 +111,14 @@ class CellResult(msgspec.Struct, frozen=True, rename="camel"):
     lost: int
     exhausted: str
     """As most runs had it."""
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A figure over several runs."""
+
+    median: float
+    low: float
+    high: float
 
 
 class PageResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -138,9 +163,16 @@ class Results(msgspec.Struct, rename="camel"):
     rows: int
     cold_start_seconds: float | None = None
     warm_start_seconds: float | None = None
+    idle_memory_mib: float | None = None
+    """Before the first load."""
     memory_mib: float | None = None
+    """After the last."""
     cells: list[CellResult] = []
     runs: list[RunResult] = []
+    turns: dict[str, Spread] = {}
+    """What all sustained turns say together, by figure (`turns.FIGURES`)."""
+    idle_ms: dict[str, float] = {}
+    """Processor time per second of the idle stack, by process."""
     pages: list[PageResult] = []
     goals: list[Goal] = []
     notes: list[str] = []
@@ -211,6 +243,7 @@ def _median_costs(costs: list[Costs]) -> Costs:
         page_images=median(each.page_images for each in costs),
         fsyncs=median(each.fsyncs for each in costs),
         batches=of("batches"),
+        idle_us=of("idle_us"),
     )
 
 

@@ -1,7 +1,6 @@
 """The stack a benchmark measures: its own, in a directory of its own, with everything the product has switched on."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,25 +9,26 @@ from typing import Final
 import asyncpg
 import msgspec
 from asyncpg.connection import Connection
+from redis.asyncio import Redis
 
 from valerix.audit.inspection import AuditReport, inspect
 from valerix.audit.sources import of_stack
-from valerix.bench import catalogue, prefill, usage
+from valerix.bench import catalogue, drain, prefill, usage
+from valerix.bench.drain import Drained
 from valerix.bench.usage import Usage
 from valerix.chassis.calls.client import CallFailed
 from valerix.chassis.identity.tokens import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.contracts.roles import CUSTOMER, OPERATOR
-from valerix.contracts.states import NotificationStatus, sql
-from valerix.launcher import control, postgres
+from valerix.launcher import control, postgres, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import free_ports
 from valerix.launcher.postgres import SUPERUSER, Cluster
 from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.programs import Plan, cluster_of
-from valerix.launcher.settings import auto_ports, gateway_settings
+from valerix.launcher.settings import auto_ports, bus_url, gateway_settings
 from valerix.launcher.state import StackState, read_state
-from valerix.launcher.topology import BY_NAME, DATABASE_NAMES, GATEWAY, POSTGRES
+from valerix.launcher.topology import BY_NAME, DATABASE_NAMES, GATEWAY, POSTGRES, VALKEY
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 
@@ -44,7 +44,7 @@ class BenchStack:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._registered = catalogue.CUSTOMERS
+        self._registered = self._taken = catalogue.CUSTOMERS
         self._sold_out = HOT
         self.cold_start_seconds: float | None = None
         self.warm_start_seconds: float | None = None
@@ -172,15 +172,23 @@ class BenchStack:
 
     # --- its customers
 
-    async def new_customers(self) -> dict[str, str]:
-        """Tokens, as `users` would have signed them, by customers who have not ordered anything yet.
-
-        Had they ordered before, their twenty messages an hour would be used up, and sending would cost nothing.
-        """
-        first, self._registered = self._registered + 1, self._registered + catalogue.CUSTOMERS
+    async def register(self, count: int) -> None:
+        """Registers customers until this many have not ordered yet."""
+        missing = count - (self._registered - self._taken)
+        if missing <= 0:
+            return
         async with self.database("users") as users:
-            await catalogue.register(users, first)
+            await catalogue.register(users, self._registered + 1, missing)
+        self._registered += missing
         await self.drained(60)
+
+    async def new_customers(self, count: int) -> dict[str, str]:
+        """Tokens, as `users` would have signed them, by customers who have not ordered yet.
+
+        Messages to a customer who ordered in an earlier run could be beyond the hourly limit, and cost nothing.
+        """
+        await self.register(count)
+        first, self._taken = self._taken + 1, self._taken + count
         issuer = self._issuer()
         return {
             customer: issuer.issue(
@@ -190,7 +198,7 @@ class BenchStack:
                 ttl_seconds=600,
                 owner_id=customer,
             )
-            for customer in map(catalogue.customer, range(first, self._registered + 1))
+            for customer in map(catalogue.customer, range(first, self._taken + 1))
         }
 
     def operator_token(self) -> str:
@@ -216,20 +224,21 @@ class BenchStack:
 
     # --- what it is doing
 
-    async def drained(self, patience_seconds: float) -> tuple[float, int]:
-        """Wait until every order has come to its end and everybody was told: seconds taken, orders left."""
-        started = time.monotonic()
+    async def drained(self, timeout_seconds: float) -> Drained:
+        """Wait until every order has reached its end and everything the orders caused is done."""
         async with AsyncExitStack() as opened:
-            names = ("orders", "payments", "inventory", "users", "notifications")
-            databases = {name: await opened.enter_async_context(self.database(name)) for name in names}
-            quiet = 0
-            while True:
-                left, untold = await _open_work(databases)
-                quiet = quiet + 1 if not left and not untold else 0
-                waited = time.monotonic() - started
-                if quiet == 2 or waited > patience_seconds:
-                    return waited, left
-                await asyncio.sleep(POLL_SECONDS)
+            databases = {name: await opened.enter_async_context(self.database(name)) for name in drain.DATABASES}
+            return await drain.drain(databases, await opened.enter_async_context(self._streams()), timeout_seconds)
+
+    @asynccontextmanager
+    async def _streams(self) -> AsyncIterator[Redis | None]:
+        """The event bus; None when it is none of the stack's own."""
+        if bus_url():
+            yield None
+            return
+        password = Credentials(self._plan.data_dir).valkey_password
+        async with Redis.from_url(valkey.url(self._plan.ports[VALKEY], password)) as streams:
+            yield streams
 
     async def sample(self, server: Connection, others: Mapping[str, int]) -> Usage:
         """Processor seconds so far; `others`: processes that are not the stack's."""
@@ -259,21 +268,3 @@ class BenchStack:
             return await inspect(of_stack(self.state))
         except (OSError, asyncpg.PostgresError, CallFailed) as error:
             raise LauncherError(f"The audit did not come to its end: {error}") from error
-
-
-async def _open_work(databases: Mapping[str, Connection]) -> tuple[int, int]:
-    """Orders that are not at their end (held ones are), and events and messages that have not left."""
-    left: int = await databases["orders"].fetchval(
-        "SELECT count(*) FROM orders WHERE due_at IS NOT NULL AND error_code IS DISTINCT FROM 'insufficient_stock'"
-    )
-    untold = 0
-    for name in ("orders", "payments", "inventory", "users"):
-        untold += await databases[name].fetchval("SELECT count(*) FROM outbox")
-    # Messages beyond what one person gets in an hour wait for the next.
-    untold += await databases["notifications"].fetchval(
-        f"""
-        SELECT count(*) FROM notifications
-        WHERE status = {sql(NotificationStatus.QUEUED)} AND next_attempt_at < now() + interval '1 minute'
-        """
-    )
-    return left, untold

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 BUSY_FIELDS: Final = (0, 1, 2, 5, 6, 7)
 """Of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal. The rest is idle or waiting."""
-MACHINE, LOAD = "machine", "load generator"
+LOAD, BENCHMARK = "load generator", "benchmark"
 
 
 class Usage(NamedTuple):
@@ -33,7 +33,7 @@ def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int,
         _add(used, f"postgres: {sessions.get(pid, 'server')}", family_seconds(pid)[0])
     children, ourselves = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
     used[LOAD] = children.ru_utime + children.ru_stime
-    used["benchmark"] = ourselves.ru_utime + ourselves.ru_stime
+    used[BENCHMARK] = ourselves.ru_utime + ourselves.ru_stime
     return Usage(time.monotonic(), used, _machine_seconds())
 
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from valerix.bench import goals, turns
 from valerix.bench.benchmark import CONNECTIONS, BenchmarkPlan, benchmark
-from valerix.bench.goals import ceiling_ratio
 from valerix.bench.results import Results
 from valerix.cli.options import JsonOutput
 from valerix.cli.output import console, print_json, table
@@ -19,14 +19,18 @@ from valerix.cli.processes import counts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import check_replicas
 
-QUICK_SECONDS = 4.0
+QUICK_ROUNDS, QUICK_SECONDS = 2, 4.0
 MARKS = {True: "met", False: "missed", None: ""}
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="At most three minutes: the ceiling ratio alone.")] = False,
-    rounds: Annotated[int, typer.Option(help="Runs of each cell; medians are shown.", min=1)] = 5,
-    seconds: Annotated[float | None, typer.Option(help="Of each run; 8, with --quick 4.", min=1)] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="At most three minutes: both ratios alone.")] = False,
+    rounds: Annotated[
+        int | None, typer.Option(help="Runs of each cell; medians are shown. 5, with --quick 2.", min=1)
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Of each run; 8, with --quick 4. A sustained turn takes 30 or more.", min=1)
+    ] = None,
     connections: Annotated[str, typer.Option(help="Connections of the load.")] = ",".join(map(str, CONNECTIONS)),
     replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
     rows: Annotated[int, typer.Option(help="Orders in the tables before anything is measured.", min=0)] = 0,
@@ -53,7 +57,7 @@ def bench(
         out=out or Path("bench-results") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}",
         work_dir=work_dir,
         quick=quick,
-        rounds=rounds,
+        rounds=rounds or (QUICK_ROUNDS if quick else 5),
         seconds=seconds or (QUICK_SECONDS if quick else 8.0),
         connections=_numbers(connections),
         replicas=wanted,
@@ -88,6 +92,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _print(results: Results) -> None:
+    if results.turns:
+        _print_turns(results)
     made = table("goal", "what", "wanted", "measured", "", right=("measured",))
     for goal in results.goals:
         if goal.met is not None:
@@ -98,5 +104,14 @@ def _print(results: Results) -> None:
     if results.audit is not None:
         rules = ", ".join(verdict.says for verdict in results.audit.verdicts if not verdict.holds)
         print("audit: sound" if results.audit.sound else f"audit: NOT sound ({rules})")
-    ratio = ceiling_ratio(results)
-    print(f"ceiling ratio {ratio:.2f}" if ratio is not None else "ceiling ratio not measured")
+    for name, ratio in (("ceiling", goals.ceiling_ratio(results)), ("sustained", goals.sustained_ratio(results))):
+        print(f"{name} ratio {ratio:.2f}" if ratio is not None else f"{name} ratio not measured")
+
+
+def _print_turns(results: Results) -> None:
+    headings, *rows = turns.table(results.runs, results.turns)
+    made = table(*headings, right=tuple(headings))
+    for row in rows:
+        made.add_row(*row)
+    console().print(made)
+    print(turns.describe_idle(results.idle_ms))
