@@ -1,12 +1,14 @@
 """A stack that speaks HTTPS: the commands and what `up` prints work on it, with verification on."""
 
 import json
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.eventually import until_blocking
 from tests.support.stack import ADA, Stack
 from valerix.client import Valerix, errors
 
@@ -50,3 +52,19 @@ def test_the_client_trusts_the_file_it_is_given_and_nothing_else(secured: Stack)
 
 def test_the_private_key_is_its_owners_alone(secured: Stack) -> None:
     assert (secured.data_dir / "tls" / "gateway.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_renewed_certificate_is_taken_up_without_a_restart(secured: Stack) -> None:
+    chain, port = secured.data_dir / "tls" / "gateway.pem", secured.state["ports"]["gateway"]
+    before = ssl.get_server_certificate(("127.0.0.1", port))
+    key = secured.data_dir / "tls" / "gateway.key"
+    key.unlink()  # what is not whole is made anew
+    assert "taken up" in secured.cli("reload").stdout
+    until_blocking(lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before, "the new one is shown")
+    assert ssl.get_server_certificate(("127.0.0.1", port)).split() == leaf(chain.read_text()).split()
+    assert secured.cli("order", "list").returncode == 0
+
+
+def leaf(chain: str) -> str:
+    end = "-----END CERTIFICATE-----"
+    return chain[: chain.index(end) + len(end)]
