@@ -164,6 +164,7 @@ class HaproxyGateway:
             "  retry-on conn-failure",
             "  option redispatch 1",
             "  option http-keep-alive",
+            "  option http-ignore-probes",  # what connects and says nothing is told nothing
             "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
             "  option disable-h2-upgrade",  # HTTP/2 is for TLS
             "  default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1",
@@ -185,8 +186,11 @@ class HaproxyGateway:
         yield f"  bind {_quoted(f'{address}:{self._listening.port}')}{tls}"
         yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
         yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
-        yield "  acl with_body req.hdr_cnt(content-length) gt 0"
-        yield "  acl with_body req.hdr_cnt(transfer-encoding) gt 0"
+        yield "  acl unfinished req.body_size,sub(txn.here) gt 0"
+        yield "  acl unfinished req.hdr_cnt(transfer-encoding) gt 0"
+        # A stream of HTTP/2 need not say how long it is.
+        yield "  acl stream req.ver 2.0"
+        yield "  acl declared req.hdr_cnt(content-length) gt 0"
         yield "  acl traced req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
         yield f"  acl untraced req.fhdr(traceparent) -m sub 00-{'0' * 32}- -{'0' * 16}-"
         yield "  acl pages var(txn.backend) -m end -- -pages"
@@ -199,10 +203,11 @@ class HaproxyGateway:
             "set-var(txn.backend) path,map_str(exact.map)",
             "set-var(txn.backend) path,map_beg(beneath.map) if !{ var(txn.backend) -m found }",
             _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
-            f"track-sc0 {SOURCE} table arriving if with_body",
+            "set-var(txn.here) req.body_len",
+            f"track-sc0 {SOURCE} table arriving if unfinished or stream !declared",
             _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {told.gateway_arriving} }}"),
             _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
-            f"wait-for-body time {_ms(timeouts.body)} if with_body",
+            f"wait-for-body time {_ms(timeouts.body)}",
             _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
             # … then, for what is complete, the limits of its address.
             f"track-sc1 {SOURCE} table complete",
