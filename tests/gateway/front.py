@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -77,6 +78,14 @@ class Front:
             preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
         )
 
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+    def listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
         """A POST with `body`."""
         url = f"{self._scheme}://127.0.0.1:{self.port}{path}"
@@ -151,5 +160,4 @@ def started(*arguments: Any, **options: Any) -> Iterator[Front]:
             until_blocking(front.answers, "the gateway answers")
             yield front
         finally:
-            front.process.terminate()
-            front.process.wait(60)
+            front.stop()

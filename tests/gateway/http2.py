@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
+from h2.settings import SettingCodes
 
 from tests.gateway.front import Front
 from tests.gateway.wire import Wire, connected
@@ -21,7 +22,9 @@ class Http2:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        self._h2 = H2Connection(
+            H2Configuration(client_side=True, header_encoding=None, validate_outbound_headers=False)
+        )
         self.statuses: dict[int, int] = {}
         self.ended: set[int] = set()
         self.bodies: dict[int, bytes] = {}
@@ -33,7 +36,8 @@ class Http2:
         """The stream."""
         stream = self._h2.get_next_available_stream_id()
         first = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
-        self._h2.send_headers(stream, [*first, *headers], end_stream=ends)
+        own = [header for header in headers if header[0].startswith(":")]
+        self._h2.send_headers(stream, [*first, *own, *(one for one in headers if one not in own)], end_stream=ends)
         self._flush()
         return stream
 
@@ -52,6 +56,14 @@ class Http2:
         """Until each of them has ended."""
         while not streams <= self.ended and not self.closed:
             self.receive()
+
+    def offers(self, setting: SettingCodes) -> bool:
+        return self._h2.remote_settings.get(setting, 0) == 1
+
+    def received(self) -> bool:
+        """Once more; whether it goes on."""
+        self.receive()
+        return not self.closed
 
     def receive(self) -> None:
         try:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -24,6 +25,7 @@ CONNECTIONS: Final = 8_000
 REWRITING_BYTES: Final = 8 * 1024
 BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
 """A whole request with room to change its headers: a larger one would be passed on before it is complete."""
+SETTLING_SECONDS: Final = 2
 STREAMS: Final = 100
 """Of one HTTP/2 connection at once."""
 TRACKED_ADDRESSES: Final = 100_000
@@ -91,6 +93,9 @@ class HaproxyGateway:
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while not _takes_signals(pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
         os.kill(pid, signal.SIGUSR2)
 
     async def unreachable(self) -> list[str]:
@@ -164,6 +169,7 @@ class HaproxyGateway:
             "  retry-on conn-failure",
             "  option redispatch 1",
             "  option http-keep-alive",
+            "  option idle-close-on-response",  # or a reload could cut off a request
             "  option http-ignore-probes",  # what connects and says nothing is told nothing
             "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
             "  option disable-h2-upgrade",  # HTTP/2 is for TLS
@@ -326,6 +332,11 @@ def _answer(error: OwnError) -> str:
     waiting = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
     text = _quoted(json.dumps(error.document()))
     return f"status {error.status} content-type application/problem+json string {text}{waiting}"
+
+
+def _takes_signals(master: int) -> bool:
+    """It executes itself once more when its worker runs; a signal it got just before that is lost."""
+    return b"HAPROXY_MWORKER_WAIT_ONLY=" in Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
