@@ -5,6 +5,7 @@ from typing import Final
 
 from valerix.launcher.settings import GatewayName
 
+BEFORE: Final = "refused before it looks for a route, and so for headers"
 EXCEPTIONS: Final[Mapping[tuple[GatewayName, str], str]] = {
     (GatewayName.TRAEFIK, "test_health_is_a_document"): "its own answer is the word OK",
     **{
@@ -22,5 +23,19 @@ EXCEPTIONS: Final[Mapping[tuple[GatewayName, str], str]] = {
     (GatewayName.TRAEFIK, "test_requests_of_an_address_count_together_whatever_they_are_for"): (
         "counts per service, and per kind of page: a middleware's numbers are those of one router"
     ),
+    (GatewayName.TRAEFIK, "test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once"): "does not count them",
+    (GatewayName.TRAEFIK, "test_too_many_connections_of_an_address_are_closed"): "does not count them",
+    (GatewayName.TRAEFIK, "test_nor_does_it_on_a_connection_that_was_used_before[GET]"): (
+        "Go repeats what changes nothing when a kept connection ends without an answer"
+    ),
+    (GatewayName.TRAEFIK, "test_what_exists_is_found_from_the_first_answer_on"): "listens before it reads its routes",
+    (GatewayName.TRAEFIK, "test_a_configuration_that_cannot_be_used_changes_nothing"): "takes any number for a port",
+    (GatewayName.TRAEFIK, "test_an_error_of_its_own_is_a_problem_document"): "has nothing to answer with but words",
+    (GatewayName.TRAEFIK, "test_an_error_of_its_own_has_the_security_headers[encoded slash]"): BEFORE,
+    (GatewayName.TRAEFIK, "test_an_error_of_its_own_has_the_security_headers[large headers]"): BEFORE,
+    **{
+        (GatewayName.TRAEFIK, f"test_retry_after_is_said_where_waiting_helps[{name}]"): "cannot add it to an error"
+        for name in ("too many open", "too many for a service", "no copy")
+    },
 }
 """By gateway and test, or test and parameters."""

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from email.message import Message
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,10 +33,22 @@ QUICK = GatewayTimeouts(head=1, body=1, answer=1, reload=1)
 """For tests that wait for one of them to run out."""
 
 
+class Service(Protocol):
+    name: str
+
+    @property
+    def instance(self) -> Instance: ...
+
+    @property
+    def arrived(self) -> list[str]: ...
+
+    def stop(self) -> None: ...
+
+
 class Front:
     """A gateway, its process, and the services behind it by name."""
 
-    def __init__(self, name: GatewayName, listening: Listening, services: Sequence[EchoService]) -> None:
+    def __init__(self, name: GatewayName, listening: Listening, services: Sequence[Service]) -> None:
         self.name = name
         self.listening = listening
         self.services = {service.name: service for service in services}
@@ -43,6 +56,11 @@ class Front:
         certificate = listening.certificate
         self._scheme = "https" if certificate else "http"
         self.trust = ssl.create_default_context(cafile=certificate.ca_file) if certificate else None
+
+    def echo(self, name: str) -> EchoService:
+        service = self.services[name]
+        assert isinstance(service, EchoService)
+        return service
 
     @property
     def port(self) -> int:
@@ -59,6 +77,14 @@ class Front:
             **self.gateway.spawn_options,
             preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
         )
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+    def listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
         """A POST with `body`."""
@@ -109,7 +135,7 @@ def prepared(
     folder: Path,
     certificate: Certificate | None = None,
     timeouts: GatewayTimeouts | None = None,
-    services: Sequence[EchoService] | None = None,
+    services: Sequence[Service] | None = None,
     **settings: Any,
 ) -> Iterator[Front]:
     """Not started yet. `settings`: of the gateway."""
@@ -117,7 +143,7 @@ def prepared(
     wanted = msgspec.structs.replace(GatewaySettings(gateway=name, gateway_binary=binary), **settings)
     ports = {GATEWAY: free_port(), GATEWAY_METRICS: free_port()}
     listening = Listening(folder, folder / "access.log", ports, wanted, certificate, timeouts or GatewayTimeouts())
-    behind = all_services() if services is None else services
+    behind: Sequence[Service] = all_services() if services is None else services
     try:
         yield Front(name, listening, behind)
     finally:
@@ -134,5 +160,4 @@ def started(*arguments: Any, **options: Any) -> Iterator[Front]:
             until_blocking(front.answers, "the gateway answers")
             yield front
         finally:
-            front.process.terminate()
-            front.process.wait(60)
+            front.stop()

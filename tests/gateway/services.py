@@ -21,7 +21,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, EchoService)
-        received = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        received = self._body()
         if self.path.endswith("?held"):
             with server.one_more_held():
                 server.going_on.wait(60)
@@ -38,6 +38,17 @@ class Echo(http.server.BaseHTTPRequestHandler):
             "body": received.decode("latin-1"),
         }
         self._answer(200 if server.ready or self.path != "/ready" else 503, json.dumps(answer).encode())
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        pieces = []
+        while length := int(self.rfile.readline().partition(b";")[0], 16):
+            pieces.append(self.rfile.read(length))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(pieces)
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

@@ -26,7 +26,7 @@ def test_the_access_log_tells_the_path_and_no_secret(front: Front) -> None:
     entry = next(one for one in entries(front, "after-it") if one["RequestPath"] == f"/orders/{marker}")
     assert (entry["DownstreamStatus"], entry["RequestMethod"]) == (200, "GET")
     assert entry["RouterName"] in ("orders", "orders@file")
-    assert entry["ServiceURL"].endswith(tuple(f":{front.services[f'orders-{n}'].server_port}" for n in (1, 2)))
+    assert entry["ServiceURL"].endswith(tuple(f":{front.echo(f'orders-{n}').server_port}" for n in (1, 2)))
     assert entry["DownstreamContentSize"] > 0
     assert entry["Duration"] >= entry["OriginDuration"] >= 0
     text = front.listening.access_log.read_text()
@@ -75,7 +75,7 @@ def test_every_line_is_a_document_whatever_was_asked_for(
 
 
 def test_a_copy_that_goes_and_comes_is_no_line_of_the_access_log(front: Front) -> None:
-    service = front.services["payments-1"]
+    service = front.echo("payments-1")
     service.ready = False
     until_blocking(lambda: front.get("/payments")[0] == 503, "it is left out")
     service.ready = True

@@ -12,7 +12,7 @@ def test_replicas_take_turns(front: Front) -> None:
 
 
 def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> None:
-    backend = front.services["orders-2"]
+    backend = front.echo("orders-2")
     backend.ready = False
     until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"}, "it is left out")
     backend.ready = True
@@ -20,12 +20,12 @@ def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> N
 
 
 def test_copies_are_checked_also_when_idle(front: Front) -> None:
-    before = {name: service.checks for name, service in front.services.items()}
-    until_blocking(lambda: all(front.services[name].checks > count for name, count in before.items()), "all are")
+    before = {name: front.echo(name).checks for name in front.services}
+    until_blocking(lambda: all(front.echo(name).checks > count for name, count in before.items()), "all are")
 
 
 async def test_backends_that_are_not_reached_are_named(front: Front) -> None:
-    service = front.services["users-1"]
+    service = front.echo("users-1")
     service.ready = False
     try:
         await eventually_equal(front.gateway.unreachable, ["users-1"])

@@ -9,8 +9,9 @@ import pytest
 
 from tests.gateway.front import Front, started
 from tests.gateway.services import EchoService
-from tests.gateway.wire import ATTACKER, Reply, Wire, asked, connected, head, status_of
+from tests.gateway.wire import ATTACKER, Reply, Wire, asked, connected, head, posted, status_of
 from tests.support.eventually import until_blocking
+from valerix.launcher.gateways.contract import GatewayTimeouts
 from valerix.launcher.settings import GatewayName
 
 REFUSED = (429, 503)
@@ -26,7 +27,7 @@ class Held(NamedTuple):
 def held(front: Front, path: str, count: int, source: str = "127.0.0.1", host: str = "localhost") -> Iterator[Held]:
     """So many requests that their service does not answer until the end of this."""
     name = front.reached(path)["name"].rsplit("-", 1)[0]
-    copies = [service for service in front.services.values() if service.name.startswith(f"{name}-")]
+    copies = [front.echo(copy) for copy in front.services if copy.startswith(f"{name}-")]
     with ExitStack() as stack:
         wires = [stack.enter_context(connected(front, source)) for _ in range(count)]
         replies: list[Reply | None] = []
@@ -61,8 +62,15 @@ def test_a_second_over_the_rate_is_answered_429(gateway: GatewayName, tmp_path_f
 
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    limits = {"gateway_rate": 100_000, "gateway_room": 3, "gateway_in_flight": 5}
-    with started(gateway, tmp_path_factory.mktemp("limits"), **limits) as front:
+    limits = {
+        "gateway_rate": 100_000,
+        "gateway_room": 3,
+        "gateway_in_flight": 5,
+        "gateway_arriving": 6,
+        "gateway_connections": 20,
+    }
+    patient = GatewayTimeouts(head=2, body=2)
+    with started(gateway, tmp_path_factory.mktemp("limits"), None, patient, **limits) as front:
         yield front
 
 
@@ -120,14 +128,49 @@ def test_limits_are_per_process_of_the_topology(front: Front) -> None:
     assert set(statuses) == {200}
 
 
-def test_requests_given_up_by_their_client_take_nothing_any_more(front: Front) -> None:
+def test_requests_given_up_by_their_client_count_no_longer_than_their_service_works_on_them(front: Front) -> None:
     with held(front, "/ws", 5, ATTACKER) as requests:
         for wire in requests.wires:
             wire.socket.close()
-        until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "others are let in")
+    until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "others are let in")
 
 
 def test_what_is_refused_takes_nothing(front: Front) -> None:
     for _ in range(20):
         assert asked(front, head("GET /orders%2f7"), source=ATTACKER)
     assert status_of(front, head("GET /docs"), source=ATTACKER) == 200
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        head("POST /orders", "Content-Length: 10") + b"half",
+        head("POST /orders", "Content-Length: 10"),
+        head("POST /docs", "Transfer-Encoding: chunked") + b"a\r\nhalf",
+    ],
+    ids=["half", "head", "chunk"],
+)
+def test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once(front: Front, begun: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(connected(front, ATTACKER)).send(begun)
+        assert 429 in [status_of(front, begun, source=ATTACKER) for _ in range(2)]
+        assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, "what has arrived is not counted"
+        assert status_of(front, posted(b"{}")) == 200
+    until_blocking(lambda: status_of(front, begun, source=ATTACKER) != 429, "given up, they do not count")
+
+
+def test_too_many_connections_of_an_address_are_closed(front: Front) -> None:
+    with ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(connected(front, ATTACKER))
+        assert not [one for one in range(5) if is_let_in(front)]
+        assert status_of(front, head("GET /orders")) == 200
+    until_blocking(lambda: is_let_in(front), "they are forgotten")
+
+
+def is_let_in(front: Front) -> bool:
+    try:
+        return status_of(front, head("GET /orders"), source=ATTACKER) == 200
+    except ConnectionError:
+        return False

@@ -40,10 +40,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """The demo accounts are known to everybody: other machines are let in by choice, with 0.0.0.0."""
     gateway_rate: int = 20_000
     """Complete requests per second and source address (IPv6: /64). Above it: 429."""
-    gateway_connections: int = 5_000
+    gateway_connections: int = 1_000
     """Connections of one source address. Above it they are closed (HAProxy)."""
-    gateway_arriving: int = 1_000
-    """Requests with a body of one source address, complete or not. Above it: 429 (HAProxy)."""
+    gateway_arriving: int = 500
+    """Requests of one source address whose body has not arrived whole with their headers. Above it: 429 (HAProxy)."""
     gateway_in_flight: int = 4_000
     """Complete requests and WebSockets of one source address. Above it: 429."""
     gateway_room: int = 512

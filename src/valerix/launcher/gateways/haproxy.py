@@ -5,7 +5,9 @@ import csv
 import fcntl
 import json
 import os
+import resource
 import signal
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,11 +21,17 @@ from valerix.launcher.health import PATIENCE_SECONDS
 from valerix.launcher.packages import package_folder
 from valerix.launcher.topology import BY_NAME, Instance
 
-CONNECTIONS: Final = 8_000
-"""From everybody together."""
+CONNECTIONS: Final = 4_000
+"""Of all addresses together. A half TLS handshake takes 46 KB: with as many, 199 MB were measured."""
+CROWDED, FULL = 1_000, 2_000
+"""Requests of all addresses together, of up to 85 KB, that have not arrived whole: more get less time, or are refused."""
+HURRY_SECONDS: Final = 0.5
+FILES_BESIDE: Final = 500
+"""Open files besides two for a connection."""
 REWRITING_BYTES: Final = 8 * 1024
 BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
 """A whole request with room to change its headers: a larger one would be passed on before it is complete."""
+SETTLING_SECONDS: Final = 2
 STREAMS: Final = 100
 """Of one HTTP/2 connection at once."""
 TRACKED_ADDRESSES: Final = 100_000
@@ -91,6 +99,9 @@ class HaproxyGateway:
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
+        deadline = time.monotonic() + SETTLING_SECONDS
+        while not _takes_signals(pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
         os.kill(pid, signal.SIGUSR2)
 
     async def unreachable(self) -> list[str]:
@@ -137,12 +148,13 @@ class HaproxyGateway:
         yield from (
             f"  nbthread {max(1, (os.cpu_count() or 1) // 2)}",
             "  default-path config",  # names of files may have spaces and quotes above it
-            f"  maxconn {CONNECTIONS}",
+            f"  maxconn {connections()}",
             f"  hard-stop-after {_ms(self._listening.timeouts.reload)}",
             f"  tune.bufsize {BUFFER_BYTES}",
             f"  tune.maxrewrite {REWRITING_BYTES}",
             f"  tune.h2.max-concurrent-streams {STREAMS}",
             "  tune.comp.maxlevel 1",
+            *_if_newer("  tune.stick-counters 4"),
             "  ssl-default-bind-options ssl-min-ver TLSv1.2",
         )
 
@@ -164,6 +176,8 @@ class HaproxyGateway:
             "  retry-on conn-failure",
             "  option redispatch 1",
             "  option http-keep-alive",
+            "  option idle-close-on-response",  # or a reload could cut off a request
+            "  option http-ignore-probes",  # what connects and says nothing is told nothing
             "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
             "  option disable-h2-upgrade",  # HTTP/2 is for TLS
             "  default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1",
@@ -185,11 +199,16 @@ class HaproxyGateway:
         yield f"  bind {_quoted(f'{address}:{self._listening.port}')}{tls}"
         yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
         yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
-        yield "  acl with_body req.hdr_cnt(content-length) gt 0"
-        yield "  acl with_body req.hdr_cnt(transfer-encoding) gt 0"
+        yield "  acl unfinished req.body_size,sub(txn.here) gt 0"
+        yield "  acl unfinished req.hdr_cnt(transfer-encoding) gt 0"
+        # A stream of HTTP/2 need not say how long it is.
+        yield "  acl stream req.ver 2.0"
+        yield "  acl declared req.hdr_cnt(content-length) gt 0"
         yield "  acl traced req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
         yield f"  acl untraced req.fhdr(traceparent) -m sub 00-{'0' * 32}- -{'0' * 16}-"
         yield "  acl pages var(txn.backend) -m end -- -pages"
+        crowded, full = (f"{{ sc_conn_cur(3,everyone) gt {count} }}" for count in (CROWDED, FULL))
+        yield "  acl bodiless method GET HEAD DELETE OPTIONS"
         yield from _rules(
             *("set-var(txn.method) method", "set-var(txn.path) path"),
             f"return status 200 content-type application/json string {_quoted(contract.HEALTH)} if {{ path /health }}",
@@ -199,10 +218,15 @@ class HaproxyGateway:
             "set-var(txn.backend) path,map_str(exact.map)",
             "set-var(txn.backend) path,map_beg(beneath.map) if !{ var(txn.backend) -m found }",
             _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
-            f"track-sc0 {SOURCE} table arriving if with_body",
+            "set-var(txn.here) req.body_len",
+            f"track-sc0 {SOURCE} table arriving if unfinished or stream !declared",
             _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {told.gateway_arriving} }}"),
+            *_if_newer("track-sc3 int(1) table everyone if unfinished or stream !declared"),
+            # A stream that need not have a body is not refused.
+            *_if_newer(_refuse(contract.OVERLOADED, f"{full} unfinished or {full} stream !declared !bodiless")),
+            *_if_newer(f"wait-for-body time {_ms(min(HURRY_SECONDS, timeouts.body))} if {crowded}"),
             _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
-            f"wait-for-body time {_ms(timeouts.body)} if with_body",
+            f"wait-for-body time {_ms(timeouts.body)}",
             _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
             # … then, for what is complete, the limits of its address.
             f"track-sc1 {SOURCE} table complete",
@@ -288,6 +312,8 @@ def _tables() -> Iterator[str]:
     for name, stores in kept.items():
         yield f"backend {name}"
         yield f"  stick-table type ipv6 size {TRACKED_ADDRESSES} expire 10s store {stores}"
+    yield "backend everyone"
+    yield f"  stick-table type integer size 1k expire 10s store {open_now}"
 
 
 def _ambiguous() -> Iterator[str]:
@@ -310,7 +336,18 @@ def _rewrites(wanted: Iterable[Rewrite]) -> Iterator[str]:
 
 
 def _rules(*rules: str) -> Iterator[str]:
-    return (f"  http-request {rule}" for rule in rules)
+    return (rule if rule.startswith(".") else f"  http-request {rule}" for rule in rules)
+
+
+def _if_newer(line: str) -> Iterator[str]:
+    """What Debian's HAProxy does not have: a fourth counter."""
+    yield from (".if version_atleast(2.8)", line, ".endif")
+
+
+def connections() -> int:
+    """As many as files may be opened for: HAProxy does not start with more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, (hard - FILES_BESIDE) // 2)
 
 
 def _refuse(error: OwnError, condition: str) -> str:
@@ -321,6 +358,11 @@ def _answer(error: OwnError) -> str:
     waiting = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
     text = _quoted(json.dumps(error.document()))
     return f"status {error.status} content-type application/problem+json string {text}{waiting}"
+
+
+def _takes_signals(master: int) -> bool:
+    """It executes itself once more when its worker runs; a signal it got just before that is lost."""
+    return b"HAPROXY_MWORKER_WAIT_ONLY=" in Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
