@@ -24,7 +24,7 @@ from valerix.launcher.topology import BY_NAME, Instance
 CONNECTIONS: Final = 4_000
 """Of all addresses together. A half TLS handshake takes 46 KB: with as many, 199 MB were measured."""
 CROWDED, FULL = 1_000, 2_000
-"""Requests of all addresses together, of up to 85 KB, that have not arrived whole: more get less time, or are refused."""
+"""Requests of all addresses together that have not arrived whole, up to 85 KB each: more get less time, or none."""
 HURRY_SECONDS: Final = 0.5
 FILES_BESIDE: Final = 500
 """Open files besides two for a connection."""
@@ -77,6 +77,7 @@ class HaproxyGateway:
     @cached_property
     def _log(self) -> int:
         """Inherited by HAProxy, which has no way to name a file to log into."""
+        self._listening.access_log.parent.mkdir(parents=True, exist_ok=True)
         return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
 
     @property
