@@ -24,7 +24,7 @@ from valerix.launcher.topology import BY_NAME, Instance
 CONNECTIONS: Final = 4_000
 """Of all addresses together. A half TLS handshake takes 46 KB: with as many, 199 MB were measured."""
 CROWDED, FULL = 1_000, 2_000
-"""Requests of all addresses together, of up to 85 KB, that have not arrived whole: more get less time, or are refused."""
+"""Requests of all addresses, up to 85 KB each, that have not arrived whole: more get less time, or are refused."""
 HURRY_SECONDS: Final = 0.5
 FILES_BESIDE: Final = 500
 """Open files besides two for a connection."""
@@ -40,6 +40,7 @@ COMPRESSED: Final = (
     *("application/json", "application/problem+json", "text/html", "text/css", "text/javascript"),
     *("application/javascript", "image/svg+xml"),
 )
+HOST: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?$"
 LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
 APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
 LOGGED_BYTES: Final = 1024
@@ -323,6 +324,7 @@ def _ambiguous() -> Iterator[str]:
     yield r"{ path -m sub /../ /./ // '\' } or { path -m end /.. /. }"
     yield "!{ req.ver 1.0 1.1 2.0 }"
     yield "!{ req.fhdr_cnt(host) eq 1 }"
+    yield rf"!{{ req.fhdr(host) -m reg '{HOST}' }}"
     yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
 
 
