@@ -1,5 +1,6 @@
 """A running gateway with services behind it."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -79,8 +80,14 @@ class Front:
         )
 
     def stop(self) -> None:
+        """HAProxy may lose a signal while it starts."""
+        until_blocking(self._ended, "the gateway ends")
+
+    def _ended(self) -> bool:
         self.process.terminate()
-        self.process.wait(60)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        return self.process.poll() is not None
 
     def listens(self) -> bool:
         with socket.socket() as probe:

@@ -69,7 +69,7 @@ def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "gateway_arriving": 6,
         "gateway_connections": 20,
     }
-    patient = GatewayTimeouts(head=2, body=2)
+    patient = GatewayTimeouts(head=1, body=1)
     with started(gateway, tmp_path_factory.mktemp("limits"), None, patient, **limits) as front:
         yield front
 

@@ -26,6 +26,7 @@ def front(gateway: GatewayName, tmp_path: Path) -> Iterator[Front]:
         front.start()
         try:
             until_blocking(front.answers, "the gateway answers")
+            front.gateway.reload(front.instances, front.process.pid)  # it takes signals from now on
             yield front
         finally:
             front.stop()

@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,9 @@ FILES_BESIDE: Final = 500
 REWRITING_BYTES: Final = 8 * 1024
 BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
 """A whole request with room to change its headers: a larger one would be passed on before it is complete."""
+WAITING: Final = b"HAPROXY_MWORKER_WAIT_ONLY="
 SETTLING_SECONDS: Final = 2
+SIGNALS, SIGNAL_SECONDS = 5, 0.3
 STREAMS: Final = 100
 """Of one HTTP/2 connection at once."""
 TRACKED_ADDRESSES: Final = 100_000
@@ -40,6 +42,7 @@ COMPRESSED: Final = (
     *("application/json", "application/problem+json", "text/html", "text/css", "text/javascript"),
     *("application/javascript", "image/svg+xml"),
 )
+HOST: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?$"
 LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
 APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
 LOGGED_BYTES: Final = 1024
@@ -100,10 +103,13 @@ class HaproxyGateway:
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
-        deadline = time.monotonic() + SETTLING_SECONDS
-        while not _takes_signals(pid) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(pid, signal.SIGUSR2)
+        # It executes itself again, and once more when the new worker runs: a signal it gets meanwhile may be lost.
+        _within(SETTLING_SECONDS, lambda: WAITING in _environment(pid))
+        before = _environment(pid)
+        for _ in range(SIGNALS):
+            os.kill(pid, signal.SIGUSR2)
+            if _within(SIGNAL_SECONDS, lambda: _environment(pid) != before):
+                return
 
     async def unreachable(self) -> list[str]:
         rows = csv.DictReader((await asyncio.to_thread(self._statistics)).removeprefix("# ").splitlines())
@@ -324,6 +330,7 @@ def _ambiguous() -> Iterator[str]:
     yield r"{ path -m sub /../ /./ // '\' } or { path -m end /.. /. }"
     yield "!{ req.ver 1.0 1.1 2.0 }"
     yield "!{ req.fhdr_cnt(host) eq 1 }"
+    yield rf"!{{ req.fhdr(host) -m reg '{HOST}' }}"
     yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
 
 
@@ -361,9 +368,16 @@ def _answer(error: OwnError) -> str:
     return f"status {error.status} content-type application/problem+json string {text}{waiting}"
 
 
-def _takes_signals(master: int) -> bool:
-    """It executes itself once more when its worker runs; a signal it got just before that is lost."""
-    return b"HAPROXY_MWORKER_WAIT_ONLY=" in Path(f"/proc/{master}/environ").read_bytes()
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return found
+
+
+def _environment(master: int) -> bytes:
+    """Its own variables in it tell its workers: they are others after a reload."""
+    return Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
