@@ -1,12 +1,14 @@
 """What a service is told about the caller is the gateway's word, not the caller's."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.gateway.front import Front
+from tests.gateway.front import Front, started
 from tests.gateway.wire import asked, head
 from valerix.launcher.gateways import contract
+from valerix.launcher.settings import GatewayName
 
 TRACE = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-00")
 
@@ -62,6 +64,13 @@ def test_the_address_is_that_of_the_connection(front: Front) -> None:
     assert "10.9.8." not in str(headers)
     assert "evil.example" not in str(headers)
     assert not {"X-Forwarded-For", "X-Forwarded-Proto"}.intersection(reply.document()["twice"])
+
+
+def test_an_ipv4_address_is_one_on_a_socket_of_both_kinds(gateway: GatewayName, tmp_path: Path) -> None:
+    with started(gateway, tmp_path, gateway_host="::") as front:
+        reply = asked(front, head("GET /orders"), source="127.0.0.3")
+    assert reply
+    assert reply.document()["headers"]["X-Forwarded-For"] == "127.0.0.3"
 
 
 def test_headers_of_the_gateway_cannot_be_named_as_those_of_one_hop(front: Front) -> None:

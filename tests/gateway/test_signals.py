@@ -72,7 +72,7 @@ def test_the_next_one_can_listen_at_once(front: Front) -> None:
 
 
 def test_it_ends_with_its_launcher(gateway: GatewayName, tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "tests.gateway.launched", gateway, str(tmp_path)]
+    command = [sys.executable, "-m", "tests.gateway.launched", gateway, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
         assert launcher.stdout
         processes = family(int(launcher.stdout.readline()))

@@ -244,7 +244,7 @@ class HaproxyGateway:
             "del-header HTTP2-Settings",
             "del-header Accept-Encoding if METH_POST",  # its answers are small: to compress them takes longer
             "set-uri %[pathq] if { url_beg http }",  # with the host's name in it, it is sent on as it came
-            "set-header X-Forwarded-For %[src]",
+            "set-header X-Forwarded-For %[src,ipmask(32,128)]",  # IPv4 as such, on an IPv6 socket, too
             f"set-header X-Forwarded-Proto {'https' if self._listening.certificate else 'http'}",
             "set-header X-Forwarded-Host %[req.hdr(host)]",
             f"set-header traceparent {NEW_TRACE} if !traced or untraced or !{{ req.fhdr_cnt(traceparent) eq 1 }}",
@@ -332,6 +332,7 @@ def _ambiguous() -> Iterator[str]:
     yield "!{ req.fhdr_cnt(host) eq 1 }"
     yield rf"!{{ req.fhdr(host) -m reg '{HOST}' }}"
     yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
+    yield r"{ req.hdrs -m reg \\x00 }"  # those before 2.7 let it pass
 
 
 def _rewrites(wanted: Iterable[Rewrite]) -> Iterator[str]:
