@@ -42,7 +42,10 @@ def bench(
         Path | None, typer.Option(help="results.json of an earlier benchmark.", exists=True, dir_okay=False)
     ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Sample every service with py-spy.")] = False,
-    work_dir: Annotated[Path | None, typer.Option(help="Where the stack's data goes: use the disk you mean.")] = None,
+    work_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the stack's data goes: use the disk you mean.", exists=True, file_okay=False),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's data directory.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
