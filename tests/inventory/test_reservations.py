@@ -6,6 +6,7 @@ import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, order_id, reserved
 from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
+from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
     Allocation,
     Line,
@@ -151,3 +152,20 @@ async def test_empty_and_largest_lists(shop: Shop, size: int) -> None:
     assert len(await shop.reserve_all(*((i, ("A", 1)) for i in ids))) == size
     assert len(await shop.release(*ids)) == size
     assert await shop.level("A") == (300, 0)
+
+
+async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) -> None:
+    await shop.add("A", east=9)
+    answers = await asyncio.gather(
+        shop.reserve("o1", ("A", 1)),
+        shop.reserve("nul\x00", ("A", 1)),
+        shop.reserve_all(("o2", ("A", 1)), ("o3", ("A", 1))),
+        return_exceptions=True,
+    )
+    assert [isinstance(answer, IMPOSSIBLE) for answer in answers] == [False, True, False]
+    endings = await asyncio.gather(
+        shop.release("o1"), shop.release("nul\x00"), shop.commit("o2"), return_exceptions=True
+    )
+    assert [isinstance(answer, IMPOSSIBLE) for answer in endings] == [False, True, False]
+    assert await shop.level("A") == (8, 1)
+    await assert_books_balance(url)

@@ -183,6 +183,23 @@ async def test_any_number_of_processes_share_the_queue(database: Database) -> No
     assert sorted(seen) == sorted(made)
 
 
+async def test_what_another_machine_says_cannot_keep_the_others_from_being_written_down(database: Database) -> None:
+    """Else all of them would be sent again, and again."""
+
+    async def send(outgoing: OutgoingMessage) -> None:
+        if outgoing.notification.subject == "Subject 1":
+            raise RuntimeError("no\x00such \udcff\x1b[2J mailbox")
+
+    await queue(database, 3)
+    await MessageDelivery(database, {"email": send}, RULES).deliver_due()
+    found = [(row["status"], row["attempts"], row["last_error"]) for row in await rows(database)]
+    assert found == [
+        ("sent", 1, None),
+        ("queued", 1, "RuntimeError: no�such ��[2J mailbox"),
+        ("sent", 1, None),
+    ]
+
+
 async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(database: Database) -> None:
     (message_id,) = await queue(database)
 

@@ -18,7 +18,7 @@ from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
-from valerix.chassis.postgres.database import Database, Transaction
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
@@ -86,9 +86,14 @@ class Stock:
             name="reserve",
             max_concurrent_batches=LANES,
             max_batch=MAX_LISTS,
+            impossible=IMPOSSIBLE,
         )
         self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
-            partial(self._run, "end", self._end), name="end", max_concurrent_batches=LANES, max_batch=MAX_LISTS
+            partial(self._run, "end", self._end),
+            name="end",
+            max_concurrent_batches=LANES,
+            max_batch=MAX_LISTS,
+            impossible=IMPOSSIBLE,
         )
 
     # --- orders

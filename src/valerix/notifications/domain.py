@@ -95,3 +95,8 @@ def occasion(event: Event) -> tuple[datetime, str]:
 def delay_seconds(attempts: int, first_seconds: float, jitter: float) -> float:
     """How long to wait after this many failures: doubling up to an hour, times 0.5 to 1 by `jitter` in [0, 1]."""
     return float(min(first_seconds * 2 ** (attempts - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2))
+
+
+def printable(text: str) -> str:
+    """What another machine wrote, fit to be stored and shown: characters that control something are replaced."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -152,7 +152,7 @@ class MessageDelivery:
 
     def _failed(self, notification: Notification, error: Exception) -> Outcome:
         attempt = notification.attempts + 1
-        reason = f"{type(error).__name__}: {error}"[:MAX_ERROR_LENGTH]
+        reason = domain.printable(f"{type(error).__name__}: {error}")[:MAX_ERROR_LENGTH]
         log.warning(
             "message not sent",
             notification_id=notification.id,

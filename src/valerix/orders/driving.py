@@ -8,13 +8,14 @@ from valerix.chassis.base import telemetry, timeouts
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.postgres.database import Database, Transaction
+from valerix.chassis.concurrency.halves import by_halves
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, answer_existing, answer_finished, conclude
 from valerix.orders.decisions import SagaRun
 from valerix.orders.errors import OrderBusy
 from valerix.orders.order import Order
-from valerix.orders.repository.driving import DrivingRepository
+from valerix.orders.repository.driving import DrivingRepository, Finished
 from valerix.orders.repository.placing import PlacingRepository
 from valerix.orders.saga import Saga
 
@@ -71,14 +72,14 @@ class Driving:
         `runs`: each with its trace id.
         """
         quiet = [run for run, _ in runs if run.decision and not run.decision.emits_event]
-        if quiet:
-            await self._database.repeat(lambda tx: self._repository.postpone_orders(tx, quiet))
+        await by_halves(quiet, self._postpone, IMPOSSIBLE)
         now = self._now()
         finished = [conclude(run, trace, now) for run, trace in runs if run.decision and run.decision.emits_event]
         moved: set[str] = set()
         if finished:
             await FINISHING.passed()
-            moved = await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
+            parts = await by_halves(finished, self._write, IMPOSSIBLE)
+            moved = {order_id for _, outcome in parts if isinstance(outcome, set) for order_id in outcome}
             self._committed()
             await FINISHED.passed()
         answers = {f.order.id: answer_finished(f) for f in finished if f.order.id in moved}
@@ -87,6 +88,12 @@ class Driving:
             existing = await self._database.repeat(lambda tx: self._placed.list_existing(tx, lost, []))
             answers |= {known.order.id: answer_existing(known) for known in existing}
         return answers
+
+    async def _postpone(self, runs: Sequence[SagaRun]) -> None:
+        await self._database.repeat(lambda tx: self._repository.postpone_orders(tx, runs))
+
+    async def _write(self, finished: Sequence[Finished]) -> set[str]:
+        return await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
 
     async def finish_local_steps(self, limit: int) -> int:
         """Find due orders whose next step asks no other service and finish it, in one transaction; how many.
@@ -99,9 +106,8 @@ class Driving:
                 runs = [SagaRun(order) for order in await self._repository.lock_due_local(tx, limit)]
                 await claimed([run.order for run in runs])
                 self._saga.fulfil_locally(runs)
-                if runs:
-                    now = self._now()
-                    await self._repository.finish_orders(tx, [conclude(run, trace_id(), now) for run in runs])
+                now = self._now()
+                await self._finish_within(tx, [conclude(run, trace_id(), now) for run in runs])
                 return len(runs)
 
         done = await self._database.repeat(step)
@@ -109,6 +115,17 @@ class Driving:
             self._committed()
             await FINISHED.passed()
         return done
+
+    async def _finish_within(self, tx: Transaction, finished: Sequence[Finished]) -> None:
+        """Those that cannot be written are looked at again after a lease."""
+
+        async def write(some: Sequence[Finished]) -> None:
+            async with tx.transaction():
+                await self._repository.finish_orders(tx, some)
+
+        parts = await by_halves(finished, write, IMPOSSIBLE)
+        if impossible := [f.order.id for part, outcome in parts if outcome is not None for f in part]:
+            await self._repository.put_off(tx, impossible, self.lease)
 
     async def claim_due(self, limit: int) -> list[Order]:
         """Take over due orders whose next step asks other services."""

@@ -19,8 +19,9 @@ from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import BatchQueue
+from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.concurrency.single_flight import wait_for
-from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database
 from valerix.contracts.ids import created_at, new_id
 from valerix.orders import metrics
 from valerix.orders.answers import Answer, replay
@@ -135,12 +136,23 @@ class Placing:
         timely = [placed for placed in batch if not self._is_late(placed)]
         resolve_all([p for p in batch if self._is_late(p)], Unavailable("The request waited for too long"))
         await ACCEPTING.passed()
-        rows = [_accepting(placed.request) for placed in timely]
-        inserted = await self._database.repeat(lambda tx: self._repository.insert_orders(tx, rows, self._lease))
+        parts = await by_halves(timely, self._insert, IMPOSSIBLE)
         await ACCEPTED.passed()
-        rest = [placed for placed in timely if placed.request.order.id not in inserted]
+        inserted: set[str] = set()
+        impossible: list[PlacedOrder] = []
+        for part, outcome in parts:
+            if isinstance(outcome, Exception):
+                resolve_all(part, outcome)
+                impossible += part
+            else:
+                inserted |= outcome
+        rest = [placed for placed in timely if placed.request.order.id not in inserted and placed not in impossible]
         ours = await self._replay(rest) if rest else []
         return [placed for placed in timely if placed.request.order.id in inserted] + ours
+
+    async def _insert(self, placed: Sequence[PlacedOrder]) -> set[str]:
+        rows = [_accepting(each.request) for each in placed]
+        return await self._database.repeat(lambda tx: self._repository.insert_orders(tx, rows, self._lease))
 
     async def _replay(self, rest: list[PlacedOrder]) -> list[PlacedOrder]:
         """Answer repeated requests from what stands in the database; return those that are new all the same."""

@@ -8,14 +8,16 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
-from valerix.chassis.calls.client import Attempt, BreakerOpen, CallFailed, Refused, Report, Withheld
+from valerix.chassis.calls.client import Attempt, BreakerOpen, CallFailed, Refused, Report, Unacceptable, Withheld
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.cache import TtlCache
+from valerix.chassis.concurrency.halves import by_halves
 from valerix.contracts import commands
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics
@@ -55,6 +57,8 @@ class Services:
     payments: Peer
 
 
+Call = Callable[[Sequence[SagaRun], Report], Awaitable[list[T]]]
+"""One call for some runs; an outcome for each of them."""
 Directory = Callable[[list[str]], Awaitable[dict[str, str]]]
 """Standing (`active`, `suspended`) of those customers that their events told of."""
 
@@ -128,18 +132,16 @@ class Saga:
         """Customers nobody has told of yet."""
         if not runs:
             return
-        ids = list({run.order.customer_id for run in runs})
 
-        async def call(report: Report) -> dict[str, commands.CustomerStanding]:
-            command = commands.CheckCustomers(ids)
+        async def call(some: Sequence[SagaRun], report: Report) -> list[commands.CustomerStanding]:
+            command = commands.CheckCustomers(list({run.order.customer_id for run in some}))
             users = self._services.users
             reply = await users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report)
-            return {standing.customer_id: standing for standing in reply.outcomes}
+            standings = {standing.customer_id: standing for standing in reply.outcomes}
+            return [standings[run.order.customer_id] for run in some]
 
-        standings = await self._attempt(runs, "validate_customer", call)
-        if standings is not None:
-            for run in runs:
-                self._judge_customer(run, standings[run.order.customer_id])
+        for run, standing in await self._attempt(runs, "validate_customer", call):
+            self._judge_customer(run, standing)
 
     def _judge_customer(self, run: SagaRun, standing: commands.CustomerStanding) -> None:
         if standing.valid:
@@ -158,12 +160,11 @@ class Saga:
         if not runs:
             return
 
-        async def call(report: Report) -> list[commands.ReserveOutcome]:
-            command = commands.ReserveStocks([_reserve_command(run) for run in runs])
+        async def call(some: Sequence[SagaRun], report: Report) -> list[commands.ReserveOutcome]:
+            command = commands.ReserveStocks([_reserve_command(run) for run in some])
             return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
-        outcomes = await self._attempt(runs, "reserve_stock", call)
-        for run, outcome in zip(runs, outcomes or [], strict=False):
+        for run, outcome in await self._attempt(runs, "reserve_stock", call):
             self._judge_reservation(run, outcome)
 
     def _judge_reservation(self, run: SagaRun, outcome: commands.ReserveOutcome) -> None:
@@ -200,14 +201,13 @@ class Saga:
         if not runs:
             return
 
-        async def call(report: Report) -> list[commands.PaymentOutcome]:
-            command = commands.CapturePayments([_capture_command(run) for run in runs], int(patience * 1000))
+        async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
+            command = commands.CapturePayments([_capture_command(run) for run in some], int(patience * 1000))
             payments = self._services.payments
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        outcomes = await self._attempt(runs, "charge", call)
-        for run, outcome in zip(runs, outcomes or [], strict=False):
+        for run, outcome in await self._attempt(runs, "charge", call):
             self._judge_payment(run, outcome)
 
     def _judge_payment(self, run: SagaRun, outcome: commands.PaymentOutcome) -> None:
@@ -262,20 +262,19 @@ class Saga:
         if not runs:
             return
 
-        async def call(report: Report) -> list[commands.PaymentOutcome]:
-            reasons = [run.decision.error_message if run.decision else None for run in runs]
+        async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
+            reasons = [run.decision.error_message if run.decision else None for run in some]
             command = commands.VoidPayments(
                 [
                     commands.VoidPayment(run.order.id, r or OrderStatus.CANCELLED)
-                    for run, r in zip(runs, reasons, strict=True)
+                    for run, r in zip(some, reasons, strict=True)
                 ]
             )
             payments = self._services.payments
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        outcomes = await self._attempt(runs, "void_payment", call)
-        for run, outcome in zip(runs, outcomes or [], strict=False):
+        for run, outcome in await self._attempt(runs, "void_payment", call):
             run.steps[-1].outcome = outcome.status
             if outcome.status is PaymentStatus.PROCESSING:
                 run.compensate = False
@@ -298,18 +297,18 @@ class Saga:
     async def _end_reservations(
         self, path: str, step: str, runs: list[SagaRun], deadline: Deadline
     ) -> dict[str, ReservationStatus]:
-        """Release or commit; the state of each reservation by order, empty when the call failed."""
+        """Release or commit; the state of each reservation by order, without those whose call failed."""
         if not runs:
             return {}
 
-        async def call(report: Report) -> list[commands.ReservationState]:
-            command = commands.OrderRefs([run.order.id for run in runs])
+        async def call(some: Sequence[SagaRun], report: Report) -> list[commands.ReservationState]:
+            command = commands.OrderRefs([run.order.id for run in some])
             return (await self._ask_inventory(path, command, _released, deadline, report)).outcomes
 
-        outcomes = await self._attempt(runs, step, call)
-        for run, outcome in zip(runs, outcomes or [], strict=False):
-            run.steps[-1].outcome = outcome.state
-        return {outcome.order_id: outcome.state for outcome in outcomes or []}
+        states = {}
+        for run, outcome in await self._attempt(runs, step, call):
+            run.steps[-1].outcome = states[run.order.id] = outcome.state
+        return states
 
     # --- calls
 
@@ -328,24 +327,36 @@ class Saga:
             metrics.inventory_calls.labels("circuit_open").inc()
             raise
 
-    async def _attempt(self, runs: list[SagaRun], name: str, call: Callable[[Report], Awaitable[T]]) -> T | None:
-        """Make one call for all runs and note its attempts in each; when it fails, all wait and say why."""
+    async def _attempt(self, runs: Sequence[SagaRun], name: str, call: Call[T]) -> list[tuple[SagaRun, T]]:
+        """Make one call for all runs; those it failed for wait and say why, the others come with their outcome.
+
+        A list that is refused for what is in it is sent again in halves, so that an order that is refused waits alone.
+        """
+        parts = await by_halves(runs, partial(self._ask, name, call), (Unacceptable,))
+        answered = [zip(part, outcome, strict=False) for part, outcome in parts if not isinstance(outcome, Exception)]
+        return [pair for pairs in answered for pair in pairs]
+
+    async def _ask(self, name: str, call: Call[T], runs: Sequence[SagaRun]) -> list[T]:
+        """The outcomes, none when the call failed. Raises Unacceptable."""
         attempts: list[Attempt] = []
-        result, failure = None, None
         try:
-            result = await call(attempts.append)
+            outcomes = await call(runs, attempts.append)
             await DONE[name].passed()
-        except CallFailed as error:
-            failure = error
-        if isinstance(failure, Withheld):
-            attempts.append(Attempt(self._now(), 0.0, failure))
-        for run in runs:
-            number = sum(step.name == name for step in run.steps)
-            run.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
-            if failure is not None:
+        except CallFailed as failure:
+            unacceptable = isinstance(failure, Unacceptable)
+            if unacceptable and len(runs) > 1:
+                raise
+            if isinstance(failure, Withheld):
+                attempts.append(Attempt(self._now(), 0.0, failure))
+            _note(runs, name, attempts)
+            for run in runs:
                 run.compensate = False
                 run.decision = self._wait_for(run, failure)
-        return result
+            if unacceptable:
+                raise
+            return []
+        _note(runs, name, attempts)
+        return outcomes
 
     def _wait_for(self, run: SagaRun, failure: CallFailed) -> Decision:
         code = f"{failure.dependency}_unavailable"
@@ -357,6 +368,12 @@ class Saga:
 
     def _postpone(self, run: SagaRun, code: str, message: str) -> Decision:
         return decisions.delayed(run.order, code, message, self._retry, self._chance())
+
+
+def _note(runs: Sequence[SagaRun], name: str, attempts: Sequence[Attempt]) -> None:
+    for run in runs:
+        number = sum(step.name == name for step in run.steps)
+        run.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
 
 
 def _step(name: str, number: int, attempt: Attempt) -> Step:

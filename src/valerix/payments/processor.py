@@ -10,7 +10,7 @@ from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight
-from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, metrics
@@ -40,7 +40,9 @@ class Processor:
         self._repository = repository
         self._provider = provider
         self._now = now
-        self._results: Batcher[PaymentChange, Payment] = Batcher(self._write, name="settle", max_concurrent_batches=2)
+        self._results: Batcher[PaymentChange, Payment] = Batcher(
+            self._write, name="settle", max_concurrent_batches=2, impossible=IMPOSSIBLE
+        )
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":

@@ -12,7 +12,7 @@ from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
-from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -79,7 +79,7 @@ class PaymentsUseCases:
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
         self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
-            self._open, name="capture", max_concurrent_batches=2, max_batch=16
+            self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
         )
 
     async def close(self) -> None:

@@ -54,6 +54,7 @@ def configure_logging(service: str, instance: str, level: str) -> None:
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             stamp,
+            _leave_rows_out,
             structlog.processors.format_exc_info,
             _render,
         ],
@@ -62,6 +63,19 @@ def configure_logging(service: str, instance: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[_Forward()], force=True)
+
+
+def _leave_rows_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """PostgreSQL adds the whole row to some of its errors, and with it names and addresses."""
+    given = event.get("exc_info")
+    error = given[1] if isinstance(given, tuple) else given if isinstance(given, Exception) else sys.exc_info()[1]
+    seen: set[int] = set()
+    while given and error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if hasattr(error, "sqlstate"):
+            error.detail = None  # type: ignore[union-attr]  # known by its class to the room of PostgreSQL alone
+        error = error.__cause__ or error.__context__
+    return event
 
 
 def _render(_: WrappedLogger, __: str, event: EventDict) -> bytes:

@@ -8,6 +8,7 @@ CallFailed
 │   └── Withheld     not even tried: no time left, too many calls under way, or BreakerOpen
 ├── OutcomeUnknown   sent, but no usable answer: time-out, connection lost, 5xx. It may have had its effect
 └── Refused          a definite 4xx; `problem` is the other side's problem document
+    └── Unacceptable for what was sent (400, 422): it stays refused however often it is sent
 """
 
 import asyncio
@@ -105,6 +106,10 @@ class Refused(CallFailed):
         super().__init__(dependency, str(problem.get("detail") or status))
         self.status = status
         self.problem = problem
+
+
+class Unacceptable(Refused):
+    """What was sent is not acceptable, whoever sends it and however often."""
 
 
 class Attempt(NamedTuple):
@@ -348,7 +353,7 @@ class _Request(NamedTuple):
 
 def _decode(dependency: str, status: int, content: bytes, answer: "msgspec.json.Decoder[T]") -> T:
     if status >= 400:
-        raise Refused(dependency, status, _problem(content))
+        raise (Unacceptable if status in {400, 422} else Refused)(dependency, status, _problem(content))
     try:
         return answer.decode(content)
     except msgspec.MsgspecError as error:

@@ -14,6 +14,7 @@ from prometheus_client import Histogram
 
 from valerix.chassis.base import caller
 from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.concurrency.halves import by_halves
 
 log = structlog.get_logger()
 In = TypeVar("In")
@@ -109,7 +110,8 @@ class BatchQueue(Generic[In]):
 class Batcher(Generic[In, Out]):
     """`run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its own caller.
 
-    A caller that is cancelled does not stop its batch: work that was begun is finished. See BatchQueue.
+    A batch that raises one of `impossible` is run again in halves, so that one bad item fails alone: its work has to be
+    repeatable. A caller that is cancelled does not stop its batch: work that was begun is finished. See BatchQueue.
     """
 
     def __init__(
@@ -121,8 +123,10 @@ class Batcher(Generic[In, Out]):
         max_batch: int = 64,
         max_waiting: int = 2048,
         linger_seconds: float = 0.0,
+        impossible: tuple[type[Exception], ...] = (),
     ) -> None:
         self._run = run
+        self._impossible = impossible
         self._queue: BatchQueue[tuple[In, asyncio.Future[Out]]] = BatchQueue(
             self._settle,
             name=name,
@@ -140,11 +144,9 @@ class Batcher(Generic[In, Out]):
         return await future
 
     async def _settle(self, batch: list[tuple[In, "asyncio.Future[Out]"]]) -> None:
-        results: Sequence[Out | Exception]
+        results: list[Out | Exception]
         try:
-            results = await self._run([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"a batch of {len(batch)} came back with {len(results)} results")  # noqa: TRY301 - handed to every caller below
+            results = await self._run_in_parts([item for item, _ in batch])
         except Exception as error:
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
@@ -154,3 +156,11 @@ class Batcher(Generic[In, Out]):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    async def _run_in_parts(self, items: list[In]) -> list[Out | Exception]:
+        results: list[Out | Exception] = []
+        for part, outcome in await by_halves(items, lambda some: self._run(list(some)), self._impossible):
+            results += [outcome] if isinstance(outcome, Exception) else outcome
+            if not isinstance(outcome, Exception) and len(outcome) != len(part):
+                raise RuntimeError(f"a batch of {len(part)} came back with {len(outcome)} results")
+        return results

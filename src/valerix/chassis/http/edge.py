@@ -30,12 +30,13 @@ from valerix.chassis.base.problems import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unprocessable,
     UnsupportedMedia,
 )
 from valerix.chassis.calls.client import CallFailed, NotSent
 from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.http.raw import RawResponse
-from valerix.chassis.postgres.database import CommitOutcomeUnknown
+from valerix.chassis.postgres.database import IMPOSSIBLE, CommitOutcomeUnknown
 from valerix.contracts.errors import DomainError
 from valerix.contracts.revocations import LIST_REVOKED
 
@@ -63,6 +64,10 @@ _NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbi
 
 class OutcomeUnknownProblem(Unavailable):
     code, title = "outcome_unknown", "The outcome is not known yet"
+
+
+class ImpossibleValue(Unprocessable):
+    code, title = "impossible_value", "A value cannot be stored"
 
 
 class DependencyUnavailable(Unavailable):
@@ -154,6 +159,8 @@ def _from_litestar(error: Exception) -> Problem:
         if error.status_code < 500:
             return Invalid(error.detail)
     log.error("unexpected error", exc_info=error)
+    if isinstance(error, IMPOSSIBLE):
+        return ImpossibleValue("One of the values cannot be stored; the trace id leads to the reason")
     return Problem("Something went wrong on our side; the trace id leads to it")
 
 

@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 import structlog
 from asyncpg.connection import Connection
+from asyncpg.exceptions._base import DataError as UnencodableError
 
 from valerix.chassis.base.problems import Unavailable
 
@@ -33,6 +34,13 @@ LOST = (
     OSError,
 )
 """The server ended the session, or said that it is about to: the next statement must not meet this connection."""
+IMPOSSIBLE: tuple[type[Exception], ...] = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.ProgramLimitExceededError,
+    UnencodableError,  # found before it was sent
+)
+"""A value that this database never takes, however often it is tried."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
 JSONB_VERSION = b"\x01"

@@ -112,6 +112,10 @@ class DrivingRepository:
             *_POSTPONED.arrays(rows),
         )
 
+    async def put_off(self, tx: Transaction, ids: Sequence[str], pause: timedelta) -> None:
+        """Look at these locked orders again after a pause, whatever state they are in."""
+        await tx.execute("UPDATE orders SET due_at = now() + $2 WHERE id = ANY($1::uuid[])", ids, pause)
+
     async def lock_due_local(self, tx: Transaction, limit: int) -> list[Order]:
         """Orders that are due and whose next step needs nobody; nobody else takes them before this transaction ends."""
         rows = await tx.fetch(
