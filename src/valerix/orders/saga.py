@@ -8,25 +8,21 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
-from valerix.chassis.calls.client import Attempt, BreakerOpen, CallFailed, Refused, Report, Unacceptable, Withheld
-from valerix.chassis.chaos.points import Point
+from valerix.chassis.calls.client import Attempt, BreakerOpen, Report
 from valerix.chassis.concurrency.cache import TtlCache
-from valerix.chassis.concurrency.halves import by_halves
 from valerix.contracts import commands
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics
-from valerix.orders.decisions import Decision, Retry, SagaRun, Step
+from valerix.orders.calls import StepCalls
+from valerix.orders.decisions import Retry, SagaRun
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 T = TypeVar("T")
-STEPS = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
-DONE = {step: Point(f"saga.{step}.done") for step in STEPS}
 _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
 _released = msgspec.json.Decoder(commands.ReservationStates)
@@ -57,8 +53,6 @@ class Services:
     payments: Peer
 
 
-Call = Callable[[Sequence[SagaRun], Report], Awaitable[list[T]]]
-"""One call for some runs; an outcome for each of them."""
 Directory = Callable[[list[str]], Awaitable[dict[str, str]]]
 """Standing (`active`, `suspended`) of those customers that their events told of."""
 
@@ -82,9 +76,8 @@ class Saga:
         self._directory = directory
         self._hold = hold
         self._dwell = dwell
-        self._retry = retry
-        self._now = now
-        self._chance = chance
+        self._calls = StepCalls(retry, now, chance)
+        self._postpone = self._calls.postpone
         self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
@@ -140,7 +133,7 @@ class Saga:
             standings = {standing.customer_id: standing for standing in reply.outcomes}
             return [standings[run.order.customer_id] for run in some]
 
-        for run, standing in await self._attempt(runs, "validate_customer", call):
+        for run, standing in await self._calls.make(runs, "validate_customer", call):
             self._judge_customer(run, standing)
 
     def _judge_customer(self, run: SagaRun, standing: commands.CustomerStanding) -> None:
@@ -164,7 +157,7 @@ class Saga:
             command = commands.ReserveStocks([_reserve_command(run) for run in some])
             return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
-        for run, outcome in await self._attempt(runs, "reserve_stock", call):
+        for run, outcome in await self._calls.make(runs, "reserve_stock", call):
             self._judge_reservation(run, outcome)
 
     def _judge_reservation(self, run: SagaRun, outcome: commands.ReserveOutcome) -> None:
@@ -207,7 +200,7 @@ class Saga:
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        for run, outcome in await self._attempt(runs, "charge", call):
+        for run, outcome in await self._calls.make(runs, "charge", call):
             self._judge_payment(run, outcome)
 
     def _judge_payment(self, run: SagaRun, outcome: commands.PaymentOutcome) -> None:
@@ -274,7 +267,7 @@ class Saga:
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
-        for run, outcome in await self._attempt(runs, "void_payment", call):
+        for run, outcome in await self._calls.make(runs, "void_payment", call):
             run.steps[-1].outcome = outcome.status
             if outcome.status is PaymentStatus.PROCESSING:
                 run.compensate = False
@@ -306,11 +299,9 @@ class Saga:
             return (await self._ask_inventory(path, command, _released, deadline, report)).outcomes
 
         states = {}
-        for run, outcome in await self._attempt(runs, step, call):
+        for run, outcome in await self._calls.make(runs, step, call):
             run.steps[-1].outcome = states[run.order.id] = outcome.state
         return states
-
-    # --- calls
 
     async def _ask_inventory(
         self, path: str, command: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline, report: Report
@@ -326,60 +317,6 @@ class Saga:
         except BreakerOpen:
             metrics.inventory_calls.labels("circuit_open").inc()
             raise
-
-    async def _attempt(self, runs: Sequence[SagaRun], name: str, call: Call[T]) -> list[tuple[SagaRun, T]]:
-        """Make one call for all runs; those it failed for wait and say why, the others come with their outcome.
-
-        A list that is refused for what is in it is sent again in halves, so that an order that is refused waits alone.
-        """
-        parts = await by_halves(runs, partial(self._ask, name, call), (Unacceptable,))
-        answered = [zip(part, outcome, strict=False) for part, outcome in parts if not isinstance(outcome, Exception)]
-        return [pair for pairs in answered for pair in pairs]
-
-    async def _ask(self, name: str, call: Call[T], runs: Sequence[SagaRun]) -> list[T]:
-        """The outcomes, none when the call failed. Raises Unacceptable."""
-        attempts: list[Attempt] = []
-        try:
-            outcomes = await call(runs, attempts.append)
-            await DONE[name].passed()
-        except CallFailed as failure:
-            unacceptable = isinstance(failure, Unacceptable)
-            if unacceptable and len(runs) > 1:
-                raise
-            if isinstance(failure, Withheld):
-                attempts.append(Attempt(self._now(), 0.0, failure))
-            _note(runs, name, attempts)
-            for run in runs:
-                run.compensate = False
-                run.decision = self._wait_for(run, failure)
-            if unacceptable:
-                raise
-            return []
-        _note(runs, name, attempts)
-        return outcomes
-
-    def _wait_for(self, run: SagaRun, failure: CallFailed) -> Decision:
-        code = f"{failure.dependency}_unavailable"
-        if isinstance(failure, BreakerOpen):
-            seconds = failure.retry_after_seconds
-            return decisions.waiting(run.order, code, failure.reason, seconds, self._retry, self._chance())
-        kind = "refused the call" if isinstance(failure, Refused) else "is not available"
-        return self._postpone(run, code, f"{failure.dependency.capitalize()} {kind}: {failure.reason}")
-
-    def _postpone(self, run: SagaRun, code: str, message: str) -> Decision:
-        return decisions.delayed(run.order, code, message, self._retry, self._chance())
-
-
-def _note(runs: Sequence[SagaRun], name: str, attempts: Sequence[Attempt]) -> None:
-    for run in runs:
-        number = sum(step.name == name for step in run.steps)
-        run.steps += [_step(name, number + place, attempt) for place, attempt in enumerate(attempts, 1)]
-
-
-def _step(name: str, number: int, attempt: Attempt) -> Step:
-    failure = attempt.failure
-    outcome = "ok" if failure is None else "not_tried" if isinstance(failure, Withheld) else "failed"
-    return Step(name, number, outcome, attempt.started_at, attempt.duration_ms, failure.reason if failure else None)
 
 
 def _open(runs: Sequence[SagaRun]) -> list[SagaRun]:
