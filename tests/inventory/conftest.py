@@ -15,6 +15,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.commands import (
     Line,
+    PricedProduct,
     ReservationState,
     ReserveOutcome,
     ReserveStock,
@@ -55,6 +56,11 @@ SELECT sku, warehouse_id, seq FROM (
 WHERE on_hand_after <> on_hand_sum OR reserved_after <> reserved_sum OR backwards
       OR reserved_after NOT BETWEEN 0 AND on_hand_after
 """
+
+
+def priced(sku: str) -> PricedProduct:
+    """As `Shop.add` makes it."""
+    return PricedProduct(sku, f"The {sku}", 500, "USD")
 
 
 class Shop(NamedTuple):

@@ -91,7 +91,7 @@ def test_a_line_is_split_over_warehouses_in_their_order() -> None:
 def test_lines_of_one_product_are_summed() -> None:
     offers = catalogue(offer("A", (5, 0)))
     outcomes = domain.reserve([order("1", ("A", 3), ("A", 3)), order("2", ("A", 2), ("A", 3))], offers, {}).outcomes
-    assert outcomes[0] == StockShort("1", [Shortage("A", 6, 5)])
+    assert outcomes[0] == StockShort("1", [Shortage("A", 6, 5)], [offers["A"].product])
     assert isinstance(outcomes[1], StockReserved)
     assert outcomes[1].allocations == [Allocation("A", "W0", 5)]
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, reserved
+from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, priced, reserved
 from tests.inventory.statements import RESERVATIONS, STOCK
 from valerix.chassis.base.deadline import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
@@ -182,7 +182,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
         await somebody_waits(url)
         await RESERVATIONS.take(tx, [ReserveLine("o2", "A", 4, *ORIGIN)])
-    assert await waiting == StockShort("o1", [Shortage("A", 3, 1)])
+    assert await waiting == StockShort("o1", [Shortage("A", 3, 1)], [priced("A")])
     assert await shop.level("A") == (5, 4)
     await assert_books_balance(url)
 

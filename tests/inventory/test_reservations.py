@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.inventory.conftest import Shop, assert_books_balance, order_id, reserved
+from tests.inventory.conftest import Shop, assert_books_balance, order_id, priced, reserved
 from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
 from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
@@ -54,8 +54,8 @@ async def test_shortage_of_one_order_does_not_fail_its_neighbours(shop: Shop, ur
         ("o5", ("A", 2)),
     )
     assert isinstance(outcomes[0], StockReserved)
-    assert outcomes[1] == StockShort("o2", [Shortage("A", 3, 2)])
-    assert outcomes[2] == StockShort("o3", [Shortage("EMPTY", 1, 0)])
+    assert outcomes[1] == StockShort("o2", [Shortage("A", 3, 2)], [priced("A")])
+    assert outcomes[2] == StockShort("o3", [Shortage("EMPTY", 1, 0)], [priced("A"), priced("EMPTY")])
     assert outcomes[3] == ProductsUnknown("o4", ["NOT-THERE", "nul\x00", "A\n"])
     assert isinstance(outcomes[4], StockReserved)
     assert await shop.level("A") == (5, 5)
@@ -152,6 +152,18 @@ async def test_empty_and_largest_lists(shop: Shop, size: int) -> None:
     assert len(await shop.reserve_all(*((i, ("A", 1)) for i in ids))) == size
     assert len(await shop.release(*ids)) == size
     assert await shop.level("A") == (300, 0)
+
+
+async def test_prices_are_those_of_what_is_sold(shop: Shop) -> None:
+    await shop.add("A")
+    await shop.add("GONE", active=False)
+    assert await shop.catalogue.prices(["GONE", "A", "NONE", "nul\x00", "A"]) == [
+        None,
+        priced("A"),
+        None,
+        None,
+        priced("A"),
+    ]
 
 
 async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) -> None:

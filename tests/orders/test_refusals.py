@@ -10,6 +10,7 @@ from tests.orders.test_one_answer import PRICE, Peers, open_flows
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts import commands
+from valerix.contracts.money import Money
 from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders.answers import Answer
 from valerix.orders.composition import PLANNED, OrderFlows
@@ -72,7 +73,9 @@ async def test_a_refusal_is_replayed_as_it_was_given(database: Database, code: s
     method = "card_declined" if code == "payment_declined" else "card_ok"
 
     async def place() -> Answer:
-        order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], method, "reject", None)
+        expected = Money(1, PRICE.currency) if code == "total_differs" else None
+        order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], method, "reject", None, expected)
+        order.currency = "EUR" if code == "price_changed" else None  # as if it had been quoted before
         return await flows.placing.place(PlaceRequest(order, b"key", b"same", "t" * 32, Deadline.after(60)))
 
     first, again = await place(), await place()

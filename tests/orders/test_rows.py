@@ -10,6 +10,7 @@ from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import Allocation
 from valerix.contracts.ids import created_at, new_id
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.decisions import Decision, HistoryEntry, SagaRun, Step
 from valerix.orders.order import CustomerSeen, Order, OrderFilter, OrderLine
@@ -30,6 +31,7 @@ def placed(number: int) -> Accepting:
     lines = [OrderLine(f"product-{number}", number), OrderLine(f"other-{number}", number + 1)]
     address = {"city": f"city-{number}"}
     order = Order(order_id, f"customer-{number}", lines, f"method-{number}", "hold", made, made, address)
+    order.expected_total = Money(number, "USD")
     key, fingerprint = f"key-{number}".encode(), f"fingerprint-{number}".encode()
     return Accepting(order, key, fingerprint, f"trace-{number}", data_of(OrderStatus.PENDING, number))
 

@@ -9,6 +9,9 @@ import pytest
 
 from tests.orders.statements import DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import RETRY
+from tests.orders.test_one_answer import directory
+from tests.orders.test_quote import Shop
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import Allocation
 from valerix.orders import decisions, errors
@@ -149,8 +152,21 @@ async def test_an_order_is_found_by_the_products_it_has_now(database: Database) 
     await accept(database, wanted)
     held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30))
     await finish(database, finishing(wanted.order, held, 409))
-    saga = Saga(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
+    shop = Shop(**{"NEW-1": 1, "NEW-2": 2, "OLD-1": 3})
+    saga = Saga(Services(shop, shop, shop), directory, timedelta(0), timedelta(0), RETRY, 0)
     orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
+
+    async def change(*products: str) -> None:
+        lines = [OrderLine(product, 1) for product in products]
+        await orders.changes.change(
+            wanted.order.id,
+            None,
+            version=None,
+            lines=lines,
+            expected_total=None,
+            address=None,
+            deadline=Deadline.after(60),
+        )
 
     async def has(product: str) -> bool:
         found = await orders.queries.search(OrderFilter(limit=1, ascending=True, product_id=product))
@@ -158,11 +174,9 @@ async def test_an_order_is_found_by_the_products_it_has_now(database: Database) 
         return bool(found)
 
     assert await has("OLD-1")
-    lines = [OrderLine(product, 1) for product in ("NEW-1", "NEW-2", "NEW-1")]
-    await orders.changes.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    await change("NEW-1", "NEW-2", "NEW-1")
     assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [False, True, True]
-    lines = [OrderLine(product, 1) for product in ("NEW-2", "OLD-1")]
-    await orders.changes.change(wanted.order.id, None, version=None, lines=lines, address=None)
+    await change("NEW-2", "OLD-1")
     assert [await has(product) for product in ("OLD-1", "NEW-1", "NEW-2")] == [True, False, True]
 
 

@@ -23,6 +23,7 @@ CHECK_CUSTOMERS: Final = "/internal/v1/customers/check"
 RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
 RELEASE_STOCK: Final = "/internal/v1/stock/release"
 COMMIT_STOCK: Final = "/internal/v1/stock/commit"
+PRICE_PRODUCTS: Final = "/internal/v1/products/price"
 CAPTURE_PAYMENTS: Final = "/internal/v1/payments/capture"
 VOID_PAYMENTS: Final = "/internal/v1/payments/void"
 
@@ -76,12 +77,21 @@ class Allocation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PricedProduct(msgspec.Struct, frozen=True, rename="camel"):
-    """Name and unit price of a product at the moment it was reserved; they fix the order's total."""
+    """Name and unit price of a product when it was reserved or looked up."""
 
     product_id: str
     name: str
     unit_price_minor: AmountMinor
     currency: Currency
+
+
+class PriceProducts(msgspec.Struct, frozen=True, rename="camel"):
+    product_ids: Annotated[list[Key], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+class ProductPrices(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[PricedProduct | None]
+    """None: not in the catalogue, or not sold any more."""
 
 
 class Shortage(msgspec.Struct, frozen=True, rename="camel"):
@@ -101,6 +111,8 @@ class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved",
 class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"):
     order_id: str
     shortages: list[Shortage]
+    products: list[PricedProduct] = []
+    """Of all lines: what the order would cost."""
 
 
 class ProductsUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"):

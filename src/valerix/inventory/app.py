@@ -50,7 +50,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(stock), asyncapi_route(INVENTORY, EVENT_DATA)],
+        raw=[*command_routes(stock, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
         provides={"stock": stock, "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},

@@ -241,7 +241,7 @@ def _refusal(order_id: str, wanted: Mapping[str, int], offers: Mapping[str, Offe
         return ProductsUnknown(order_id, unknown)
     left = {sku: offers[sku].available for sku in wanted}
     if short := [Shortage(sku, wanted[sku], left[sku]) for sku in wanted if left[sku] < wanted[sku]]:
-        return StockShort(order_id, short)
+        return StockShort(order_id, short, [offers[sku].product for sku in wanted])
     return None
 
 

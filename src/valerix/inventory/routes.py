@@ -16,6 +16,8 @@ from valerix.contracts import commands
 from valerix.contracts.commands import (
     Line,
     OrderRefs,
+    PriceProducts,
+    ProductPrices,
     ProductsUnknown,
     ReservationState,
     ReservationStates,
@@ -44,7 +46,7 @@ Search = Annotated[str | None, Parameter(min_length=1, max_length=100, descripti
 # --- internal commands: the hot path
 
 
-def command_routes(stock: Stock) -> list[RawRoute]:
+def command_routes(stock: Stock, catalogue: Catalogue) -> list[RawRoute]:
     """What orders sends, in lists."""
 
     async def reserve(command: ReserveStocks, deadline: Deadline) -> ReserveOutcomes:
@@ -58,10 +60,14 @@ def command_routes(stock: Stock) -> list[RawRoute]:
         endings = [Ending(order_id, ReservationStatus.COMMITTED) for order_id in command.order_ids]
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
+    async def price(command: PriceProducts, _: Deadline) -> ProductPrices:
+        return ProductPrices(await catalogue.prices(command.product_ids))
+
     return [
         command_route(commands.RESERVE_STOCK, SERVICES, ReserveStocks, reserve),
         command_route(commands.RELEASE_STOCK, SERVICES, OrderRefs, release),
         command_route(commands.COMMIT_STOCK, SERVICES, OrderRefs, commit),
+        command_route(commands.PRICE_PRODUCTS, SERVICES, PriceProducts, price),
     ]
 
 

@@ -19,7 +19,7 @@ from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
-from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
+from valerix.contracts.commands import PricedProduct, ReservationState, ReserveOutcome, ReserveStock
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, metrics, schemas
 from valerix.inventory.domain import Cause, Ending, Initiator, Movement
@@ -306,6 +306,12 @@ class Catalogue:
         if product is None:
             raise domain.ProductNotFound(sku)
         return product
+
+    async def prices(self, skus: Sequence[str]) -> list[PricedProduct | None]:
+        """Name and price of each; None for what is not sold. Text that cannot be an id is not looked for."""
+        async with self._database.connection() as lane:
+            found = await self._catalogue.list_prices(lane, [sku for sku in skus if domain.is_sku(sku)])
+        return [found.get(sku) for sku in skus]
 
     async def list_products(self, asked: ProductFilter) -> list[Product]:
         """Products by id."""

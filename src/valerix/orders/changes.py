@@ -1,5 +1,7 @@
 """What a customer or staff changes about one order: retry, cancel, change."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,15 +9,20 @@ from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.commands import PricedProduct
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, conclude
 from valerix.orders.decisions import CHANGED, Decision, SagaRun
 from valerix.orders.driving import Driving
-from valerix.orders.errors import NotCancellable, NotChangeable, NotRetriable, OrderBusy
+from valerix.orders.errors import NotCancellable, NotChangeable, NotRetriable, OrderBusy, UnknownProduct
 from valerix.orders.order import Order, OrderLine
 from valerix.orders.queries import Queries
 from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
+
+Prices = Callable[[list[str], Deadline], Awaitable[list[PricedProduct | None]]]
+"""Of each product; None: it is not sold. Raises CallFailed."""
 
 
 class Changes:
@@ -28,6 +35,7 @@ class Changes:
         driven: DrivingRepository,
         driving: Driving,
         queries: Queries,
+        prices: Prices,
         now: Now = utc_now,
     ) -> None:
         self._database = database
@@ -35,6 +43,7 @@ class Changes:
         self._driven = driven
         self._driving = driving
         self._queries = queries
+        self._prices = prices
         self._now = now
 
     async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
@@ -71,11 +80,14 @@ class Changes:
         *,
         version: int | None,
         lines: list[OrderLine] | None,
+        expected_total: Money | None,
         address: dict[str, Any] | None,
+        deadline: Deadline,
     ) -> Order:
-        """Change the lines of a held order, or the address of one that has not shipped.
+        """Change the lines of a held order, or the address of one that has not shipped. New products are quoted now.
 
-        Raises OrderNotFound, VersionConflict, NotChangeable.
+        Raises OrderNotFound, VersionConflict, NotChangeable, UnknownProduct, those of UNPAYABLE, and CallFailed when
+        inventory is away; nothing is changed then.
         """
         order = await self._queries.get(order_id, owner_id)
         if version is not None and version != order.version:
@@ -85,7 +97,9 @@ class Changes:
         if lines is not None and not order.held:
             raise NotChangeable("Lines can only be changed while the order is held for stock")
         due_in = await self._due_in(order.id)
-        before, order.lines = order.lines, order.lines if lines is None else lines
+        before = order.lines
+        if lines is not None:
+            await self._quote(order, lines, expected_total, deadline)
         order.shipping_address = address if address is not None else order.shipping_address
         decision = Decision(order.status, CHANGED, order.error_code, order.error_message, due_in)
         conclusion = conclude(SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now())
@@ -100,6 +114,19 @@ class Changes:
         if not await self._database.repeat(write):
             raise VersionConflict((await self._queries.get(order_id, owner_id)).version)
         return order
+
+    async def _quote(
+        self, order: Order, lines: list[OrderLine], expected_total: Money | None, deadline: Deadline
+    ) -> None:
+        """What was quoted before stays: it is a ceiling."""
+        skus = list({line.product_id: None for line in lines})
+        found = await self._prices(skus, deadline)
+        if unknown := [sku for sku, product in zip(skus, found, strict=True) if product is None]:
+            raise UnknownProduct(f"Unknown product: {', '.join(unknown)}")
+        quoted = {line.product_id: line.unit_price_minor for line in order.lines}
+        order.lines = [replace(line, unit_price_minor=quoted.get(line.product_id)) for line in lines]
+        order.expected_total = expected_total
+        order.quote([product for product in found if product is not None])
 
     async def _due_in(self, order_id: str) -> timedelta | None:
         async with self._database.connection() as tx:

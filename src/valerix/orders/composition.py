@@ -134,5 +134,5 @@ def connect(
         max_batch=max_batch,
         timeouts=timeouts,
     )
-    changes = Changes(database, ChangesRepository(), driven, driving, queries)
+    changes = Changes(database, ChangesRepository(), driven, driving, queries, saga.prices)
     return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries)

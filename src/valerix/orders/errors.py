@@ -3,6 +3,7 @@
 from typing import Final
 
 from valerix.contracts.errors import DomainError
+from valerix.contracts.money import Money, money_text
 from valerix.contracts.states import OrderStatus
 
 
@@ -86,6 +87,17 @@ class NotChargeable(DomainError):
     code = "not_chargeable"
 
 
+class PriceChanged(DomainError):
+    code = "price_changed"
+
+
+class TotalDiffers(DomainError):
+    code = "total_differs"
+
+    def __init__(self, total: Money) -> None:
+        super().__init__(f"The order costs {money_text(total)}, which is not what was expected")
+
+
 class OrderCancelled(DomainError):
     code = "order_cancelled"
 
@@ -94,6 +106,8 @@ class OrderEnded(DomainError):
     code = "order_ended"
 
 
+UNPAYABLE: Final = (NotChargeable, PriceChanged, TotalDiffers)
+"""Why an order cannot be charged, as its prices are."""
 REFUSALS: Final[dict[str, type[DomainError]]] = {
     refusal.code: refusal
     for refusal in (
@@ -103,6 +117,8 @@ REFUSALS: Final[dict[str, type[DomainError]]] = {
         UnknownCustomer,
         CustomerSuspended,
         NotChargeable,
+        PriceChanged,
+        TotalDiffers,
         OrderCancelled,
         OrderEnded,
     )

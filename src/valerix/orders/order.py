@@ -1,13 +1,20 @@
 """The order: its lines, its price, and how it moves from state to state."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from valerix.contracts.commands import Allocation, PricedProduct
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
-from valerix.orders.errors import IllegalOrderTransition, InsufficientStock, NotChargeable
+from valerix.orders.errors import (
+    IllegalOrderTransition,
+    InsufficientStock,
+    NotChargeable,
+    PriceChanged,
+    TotalDiffers,
+)
 from valerix.orders.transitions import LOCAL_STEPS, TRANSITIONS
 
 ON_SHORTAGE: Final = ("hold", "backorder", "reject")
@@ -16,7 +23,7 @@ MAX_TOTAL_MINOR: Final = 10**12
 
 @dataclass(slots=True)
 class OrderLine:
-    """One product of an order; name and price are known once stock was reserved."""
+    """One product of an order; name and price are known once inventory has answered."""
 
     product_id: str
     quantity: int
@@ -45,6 +52,8 @@ class Order:
     error_code: str | None = None
     error_message: str | None = None
     cancel_reason: str | None = None
+    expected_total: Money | None = None
+    """What the customer is willing to pay; for another total the order is refused."""
     lease_epoch: int = 0
     attempts: int = 0
 
@@ -58,19 +67,37 @@ class Order:
         """The next step asks no other service, so it is written where the order is found."""
         return self.status in LOCAL_STEPS and self.cancel_reason is None
 
-    def price(self, products: list[PricedProduct]) -> None:
-        """Fix names, unit prices and the total. Raises NotChargeable for mixed currencies or an absurd total."""
+    def quote(self, products: Sequence[PricedProduct]) -> None:
+        """Fix the price of each line that has none: from now on it costs no more. See `price` for what it raises."""
+        self._price(products, lambda quoted, _: quoted)
+
+    def price(self, products: Sequence[PricedProduct]) -> None:
+        """What is charged: of quote and catalogue the lower, line by line.
+
+        Raises NotChargeable for mixed currencies or an absurd total, PriceChanged for another currency than the
+        quote's, TotalDiffers from what the customer expects.
+        """
+        self._price(products, min)
+
+    def _price(self, products: Sequence[PricedProduct], choose: Callable[[int, int], int]) -> None:
         by_id = {product.product_id: product for product in products}
-        for line in self.lines:
-            product = by_id[line.product_id]
-            line.name, line.unit_price_minor = product.name, product.unit_price_minor
         currencies = {product.currency for product in products}
-        total = sum(by_id[line.product_id].unit_price_minor * line.quantity for line in self.lines)
         if len(currencies) != 1:
             raise NotChargeable(f"All products of an order must have one currency, not {', '.join(sorted(currencies))}")
+        (currency,) = currencies
+        if self.currency not in (None, currency):
+            raise PriceChanged(f"The price was quoted in {self.currency}, and is in {currency} now")
+        total = 0
+        for line in self.lines:
+            product, quoted = by_id[line.product_id], line.unit_price_minor
+            price = product.unit_price_minor
+            line.name, line.unit_price_minor = product.name, price if quoted is None else choose(quoted, price)
+            total += line.unit_price_minor * line.quantity
         if total > MAX_TOTAL_MINOR:
             raise NotChargeable("The total of the order is too large to charge")
-        self.currency, self.total_minor = currencies.pop(), total
+        self.currency, self.total_minor = currency, total
+        if self.expected_total not in (None, Money(total, currency)):
+            raise TotalDiffers(Money(total, currency))
 
     def move(self, status: OrderStatus, now: datetime) -> None:
         """Enter `status` with the next version. Raises IllegalOrderTransition."""

@@ -23,6 +23,7 @@ from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.concurrency.single_flight import wait_for
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database
 from valerix.contracts.ids import created_at, new_id
+from valerix.contracts.money import Money
 from valerix.orders import metrics
 from valerix.orders.answers import Answer, replay
 from valerix.orders.decisions import SagaRun
@@ -229,9 +230,20 @@ def new_order(
     payment_method: str,
     on_shortage: str,
     address: dict[str, Any] | None,
+    expected_total: Money | None = None,
     make_id: Callable[[], str] = new_id,
 ) -> Order:
     """A pending order whose id carries its creation time, so that lists page on the id alone."""
     order_id = make_id()
     made_at = created_at(order_id)
-    return Order(order_id, customer_id, lines, payment_method, on_shortage, made_at, made_at, address)
+    return Order(
+        order_id,
+        customer_id,
+        lines,
+        payment_method,
+        on_shortage,
+        made_at,
+        made_at,
+        address,
+        expected_total=expected_total,
+    )

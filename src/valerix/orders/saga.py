@@ -25,6 +25,7 @@ from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 T = TypeVar("T")
 _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
+_prices = msgspec.json.Decoder(commands.ProductPrices)
 _released = msgspec.json.Decoder(commands.ReservationStates)
 _payments = msgspec.json.Decoder(commands.PaymentOutcomes)
 
@@ -53,6 +54,7 @@ class Services:
     payments: Peer
 
 
+Fix = Callable[[Sequence[commands.PricedProduct]], None]
 Directory = Callable[[list[str]], Awaitable[dict[str, str]]]
 """Standing (`active`, `suspended`) of those customers that their events told of."""
 
@@ -106,6 +108,12 @@ class Saga:
         """Decide about orders whose next step asks no other service, so a transaction may be open."""
         for run in runs:
             run.decision = decisions.fulfilled(run.order, self._dwell)
+
+    async def prices(self, skus: list[str], deadline: Deadline) -> list[commands.PricedProduct | None]:
+        """What each product costs now; None: it is not sold. Raises CallFailed."""
+        command = commands.PriceProducts(skus)
+        reply = await self._services.inventory.post(commands.PRICE_PRODUCTS, command, _prices, deadline=deadline)
+        return reply.outcomes
 
     # --- forwards
 
@@ -166,16 +174,15 @@ class Saga:
             case commands.StockReserved():
                 step.detail = "idempotent" if outcome.idempotent else None
                 run.order.allocations = outcome.allocations
-                try:
-                    run.order.price(outcome.products)
-                except errors.NotChargeable as refusal:
-                    run.decision, run.compensate = decisions.failed(errors.NotChargeable, refusal.detail), True
+                self._price(run, run.order.price, outcome.products, reserved=True)
             case commands.StockShort():
                 short = "; ".join(
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
                 )
                 step.outcome, step.detail = "insufficient_stock", short
                 run.decision = decisions.short_of_stock(run.order, short, self._hold)
+                if outcome.products:
+                    self._price(run, run.order.quote, outcome.products, reserved=False)
             case commands.ProductsUnknown():
                 step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
                 message = f"Unknown product: {', '.join(outcome.product_ids)}"
@@ -185,6 +192,12 @@ class Saga:
                 step.outcome = f"ended: {outcome.state}"
                 run.decision = decisions.failed(errors.OrderEnded, "The reservation of this order has ended")
                 run.compensate = True
+
+    def _price(self, run: SagaRun, fix: Fix, products: list[commands.PricedProduct], *, reserved: bool) -> None:
+        try:
+            fix(products)
+        except errors.UNPAYABLE as refusal:
+            run.decision, run.compensate = decisions.failed(type(refusal), refusal.detail), reserved
 
     async def _charge(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
         for run in runs:

@@ -49,6 +49,8 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     payment_method: str = DEFAULT_PAYMENT_METHOD
     on_shortage: str = "hold"
     shipping_address: Address | None = None
+    expected_total: Money | None = None
+    """What the customer is willing to pay: for another total the order is refused before anything is charged."""
     idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
 
     def lines(self) -> list[OrderLine]:
@@ -108,6 +110,8 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     quantity: Quantity | None = None
     """Of the only line."""
+    expected_total: Money | None = None
+    """With new lines: for another total nothing is changed."""
     shipping_address: Address | None = None
     status: FulfilmentStatus | None = None
 
@@ -128,7 +132,11 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     status: OrderStatus
     items: list[LineView]
     total: Money | None
-    """Null until stock was reserved once: the catalogue's prices fix it."""
+    """Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue says so."""
+    product_id: str | None
+    """Of an order with one line."""
+    quantity: int | None
+    """Of an order with one line."""
     payment_method: str
     payment_id: str | None
     inventory_updated: bool
@@ -180,6 +188,8 @@ def view(order: Order) -> OrderView:
         status=order.status,
         items=[_line_view(line, order.currency) for line in order.lines],
         total=_money(order.total_minor, order.currency),
+        product_id=order.lines[0].product_id if len(order.lines) == 1 else None,
+        quantity=order.lines[0].quantity if len(order.lines) == 1 else None,
         payment_method=order.payment_method,
         payment_id=order.payment_id,
         inventory_updated=order.allocations is not None,
@@ -223,6 +233,8 @@ PROBLEMS: Final[Problems] = {
     errors.UnknownCustomer: ProblemType(422, "Unknown customer"),
     errors.CustomerSuspended: ProblemType(422, "The customer is suspended"),
     errors.NotChargeable: ProblemType(422, "The order cannot be charged"),
+    errors.PriceChanged: ProblemType(409, "The price has changed"),
+    errors.TotalDiffers: ProblemType(409, "The total is another one"),
     errors.OrderCancelled: ProblemType(409, "The order was cancelled"),
     errors.OrderEnded: ProblemType(409, "The order ended without success"),
 }

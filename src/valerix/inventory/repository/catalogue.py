@@ -1,14 +1,17 @@
 """Products and warehouses."""
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
+from valerix.contracts.commands import PricedProduct
 from valerix.contracts.money import Money
 from valerix.inventory import schemas
 from valerix.inventory.schemas import Product, ProductFilter, Warehouse
 
-_WAREHOUSE = Reader(Warehouse)
+_WAREHOUSE, _PRICED = Reader(Warehouse), Reader(PricedProduct)
 
 
 class CatalogueRepository:
@@ -83,6 +86,17 @@ class CatalogueRepository:
             asked.limit,
         )
         return [_product(row) for row in rows]
+
+    async def list_prices(self, tx: Transaction, skus: Sequence[str]) -> dict[str, PricedProduct]:
+        """Those of the products that are sold."""
+        rows = await tx.fetch(
+            """
+            SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency FROM products
+            WHERE sku = ANY($1::text[]) AND active
+            """,
+            skus,
+        )
+        return {row["product_id"]: _PRICED.read(row) for row in rows}
 
     async def insert_warehouse(self, tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
         """None when there is one with this id."""

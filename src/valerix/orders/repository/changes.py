@@ -5,24 +5,28 @@ from datetime import timedelta
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.orders.order import Order, OrderLine
+from valerix.orders.repository.rows import json_of
 
 
 class ChangesRepository:
     """What stands beside an order's row."""
 
     async def replace_products(self, tx: Transaction, order: Order, before: Sequence[OrderLine]) -> None:
-        """Keep what the order is found by right when its lines were other ones before."""
+        """Keep what the order is found by right when its lines were other ones before, and what they may cost."""
         await tx.execute(
             """
             WITH gone AS (
                 DELETE FROM order_products
                 WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
+            ), expecting AS (
+                UPDATE orders SET expected_total = $4 WHERE id = $1
             )
             INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
             """,
             order.id,
             [line.product_id for line in before],
             [line.product_id for line in order.lines],
+            json_of(order.expected_total),
         )
 
     async def find_due_in(self, tx: Transaction, order_id: str) -> timedelta | None:

@@ -37,6 +37,7 @@ class _NewRow(NamedTuple):
     accepting: Accepting
     lines: str
     shipping_address: str | None
+    expected_total: str | None
 
 
 _NEW = Rows(
@@ -44,7 +45,7 @@ _NEW = Rows(
     """accepting.order.id uuid, accepting.order.customer_id text, lines json, accepting.order.payment_method text,
        accepting.order.on_shortage text, shipping_address json, accepting.idempotency_key bytea,
        accepting.fingerprint bytea, accepting.order.created_at timestamptz, accepting.trace_id text,
-       accepting.data json""",
+       accepting.data json, expected_total json""",
     first=2,
 )
 
@@ -58,7 +59,7 @@ class PlacingRepository:
         Sorted by key, so that two batches holding the same keys cannot wait for each other.
         """
         rows = [
-            _NewRow(a, lines_of(a.order), json_of(a.order.shipping_address))
+            _NewRow(a, lines_of(a.order), json_of(a.order.shipping_address), json_of(a.order.expected_total))
             for a in sorted(accepting, key=lambda a: a.idempotency_key or b"")
         ]
         inserted = await tx.fetch(
@@ -67,9 +68,11 @@ class PlacingRepository:
                 SELECT * FROM {_NEW.unnest}
             ), inserted AS (
                 INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
-                                    shipping_address, idempotency_key, fingerprint, due_at, created_at, updated_at)
+                                    shipping_address, expected_total, idempotency_key, fingerprint, due_at,
+                                    created_at, updated_at)
                 SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage,
-                       shipping_address, idempotency_key, fingerprint, now() + $1, created_at, created_at
+                       shipping_address, expected_total, idempotency_key, fingerprint, now() + $1,
+                       created_at, created_at
                 FROM input
                 ON CONFLICT DO NOTHING
                 RETURNING id, lines

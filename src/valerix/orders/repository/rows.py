@@ -8,6 +8,7 @@ from asyncpg import Record
 
 from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.commands import Allocation
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.decisions import HistoryEntry, Step
 from valerix.orders.order import Order, OrderLine
@@ -23,7 +24,11 @@ def _allocations(rows: list[list[Any]]) -> list[Allocation]:
     return [Allocation(*row) for row in rows]
 
 
-ORDER: Final = Reader(Order, "o", id=str, payment_id=str, lines=_lines, allocations=_allocations)
+def _money(document: dict[str, Any]) -> Money:
+    return msgspec.convert(document, Money)
+
+
+ORDER: Final = Reader(Order, "o", id=str, payment_id=str, lines=_lines, allocations=_allocations, expected_total=_money)
 
 
 def read_entry(row: Record) -> HistoryEntry:

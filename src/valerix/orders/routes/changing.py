@@ -46,7 +46,9 @@ async def change_order(
         owner_of(principal),
         version=versioning.expected_version(if_match),
         lines=_changed_lines(data, order.lines),
+        expected_total=data.expected_total,
         address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
+        deadline=deadline,
     )
     return order_response(changed)
 
@@ -99,6 +101,9 @@ def _changed_lines(data: ChangeOrderBody, lines: list[OrderLine]) -> list[OrderL
     if data.items is not None:
         return [OrderLine(item.product_id, item.quantity) for item in data.items]
     if data.quantity is None:
+        if data.expected_total is not None:
+            message = "Send it with the lines it is the total of"
+            raise Invalid(message, [FieldError("/expectedTotal", message)])
         return None
     if len(lines) != 1:
         message = "Only an order with one line can be changed by quantity; send items"

@@ -43,7 +43,7 @@ def _request(body: PlaceOrderBody, principal: Principal, request: RawRequest) ->
     body.idempotency_key = None  # where the key came from is not part of what was asked
     address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
     return PlaceRequest(
-        new_order(body.customer_id, body.lines(), body.payment_method, body.on_shortage, address),
+        new_order(body.customer_id, body.lines(), body.payment_method, body.on_shortage, address, body.expected_total),
         idempotency.lookup_key(principal.subject, "POST", PATH, key) if key else None,
         idempotency.fingerprint(body),
         telemetry.trace_id.get(),
