@@ -66,6 +66,7 @@ ORDER: Final = Row(
     error_code="inventory_unavailable",
     error_message="Inventory is not available",
     cancel_reason=None,
+    expected_total=None,
     lease_epoch=0,
     attempts=1,
     created_at=MOMENT,
