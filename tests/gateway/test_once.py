@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.front import Front, started
 from tests.gateway.scripted import ScriptedService, answers, closes
 from tests.gateway.services import EchoService
-from tests.gateway.wire import Wire, connected, head, posted, status_of
+from tests.gateway.wire import Reply, Wire, connected, head, posted, status_of
 from valerix.launcher.settings import GatewayName
 
 
@@ -41,19 +41,29 @@ def _answers_once(connection: socket.socket, request: bytes) -> bool:
 
 @pytest.mark.parametrize("method", REQUESTS)
 def test_nor_does_it_on_a_connection_that_was_used_before(front: Front, method: str) -> None:
+    before = front.arrived()
+    reply = _on_used_connections(front, REQUESTS[method])
+    assert reply is None or reply.status == 502
+    assert [path for path in front.arrived_since(before) if path.endswith("/7")] == ["/api/v1/payments/7"]
+
+
+def test_its_sender_is_answered_502(front: Front) -> None:
+    reply = _on_used_connections(front, REQUESTS["POST"])
+    assert reply
+    assert reply.status == 502
+
+
+def _on_used_connections(front: Front, request: bytes) -> Reply | None:
     for copy in copies(front):
         copy.behave = _answers_once
-    before = front.arrived()
     with connected(front) as wire:
         for _ in range(2):  # a connection to each copy is kept
             wire.send(head("GET /payments/first"))
             reply = wire.answer()
             assert reply
             assert reply.status == 200
-        wire.send(REQUESTS[method])
-        reply = wire.answer()
-    assert reply is None or reply.status == 502
-    assert [path for path in front.arrived_since(before) if path.endswith("/7")] == ["/api/v1/payments/7"]
+        wire.send(request)
+        return wire.answer()
 
 
 def test_nor_when_half_of_the_answer_came(front: Front) -> None:

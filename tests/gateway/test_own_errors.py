@@ -1,5 +1,6 @@
 """Errors of the gateway itself."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from tests.support.eventually import until_blocking
 from valerix.launcher.gateways import contract
 from valerix.launcher.gateways.contract import OwnError
 from valerix.launcher.settings import GatewayName
+
+TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 def _misbehaves(connection: socket.socket, request: bytes) -> bool:
@@ -119,7 +122,16 @@ def replies(front: Front) -> Replies:
 def test_an_error_of_its_own_is_a_problem_document(replies: Replies, name: str) -> None:
     expected, reply = replies(name)
     assert (reply.status, reply.headers["Content-Type"]) == (expected.status, "application/problem+json")
-    assert reply.document() == expected.document()
+    document = reply.document()
+    assert TRACE_ID.fullmatch(document.pop("traceId"))
+    assert document == expected.document()
+
+
+def test_an_error_of_its_own_has_the_trace_of_its_request(front: Front) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    reply = asked(front, head("GET /unknown", f"traceparent: 00-{trace}-00f067aa0ba902b7-01"))
+    assert reply
+    assert trace.encode() in reply.body
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -141,6 +141,8 @@ def _web(listening: Listening) -> Iterator[str]:
     yield from _rules(
         *("set-var(txn.method) method", "set-var(txn.path) path"),
         f"return status 200 content-type application/json string {_quoted(contract.HEALTH)} if {{ path /health }}",
+        f"set-header traceparent {NEW_TRACE} if !traced or untraced or !{{ req.fhdr_cnt(traceparent) eq 1 }}",
+        "set-var(txn.trace) req.hdr(traceparent)",
         *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
         _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
         # First whether there is such a path, and how much of the address is on its way …
@@ -169,8 +171,6 @@ def _web(listening: Listening) -> Iterator[str]:
         "set-header X-Forwarded-For %[src,ipmask(32,128)]",  # IPv4 as such, on an IPv6 socket, too
         f"set-header X-Forwarded-Proto {'https' if listening.certificate else 'http'}",
         "set-header X-Forwarded-Host %[req.hdr(host)]",
-        f"set-header traceparent {NEW_TRACE} if !traced or untraced or !{{ req.fhdr_cnt(traceparent) eq 1 }}",
-        "set-var(txn.trace) req.hdr(traceparent)",
     )
     for name, value in contract.security_headers(listening.certificate).items():
         yield f"  http-after-response set-header {name} {_quoted(value)}"
@@ -283,8 +283,8 @@ def _refuse(error: OwnError, condition: str) -> str:
 
 def _answer(error: OwnError) -> str:
     waiting = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
-    text = _quoted(json.dumps(error.document()))
-    return f"status {error.status} content-type application/problem+json string {text}{waiting}"
+    text = _quoted(json.dumps(error.document() | {"traceId": "%[var(txn.trace),bytes(3,32)]"}))
+    return f"status {error.status} content-type application/problem+json lf-string {text}{waiting}"
 
 
 def _text(text: str) -> str:

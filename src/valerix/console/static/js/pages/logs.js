@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { get } from "../api.js";
 import { Link, params, setParams } from "../router.js";
-import { useSettled } from "../resource.js";
+import { useResource, useSettled } from "../resource.js";
 import { time, words } from "../format.js";
 import { Badge, Button, Card, CopyId, Empty, Failure, Field, PageHead, Search, Skeleton } from "../ui.js";
 
@@ -78,18 +78,15 @@ function Line({ line }) {
 }
 
 const AROUND_SECONDS = 60;
+const ORDER_SECONDS = 5;
 
 /** A trace belongs to a request; if that placed or moved an order, here is the way to it. Its lines say when to look. */
 function Order({ trace, lines }) {
-  const [order, setOrder] = useState(null);
   const [first, last] = [lines?.at(-1)?.timestamp ?? "", lines?.[0]?.timestamp ?? ""];
-  useEffect(() => {
-    setOrder(null);
-    if (!first) return;
-    const going = new AbortController();
-    const from = new Date(Date.parse(first) - AROUND_SECONDS * 1000).toISOString(), to = new Date(Date.parse(last) + AROUND_SECONDS * 1000).toISOString();
-    get("/api/v1/orders", { traceId: trace, from, to, limit: 1 }, going.signal).then(({ items }) => setOrder(items[0] ?? null), () => {});
-    return () => going.abort();
-  }, [trace, first]);
+  const ask = (signal) => {
+    const [begin, end] = [Date.parse(first) - AROUND_SECONDS * 1000, Date.parse(last) + AROUND_SECONDS * 1000].map((ms) => new Date(ms).toISOString());
+    return get("/api/v1/orders", { traceId: trace, from: begin, to: end, limit: 1 }, signal).then(({ items }) => items[0] ?? null);
+  };
+  const { data: order } = useResource((signal) => first ? ask(signal) : Promise.resolve(null), [trace, first], { every: ORDER_SECONDS, keep: false });
   return html`<div class="notice info"><span>Lines of trace <${CopyId} id=${trace} full label="trace id" /></span>${order && html`<${Link} class="button small" to=${`/orders/${order.id}`}>Its order, ${words(order.status)}<//>`}<${Link} class="button small" to="/logs">All lines<//></div>`;
 }
