@@ -196,6 +196,31 @@ async def _struck(admin: Api, services: list[str]) -> bool:
     return any(not each["active"] and each["history"][0]["state"] == "spent" for each in told if each["history"])
 
 
+async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "AWAY-1", 10)
+        paths = [f"/api/v1/orders/{(await place(ada, {'AWAY-1': 1})).json['id']}" for _ in range(3)]
+        async with broken(stack, "payments", "cut", dependency="psp"):
+            answer = await ada.call("DELETE", paths[1])
+            assert (answer.status, answer.json["status"], answer.json["reservation"]) == (202, "confirmed", None)
+            assert await stack.stock("AWAY-1") == (10, 2)
+            # Beside it, in the same batches of the worker, others go on.
+            assert (await operator.call("PUT", paths[0], {"status": "processing"})).status == 200
+            await new_product(operator, "AWAY-FREE", 5, price=0)
+            free = await place(ada, {"AWAY-FREE": 9}, onShortage="backorder")
+            restock = {"productId": "AWAY-FREE", "warehouseId": "WH-EAST", "delta": 9, "reason": "delivery"}
+            assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
+            await eventually(lambda: confirmed(ada, free.json["order"]["id"]), PATIENCE_SECONDS)
+            assert (await ada.get(paths[1])).json["status"] == "confirmed"
+        await eventually(lambda: _is_cancelled(ada, paths[1]), PATIENCE_SECONDS)
+    assert await stack.stock("AWAY-1") == (10, 2)
+    await assert_sound(stack)
+
+
+async def _is_cancelled(api: Api, path: str) -> bool:
+    return bool((await api.get(path)).json["status"] == "cancelled")
+
+
 # --- from the command line
 
 

@@ -156,6 +156,47 @@ async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -
     assert await stack.stock("HELD-1") == (8, 7)
 
 
+async def test_a_held_order_is_quoted_and_costs_no_more(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "QUOTE-1", 1)
+        ten, total = {"amountMinor": 1000, "currency": "USD"}, {"amountMinor": 2000, "currency": "USD"}
+        held = [(await place(ada, {"QUOTE-1": 2})).json["order"] for _ in range(2)]
+        assert [(order["total"], order["items"][0]["unitPrice"]) for order in held] == [(total, ten)] * 2
+        assert (held[0]["productId"], held[0]["quantity"]) == ("QUOTE-1", 2)
+        await _priced(operator, "QUOTE-1", {"amountMinor": 99_900, "currency": "USD"})
+        restock = {"productId": "QUOTE-1", "warehouseId": "WH-EAST", "delta": 9, "reason": "delivery"}
+        assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
+        answer = await ada.post(f"/api/v1/orders/{held[0]['id']}/retry", None)
+        assert (answer.status, answer.json["total"]) == (200, total)
+        await _priced(operator, "QUOTE-1", {"amountMinor": 99_900, "currency": "EUR"})
+        problem(await ada.post(f"/api/v1/orders/{held[1]['id']}/retry", None), 409, "price_changed")
+        problem(await place(ada, {"QUOTE-1": 1}, expectedTotal=total), 409, "total_differs")
+        expected = {"amountMinor": 99_900, "currency": "EUR"}
+        assert (await place(ada, {"QUOTE-1": 1}, expectedTotal=expected)).status == 201
+        charged = await stack.rows("payments", "SELECT status FROM payments WHERE order_id::text = $1", held[1]["id"])
+    assert [row["status"] for row in charged] == ["voided"]
+    assert await stack.stock("QUOTE-1") == (10, 3)
+
+
+async def _priced(operator: Api, sku: str, price: dict[str, Any]) -> None:
+    answer = await operator.call("PUT", f"/api/v1/products/{sku}", {"name": sku, "price": price})
+    assert answer.status == 200, answer.body
+
+
+async def test_an_edit_to_what_is_not_sold_changes_nothing(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "EDIT-1", 1)
+        path = f"/api/v1/orders/{(await place(ada, {'EDIT-1': 2})).json['order']['id']}"
+        before = (await ada.get(path)).json
+        unknown = {"items": [{"productId": "EDIT-1", "quantity": 1}, {"productId": "NO-SUCH", "quantity": 1}]}
+        assert "NO-SUCH" in problem(await ada.call("PUT", path, unknown), 422, "unknown_product")["detail"]
+        other = {"quantity": 1, "expectedTotal": {"amountMinor": 1, "currency": "USD"}}
+        problem(await ada.call("PUT", path, other), 409, "total_differs")
+        problem(await ada.call("PUT", path, {"expectedTotal": other["expectedTotal"]}), 400, "invalid")
+        assert (await ada.get(path)).json == before
+        assert (await ada.call("DELETE", path)).json["status"] == "cancelled"
+
+
 async def test_cancelling_gives_stock_and_money_back_once(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "CANCEL-1", 10)

@@ -35,7 +35,7 @@ class Address(Model, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class OrderLine(Model, frozen=True, kw_only=True, rename="camel"):
-    """Name and prices are None until stock was reserved: the catalogue fixes them then."""
+    """Name and prices are None until inventory has answered once; what is charged is the price, or less."""
 
     product_id: str
     quantity: int
@@ -66,6 +66,9 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     updated_at: datetime
     inventory_updated: bool = False
     total: Money | None = None
+    product_id: str | None = None
+    """Of an order with one line, as `quantity`."""
+    quantity: int | None = None
     payment_id: str | None = None
     reservation: list[Allocation] | None = None
     shipping_address: Address | None = None

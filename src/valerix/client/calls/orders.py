@@ -13,6 +13,7 @@ from valerix.client.errors import StatusNotReached
 from valerix.client.reading import read_as
 from valerix.client.steps import Answer, Flow, Pause, Request
 from valerix.contracts.ids import new_id
+from valerix.contracts.money import Money
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 
 OnShortage = Literal["hold", "backorder", "reject"]
@@ -34,9 +35,10 @@ class Orders(Calls):
         payment_method: str | None = None,
         on_shortage: OnShortage | None = None,
         shipping_address: models.Address | None = None,
+        expected_total: Money | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[models.PlacedOrder]:
-        """Place an order of `items`, quantities by product.
+        """Place an order of `items`, quantities by product; refused (Conflict) over a total other than expected.
 
         Always sent with a key (a fresh one if none is given) and sent again under it until there is an answer or
         patience is over. An order that comes back `pending` is safely accepted and will be driven to its end.
@@ -50,6 +52,7 @@ class Orders(Calls):
             "paymentMethod": payment_method,
             "onShortage": on_shortage,
             "shippingAddress": shipping_address,
+            "expectedTotal": expected_total,
         }
         key = idempotency_key or new_id()
         request = Request("POST", self._PATH, encode(body), {"idempotency-key": key})
@@ -105,17 +108,24 @@ class Orders(Calls):
         order_id: str,
         *,
         items: Mapping[str, int] | None = None,
+        expected_total: Money | None = None,
         shipping_address: models.Address | None = None,
         status: FulfilmentStatus | None = None,
         version: int | None = None,
     ) -> Flow[models.Order]:
         """Change the lines of a held order, or the address of one that has not shipped; staff may move `status` on.
 
+        Products that are added are quoted now; nothing is changed when the total is not the expected one.
         `version`: of the order this change was made from. Raises VersionMismatch when it has changed since. An order
         that comes back short of `status` will get there as soon as a service it needs is back.
         """
         lines = None if items is None else _lines(items)
-        body = {"items": lines, "shippingAddress": shipping_address, "status": status}
+        body = {
+            "items": lines,
+            "expectedTotal": expected_total,
+            "shippingAddress": shipping_address,
+            "status": status,
+        }
         path = f"{self._PATH}/{part(order_id)}"
         return self._send("PUT", path, body, models.Order, repeatable=version is None, if_match=version)
 

@@ -21,12 +21,12 @@ export default function OrderPage({ id }) {
     const [found, timeline] = await Promise.all([get(path, {}, signal), get(`${path}/events`, {}, signal)]);
     return { ...found, events: timeline.events };
   }, [id]);
-  // Before stock was reserved there is no total, and nobody was asked for money.
-  const priced = order.data && order.data.total !== null;
+  // Before stock was reserved, money is not asked for.
+  const charged = order.data && (order.data.reservation !== null || order.data.paymentId !== null);
   const payment = useResource(async (signal) => {
-    if (!priced) return priced === undefined ? new Promise(() => {}) : null;
+    if (!charged) return charged === undefined ? new Promise(() => {}) : null;
     return get(`/api/v1/payments/order/${encodeURIComponent(id)}`, {}, signal).catch(noneYet);
-  }, [id, priced]);
+  }, [id, charged]);
   const reload = () => { order.reload(); payment.reload(); };
   useFollowing(id, reload);
   if (order.error?.status === 404) return html`<${PageHead} title="Order" /><${Card}><${Empty} title="There is no such order" icon="orders"><p>Perhaps the address is not complete.</p><p><${Link} to="/orders" class="button">All orders<//></p><//><//>`;
