@@ -36,6 +36,7 @@ SHOWN: Final = {
 }
 OF_ITS_OWN: Final = {
     "chassis.messaging.delete_rows": "numbers of its own rows",
+    "orders.count": "what was written just before in its transaction",
     "orders.put_off": "ids of orders it has locked",
     "orders.replace_products": "the lines of one order",
 }

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.orders.statements import DRIVING, PLACING, SEARCH
+from tests.orders.statements import COUNTED, DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import RETRY
 from tests.orders.test_one_answer import Peers, directory, open_flows
 from tests.orders.test_use_cases import accept, accepting
@@ -166,7 +166,7 @@ async def test_a_time_that_cannot_be_stored_postpones_the_others(database: Datab
         assert run.decision
         run.decision.due_in = due_in
     saga = Saga(Services(Peers(), Peers(), Peers()), directory, timedelta(0), timedelta(0), RETRY, 0)
-    driving = Driving(database, DRIVING, PLACING, saga, lambda: None)
+    driving = Driving(database, DRIVING, PLACING, COUNTED, saga, lambda: None)
     await driving.finish([(run, "t") for run in runs])
     async with database.connection() as tx:
         due_at = await tx.fetch("SELECT due_at > now() + interval '1 hour' AS later FROM orders ORDER BY id")

@@ -5,18 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.orders.statements import DRIVING, PLACING, READ_MODEL, SEARCH
+from tests.orders.statements import COUNTED, DRIVING, PLACING, READ_MODEL, SEARCH
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import Allocation
 from valerix.contracts.ids import created_at, new_id
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
+from valerix.orders.bounds import Bound
 from valerix.orders.decisions import Decision, HistoryEntry, SagaRun, Step
 from valerix.orders.order import CustomerSeen, Order, OrderFilter, OrderLine
+from valerix.orders.repository.bounds import Counting
 from valerix.orders.repository.driving import Finished
 from valerix.orders.repository.outbox import list_outgoing
-from valerix.orders.repository.placing import Accepting, ExistingOrder
+from valerix.orders.repository.placing import Accepting, ExistingOrder, Inserted
 
 LEASE = timedelta(seconds=60)
 
@@ -68,7 +70,7 @@ async def existing(tx: Transaction, *accepting: Accepting) -> list[ExistingOrder
 async def test_orders_from_their_placing_to_their_answer(tx: Transaction) -> None:
     accepting = [placed(1), placed(2)]
     ids = {a.order.id for a in accepting}
-    assert await PLACING.insert_orders(tx, accepting, LEASE) == ids
+    assert await PLACING.insert_orders(tx, accepting, LEASE) == Inserted(ids, {})
     assert await existing(tx, *accepting) == [
         ExistingOrder(a.order, a.fingerprint, None, None, a.idempotency_key) for a in accepting
     ]
@@ -123,3 +125,13 @@ async def test_customers_are_kept_as_they_were_seen(tx: Transaction) -> None:
     await READ_MODEL.upsert_customers(tx, [CustomerSeen("CUST-1", "gone", 4), CustomerSeen("CUST-2", "active", 7)])
     wanted = {"CUST-1": "active", "CUST-2": "active"}
     assert await READ_MODEL.list_standings(tx, ["CUST-1", "CUST-2", "CUST-3"]) == wanted
+
+
+async def test_what_an_order_counts_as(tx: Transaction) -> None:
+    order = placed(3).order
+    await COUNTED.count(tx, [Counting(order, Bound.UNPAID)])
+    row = await tx.fetchrow("SELECT order_id::text, customer_id, bound, units FROM bounded_orders")
+    assert row is not None
+    assert tuple(row) == (order.id, "customer-3", "unpaid", 3 + 4)
+    await COUNTED.count(tx, [Counting(order, None)])
+    assert await tx.fetchval("SELECT count(*) FROM bounded_orders") == 0

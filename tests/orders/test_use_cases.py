@@ -48,7 +48,7 @@ def finishing(order: Order, decision: Decision, answer: int | None = None) -> Fi
 
 
 async def accept(database: Database, *wanted: Accepting) -> set[str]:
-    return await database.repeat(lambda tx: PLACING.insert_orders(tx, wanted, LEASE))
+    return (await database.repeat(lambda tx: PLACING.insert_orders(tx, wanted, LEASE))).ids
 
 
 async def finish(database: Database, *finished: Finished) -> set[str]:

@@ -164,7 +164,7 @@ def _arrays(arguments: Sequence[Any]) -> list[Any]:
 
 
 def _ids(arguments: Sequence[Any]) -> Rows:
-    return [Row(id=one) for one in _arrays(arguments)[0]]
+    return [Row(id=one, bound=None) for one in _arrays(arguments)[0]]
 
 
 def _payments(arguments: Sequence[Any]) -> Rows:

@@ -20,9 +20,13 @@ STILL: Final = {"dwell_seconds": "3600"}
 TRAEFIK: Final = {"gateway": "traefik"}
 """All others have the default: pages are shown through each."""
 UNLIMITED: Final = dict.fromkeys(
-    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
+    (
+        *("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"),
+        *("customer_waiting_orders", "customer_unpaid_units", "customer_declines"),
+    ),
+    "0",
 )
-"""Tests may sign in as often as they like."""
+"""Tests may sign in, and be declined, as often as they like."""
 ORDINARY: Final = 5
 """Seconds that a module may take which is not in a group."""
 

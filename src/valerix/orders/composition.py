@@ -14,6 +14,7 @@ from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.messaging.outbox import Relay, open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import ORDERS
+from valerix.orders.bounds import DEFAULT, Bounds
 from valerix.orders.changes import Changes
 from valerix.orders.decisions import Retry
 from valerix.orders.driving import Driving
@@ -21,6 +22,7 @@ from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.placing import Placing
 from valerix.orders.queries import Queries
 from valerix.orders.read_model import ReadModel
+from valerix.orders.repository.bounds import BoundsRepository
 from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
 from valerix.orders.repository.outbox import list_outgoing
@@ -31,7 +33,7 @@ from valerix.orders.saga import Saga, Services
 
 PLANNED = {**KEYED, "enable_sort": "off"}
 """What is due comes in the order of its index, also from a table too young for statistics: a sort reads all of it."""
-TABLES = ["orders", "order_events", "order_products", "outbox", "inbox", "dead_letters"]
+TABLES = ["orders", "order_events", "order_products", "bounded_orders", "outbox", "inbox", "dead_letters"]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -45,6 +47,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     saga_lanes: int = 4
     saga_batch: int = 64
     hold_minutes: float = 30.0
+    customer_waiting_orders: int = 50
+    customer_unpaid_units: int = 500
+    customer_declines: int = 20
+    """See orders.bounds."""
     customer_ttl_seconds: float = 5.0
     """How long a customer found valid is taken to be so without asking again."""
     dwell_seconds: float = 1.0
@@ -105,6 +111,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         relay.wake,
         max_concurrent_batches=settings.saga_lanes,
         max_batch=settings.saga_batch,
+        bounds=Bounds(settings.customer_waiting_orders, settings.customer_unpaid_units, settings.customer_declines),
         timeouts=settings,
     )
     resources.push_async_callback(flows.fulfilment.close)
@@ -119,11 +126,12 @@ def connect(
     *,
     max_concurrent_batches: int,
     max_batch: int = 64,
+    bounds: Bounds = DEFAULT,
     timeouts: Timeouts = timeouts.DEFAULT,
 ) -> OrderFlows:
     """The flows over one saga; `committed` is called after each commit that emitted an event."""
     placed, driven = PlacingRepository(), DrivingRepository()
-    driving = Driving(database, driven, placed, saga, committed, timeouts=timeouts)
+    driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
     queries = Queries(database, reader, OrderSearchRepository())
     placing = Placing(
         database,
@@ -132,6 +140,7 @@ def connect(
         driving,
         max_concurrent_batches=max_concurrent_batches,
         max_batch=max_batch,
+        bounds=bounds,
         timeouts=timeouts,
     )
     changes = Changes(database, ChangesRepository(), driven, driving, queries, saga.prices)

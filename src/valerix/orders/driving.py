@@ -12,9 +12,11 @@ from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, answer_existing, answer_finished, conclude
+from valerix.orders.bounds import bound_of, may_have_counted
 from valerix.orders.decisions import SagaRun
 from valerix.orders.errors import OrderBusy
 from valerix.orders.order import Order
+from valerix.orders.repository.bounds import BoundsRepository, Counting
 from valerix.orders.repository.driving import DrivingRepository, Finished
 from valerix.orders.repository.placing import PlacingRepository
 from valerix.orders.saga import Saga
@@ -31,6 +33,7 @@ class Driving:
         database: Database,
         repository: DrivingRepository,
         placed: PlacingRepository,
+        counted: BoundsRepository,
         saga: Saga,
         committed: Callable[[], None],
         *,
@@ -40,6 +43,7 @@ class Driving:
         self._database = database
         self._repository = repository
         self._placed = placed
+        self._counted = counted
         self._saga = saga
         self._committed = committed
         self._timeouts = timeouts
@@ -93,7 +97,19 @@ class Driving:
         await self._database.repeat(lambda tx: self._repository.postpone_orders(tx, runs))
 
     async def _write(self, finished: Sequence[Finished]) -> set[str]:
-        return await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
+        bounds = [Counting(f.order, bound_of(f.order)) for f in finished]
+        counting = [each for each in bounds if each.bound or may_have_counted(each.order)]
+        if not counting:
+            return await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
+
+        async def write(tx: Transaction) -> set[str]:
+            async with tx.transaction():
+                moved = await self._repository.finish_orders(tx, finished)
+                if changed := [each for each in counting if each.order.id in moved]:
+                    await self._counted.count(tx, changed)
+                return moved
+
+        return await self._database.repeat(write)
 
     async def finish_local_steps(self, limit: int) -> int:
         """Find due orders whose next step asks no other service and finish it, in one transaction; how many.
@@ -126,6 +142,10 @@ class Driving:
         parts = await by_halves(finished, write, IMPOSSIBLE)
         if impossible := [f.order.id for part, outcome in parts if outcome is not None for f in part]:
             await self._repository.put_off(tx, impossible, self.lease)
+
+    async def forget_declines(self) -> None:
+        """Those that no longer count against their customers."""
+        await self._database.repeat(self._counted.forget_declines)
 
     async def claim_due(self, limit: int) -> list[Order]:
         """Take over due orders whose next step asks other services."""

@@ -60,6 +60,13 @@ class NotYourCustomer(DomainError):
         super().__init__("A customer can only place orders for themself")
 
 
+class BeyondBounds(DomainError):
+    code = "customer_bound"
+
+    def __init__(self, bound: str, detail: str) -> None:
+        super().__init__(detail, bound=bound)
+
+
 # --- how the caller of "place" learns of a definite refusal; each has the order in its document
 
 

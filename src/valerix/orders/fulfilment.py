@@ -52,6 +52,10 @@ class Fulfilment:
             await wait_for([sweep], self._wait_seconds)
         return len(due)
 
+    async def forget_declines(self) -> None:
+        """Those that no longer count against their customers."""
+        await self._driving.forget_declines()
+
     async def fulfil_until(
         self, order_id: str, *, version: int | None, target: OrderStatus, deadline: Deadline
     ) -> Order:

@@ -9,6 +9,7 @@ from valerix.orders.queries import Queries
 from valerix.orders.transitions import COUNTED
 
 COUNT_PAUSE_SECONDS = 15.0
+FORGET_PAUSE_SECONDS = 60.0
 
 
 async def sweep(fulfilment: Fulfilment, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
@@ -25,3 +26,10 @@ async def count(queries: Queries) -> None:
         for status in COUNTED:
             metrics.orders_by_status.labels(status).set(counts.get(status, 0))
         await asyncio.sleep(COUNT_PAUSE_SECONDS)
+
+
+async def forget_declines(fulfilment: Fulfilment) -> None:
+    """Keep the table of what counts against customers small."""
+    while True:
+        await fulfilment.forget_declines()
+        await asyncio.sleep(FORGET_PAUSE_SECONDS)

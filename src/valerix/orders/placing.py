@@ -6,7 +6,7 @@ the time of its request is over is answered "pending", and the worker drives it 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -26,10 +26,11 @@ from valerix.contracts.ids import created_at, new_id
 from valerix.contracts.money import Money
 from valerix.orders import metrics
 from valerix.orders.answers import Answer, replay
+from valerix.orders.bounds import DEFAULT, Bound, Bounds, refusal
 from valerix.orders.decisions import SagaRun
 from valerix.orders.driving import Driving
 from valerix.orders.order import Order, OrderLine
-from valerix.orders.repository.placing import Accepting, PlacingRepository
+from valerix.orders.repository.placing import Accepting, Inserted, PlacingRepository
 from valerix.orders.saga import Saga
 from valerix.orders.schemas import view
 
@@ -50,6 +51,8 @@ class PlaceRequest:
     fingerprint: bytes
     trace_id: str
     deadline: Deadline
+    bounded: bool = False
+    """Whether the bounds of its customer hold for it: staff has none."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,12 +88,14 @@ class Placing:
         *,
         max_concurrent_batches: int,
         max_batch: int = 64,
+        bounds: Bounds = DEFAULT,
         timeouts: Timeouts = timeouts.DEFAULT,
     ) -> None:
         self._database = database
         self._repository = repository
         self._saga = saga
         self._driving = driving
+        self._bounds = bounds
         self._timeouts = timeouts
         self._lease = timedelta(seconds=timeouts.saga_lease_seconds)
         self.placements: BatchQueue[PlacedOrder] = BatchQueue(
@@ -140,23 +145,30 @@ class Placing:
         parts = await by_halves(timely, self._insert, IMPOSSIBLE)
         await ACCEPTED.passed()
         inserted: set[str] = set()
+        beyond: dict[str, Bound] = {}
         impossible: list[PlacedOrder] = []
         for part, outcome in parts:
             if isinstance(outcome, Exception):
                 resolve_all(part, outcome)
                 impossible += part
             else:
-                inserted |= outcome
+                inserted |= outcome.ids
+                beyond |= outcome.beyond
         rest = [placed for placed in timely if placed.request.order.id not in inserted and placed not in impossible]
-        ours = await self._replay(rest) if rest else []
+        ours = await self._replay(rest, beyond) if rest else []
         return [placed for placed in timely if placed.request.order.id in inserted] + ours
 
-    async def _insert(self, placed: Sequence[PlacedOrder]) -> set[str]:
+    async def _insert(self, placed: Sequence[PlacedOrder]) -> Inserted:
         rows = [_accepting(each.request) for each in placed]
-        return await self._database.repeat(lambda tx: self._repository.insert_orders(tx, rows, self._lease))
+        return await self._database.repeat(
+            lambda tx: self._repository.insert_orders(tx, rows, self._lease, self._bounds)
+        )
 
-    async def _replay(self, rest: list[PlacedOrder]) -> list[PlacedOrder]:
-        """Answer repeated requests from what stands in the database; return those that are new all the same."""
+    async def _replay(self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]) -> list[PlacedOrder]:
+        """Answer repeated requests from what stands in the database, and new ones beyond a bound with it.
+
+        Returns those that are new all the same.
+        """
         ids = [placed.request.order.id for placed in rest]
         keys = [placed.request.key for placed in rest if placed.request.key is not None]
         existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, ids, keys))
@@ -164,8 +176,14 @@ class Placing:
         ours = {known.order.id for known in existing}
         by_key = {known.idempotency_key: known for known in existing}
         for placed in rest:
-            if placed.request.order.id not in ours:
-                placed.resolve(replay(placed.request.fingerprint, by_key[placed.request.key]))
+            order_id, key = placed.request.order.id, placed.request.key
+            if order_id in ours:
+                continue
+            first = by_key.get(key) if key is not None else None
+            if first is None and order_id in beyond:
+                placed.resolve(refusal(beyond[order_id]))
+            else:
+                placed.resolve(replay(placed.request.fingerprint, by_key[key]))
         return [placed for placed in rest if placed.request.order.id in ours]
 
     async def _drive(self, fresh: list[PlacedOrder]) -> None:
@@ -221,7 +239,7 @@ def resolve_all(batch: Sequence[PlacedOrder], outcome: Exception) -> None:
 
 def _accepting(request: PlaceRequest) -> Accepting:
     data = _encode(view(request.order)).decode()
-    return Accepting(request.order, request.key, request.fingerprint, request.trace_id, data)
+    return Accepting(request.order, request.key, request.fingerprint, request.trace_id, data, request.bounded)
 
 
 def new_order(

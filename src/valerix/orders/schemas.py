@@ -227,6 +227,7 @@ PROBLEMS: Final[Problems] = {
     errors.OrderBusy: ProblemType(409, "The order is being worked on", {"Retry-After": "1"}),
     errors.NotChangeable: ProblemType(409, "The order cannot be changed now"),
     errors.NotYourCustomer: ProblemType(403, "Not allowed"),
+    errors.BeyondBounds: ProblemType(429, "Too much of this customer is undecided", {"Retry-After": "60"}),
     errors.PaymentDeclined: ProblemType(402, "The payment was declined"),
     errors.InsufficientStock: ProblemType(409, "Insufficient stock"),
     errors.UnknownProduct: ProblemType(422, "Unknown product"),

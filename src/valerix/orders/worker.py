@@ -38,6 +38,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
                 settings.deadline_seconds,
             ),
             partial(jobs.count, built.flows.queries),
+            partial(jobs.forget_declines, built.flows.fulfilment),
             built.relay.run,
             inbox.run,
             inbox.prune,

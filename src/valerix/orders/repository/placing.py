@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.events import ORDER_CREATED
 from valerix.contracts.states import OrderStatus, sql
+from valerix.orders.bounds import Bound, Bounds
 from valerix.orders.order import Order
+from valerix.orders.repository.bounds import DECLINES_WITHIN
 from valerix.orders.repository.rows import ORDER, json_of, lines_of
+
+NO_BOUNDS: Final = Bounds(0, 0, 0)
 
 
 class Accepting(NamedTuple):
@@ -21,6 +25,15 @@ class Accepting(NamedTuple):
     trace_id: str
     data: str
     """Its representation, as JSON."""
+    bounded: bool = False
+    """Whether the bounds of its customer hold for it."""
+
+
+class Inserted(NamedTuple):
+    """Ids of orders; those of customers beyond a bound with it, whether new or known."""
+
+    ids: set[str]
+    beyond: dict[str, Bound]
 
 
 class ExistingOrder(NamedTuple):
@@ -45,16 +58,18 @@ _NEW = Rows(
     """accepting.order.id uuid, accepting.order.customer_id text, lines json, accepting.order.payment_method text,
        accepting.order.on_shortage text, shipping_address json, accepting.idempotency_key bytea,
        accepting.fingerprint bytea, accepting.order.created_at timestamptz, accepting.trace_id text,
-       accepting.data json, expected_total json""",
-    first=2,
+       accepting.data json, expected_total json, accepting.bounded boolean""",
+    first=5,
 )
 
 
 class PlacingRepository:
     """New orders, and what was answered to a request before."""
 
-    async def insert_orders(self, tx: Transaction, accepting: Sequence[Accepting], lease: timedelta) -> set[str]:
-        """Insert those whose id and key are new, each with its first event; return the ids inserted.
+    async def insert_orders(
+        self, tx: Transaction, accepting: Sequence[Accepting], lease: timedelta, bounds: Bounds = NO_BOUNDS
+    ) -> Inserted:
+        """Insert those whose id and key are new and whose customer is within bounds, each with its first event.
 
         Sorted by key, so that two batches holding the same keys cannot wait for each other.
         """
@@ -66,6 +81,20 @@ class PlacingRepository:
             f"""
             WITH input AS (
                 SELECT * FROM {_NEW.unnest}
+            ), beyond AS MATERIALIZED (
+                SELECT customer_id,
+                       CASE WHEN $2 > 0 AND count(*) FILTER (WHERE bound = '{Bound.WAITING}') >= $2
+                            THEN '{Bound.WAITING}'
+                            WHEN $3 > 0 AND sum(units) FILTER (WHERE bound = '{Bound.UNPAID}') >= $3
+                            THEN '{Bound.UNPAID}'
+                            WHEN $4 > 0 AND count(*) FILTER (WHERE bound = '{Bound.DECLINED}'
+                                                             AND since > now() - {DECLINES_WITHIN}) >= $4
+                            THEN '{Bound.DECLINED}'
+                       END AS bound
+                FROM bounded_orders
+                WHERE customer_id = ANY(ARRAY(SELECT customer_id FROM input WHERE bounded)) GROUP BY customer_id
+            ), refused AS MATERIALIZED (
+                SELECT id, bound FROM input JOIN beyond USING (customer_id) WHERE bounded AND bound IS NOT NULL
             ), inserted AS (
                 INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
                                     shipping_address, expected_total, idempotency_key, fingerprint, due_at,
@@ -73,7 +102,7 @@ class PlacingRepository:
                 SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage,
                        shipping_address, expected_total, idempotency_key, fingerprint, now() + $1,
                        created_at, created_at
-                FROM input
+                FROM input WHERE id NOT IN (SELECT id FROM refused)
                 ON CONFLICT DO NOTHING
                 RETURNING id, lines
             ), listed AS (
@@ -83,12 +112,16 @@ class PlacingRepository:
                 INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
                 SELECT id, 1, '{ORDER_CREATED}', data, trace_id, created_at FROM input JOIN inserted USING (id)
             )
-            SELECT id::text FROM inserted
+            SELECT id::text, NULL AS bound FROM inserted UNION ALL SELECT id::text, bound FROM refused
             """,
             lease,
+            *bounds,
             *_NEW.arrays(rows),
         )
-        return {row["id"] for row in inserted}
+        return Inserted(
+            {row["id"] for row in inserted if row["bound"] is None},
+            {row["id"]: Bound(row["bound"]) for row in inserted if row["bound"] is not None},
+        )
 
     async def list_existing(self, tx: Transaction, ids: Sequence[str], keys: Sequence[bytes]) -> list[ExistingOrder]:
         """Orders by id or by idempotency key, with the answer that was given for them."""

@@ -48,6 +48,7 @@ def _request(body: PlaceOrderBody, principal: Principal, request: RawRequest) ->
         idempotency.fingerprint(body),
         telemetry.trace_id.get(),
         request.deadline,
+        bounded=principal.role == CUSTOMER,
     )
 
 
@@ -76,6 +77,7 @@ def _spec(description: str, container: Any = OrderView) -> ResponseSpec:
         402: _spec("The payment was declined; the problem carries the failed order", dict[str, Any]),
         409: _spec("Insufficient stock (with the order), or the same key is in flight", dict[str, Any]),
         422: _spec("Same key with another body; unknown product or customer", dict[str, Any]),
+        429: _spec("Too many orders of this customer wait, or were declined (Retry-After)", dict[str, Any]),
     },
 )
 async def _document_place(
