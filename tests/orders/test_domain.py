@@ -72,7 +72,9 @@ def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> Non
     ],
 )
 def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
-    decision = decisions.short_of_stock(order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30))
+    decision = decisions.short_of_stock(
+        order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30), NOW, asked=False
+    )
     assert (decision.status, decision.due_in) == (status, due_in)
     assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")
 

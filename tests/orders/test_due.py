@@ -7,14 +7,18 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from tests.orders.statements import DRIVING, READ_MODEL
-from tests.orders.test_domain import RETRY
+from tests.orders.statements import DRIVING, READ_MODEL, SEARCH
+from tests.orders.test_domain import NOW, RETRY
+from tests.orders.test_one_answer import directory
+from tests.orders.test_quote import Shop, place
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
 from valerix.orders.composition import PLANNED, OrderFlows, connect
+from valerix.orders.decisions import Decision
 from valerix.orders.driving import CLAIMED
 from valerix.orders.order import Order
 from valerix.orders.repository.driving import HOLD_OVER
@@ -43,6 +47,16 @@ class SagaWithoutServices(Saga):
 def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
     saga = SagaWithoutServices()
     return connect(database, database, saga, lambda: None, max_concurrent_batches=1), saga
+
+
+def held(order: Order) -> Decision:
+    """For no time at all."""
+    return decisions.short_of_stock(order, "x", timedelta(0), NOW, asked=False)
+
+
+def shop_flows(database: Database, shop: Shop) -> OrderFlows:
+    saga = Saga(Services(shop, shop, shop), directory, timedelta(hours=1), timedelta(hours=1), RETRY, 0)
+    return connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
 
 async def confirmed(database: Database, count: int) -> list[Order]:
@@ -88,8 +102,8 @@ async def test_backorders_of_a_restocked_product_are_due(database: Database) -> 
     for wanted in waiting.values():
         wanted.order.on_shortage = "backorder"
     await accept(database, *waiting.values())
-    held = [finishing(w.order, decisions.short_of_stock(w.order, "x", timedelta(0)), 409) for w in waiting.values()]
-    await finish(database, *held)
+    short = [finishing(w.order, held(w.order), 409) for w in waiting.values()]
+    await finish(database, *short)
     assert await claim(database) == []
     async with database.connection() as tx:
         await READ_MODEL.make_backorders_due(tx, ["LATE-2", "LATE-3"])
@@ -97,23 +111,26 @@ async def test_backorders_of_a_restocked_product_are_due(database: Database) -> 
 
 
 async def test_only_held_orders_expire_and_backorders_do_not(database: Database) -> None:
-    held, backorder, delayed = (accepting() for _ in range(3))
+    hold, backorder, delayed = (accepting() for _ in range(3))
     backorder.order.on_shortage = "backorder"
-    await accept(database, held, backorder, delayed)
-    for wanted in (held, backorder):
-        short = decisions.short_of_stock(wanted.order, "x", timedelta(0))
+    await accept(database, hold, backorder, delayed)
+    for wanted in (hold, backorder):
+        short = held(wanted.order)
         await finish(database, finishing(wanted.order, short, 409))
     late = decisions.delayed(delayed.order, "inventory_unavailable", "x", RETRY, 0)
     await finish(database, finishing(delayed.order, late))
     await make_due(database)
     reasons = {order.id: order.cancel_reason for order in await claim(database)}
-    assert reasons == {held.order.id: HOLD_OVER, backorder.order.id: None, delayed.order.id: None}
+    assert reasons == {hold.order.id: HOLD_OVER, backorder.order.id: None, delayed.order.id: None}
 
 
 async def test_a_hold_that_is_over_ends_even_if_a_service_is_away_then(database: Database) -> None:
     wanted = accepting()
     await accept(database, wanted)
-    await finish(database, finishing(wanted.order, decisions.short_of_stock(wanted.order, "x", timedelta(0)), 409))
+    await finish(
+        database,
+        finishing(wanted.order, held(wanted.order), 409),
+    )
     await make_due(database)
     (taken,) = await claim(database)
     waiting = decisions.delayed(taken, "payments_unavailable", "x", RETRY, 0)
@@ -182,3 +199,40 @@ async def test_a_step_is_not_taken_from_whoever_has_the_order(database: Database
     stale = msgspec.convert(msgspec.to_builtins(order), Order)
     assert await finish(database, finishing(stale, decisions.fulfilled(stale, timedelta(0)))) == set()
     assert await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == {order.id}
+
+
+async def test_that_an_order_waits_is_told_once(database: Database) -> None:
+    """A retry of its customer is kept in its history, but no event; looking whether stock came leaves nothing."""
+    shop = Shop(A=500)
+    shop.in_stock = False
+    flows = shop_flows(database, shop)
+    answer, order = await place(flows, ("A", 1), on_shortage="backorder")
+    assert answer == 409
+    for _ in range(3):
+        await make_due(database)
+        await flows.fulfilment.sweep(100, Deadline.after(60))
+        assert (await flows.changes.retry(order.id, None, Deadline.after(60))).status == 409
+    shop.in_stock = True
+    await make_due(database)
+    await flows.fulfilment.sweep(100, Deadline.after(60))
+    async with database.connection() as tx:
+        told = [event.type for event in await SEARCH.list_events(tx, order.id)]
+    retries = ["order.still_held"] * 3
+    assert told == ["order.created", "order.held", *retries, "order.confirmed"]
+    assert not {"order.still_held"}.intersection(BY_SOURCE[ORDERS])
+
+
+async def test_a_held_order_whose_retry_died_is_not_over_before_its_time(database: Database) -> None:
+    shop = Shop(A=500)
+    shop.in_stock = False
+    flows = shop_flows(database, shop)
+    _, order = await place(flows, ("A", 1))
+    async with database.connection() as tx:
+        assert await DRIVING.claim_one(tx, order.id, order.version, timedelta(0), None)  # and whoever it was dies
+    await flows.fulfilment.sweep(100, Deadline.after(60))
+    after = await flows.queries.get(order.id, None)
+    assert (after.status, after.cancel_reason, after.version) == (OrderStatus.PENDING, None, order.version)
+    async with database.connection() as tx:
+        late = await tx.fetchval("SELECT abs(extract(epoch FROM due_at - held_until)) FROM orders")
+    assert after.held_until == order.held_until
+    assert late < 5

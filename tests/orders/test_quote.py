@@ -67,8 +67,10 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
         yield opened
 
 
-async def place(flows: OrderFlows, *lines: tuple[str, int], expected: Money | None = None) -> tuple[int, Order]:
-    wanted = new_order("CUST-001", [OrderLine(*line) for line in lines], "card_ok", "hold", None, expected)
+async def place(
+    flows: OrderFlows, *lines: tuple[str, int], expected: Money | None = None, on_shortage: str = "hold"
+) -> tuple[int, Order]:
+    wanted = new_order("CUST-001", [OrderLine(*line) for line in lines], "card_ok", on_shortage, None, expected)
     answer = await flows.placing.place(PlaceRequest(wanted, None, b"", "t" * 32, Deadline.after(60)))
     return answer.status, await flows.queries.get(wanted.id, None)
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.orders.statements import DRIVING, PLACING, SEARCH
-from tests.orders.test_domain import RETRY
+from tests.orders.test_domain import NOW, RETRY
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop
 from valerix.chassis.base.deadline import Deadline
@@ -115,7 +115,7 @@ async def test_a_due_order_is_claimed_once(database: Database) -> None:
 async def test_the_first_definite_answer_stays_for_ever(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30), NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
@@ -150,7 +150,7 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
 async def test_an_order_is_found_by_the_products_it_has_now(database: Database) -> None:
     wanted = accepting(product="OLD-1")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30))
+    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30), NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409))
     shop = Shop(**{"NEW-1": 1, "NEW-2": 2, "OLD-1": 3})
     saga = Saga(Services(shop, shop, shop), directory, timedelta(0), timedelta(0), RETRY, 0)

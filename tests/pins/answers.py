@@ -67,6 +67,7 @@ ORDER: Final = Row(
     error_message="Inventory is not available",
     cancel_reason=None,
     expected_total=None,
+    held_until=None,
     lease_epoch=0,
     attempts=1,
     created_at=MOMENT,

@@ -6,7 +6,7 @@ from typing import Final
 from valerix.audit.evidence import Evidence, Finding
 from valerix.contracts.events import ORDER_CREATED, ORDER_HELD
 from valerix.contracts.states import OrderStatus, PaymentStatus, sql
-from valerix.orders.decisions import CHANGED, DELAYED
+from valerix.orders.decisions import CHANGED, DELAYED, STILL_HELD
 from valerix.orders.transitions import TRANSITIONS
 from valerix.payments import domain as payments
 
@@ -16,7 +16,7 @@ _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.item
 # An event's name tells the state it leads to; those that only remark something (delayed, changed) lead nowhere.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
-         WHEN type IN ('{DELAYED}', '{CHANGED}') THEN NULL ELSE substr(type, 7) END
+         WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}') THEN NULL ELSE substr(type, 7) END
 """
 _PAYMENT_STATUS: Final = """
     CASE type WHEN 'payment.refunded' THEN data ->> 'status' WHEN 'payment.refund_failed' THEN NULL

@@ -13,6 +13,7 @@ from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
+STILL_HELD: Final = "order.still_held"
 """Entries of the history that are no events: they stay in this service."""
 BACKORDER_RETRY_SECONDS: Final = 30.0
 
@@ -66,6 +67,8 @@ class SagaRun:
     decision: Decision | None = None
     compensate: bool = False
     """The decision holds only once stock is released and the payment voided."""
+    asked: bool = False
+    """Driven because somebody asked for it, not because it was due."""
     charging: bool = False
     """The payment's outcome is not known yet: never compensated, never re-keyed, only asked again."""
 
@@ -136,10 +139,27 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
     return Decision(order.status, DELAYED, code, message, due_in, emits_event=not known)
 
 
-def short_of_stock(order: Order, shortages: str, hold: timedelta) -> Decision:
-    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock."""
+def short_of_stock(order: Order, shortages: str, hold: timedelta, now: datetime, *, asked: bool) -> Decision:
+    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock.
+
+    That it waits is told once. While it does, the history keeps only what the customer (or staff) `asked` for.
+    """
     message = "Insufficient stock"
     if order.on_shortage == "reject":
         return failed(InsufficientStock, message, shortages)
-    due_in = hold if order.on_shortage == "hold" else timedelta(seconds=BACKORDER_RETRY_SECONDS)
-    return Decision(OrderStatus.PENDING, ORDER_HELD, InsufficientStock.code, message, due_in, shortages)
+    if order.on_shortage == "backorder":
+        due_in = timedelta(seconds=BACKORDER_RETRY_SECONDS)
+    elif order.held and not asked and order.held_until is not None:
+        due_in = max(order.held_until - now, timedelta(0))
+    else:
+        due_in = hold
+    event = STILL_HELD if order.held else ORDER_HELD
+    return Decision(
+        OrderStatus.PENDING,
+        event,
+        InsufficientStock.code,
+        message,
+        due_in,
+        shortages,
+        emits_event=asked or not order.held,
+    )

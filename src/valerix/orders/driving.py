@@ -58,11 +58,11 @@ class Driving:
         if taken is None:
             raise OrderBusy
         await claimed([taken])
-        return (await self.drive([taken], deadline))[order.id]
+        return (await self.drive([taken], deadline, asked=True))[order.id]
 
-    async def drive(self, orders: list[Order], deadline: Deadline) -> dict[str, Answer]:
+    async def drive(self, orders: list[Order], deadline: Deadline, *, asked: bool = False) -> dict[str, Answer]:
         """One run of the saga over orders that were taken over; payments that stay open are left to the next."""
-        runs = [SagaRun(order) for order in orders]
+        runs = [SagaRun(order, asked=asked) for order in orders]
         deadline = deadline.earlier(self._timeouts.answer_margin_seconds)
         await self._saga.run(runs, deadline, self._timeouts.step_wait_seconds)
         for run in runs:

@@ -54,6 +54,8 @@ class Order:
     cancel_reason: str | None = None
     expected_total: Money | None = None
     """What the customer is willing to pay; for another total the order is refused."""
+    held_until: datetime | None = None
+    """When an order that is held for its customer ends; one that is driven just then is not over before."""
     lease_epoch: int = 0
     attempts: int = 0
 

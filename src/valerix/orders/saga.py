@@ -77,6 +77,7 @@ class Saga:
         self._services = services
         self._directory = directory
         self._hold = hold
+        self._now = now
         self._dwell = dwell
         self._calls = StepCalls(retry, now, chance)
         self._postpone = self._calls.postpone
@@ -180,7 +181,7 @@ class Saga:
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
                 )
                 step.outcome, step.detail = "insufficient_stock", short
-                run.decision = decisions.short_of_stock(run.order, short, self._hold)
+                run.decision = decisions.short_of_stock(run.order, short, self._hold, self._now(), asked=run.asked)
                 if outcome.products:
                     self._price(run, run.order.quote, outcome.products, reserved=False)
             case commands.ProductsUnknown():

@@ -18,6 +18,7 @@ _IS_LOCAL = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*LOCAL_STEPS)}))"
 
 _IS_HELD = f"""(o.status = {sql(OrderStatus.PENDING)} AND o.on_shortage = 'hold'
                 AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"""
+_HOLD_IS_OVER = f"({_IS_HELD} AND coalesce(o.held_until, o.due_at) <= now())"
 HOLD_OVER = "The time to hold the order for stock is over"
 
 
@@ -81,6 +82,8 @@ class DrivingRepository:
                 SET status = i.status, version = i.version, lines = i.lines, currency = i.currency,
                     total_minor = i.total_minor, allocations = i.allocations, payment_id = i.payment_id,
                     error_code = i.error_code, error_message = i.error_message, due_at = now() + i.due_in,
+                    held_until = CASE WHEN o.on_shortage = 'hold' AND i.error_code = '{InsufficientStock.code}'
+                                 THEN now() + i.due_in END,
                     updated_at = i.updated_at, attempts = i.attempts, shipping_address = i.shipping_address,
                     cancel_reason = CASE WHEN i.status NOT IN ({sql(*GOODS_LEFT)}) THEN o.cancel_reason END,
                     answer_status = coalesce(o.answer_status, i.answer_status),
@@ -135,7 +138,7 @@ class DrivingRepository:
         rows = await tx.fetch(
             f"""
             UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2,
-                                cancel_reason = CASE WHEN {_IS_HELD} THEN coalesce(o.cancel_reason, $3)
+                                cancel_reason = CASE WHEN {_HOLD_IS_OVER} THEN coalesce(o.cancel_reason, $3)
                                                      ELSE o.cancel_reason END
             WHERE o.id IN (
                 SELECT id FROM orders o WHERE {_IS_LOCAL} IS FALSE AND due_at <= now()

@@ -46,7 +46,7 @@ function Bar({ bar, scale }) {
 // --- the same as a list of events
 
 export const MODES = [["compact", "Compact"], ["full", "Full"], ["failed", "Failed only"]];
-const wentWrong = (event) => ["order.failed", "order.delayed", "order.held"].includes(event.type) || event.steps.some((step) => step.outcome === STEP_FAILED);
+const wentWrong = (event) => ["order.failed", "order.delayed", "order.held", "order.still_held"].includes(event.type) || event.steps.some((step) => step.outcome === STEP_FAILED);
 
 export function EventList({ events, mode }) {
   const start = new Date(events[0]?.occurredAt ?? 0).getTime();
