@@ -72,7 +72,7 @@ ROLES: Final[Roles] = {
     ),
     Role.PURE: (
         *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
-        *("orders.decisions", "orders.errors", "orders.order", "orders.transitions"),
+        *("orders.bounds", "orders.decisions", "orders.errors", "orders.order", "orders.transitions"),
         *("payments.domain", "psp.domain", "users.domain"),
     ),
     Role.REPOSITORY: _of(STORING, "repository"),

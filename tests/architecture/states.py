@@ -29,6 +29,7 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "inventory/metrics.py": frozenset({"reserved"}),  # labels an outcome
     "inventory/repository/stock.py": frozenset({"reserved"}),  # units of stock
     "launcher/state.py": frozenset({"failed"}),  # of a process
+    "orders/bounds.py": frozenset({"declined"}),  # what an order counts as
     "orders/calls.py": frozenset({"failed"}),  # of an attempt
     "orders/saga.py": frozenset({"failed"}),  # of an attempt
     "users/sessions.py": frozenset({"failed"}),  # of a sign-in

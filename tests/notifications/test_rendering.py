@@ -9,6 +9,7 @@ import pytest
 from tests.notifications.conftest import MONEY, order
 from valerix.notifications.domain import TEMPLATES, TOLD, TemplateNeedsMore
 from valerix.notifications.rendering import render
+from valerix.orders.errors import REFUSALS
 
 EVENTS = Path(__file__).parents[1] / "contracts" / "events"
 """Every event as its service really tells it."""
@@ -53,3 +54,22 @@ def test_texts_are_texts_not_html() -> None:
 def test_a_template_refuses_data_that_lacks_what_it_shows() -> None:
     with pytest.raises(TemplateNeedsMore, match="availableInAll"):
         render("email", "low_stock", {"productId": "PROD-001"})
+
+
+URGENT = "urgent! sign in at http://evil.example"
+
+
+@pytest.mark.parametrize(("name", "channel", "template"), [one for one in ALL if one[0] not in DATA])
+def test_nothing_that_customers_wrote_is_sent(name: str, channel: str, template: str) -> None:
+    """Their address may be somebody else's: nobody has confirmed it."""
+    item = {"productId": URGENT, "productName": None, "quantity": 1, "lineTotal": None}
+    address = dict.fromkeys(("name", "street", "city", "region", "postalCode"), URGENT)
+    data = order("CUST-001", errorMessage=URGENT, items=[item], shippingAddress=address, paymentMethod=URGENT)
+    assert "evil" not in str(render(channel, template, data))
+
+
+@pytest.mark.parametrize("code", sorted(REFUSALS))
+def test_every_refusal_has_words_of_ours(code: str) -> None:
+    body = render("email", "order_failed", order("CUST-001", errorCode=code, errorMessage=URGENT)).body
+    known = code != "order_cancelled"  # which is told by a message of its own
+    assert ("looked into" not in body) is known

@@ -79,7 +79,7 @@ async def test_mail_arrives(database: Database, smtp: str, mailbox: Mailbox) -> 
     assert await delivery.deliver_due() == 1
     (mail,) = mailbox.messages
     assert (mail["From"], mail["Subject"]) == ("Shop <shop@valerix.example>", "Subject 0")
-    assert "<ann@valerix.example>" in mail["To"]
+    assert mail["To"] == "ann@valerix.example"
     assert mail["Message-ID"] == f"<{sent_id}@valerix.example>"
     assert mail.get_payload(decode=True).decode().strip() == "Bödy"  # type: ignore[union-attr]
     (row,) = await rows(database)
@@ -134,7 +134,7 @@ async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
 async def test_operators_have_one_address(database: Database, smtp: str, mailbox: Mailbox) -> None:
     await queue(database, recipient=OPERATORS)
     await MessageDelivery(database, channels(smtp, "a@b.example"), RULES).deliver_due()
-    assert mailbox.messages[0]["To"] == "Operators <shop@valerix.example>"
+    assert mailbox.messages[0]["To"] == "shop@valerix.example"
 
 
 async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Database) -> None:

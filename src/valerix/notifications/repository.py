@@ -27,7 +27,6 @@ class Due(NamedTuple):
     """A message to send now; without a contact nobody knows the address."""
 
     notification: Notification
-    name: str | None
     email: str | None
 
 
@@ -188,14 +187,14 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
             INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
             HAVING count(*) > 0 RETURNING id
         )
-        SELECT {_NOTIFICATION.columns}, k.name, k.email, n.fits, c.id AS claim
+        SELECT {_NOTIFICATION.columns}, k.email, n.fits, c.id AS claim
         FROM decided n LEFT JOIN claimed c ON true LEFT JOIN contacts k ON k.customer_id = n.recipient
         """,
         limit,
         lease,
         hourly_limit,
     )
-    messages = [Due(_NOTIFICATION.read(row), row["name"], row["email"]) for row in rows if row["fits"]]
+    messages = [Due(_NOTIFICATION.read(row), row["email"]) for row in rows if row["fits"]]
     return DeliveryClaim(rows[0]["claim"] if rows else None, messages, len(rows))
 
 

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -47,7 +47,6 @@ class OutgoingMessage(NamedTuple):
     """A message and where it goes."""
 
     notification: Notification
-    name: str | None
     email: str | None
 
 
@@ -110,7 +109,8 @@ class SmtpSender:
     def _compose(self, outgoing: OutgoingMessage) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
-        message["To"] = formataddr((outgoing.name or "", outgoing.email or ""))
+        # Without the name: whoever signs up chooses it, and the address may be somebody else's.
+        message["To"] = outgoing.email or ""
         message["Subject"] = outgoing.notification.subject
         message["Date"] = format_datetime(outgoing.notification.created_at)
         message["Message-ID"] = f"<{outgoing.notification.id}@{self._sender.rpartition('@')[2].strip('> ')}>"

@@ -145,10 +145,8 @@ class MessageDelivery:
         return outcome
 
     def _outgoing(self, due: Due) -> OutgoingMessage:
-        name, email = due.name, due.email
-        if due.notification.recipient == OPERATORS:
-            name, email = "Operators", self._rules.operators_email or None
-        return OutgoingMessage(due.notification, name, email)
+        to_operators = due.notification.recipient == OPERATORS
+        return OutgoingMessage(due.notification, (self._rules.operators_email or None) if to_operators else due.email)
 
     def _failed(self, notification: Notification, error: Exception) -> Outcome:
         attempt = notification.attempts + 1
