@@ -149,8 +149,7 @@ class Saga:
             return
         if run.steps:
             run.steps[-1].outcome = standing.reason or "invalid"
-        # An earlier pass may have got further before this one found the customer gone.
-        run.compensate = run.order.attempts > 0
+        run.compensate = run.order.driven_before
         if standing.reason == "suspended":
             run.decision = decisions.failed(errors.CustomerSuspended, "The customer is suspended")
         else:
@@ -172,6 +171,11 @@ class Saga:
         match outcome:
             case commands.StockReserved():
                 step.detail = "idempotent" if outcome.idempotent else None
+                if not run.order.is_reserved_by(outcome.allocations):
+                    # Reserved for lines that were changed meanwhile; a reservation cannot be changed or made again.
+                    run.decision = decisions.failed(errors.OrderEnded, "The stock was reserved for other lines")
+                    run.compensate = True
+                    return
                 run.order.allocations = outcome.allocations
                 try:
                     run.order.price(outcome.products)
@@ -183,10 +187,12 @@ class Saga:
                 )
                 step.outcome, step.detail = "insufficient_stock", short
                 run.decision = decisions.short_of_stock(run.order, short, self._hold)
+                run.compensate = run.decision.status in AT_REST and run.order.driven_before
             case commands.ProductsUnknown():
                 step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
                 message = f"Unknown product: {', '.join(outcome.product_ids)}"
                 run.decision = decisions.failed(errors.UnknownProduct, message)
+                run.compensate = run.order.driven_before
             case commands.ReservationEnded():
                 # A pass before this one compensated and died before it could say so: end what it began.
                 step.outcome = f"ended: {outcome.state}"
