@@ -54,9 +54,6 @@ class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="describ
     payment_method: str
     total: Money | None
     """None until stock was reserved once; the amount never changes after that."""
-    waiting_for: str | None
-    """Why a pending order waits, e.g. `insufficient_stock`. None while its first run is under way: until that is
-    written, the order may end without a release or a void that would refuse what arrives late."""
     cancelling: bool
     """A request to cancel is noted: the order ends as soon as the services it needs answer."""
 

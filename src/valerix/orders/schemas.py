@@ -215,7 +215,6 @@ def describe(order_id: str, order: Order | None) -> OrderOutcome:
         lines=[Line(line.product_id, line.quantity) for line in order.lines],
         payment_method=order.payment_method,
         total=_money(order.total_minor, order.currency),
-        waiting_for=order.error_code if order.status is OrderStatus.PENDING else None,
         cancelling=order.cancel_reason is not None and order.status.cancellable,
     )
 
