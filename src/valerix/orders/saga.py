@@ -19,8 +19,8 @@ from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.cache import TtlCache
 from valerix.chassis.concurrency.halves import by_halves
 from valerix.contracts import commands
-from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
-from valerix.orders import decisions, errors, metrics
+from valerix.contracts.states import PaymentStatus, ReservationStatus
+from valerix.orders import decisions, errors, metrics, requests
 from valerix.orders.decisions import Decision, Retry, SagaRun, Step
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
@@ -160,7 +160,7 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.ReserveOutcome]:
-            command = commands.ReserveStocks([_reserve_command(run) for run in some])
+            command = commands.ReserveStocks([requests.reserve(run.order) for run in some])
             return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
         for run, outcome in await self._attempt(runs, "reserve_stock", call):
@@ -208,7 +208,7 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
-            command = commands.CapturePayments([_capture_command(run) for run in some], int(patience * 1000))
+            command = commands.CapturePayments([requests.capture(run.order) for run in some], int(patience * 1000))
             payments = self._services.payments
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
@@ -271,10 +271,7 @@ class Saga:
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
             reasons = [run.decision.error_message if run.decision else None for run in some]
             command = commands.VoidPayments(
-                [
-                    commands.VoidPayment(run.order.id, r or OrderStatus.CANCELLED)
-                    for run, r in zip(some, reasons, strict=True)
-                ]
+                [requests.void(run.order, reason) for run, reason in zip(some, reasons, strict=True)]
             )
             payments = self._services.payments
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
@@ -390,17 +387,6 @@ def _step(name: str, number: int, attempt: Attempt) -> Step:
 
 def _open(runs: Sequence[SagaRun]) -> list[SagaRun]:
     return [run for run in runs if run.decision is None]
-
-
-def _reserve_command(run: SagaRun) -> commands.ReserveStock:
-    return commands.ReserveStock(run.order.id, [commands.Line(li.product_id, li.quantity) for li in run.order.lines])
-
-
-def _capture_command(run: SagaRun) -> commands.CapturePayment:
-    order = run.order
-    return commands.CapturePayment(
-        order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
-    )
 
 
 def _decline_message(outcome: commands.PaymentOutcome) -> str:
