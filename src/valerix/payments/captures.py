@@ -65,6 +65,8 @@ class Captures:
         """
         asked = request.charge
         if await self._is_known(request) and (known := await self._find(asked.order_id)):
+            if known.status is PaymentStatus.PROCESSING:
+                known = await self._payments.await_outcome(known, deadline)
             return Captured(_standing(known, asked), replayed=True)
         order = await get_order(self._orders, asked.order_id, deadline)
         if owed.is_paid(order.status):
