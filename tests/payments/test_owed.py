@@ -13,7 +13,11 @@ from tests.support.identities import Identities
 from tests.support.orders import WrittenOrders
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.client import CallFailed, NotSent, OutcomeUnknown, Refused
 from valerix.contracts.ids import new_id
+from valerix.inventory import orders as inventory_orders
+from valerix.payments.orders import get_order
 
 PATH = "/api/v1/payments"
 UNPAID = [
@@ -161,6 +165,17 @@ async def test_without_orders_nothing_is_charged(
         assert answer.headers["retry-after"] == "1"
         assert (await alone.rows("payments"), await alone.rows("capture_keys")) == (0, 0)
     postgres.drop(name)
+
+
+@pytest.mark.parametrize("failure", [OutcomeUnknown("orders", "lost"), Refused("orders", 404, {})], ids=["lost", "old"])
+@pytest.mark.parametrize("ask", [get_order, inventory_orders.get_order], ids=["payments", "inventory"])
+async def test_whatever_becomes_of_the_question_nothing_was_done(ask: Any, failure: CallFailed) -> None:
+    class Failing:
+        async def post(self, *_: object, **__: object) -> None:
+            raise failure
+
+    with pytest.raises(NotSent):
+        await ask(Failing(), new_id(), Deadline.after(1))
 
 
 # --- under a key

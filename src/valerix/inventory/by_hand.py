@@ -19,7 +19,7 @@ CHECKED = Point("inventory.by_hand.checked")
 
 
 class StockByHand:
-    """All raise OrderNotFound, and CallFailed when orders gives no answer: then nothing is moved."""
+    """All raise OrderNotFound, and NotSent when orders gives no answer: then nothing is moved."""
 
     def __init__(self, stock: Stock, orders: HttpClient) -> None:
         self._stock = stock

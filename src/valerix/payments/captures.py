@@ -61,7 +61,7 @@ class Captures:
         """Charge the order what it owes; `processing` when the provider takes longer. A paid order keeps its payment.
 
         Raises KeyReused, OrderNotFound, OrderNotPayable, ChargeNotOwed, PaymentMismatch, CaptureDeclined,
-        PaymentVoided; CallFailed when orders gives no answer, and then nothing is charged.
+        PaymentVoided; NotSent when orders gives no answer, and then nothing is charged.
         """
         asked = request.charge
         if await self._is_known(request) and (known := await self._find(asked.order_id)):
