@@ -2,7 +2,7 @@
 
 import hypothesis
 
-PLUGINS = ("groups", "postgres", "identities", "provider", "stacks", "progress", "skips")
+PLUGINS = ("groups", "postgres", "identities", "provider", "orders", "stacks", "progress", "skips")
 pytest_plugins = [f"tests.support.{name}" for name in PLUGINS]
 
 # How long an example takes says something about the machine, nothing about what is tested.

@@ -57,12 +57,14 @@ ROLES: Final[Roles] = {
     Role.SCHEMAS: _of(SERVICES, "schemas"),
     Role.USE_CASES: (
         *("console.use_cases", "inventory.use_cases", "notifications.use_cases", "payments.use_cases", "psp.use_cases"),
+        "inventory.by_hand",
         *(
             "orders.changes",
             "orders.driving",
             "orders.fulfilment",
             "orders.placing",
             "orders.queries",
+            "payments.captures",
             "users.use_cases",
         ),
     ),
@@ -72,8 +74,16 @@ ROLES: Final[Roles] = {
     ),
     Role.PURE: (
         *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
-        *("orders.bounds", "orders.decisions", "orders.errors", "orders.order", "orders.transitions"),
-        *("payments.domain", "psp.domain", "users.domain"),
+        "inventory.permitted",
+        *(
+            "orders.bounds",
+            "orders.decisions",
+            "orders.errors",
+            "orders.order",
+            "orders.requests",
+            "orders.transitions",
+        ),
+        *("payments.domain", "payments.owed", "psp.domain", "users.domain"),
     ),
     Role.REPOSITORY: _of(STORING, "repository"),
     Role.METRICS: _of(STORING, "metrics"),

@@ -36,7 +36,7 @@ def is_exempt(path: str, name: str) -> bool:
 def called(tree: Tree) -> Iterator[tuple[str, int, str]]:
     """Path, line and full name of every such call in a use case or a flow."""
     for module in tree.having(Role.USE_CASES, Role.FLOW):
-        names = dict(_imported(module))
+        names = dict(imported(module))
         for node in module.nodes:
             if isinstance(node, ast.Call):
                 first, *rest = ast.unparse(node.func).split(".")
@@ -45,7 +45,7 @@ def called(tree: Tree) -> Iterator[tuple[str, int, str]]:
                     yield module.where.removeprefix(SOURCE), node.lineno, name
 
 
-def _imported(module: Module) -> Iterator[tuple[str, str]]:
+def imported(module: Module) -> Iterator[tuple[str, str]]:
     """What names of the module stand for."""
     for node in module.nodes:
         if isinstance(node, ast.ImportFrom):

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import errors, names, seams, states  # noqa: F401 - enter their rules
+from tests.architecture import commands, errors, names, seams, states  # noqa: F401 - enter their rules
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -76,6 +76,19 @@ REFUSAL: Final = "class Busy(errors.DomainError):\n    code"
 WITH_HEADERS: Final = "class Busy(DomainError):\n    def __init__(self):\n        super().__init__('', headers={})\n"
 QUERY: Final = "SELECT id FROM orders"
 ROOMS: Final = "abcdefg"
+
+COMMANDS: Final = commands.CONTRACTS
+CHARGING: Final = (
+    "from valerix.contracts import commands\nasync def charge(data):\n    commands.CapturePayment(data.order_id)"
+)
+CONVERTING: Final = f"from {COMMANDS} import CapturePayment\nmsgspec.convert(data, type=CapturePayment)"
+RESERVED: Final = ":2 builds ReserveStock"
+VOIDED: Final = ":2 builds VoidPayment"
+TAKING: Final = """from valerix.contracts import commands
+from valerix.contracts.commands import CapturePayments
+@post("/charge", access=STAFF)
+async def charge(deadline: Deadline, data: CapturePayments) -> None: ...
+"""
 
 PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
     # --- imports
@@ -195,6 +208,26 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         at("orders/settings.py", "import os; os.environ['HOME']", ":1 reads environ"),
         at("chassis/http/server.py", "HOME = os.environ['HOME']", ":1 reads environ"),
         at("chassis/http/server.py", "from os import getenv", ":1 imports os.getenv"),
+    ),
+    # --- what moves money and stock
+    "what_moves_money_and_stock_is_built_from_the_order": (
+        at("payments/routes.py", CHARGING, ":3 builds CapturePayment"),
+        at("payments/captures.py", CHARGING, ":3 builds CapturePayment"),
+        at("payments/routes.py", CONVERTING, ":2 builds CapturePayment"),
+        at("inventory/by_hand.py", "from valerix.contracts.commands import ReserveStock as R\nR('id', [])", RESERVED),
+        at("inventory/routes.py", "from valerix.inventory import domain\ndomain.Ending('id', 1)", ":2 builds Ending"),
+        *both(Role.USE_CASES, "orders/placing.py", f"import {COMMANDS}\n{COMMANDS}.VoidPayment()", VOIDED),
+    ),
+    "public_routes_take_no_command": (
+        at("payments/routes.py", TAKING, ":4 takes CapturePayments in charge"),
+        *both(
+            *(
+                Role.ROUTES,
+                "orders/routes/place.py",
+                TAKING.replace("data: CapturePayments", "data: commands.OrderRefs"),
+            ),
+            ":4 takes OrderRefs in charge",
+        ),
     ),
     # --- the table of roles
     "every_folder_is_a_service_shared_or_a_root": (at("shipping/__init__.py", "", " is in no entry"),),

@@ -109,8 +109,8 @@ async def test_stock_that_somebody_else_took_first_holds_the_order_which_can_be_
         # Whoever is on this page believes that there is one until it asks again.
         await page.route("**/api/v1/inventory?*", lambda route: route.abort())
         async with stack.api(OPERATOR) as operator:
-            body = {"orderId": "browse-4", "items": [{"productId": "BROWSE-4", "quantity": 1}]}
-            assert (await operator.post("/api/v1/inventory/reserve", body)).status == 200
+            body = {"productId": "BROWSE-4", "quantity": -1, "idempotencyKey": "browse-4"}
+            assert (await operator.post("/api/v1/inventory/update", body)).status == 200
         await page.get_by_role("button", name="Create order").click()
         await expect(page.locator(".outcome")).to_contain_text("Out of stock: held for you")
         await visitor.shot("shop-held")

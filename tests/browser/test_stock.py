@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import DESK, PHONE, THEMES
-from tests.support.stack import ADA, OPERATOR, Stack, new_product, place
+from tests.support.stack import ADA, OPERATOR, Stack, new_product, place, reserve
 
 NASTY = '<script>document.title="taken"</script>'
 
@@ -21,8 +21,7 @@ async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(
     async with stack.api(OPERATOR) as operator:
         sku = new_sku("ADJUST")
         await new_product(operator, sku, 10)
-        body = {"orderId": sku, "items": [{"productId": sku, "quantity": 4}]}
-        assert (await operator.post("/api/v1/inventory/reserve", body)).status == 200
+    await reserve(stack, sku, {sku: 4})
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go(f"/inventory?q={sku}")

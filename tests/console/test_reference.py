@@ -38,7 +38,7 @@ def services(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
     users, inventory = (postgres.fresh_database(name) for name in ("users", "inventory"))
     with (
         running("users", identities, database_url=users[1]) as users_process,
-        running("inventory", identities, database_url=inventory[1]) as inventory_process,
+        running("inventory", identities, database_url=inventory[1], orders_url=DOWN) as inventory_process,
         running(
             "console",
             identities,

@@ -8,11 +8,16 @@ import pytest
 
 from tests.architecture.roles import ROLES, Role
 from valerix.chassis.http import edge
-from valerix.contracts.errors import DomainError
+from valerix.contracts.errors import DomainError, OrderNotFound
 
 RECORDED: Final = """\
 inventory insufficient_stock: 409 Insufficient stock
 inventory no_warehouse: 409 There is no warehouse
+inventory order_not_committable: 409 The order is not in the warehouse
+inventory order_not_found: 404 No such order
+inventory order_not_releasable: 409 The order has not ended
+inventory order_not_reservable: 409 Stock cannot be reserved for the order
+inventory other_lines: 422 The order has other lines
 inventory product_exists: 409 The product exists already
 inventory product_not_found: 404 No such product
 inventory reservation_ended: 409 The reservation has ended
@@ -38,8 +43,11 @@ orders payment_declined: 402 The payment was declined
 orders staff_only: 403 Not allowed
 orders unknown_customer: 422 Unknown customer
 orders unknown_product: 422 Unknown product
+payments charge_not_owed: 422 The order owes another charge
 payments illegal_transition: 409 The payment cannot go there
 payments not_refundable: 409 There is nothing to refund
+payments order_not_found: 404 No such order
+payments order_not_payable: 409 The order cannot be paid now
 payments payment_declined: 402 The payment was declined
 payments payment_mismatch: 409 The order has another payment
 payments payment_not_found: 404 No such payment
@@ -64,16 +72,22 @@ users wrong_password: 403 The password is wrong
 """
 
 
-def domain_errors() -> list[type[DomainError]]:
-    """The rule `domain_errors_know_no_http` keeps them in pure modules, each a direct subclass."""
+SHARED: Final[dict[type[DomainError], tuple[str, ...]]] = {OrderNotFound: ("inventory", "orders", "payments")}
+"""Errors of the contracts, and the services that refuse with them."""
+
+
+def domain_errors() -> list[tuple[str, type[DomainError]]]:
+    """Each with its service. The rule `domain_errors_know_no_http` keeps them in pure modules, each a direct
+    subclass.
+    """
     for name in ROLES[Role.PURE]:
         importlib.import_module(f"valerix.{name}")
-    return [kind for kind in DomainError.__subclasses__() if kind.__module__.startswith("valerix.")]
+    kinds = [kind for kind in DomainError.__subclasses__() if kind.__module__.startswith("valerix.")]
+    return [(service, kind) for kind in kinds for service in SHARED.get(kind, (kind.__module__.split(".")[1],))]
 
 
-def told(kind: type[DomainError]) -> str:
-    """What the edge makes of such an error, with the table of its service."""
-    service = kind.__module__.split(".")[1]
+def told(service: str, kind: type[DomainError]) -> str:
+    """What the edge makes of such an error, with the table of the service."""
     error = kind.__new__(kind)
     DomainError.__init__(error, "why", member=1)
     edge.problem_types.update(importlib.import_module(f"valerix.{service}.schemas").PROBLEMS)
@@ -86,4 +100,4 @@ def told(kind: type[DomainError]) -> str:
 
 def test_every_error_of_a_domain_is_told_as_it_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "problem_types", {})
-    assert sorted({told(kind) for kind in domain_errors()}) == RECORDED.splitlines()
+    assert sorted({told(*each) for each in domain_errors()}) == RECORDED.splitlines()

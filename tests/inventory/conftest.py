@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.api import Api
 from tests.support.identities import Identities
+from tests.support.orders import WrittenOrders
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from valerix.chassis.base.deadline import Deadline
@@ -159,9 +160,10 @@ def service_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(service_url: str, identities: Identities) -> Iterator[Process]:
+def service(service_url: str, written_orders: WrittenOrders, identities: Identities) -> Iterator[Process]:
     """One process for all tests of this folder."""
-    with running("inventory", identities, database_url=service_url) as process:
+    urls = {"database_url": service_url, "orders_url": written_orders.process.url}
+    with running("inventory", identities, **urls) as process:
         yield process
 
 

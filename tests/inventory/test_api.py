@@ -8,6 +8,7 @@ import pytest
 from tests.inventory.conftest import order_id
 from tests.support.api import Answer, Api
 from tests.support.identities import Identities
+from tests.support.orders import WrittenOrders
 from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
@@ -120,9 +121,9 @@ def adjustment(product_id: str, delta: int, **fields: Any) -> dict[str, Any]:
     return {"productId": product_id, "warehouseId": "WH-EAST", "delta": delta, "reason": "counted", **fields}
 
 
-async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api) -> None:
+async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "HAND", 5)
-    first, second = order_id(), order_id()
+    first, second = await written_orders.write(("HAND", 2)), await written_orders.write(("HAND", 2))
     body = {"orderId": first, "items": [{"productId": "HAND", "quantity": 2}]}
     answer = await api.post(f"{INVENTORY}/reserve", body)
     assert (answer.status, answer.json) == (
@@ -139,23 +140,29 @@ async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api) ->
     )
     assert (await api.post(f"{INVENTORY}/reserve", body)).json == {**answer.json, "idempotent": True}
     await api.post(f"{INVENTORY}/reserve", {**body, "orderId": second})
+    await written_orders.change(first, status="processing")
+    await written_orders.change(second, status="cancelled")
     assert (await api.post(f"{INVENTORY}/commit", {"orderId": first})).json["state"] == "committed"
     assert (await api.post(f"{INVENTORY}/release", {"orderId": second})).json["state"] == "released"
     stock = (await api.get(f"{INVENTORY}/HAND")).json
     assert (stock["onHand"], stock["reserved"]) == (3, 0)
 
-    refused(await api.post(f"{INVENTORY}/release", {"orderId": first}), 409, "reservation_ended")
+    await written_orders.change(second, status="processing")
     refused(await api.post(f"{INVENTORY}/commit", {"orderId": second}), 409, "reservation_ended")
+    await written_orders.change(first, status="failed")
+    refused(await api.post(f"{INVENTORY}/release", {"orderId": first}), 409, "reservation_ended")
+    await written_orders.change(first, status="pending")
     refused(await api.post(f"{INVENTORY}/reserve", body), 409, "reservation_ended")
-    refused(await api.post(f"{INVENTORY}/commit", {"orderId": order_id()}), 404, "reservation_not_found")
+    never = await written_orders.write(status="processing")
+    refused(await api.post(f"{INVENTORY}/commit", {"orderId": never}), 404, "reservation_not_found")
 
 
-async def test_what_cannot_be_reserved_is_said_precisely(api: Api) -> None:
+async def test_what_cannot_be_reserved_is_said_precisely(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "FEW", 1)
-    body = {"orderId": order_id(), "items": [{"productId": "FEW", "quantity": 2}]}
+    body = {"orderId": await written_orders.write(("FEW", 2)), "items": [{"productId": "FEW", "quantity": 2}]}
     problem = refused(await api.post(f"{INVENTORY}/reserve", body), 409, "insufficient_stock")
     assert problem["shortages"] == [{"productId": "FEW", "requested": 2, "available": 1}]
-    body["items"] = [{"productId": "NOWHERE", "quantity": 2}]
+    body = {"orderId": await written_orders.write(("NOWHERE", 2)), "items": [{"productId": "NOWHERE", "quantity": 2}]}
     problem = refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
     assert problem["productIds"] == ["NOWHERE"]
 
@@ -261,7 +268,7 @@ async def test_a_product_is_created_read_changed_and_removed(api: Api) -> None:
     refused(await api.get(f"{PRODUCTS}/LIFE"), 404, "product_not_found")
 
 
-async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api) -> None:
+async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "OLD", 5)
     for _ in range(2):
         assert (await api.call("DELETE", f"{PRODUCTS}/OLD")).status == 204
@@ -269,7 +276,7 @@ async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api) -> N
     assert (answer.json["active"], answer.headers["etag"]) == (False, '"2"')
     assert (await api.get(f"{PRODUCTS}?q=OLD")).json["items"] == []
     assert len((await api.get(f"{PRODUCTS}?q=OLD&active=false")).json["items"]) == 1
-    body = {"orderId": order_id(), "items": [{"productId": "OLD", "quantity": 1}]}
+    body = {"orderId": await written_orders.write(("OLD", 1)), "items": [{"productId": "OLD", "quantity": 1}]}
     refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
 
 
@@ -332,9 +339,10 @@ async def test_the_internal_commands_take_and_answer_lists(api: Api, identities:
     assert latest["actor"] == "valerix:orders"
 
 
-async def test_gauges_and_counters_are_exposed(api: Api) -> None:
+async def test_gauges_and_counters_are_exposed(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "METRIC", 1)
-    await api.post(f"{INVENTORY}/reserve", {"orderId": order_id(), "items": [{"productId": "METRIC", "quantity": 2}]})
+    order = await written_orders.write(("METRIC", 2))
+    await api.post(f"{INVENTORY}/reserve", {"orderId": order, "items": [{"productId": "METRIC", "quantity": 2}]})
     text = ""
     for _ in range(300):
         text = (await api.get("/metrics")).body.decode()

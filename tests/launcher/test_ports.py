@@ -92,8 +92,18 @@ def test_replicas_that_cannot_be_are_refused(replicas: dict[str, int], message: 
 def test_the_topology_refers_to_itself_only() -> None:
     known = {*BY_NAME, "databases"}
     for process in PROCESSES:
-        assert {*process.needs, *process.peers} <= known, process.name
+        assert {*process.needs, *process.peers, *process.asks} <= known, process.name
         assert not process.database or process.database in BY_NAME, process.name
+
+
+def test_no_process_waits_at_the_end_for_one_that_waits_for_it() -> None:
+    """Each stops after those that use it; a circle would never stop."""
+    stopped: set[str] = set()
+    while left := [process for process in PROCESSES if process.name not in stopped]:
+        users = {used for process in left for used in (*process.needs, *process.peers)}
+        free = {process.name for process in left} - users
+        assert free, [process.name for process in left]
+        stopped |= free
 
 
 def test_request_limits_are_the_services_own_as_soon_as_others_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

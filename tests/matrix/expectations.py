@@ -12,11 +12,12 @@ import jwt
 from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICE, UNAUTHENTICATED
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
-from tests.support.stack import new_product, place
+from tests.support.stack import PRICE, new_product, place
 from valerix.chassis.http.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED
+from valerix.contracts.states import OrderStatus
 
 ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, UNAUTHENTICATED, PAGE})
 PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
@@ -64,14 +65,19 @@ async def _held_order(_: World, owner: Api, operator: Api) -> Values:
     assert held.status == 409, held.body
     change = {"productId": sku, "warehouseId": "WH-EAST", "delta": 5, "reason": "arrived"}
     made(await operator.post("/api/v1/inventory/adjust", change))
-    return {"order_id": held.json["order"]["id"]}
+    return {"order_id": held.json["order"]["id"], "held": sku}
 
 
-async def _reservation(world: World, _: Api, operator: Api) -> Values:
-    order_id = new_id()
-    body = {"orderId": order_id, "items": [{"productId": world.values["plenty"], "quantity": 1}]}
-    made(await operator.post("/api/v1/inventory/reserve", body))
-    return {"order_id": order_id}
+async def _cancelled_order(world: World, owner: Api, operator: Api) -> Values:
+    placed = await _new_order(world, owner, operator)
+    made(await owner.call("DELETE", f"/api/v1/orders/{placed['order_id']}"))
+    return placed
+
+
+async def _packed_order(world: World, owner: Api, operator: Api) -> Values:
+    placed = await _new_order(world, owner, operator)
+    made(await operator.call("PUT", f"/api/v1/orders/{placed['order_id']}", {"status": OrderStatus.PROCESSING}))
+    return placed
 
 
 async def _own_product(_: World, __: Api, operator: Api) -> Values:
@@ -102,10 +108,11 @@ async def _session(api: Api, account: dict[str, str]) -> Values:
 
 
 def _charge(values: Values) -> object:
+    """That the order has paid."""
     return {
-        "orderId": new_id(),
+        "orderId": values["order_id"],
         "customerId": values["customer_id"],
-        "amount": {"amountMinor": 100, "currency": "USD"},
+        "amount": {"amountMinor": PRICE, "currency": "USD"},
         "method": "card_ok",
     }
 
@@ -183,6 +190,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("PUT", "/api/v1/orders/{order_id}"): _own_order(body=lambda _: {"shippingAddress": ADDRESS}),
         ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
         ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
+        **_between_services(commands.DESCRIBE_ORDERS, "orderIds"),
         **_dead_letters("orders"),
         **EVENTS,
     },
@@ -193,13 +201,15 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/inventory/{sku}"): Rule(PEOPLE | {SERVICE}),
         ("GET", "/api/v1/inventory/{sku}/movements"): Rule(STAFF | {SERVICE}),
         ("POST", "/api/v1/inventory/reserve"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"orderId": new_id(), "items": [_line(v)]}
+            STAFF | {SERVICE},
+            body=lambda v: {"orderId": v["order_id"], "items": [{"productId": v["held"], "quantity": 2}]},
+            make=_held_order,
         ),
         ("POST", "/api/v1/inventory/release"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_reservation
+            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_cancelled_order
         ),
         ("POST", "/api/v1/inventory/commit"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_reservation
+            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_packed_order
         ),
         ("POST", "/api/v1/inventory/adjust"): Rule(
             STAFF, body=lambda v: {"productId": v["plenty"], "warehouseId": "WH-EAST", "delta": 1, "reason": "found"}

@@ -13,6 +13,7 @@ from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders.decisions import SagaRun
+from valerix.orders.order import OrderLine
 from valerix.orders.saga import Saga, Services
 from valerix.orders.transitions import AT_REST
 
@@ -101,3 +102,71 @@ async def test_an_order_at_rest_keeps_its_stock_and_its_money(status: OrderStatu
     assert peers.asked == []
     assert running.decision is not None
     assert (running.decision.status, running.decision.due_in, running.decision.emits_event) == (status, None, False)
+
+
+# --- wherever a priced order ends, a late charge and a late reservation find what refuses them
+
+
+class Reserving(Peers):
+    """Inventory answers a reservation as it is told."""
+
+    def __init__(self, outcome: commands.ReserveOutcome) -> None:
+        super().__init__(stock="released")
+        self._outcome = outcome
+
+    async def post(self, path: str, *body: Any, deadline: Deadline, report: Callable[[Attempt], None]) -> object:
+        if path != commands.RESERVE_STOCK:
+            return await super().post(path, *body, deadline=deadline, report=report)
+        self.asked.append(path)
+        report(Attempt(NOW, 1.0, None))
+        return commands.ReserveOutcomes([self._outcome])
+
+
+async def known_customers(customer_ids: list[str]) -> dict[str, str]:
+    return dict.fromkeys(customer_ids, "active")
+
+
+async def reserving(outcome: commands.ReserveOutcome, attempts: int) -> tuple[SagaRun, list[str]]:
+    """One run over a priced order with two of A; the services that it called."""
+    priced = order()
+    priced.lines, priced.on_shortage, priced.attempts = [OrderLine("A", 2)], "reject", attempts
+    priced.currency, priced.total_minor = "USD", 1000
+    peers: Any = Reserving(outcome)
+    saga = Saga(Services(peers, peers, peers), known_customers, timedelta(0), timedelta(0), RETRY, 0)
+    running = SagaRun(priced)
+    await saga.run([running], Deadline.after(60), 1.0)
+    return running, peers.asked
+
+
+REFUSALS = [
+    (commands.StockShort("id", [commands.Shortage("A", 2, 0)]), "insufficient_stock"),
+    (commands.ProductsUnknown("id", ["A"]), "unknown_product"),
+    (commands.ReservationEnded("id", ReservationStatus.RELEASED), "order_ended"),
+]
+UNDONE = [commands.RESERVE_STOCK, commands.VOID_PAYMENTS, commands.RELEASE_STOCK]
+
+
+@pytest.mark.parametrize(("outcome", "code"), REFUSALS)
+async def test_an_order_that_was_driven_before_ends_with_its_payment_void_and_its_stock_released(
+    outcome: commands.ReserveOutcome, code: str
+) -> None:
+    running, asked = await reserving(outcome, attempts=1)
+    assert (ended(running), asked) == (("failed", code), UNDONE)
+
+
+@pytest.mark.parametrize(("outcome", "code"), REFUSALS[:2])
+async def test_a_first_run_that_gets_no_stock_asks_for_nothing_more(
+    outcome: commands.ReserveOutcome, code: str
+) -> None:
+    """It has no price: nothing can be charged."""
+    running, asked = await reserving(outcome, attempts=0)
+    assert (ended(running), asked) == (("failed", code), UNDONE[:1])
+
+
+@pytest.mark.parametrize("held", [[("A", 1)], [("A", 2), ("B", 1)], [("B", 2)], []])
+async def test_stock_that_was_reserved_for_other_lines_ends_the_order(held: list[tuple[str, int]]) -> None:
+    """The lines were changed while a reservation was on its way."""
+    products = [commands.PricedProduct(sku, sku, 500, "USD") for sku in ("A", "B")]
+    allocations = [Allocation(sku, "EAST", quantity) for sku, quantity in held]
+    running, asked = await reserving(commands.StockReserved("id", allocations, products, idempotent=True), attempts=1)
+    assert (ended(running), asked) == (("failed", "order_ended"), UNDONE)

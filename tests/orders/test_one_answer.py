@@ -33,6 +33,11 @@ PRICE: Final = commands.PricedProduct("PROD-001", "Lamp", 500, "USD")
 STATUS: Final = {201: OrderStatus.CONFIRMED, 402: OrderStatus.FAILED}
 
 
+def reserved(command: commands.ReserveStock) -> commands.StockReserved:
+    allocations = [commands.Allocation(line.product_id, "EAST", line.quantity) for line in command.lines]
+    return commands.StockReserved(command.order_id, allocations, [PRICE])
+
+
 class Peers:
     """Customers are known, stock is endless; a payment is captured, declined, or captured at the third look."""
 
@@ -47,8 +52,7 @@ class Peers:
             case commands.CHECK_CUSTOMERS:
                 return commands.CustomersChecked([commands.CustomerStanding(c, True) for c in body.customer_ids])
             case commands.RESERVE_STOCK:
-                reserved = [commands.StockReserved(c.order_id, [], [PRICE]) for c in body.commands]
-                return commands.ReserveOutcomes(list(reserved))
+                return commands.ReserveOutcomes([reserved(command) for command in body.commands])
             case commands.CAPTURE_PAYMENTS:
                 return commands.PaymentOutcomes([self._capture(command) for command in body.commands])
             case commands.VOID_PAYMENTS:

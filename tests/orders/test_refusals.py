@@ -63,7 +63,8 @@ class Refusing(Peers):
                 assert self.flows
                 await self.flows.changes.cancel(order_id, None, "changed my mind", Deadline.after(60))
         price = msgspec.structs.replace(PRICE, unit_price_minor=10**15) if self._code == "not_chargeable" else PRICE
-        return commands.StockReserved(order_id, [], [price])
+        place = commands.Allocation(PRICE.product_id, "EAST", 1)
+        return commands.StockReserved(order_id, [place], [price])
 
 
 @pytest.mark.parametrize("code", REFUSALS)

@@ -11,6 +11,7 @@ from tests.payments.conftest import NOWHERE, SECRET, charges
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
+from tests.support.orders import WrittenOrders
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, prepare
 from valerix.contracts.commands import CAPTURE_PAYMENTS, VOID_PAYMENTS
@@ -33,16 +34,19 @@ class Callers:
         return Api.open(self.service.url, self._identities.service("orders", "payments"))
 
 
-def payments_service(database_url: str, psp: Process, identities: Identities) -> Process:
-    settings = {"psp_url": psp.url, "psp_secret": SECRET, "provider_timeout_seconds": 2}
+def payments_service(database_url: str, psp: Process, orders: Process, identities: Identities) -> Process:
+    urls = {"psp_url": psp.url, "orders_url": orders.url}
+    settings = {**urls, "psp_secret": SECRET, "provider_timeout_seconds": 2}
     return prepare("payments", identities, database_url=database_url, **settings)
 
 
 @pytest.fixture(scope="module")
-def service(postgres: PostgresServer, psp: Process, identities: Identities) -> Iterator[Process]:
+def service(
+    postgres: PostgresServer, psp: Process, written_orders: WrittenOrders, identities: Identities
+) -> Iterator[Process]:
     """Shared: its tests look at what they made themselves."""
     name, url = postgres.fresh_database("payments")
-    process = payments_service(url, psp, identities).start()
+    process = payments_service(url, psp, written_orders.process, identities).start()
     yield process
     process.kill()
     postgres.drop(name)
@@ -63,16 +67,19 @@ async def orders(service: Process, identities: Identities) -> AsyncIterator[Api]
 
 
 @pytest.fixture
-def own(database_url: Callable[[str], str], psp: Process, identities: Identities) -> Iterator[Callers]:
+def own(
+    database_url: Callable[[str], str], psp: Process, written_orders: WrittenOrders, identities: Identities
+) -> Iterator[Callers]:
     """A service of the test's own, for those that kill it or count everything."""
-    process = payments_service(database_url("payments"), psp, identities)
+    process = payments_service(database_url("payments"), psp, written_orders.process, identities)
     yield Callers(process.start(), identities)
     process.kill()
 
 
-def body(order_id: str | None = None, customer_id: str = "CUST-001", **changes: Any) -> dict[str, Any]:
+def body(**changes: Any) -> dict[str, Any]:
+    """Of an order that does not exist."""
     amount = {"amountMinor": 1000, "currency": "USD"}
-    return {"orderId": order_id or new_id(), "customerId": customer_id, "amount": amount, "method": "card_ok"} | changes
+    return {"orderId": new_id(), "customerId": "CUST-001", "amount": amount, "method": "card_ok"} | changes
 
 
 async def capture(orders: Api, *order_ids: str, method: str = "card_ok", patience_ms: int = 8000) -> list[Any]:
@@ -86,8 +93,8 @@ async def capture(orders: Api, *order_ids: str, method: str = "card_ok", patienc
     return outcomes
 
 
-async def test_a_payment_is_captured_once_and_shown_with_its_history(api: Api) -> None:
-    wanted = body()
+async def test_a_payment_is_captured_once_and_shown_with_its_history(api: Api, written_orders: WrittenOrders) -> None:
+    wanted = await written_orders.charge()
     first, second = await api.post(PATH, wanted), await api.post(PATH, wanted)
     assert (first.status, second.status) == (201, 200)
     assert first.json == second.json
@@ -100,20 +107,21 @@ async def test_a_payment_is_captured_once_and_shown_with_its_history(api: Api) -
     assert by_id.json["history"][0]["traceId"] == first.headers["trace-id"]
 
 
-async def test_answers_say_how_it_went(api: Api, orders: Api) -> None:
-    declined = await api.post(PATH, body(method="card_declined"))
+async def test_answers_say_how_it_went(api: Api, orders: Api, written_orders: WrittenOrders) -> None:
+    declined = await api.post(PATH, await written_orders.charge(payment_method="card_declined"))
     assert (declined.status, declined.json["code"], declined.json["reason"]) == (
         402,
         "payment_declined",
         "card_declined",
     )
-    paid = body()
+    paid = await written_orders.charge()
     await api.post(PATH, paid)
+    await written_orders.change(paid["orderId"], status="confirmed")
     other = await api.post(PATH, paid | {"method": "visa"})
     assert (other.status, other.json["code"]) == (409, "payment_mismatch")
-    order_id = new_id()
-    await orders.post(VOID_PAYMENTS, {"commands": [{"orderId": order_id, "reason": "cancelled"}]})
-    late = await api.post(PATH, body(order_id))
+    cancelled = await written_orders.charge()
+    await orders.post(VOID_PAYMENTS, {"commands": [{"orderId": cancelled["orderId"], "reason": "cancelled"}]})
+    late = await api.post(PATH, cancelled)
     assert (late.status, late.json["code"]) == (409, "payment_voided")
 
 
@@ -149,8 +157,10 @@ async def test_bad_bodies_are_named_field_by_field_and_write_nothing(
     assert (await api.get(PATH)).json["items"] == before
 
 
-async def test_customers_see_their_own_payments_and_no_others(api: Api, identities: Identities) -> None:
-    payment = (await api.post(PATH, body(customer_id="CUST-001"))).json
+async def test_customers_see_their_own_payments_and_no_others(
+    api: Api, written_orders: WrittenOrders, identities: Identities
+) -> None:
+    payment = (await api.post(PATH, await written_orders.charge(customer_id="CUST-001"))).json
     own, other = identities.person("customer", "CUST-001"), identities.person("customer", "CUST-002")
     nobody = identities.person("customer")
     for path in (f"{PATH}/{payment['id']}", f"{PATH}/order/{payment['orderId']}"):
@@ -159,14 +169,16 @@ async def test_customers_see_their_own_payments_and_no_others(api: Api, identiti
         assert (await api.get(path, token=nobody)).status == 404
 
 
-async def test_only_staff_may_capture_refund_and_search(api: Api, service: Process, identities: Identities) -> None:
-    payment = (await api.post(PATH, body())).json
+async def test_only_staff_may_capture_refund_and_search(
+    api: Api, service: Process, written_orders: WrittenOrders, identities: Identities
+) -> None:
+    payment = (await api.post(PATH, await written_orders.charge())).json
     customer, orders = identities.person("customer", "CUST-001"), identities.service("orders", "payments")
 
     async def statuses(token: str | None) -> list[int]:
         async with Api.open(service.url, token) as caller:
             answers = [
-                await caller.post(PATH, body()),
+                await caller.post(PATH, await written_orders.charge()),
                 await caller.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1}),
                 await caller.get(PATH),
                 await caller.get(f"{PATH}/{payment['id']}"),
@@ -188,8 +200,8 @@ async def test_an_id_that_is_none_is_not_found(api: Api, payment_id: str) -> Non
     assert (await api.get(f"{PATH}/order/{new_id()}")).status == 404
 
 
-async def test_refunds_honour_their_key(api: Api) -> None:
-    payment = (await api.post(PATH, body())).json
+async def test_refunds_honour_their_key(api: Api, written_orders: WrittenOrders) -> None:
+    payment = (await api.post(PATH, await written_orders.charge())).json
     path = f"{PATH}/{payment['id']}/refund"
 
     async def refund(amount: int, key: str) -> Answer:
@@ -209,8 +221,8 @@ async def test_refunds_honour_their_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"amountMinor": 0}, {"amountMinor": -1}, {"amountMinor": "1"}, {"amount": 1}])
-async def test_bad_refunds_are_refused(api: Api, bad: dict[str, Any]) -> None:
-    payment = (await api.post(PATH, body())).json
+async def test_bad_refunds_are_refused(api: Api, written_orders: WrittenOrders, bad: dict[str, Any]) -> None:
+    payment = (await api.post(PATH, await written_orders.charge())).json
     assert (await api.post(f"{PATH}/{payment['id']}/refund", bad)).status == 400
 
 
@@ -292,14 +304,14 @@ async def _kills_under_load(service: Process, orders: Api, provider: Api) -> Non
     assert [c["captures"] for c in await charges(provider, *order_ids[150:])] == [1] * 150
 
 
-async def test_metrics_count_what_happened(own: Callers) -> None:
+async def test_metrics_count_what_happened(own: Callers, written_orders: WrittenOrders) -> None:
     async with own.operator() as api:
-        await _metrics(api)
+        await _metrics(api, written_orders)
 
 
-async def _metrics(api: Api) -> None:
-    payment = (await api.post(PATH, body())).json
-    await api.post(PATH, body(method="card_declined"))
+async def _metrics(api: Api, written_orders: WrittenOrders) -> None:
+    payment = (await api.post(PATH, await written_orders.charge())).json
+    await api.post(PATH, await written_orders.charge(payment_method="card_declined"))
     await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})
     text = (await api.get("/metrics")).body.decode()
     assert 'payments_processed_total{method="card_ok",status="captured"} 1.0' in text
@@ -312,11 +324,13 @@ async def _metrics(api: Api) -> None:
 async def test_it_is_ready_without_the_provider_and_says_so_when_asked_deeply(
     database_url: Callable[[str], str], identities: Identities
 ) -> None:
-    settings = {"database_url": database_url("payments"), "psp_url": NOWHERE, "psp_secret": SECRET}
+    urls = {"database_url": database_url("payments"), "psp_url": NOWHERE, "orders_url": NOWHERE}
+    settings = {**urls, "psp_secret": SECRET}
     process = prepare("payments", identities, **settings).start()
     try:
         async with Api.open(process.url) as api:
             deep = await api.get("/health/deep")
-            assert (deep.status, deep.json["checks"]["psp"]["status"]) == (503, "failed")
+            assert deep.status == 503
+            assert [deep.json["checks"][name]["status"] for name in ("psp", "orders")] == ["failed", "failed"]
     finally:
         process.kill()

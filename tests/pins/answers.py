@@ -169,10 +169,12 @@ def _ids(arguments: Sequence[Any]) -> Rows:
 
 
 def _payments(arguments: Sequence[Any]) -> Rows:
-    """One by its id; of the orders asked for, the one whose charge is under way."""
-    if isinstance(arguments[0], list):
+    """One by its id; of the orders asked for, the one whose charge is under way, or the first, which is paid."""
+    if not isinstance(arguments[0], list):
+        return [PAYMENT]
+    if CHARGING in arguments[0]:
         return [changed(PAYMENT, order_id=CHARGING, status="processing", captured_minor=0)]
-    return [PAYMENT]
+    return [changed(PAYMENT, order_id=arguments[0][0])]
 
 
 def _made(arguments: Sequence[Any]) -> Rows:
@@ -192,6 +194,7 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("due_at - now()", lambda _: [Row(due_in=timedelta(seconds=9))]),
     # payments
     ("INSERT INTO payments", _made),
+    ("INSERT INTO capture_keys", lambda _: [Row(kept=True)]),
     ("INSERT INTO payment_events … RETURNING", _ids),
     ("UPDATE refunds SET status = $2", lambda _: [Row(ended=True)]),
     ("FROM refunds r WHERE r.id", lambda _: [REFUND]),
@@ -250,6 +253,19 @@ def _reserved(command: Any) -> Any:
     return {"orderId": order, **kinds.get(product, fine)}
 
 
+def _described(order_id: str) -> Any:
+    return {
+        "outcome": "described",
+        "orderId": order_id,
+        "customerId": "CUST-001",
+        "status": "pending",
+        "lines": [{"productId": "PROD-001", "quantity": 1}],
+        "paymentMethod": "card_ok",
+        "total": {"amountMinor": 500, "currency": "USD"},
+        "cancelling": False,
+    }
+
+
 def _captured(command: Any) -> Any:
     method = command["method"]
     if method == "card_timeout":
@@ -264,6 +280,7 @@ def _captured(command: Any) -> Any:
 
 INTERNAL: Final[Replies] = {
     "revocations": lambda _: (200, {"asOf": 0.0, "sessionIds": []}),
+    "describe": lambda body: _outcomes([_described(one) for one in body["orderIds"]]),
     "check": lambda body: _outcomes([_standing(one) for one in body["customerIds"]]),
     "reserve": lambda body: _outcomes([_reserved(one) for one in body["commands"]]),
     "release": lambda body: _outcomes([{"orderId": one, "state": "released"} for one in body["orderIds"]]),

@@ -91,6 +91,7 @@ OF: Final[dict[str, list[Asked]]] = {
                 "amount": {"amountMinor": 500, "currency": "USD"},
                 "method": "card_ok",
             },
+            headers=KEY,
         ),
         Asked("refund", "POST", f"/api/v1/payments/{ID}/refund", {"reason": "broken"}, headers=KEY),
         Asked(

@@ -20,12 +20,16 @@ from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
+from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.contracts.commands import RESERVE_STOCK
 from valerix.launcher.state import read_state
 
 ROOT = Path(__file__).parents[2]
 ADA = "ada@demo.valerix.example"
 GRACE = "grace@demo.valerix.example"
 OPERATOR = "operator@demo.valerix.example"
+PRICE = 1000
+"""Minor units that a product of the tests costs."""
 UP_SECONDS = 180
 TOKEN_SECONDS = 300
 """Half the life of an access token."""
@@ -240,7 +244,7 @@ async def place(api: Api, lines: dict[str, int], customer: str = "CUST-001", **m
     return await api.post("/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers)
 
 
-async def new_product(operator: Api, sku: str, units: int, price: int = 1000) -> None:
+async def new_product(operator: Api, sku: str, units: int, price: int = PRICE) -> None:
     """A product nobody else in the run uses, all its stock in one warehouse."""
     body = {
         "productId": sku,
@@ -250,6 +254,15 @@ async def new_product(operator: Api, sku: str, units: int, price: int = 1000) ->
     }
     answer = await routed(lambda: operator.post("/api/v1/products", body))
     assert answer.status == 201, answer.body
+
+
+async def reserve(stack: Stack, order_id: str, lines: dict[str, int]) -> None:
+    """Stock for an order that need not exist, as orders reserves it."""
+    token = TokenIssuer(stack.data_dir / "secrets" / "orders.jwk").for_service("inventory")
+    command = {"orderId": order_id, "lines": [{"productId": sku, "quantity": n} for sku, n in lines.items()]}
+    async with Api.open(stack.service_url("inventory"), token) as orders:
+        answer = await orders.post(RESERVE_STOCK, {"commands": [command]})
+    assert [outcome["outcome"] for outcome in answer.json["outcomes"]] == ["reserved"], answer.body
 
 
 async def settled(stack: Stack, seconds: float = 120) -> None:

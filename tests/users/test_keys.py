@@ -39,7 +39,8 @@ def house(seeded: str, identities: Identities, postgres: PostgresServer, tmp_pat
     def keys(issuer: str) -> dict[str, Path]:
         return {"keys_file": credentials.keys_file, "signing_key_file": credentials.signing_key_file(issuer)}
 
-    settings: dict[str, Any] = {"database_url": url, "psp_url": "http://127.0.0.1:1", "psp_secret": "unused"}
+    away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
+    settings: dict[str, Any] = {**away, "database_url": url, "psp_secret": "unused"}
     with (
         running("users", identities, database_url=seeded, **keys("users"), **UNLIMITED) as users,
         running("payments", identities, users_url=users.url, **settings, **keys("payments")) as payments,

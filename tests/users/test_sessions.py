@@ -251,7 +251,8 @@ async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:
 def payments(service: Process, identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
     """Another service: whichever, the door is the same."""
     name, url = postgres.fresh_database("payments")
-    settings = {"users_url": service.url, "psp_url": "http://127.0.0.1:1", "psp_secret": "unused", "database_url": url}
+    away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
+    settings = {**away, "users_url": service.url, "psp_secret": "unused", "database_url": url}
     with running("payments", identities, **settings) as process:
         yield process
     postgres.drop(name)

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from valerix.contracts.money import AmountMinor, Currency
-from valerix.contracts.states import PaymentStatus, ReservationStatus
+from valerix.contracts.money import AmountMinor, Currency, Money
+from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 
 MAX_COMMANDS: Final = 256
 """Most commands one internal call may carry."""
@@ -19,6 +19,7 @@ MAX_LINES: Final = 100
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
+DESCRIBE_ORDERS: Final = "/internal/v1/orders/describe"
 CHECK_CUSTOMERS: Final = "/internal/v1/customers/check"
 RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
 RELEASE_STOCK: Final = "/internal/v1/stock/release"
@@ -33,6 +34,42 @@ class Line(msgspec.Struct, frozen=True, rename="camel"):
 
     product_id: Key
     quantity: Quantity
+
+
+class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
+    """Orders that are to be described, or whose reservations are to be released or committed."""
+
+    order_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+# --- orders
+
+
+class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="described", tag_field="outcome"):
+    """An order as its row stands: what it wants, what it owes, and whether it may still be paid or delivered."""
+
+    order_id: str
+    customer_id: str
+    status: OrderStatus
+    lines: list[Line]
+    payment_method: str
+    total: Money | None
+    """None until stock was reserved once, for the quote of before may become less; it never changes after that."""
+    cancelling: bool
+    """A request to cancel is noted: the order ends as soon as the services it needs answer."""
+
+
+class OrderUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown", tag_field="outcome"):
+    """There is no order with this id, which may be any text."""
+
+    order_id: str
+
+
+OrderOutcome = OrderDescription | OrderUnknown
+
+
+class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[OrderOutcome]
 
 
 # --- users
@@ -132,12 +169,6 @@ ReserveOutcome = StockReserved | StockShort | ProductsUnknown | ReservationEnded
 
 class ReserveOutcomes(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[ReserveOutcome]
-
-
-class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
-    """Orders whose reservations are to be released or committed."""
-
-    order_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_COMMANDS)]
 
 
 class ReservationState(msgspec.Struct, frozen=True, rename="camel"):

@@ -12,3 +12,12 @@ class DomainError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.extra = extra
+
+
+class OrderNotFound(DomainError):
+    """Refused by every service that is asked to do something for an order."""
+
+    code = "order_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no order with this id")

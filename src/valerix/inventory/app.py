@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 
-from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
@@ -12,6 +12,8 @@ from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
+from valerix.inventory.by_hand import StockByHand
+from valerix.inventory.composition import Settings as Settings
 from valerix.inventory.composition import connect
 from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
@@ -31,12 +33,6 @@ TABLES = [
 ]
 
 
-class Settings(ServiceSettings, frozen=True, kw_only=True):
-    database_url: str
-    database_lanes: int = 8
-    """Up to three for reserving, three for ending reservations, the rest for everything else."""
-
-
 def create(settings: Settings) -> Service:
     """The ASGI app."""
     return create_service("inventory", settings, compose)
@@ -46,14 +42,16 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
     stock, catalogue = connect(database)
+    orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
         raw=[*command_routes(stock, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
-        provides={"stock": stock, "catalogue": catalogue},
+        provides={"stock": stock, "by_hand": StockByHand(stock, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
+        downstream=[orders],
         queues=[stock.reserving, stock.ending],
         jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
         problems=PROBLEMS,

@@ -2,11 +2,19 @@
 
 from typing import NamedTuple
 
+from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.postgres.database import Database
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.use_cases import Catalogue, Stock
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    database_url: str
+    database_lanes: int = 8
+    """Up to three for reserving, three for ending reservations, the rest for everything else."""
+    orders_url: tuple[str, ...]
 
 
 class StockFlows(NamedTuple):

@@ -56,6 +56,11 @@ class Ending(NamedTuple):
     state: ReservationStatus
 
 
+def endings(order_ids: Iterable[str], state: ReservationStatus) -> list[Ending]:
+    """What orders asks for: all of these reservations to be brought to `state`."""
+    return [Ending(order_id, state) for order_id in order_ids]
+
+
 class Ended(NamedTuple):
     """Where a reservation stands now; the stock rows that moved for it, and whether anything changed."""
 

@@ -23,7 +23,6 @@ from valerix.contracts.commands import (
     ReservationStates,
     ReserveOutcome,
     ReserveOutcomes,
-    ReserveStock,
     ReserveStocks,
     StockReserved,
     StockShort,
@@ -31,7 +30,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_SERVICES
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
-from valerix.inventory.domain import Ending
+from valerix.inventory.by_hand import StockByHand
 from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
@@ -53,11 +52,11 @@ def command_routes(stock: Stock, catalogue: Catalogue) -> list[RawRoute]:
         return ReserveOutcomes(await stock.reserve(command.commands, ORDERS, deadline))
 
     async def release(command: OrderRefs, deadline: Deadline) -> ReservationStates:
-        endings = [Ending(order_id, ReservationStatus.RELEASED) for order_id in command.order_ids]
+        endings = domain.endings(command.order_ids, ReservationStatus.RELEASED)
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
     async def commit(command: OrderRefs, deadline: Deadline) -> ReservationStates:
-        endings = [Ending(order_id, ReservationStatus.COMMITTED) for order_id in command.order_ids]
+        endings = domain.endings(command.order_ids, ReservationStatus.COMMITTED)
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
     async def price(command: PriceProducts, _: Deadline) -> ProductPrices:
@@ -119,12 +118,14 @@ async def list_movements(
     status_code=200,
 )
 async def reserve(
-    stock: Stock, principal: Principal, deadline: Deadline, data: schemas.ReserveBody
+    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.ReserveBody
 ) -> schemas.ReservationView:
-    """Reserve all items of one order, or nothing. Once per order: repeating it changes nothing."""
+    """Reserve the items of a pending order, all or nothing; repeating it changes nothing.
+
+    404 no such order, 409 the order is in another state or is being cancelled, 422 it has other items.
+    """
     lines = [Line(item.product_id, item.quantity) for item in data.items]
-    (outcome,) = await stock.reserve([ReserveStock(data.order_id, lines)], principal.subject, deadline)
-    reserved = _reserved(outcome)
+    reserved = _reserved(await by_hand.reserve(data.order_id, lines, principal.subject, deadline))
     return schemas.ReservationView(
         reserved.order_id, ReservationStatus.RESERVED, reserved.allocations, reserved.products, reserved.idempotent
     )
@@ -137,16 +138,26 @@ async def reserve(
     operation_id="releaseStock",
     status_code=200,
 )
-async def release(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """Give back what an order has reserved; refuse to reserve for it from now on."""
-    (state,) = await stock.end([Ending(data.order_id, ReservationStatus.RELEASED)], principal.subject, deadline)
+async def release(
+    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.OrderBody
+) -> ReservationState:
+    """Give back what a failed or cancelled order has reserved; refuse to reserve for it from now on.
+
+    404 no such order, 409 the order has not ended: cancel it, and its stock goes back.
+    """
+    state = await by_hand.release(data.order_id, principal.subject, deadline)
     return _ended(state, ReservationStatus.RELEASED)
 
 
 @post(INVENTORY + "/commit", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="commitStock", status_code=200)
-async def commit(stock: Stock, principal: Principal, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """The goods an order has reserved leave the warehouse."""
-    (state,) = await stock.end([Ending(data.order_id, ReservationStatus.COMMITTED)], principal.subject, deadline)
+async def commit(
+    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.OrderBody
+) -> ReservationState:
+    """The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`.
+
+    404 no such order, 409 the order is in another state or is being cancelled.
+    """
+    state = await by_hand.commit(data.order_id, principal.subject, deadline)
     return _ended(state, ReservationStatus.COMMITTED)
 
 

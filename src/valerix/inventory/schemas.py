@@ -8,10 +8,11 @@ import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, INVENTORY
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
-from valerix.inventory import domain
+from valerix.inventory import domain, permitted
 from valerix.inventory.domain import SKU_PATTERN
 
 MAX_CHANGE = 1_000_000
@@ -225,6 +226,11 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 PROBLEMS: Final[Problems] = {
+    OrderNotFound: ProblemType(404, "No such order"),
+    permitted.OrderNotReservable: ProblemType(409, "Stock cannot be reserved for the order"),
+    permitted.OrderNotReleasable: ProblemType(409, "The order has not ended"),
+    permitted.OrderNotCommittable: ProblemType(409, "The order is not in the warehouse"),
+    permitted.OtherLines: ProblemType(422, "The order has other lines"),
     domain.OutOfStock: ProblemType(409, "Insufficient stock"),
     domain.ProductNotFound: ProblemType(404, "No such product"),
     domain.UnknownProducts: ProblemType(422, "Unknown product"),

@@ -145,7 +145,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
-        **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in process.peers},
+        **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in (*process.peers, *process.asks)},
     }
     if process.name != "psp":
         settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}

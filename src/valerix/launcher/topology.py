@@ -29,6 +29,9 @@ class Process:
     """Must be ready before this one starts."""
     peers: tuple[str, ...] = ()
     """Services this one calls; it is given their addresses, and stops before them."""
+    asks: tuple[str, ...] = ()
+    """Services this one asks about what staff do by hand; it is given their addresses. Most of them call this one, so
+    neither waits for the other, at the start or at the end."""
     database: str = ""
     issuer: str = ""
     """Name under which it signs service tokens, with a key of its own."""
@@ -65,6 +68,7 @@ PROCESSES: tuple[Process, ...] = (
         8002,
         "valerix.inventory.app",
         needs=_STORED,
+        asks=("orders",),
         database="inventory",
         issuer="inventory",
         resources=("inventory", "products", "warehouses"),
@@ -75,6 +79,7 @@ PROCESSES: tuple[Process, ...] = (
         "valerix.payments.app",
         needs=_STORED,
         peers=("psp",),
+        asks=("orders",),
         database="payments",
         issuer="payments",
         resources=("payments",),
@@ -128,7 +133,7 @@ CALLS = (
     *((GATEWAY, process.name) for process in PUBLIC),
     *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
 )
-"""Who calls whom; the console's own questions are no part of any order."""
+"""Who calls whom for an order; the console's own questions and those about what staff do are no part of any."""
 DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
 
 

@@ -10,6 +10,7 @@ from valerix.contracts.events import ORDERS
 from valerix.orders import composition, consumers, metrics
 from valerix.orders.composition import Settings as Settings
 from valerix.orders.routes import changing, reading
+from valerix.orders.routes.describing import command_routes
 from valerix.orders.routes.place import place_route
 from valerix.orders.schemas import EVENT_DATA, PROBLEMS
 
@@ -26,7 +27,11 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     return Parts(
         routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox)],
-        raw=[place_route(built.flows.placing), asyncapi_route(ORDERS, EVENT_DATA)],
+        raw=[
+            place_route(built.flows.placing),
+            *command_routes(built.flows.queries),
+            asyncapi_route(ORDERS, EVENT_DATA),
+        ],
         provides={"changes": built.flows.changes, "fulfilment": built.flows.fulfilment, "queries": built.flows.queries},
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},

@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from valerix.chassis.base import timeouts
-from valerix.chassis.base.settings import ServiceSettings, SettingsError
+from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.calls.client import HttpClient
-from valerix.chassis.calls.policy import Policy
-from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.messaging.outbox import Relay, open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import ORDERS
@@ -78,22 +77,14 @@ class Built(NamedTuple):
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     """Open the database and the clients, and put the use cases on top."""
-    if settings.signing_key_file is None:
-        raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
-    tokens = TokenIssuer(settings.signing_key_file)
-
-    async def client(name: str, urls: tuple[str, ...]) -> HttpClient:
-        opened = HttpClient.open(name, urls, Policy.of(settings), tokens=tokens)
-        return await resources.enter_async_context(opened)
-
     database = await resources.enter_async_context(
         Database.open(settings.database_url, settings.database_lanes, PLANNED)
     )
     reader = await resources.enter_async_context(Database.open(settings.database_url, settings.search_lanes))
     clients = [
-        await client("users", settings.users_url),
-        await client("inventory", settings.inventory_url),
-        await client("payments", settings.payments_url),
+        await open_peer("users", settings.users_url, settings, resources),
+        await open_peer("inventory", settings.inventory_url, settings, resources),
+        await open_peer("payments", settings.payments_url, settings, resources),
     ]
     relay = await open_relay(settings, resources, ORDERS, list_outgoing)
     hold, dwell = timedelta(minutes=settings.hold_minutes), timedelta(seconds=settings.dwell_seconds)

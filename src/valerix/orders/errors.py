@@ -21,13 +21,6 @@ class StaffOnly(DomainError):
         super().__init__("Only operators and admins move an order through the warehouse")
 
 
-class OrderNotFound(DomainError):
-    code = "order_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("There is no order with this id")
-
-
 class NotCancellable(DomainError):
     code = "not_cancellable"
 

@@ -65,9 +65,21 @@ class Order:
         return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
 
     @property
+    def driven_before(self) -> bool:
+        """A run before this one may have reserved and charged; and since it was written, staff may have, too.
+
+        So the order ends with a void and a release, which refuse what arrives late.
+        """
+        return self.attempts > 0
+
+    @property
     def local_step(self) -> bool:
         """The next step asks no other service, so it is written where the order is found."""
         return self.status in LOCAL_STEPS and self.cancel_reason is None
+
+    def is_reserved_by(self, allocations: Sequence[Allocation]) -> bool:
+        """Whether these are the order's lines: lines that name one product are summed, as are its warehouses."""
+        return _quantities(self.lines) == _quantities(allocations)
 
     def quote(self, products: Sequence[PricedProduct]) -> None:
         """Fix the price of each line that has none: from now on it costs no more. See `price` for what it raises."""
@@ -106,6 +118,13 @@ class Order:
         if status not in TRANSITIONS[self.status]:
             raise IllegalOrderTransition(self.status, status)
         self.status, self.version, self.updated_at = status, self.version + 1, now
+
+
+def _quantities(parts: Sequence[OrderLine] | Sequence[Allocation]) -> dict[str, int]:
+    quantities: dict[str, int] = {}
+    for part in parts:
+        quantities[part.product_id] = quantities.get(part.product_id, 0) + part.quantity
+    return quantities
 
 
 @dataclass(frozen=True, slots=True)

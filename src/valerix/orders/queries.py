@@ -1,8 +1,11 @@
 """Reading orders."""
 
+from collections.abc import Sequence
+
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.errors import OrderNotFound
+from valerix.contracts.ids import is_id
 from valerix.orders.decisions import HistoryEntry
-from valerix.orders.errors import OrderNotFound
 from valerix.orders.order import Order, OrderFilter
 from valerix.orders.repository.search import OrderSearchRepository
 
@@ -22,6 +25,13 @@ class Queries:
         if order is None:
             raise OrderNotFound
         return order
+
+    async def find_all(self, order_ids: Sequence[str]) -> list[Order | None]:
+        """Each of these orders; None where there is none. The ids may be any text."""
+        ids = [order_id for order_id in order_ids if is_id(order_id)]
+        async with self._database.connection() as tx:
+            found = {order.id: order for order in await self._repository.list_by_ids(tx, ids)}
+        return [found.get(order_id) for order_id in order_ids]
 
     async def timeline(self, order_id: str, owner_id: str | None) -> tuple[Order, list[HistoryEntry]]:
         """The order and its history, oldest first. Raises OrderNotFound."""

@@ -16,8 +16,8 @@ from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.calls.client import Attempt, BreakerOpen, Report
 from valerix.chassis.concurrency.cache import TtlCache
 from valerix.contracts import commands
-from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
-from valerix.orders import decisions, errors, metrics
+from valerix.contracts.states import PaymentStatus, ReservationStatus
+from valerix.orders import decisions, errors, metrics, requests
 from valerix.orders.calls import StepCalls
 from valerix.orders.decisions import Retry, SagaRun
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
@@ -151,8 +151,7 @@ class Saga:
             return
         if run.steps:
             run.steps[-1].outcome = standing.reason or "invalid"
-        # An earlier pass may have got further before this one found the customer gone.
-        run.compensate = run.order.attempts > 0
+        run.compensate = run.order.driven_before
         if standing.reason == "suspended":
             run.decision = decisions.failed(errors.CustomerSuspended, "The customer is suspended")
         else:
@@ -163,7 +162,7 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.ReserveOutcome]:
-            command = commands.ReserveStocks([_reserve_command(run) for run in some])
+            command = commands.ReserveStocks([requests.reserve(run.order) for run in some])
             return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
 
         for run, outcome in await self._calls.make(runs, "reserve_stock", call):
@@ -174,8 +173,14 @@ class Saga:
         match outcome:
             case commands.StockReserved():
                 step.detail = "idempotent" if outcome.idempotent else None
+                if not run.order.is_reserved_by(outcome.allocations):
+                    # Reserved for lines that were changed meanwhile; a reservation cannot be changed or made again.
+                    run.decision = decisions.failed(errors.OrderEnded, "The stock was reserved for other lines")
+                    run.compensate = True
+                    return
                 run.order.allocations = outcome.allocations
-                self._price(run, run.order.price, outcome.products, reserved=True)
+                self._price(run, run.order.price, outcome.products)
+                run.compensate = run.decision is not None
             case commands.StockShort():
                 short = "; ".join(
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
@@ -183,22 +188,24 @@ class Saga:
                 step.outcome, step.detail = "insufficient_stock", short
                 run.decision = decisions.short_of_stock(run.order, short, self._hold, self._now(), asked=run.asked)
                 if outcome.products:
-                    self._price(run, run.order.quote, outcome.products, reserved=False)
+                    self._price(run, run.order.quote, outcome.products)
+                run.compensate = run.decision.status in AT_REST and run.order.driven_before
             case commands.ProductsUnknown():
                 step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
                 message = f"Unknown product: {', '.join(outcome.product_ids)}"
                 run.decision = decisions.failed(errors.UnknownProduct, message)
+                run.compensate = run.order.driven_before
             case commands.ReservationEnded():
                 # A pass before this one compensated and died before it could say so: end what it began.
                 step.outcome = f"ended: {outcome.state}"
                 run.decision = decisions.failed(errors.OrderEnded, "The reservation of this order has ended")
                 run.compensate = True
 
-    def _price(self, run: SagaRun, fix: Fix, products: list[commands.PricedProduct], *, reserved: bool) -> None:
+    def _price(self, run: SagaRun, fix: Fix, products: list[commands.PricedProduct]) -> None:
         try:
             fix(products)
         except errors.UNPAYABLE as refusal:
-            run.decision, run.compensate = decisions.failed(type(refusal), refusal.detail), reserved
+            run.decision = decisions.failed(type(refusal), refusal.detail)
 
     async def _charge(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
         for run in runs:
@@ -209,7 +216,7 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
-            command = commands.CapturePayments([_capture_command(run) for run in some], int(patience * 1000))
+            command = commands.CapturePayments([requests.capture(run.order) for run in some], int(patience * 1000))
             payments = self._services.payments
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
@@ -272,10 +279,7 @@ class Saga:
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
             reasons = [run.decision.error_message if run.decision else None for run in some]
             command = commands.VoidPayments(
-                [
-                    commands.VoidPayment(run.order.id, r or OrderStatus.CANCELLED)
-                    for run, r in zip(some, reasons, strict=True)
-                ]
+                [requests.void(run.order, reason) for run, reason in zip(some, reasons, strict=True)]
             )
             payments = self._services.payments
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
@@ -335,17 +339,6 @@ class Saga:
 
 def _open(runs: Sequence[SagaRun]) -> list[SagaRun]:
     return [run for run in runs if run.decision is None]
-
-
-def _reserve_command(run: SagaRun) -> commands.ReserveStock:
-    return commands.ReserveStock(run.order.id, [commands.Line(li.product_id, li.quantity) for li in run.order.lines])
-
-
-def _capture_command(run: SagaRun) -> commands.CapturePayment:
-    order = run.order
-    return commands.CapturePayment(
-        order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
-    )
 
 
 def _decline_message(outcome: commands.PaymentOutcome) -> str:

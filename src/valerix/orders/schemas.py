@@ -8,7 +8,17 @@ import msgspec
 
 from valerix.chassis.base import validation
 from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
-from valerix.contracts.commands import MAX_LINES, Allocation, Key, Quantity
+from valerix.contracts.commands import (
+    MAX_LINES,
+    Allocation,
+    Key,
+    Line,
+    OrderDescription,
+    OrderOutcome,
+    OrderUnknown,
+    Quantity,
+)
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
@@ -204,6 +214,21 @@ def view(order: Order) -> OrderView:
     )
 
 
+def describe(order_id: str, order: Order | None) -> OrderOutcome:
+    """The order as other services read it; None: there is none with that id."""
+    if order is None:
+        return OrderUnknown(order_id)
+    return OrderDescription(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        status=order.status,
+        lines=[Line(line.product_id, line.quantity) for line in order.lines],
+        payment_method=order.payment_method,
+        total=None if order.allocations is None else _money(order.total_minor, order.currency),
+        cancelling=order.cancel_reason is not None and order.status.cancellable,
+    )
+
+
 def step_views(steps: Sequence[Step]) -> list[StepView]:
     return [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in steps]
 
@@ -221,7 +246,7 @@ def _money(amount: int | None, currency: str | None) -> Money | None:
 PROBLEMS: Final[Problems] = {
     errors.IllegalOrderTransition: ProblemType(409, "The order cannot go there"),
     errors.StaffOnly: ProblemType(403, "Not allowed"),
-    errors.OrderNotFound: ProblemType(404, "No such order"),
+    OrderNotFound: ProblemType(404, "No such order"),
     errors.NotCancellable: ProblemType(409, "The order can no longer be cancelled"),
     errors.NotRetriable: ProblemType(409, "There is nothing to retry"),
     errors.OrderBusy: ProblemType(409, "The order is being worked on", {"Retry-After": "1"}),

@@ -1,20 +1,40 @@
 """The flows of payments over one database and one provider."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 from valerix.chassis.base import timeouts
 from valerix.chassis.base.deadline import Now, utc_now
+from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.timeouts import Timeouts
+from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.policy import Policy
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.ids import new_id
+from valerix.payments.captures import Captures
 from valerix.payments.processor import Processor
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
+from valerix.payments.repository.captures import CaptureKeysRepository
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
 from valerix.payments.repository.search import PaymentSearchRepository
 from valerix.payments.use_cases import PaymentsUseCases
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    psp_url: tuple[str, ...]
+    psp_secret: str
+    orders_url: tuple[str, ...]
+
+
+async def open_provider(settings: Settings, resources: AsyncExitStack) -> HttpClient:
+    """Calls to the provider, each tried once: who calls it repeats them."""
+    policy = replace(Policy.of(settings), timeout_seconds=settings.provider_timeout_seconds, retries=0)
+    headers = {"authorization": f"Bearer {settings.psp_secret}"}
+    return await resources.enter_async_context(HttpClient.open("psp", settings.psp_url, policy, headers=headers))
 
 
 def connect(
@@ -38,3 +58,8 @@ def connect(
         timeouts=timeouts,
         make_id=make_id,
     )
+
+
+def connect_captures(database: Database, payments: PaymentsUseCases, orders: HttpClient) -> Captures:
+    """The flow by hand on top of them."""
+    return Captures(database, CaptureKeysRepository(), PaymentsRepository(), payments, orders)

@@ -8,6 +8,7 @@ from valerix.contracts.commands import CapturePayment
 from valerix.contracts.errors import DomainError
 from valerix.contracts.ids import created_at
 from valerix.contracts.states import ChargeStatus, PaymentStatus, RefundStatus
+from valerix.payments.owed import RequestedCharge
 
 
 def _followers(status: PaymentStatus) -> set[PaymentStatus]:
@@ -121,10 +122,10 @@ class Payment(NamedTuple):
     def refundable_minor(self) -> int:
         return self.captured_minor - self.refunding_minor - self.refunded_minor
 
-    def is_for(self, command: CapturePayment) -> bool:
-        """Whether this is the payment `command` asks for."""
-        asked = (command.customer_id, command.amount_minor, command.currency, command.method)
-        return asked == (self.customer_id, self.amount_minor, self.currency, self.method)
+    def is_for(self, asked: CapturePayment | RequestedCharge) -> bool:
+        """Whether this is the payment that is asked for."""
+        wanted = (asked.customer_id, asked.amount_minor, asked.currency, asked.method)
+        return wanted == (self.customer_id, self.amount_minor, self.currency, self.method)
 
     def moved(self, status: PaymentStatus, now: datetime, reason: str | None = None) -> Self:
         """In `status`, with the next version. Raises IllegalPaymentTransition."""

@@ -16,7 +16,6 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.commands import (
     CAPTURE_PAYMENTS,
     VOID_PAYMENTS,
-    CapturePayment,
     CapturePayments,
     VoidPayments,
 )
@@ -25,7 +24,9 @@ from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND_SERVICES
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
+from valerix.payments.captures import CaptureRequest, Captures
 from valerix.payments.domain import PaymentFilter
+from valerix.payments.owed import RequestedCharge
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.schemas import (
     CapturePaymentBody,
@@ -53,23 +54,29 @@ def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
 
 @post(PATH, access=STAFF_AND_SERVICES, tags=["payments"], operation_id="capturePayment")
 async def capture_payment(
-    payments: PaymentsUseCases, deadline: Deadline, data: CapturePaymentBody
+    captures: Captures,
+    principal: Principal,
+    deadline: Deadline,
+    data: CapturePaymentBody,
+    key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[PaymentView]:
-    """Charge an order: 201 captured, 200 captured before, 202 the provider has not answered yet, 402 declined."""
+    """Charge a pending order what it owes: it has a price, nobody has asked to cancel it, and the body is its charge.
+
+    201 captured, 200 captured before (an order that is paid keeps its payment), 202 the provider has not answered yet,
+    402 declined; 404 no such order, 409 the order is in another state, 422 it owes another charge.
+    """
     _one_of("method", data.method, METHODS)
     amount = data.amount
-    command = CapturePayment(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method)
-    asked = CapturePayments([command], patience_ms=int(payments.patience_seconds * 1000))
-    outcome = (await payments.capture(asked, deadline)).outcomes[0]
-    if outcome.reason == domain.MISMATCH:
-        raise domain.PaymentMismatch(outcome.payment_id)
-    if outcome.status is PaymentStatus.DECLINED:
-        raise domain.CaptureDeclined(outcome.reason, outcome.payment_id)
-    if outcome.status is PaymentStatus.VOIDED:
-        raise domain.PaymentVoided(outcome.payment_id)
-    payment = (await payments.get(outcome.payment_id, None)).payment
-    status = 202 if outcome.status is PaymentStatus.PROCESSING else 200 if outcome.idempotent else 201
-    return Response(view(payment), status_code=status, headers={"Location": f"{PATH}/{payment.id}"})
+    parsed = idempotency.parse_key(key)
+    request = CaptureRequest(
+        RequestedCharge(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method),
+        idempotency.lookup_key(principal.subject, "POST", PATH, parsed) if parsed else None,
+        idempotency.fingerprint(data),
+    )
+    payment, fresh, replayed = await captures.capture(request, deadline)
+    status = 202 if payment.status is PaymentStatus.PROCESSING else 201 if fresh else 200
+    headers = {"Location": f"{PATH}/{payment.id}"} | ({idempotency.REPLAYED: "true"} if replayed else {})
+    return Response(view(payment), status_code=status, headers=headers)
 
 
 @get(PATH, access=STAFF, tags=["payments"], operation_id="listPayments")

@@ -7,11 +7,12 @@ import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import Key
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.contracts.states import PaymentStatus, RefundStatus
-from valerix.payments import domain
+from valerix.payments import domain, owed
 from valerix.payments.domain import Payment, Refund
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -24,7 +25,7 @@ class ChargeAmount(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The order id is the key: an order is charged once, ever."""
+    """The charge an order owes: all of these are the order's. An order is charged once, ever."""
 
     order_id: Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
     customer_id: Key
@@ -131,6 +132,9 @@ def _money(amount_minor: int | None, payment: Payment) -> Money | None:
 
 
 PROBLEMS: Final[Problems] = {
+    OrderNotFound: ProblemType(404, "No such order"),
+    owed.OrderNotPayable: ProblemType(409, "The order cannot be paid now"),
+    owed.ChargeNotOwed: ProblemType(422, "The order owes another charge"),
     domain.IllegalPaymentTransition: ProblemType(409, "The payment cannot go there"),
     domain.PaymentNotFound: ProblemType(404, "No such payment"),
     domain.CaptureDeclined: ProblemType(402, "The payment was declined"),

@@ -109,6 +109,13 @@ class PaymentsUseCases:
             ]
         )
 
+    async def await_outcome(self, payment: Payment, deadline: Deadline) -> Payment:
+        """A `processing` payment as it stands once its outcome is known, or after `patience_seconds`."""
+        _shed(self._processor.under_way, 1)
+        task = self._processor.drive(payment, fresh=False)
+        await wait_for([task], min(self.patience_seconds, self._left(deadline)))
+        return result_or(task, payment)
+
     async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(self._make_id(), command) for commands in requests for command in commands]

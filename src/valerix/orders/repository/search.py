@@ -26,6 +26,11 @@ class OrderSearchRepository:
         )
         return None if row is None else ORDER.read(row)
 
+    async def list_by_ids(self, tx: Transaction, ids: Sequence[str]) -> list[Order]:
+        """Those of these orders that there are, in any order."""
+        rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE o.id = ANY($1::uuid[])", ids)
+        return [ORDER.read(row) for row in rows]
+
     async def list_orders(self, tx: Transaction, wanted: OrderFilter) -> list[Order]:
         """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
         where, page, found = (

@@ -4,9 +4,9 @@ from litestar import Response
 
 from valerix.chassis.base import versioning
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.ids import is_id
 from valerix.contracts.roles import CUSTOMER
-from valerix.orders.errors import OrderNotFound
 from valerix.orders.order import Order
 from valerix.orders.schemas import OrderView, view
 

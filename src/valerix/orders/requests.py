@@ -1,0 +1,20 @@
+"""What the saga asks of inventory and payments: built from the order alone."""
+
+from valerix.contracts.commands import CapturePayment, Line, ReserveStock, VoidPayment
+from valerix.contracts.states import OrderStatus
+from valerix.orders.order import Order
+
+
+def reserve(order: Order) -> ReserveStock:
+    return ReserveStock(order.id, [Line(line.product_id, line.quantity) for line in order.lines])
+
+
+def capture(order: Order) -> CapturePayment:
+    """Of an order that has its price."""
+    return CapturePayment(
+        order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
+    )
+
+
+def void(order: Order, reason: str | None) -> VoidPayment:
+    return VoidPayment(order.id, reason or OrderStatus.CANCELLED)

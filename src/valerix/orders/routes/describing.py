@@ -1,0 +1,18 @@
+"""What other services ask about orders, in lists."""
+
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.contracts.commands import DESCRIBE_ORDERS, OrderOutcomes, OrderRefs
+from valerix.contracts.roles import SERVICES
+from valerix.orders.queries import Queries
+from valerix.orders.schemas import describe
+
+
+def command_routes(queries: Queries) -> list[RawRoute]:
+    """The list-shaped commands of other services."""
+
+    async def describe_orders(command: OrderRefs, _: Deadline) -> OrderOutcomes:
+        found = await queries.find_all(command.order_ids)
+        return OrderOutcomes([describe(*each) for each in zip(command.order_ids, found, strict=True)])
+
+    return [command_route(DESCRIBE_ORDERS, SERVICES, OrderRefs, describe_orders)]

@@ -1,0 +1,80 @@
+"""What an order owes, and whether a request charges just that. No I/O.
+
+A capture by hand is built here alone, from the order and never from the request: tests/architecture/commands.py.
+"""
+
+from typing import NamedTuple, assert_never
+
+from valerix.contracts.commands import CapturePayment, OrderDescription
+from valerix.contracts.errors import DomainError
+from valerix.contracts.states import OrderStatus
+
+
+class RequestedCharge(NamedTuple):
+    """A charge that is asked for by hand. Amount in minor units."""
+
+    order_id: str
+    customer_id: str
+    amount_minor: int
+    currency: str
+    method: str
+
+
+class OrderNotPayable(DomainError):
+    code = "order_not_payable"
+
+    def __init__(self, status: OrderStatus, detail: str) -> None:
+        super().__init__(detail, orderStatus=status)
+
+
+class ChargeNotOwed(DomainError):
+    """`differences`: RFC 6901 pointer into the body → what the order has there."""
+
+    code = "charge_not_owed"
+
+    def __init__(self, differences: dict[str, str | int]) -> None:
+        errors = [{"pointer": at, "message": f"The order has {value}"} for at, value in differences.items()]
+        super().__init__("The charge is not the one the order owes", errors=errors)
+
+
+def is_paid(status: OrderStatus) -> bool:
+    """Whether an order in this state has been paid, as far as it owed anything."""
+    match status:
+        case OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return True
+        case OrderStatus.PENDING | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return False
+        case _:
+            assert_never(status)
+
+
+def charge(order: OrderDescription, asked: RequestedCharge) -> CapturePayment:
+    """The one charge the order owes, when it is the one that is asked for. Raises OrderNotPayable, ChargeNotOwed."""
+    owed = _owed(order)
+    differences = {
+        at: value
+        for at, value, given in (
+            ("/customerId", owed.customer_id, asked.customer_id),
+            ("/amount/amountMinor", owed.amount_minor, asked.amount_minor),
+            ("/amount/currency", owed.currency, asked.currency),
+            ("/method", owed.method, asked.method),
+        )
+        if value != given
+    }
+    if differences:
+        raise ChargeNotOwed(differences)
+    return owed
+
+
+def _owed(order: OrderDescription) -> CapturePayment:
+    if order.status is not OrderStatus.PENDING:
+        raise OrderNotPayable(order.status, f"The order is {order.status}; only pending orders can be paid")
+    if order.cancelling:
+        raise OrderNotPayable(order.status, "The order is being cancelled")
+    if order.total is None:
+        raise OrderNotPayable(order.status, "The order has no price until stock is reserved for it")
+    if order.total.amount_minor == 0:
+        raise OrderNotPayable(order.status, "The order owes nothing")
+    return CapturePayment(
+        order.order_id, order.customer_id, order.total.amount_minor, order.total.currency, order.payment_method
+    )
