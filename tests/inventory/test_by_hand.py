@@ -40,7 +40,7 @@ async def reserve(api: Api, identities: Identities, order: str, quantity: int = 
     assert answer.json["outcomes"][0]["outcome"] == "reserved"
 
 
-@pytest.mark.parametrize("order", ["by-hand", order_id(), order_id().upper()])
+@pytest.mark.parametrize("order", ["by-hand", order_id(), order_id().upper()], ids=["no UUID", "UUID", "upper case"])
 async def test_nothing_is_moved_for_an_order_that_does_not_exist(api: Api, order: str) -> None:
     before = await reserved(api)
     refused(await api.post(f"{INVENTORY}/reserve", wanted(order, (SKU, 1))), 404, "order_not_found")
