@@ -166,6 +166,17 @@ async def test_prices_are_those_of_what_is_sold(shop: Shop) -> None:
     ]
 
 
+async def test_a_product_is_found_by_number_or_by_a_name_of_its_own(shop: Shop) -> None:
+    await shop.add("A")
+    await shop.add("X", name="A")
+    for twin in ("B", "C"):
+        await shop.add(twin, name="Twins")
+    await shop.add("GONE", active=False)
+    found = await shop.catalogue.find(["A", "The A", "X", "Twins", "The GONE", "the a"])
+    assert [product and product.product_id for product in found] == ["A", "A", "X", None, None, None]
+    assert await shop.catalogue.find([]) == []
+
+
 async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) -> None:
     await shop.add("A", east=9)
     answers = await asyncio.gather(

@@ -9,6 +9,7 @@ from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.orders.schemas import decode_place
 
 GOOD: dict[str, Any] = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 2}
+NAMED: dict[str, Any] = {"customerId": "CUST-001", "product": "Dell XPS 15", "amount": 1299.0}
 ITEMS: dict[str, Any] = {"customerId": "CUST-001", "items": [{"productId": "PROD-001", "quantity": 2}]}
 
 
@@ -57,6 +58,12 @@ def test_every_bad_field_is_named_at_once() -> None:
     ("body", "bad"),
     [
         ({}, {"/customerId", "/productId", "/quantity"}),
+        ({**NAMED, "quantity": 1}, {"/quantity"}),
+        ({**NAMED, "productId": "P", "items": ITEMS["items"]}, {"/productId", "/items"}),
+        ({**NAMED, "expectedTotal": {"amountMinor": 1, "currency": "USD"}}, {"/amount"}),
+        ({**GOOD, "amount": 1}, {"/amount"}),
+        ({**NAMED, "amount": "a lot"}, {"/amount"}),
+        ({**NAMED, "product": ""}, {"/product"}),
         ({"customerId": "C"}, {"/productId", "/quantity"}),
         ({**ITEMS, "productId": "X", "quantity": 1}, {"/productId", "/quantity"}),
         ({**ITEMS, "quantity": 1}, {"/quantity"}),

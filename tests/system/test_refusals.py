@@ -178,6 +178,22 @@ async def test_a_held_order_is_quoted_and_costs_no_more(stack: Stack) -> None:
     assert await stack.stock("QUOTE-1") == (10, 3)
 
 
+async def test_one_unit_is_ordered_by_number_or_name_for_what_it_is_expected_to_cost(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "NAMED-1", 5, price=1250)
+        for product in ("NAMED-1", "Test NAMED-1"):
+            body = {"customerId": "CUST-001", "product": product, "amount": 12.5}
+            answer = await ada.post("/api/v1/orders", body, Idempotency_Key=product)
+            assert (answer.status, answer.json["productId"], answer.json["quantity"]) == (201, "NAMED-1", 1)
+            assert (await ada.post("/api/v1/orders", body, Idempotency_Key=product)).body == answer.body
+        seed = {"customerId": "CUST-001", "product": "NAMED-1"}
+        problem(await ada.post("/api/v1/orders", seed | {"amount": 12}), 409, "total_differs")
+        problem(await ada.post("/api/v1/orders", seed | {"amount": 12.501}), 400, "invalid")
+        problem(await ada.post("/api/v1/orders", seed | {"product": "named-1"}), 422, "unknown_product")
+        assert (await ada.post("/api/v1/orders", seed)).status == 201
+    assert await stack.stock("NAMED-1") == (5, 3)
+
+
 async def _priced(operator: Api, sku: str, price: dict[str, Any]) -> None:
     answer = await operator.call("PUT", f"/api/v1/products/{sku}", {"name": sku, "price": price})
     assert answer.status == 200, answer.body

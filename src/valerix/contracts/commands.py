@@ -25,6 +25,7 @@ RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
 RELEASE_STOCK: Final = "/internal/v1/stock/release"
 COMMIT_STOCK: Final = "/internal/v1/stock/commit"
 PRICE_PRODUCTS: Final = "/internal/v1/products/price"
+FIND_PRODUCTS: Final = "/internal/v1/products/find"
 CAPTURE_PAYMENTS: Final = "/internal/v1/payments/capture"
 VOID_PAYMENTS: Final = "/internal/v1/payments/void"
 
@@ -126,9 +127,15 @@ class PriceProducts(msgspec.Struct, frozen=True, rename="camel"):
     product_ids: Annotated[list[Key], msgspec.Meta(max_length=MAX_COMMANDS)]
 
 
+class NamedProducts(msgspec.Struct, frozen=True, rename="camel"):
+    """By number, or by exact name."""
+
+    names: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
 class ProductPrices(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[PricedProduct | None]
-    """None: not in the catalogue, or not sold any more."""
+    """None: not in the catalogue, or not sold any more; for a name also when several products have it."""
 
 
 class Shortage(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,11 +1,15 @@
 """Money: integer minor units (cents) and an ISO 4217 currency code. Never a float."""
 
+from decimal import Decimal
 from typing import Annotated, Final
 
 import msgspec
 
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", examples=["USD"])]
-AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+MAX_MINOR: Final = 10**12
+MINOR_LIMIT: Final = 30
+"""Places before and behind the point beyond which a number is no amount."""
+AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=MAX_MINOR)]
 
 
 class Money(msgspec.Struct, frozen=True, rename="camel"):
@@ -25,6 +29,14 @@ MINOR_DIGITS: Final = {
     for currency in currencies.split()
 }
 """ISO 4217, where it is not 2."""
+
+
+def in_minor_units(amount: Decimal, currency: str) -> int | None:
+    """`12.5` of USD is 1250; None for what is not a whole number of minor units, negative or more than MAX_MINOR."""
+    if not amount.is_finite() or not -MINOR_LIMIT < amount.adjusted() < MINOR_LIMIT:
+        return None
+    units = amount.scaleb(MINOR_DIGITS.get(currency, 2))
+    return int(units) if units == units.to_integral_value() and 0 <= units <= MAX_MINOR else None
 
 
 def money_text(amount: Money) -> str:

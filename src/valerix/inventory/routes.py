@@ -15,6 +15,7 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.contracts import commands
 from valerix.contracts.commands import (
     Line,
+    NamedProducts,
     OrderRefs,
     PriceProducts,
     ProductPrices,
@@ -59,6 +60,9 @@ def command_routes(stock: Stock, catalogue: Catalogue) -> list[RawRoute]:
         endings = domain.endings(command.order_ids, ReservationStatus.COMMITTED)
         return ReservationStates(await stock.end(endings, ORDERS, deadline))
 
+    async def find(command: NamedProducts, _: Deadline) -> ProductPrices:
+        return ProductPrices(await catalogue.find(command.names))
+
     async def price(command: PriceProducts, _: Deadline) -> ProductPrices:
         return ProductPrices(await catalogue.prices(command.product_ids))
 
@@ -66,6 +70,7 @@ def command_routes(stock: Stock, catalogue: Catalogue) -> list[RawRoute]:
         command_route(commands.RESERVE_STOCK, SERVICES, ReserveStocks, reserve),
         command_route(commands.RELEASE_STOCK, SERVICES, OrderRefs, release),
         command_route(commands.COMMIT_STOCK, SERVICES, OrderRefs, commit),
+        command_route(commands.FIND_PRODUCTS, SERVICES, NamedProducts, find),
         command_route(commands.PRICE_PRODUCTS, SERVICES, PriceProducts, price),
     ]
 

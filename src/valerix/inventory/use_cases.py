@@ -313,6 +313,15 @@ class Catalogue:
             found = await self._catalogue.list_prices(lane, [sku for sku in skus if domain.is_sku(sku)])
         return [found.get(sku) for sku in skus]
 
+    async def find(self, names: Sequence[str]) -> list[PricedProduct | None]:
+        """By number or, where there is no such number, by exact name; None also when several have it."""
+        found = await self.prices(names)
+        rest = [name for name, product in zip(names, found, strict=True) if product is None]
+        async with self._database.connection() as lane:
+            named = await self._catalogue.list_named(lane, rest) if rest else []
+        alone = {p.name: p for p in named if sum(other.name == p.name for other in named) == 1}
+        return [product or alone.get(name) for name, product in zip(names, found, strict=True)]
+
     async def list_products(self, asked: ProductFilter) -> list[Product]:
         """Products by id."""
         async with self._database.connection() as lane:

@@ -28,7 +28,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     return Parts(
         routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox)],
         raw=[
-            place_route(built.flows.placing),
+            place_route(built.flows.placing, built.flows.products),
             *command_routes(built.flows.queries),
             asyncapi_route(ORDERS, EVENT_DATA),
         ],

@@ -1,6 +1,5 @@
 """What a customer or staff changes about one order: retry, cancel, change."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +8,6 @@ from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.commands import PricedProduct
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, conclude
@@ -17,12 +15,10 @@ from valerix.orders.decisions import CHANGED, Decision, SagaRun
 from valerix.orders.driving import Driving
 from valerix.orders.errors import NotCancellable, NotChangeable, NotRetriable, OrderBusy, UnknownProduct
 from valerix.orders.order import Order, OrderLine
+from valerix.orders.products import Products
 from valerix.orders.queries import Queries
 from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
-
-Prices = Callable[[list[str], Deadline], Awaitable[list[PricedProduct | None]]]
-"""Of each product; None: it is not sold. Raises CallFailed."""
 
 
 class Changes:
@@ -35,7 +31,7 @@ class Changes:
         driven: DrivingRepository,
         driving: Driving,
         queries: Queries,
-        prices: Prices,
+        products: Products,
         now: Now = utc_now,
     ) -> None:
         self._database = database
@@ -43,7 +39,7 @@ class Changes:
         self._driven = driven
         self._driving = driving
         self._queries = queries
-        self._prices = prices
+        self._products = products
         self._now = now
 
     async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
@@ -120,7 +116,7 @@ class Changes:
     ) -> None:
         """What was quoted before stays: it is a ceiling."""
         skus = list({line.product_id: None for line in lines})
-        found = await self._prices(skus, deadline)
+        found = await self._products.prices(skus, deadline)
         if unknown := [sku for sku, product in zip(skus, found, strict=True) if product is None]:
             raise UnknownProduct(f"Unknown product: {', '.join(unknown)}")
         quoted = {line.product_id: line.unit_price_minor for line in order.lines}

@@ -19,6 +19,7 @@ from valerix.orders.decisions import Retry
 from valerix.orders.driving import Driving
 from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.placing import Placing
+from valerix.orders.products import Products
 from valerix.orders.queries import Queries
 from valerix.orders.read_model import ReadModel
 from valerix.orders.repository.bounds import BoundsRepository
@@ -65,6 +66,7 @@ class OrderFlows(NamedTuple):
     fulfilment: Fulfilment
     changes: Changes
     queries: Queries
+    products: Products
 
 
 class Built(NamedTuple):
@@ -123,6 +125,7 @@ def connect(
     """The flows over one saga; `committed` is called after each commit that emitted an event."""
     placed, driven = PlacingRepository(), DrivingRepository()
     driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
+    products = Products(saga.services)
     queries = Queries(database, reader, OrderSearchRepository())
     placing = Placing(
         database,
@@ -134,5 +137,5 @@ def connect(
         bounds=bounds,
         timeouts=timeouts,
     )
-    changes = Changes(database, ChangesRepository(), driven, driving, queries, saga.prices)
-    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries)
+    changes = Changes(database, ChangesRepository(), driven, driving, queries, products)
+    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries, products)

@@ -25,7 +25,6 @@ from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 T = TypeVar("T")
 _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
-_prices = msgspec.json.Decoder(commands.ProductPrices)
 _released = msgspec.json.Decoder(commands.ReservationStates)
 _payments = msgspec.json.Decoder(commands.PaymentOutcomes)
 
@@ -74,7 +73,7 @@ class Saga:
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`chance` in [0, 1) spreads load."""
-        self._services = services
+        self.services = services
         self._directory = directory
         self._hold = hold
         self._now = now
@@ -110,12 +109,6 @@ class Saga:
         for run in runs:
             run.decision = decisions.fulfilled(run.order, self._dwell)
 
-    async def prices(self, skus: list[str], deadline: Deadline) -> list[commands.PricedProduct | None]:
-        """What each product costs now; None: it is not sold. Raises CallFailed."""
-        command = commands.PriceProducts(skus)
-        reply = await self._services.inventory.post(commands.PRICE_PRODUCTS, command, _prices, deadline=deadline)
-        return reply.outcomes
-
     # --- forwards
 
     async def _validate_customers(self, runs: list[SagaRun], deadline: Deadline) -> None:
@@ -137,7 +130,7 @@ class Saga:
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.CustomerStanding]:
             command = commands.CheckCustomers(list({run.order.customer_id for run in some}))
-            users = self._services.users
+            users = self.services.users
             reply = await users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report)
             standings = {standing.customer_id: standing for standing in reply.outcomes}
             return [standings[run.order.customer_id] for run in some]
@@ -217,7 +210,7 @@ class Saga:
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
             command = commands.CapturePayments([requests.capture(run.order) for run in some], int(patience * 1000))
-            payments = self._services.payments
+            payments = self.services.payments
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
@@ -281,7 +274,7 @@ class Saga:
             command = commands.VoidPayments(
                 [requests.void(run.order, reason) for run, reason in zip(some, reasons, strict=True)]
             )
-            payments = self._services.payments
+            payments = self.services.payments
             reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes
 
@@ -331,7 +324,7 @@ class Saga:
             report(attempt)
 
         try:
-            return await self._services.inventory.post(path, command, answer, deadline=deadline, report=count)
+            return await self.services.inventory.post(path, command, answer, deadline=deadline, report=count)
         except BreakerOpen:
             metrics.inventory_calls.labels("circuit_open").inc()
             raise

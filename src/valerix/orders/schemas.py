@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -48,7 +49,7 @@ class OrderItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """Either `items`, or one line as `productId` and `quantity`."""
+    """Either `items`, or one line as `productId` and `quantity`, or one unit of a `product`."""
 
     customer_id: Key
     items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
@@ -56,6 +57,10 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     product_name: Text | None = None
     """Accepted for convenience and ignored: the catalogue's name is used."""
     quantity: Quantity | None = None
+    product: Text | None = None
+    """Number or exact name of the one product of which one unit is wanted."""
+    amount: Decimal | None = None
+    """With `product`: what the customer is willing to pay, in major units of its currency, as in `12.5`."""
     payment_method: str = DEFAULT_PAYMENT_METHOD
     on_shortage: str = "hold"
     shipping_address: Address | None = None
@@ -67,7 +72,7 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
         """The wanted lines, whichever form they came in."""
         if self.items is not None:
             return [OrderLine(item.product_id, item.quantity) for item in self.items]
-        # decode_place has checked that one of the two forms is complete
+        # decode_place has checked that one of the forms is complete; a product is looked up by then
         return [OrderLine(self.product_id or "", self.quantity or 0)]
 
 
@@ -87,18 +92,28 @@ def _plain(body: PlaceOrderBody) -> dict[str, Any]:
         "items": body.items,
         "productId": body.product_id,
         "quantity": body.quantity,
+        "product": body.product,
+        "amount": body.amount,
+        "expectedTotal": body.expected_total,
         "paymentMethod": body.payment_method,
         "onShortage": body.on_shortage,
     }
 
 
 def _form_errors(raw: Any) -> list[FieldError]:
-    """What the types cannot say: one of two forms, and values from a list."""
+    """What the types cannot say: one of three forms, and values from a list."""
     if not isinstance(raw, dict):
         return []
     errors = []
     one_line = ("productId", "quantity")
-    if raw.get("items") is None:
+    if raw.get("product") is not None:
+        others = [name for name in ("items", *one_line) if raw.get(name) is not None]
+        errors += [FieldError(f"/{name}", "Send either product or this, not both") for name in others]
+        if raw.get("amount") is not None and raw.get("expectedTotal") is not None:
+            errors.append(FieldError("/amount", "Send either amount or expectedTotal, not both"))
+    elif raw.get("amount") is not None:
+        errors.append(FieldError("/amount", "Send it with product; else send expectedTotal"))
+    elif raw.get("items") is None:
         missing = [name for name in one_line if raw.get(name) is None]
         errors += [FieldError(f"/{name}", "This field is required (or send items)") for name in missing]
     else:

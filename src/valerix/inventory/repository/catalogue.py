@@ -98,6 +98,17 @@ class CatalogueRepository:
         )
         return {row["product_id"]: _PRICED.read(row) for row in rows}
 
+    async def list_named(self, tx: Transaction, names: Sequence[str]) -> list[PricedProduct]:
+        """Those that are sold and have one of these names."""
+        rows = await tx.fetch(
+            """
+            SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency FROM products
+            WHERE name = ANY($1::text[]) AND active
+            """,
+            names,
+        )
+        return [_PRICED.read(row) for row in rows]
+
     async def insert_warehouse(self, tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
         """None when there is one with this id."""
         row = await tx.fetchrow(

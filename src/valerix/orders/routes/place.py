@@ -1,5 +1,6 @@
 """Placing: the hot path, past the framework."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
@@ -8,19 +9,23 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from valerix.chassis.base import idempotency, telemetry
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.money import Money, in_minor_units, money_text
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import metrics
 from valerix.orders.answers import Answer
 from valerix.orders.errors import NotYourCustomer
+from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, Placing, new_order
+from valerix.orders.products import Products
 from valerix.orders.routes import PATH, PROBLEM
 from valerix.orders.schemas import OrderView, PlaceOrderBody, decode_place
 
 
-def place_route(placing: Placing) -> RawRoute:
+def place_route(placing: Placing, products: Products) -> RawRoute:
     """`POST /api/v1/orders`, raw."""
 
     async def place(request: RawRequest) -> RawResponse:
@@ -29,12 +34,31 @@ def place_route(placing: Placing) -> RawRoute:
         assert principal is not None  # noqa: S101 - the route is not public
         if principal.role == CUSTOMER and body.customer_id != principal.owner_id:
             raise NotYourCustomer
-        return _place_response(await placing.place(_request(body, principal, request)))
+        lines, expected = body.lines(), body.expected_total
+        if body.product is not None:
+            lines, expected = await _one_unit(products, body.product, body.amount, expected, request.deadline)
+        return _place_response(await placing.place(_request(body, lines, expected, principal, request)))
 
     return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
 
 
-def _request(body: PlaceOrderBody, principal: Principal, request: RawRequest) -> PlaceRequest:
+async def _one_unit(
+    products: Products, name: str, amount: Decimal | None, expected: Money | None, deadline: Deadline
+) -> tuple[list[OrderLine], Money | None]:
+    """The line, and what it may cost. Raises UnknownProduct, Invalid, CallFailed."""
+    product = await products.find(name, deadline)
+    if amount is not None:
+        minor = in_minor_units(amount, product.currency)
+        if minor is None:
+            message = f"Expected an amount of {product.currency}, such as {money_text(Money(1250, product.currency))}"
+            raise Invalid(f"Check amount: {message}", [FieldError("/amount", message)])
+        expected = Money(minor, product.currency)
+    return [OrderLine(product.product_id, 1)], expected
+
+
+def _request(
+    body: PlaceOrderBody, lines: list[OrderLine], expected: Money | None, principal: Principal, request: RawRequest
+) -> PlaceRequest:
     header = idempotency.parse_key(request.header(b"idempotency-key"))
     if header and body.idempotency_key and header != body.idempotency_key:
         message = "The Idempotency-Key header and idempotencyKey in the body differ; send one of them"
@@ -43,7 +67,7 @@ def _request(body: PlaceOrderBody, principal: Principal, request: RawRequest) ->
     body.idempotency_key = None  # where the key came from is not part of what was asked
     address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
     return PlaceRequest(
-        new_order(body.customer_id, body.lines(), body.payment_method, body.on_shortage, address, body.expected_total),
+        new_order(body.customer_id, lines, body.payment_method, body.on_shortage, address, expected),
         idempotency.lookup_key(principal.subject, "POST", PATH, key) if key else None,
         idempotency.fingerprint(body),
         telemetry.trace_id.get(),
@@ -84,5 +108,8 @@ async def _document_place(
     data: PlaceOrderBody,
     idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=255)] = None,
 ) -> OrderView:
-    """Place an order: `items`, or one line as `productId` and `quantity`. 201: confirmed, reserved and paid."""
+    """Place an order: `items`, one line as `productId` and `quantity`, or one unit of a `product`, by number or name.
+
+    201: confirmed, reserved and paid.
+    """
     raise NotImplementedError("the raw route answers this path")
