@@ -15,6 +15,7 @@ from tests.chassis.test_outbox_inbox import Recorder
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
+from tests.support.orders import AWAY
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from valerix.chassis.base.deadline import Deadline
@@ -62,7 +63,8 @@ def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[st
 def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
     ledger = identities.folder / "ledger.jsonl"
     psp = processes.enter_context(running("psp", identities, psp_secret=SECRET, ledger_file=ledger))
-    more = {PAYMENTS: {"psp_url": psp.url, "psp_secret": SECRET}}
+    asking = {"orders_url": AWAY}  # nothing is done by hand
+    more = {INVENTORY: asking, PAYMENTS: asking | {"psp_url": psp.url, "psp_secret": SECRET}}
     for name in (USERS, INVENTORY, PAYMENTS):
         settings = {"database_url": urls[name], **more.get(name, {})}
         yield name, processes.enter_context(running(name, identities, **settings))

@@ -71,8 +71,8 @@ GROUPS: Final = (
     Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL),
     Group("orders", ORDERS, 110, options=PAIRS, settings=STILL),
     Group("claims", _system("claims"), 60, settings=STILL | {"hourly_limit": "100000"}),
-    # Reservations and charges without orders add up to nothing.
-    Group("fuzz", _system("fuzz"), 90, settings=STILL | UNLIMITED | {"chaos": "disabled"}, sound=False),
+    Group("fuzz", _system("fuzz"), 90, settings=STILL | UNLIMITED | {"chaos": "disabled"}),
+    # A charge of the provider that belongs to no payment adds up to nothing.
     Group(
         "matrix", _system("authorization_matrix"), 40, settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False
     ),
