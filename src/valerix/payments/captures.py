@@ -11,7 +11,7 @@ from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.postgres.database import Database
-from valerix.contracts.commands import CapturePayments
+from valerix.contracts.commands import CapturePayment, CapturePayments, OrderDescription
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, owed
 from valerix.payments.domain import Payment
@@ -63,25 +63,38 @@ class Captures:
         Raises KeyReused, OrderNotFound, OrderNotPayable, ChargeNotOwed, PaymentMismatch, CaptureDeclined,
         PaymentVoided; NotSent when orders gives no answer, and then nothing is charged.
         """
-        asked = request.charge
-        if await self._is_known(request) and (known := await self._find(asked.order_id)):
-            if known.status is PaymentStatus.PROCESSING:
-                known = await self._payments.await_outcome(known, deadline)
-            return Captured(_standing(known, asked), replayed=True)
-        order = await get_order(self._orders, asked.order_id, deadline)
+        if replayed := await self._replay(request, deadline):
+            return replayed
+        order = await get_order(self._orders, request.charge.order_id, deadline)
         if owed.is_paid(order.status):
-            if (paid := await self._find(asked.order_id)) is None:
-                raise OrderNotPayable(order.status, "The order owes nothing")
-            await self._claim(request)
-            return Captured(_standing(paid, asked))
-        command = owed.charge(order, asked)
+            return await self._paid(request, order)
+        return await self._charge(request, owed.charge(order, request.charge), deadline)
+
+    async def _replay(self, request: CaptureRequest, deadline: Deadline) -> Captured | None:
+        """The payment that an earlier request under the key led to; None when none did, or it was cut off."""
+        if not await self._is_known(request):
+            return None
+        known = await self._find(request.charge.order_id)
+        if known and known.status is PaymentStatus.PROCESSING:
+            known = await self._payments.await_outcome(known, deadline)
+        return known and Captured(_standing(known, request.charge), replayed=True)
+
+    async def _paid(self, request: CaptureRequest, order: OrderDescription) -> Captured:
+        payment = await self._find(order.order_id)
+        if payment is None:
+            raise OrderNotPayable(order.status, "The order owes nothing")
+        await self._claim(request)
+        return Captured(_standing(payment, request.charge))
+
+    async def _charge(self, request: CaptureRequest, command: CapturePayment, deadline: Deadline) -> Captured:
         await CHECKED.passed()
         first = await self._claim(request)
         wait_ms = int(self._payments.patience_seconds * 1000)
         (outcome,) = (await self._payments.capture(CapturePayments([command], wait_ms), deadline)).outcomes
-        payment = await self._find(asked.order_id)
+        payment = await self._find(command.order_id)
         assert payment is not None  # noqa: S101 - payments are never deleted
-        return Captured(_standing(payment, asked), not outcome.idempotent, outcome.idempotent and not first)
+        standing = _standing(payment, request.charge)
+        return Captured(standing, not outcome.idempotent, outcome.idempotent and not first)
 
     async def _find(self, order_id: str) -> Payment | None:
         async with self._database.connection() as tx:
