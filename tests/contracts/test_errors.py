@@ -27,6 +27,7 @@ inventory unknown_warehouse: 422 Unknown warehouse
 inventory warehouse_exists: 409 The warehouse exists already
 notifications notification_not_found: 404 No such notification
 notifications template_needs_more: 422 The template cannot be filled in
+orders customer_bound: 429 Too much of this customer is undecided; retry-after: 60
 orders customer_suspended: 422 The customer is suspended
 orders illegal_transition: 409 The order cannot go there
 orders insufficient_stock: 409 Insufficient stock
@@ -40,7 +41,9 @@ orders order_cancelled: 409 The order was cancelled
 orders order_ended: 409 The order ended without success
 orders order_not_found: 404 No such order
 orders payment_declined: 402 The payment was declined
+orders price_changed: 409 The price has changed
 orders staff_only: 403 Not allowed
+orders total_differs: 409 The total is another one
 orders unknown_customer: 422 Unknown customer
 orders unknown_product: 422 Unknown product
 payments charge_not_owed: 422 The order owes another charge

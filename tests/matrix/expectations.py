@@ -230,6 +230,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         **_between_services(commands.RESERVE_STOCK, "commands"),
         **_between_services(commands.RELEASE_STOCK, "orderIds"),
         **_between_services(commands.COMMIT_STOCK, "orderIds"),
+        **_between_services(commands.PRICE_PRODUCTS, "productIds"),
+        **_between_services(commands.FIND_PRODUCTS, "names"),
         **_dead_letters("inventory"),
         **EVENTS,
     },

@@ -28,6 +28,7 @@ class SagaWithSlowProduct(Saga):
     """Finds nothing wrong with any order; with one product it takes its time."""
 
     def __init__(self) -> None:
+        super().__init__(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:

@@ -66,9 +66,6 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     updated_at: datetime
     inventory_updated: bool = False
     total: Money | None = None
-    product_id: str | None = None
-    """Of an order with one line, as `quantity`."""
-    quantity: int | None = None
     payment_id: str | None = None
     reservation: list[Allocation] | None = None
     shipping_address: Address | None = None

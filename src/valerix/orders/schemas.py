@@ -158,10 +158,6 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     items: list[LineView]
     total: Money | None
     """Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue says so."""
-    product_id: str | None
-    """Of an order with one line."""
-    quantity: int | None
-    """Of an order with one line."""
     payment_method: str
     payment_id: str | None
     inventory_updated: bool
@@ -173,6 +169,9 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     created_at: datetime
     updated_at: datetime
+    product_id: str | msgspec.UnsetType = msgspec.UNSET
+    """Of an order with one line, as `quantity`. Not in what was stored before there were these fields."""
+    quantity: int | msgspec.UnsetType = msgspec.UNSET
 
 
 EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
@@ -213,8 +212,6 @@ def view(order: Order) -> OrderView:
         status=order.status,
         items=[_line_view(line, order.currency) for line in order.lines],
         total=_money(order.total_minor, order.currency),
-        product_id=order.lines[0].product_id if len(order.lines) == 1 else None,
-        quantity=order.lines[0].quantity if len(order.lines) == 1 else None,
         payment_method=order.payment_method,
         payment_id=order.payment_id,
         inventory_updated=order.allocations is not None,
@@ -226,6 +223,8 @@ def view(order: Order) -> OrderView:
         version=order.version,
         created_at=order.created_at,
         updated_at=order.updated_at,
+        product_id=order.lines[0].product_id if len(order.lines) == 1 else msgspec.UNSET,
+        quantity=order.lines[0].quantity if len(order.lines) == 1 else msgspec.UNSET,
     )
 
 
