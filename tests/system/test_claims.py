@@ -46,7 +46,9 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
     claims = await still.rows("orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id)
     unaided = sum(f"order.{FULFILMENT_STEPS[state]}" in history for state in LOCAL_STEPS)
     passes = len(history) - 2 - unaided  # it was created, and the one who created it drove it once
-    assert claims[0]["n"] == passes + (status not in LOCAL_STEPS), "the one that was killed, if it had a claim"
+    killed_claims = int(status not in LOCAL_STEPS)
+    quiet_looks = (0, 1) if status == "pending" else (0,)  # its product's first delivery may be told late
+    assert claims[0]["n"] - killed_claims - passes in quiet_looks, history
     await _assert_once(still, order_id, sku)
 
 
@@ -134,8 +136,7 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     await settled(stack)
     await quiet(stack)
     history = await _history(stack, order_id)
-    steps = [event for event in history if event != "order.held"]  # again, if its product's first delivery is told late
-    assert len(set(steps)) == len(steps), history
+    assert len(set(history)) == len(history), history
     letters = Counter(template for event in history for channel, template in TOLD.get(event, ()) if channel == EMAIL)
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
