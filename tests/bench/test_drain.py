@@ -42,10 +42,8 @@ async def databases(database_url: Callable[..., str]) -> AsyncIterator[dict[str,
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.close()
+    with ValkeyServer.running(tmp_path) as server:
+        yield server
 
 
 async def test_events_and_messages_count_until_they_have_left(databases: dict[str, Connection]) -> None:

@@ -121,13 +121,8 @@ def _databases(postgres: PostgresServer) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _valkey() -> Iterator[ValkeyServer]:
-    with empty_folder() as folder:
-        server = ValkeyServer(folder)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.close()
+    with empty_folder() as folder, ValkeyServer.running(folder) as server:
+        yield server
 
 
 async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:

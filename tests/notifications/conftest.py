@@ -32,12 +32,8 @@ MONEY = {"amountMinor": 129900, "currency": "USD"}
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path_factory.mktemp("valkey-notifications"))
-    try:
-        server.start()
+    with ValkeyServer.running(tmp_path_factory.mktemp("valkey-notifications")) as server:
         yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -24,22 +22,12 @@ SECONDS: Final = 120
 
 def gather() -> Facts:
     """All sections."""
-    with empty_folder() as folder, _valkey(folder / "valkey") as valkey:
+    with empty_folder() as folder, ValkeyServer.running(folder / "valkey") as valkey:
         names = [process.name for process in find("table of processes").SERVICES]
         jobs = [(name, folder / name, f"{valkey.url.rpartition('/')[0]}/{number}") for number, name in enumerate(names)]
         with ThreadPoolExecutor(AT_ONCE) as observers:
             observed = list(observers.map(_observe, *zip(*jobs, strict=True)))
         return merged([*observed, samples.gather(folder)])
-
-
-@contextmanager
-def _valkey(folder: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 def _observe(name: str, folder: Path, valkey_url: str) -> Facts:

@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from tests.support.workers import free_port
 from valerix.launcher import valkey
@@ -39,6 +41,16 @@ class ValkeyServer:
         self.url = valkey.url(self.port, PASSWORD)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator[Self]:
+        server = cls(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.close()
 
     def start(self) -> None:
         self._process = subprocess.Popen(

@@ -136,13 +136,11 @@ def _run(cluster: Cluster, program: str, database: str, password: str, *options:
 @contextmanager
 def _valkey(data_dir: Path) -> "Iterator[Redis]":
     """The data directory's own server, alone."""
-    server = ValkeyServer(data_dir / "valkey")
-    server.start()
-    try:
-        with Redis.from_url(server.url, protocol=2, decode_responses=True) as redis:
-            yield redis
-    finally:
-        server.close()
+    with (
+        ValkeyServer.running(data_dir / "valkey") as server,
+        Redis.from_url(server.url, protocol=2, decode_responses=True) as redis,
+    ):
+        yield redis
 
 
 def _stream_commands(redis: Redis) -> Iterator[list[str]]:

@@ -21,10 +21,8 @@ LIMITS = {"guesses_here": 3, "guesses_per_address": 6, "guesses_per_account": 5,
 
 @pytest.fixture
 def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    server = ValkeyServer(tmp_path)
-    server.start()
-    yield server
-    server.close()
+    with ValkeyServer.running(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
