@@ -8,7 +8,7 @@ import pytest
 
 from tests.orders.test_one_answer import Peers, open_flows
 from valerix.chassis.base.deadline import Deadline, utc_now
-from valerix.chassis.calls.client import Attempt, NotSent
+from valerix.chassis.calls.client import Attempt, NotSent, OutcomeUnknown
 from valerix.chassis.postgres.database import Database
 from valerix.contracts import commands
 from valerix.contracts.money import Money
@@ -40,7 +40,7 @@ class Shop(Peers):
     async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
         match path:
             case commands.PRICE_PRODUCTS if self.away:
-                raise NotSent("inventory", "is away")
+                raise OutcomeUnknown("inventory", "no answer")
             case commands.PRICE_PRODUCTS:
                 return commands.ProductPrices(self.products(body.product_ids))
             case commands.RESERVE_STOCK:

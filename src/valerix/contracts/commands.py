@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.money import AmountMinor, Currency, Money
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 
@@ -71,6 +72,13 @@ OrderOutcome = OrderDescription | OrderUnknown
 
 class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[OrderOutcome]
+
+    def only(self) -> OrderDescription:
+        """That of the one order that was asked for. Raises OrderNotFound."""
+        (outcome,) = self.outcomes
+        if not isinstance(outcome, OrderDescription):
+            raise OrderNotFound
+        return outcome
 
 
 # --- users

@@ -82,7 +82,7 @@ class Changes:
     ) -> Order:
         """Change the lines of a held order, or the address of one that has not shipped. New products are quoted now.
 
-        Raises OrderNotFound, VersionConflict, NotChangeable, UnknownProduct, those of UNPAYABLE, and CallFailed when
+        Raises OrderNotFound, VersionConflict, NotChangeable, UnknownProduct, those of UNPAYABLE, and NotSent when
         inventory is away; nothing is changed then.
         """
         order = await self._queries.get(order_id, owner_id)
@@ -115,7 +115,7 @@ class Changes:
         self, order: Order, lines: list[OrderLine], expected_total: Money | None, deadline: Deadline
     ) -> None:
         """What was quoted before stays: it is a ceiling."""
-        skus = list({line.product_id: None for line in lines})
+        skus = list(dict.fromkeys(line.product_id for line in lines))
         found = await self._products.prices(skus, deadline)
         if unknown := [sku for sku, product in zip(skus, found, strict=True) if product is None]:
             raise UnknownProduct(f"Unknown product: {', '.join(unknown)}")

@@ -3,6 +3,7 @@
 import msgspec
 
 from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.calls.peers import ask
 from valerix.contracts import commands
 from valerix.orders.errors import UnknownProduct
 from valerix.orders.saga import Services
@@ -17,16 +18,14 @@ class Products:
         self._services = services
 
     async def prices(self, skus: list[str], deadline: Deadline) -> list[commands.PricedProduct | None]:
-        """What each product costs now; None: it is not sold. Raises CallFailed."""
+        """What each product costs now; None: it is not sold. Raises NotSent."""
         command = commands.PriceProducts(skus)
-        inventory = self._services.inventory
-        return (await inventory.post(commands.PRICE_PRODUCTS, command, _prices, deadline=deadline)).outcomes
+        return (await ask(self._services.inventory, commands.PRICE_PRODUCTS, command, _prices, deadline)).outcomes
 
     async def find(self, name: str, deadline: Deadline) -> commands.PricedProduct:
-        """By number or exact name. Raises UnknownProduct, also when several have that name, and CallFailed."""
+        """By number or exact name. Raises UnknownProduct, also when several have that name, and NotSent."""
         command = commands.NamedProducts([name])
-        inventory = self._services.inventory
-        reply = await inventory.post(commands.FIND_PRODUCTS, command, _prices, deadline=deadline)
+        reply = await ask(self._services.inventory, commands.FIND_PRODUCTS, command, _prices, deadline)
         (product,) = reply.outcomes
         if product is None:
             raise UnknownProduct("There is no product with this number or name, or more than one with this name")

@@ -8,12 +8,13 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.calls.client import Attempt, BreakerOpen, Report
+from valerix.chassis.calls.peers import Peer
 from valerix.chassis.concurrency.cache import TtlCache
 from valerix.contracts import commands
 from valerix.contracts.states import PaymentStatus, ReservationStatus
@@ -27,21 +28,6 @@ _standings = msgspec.json.Decoder(commands.CustomersChecked)
 _reserved = msgspec.json.Decoder(commands.ReserveOutcomes)
 _released = msgspec.json.Decoder(commands.ReservationStates)
 _payments = msgspec.json.Decoder(commands.PaymentOutcomes)
-
-
-class Peer(Protocol):
-    """A service that is called (HttpClient)."""
-
-    async def post(
-        self,
-        path: str,
-        body: msgspec.Struct,
-        answer: "msgspec.json.Decoder[T]",
-        *,
-        deadline: Deadline | None = None,
-        report: Report | None = None,
-    ) -> T:
-        """Raises CallFailed."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,32 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Protocol, TypeVar
 
+import msgspec
+
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.settings import ServiceSettings, SettingsError
-from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.client import CallFailed, HttpClient, NotSent, Report
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.identity.tokens import TokenIssuer
+
+T = TypeVar("T")
+
+
+class Peer(Protocol):
+    """A service that is called (HttpClient)."""
+
+    async def post(
+        self,
+        path: str,
+        body: msgspec.Struct,
+        answer: "msgspec.json.Decoder[T]",
+        *,
+        deadline: Deadline | None = None,
+        report: Report | None = None,
+    ) -> T:
+        """Raises CallFailed."""
 
 
 async def open_peer(name: str, urls: Sequence[str], settings: ServiceSettings, resources: AsyncExitStack) -> HttpClient:
@@ -15,3 +36,11 @@ async def open_peer(name: str, urls: Sequence[str], settings: ServiceSettings, r
         raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
     opened = HttpClient.open(name, urls, Policy.of(settings), tokens=TokenIssuer(settings.signing_key_file))
     return await resources.enter_async_context(opened)
+
+
+async def ask(peer: Peer, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline) -> T:
+    """Make a call that changes nothing. Raises NotSent for every failure: nothing was done, whatever became of it."""
+    try:
+        return await peer.post(path, body, answer, deadline=deadline)
+    except CallFailed as failure:
+        raise NotSent(failure.dependency, failure.reason, failure.retry_after_seconds) from failure

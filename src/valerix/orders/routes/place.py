@@ -45,7 +45,7 @@ def place_route(placing: Placing, products: Products) -> RawRoute:
 async def _one_unit(
     products: Products, name: str, amount: Decimal | None, expected: Money | None, deadline: Deadline
 ) -> tuple[list[OrderLine], Money | None]:
-    """The line, and what it may cost. Raises UnknownProduct, Invalid, CallFailed."""
+    """The line, and what it may cost. Raises UnknownProduct, Invalid, NotSent."""
     product = await products.find(name, deadline)
     if amount is not None:
         minor = in_minor_units(amount, product.currency)
