@@ -8,7 +8,7 @@ CallFailed
 │   └── Withheld     not even tried: no time left, too many calls under way, or BreakerOpen
 ├── OutcomeUnknown   sent, but no usable answer: time-out, connection lost, 5xx. It may have had its effect
 └── Refused          a definite 4xx; `problem` is the other side's problem document
-    └── Unacceptable for what was sent (400, 422): it stays refused however often it is sent
+    └── Unacceptable 400 or 422: the content of the request was refused, and would be again
 """
 
 import asyncio
@@ -109,7 +109,7 @@ class Refused(CallFailed):
 
 
 class Unacceptable(Refused):
-    """What was sent is not acceptable, whoever sends it and however often."""
+    """The content of the request was refused: sending the same content again has the same result."""
 
 
 class Attempt(NamedTuple):

@@ -1,4 +1,4 @@
-"""What HAProxy is told: the lines of its configuration."""
+"""The lines of HAProxy's configuration file."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def _defaults(listening: Listening) -> Iterator[str]:
         "  option redispatch 1",
         "  option http-keep-alive",
         "  option idle-close-on-response",  # or a reload could cut off a request
-        "  option http-ignore-probes",  # what connects and says nothing is told nothing
+        "  option http-ignore-probes",  # a connection that sends no request gets no answer
         "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
         "  option disable-h2-upgrade",  # HTTP/2 is for TLS
         "  default-server inter 1s fastinter 250ms downinter 250ms fall 1 rise 1",
