@@ -186,8 +186,8 @@ async def _measure(
 
 async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say, began: float) -> None:
     """Turns with one ceiling between them, as many as there is time for."""
-    await bench.stack.register(plan.rounds * bench.customers_for(TURN, plan.turn_seconds))
     ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), 1, plan.seconds, made, say)
+    await bench.stack.register(plan.rounds * bench.customers_for(TURN, plan.turn_seconds))
     for number in range(1, plan.rounds + 1):
         turn_began = time.monotonic()
         ceiling = await _turn(bench, number, plan, ceiling, made, say)
@@ -200,8 +200,8 @@ async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Sa
 async def _rounds(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say) -> None:
     cells = _cells(plan, beside)
     for number in range(1, plan.rounds + 1):
-        await bench.stack.register(bench.customers_for(TURN, plan.turn_seconds))
         ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
+        await bench.stack.register(bench.customers_for(TURN, plan.turn_seconds))
         await _turn(bench, number, plan, ceiling, made, say)
         for cell in cells:
             await _run(bench, cell, number, plan.seconds, made, say)

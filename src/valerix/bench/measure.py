@@ -21,7 +21,9 @@ NEGLIGIBLE_US: Final = 0.5
 FIRST_GUESS: Final = 2500.0
 """Orders per second that the first run has customers for."""
 SURPLUS: Final = 1.5
-"""A run has customers for so many times the orders of the fastest run before it."""
+"""A run has customers for so many times the orders of the fastest run before it,"""
+CEILING_SHARE: Final = 0.75
+"""and for this share of the ceiling: the runs before it can have been slowed by other programs."""
 HOT_PATTERN, PACED = "hot", "paced"
 
 
@@ -72,8 +74,9 @@ class Bench:
         self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
 
     def customers_for(self, cell: CellPlan, seconds: float) -> int:
-        """Customers that a run may need, from the orders per second of the fastest run so far."""
-        per_second = cell.per_second or (SURPLUS * self._fastest if self._fastest else FIRST_GUESS)
+        """Customers that a run may need, from the orders per second of the fastest run and the last ceiling so far."""
+        expected = max(SURPLUS * (self._fastest or 0), CEILING_SHARE * (self._last_ceiling or 0))
+        per_second = cell.per_second or expected or FIRST_GUESS
         return load.customers_for(per_second * seconds, cell.connections)
 
     async def run(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
