@@ -1,4 +1,4 @@
-"""Every test of this folder runs against every gateway."""
+"""Every test of this folder runs against every gateway; against those that are not the default one with --full."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,16 @@ import pytest
 from tests.gateway.exceptions import EXCEPTIONS
 from tests.gateway.front import Front, started
 from valerix.launcher.gateways import GATEWAYS
-from valerix.launcher.settings import GatewayName
+from valerix.launcher.settings import DEFAULT_GATEWAY, GatewayName
 
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="module", params=list(GATEWAYS), ids=str)
+def _tier(name: GatewayName) -> list[pytest.MarkDecorator]:
+    return [] if name is DEFAULT_GATEWAY else [pytest.mark.full]
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=_tier(name), id=name) for name in GATEWAYS])
 def gateway(request: pytest.FixtureRequest) -> GatewayName:
     name: GatewayName = request.param
     return name

@@ -1,14 +1,15 @@
 """Inventory over HTTP, as people and other services call it: shapes, refusals, pages."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.inventory.conftest import order_id
 from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.orders import WrittenOrders
+from tests.support.processes import running
 from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
@@ -339,23 +340,34 @@ async def test_the_internal_commands_take_and_answer_lists(api: Api, identities:
     assert latest["actor"] == "valerix:orders"
 
 
-async def test_gauges_and_counters_are_exposed(api: Api, written_orders: WrittenOrders) -> None:
+async def test_counters_are_exposed(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "METRIC", 1)
     order = await written_orders.write(("METRIC", 2))
     await api.post(f"{INVENTORY}/reserve", {"orderId": order, "items": [{"productId": "METRIC", "quantity": 2}]})
-    text = ""
-    for _ in range(300):
-        text = (await api.get("/metrics")).body.decode()
-        if "inventory_stock_level{" in text:
-            break
-        await asyncio.sleep(0.1)
+    text = (await api.get("/metrics")).body.decode()
     for name in (
         'inventory_updates_total{kind="receive"}',
         'inventory_reservations_total{outcome="insufficient_stock"}',
-        "inventory_low_stock_items",
         'inventory_operations_duration_seconds_count{operation="reserve"}',
     ):
         assert name in text
     text = (await api.get("/metrics?name[]=inventory_low_stock_items&name[]=inventory_updates_total")).body.decode()
     told = {line.partition("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
     assert told == {"inventory_low_stock_items", "inventory_updates_total"}
+
+
+async def test_gauges_are_read_when_a_process_starts(
+    api: Api, service_url: str, written_orders: WrittenOrders, identities: Identities
+) -> None:
+    await add(api, "GAUGED", 3, lowStockThreshold=3)
+    low = len((await api.get(f"{INVENTORY}/alerts?limit=100")).json["items"])
+    urls = {"database_url": service_url, "orders_url": written_orders.process.url}
+    with running("inventory", identities, **urls) as process:
+        async with Api.open(process.url, identities.person("operator")) as replica:
+
+            async def read() -> bool:
+                text = (await replica.get("/metrics")).body.decode()
+                level = 'inventory_stock_level{sku="GAUGED",warehouse="WH-EAST"} 3.0'
+                return level in text and f"inventory_low_stock_items {low}.0" in text
+
+            await eventually(read)
