@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -28,10 +29,12 @@ from valerix.contracts.states import ReservationStatus
 from valerix.inventory import demo
 from valerix.inventory.composition import connect
 from valerix.inventory.domain import Ending
-from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
+from valerix.inventory.reserving import Reserving
+from valerix.inventory.schemas import AdjustBody, InitialStock, NewProduct, NewWarehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
 EAST, WEST = "WH-EAST", "WH-WEST"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BOOKS = """
 SELECT s.sku, s.warehouse_id, s.on_hand, s.reserved, s.version, m.*, r.live
 FROM stock s
@@ -45,9 +48,30 @@ CROSS JOIN LATERAL (
     FROM reservations r, jsonb_array_elements(r.lines) l
     WHERE r.state = 'reserved' AND l ->> 'productId' = s.sku AND l ->> 'warehouseId' = s.warehouse_id
 ) r
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) AS set_aside
+    FROM waiting_lines w, jsonb_array_elements(w.set_aside) l
+    WHERE l ->> 'productId' = s.sku AND l ->> 'warehouseId' = s.warehouse_id
+) w
 WHERE (s.version, s.version, s.on_hand, s.reserved, s.reserved)
-      IS DISTINCT FROM (m.movements, m.last, m.on_hand_sum, m.reserved_sum, r.live)
+      IS DISTINCT FROM (m.movements, m.last, m.on_hand_sum, m.reserved_sum, r.live + w.set_aside)
 """
+UNSERVED = """
+SELECT o.order_id, l.sku FROM waiting_orders o JOIN waiting_lines l USING (order_id) JOIN products p USING (sku)
+WHERE l.missing > 0 AND p.active AND (
+    EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
+    OR EXISTS (SELECT FROM waiting_lines y JOIN waiting_orders younger USING (order_id)
+               WHERE y.sku = l.sku AND y.missing < y.quantity AND younger.missing > 0
+                 AND (younger.since, younger.order_id) > (o.since, o.order_id)))
+UNION ALL
+SELECT order_id, 'sum of lines' FROM waiting_orders o
+WHERE missing <> (SELECT sum(missing) FROM waiting_lines l WHERE l.order_id = o.order_id)
+UNION ALL
+SELECT order_id, sku FROM waiting_lines w
+WHERE quantity - missing
+   <> (SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) FROM jsonb_array_elements(w.set_aside) l)
+"""
+"""Orders that lack what is available, or what a younger one holds that lacks something, too; sums that are wrong."""
 BROKEN_CHAINS = """
 SELECT sku, warehouse_id, seq FROM (
     SELECT *, sum(on_hand_delta) OVER chain AS on_hand_sum, sum(reserved_delta) OVER chain AS reserved_sum,
@@ -68,6 +92,7 @@ class Shop(NamedTuple):
     """One replica of the use cases."""
 
     database: Database
+    reserving: Reserving
     stock: Stock
     catalogue: Catalogue
 
@@ -83,15 +108,25 @@ class Shop(NamedTuple):
 
     async def reserve_all(self, *orders: tuple[object, ...]) -> list[ReserveOutcome]:
         commands = [ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders]  # type: ignore[misc]
-        return await self.stock.reserve(commands, "tester", Deadline.after(30))
+        return await self.reserving.reserve(commands, "tester", Deadline.after(30))
+
+    async def wait(self, order_id: str, *lines: tuple[str, int], minutes: int | None = None) -> ReserveOutcome:
+        """Reserve for a backorder that was accepted so many minutes after noon; by default when its number says."""
+        since = NOON + timedelta(minutes=int(order_id.strip("o")) if minutes is None else minutes)
+        command = ReserveStock(order_id, [Line(*line) for line in lines], since)
+        (outcome,) = await self.reserving.reserve([command], "tester", Deadline.after(30))
+        return outcome
+
+    async def bring(self, sku: str, units: int, where: str = EAST) -> None:
+        await self.stock.adjust(AdjustBody(sku, where, units, "delivery"), "olga")
 
     async def release(self, *order_ids: str) -> list[ReservationState]:
-        return await self.stock.end(
+        return await self.reserving.end(
             [Ending(i, ReservationStatus.RELEASED) for i in order_ids], "tester", Deadline.after(30)
         )
 
     async def commit(self, *order_ids: str) -> list[ReservationState]:
-        return await self.stock.end(
+        return await self.reserving.end(
             [Ending(i, ReservationStatus.COMMITTED) for i in order_ids], "tester", Deadline.after(30)
         )
 
@@ -102,9 +137,9 @@ class Shop(NamedTuple):
 
 
 @asynccontextmanager
-async def replica(url: str) -> AsyncIterator[Shop]:
+async def replica(url: str, set_aside: timedelta = timedelta(days=1)) -> AsyncIterator[Shop]:
     async with Database.open(url, 8, KEYED) as database:
-        yield Shop(database, *connect(database))
+        yield Shop(database, *connect(database, set_aside))
 
 
 @pytest.fixture
@@ -131,11 +166,14 @@ async def other(url: str) -> AsyncIterator[Shop]:
 
 
 async def assert_books_balance(url: str) -> None:
-    """Stock equals the sum of its movements, which are gap-free, and what live reservations hold."""
+    """Stock equals the sum of its movements, which are gap-free, and what is reserved or set aside; the waiting list is
+    served in order of age.
+    """
     connection = await asyncpg.connect(url)
     try:
         assert [dict(row) for row in await connection.fetch(BOOKS)] == []
         assert [dict(row) for row in await connection.fetch(BROKEN_CHAINS)] == []
+        assert [dict(row) for row in await connection.fetch(UNSERVED)] == []
     finally:
         await connection.close()
 

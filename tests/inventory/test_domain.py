@@ -20,6 +20,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain
 from valerix.inventory.domain import Cause, Initiator, Offer, OutOfStock, Reservation, ReserveLine, Shelf, Source
+from valerix.inventory.settling import settle
 
 ORIGIN = Initiator("tester", "0" * 32)
 CAUSE = Cause("adjust", None, None, "counted", *ORIGIN)
@@ -54,7 +55,7 @@ def test_a_batch_never_oversells_and_settles_each_order_all_or_nothing_in_order_
     offers = catalogue(*(offer(sku, *stocks[i]) for i, sku in enumerate(SKUS)))
     left = {sku: o.available for sku, o in offers.items()}
     on_hand = {sku: o.on_hand for sku, o in offers.items()}
-    settlement = domain.reserve([order(str(i), *lines) for i, lines in enumerate(wanted)], offers, {})
+    settlement = settle([order(str(i), *lines) for i, lines in enumerate(wanted)], offers, {}, {})
 
     for outcome, lines in zip(settlement.outcomes, wanted, strict=True):
         want = domain.sum_lines(Line(*line) for line in lines)
@@ -83,14 +84,14 @@ def summed(allocations: Iterable[Allocation]) -> dict[str, int]:
 
 
 def test_a_line_is_split_over_warehouses_in_their_order() -> None:
-    (outcome,) = domain.reserve([order("1", ("A", 7))], catalogue(offer("A", (5, 0), (3, 3), (9, 0))), {}).outcomes
+    (outcome,) = settle([order("1", ("A", 7))], catalogue(offer("A", (5, 0), (3, 3), (9, 0))), {}, {}).outcomes
     assert isinstance(outcome, StockReserved)
     assert outcome.allocations == [Allocation("A", "W0", 5), Allocation("A", "W2", 2)]
 
 
 def test_lines_of_one_product_are_summed() -> None:
     offers = catalogue(offer("A", (5, 0)))
-    outcomes = domain.reserve([order("1", ("A", 3), ("A", 3)), order("2", ("A", 2), ("A", 3))], offers, {}).outcomes
+    outcomes = settle([order("1", ("A", 3), ("A", 3)), order("2", ("A", 2), ("A", 3))], offers, {}, {}).outcomes
     assert outcomes[0] == StockShort("1", [Shortage("A", 6, 5)], [offers["A"].product])
     assert isinstance(outcomes[1], StockReserved)
     assert outcomes[1].allocations == [Allocation("A", "W0", 5)]
@@ -98,12 +99,12 @@ def test_lines_of_one_product_are_summed() -> None:
 
 def test_what_is_unknown_or_not_sold_any_more_is_named() -> None:
     offers = catalogue(offer("A", (5, 0)), offer("B", (5, 0), active=False))
-    (outcome,) = domain.reserve([order("1", ("A", 1), ("B", 1), ("Z", 1))], offers, {}).outcomes
+    (outcome,) = settle([order("1", ("A", 1), ("B", 1), ("Z", 1))], offers, {}, {}).outcomes
     assert outcome == ProductsUnknown("1", ["B", "Z"])
 
 
 def test_an_order_named_twice_in_a_batch_reserves_once() -> None:
-    settlement = domain.reserve([order("1", ("A", 3)), order("1", ("A", 3))], catalogue(offer("A", (5, 0))), {})
+    settlement = settle([order("1", ("A", 3)), order("1", ("A", 3))], catalogue(offer("A", (5, 0))), {}, {})
     first, second = settlement.outcomes
     assert isinstance(first, StockReserved)
     assert isinstance(second, StockReserved)
@@ -115,7 +116,7 @@ def test_an_order_named_twice_in_a_batch_reserves_once() -> None:
 @pytest.mark.parametrize("state", ["released", "committed"])
 def test_an_ended_reservation_refuses_a_late_reserve(state: str) -> None:
     known = {"1": Reservation("1", ReservationStatus(state), [], [])}
-    settlement = domain.reserve([order("1", ("A", 1))], catalogue(offer("A", (5, 0))), known)
+    settlement = settle([order("1", ("A", 1))], catalogue(offer("A", (5, 0))), known, {})
     assert settlement.outcomes == [ReservationEnded("1", ReservationStatus(state))]
     assert not settlement.movements
 
@@ -143,7 +144,7 @@ def test_claims_that_were_met_are_answered_like_settled_ones() -> None:
     asked = [order("2", ("B", 1), ("A", 2), ("B", 3)), order("1", ("A", 1))]
     offers = catalogue(offer("A", (9, 0)), offer("B", (9, 0)))
     sources = {sku: Source(offers[sku].product, "W0") for sku in offers}
-    assert domain.reserved(asked, sources) == domain.reserve(asked, offers, {}).outcomes
+    assert domain.reserved(asked, sources) == settle(asked, offers, {}, {}).outcomes
 
 
 @pytest.mark.parametrize("text", ["", "-A", "A B", "A\n", "A\x00", "Ä", "A" * 51, "../A"])

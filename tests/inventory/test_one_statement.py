@@ -14,10 +14,10 @@ from tests.inventory.statements import RESERVATIONS, STOCK
 from valerix.chassis.base.deadline import Deadline
 from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
 from valerix.contracts.states import ReservationStatus
-from valerix.inventory import domain
 from valerix.inventory.domain import Ending, Initiator, ReserveLine
+from valerix.inventory.reserving import Reserving
 from valerix.inventory.schemas import AdjustBody, ProductBody
-from valerix.inventory.use_cases import Stock
+from valerix.inventory.settling import settle
 
 ORIGIN = Initiator("tester", "0" * 32)
 
@@ -26,13 +26,13 @@ ORIGIN = Initiator("tester", "0" * 32)
 def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The size of each batch that had to be settled one by one."""
     sizes: list[int] = []
-    settle = Stock._settle
+    settle = Reserving._settle
 
-    async def counted(stock: Stock, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
+    async def counted(flow: Reserving, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
         sizes.append(len(asked))
-        return await settle(stock, lane, asked)
+        return await settle(flow, lane, asked)
 
-    monkeypatch.setattr(Stock, "_settle", counted)
+    monkeypatch.setattr(Reserving, "_settle", counted)
     return sizes
 
 
@@ -65,7 +65,7 @@ async def kinds(shop: Shop, sku: str) -> list[str]:
 
 
 async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settled: list[int]) -> None:
-    """Batches of any shape on shelves that run empty: the outcomes are those of `domain.reserve`, the books balance."""
+    """Batches of any shape on shelves that run empty: the outcomes are those of `settle`, the books balance."""
     mixed = random.Random(7)  # noqa: S311 - not secret
     skus = [f"M-{n}" for n in range(5)]
     for sku in skus:
@@ -78,8 +78,8 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
         ]
         async with shop.database.transaction() as tx:
             offers = await STOCK.lock_offers(tx, skus)
-        expected = domain.reserve(asked, offers, {})
-        outcomes = await shop.stock.reserve([command for command, _ in asked], "tester", Deadline.after(30))
+        expected = settle(asked, offers, {}, {})
+        outcomes = await shop.reserving.reserve([command for command, _ in asked], "tester", Deadline.after(30))
         assert outcomes == expected.outcomes
         for r in expected.opened:
             live[r.order_id] = {(a.product_id, a.warehouse_id): a.quantity for a in r.allocations}
@@ -120,7 +120,7 @@ async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop:
     asked = [("o2", "committed"), ("o1", "released"), ("o2", "released"), ("o1", "committed"), ("o2", "committed")]
     async with shop.database.connection() as lane:
         endings = [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked]
-        done = await shop.stock._end(lane, endings)
+        done = await shop.reserving._end(lane, endings)
     assert [(s.order_id, s.state, s.idempotent) for s in done.outcomes] == [
         ("o2", "absent", False),
         ("o1", "released", False),

@@ -124,8 +124,8 @@ async def test_lists_that_share_a_transaction_get_their_own_answers(shop: Shop, 
 
 async def test_a_caller_whose_time_is_over_gets_nothing_done_and_does_not_disturb_others(shop: Shop) -> None:
     await shop.add("A", east=9)
-    late = shop.stock.reserve([ReserveStock("late", [Line("A", 1)])], "tester", Deadline.after(0))
-    late_end = shop.stock.end([Ending("o1", ReservationStatus.RELEASED)], "tester", Deadline.after(0))
+    late = shop.reserving.reserve([ReserveStock("late", [Line("A", 1)])], "tester", Deadline.after(0))
+    late_end = shop.reserving.end([Ending("o1", ReservationStatus.RELEASED)], "tester", Deadline.after(0))
     results = await asyncio.gather(late, shop.reserve("o1", ("A", 2)), late_end, return_exceptions=True)
     assert isinstance(results[0], DeadlineExceeded)
     assert isinstance(results[1], StockReserved)

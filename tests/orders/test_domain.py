@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.patience import PATIENCE
 from valerix.contracts.commands import PricedProduct
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
@@ -67,13 +68,13 @@ def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> Non
     ("on_shortage", "status", "due_in"),
     [
         ("hold", "pending", timedelta(minutes=30)),
-        ("backorder", "pending", timedelta(seconds=30)),
+        ("backorder", "pending", timedelta(hours=1)),
         ("reject", "failed", None),
     ],
 )
 def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
     decision = decisions.short_of_stock(
-        order(on_shortage=on_shortage), "A: 2 wanted, 1 left", timedelta(minutes=30), NOW, asked=False
+        order(on_shortage=on_shortage), "A: 2 wanted, 1 left", PATIENCE, NOW, asked=False
     )
     assert (decision.status, decision.due_in) == (status, due_in)
     assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")

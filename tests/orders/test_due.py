@@ -12,13 +12,15 @@ from tests.orders.test_domain import NOW, RETRY
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop, place
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
-from valerix.chassis.base.deadline import Deadline
+from tests.support.patience import NO_PATIENCE, PATIENCE
+from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import BY_SOURCE, ORDERS
+from valerix.contracts.ids import new_id
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
 from valerix.orders.composition import PLANNED, OrderFlows, connect
-from valerix.orders.decisions import Decision
+from valerix.orders.decisions import Decision, SagaRun
 from valerix.orders.driving import CLAIMED
 from valerix.orders.order import Order
 from valerix.orders.repository.driving import HOLD_OVER
@@ -35,7 +37,7 @@ class SagaWithoutServices(Saga):
     """Takes steps that need nobody; whatever asks another service is put off."""
 
     def __init__(self) -> None:
-        super().__init__(Services, dict, timedelta(0), timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
+        super().__init__(Services, dict, NO_PATIENCE, timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.asked = list[str]()
 
     async def run(self, passes: object, deadline: Deadline, patience: float) -> None:
@@ -51,11 +53,11 @@ def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
 
 def held(order: Order) -> Decision:
     """For no time at all."""
-    return decisions.short_of_stock(order, "x", timedelta(0), NOW, asked=False)
+    return decisions.short_of_stock(order, "x", NO_PATIENCE, NOW, asked=False)
 
 
 def shop_flows(database: Database, shop: Shop) -> OrderFlows:
-    saga = Saga(Services(shop, shop, shop), directory, timedelta(hours=1), timedelta(hours=1), RETRY, 0)
+    saga = Saga(Services(shop, shop, shop), directory, PATIENCE, timedelta(hours=1), RETRY, 0)
     return connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
 
@@ -97,31 +99,63 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
 
 
-async def test_backorders_of_a_restocked_product_are_due(database: Database) -> None:
-    waiting = {product: accepting(product=product) for product in ("LATE-1", "LATE-2")}
-    for wanted in waiting.values():
+async def test_backorders_that_are_ready_are_due(database: Database) -> None:
+    ready, waiting = accepting(), accepting()
+    for wanted in (ready, waiting):
         wanted.order.on_shortage = "backorder"
-    await accept(database, *waiting.values())
-    short = [finishing(w.order, held(w.order), 409) for w in waiting.values()]
-    await finish(database, *short)
+    await accept(database, ready, waiting)
+    patient = decisions.short_of_stock(ready.order, "x", PATIENCE, utc_now(), asked=False)
+    await finish(database, *(finishing(wanted.order, patient, 409) for wanted in (ready, waiting)))
     assert await claim(database) == []
     async with database.connection() as tx:
-        await READ_MODEL.make_backorders_due(tx, ["LATE-2", "LATE-3"])
-    assert [order.id for order in await claim(database)] == [waiting["LATE-2"].order.id]
+        await READ_MODEL.make_backorders_due(tx, [ready.order.id, new_id()])
+    assert [order.id for order in await claim(database)] == [ready.order.id]
 
 
-async def test_only_held_orders_expire_and_backorders_do_not(database: Database) -> None:
-    hold, backorder, delayed = (accepting() for _ in range(3))
-    backorder.order.on_shortage = "backorder"
-    await accept(database, hold, backorder, delayed)
-    for wanted in (hold, backorder):
+async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_put_off(database: Database) -> None:
+    """Stock arrives between inventory's refusal and the moment it is written down."""
+    wanted = accepting()
+    wanted.order.on_shortage = "backorder"
+    await accept(database, wanted)
+    async with database.connection() as tx:
+        await READ_MODEL.make_backorders_due(tx, [wanted.order.id])
+    short = decisions.short_of_stock(wanted.order, "x", PATIENCE, utc_now(), asked=False)
+    assert await finish(database, finishing(wanted.order, short, 409)) == set()
+    assert [order.id for order in await claim(database)] == [wanted.order.id]
+
+
+async def test_a_hold_is_over_after_its_time_and_a_backorder_after_its_own(database: Database) -> None:
+    hold, backorder, old, delayed = (accepting() for _ in range(4))
+    backorder.order.on_shortage = old.order.on_shortage = "backorder"
+    old.order.created_at -= PATIENCE.backorder
+    await accept(database, hold, backorder, old, delayed)
+    for wanted in (hold, backorder, old):
         short = held(wanted.order)
         await finish(database, finishing(wanted.order, short, 409))
     late = decisions.delayed(delayed.order, "inventory_unavailable", "x", RETRY, 0)
     await finish(database, finishing(delayed.order, late))
     await make_due(database)
     reasons = {order.id: order.cancel_reason for order in await claim(database)}
-    assert reasons == {hold.order.id: HOLD_OVER, backorder.order.id: None, delayed.order.id: None}
+    assert reasons == {
+        **{hold.order.id: HOLD_OVER, old.order.id: HOLD_OVER},
+        **{backorder.order.id: None, delayed.order.id: None},
+    }
+
+
+async def test_a_backorder_of_before_gets_its_end_when_it_is_looked_at(database: Database) -> None:
+    wanted = accepting()
+    wanted.order.on_shortage = "backorder"
+    await accept(database, wanted)
+    await finish(database, finishing(wanted.order, held(wanted.order), 409))
+    async with database.connection() as tx:
+        await tx.execute("UPDATE orders SET held_until = NULL")
+    await make_due(database)
+    (taken,) = await claim(database)
+    assert taken.cancel_reason is None
+    short = decisions.short_of_stock(taken, "x", PATIENCE, utc_now(), asked=False)
+    async with database.connection() as tx:
+        await DRIVING.postpone_orders(tx, [SagaRun(taken, decision=short)])
+        assert await tx.fetchval("SELECT held_until FROM orders") == taken.created_at + PATIENCE.backorder
 
 
 async def test_a_hold_that_is_over_ends_even_if_a_service_is_away_then(database: Database) -> None:

@@ -11,6 +11,7 @@ from tests.orders.statements import DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import NOW, RETRY
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop
+from tests.support.patience import NO_PATIENCE, PATIENCE
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import Allocation
@@ -42,7 +43,7 @@ def finishing(order: Order, decision: Decision, answer: int | None = None) -> Fi
     if decision.status == "confirmed":
         order.allocations, order.total_minor, order.currency = [Allocation("PROD-001", "W", 2)], 5, "USD"
     order.move(decision.status, datetime.now(UTC))
-    order.error_code = decision.error_code
+    order.error_code, order.held_until = decision.error_code, decision.held_until
     data = msgspec.json.encode(view(order)).decode()
     return Finished(order, decision.event, data, "[]", decision.due_in, "t" * 32, answer, None)
 
@@ -115,7 +116,7 @@ async def test_a_due_order_is_claimed_once(database: Database) -> None:
 async def test_the_first_definite_answer_stays_for_ever(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30), NOW, asked=False)
+    held = decisions.short_of_stock(wanted.order, "x", PATIENCE, NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
@@ -150,10 +151,10 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
 async def test_an_order_is_found_by_the_products_it_has_now(database: Database) -> None:
     wanted = accepting(product="OLD-1")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", timedelta(minutes=30), NOW, asked=False)
+    held = decisions.short_of_stock(wanted.order, "x", PATIENCE, NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409))
     shop = Shop(**{"NEW-1": 1, "NEW-2": 2, "OLD-1": 3})
-    saga = Saga(Services(shop, shop, shop), directory, timedelta(0), timedelta(0), RETRY, 0)
+    saga = Saga(Services(shop, shop, shop), directory, NO_PATIENCE, timedelta(0), RETRY, 0)
     orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
     async def change(*products: str) -> None:

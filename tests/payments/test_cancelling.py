@@ -14,6 +14,7 @@ import pytest
 from tests.orders.test_domain import RETRY
 from tests.payments.conftest import SECRET, charges
 from tests.support.api import Api
+from tests.support.patience import PATIENCE
 from tests.support.processes import Process
 from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.calls.client import Attempt, HttpClient, NotSent
@@ -28,7 +29,6 @@ from valerix.inventory import composition as inventory
 from valerix.inventory import demo
 from valerix.inventory.by_hand import StockByHand
 from valerix.inventory.domain import endings
-from valerix.inventory.use_cases import Stock
 from valerix.orders.composition import PLANNED
 from valerix.orders.composition import connect as connect_orders
 from valerix.orders.order import Order, OrderLine
@@ -74,14 +74,14 @@ class Direct:
 class House:
     """The three services, and what staff and customers do in them."""
 
-    def __init__(self, orders: Database, books: Database, stock: Stock, provider: Provider) -> None:
+    def __init__(self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider) -> None:
         self.peers = Direct()
         peers: Any = self.peers  # in place of the clients
-        saga = Saga(Services(peers, peers, peers), _directory, timedelta(1), timedelta(1), RETRY, 0)
+        saga = Saga(Services(peers, peers, peers), _directory, PATIENCE, timedelta(1), RETRY, 0)
         self.orders = connect_orders(orders, orders, saga, lambda: None, max_concurrent_batches=2)
-        self.payments, self.stock = payments.connect(books, provider), stock
+        self.payments, self.shop = payments.connect(books, provider), shop
         self.captures = payments.connect_captures(books, self.payments, peers)
-        self.by_hand = StockByHand(stock, peers)
+        self.by_hand = StockByHand(shop.reserving, peers)
         self.peers.uses = {
             commands.DESCRIBE_ORDERS: self._describe,
             commands.CAPTURE_PAYMENTS: self.payments.capture,
@@ -95,11 +95,11 @@ class House:
         return commands.OrderOutcomes([describe(*each) for each in zip(refs.order_ids, found, strict=True)])
 
     async def _reserve(self, asked: commands.ReserveStocks, deadline: Deadline) -> commands.ReserveOutcomes:
-        return commands.ReserveOutcomes(await self.stock.reserve(asked.commands, "orders", deadline))
+        return commands.ReserveOutcomes(await self.shop.reserving.reserve(asked.commands, "orders", deadline))
 
     async def _release(self, refs: commands.OrderRefs, deadline: Deadline) -> commands.ReservationStates:
         ends = endings(refs.order_ids, ReservationStatus.RELEASED)
-        return commands.ReservationStates(await self.stock.end(ends, "orders", deadline))
+        return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
 
     async def place(self) -> Order:
         """A pending order that has its price: payments was away for a moment."""
@@ -126,7 +126,7 @@ class House:
         return (await self.payments.get_of_order(order.id, None)).payment.status
 
     async def reserved(self) -> int:
-        return (await self.stock.get_inventory(SKU)).reserved
+        return (await self.shop.stock.get_inventory(SKU)).reserved
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def house(database_url: Callable[[str], str], psp: Process) -> AsyncIterat
         Database.open(urls["inventory"], 8, KEYED) as shelves,
         HttpClient.open("psp", [psp.url], Policy(retries=0), headers=headers) as client,
     ):
-        made = House(orders, books, inventory.connect(shelves).stock, Provider(client))
+        made = House(orders, books, inventory.connect(shelves), Provider(client))
         yield made
         await made.payments.close()
 

@@ -4,6 +4,7 @@ Every command is idempotent under its order id: sending it twice has one effect 
 first. A reply holds exactly one outcome per command, in the order of the commands.
 """
 
+from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -103,11 +104,14 @@ class CustomersChecked(msgspec.Struct, frozen=True, rename="camel"):
 # --- inventory
 
 
-class ReserveStock(msgspec.Struct, frozen=True, rename="camel"):
+class ReserveStock(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Reserve all lines of one order, or nothing. Lines naming one product twice are summed."""
 
     order_id: str
     lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
+    waits_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    """Of a backorder, when it was accepted: short of stock, it waits in this place until `inventory.reservation_ready`.
+    None: when stock is short, the order is only refused."""
 
 
 class ReserveStocks(msgspec.Struct, frozen=True, rename="camel"):

@@ -30,6 +30,7 @@ ORDER_CANCELLED: Final = "order.cancelled"
 INVENTORY_UPDATED: Final = "inventory.updated"
 INVENTORY_LOW_STOCK: Final = "inventory.low_stock"
 INVENTORY_RESTOCKED: Final = "inventory.restocked"
+INVENTORY_RESERVATION_READY: Final = "inventory.reservation_ready"
 PAYMENT_CAPTURED: Final = "payment.captured"
 PAYMENT_DECLINED: Final = "payment.declined"
 PAYMENT_REFUNDED: Final = "payment.refunded"
@@ -47,7 +48,7 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
         ORDER_FAILED,
         ORDER_CANCELLED,
     ),
-    INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED),
+    INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED, INVENTORY_RESERVATION_READY),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
     USERS: (CUSTOMER_REGISTERED, CUSTOMER_UPDATED),
 }
@@ -76,7 +77,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: of an order, a payment or a user; `<sku>/<warehouse>` for a place in the stock."""
+    """Id of the aggregate: of an order (also of its place on inventory's waiting list), a payment or a user;
+    `<sku>/<warehouse>` for a place in the stock."""
     time: datetime
     sequence: int
     """Version of the aggregate this event made, gap-free except for what stays at home."""

@@ -1,6 +1,7 @@
 """Composition root of the inventory service."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from functools import partial
 
 from valerix.chassis.calls.peers import open_peer
@@ -25,6 +26,8 @@ TABLES = [
     "stock",
     "reservations",
     "movements",
+    "waiting_orders",
+    "waiting_lines",
     "keyed_changes",
     "inventory",
     "outbox",
@@ -41,18 +44,18 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
     database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
-    stock, catalogue = connect(database)
+    reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
-    inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
+    inbox = consumers.inbox(database, relay.bus, reserving, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(stock, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
-        provides={"stock": stock, "by_hand": StockByHand(stock, orders), "catalogue": catalogue},
+        raw=[*command_routes(reserving, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
+        provides={"stock": stock, "by_hand": StockByHand(reserving, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
         downstream=[orders],
-        queues=[stock.reserving, stock.ending],
-        jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
+        queues=[reserving.reserving, reserving.ending],
+        jobs=[partial(jobs.refresh_gauges, stock), partial(jobs.sweep, reserving), relay.run, inbox.run, inbox.prune],
         problems=PROBLEMS,
     )

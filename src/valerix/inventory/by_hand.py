@@ -13,7 +13,7 @@ from valerix.contracts.commands import Line, ReservationState, ReserveOutcome
 from valerix.inventory import permitted
 from valerix.inventory.domain import Ending
 from valerix.inventory.orders import get_order
-from valerix.inventory.use_cases import Stock
+from valerix.inventory.reserving import Reserving
 
 CHECKED = Point("inventory.by_hand.checked")
 
@@ -21,15 +21,15 @@ CHECKED = Point("inventory.by_hand.checked")
 class StockByHand:
     """All raise OrderNotFound, and NotSent when orders gives no answer: then nothing is moved."""
 
-    def __init__(self, stock: Stock, orders: HttpClient) -> None:
-        self._stock = stock
+    def __init__(self, reserving: Reserving, orders: HttpClient) -> None:
+        self._reserving = reserving
         self._orders = orders
 
     async def reserve(self, order_id: str, lines: Sequence[Line], actor: str, deadline: Deadline) -> ReserveOutcome:
         """Raises OrderNotReservable, OtherLines."""
         command = permitted.reservation(await get_order(self._orders, order_id, deadline), lines)
         await CHECKED.passed()
-        (outcome,) = await self._stock.reserve([command], actor, deadline)
+        (outcome,) = await self._reserving.reserve([command], actor, deadline)
         return outcome
 
     async def release(self, order_id: str, actor: str, deadline: Deadline) -> ReservationState:
@@ -42,5 +42,5 @@ class StockByHand:
 
     async def _end(self, ending: Ending, actor: str, deadline: Deadline) -> ReservationState:
         await CHECKED.passed()
-        (state,) = await self._stock.end([ending], actor, deadline)
+        (state,) = await self._reserving.end([ending], actor, deadline)
         return state

@@ -1,5 +1,6 @@
 """The flows of inventory over one database."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from valerix.chassis.base.settings import ServiceSettings
@@ -7,7 +8,10 @@ from valerix.chassis.postgres.database import Database
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
+from valerix.inventory.repository.waiting import WaitingRepository
+from valerix.inventory.reserving import Reserving
 from valerix.inventory.use_cases import Catalogue, Stock
+from valerix.inventory.waiting_list import WaitingList
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -16,16 +20,24 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Up to three for reserving, three for ending reservations, the rest for everything else."""
     orders_url: tuple[str, ...]
 
+    set_aside_hours: float = 24.0
+    """How long units stay set aside for a backorder that lacks others, while they would complete another one."""
+
 
 class StockFlows(NamedTuple):
-    """What can be done with stock, and with products and warehouses."""
+    """What orders do with stock, what people do with it, and with products and warehouses."""
 
+    reserving: Reserving
     stock: Stock
     catalogue: Catalogue
 
 
-def connect(database: Database) -> StockFlows:
+def connect(database: Database, set_aside: timedelta = timedelta(days=1)) -> StockFlows:
+    """`set_aside`: see Settings."""
     stock, catalogue = StockRepository(), CatalogueRepository()
+    waiting = WaitingList(stock, WaitingRepository())
     return StockFlows(
-        Stock(database, stock, ReservationsRepository(), catalogue), Catalogue(database, catalogue, stock)
+        Reserving(database, stock, ReservationsRepository(), waiting, set_aside),
+        Stock(database, stock, catalogue, waiting),
+        Catalogue(database, catalogue, stock),
     )

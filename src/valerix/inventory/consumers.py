@@ -7,7 +7,7 @@ from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import ORDER_CANCELLED, ORDER_FAILED, ORDER_SHIPPED, ORDERS, Event
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import Ending
-from valerix.inventory.use_cases import Stock
+from valerix.inventory.reserving import Reserving
 
 CONSUMER = "inventory"
 TOPICS = (ORDERS,)
@@ -18,11 +18,11 @@ ENDS = {
 }
 
 
-def inbox(database: Database, bus: Bus, stock: Stock, deadline_seconds: float) -> Inbox:
+def inbox(database: Database, bus: Bus, reserving: Reserving, deadline_seconds: float) -> Inbox:
     """The one consumer of inventory: shipped goods leave the stock, those of ended orders go back to it."""
 
     async def consume(_: Transaction, events: list[Event]) -> None:
-        await stock.end(
+        await reserving.end(
             [Ending(event.subject, ENDS[event.name]) for event in events],
             f"valerix:{ORDERS}",
             Deadline.after(deadline_seconds),

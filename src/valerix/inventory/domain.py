@@ -19,13 +19,10 @@ from valerix.contracts.commands import (
     Allocation,
     Line,
     PricedProduct,
-    ProductsUnknown,
-    ReservationEnded,
     ReserveOutcome,
     ReserveStock,
     Shortage,
     StockReserved,
-    StockShort,
 )
 from valerix.contracts.errors import DomainError
 from valerix.contracts.states import ReservationStatus
@@ -79,6 +76,10 @@ class Cause(NamedTuple):
     reason: str | None
     actor: str
     trace_id: str
+
+    @property
+    def initiator(self) -> Initiator:
+        return Initiator(self.actor, self.trace_id)
 
 
 class Movement(NamedTuple):
@@ -171,15 +172,6 @@ class Reservation:
     products: list[PricedProduct]
 
 
-@dataclass(slots=True)
-class Settlement:
-    """What a batch came to: one outcome per command, and everything that has to be written for them."""
-
-    outcomes: list[ReserveOutcome] = field(default_factory=list)
-    opened: list[Reservation] = field(default_factory=list)
-    movements: list[Movement] = field(default_factory=list)
-
-
 # --- orders, when nothing stands in the way
 
 
@@ -204,62 +196,12 @@ def reserved(asked: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[s
     return outcomes
 
 
-# --- orders, one by one
+# --- pieces
 
 
 def is_sku(text: str) -> bool:
     """Whether a product could have this id at all."""
     return _SKU.match(text) is not None
-
-
-def reserve(
-    asked: Iterable[tuple[ReserveStock, Initiator]],
-    offers: Mapping[str, Offer],
-    known: Mapping[str, Reservation],
-) -> Settlement:
-    """Settle each order all or nothing, in order of arrival. `known`: reservations these orders have already."""
-    settlement = Settlement()
-    reservations = dict(known)
-    for command, origin in asked:
-        before = reservations.get(command.order_id)
-        wanted = sum_lines(command.lines)
-        refusal = _answer_again(before) if before else _refusal(command.order_id, wanted, offers)
-        if refusal is not None:
-            settlement.outcomes.append(refusal)
-            continue
-        cause = Cause(RESERVE, command.order_id, None, None, *origin)
-        reservation = _reserve_one(cause, wanted, offers, settlement.movements)
-        reservations[command.order_id] = reservation
-        settlement.opened.append(reservation)
-        settlement.outcomes.append(StockReserved(command.order_id, reservation.allocations, reservation.products))
-    return settlement
-
-
-def _answer_again(before: Reservation) -> ReserveOutcome:
-    if before.state is ReservationStatus.RESERVED:
-        return StockReserved(before.order_id, before.allocations, before.products, idempotent=True)
-    return ReservationEnded(before.order_id, before.state)
-
-
-def _refusal(order_id: str, wanted: Mapping[str, int], offers: Mapping[str, Offer]) -> ReserveOutcome | None:
-    if unknown := [sku for sku in wanted if sku not in offers or not offers[sku].active]:
-        return ProductsUnknown(order_id, unknown)
-    left = {sku: offers[sku].available for sku in wanted}
-    if short := [Shortage(sku, wanted[sku], left[sku]) for sku in wanted if left[sku] < wanted[sku]]:
-        return StockShort(order_id, short, [offers[sku].product for sku in wanted])
-    return None
-
-
-def _reserve_one(
-    cause: Cause, wanted: Mapping[str, int], offers: Mapping[str, Offer], movements: list[Movement]
-) -> Reservation:
-    reservation = Reservation(cause.order_id or "", ReservationStatus.RESERVED, [], [])
-    for sku, quantity in wanted.items():
-        reservation.products.append(offers[sku].product)
-        for shelf, taken in allocate(offers[sku].shelves, quantity):
-            reservation.allocations.append(Allocation(sku, shelf.warehouse_id, taken))
-            movements.append(shelf.move(cause, reserved=taken))
-    return reservation
 
 
 def sum_lines(lines: Iterable[Line]) -> dict[str, int]:

@@ -3,9 +3,12 @@
 import asyncio
 
 from valerix.inventory import metrics
+from valerix.inventory.reserving import Reserving
 from valerix.inventory.use_cases import Stock
 
 REFRESH_SECONDS = 15.0
+SWEEP_SECONDS = 60.0
+ACTOR = "valerix:inventory"
 
 
 async def refresh_gauges(stock: Stock) -> None:
@@ -15,3 +18,10 @@ async def refresh_gauges(stock: Stock) -> None:
         metrics.stock_levels.read(levels)
         metrics.low_stock_items.set(low)
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def sweep(reserving: Reserving) -> None:
+    """What the waiting list does not owe to a transaction that moves stock. Never returns."""
+    while True:
+        await reserving.sweep(ACTOR)
+        await asyncio.sleep(SWEEP_SECONDS)

@@ -32,6 +32,7 @@ from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_S
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.by_hand import StockByHand
+from valerix.inventory.reserving import Reserving
 from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
 from valerix.inventory.use_cases import Catalogue, Stock
 
@@ -46,19 +47,19 @@ Search = Annotated[str | None, Parameter(min_length=1, max_length=100, descripti
 # --- internal commands: the hot path
 
 
-def command_routes(stock: Stock, catalogue: Catalogue) -> list[RawRoute]:
+def command_routes(reserving: Reserving, catalogue: Catalogue) -> list[RawRoute]:
     """What orders sends, in lists."""
 
     async def reserve(command: ReserveStocks, deadline: Deadline) -> ReserveOutcomes:
-        return ReserveOutcomes(await stock.reserve(command.commands, ORDERS, deadline))
+        return ReserveOutcomes(await reserving.reserve(command.commands, ORDERS, deadline))
 
     async def release(command: OrderRefs, deadline: Deadline) -> ReservationStates:
         endings = domain.endings(command.order_ids, ReservationStatus.RELEASED)
-        return ReservationStates(await stock.end(endings, ORDERS, deadline))
+        return ReservationStates(await reserving.end(endings, ORDERS, deadline))
 
     async def commit(command: OrderRefs, deadline: Deadline) -> ReservationStates:
         endings = domain.endings(command.order_ids, ReservationStatus.COMMITTED)
-        return ReservationStates(await stock.end(endings, ORDERS, deadline))
+        return ReservationStates(await reserving.end(endings, ORDERS, deadline))
 
     async def find(command: NamedProducts, _: Deadline) -> ProductPrices:
         return ProductPrices(await catalogue.find(command.names))

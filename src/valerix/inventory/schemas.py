@@ -9,7 +9,7 @@ import msgspec
 from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.events import BY_SOURCE, INVENTORY
+from valerix.contracts.events import BY_SOURCE, INVENTORY, INVENTORY_RESERVATION_READY
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, permitted
@@ -131,7 +131,7 @@ class MovementView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of the inventory's events: one product in one warehouse after a movement (migrations/0002_outbox.sql)."""
+    """Data of the ledger's events: one product in one warehouse after a movement (migrations/0007_waiting_list.sql)."""
 
     product_id: str
     warehouse_id: str
@@ -142,9 +142,19 @@ class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
     available_in_all: int | None
     """Units available over all warehouses; only with `inventory.low_stock`."""
     order_id: str | None
+    delivery: int | None = None
+    """A number that is another one after each delivery of the product; only with `inventory.low_stock`."""
 
 
-EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEvent)
+class ReadyEvent(msgspec.Struct, frozen=True, rename="camel"):
+    """Data of `inventory.reservation_ready`: everything the order waits for is set aside for it."""
+
+    order_id: str
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEvent) | {
+    INVENTORY_RESERVATION_READY: ReadyEvent
+}
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,22 @@
-"""What can be done with stock and the catalogue.
-
-Reserving, releasing and committing are written once, over lists; a single request is a list of one. What arrives while
-a batch is in the database becomes the next batch.
-"""
+"""What can be done by hand with stock and the catalogue, and what people read of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
-from asyncpg.connection import Connection
 
-from valerix.chassis.base import idempotency, telemetry
-from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
+from valerix.chassis.base import idempotency
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.chaos.points import Point
-from valerix.chassis.concurrency.batcher import Batcher
-from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
-from valerix.contracts.commands import PricedProduct, ReservationState, ReserveOutcome, ReserveStock
-from valerix.contracts.states import ReservationStatus
+from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.commands import PricedProduct
 from valerix.inventory import domain, metrics, schemas
-from valerix.inventory.domain import Cause, Ending, Initiator, Movement
+from valerix.inventory.domain import Cause, Movement, Shelf
 from valerix.inventory.repository.catalogue import CatalogueRepository
-from valerix.inventory.repository.reservations import OVERTAKEN, ReservationsRepository
 from valerix.inventory.repository.stock import Level, StockRepository
+from valerix.inventory.reserving import initiator
 from valerix.inventory.schemas import (
     Adjusted,
     InventoryFilter,
@@ -35,117 +26,50 @@ from valerix.inventory.schemas import (
     StockUpdated,
     Warehouse,
 )
+from valerix.inventory.waiting_list import Overtaken, WaitingList
 
-COMMITTING = Point("inventory.committing")
-COMMITTED = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end", "change")}
-LANES = 3
-MAX_LISTS = 8
-"""Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
+COMMITTED = Point("inventory.change.committed")
 MAX_LEVELS = 2000
 REPEATED = "Request already processed"
-C = TypeVar("C")
-Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
 A = TypeVar("A", bound=msgspec.Struct)
 Change = Callable[[Transaction], Awaitable[tuple[A, list[Movement]]]]
-
-
-class Asked(NamedTuple, Generic[C]):
-    """One caller's list."""
-
-    commands: list[C]
-    origin: Initiator
-    deadline: Deadline
-
-
-class Done(NamedTuple, Generic[Out]):
-    """One outcome per command, and the kind of each movement this took."""
-
-    outcomes: list[Out]
-    kinds: list[str]
-
-
-Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[Done[Out]]]
 
 
 class Stock:
     """The use cases around stock."""
 
     def __init__(
-        self,
-        database: Database,
-        stock: StockRepository,
-        reservations: ReservationsRepository,
-        catalogue: CatalogueRepository,
+        self, database: Database, stock: StockRepository, catalogue: CatalogueRepository, waiting: WaitingList
     ) -> None:
         self._database = database
         self._stock = stock
-        self._reservations = reservations
         self._catalogue = catalogue
-        self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
-            partial(self._run, domain.RESERVE, self._reserve),
-            name="reserve",
-            max_concurrent_batches=LANES,
-            max_batch=MAX_LISTS,
-            impossible=IMPOSSIBLE,
-        )
-        self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
-            partial(self._run, "end", self._end),
-            name="end",
-            max_concurrent_batches=LANES,
-            max_batch=MAX_LISTS,
-            impossible=IMPOSSIBLE,
-        )
-
-    # --- orders
-
-    async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
-        """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
-        return await self.reserving.submit(Asked(commands, _origin(actor), deadline))
-
-    async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
-        """Release or commit what orders have reserved. Raises DeadlineExceeded when there was no time to begin."""
-        return await self.ending.submit(Asked(endings, _origin(actor), deadline))
-
-    async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
-        """One batch for all lists whose callers still wait."""
-        waiting = [asked.deadline.remaining() > 0 for asked in lists]
-        together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
-        with metrics.operation_seconds.labels(operation).time():
-            done = await self._database.repeat(lambda lane: work(lane, together), OVERTAKEN)
-        await COMMITTED[operation].passed()
-        metrics.count_movements(done.kinds)
-        metrics.count_outcomes(done.outcomes)
-        outcomes = iter(done.outcomes)
-        return [
-            list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
-            for asked, waits in zip(lists, waiting, strict=True)
-        ]
+        self._waiting = waiting
 
     # --- changes by hand
 
     async def adjust(self, body: schemas.AdjustBody, actor: str) -> Adjusted:
         """Correct the stock in one warehouse. Raises OutOfStock, UnknownProduct, UnknownWarehouse, KeyReused."""
-        cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *_origin(actor))
+        cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *initiator(actor))
 
         async def work(tx: Transaction) -> tuple[Adjusted, list[Movement]]:
             await self._stock.open_shelf(tx, body.product_id, body.warehouse_id)
-            offers = await self._stock.lock_offers(tx, [body.product_id])
-            movements = domain.change(offers[body.product_id].at(body.warehouse_id), body.delta, cause)
-            await self._stock.write(tx, movements)
-            return _adjusted(movements[0]), movements
+            offer = (await self._stock.lock_offers(tx, [body.product_id]))[body.product_id]
+            there = offer.at(body.warehouse_id)
+            movements = await self._write(tx, offer, domain.change(there, body.delta, cause), cause)
+            return _adjusted(there.shelves[0]), movements
 
         answer, repeated = await self._change(body, cause, Adjusted, work)
         return msgspec.structs.replace(answer, idempotent=True) if repeated else answer
 
     async def update(self, body: schemas.UpdateBody, actor: str) -> StockUpdated:
         """Take out or bring in units, once per key for ever. Raises OutOfStock, UnknownProduct, KeyReused."""
-        cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *_origin(actor))
+        cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *initiator(actor))
 
         async def work(tx: Transaction) -> tuple[StockUpdated, list[Movement]]:
             offer = await self._offer_with_room(tx, body.product_id, needs_shelf=body.quantity > 0)
             before = offer.on_hand
-            movements = domain.change(offer, body.quantity, cause)
-            await self._stock.write(tx, movements)
+            movements = await self._write(tx, offer, domain.change(offer, body.quantity, cause), cause)
             return StockUpdated(success=True, previous_stock=before, new_stock=offer.on_hand), movements
 
         answer, repeated = await self._change(body, cause, StockUpdated, work)
@@ -155,13 +79,13 @@ class Stock:
         """Run a change, under a key only once; True when the answer is the one of an earlier request."""
         with metrics.operation_seconds.labels(cause.kind).time():
             if cause.idempotency_key is None:
-                answer, movements = await self._database.retry(work)
+                answer, movements = await self._database.retry(work, (Overtaken,))
                 repeated = False
             else:
                 lookup = idempotency.lookup_key(cause.actor, "POST", cause.kind, cause.idempotency_key)
                 once = partial(self._once, lookup, idempotency.fingerprint(body), kind, work)
-                answer, movements, repeated = await self._database.repeat(once)
-        await COMMITTED["change"].passed()
+                answer, movements, repeated = await self._database.repeat(once, (Overtaken,))
+        await COMMITTED.passed()
         metrics.count_movements(movement.kind for movement in movements)
         return answer, repeated
 
@@ -192,40 +116,16 @@ class Stock:
         async with self._database.connection() as lane:
             return await self._stock.list_stock_levels(lane, MAX_LEVELS), await self._stock.count_low_stock(lane)
 
-    # --- inside a lane
+    # --- inside a transaction
 
-    async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
-        """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
-        if claims := domain.claims(asked):
-            await COMMITTING.passed()
-            if sources := await self._reservations.take(lane, claims):
-                return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
-        return await self._settle(lane, asked)
-
-    async def _settle(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
-        # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
-        skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
-        async with lane.transaction():
-            offers = await self._stock.lock_offers(lane, list(skus))
-            known = await self._reservations.find_reservations(lane, [command.order_id for command, _ in asked])
-            settlement = domain.reserve(asked, offers, known)
-            if settlement.opened:
-                await self._stock.write(lane, settlement.movements, settlement.opened)
-            await COMMITTING.passed()
-        return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
-
-    async def _end(self, lane: Connection, asked: list[tuple[Ending, Initiator]]) -> Done[ReservationState]:
-        outcomes: dict[int, ReservationState] = {}
-        kinds: list[str] = []
-        while left := [place for place in range(len(asked)) if place not in outcomes]:
-            first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
-            await COMMITTING.passed()
-            ended = await self._reservations.end(lane, [asked[place] for place in first.values()])
-            for order_id, state, movements, changed in ended:
-                idempotent = not changed and state is not ReservationStatus.ABSENT
-                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
-                kinds += [domain.STEP_TO[state]] * movements if movements else []
-        return Done([outcomes[place] for place in range(len(asked))], kinds)
+    async def _write(
+        self, tx: Transaction, offer: domain.Offer, movements: list[Movement], cause: Cause
+    ) -> list[Movement]:
+        """Write the movements, and what they bring to those that wait for it."""
+        if offer.available > 0:
+            movements += await self._waiting.serve(tx, {offer.product.product_id: offer}, cause.initiator)
+        await self._stock.write(tx, movements)
+        return movements
 
     async def _once(
         self, lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], lane: Transaction
@@ -266,7 +166,7 @@ class Catalogue:
 
     async def create_product(self, new: schemas.NewProduct, actor: str) -> Product:
         """Raises ProductExists, UnknownWarehouse."""
-        cause = Cause(domain.RECEIVE, None, None, "initial stock", *_origin(actor))
+        cause = Cause(domain.RECEIVE, None, None, "initial stock", *initiator(actor))
 
         async def work(tx: Transaction) -> tuple[Product, list[Movement]]:
             product = await self._catalogue.insert_product(tx, new)
@@ -353,17 +253,5 @@ class Catalogue:
         return movements
 
 
-def _origin(actor: str) -> Initiator:
-    return Initiator(actor, telemetry.trace_id.get())
-
-
-def _adjusted(movement: Movement) -> Adjusted:
-    available = movement.on_hand_after - movement.reserved_after
-    return Adjusted(
-        movement.sku,
-        movement.warehouse_id,
-        movement.on_hand_after,
-        movement.reserved_after,
-        available,
-        movement.seq,
-    )
+def _adjusted(shelf: Shelf) -> Adjusted:
+    return Adjusted(shelf.sku, shelf.warehouse_id, shelf.on_hand, shelf.reserved, shelf.available, shelf.version)

@@ -83,12 +83,13 @@ def recipient_of(event: Event) -> str | None:
 
 
 def occasion(event: Event) -> tuple[datetime, str]:
-    """What is told once, and when it was: the event; of low stock the product and the hour, for every sale down there
-    is an event.
+    """What is told once, and when it was: the event; of low stock the product, the hour and the delivery before it, for
+    sales and releases around the threshold are events, too.
     """
     if event.name == events.INVENTORY_LOW_STOCK:
         hour = event.time.replace(minute=0, second=0, microsecond=0)
-        return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}"
+        delivery = f"/{event.data['delivery']}" if "delivery" in event.data else ""  # events of before have none
+        return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}{delivery}"
     return event.time, f"{event.source}/{event.id}"
 
 

@@ -33,6 +33,7 @@ def conclude(run: SagaRun, trace_id: str, now: datetime) -> Finished:
     assert decision is not None  # noqa: S101 - only decided runs get here
     order.move(decision.status, now)
     order.error_code, order.error_message = decision.error_code, decision.error_message
+    order.held_until = decision.held_until
     data = _encode(view(order)).decode()
     status, body = _definite(order, decision, trace_id)
     return Finished(

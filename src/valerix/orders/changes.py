@@ -92,12 +92,16 @@ class Changes:
             raise NotChangeable(f"The order is {order.status}")
         if lines is not None and not order.held:
             raise NotChangeable("Lines can only be changed while the order is held for stock")
-        due_in = await self._due_in(order.id)
+        # A backorder takes its place on the waiting list with what it wants now.
+        anew = lines is not None and order.backordered
+        due_in = timedelta(0) if anew else await self._due_in(order.id)
         before = order.lines
         if lines is not None:
             await self._quote(order, lines, expected_total, deadline)
         order.shipping_address = address if address is not None else order.shipping_address
-        decision = Decision(order.status, CHANGED, order.error_code, order.error_message, due_in)
+        decision = Decision(
+            order.status, CHANGED, order.error_code, order.error_message, due_in, held_until=order.held_until
+        )
         conclusion = conclude(SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now())
 
         async def write(tx: Transaction) -> bool:

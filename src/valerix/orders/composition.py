@@ -15,7 +15,7 @@ from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import ORDERS
 from valerix.orders.bounds import DEFAULT, Bounds
 from valerix.orders.changes import Changes
-from valerix.orders.decisions import Retry
+from valerix.orders.decisions import Patience, Retry
 from valerix.orders.driving import Driving
 from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.placing import Placing
@@ -47,6 +47,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     saga_lanes: int = 4
     saga_batch: int = 64
     hold_minutes: float = 30.0
+    backorder_days: float = 30.0
+    backorder_look_minutes: float = 60.0
+    """How often a backorder asks for stock without having been told that it is there."""
     customer_waiting_orders: int = 50
     customer_unpaid_units: int = 500
     customer_declines: int = 20
@@ -89,14 +92,19 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         await open_peer("payments", settings.payments_url, settings, resources),
     ]
     relay = await open_relay(settings, resources, ORDERS, list_outgoing)
-    hold, dwell = timedelta(minutes=settings.hold_minutes), timedelta(seconds=settings.dwell_seconds)
+    patience = Patience(
+        timedelta(minutes=settings.hold_minutes),
+        timedelta(days=settings.backorder_days),
+        timedelta(minutes=settings.backorder_look_minutes),
+    )
+    dwell = timedelta(seconds=settings.dwell_seconds)
     retry = Retry(settings.saga_retry_seconds, settings.saga_retry_max_seconds)
     read = ReadModelRepository()
 
     async def directory(customer_ids: list[str]) -> dict[str, str]:
         return await database.repeat(lambda tx: read.list_standings(tx, customer_ids))
 
-    saga = Saga(Services(*clients), directory, hold, dwell, retry, settings.customer_ttl_seconds)
+    saga = Saga(Services(*clients), directory, patience, dwell, retry, settings.customer_ttl_seconds)
     flows = connect(
         database,
         reader,

@@ -3,13 +3,20 @@
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.chassis.messaging.inbox import Inbox
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.events import CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY, INVENTORY_RESTOCKED, USERS, Event
+from valerix.contracts.events import (
+    CUSTOMER_REGISTERED,
+    CUSTOMER_UPDATED,
+    INVENTORY,
+    INVENTORY_RESERVATION_READY,
+    USERS,
+    Event,
+)
 from valerix.orders.order import CustomerSeen
 from valerix.orders.read_model import ReadModel
 
 CONSUMER = "orders"
 TOPICS = (USERS, INVENTORY)
-NAMES = (CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY_RESTOCKED)
+NAMES = (CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY_RESERVATION_READY)
 
 
 def inbox(database: Database, bus: Bus, read_model: ReadModel) -> Inbox:
@@ -20,7 +27,7 @@ def inbox(database: Database, bus: Bus, read_model: ReadModel) -> Inbox:
         if customers := [e for e in events if e.name in (CUSTOMER_REGISTERED, CUSTOMER_UPDATED)]:
             seen = [CustomerSeen(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
             await read_model.remember_customers(tx, seen)
-        if restocked := {e.data["productId"] for e in events if e.name == INVENTORY_RESTOCKED}:
-            await read_model.wake_backorders(tx, sorted(restocked))
+        if ready := [e.data["orderId"] for e in events if e.name == INVENTORY_RESERVATION_READY]:
+            await read_model.wake_backorders(tx, ready)
 
     return Inbox(database, bus, CONSUMER, TOPICS, NAMES, consume)

@@ -8,14 +8,13 @@ from valerix.contracts.errors import DomainError
 from valerix.contracts.events import ORDER_HELD
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
-from valerix.orders.order import Order
+from valerix.orders.order import REJECT, Order
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
 STILL_HELD: Final = "order.still_held"
 """Entries of the history that are no events: they stay in this service."""
-BACKORDER_RETRY_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -31,6 +30,8 @@ class Decision:
     """For the caller's problem document, where it says more than the message."""
     emits_event: bool = True
     """Otherwise only the time to look again changes."""
+    held_until: datetime | None = None
+    """Of an order that waits for its customer, or for stock: when it is over."""
 
 
 @dataclass(slots=True)
@@ -113,6 +114,17 @@ def _entering(
     return Decision(status, f"order.{status}", error_code, message, due_in, detail)
 
 
+class Patience(NamedTuple):
+    """How long orders that are short of stock wait."""
+
+    hold: timedelta
+    """For their customer, from the moment they are told so."""
+    backorder: timedelta
+    """For stock, from their acceptance."""
+    look: timedelta
+    """Until a backorder asks for stock without having been told that it is there."""
+
+
 class Retry(NamedTuple):
     """Pauses before a delayed order is driven again."""
 
@@ -139,27 +151,29 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
     return Decision(order.status, DELAYED, code, message, due_in, emits_event=not known)
 
 
-def short_of_stock(order: Order, shortages: str, hold: timedelta, now: datetime, *, asked: bool) -> Decision:
-    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for a restock.
+def short_of_stock(order: Order, shortages: str, patience: Patience, now: datetime, *, asked: bool) -> Decision:
+    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for stock.
 
     That it waits is told once. While it does, the history keeps only what the customer (or staff) `asked` for.
     """
     message = "Insufficient stock"
-    if order.on_shortage == "reject":
+    if order.on_shortage == REJECT:
         return failed(InsufficientStock, message, shortages)
-    if order.on_shortage == "backorder":
-        due_in = timedelta(seconds=BACKORDER_RETRY_SECONDS)
-    elif order.held and not asked and order.held_until is not None:
-        due_in = max(order.held_until - now, timedelta(0))
+    if order.backordered:
+        held_until = order.created_at + patience.backorder
+        due_in = min(patience.look, held_until - now)
     else:
-        due_in = hold
+        kept = None if asked or not order.held else order.held_until
+        held_until = kept or now + patience.hold
+        due_in = held_until - now
     event = STILL_HELD if order.held else ORDER_HELD
     return Decision(
         OrderStatus.PENDING,
         event,
         InsufficientStock.code,
         message,
-        due_in,
+        max(due_in, timedelta(0)),
         shortages,
         emits_event=asked or not order.held,
+        held_until=held_until,
     )

@@ -17,7 +17,8 @@ from valerix.orders.errors import (
 )
 from valerix.orders.transitions import LOCAL_STEPS, TRANSITIONS
 
-ON_SHORTAGE: Final = ("hold", "backorder", "reject")
+HOLD, BACKORDER, REJECT = "hold", "backorder", "reject"
+ON_SHORTAGE: Final = (HOLD, BACKORDER, REJECT)
 MAX_TOTAL_MINOR: Final = 10**12
 
 
@@ -55,7 +56,7 @@ class Order:
     expected_total: Money | None = None
     """What the customer is willing to pay; for another total the order is refused."""
     held_until: datetime | None = None
-    """When an order that is held for its customer ends; one that is driven just then is not over before."""
+    """When an order that waits for its customer or for stock ends; one that is driven just then is not over before."""
     lease_epoch: int = 0
     attempts: int = 0
 
@@ -63,6 +64,11 @@ class Order:
     def held(self) -> bool:
         """Waiting for stock: nothing is reserved and nothing was charged."""
         return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
+
+    @property
+    def backordered(self) -> bool:
+        """Short of stock, the order takes its place on inventory's waiting list."""
+        return self.on_shortage == BACKORDER
 
     @property
     def driven_before(self) -> bool:

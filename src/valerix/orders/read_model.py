@@ -16,6 +16,6 @@ class ReadModel:
         latest = {customer.customer_id: customer for customer in sorted(seen, key=attrgetter("sequence"))}
         await self._repository.upsert_customers(tx, list(latest.values()))
 
-    async def wake_backorders(self, tx: Transaction, product_ids: list[str]) -> None:
-        """Orders waiting for these products are due now."""
-        await self._repository.make_backorders_due(tx, product_ids)
+    async def wake_backorders(self, tx: Transaction, order_ids: list[str]) -> None:
+        """These are due now: everything they wait for is set aside for them."""
+        await self._repository.make_backorders_due(tx, order_ids)

@@ -6,7 +6,9 @@ from valerix.orders.order import Order
 
 
 def reserve(order: Order) -> ReserveStock:
-    return ReserveStock(order.id, [Line(line.product_id, line.quantity) for line in order.lines])
+    """A backorder keeps the place of its acceptance, however often it is sent."""
+    lines = [Line(line.product_id, line.quantity) for line in order.lines]
+    return ReserveStock(order.id, lines, order.created_at if order.backordered else None)
 
 
 def capture(order: Order) -> CapturePayment:

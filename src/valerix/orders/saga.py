@@ -20,7 +20,7 @@ from valerix.contracts import commands
 from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics, requests
 from valerix.orders.calls import StepCalls
-from valerix.orders.decisions import Retry, SagaRun
+from valerix.orders.decisions import Patience, Retry, SagaRun
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Saga:
         self,
         services: Services,
         directory: Directory,
-        hold: timedelta,
+        patience: Patience,
         dwell: timedelta,
         retry: Retry,
         customer_ttl_seconds: float,
@@ -61,7 +61,7 @@ class Saga:
         """`chance` in [0, 1) spreads load."""
         self.services = services
         self._directory = directory
-        self._hold = hold
+        self._patience = patience
         self._now = now
         self._dwell = dwell
         self._calls = StepCalls(retry, now, chance)
@@ -165,10 +165,11 @@ class Saga:
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
                 )
                 step.outcome, step.detail = "insufficient_stock", short
-                run.decision = decisions.short_of_stock(run.order, short, self._hold, self._now(), asked=run.asked)
+                run.decision = decisions.short_of_stock(run.order, short, self._patience, self._now(), asked=run.asked)
                 if outcome.products:
                     self._price(run, run.order.quote, outcome.products)
-                run.compensate = run.decision.status in AT_REST and run.order.driven_before
+                waits = run.order.backordered or run.order.driven_before
+                run.compensate = waits and run.decision.status in AT_REST
             case commands.ProductsUnknown():
                 step.outcome, step.detail = "unknown_product", ", ".join(outcome.product_ids)
                 message = f"Unknown product: {', '.join(outcome.product_ids)}"

@@ -141,13 +141,19 @@ class Database:
         async with self.connection() as lane, lane.transaction():
             yield lane
 
-    async def retry(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, again when the database chose it as a deadlock or serialization victim."""
+    async def retry(
+        self, work: Callable[[Transaction], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Run `work` in a transaction, again when the database chose it as a deadlock or serialization victim.
+
+        `overtaken`: see `repeat`.
+        """
+        again: tuple[type[Exception], ...] = (*RETRIABLE, *overtaken)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 async with self.transaction() as transaction:
                     return await work(transaction)
-            except RETRIABLE:
+            except again:
                 if attempt == MAX_ATTEMPTS:
                     raise
                 log.warning("transaction retried", attempt=attempt)

@@ -29,8 +29,8 @@ class ReservationsRepository:
     """What orders have reserved, begun and ended."""
 
     async def take(self, lane: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
-        """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already,
-        a product is not sold or its shelf has too little left for all, change nothing: then there are no sources.
+        """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already
+        or waits, a product is not sold or its shelf has too little left, change nothing: then there are no sources.
 
         What a shelf holds is read while its lock is taken: no transaction comes between, and one that waited sees what
         was left.
@@ -71,6 +71,7 @@ class ReservationsRepository:
                 SELECT clock_timestamp() AS occurred_at FROM ledger
                 HAVING bool_and(coalesce(reserved <= on_hand, false))
                    AND NOT EXISTS (SELECT FROM reservations WHERE order_id = ANY($1::text[]))
+                   AND NOT EXISTS (SELECT FROM waiting_orders WHERE order_id = ANY($1::text[]))
             ), appended AS (
                 INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
                                        reserved_after, kind, order_id, actor, trace_id, occurred_at)

@@ -26,6 +26,13 @@ class Opened(NamedTuple):
     products: str
 
 
+class _Latest(NamedTuple):
+    """Where the movements of one stock row leave it. `brought`: number of the last that brought goods; 0: none did."""
+
+    movement: Movement
+    brought: int
+
+
 class KeyedChange(NamedTuple):
     """What a change under an idempotency key was, and its first answer."""
 
@@ -51,12 +58,13 @@ _MOVEMENTS = Rows(
     alias="m",
 )
 _LATEST = Rows(
-    Movement,
-    "sku text, warehouse_id text, seq bigint, on_hand_after bigint, reserved_after bigint",
+    _Latest,
+    """movement.sku text, movement.warehouse_id text, movement.seq bigint, movement.on_hand_after bigint,
+       movement.reserved_after bigint, brought bigint""",
     alias="l",
     first=14,
 )
-_OPENED = Rows(Opened, "order_id text, state text, lines text, products text", alias="o", first=19)
+_OPENED = Rows(Opened, "order_id text, state text, lines text, products text", alias="o", first=20)
 
 
 class StockRepository:
@@ -97,7 +105,11 @@ class StockRepository:
 
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
-        latest = {(m.sku, m.warehouse_id): m for m in movements}.values()
+        if not movements and not opened:
+            return
+        latest = {(m.sku, m.warehouse_id): m for m in movements}
+        brought = {(m.sku, m.warehouse_id): m.seq for m in movements if m.on_hand_delta > 0}
+        places = [_Latest(movement, brought.get(where, 0)) for where, movement in latest.items()]
         rows = [Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened]
         await tx.execute(
             f"""
@@ -105,7 +117,8 @@ class StockRepository:
                 INSERT INTO movements ({_MOVEMENTS.names}, occurred_at)
                 SELECT m.*, statement_timestamp() FROM {_MOVEMENTS.unnest}
             ), moved AS (
-                UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq
+                UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq,
+                                 brought = greatest(stock.brought, l.brought)
                 FROM {_LATEST.unnest}
                 WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
             )
@@ -113,7 +126,7 @@ class StockRepository:
             SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb FROM {_OPENED.unnest} ORDER BY o.order_id
             """,
             *_MOVEMENTS.arrays(movements),
-            *_LATEST.arrays(latest),
+            *_LATEST.arrays(places),
             *_OPENED.arrays(rows),
         )
 

@@ -1,7 +1,7 @@
 """Statements that take orders over and finish what was decided about them."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from valerix.chassis.postgres.database import Transaction
@@ -9,16 +9,16 @@ from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.states import OrderStatus, sql
 from valerix.orders.decisions import SagaRun
 from valerix.orders.errors import InsufficientStock
-from valerix.orders.order import Order
+from valerix.orders.order import HOLD, Order
 from valerix.orders.repository.rows import ORDER, json_of, lines_of
 from valerix.orders.transitions import GOODS_LEFT, LOCAL_STEPS
 
 _IS_LOCAL = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*LOCAL_STEPS)}))"
 """Order.local_step, word for word as the index orders_due has it."""
 
-_IS_HELD = f"""(o.status = {sql(OrderStatus.PENDING)} AND o.on_shortage = 'hold'
-                AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"""
-_HOLD_IS_OVER = f"({_IS_HELD} AND coalesce(o.held_until, o.due_at) <= now())"
+_IS_HELD = f"(o.status = {sql(OrderStatus.PENDING)} AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"
+_HOLD_IS_OVER = f"""({_IS_HELD} AND
+                    coalesce(o.held_until, CASE WHEN o.on_shortage = '{HOLD}' THEN o.due_at END) <= now())"""
 HOLD_OVER = "The time to hold the order for stock is over"
 
 
@@ -46,6 +46,7 @@ class _FinishedRow(NamedTuple):
 class _PostponedRow(NamedTuple):
     order: Order
     due_in: timedelta | None
+    held_until: datetime | None
 
 
 _FINISHED = Rows(
@@ -55,11 +56,12 @@ _FINISHED = Rows(
        allocations json, finished.order.payment_id uuid, finished.order.error_code text,
        finished.order.error_message text, finished.due_in interval, finished.order.updated_at timestamptz,
        finished.answer_status smallint, finished.answer_body text, finished.event text, finished.data json,
-       finished.steps json, finished.trace_id text, finished.order.attempts integer, shipping_address json""",
+       finished.steps json, finished.trace_id text, finished.order.attempts integer, shipping_address json,
+       finished.order.held_until timestamptz""",
 )
 _POSTPONED = Rows(
     _PostponedRow,
-    "order.id uuid, order.version integer, order.lease_epoch integer, due_in interval",
+    "order.id uuid, order.version integer, order.lease_epoch integer, due_in interval, held_until timestamptz",
     alias="i",
 )
 
@@ -82,8 +84,7 @@ class DrivingRepository:
                 SET status = i.status, version = i.version, lines = i.lines, currency = i.currency,
                     total_minor = i.total_minor, allocations = i.allocations, payment_id = i.payment_id,
                     error_code = i.error_code, error_message = i.error_message, due_at = now() + i.due_in,
-                    held_until = CASE WHEN o.on_shortage = 'hold' AND i.error_code = '{InsufficientStock.code}'
-                                 THEN now() + i.due_in END,
+                    held_until = i.held_until,
                     updated_at = i.updated_at, attempts = i.attempts, shipping_address = i.shipping_address,
                     cancel_reason = CASE WHEN i.status NOT IN ({sql(*GOODS_LEFT)}) THEN o.cancel_reason END,
                     answer_status = coalesce(o.answer_status, i.answer_status),
@@ -106,10 +107,11 @@ class DrivingRepository:
 
     async def postpone_orders(self, tx: Transaction, runs: Sequence[SagaRun]) -> None:
         """Only look at them again later, as each run decided, if nobody else has taken them over since."""
-        rows = [_PostponedRow(run.order, run.decision.due_in if run.decision else None) for run in runs]
+        rows = [_PostponedRow(run.order, d.due_in, d.held_until) for run in runs if (d := run.decision)]
         await tx.execute(
             f"""
-            UPDATE orders o SET due_at = now() + i.due_in FROM {_POSTPONED.unnest}
+            UPDATE orders o SET due_at = now() + i.due_in, held_until = coalesce(o.held_until, i.held_until)
+            FROM {_POSTPONED.unnest}
             WHERE o.id = i.id AND o.version = i.version AND o.lease_epoch = i.lease_epoch
             """,
             *_POSTPONED.arrays(rows),

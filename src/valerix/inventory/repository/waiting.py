@@ -1,0 +1,209 @@
+"""The waiting list. What is missing of a product is read and changed only under the locks of its stock."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from valerix.chassis.postgres.database import Transaction
+from valerix.chassis.postgres.rows import Rows
+from valerix.contracts.commands import Allocation
+from valerix.inventory.waiting import WaitingOrder
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _PlaceRow(NamedTuple):
+    order: WaitingOrder
+    missing: int
+    holding: bool
+
+
+class _LineRow(NamedTuple):
+    order: WaitingOrder
+    sku: str
+    quantity: int
+    missing: int
+    set_aside: str
+
+
+_PLACES = Rows(
+    _PlaceRow,
+    """order.order_id text, order.since timestamptz, order.trace_id text, order.version integer, missing bigint,
+       holding boolean""",
+    alias="p",
+)
+_LINES = Rows(
+    _LineRow,
+    "order.order_id text, sku text, order.since timestamptz, quantity bigint, missing bigint, set_aside text",
+    alias="l",
+    first=7,
+)
+_RIVALS = """
+    SELECT rival.order_id FROM unnest($1::text[], $2::bigint[]) AS product (sku, units) CROSS JOIN LATERAL (
+        SELECT coalesce(sum(on_hand - reserved), 0) AS units FROM stock s WHERE s.sku = product.sku
+    ) available CROSS JOIN LATERAL (
+        SELECT coalesce(sum(l.quantity - l.missing), 0) AS units, coalesce(array_agg(l.order_id), '{}') AS holders
+        FROM waiting_lines l JOIN waiting_orders o USING (order_id)
+        WHERE l.sku = product.sku AND l.missing < l.quantity AND (o.missing > 0 OR l.order_id = ANY($3::text[]))
+    ) held CROSS JOIN LATERAL (
+        SELECT unnest(held.holders) AS order_id
+        UNION ALL
+        (SELECT order_id FROM waiting_lines l WHERE l.sku = product.sku AND l.missing > 0
+         ORDER BY since, order_id LIMIT greatest(product.units, available.units) + held.units)
+    ) rival"""
+"""Of each product the incomplete orders that hold some, and as many that lack it as there are units to hand out."""
+
+
+class WaitingRepository:
+    """Places on the waiting list."""
+
+    async def list_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
+        """Whose stock has to be locked before the places of these orders may change."""
+        rows = await tx.fetch("SELECT DISTINCT sku FROM waiting_lines WHERE order_id = ANY($1::text[])", order_ids)
+        return [row["sku"] for row in rows]
+
+    async def list_held_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
+        """What is reserved, set aside for or wanted by these orders."""
+        rows = await tx.fetch(
+            """
+            SELECT sku FROM waiting_lines WHERE order_id = ANY($1::text[])
+            UNION
+            SELECT line ->> 'productId' FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
+            WHERE order_id = ANY($1::text[])
+            """,
+            order_ids,
+        )
+        return [row["sku"] for row in rows]
+
+    async def lock(
+        self, tx: Transaction, available: Mapping[str, int], order_ids: Sequence[str] = ()
+    ) -> dict[str, WaitingOrder]:
+        """The waiting orders that `hand_out` needs for these products, whose stock is locked, and these orders, as far
+        as they wait. `available`: units of each product, where more are than its rows say yet.
+        """
+        rows = await tx.fetch(
+            f"""
+            SELECT order_id, since, trace_id, version FROM waiting_orders
+            WHERE order_id = ANY(ARRAY(SELECT unnest($3::text[]) UNION ALL {_RIVALS}))
+            ORDER BY since, order_id FOR UPDATE
+            """,
+            list(available),
+            list(available.values()),
+            order_ids,
+        )
+        found = {
+            row["order_id"]: WaitingOrder(row["order_id"], row["since"], row["trace_id"], {}, version=row["version"])
+            for row in rows
+        }
+        if found:
+            lines = await tx.fetch(
+                """
+                SELECT order_id, sku, quantity, set_aside FROM waiting_lines WHERE order_id = ANY($1::text[])
+                ORDER BY order_id, sku
+                """,
+                list(found),
+            )
+            for line in lines:
+                order = found[line["order_id"]]
+                order.wanted[line["sku"]] = line["quantity"]
+                order.set_aside += msgspec.convert(line["set_aside"], list[Allocation])
+        return found
+
+    async def count_places(self, tx: Transaction, skus: Sequence[str]) -> dict[str, int]:
+        """In how many warehouses each of these products has a place."""
+        rows = await tx.fetch(
+            """
+            SELECT product.sku, (SELECT count(*) FROM stock s WHERE s.sku = product.sku) AS places
+            FROM unnest($1::text[]) AS product (sku)
+            """,
+            skus,
+        )
+        return {row["sku"]: row["places"] for row in rows}
+
+    async def save(self, tx: Transaction, orders: Sequence[WaitingOrder]) -> None:
+        """Write these locked or new places as they are now, each with its next version."""
+        if not orders:
+            return
+        for order in orders:
+            order.version, order.changed = order.version + 1, False
+        places = [_place_row(order) for order in orders]
+        lines = [line for order in orders for line in _line_rows(order)]
+        await tx.execute(
+            f"""
+            WITH line AS (
+                SELECT * FROM {_LINES.unnest}
+            ), place AS (
+                INSERT INTO waiting_orders AS w (order_id, since, trace_id, version, missing, holding_since)
+                SELECT order_id, since, trace_id, version, missing, CASE WHEN holding THEN now() END
+                FROM {_PLACES.unnest} ORDER BY since, order_id
+                ON CONFLICT (order_id) DO UPDATE
+                SET version = excluded.version, missing = excluded.missing,
+                    holding_since = CASE WHEN excluded.holding_since IS NOT NULL
+                                    THEN coalesce(w.holding_since, excluded.holding_since) END
+            ), gone AS (
+                DELETE FROM waiting_lines w WHERE order_id = ANY($1::text[])
+                AND NOT EXISTS (SELECT FROM line l WHERE l.order_id = w.order_id AND l.sku = w.sku)
+            )
+            INSERT INTO waiting_lines AS w (order_id, sku, since, quantity, missing, set_aside)
+            SELECT order_id, sku, since, quantity, missing, set_aside::jsonb FROM line
+            ON CONFLICT (order_id, sku) DO UPDATE
+            SET quantity = excluded.quantity, missing = excluded.missing, set_aside = excluded.set_aside
+            """,
+            *_PLACES.arrays(places),
+            *_LINES.arrays(lines),
+        )
+
+    async def delete(self, tx: Transaction, order_ids: Sequence[str]) -> None:
+        """Take these locked orders off the list."""
+        await tx.execute("DELETE FROM waiting_orders WHERE order_id = ANY($1::text[])", order_ids)
+
+    # --- the sweep
+
+    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, limit: int) -> list[str]:
+        """Incomplete orders that have held units for longer than this, the longest first."""
+        rows = await tx.fetch(
+            """
+            SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval
+            ORDER BY holding_since, order_id LIMIT $2
+            """,
+            longer_than,
+            limit,
+        )
+        return [row["order_id"] for row in rows]
+
+    async def list_completable(self, tx: Transaction, skus: Sequence[str], limit: int) -> list[str]:
+        """Orders that lack nothing but these products, the oldest first."""
+        rows = await tx.fetch(
+            """
+            SELECT o.order_id FROM waiting_lines l JOIN waiting_orders o USING (order_id)
+            WHERE l.sku = ANY($1::text[]) AND l.missing > 0
+            GROUP BY o.order_id HAVING sum(l.missing) = o.missing ORDER BY o.since, o.order_id LIMIT $2
+            """,
+            skus,
+            limit,
+        )
+        return [row["order_id"] for row in rows]
+
+    async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
+        """Products on sale that are available although an order waits for them."""
+        rows = await tx.fetch(
+            """
+            SELECT DISTINCT l.sku FROM waiting_lines l JOIN products p USING (sku) JOIN stock s USING (sku)
+            WHERE l.missing > 0 AND p.active AND s.on_hand > s.reserved LIMIT $1
+            """,
+            limit,
+        )
+        return [row["sku"] for row in rows]
+
+
+def _place_row(order: WaitingOrder) -> _PlaceRow:
+    missing = sum(map(order.lacks, order.wanted))
+    return _PlaceRow(order, missing, missing > 0 and bool(order.set_aside))
+
+
+def _line_rows(order: WaitingOrder) -> Iterable[_LineRow]:
+    for sku, quantity in order.wanted.items():
+        set_aside = [allocation for allocation in order.set_aside if allocation.product_id == sku]
+        yield _LineRow(order, sku, quantity, order.lacks(sku), _encode(set_aside).decode())

@@ -1,0 +1,202 @@
+"""What orders do with stock: reserve, release, commit, and wait for it.
+
+Written once, over lists; a single request is a list of one. What arrives while a batch is in the database becomes the
+next batch.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from itertools import islice
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from asyncpg.connection import Connection
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
+from valerix.chassis.chaos.points import Point
+from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
+from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
+from valerix.contracts.states import ReservationStatus
+from valerix.inventory import domain, metrics
+from valerix.inventory.domain import Ending, Initiator, Movement
+from valerix.inventory.repository.reservations import OVERTAKEN, ReservationsRepository
+from valerix.inventory.repository.stock import StockRepository
+from valerix.inventory.settling import settle
+from valerix.inventory.waiting_list import Overtaken, WaitingList
+
+COMMITTING = Point("inventory.committing")
+COMMITTED: Final = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end")}
+LANES = 3
+MAX_LISTS = 8
+"""Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
+SWEEP_LIMIT: Final = 100
+C = TypeVar("C")
+Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
+
+
+class Asked(NamedTuple, Generic[C]):
+    """One caller's list."""
+
+    commands: list[C]
+    origin: Initiator
+    deadline: Deadline
+
+
+class Done(NamedTuple, Generic[Out]):
+    """One outcome per command, and the kind of each movement this took."""
+
+    outcomes: list[Out]
+    kinds: list[str]
+
+
+Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[Done[Out]]]
+
+
+class Reserving:
+    """The use cases of orders."""
+
+    def __init__(
+        self,
+        database: Database,
+        stock: StockRepository,
+        reservations: ReservationsRepository,
+        waiting: WaitingList,
+        hold: timedelta,
+    ) -> None:
+        """`hold`: how long units stay set aside for an order that lacks others, while they would complete another."""
+        self._database = database
+        self._stock = stock
+        self._reservations = reservations
+        self._waiting = waiting
+        self._hold = hold
+        self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
+            partial(self._run, domain.RESERVE, self._reserve),
+            name="reserve",
+            max_concurrent_batches=LANES,
+            max_batch=MAX_LISTS,
+            impossible=IMPOSSIBLE,
+        )
+        self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
+            partial(self._run, "end", self._end),
+            name="end",
+            max_concurrent_batches=LANES,
+            max_batch=MAX_LISTS,
+            impossible=IMPOSSIBLE,
+        )
+
+    async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
+        """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
+        return await self.reserving.submit(Asked(commands, initiator(actor), deadline))
+
+    async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
+        """Release or commit what orders have reserved; who is released does not wait any more.
+
+        Raises DeadlineExceeded when there was no time to begin.
+        """
+        return await self.ending.submit(Asked(endings, initiator(actor), deadline))
+
+    async def sweep(self, actor: str) -> None:
+        """Pass on what was set aside for too long, and serve what waits although there is stock."""
+        origin = initiator(actor)
+
+        async def pass_on(order_id: str, tx: Transaction) -> list[Movement]:
+            movements = await self._waiting.pass_on(tx, order_id, origin)
+            await self._stock.write(tx, movements)
+            return movements
+
+        async def serve(sku: str, tx: Transaction) -> list[Movement]:
+            movements = await self._waiting.serve(tx, await self._stock.lock_offers(tx, [sku]), origin)
+            await self._stock.write(tx, movements)
+            return movements
+
+        async with self._database.connection() as lane:
+            holders = await self._waiting.list_holding_for(lane, self._hold, SWEEP_LIMIT)
+            unserved = await self._waiting.list_unserved(lane, SWEEP_LIMIT)
+        for work in (*(partial(pass_on, one) for one in holders), *(partial(serve, one) for one in unserved)):
+            movements = await self._database.retry(work, (Overtaken,))
+            metrics.count_movements(movement.kind for movement in movements)
+
+    async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
+        """One batch for all lists whose callers still wait."""
+        waiting = [asked.deadline.remaining() > 0 for asked in lists]
+        together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
+        with metrics.operation_seconds.labels(operation).time():
+            done = await self._database.repeat(lambda lane: work(lane, together), OVERTAKEN)
+        await COMMITTED[operation].passed()
+        metrics.count_movements(done.kinds)
+        metrics.count_outcomes(done.outcomes)
+        outcomes = iter(done.outcomes)
+        return [
+            list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
+            for asked, waits in zip(lists, waiting, strict=True)
+        ]
+
+    # --- inside a lane
+
+    async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
+        """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
+        if claims := domain.claims(asked):
+            await COMMITTING.passed()
+            if sources := await self._reservations.take(lane, claims):
+                return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
+        return await self._settle(lane, asked)
+
+    async def _settle(
+        self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]], besides: frozenset[str] = frozenset()
+    ) -> Done[ReserveOutcome]:
+        """`besides`: products that these orders wait for, according to the list."""
+        # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
+        skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
+        ids = [command.order_id for command, _ in asked]
+        waited_for = {line.product_id for command, _ in asked if command.waits_since for line in command.lines} & skus
+        try:
+            async with lane.transaction():
+                offers = await self._stock.lock_offers(lane, list(skus | besides))
+                known = await self._reservations.find_reservations(lane, ids)
+                waiting = await self._waiting.lock(lane, waited_for | besides, offers, ids)
+                settlement = settle(asked, offers, known, waiting)
+                await self._stock.write(lane, settlement.movements, settlement.opened)
+                await self._waiting.save(lane, waiting.values(), settlement.served)
+                await COMMITTING.passed()
+        except Overtaken as others:
+            return await self._settle(lane, asked, besides | others.skus)
+        return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
+
+    async def _end(
+        self, lane: Connection, asked: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
+    ) -> Done[ReservationState]:
+        """What is released goes to those that wait for it, in the same transaction."""
+        released = [ending.order_id for ending, _ in asked if ending.state is ReservationStatus.RELEASED]
+        if not released:
+            return await self._end_all(lane, asked)
+        try:
+            async with lane.transaction():
+                held = await self._waiting.list_held(lane, [ending.order_id for ending, _ in asked])
+                skus = sorted({*held, *besides})
+                await self._stock.lock_offers(lane, skus)
+                done = await self._end_all(lane, asked)
+                movements = await self._waiting.withdraw(lane, released, skus, asked[0][1])
+                await self._stock.write(lane, movements)
+        except Overtaken as others:
+            return await self._end(lane, asked, besides | others.skus)
+        return done._replace(kinds=[*done.kinds, *(movement.kind for movement in movements)])
+
+    async def _end_all(self, lane: Connection, asked: list[tuple[Ending, Initiator]]) -> Done[ReservationState]:
+        outcomes: dict[int, ReservationState] = {}
+        kinds: list[str] = []
+        while left := [place for place in range(len(asked)) if place not in outcomes]:
+            first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
+            await COMMITTING.passed()
+            ended = await self._reservations.end(lane, [asked[place] for place in first.values()])
+            for order_id, state, movements, changed in ended:
+                idempotent = not changed and state is not ReservationStatus.ABSENT
+                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
+                kinds += [domain.STEP_TO[state]] * movements if movements else []
+        return Done([outcomes[place] for place in range(len(asked))], kinds)
+
+
+def initiator(actor: str) -> Initiator:
+    """`actor`, and the trace of the request being served."""
+    return Initiator(actor, telemetry.trace_id.get())

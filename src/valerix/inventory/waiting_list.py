@@ -1,0 +1,108 @@
+"""The waiting list in the database: what happens to it within the transactions that move stock."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from valerix.chassis.postgres.database import Transaction
+from valerix.inventory.domain import Initiator, Movement, Offer
+from valerix.inventory.repository.stock import StockRepository
+from valerix.inventory.repository.waiting import WaitingRepository
+from valerix.inventory.waiting import WaitingOrder, hand_out, pass_on
+
+MAX_COMPLETED: Final = 100
+"""Orders that may be completed in one transaction with what another one held for too long."""
+
+
+class Overtaken(Exception):
+    """Another transaction came first: to be tried again, with the stock of these products locked, too."""
+
+    def __init__(self, skus: Collection[str] = ()) -> None:
+        super().__init__("The stock that has to be locked is not the stock that was locked")
+        self.skus = frozenset(skus)
+
+
+class WaitingList:
+    """Its callers hold the locks of the stock, and write the movements."""
+
+    def __init__(self, stock: StockRepository, waiting: WaitingRepository) -> None:
+        self._stock = stock
+        self._waiting = waiting
+
+    async def lock(
+        self, tx: Transaction, skus: Collection[str], offers: Mapping[str, Offer], order_ids: Sequence[str] = ()
+    ) -> dict[str, WaitingOrder]:
+        """What `hand_out` needs for these products, and these orders, as far as they wait.
+
+        `offers`: the stock that is locked. Raises Overtaken when these orders wait for other products, too, or when a
+        product got a place in the stock while this transaction waited for its lock.
+        """
+        locked = {sku: offers[sku] for sku in skus if sku in offers}
+        waiting = await self._waiting.lock(tx, {sku: offer.available for sku, offer in locked.items()}, order_ids)
+        wanted = {sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted}
+        places = await self._waiting.count_places(tx, list(locked)) if locked else {}
+        if not wanted <= set(skus) or places != {sku: len(offer.shelves) for sku, offer in locked.items()}:
+            raise Overtaken(wanted)
+        return waiting
+
+    async def save(self, tx: Transaction, waiting: Iterable[WaitingOrder], served: Sequence[str] = ()) -> None:
+        """Write what has changed of these, and take `served` off the list."""
+        await self._waiting.save(tx, [order for order in waiting if order.changed])
+        if served:
+            await self._waiting.delete(tx, served)
+
+    async def serve(self, tx: Transaction, offers: Mapping[str, Offer], origin: Initiator) -> list[Movement]:
+        """Set the units that are available of these products aside for the orders that wait for them.
+
+        Raises Overtaken.
+        """
+        waiting = await self.lock(tx, offers.keys(), offers)
+        movements = hand_out(offers.values(), waiting.values(), origin)
+        await self.save(tx, waiting.values())
+        return movements
+
+    async def list_held(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
+        """The products whose stock has to be locked before these orders may be ended."""
+        return await self._waiting.list_held_products(tx, order_ids)
+
+    async def withdraw(
+        self, tx: Transaction, order_ids: Sequence[str], skus: Sequence[str], origin: Initiator
+    ) -> list[Movement]:
+        """Take these orders off the list, and hand out what they and their reservations held of these products.
+
+        Raises Overtaken.
+        """
+        offers = await self._stock.lock_offers(tx, list(skus))
+        waiting = await self.lock(tx, skus, offers, order_ids)
+        leaving = [waiting.pop(order_id) for order_id in dict.fromkeys(order_ids) if order_id in waiting]
+        movements = [movement for order in leaving for movement in order.want({}, offers, origin)]
+        movements += hand_out(offers.values(), waiting.values(), origin)
+        await self.save(tx, waiting.values(), [order.order_id for order in leaving])
+        return movements
+
+    async def pass_on(self, tx: Transaction, order_id: str, origin: Initiator) -> list[Movement]:
+        """Complete younger orders with what is set aside for this one; then everything is in order of age again.
+
+        Raises Overtaken.
+        """
+        skus = await self._waiting.list_products(tx, [order_id])
+        offers = await self._stock.lock_offers(tx, skus)
+        completable = await self._waiting.list_completable(tx, skus, MAX_COMPLETED)
+        waiting = await self.lock(tx, skus, offers)
+        waiting |= await self._waiting.lock(tx, {}, [order_id, *completable])
+        holder = waiting.get(order_id)
+        if holder is None or holder.complete:
+            return []
+        movements = pass_on(holder, [waiting[one] for one in completable if one in waiting], offers, origin)
+        if movements:
+            movements += hand_out(offers.values(), waiting.values(), origin)
+            await self.save(tx, waiting.values())
+        return movements
+
+    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, limit: int) -> list[str]:
+        """Orders for which units have been set aside, but not all, for longer than this."""
+        return await self._waiting.list_holding_for(tx, longer_than, limit)
+
+    async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
+        """Products that are available although orders wait for them: none, unless they went on sale again."""
+        return await self._waiting.list_unserved(tx, limit)

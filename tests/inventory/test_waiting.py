@@ -1,0 +1,348 @@
+"""The waiting list on a real database: arriving units go to those who have waited longest, whatever brings them."""
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved
+from valerix.chassis.postgres.database import IMPOSSIBLE
+from valerix.contracts.commands import (
+    Allocation,
+    ProductsUnknown,
+    ReservationEnded,
+    Shortage,
+    StockReserved,
+    StockShort,
+)
+from valerix.contracts.money import Money
+from valerix.inventory.schemas import AdjustBody, ProductBody, UpdateBody
+
+NOTHING: dict[str, int] = {}
+
+
+async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
+    """By waiting order and product."""
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch("SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku")
+    found: dict[str, dict[str, int]] = {row["order_id"]: {} for row in rows}
+    for row in rows:
+        if row["held"]:
+            found[row["order_id"]][row["sku"]] = row["held"]
+    return dict(sorted(found.items()))
+
+
+async def told_ready(shop: Shop) -> list[str]:
+    """Orders that were told ready, in that order; the outbox is emptied."""
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
+    events: list[Any] = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
+    ready = [event for event in events if event[0] == "inventory.reservation_ready"]
+    assert all(event[1] == event[5]["orderId"] for event in ready)
+    return [event[1] for event in ready]
+
+
+# --- who gets what
+
+
+async def test_what_is_there_is_set_aside_for_an_order_that_waits_and_nobody_overtakes_it(shop: Shop, url: str) -> None:
+    await shop.add("A", east=2, west=1)
+    outcome = await shop.wait("o1", ("A", 5))
+    assert isinstance(outcome, StockShort)
+    assert outcome.shortages == [Shortage("A", 5, 3)]
+    assert await set_aside(shop) == {"o1": {"A": 3}}
+    newcomer = await shop.reserve("new", ("A", 1))
+    assert isinstance(newcomer, StockShort)
+    assert newcomer.shortages == [Shortage("A", 1, 0)]
+    assert (await shop.stock.get_inventory("A")).available == 0
+    await assert_books_balance(url)
+
+
+async def test_a_delivery_goes_to_the_oldest_first_and_a_large_order_is_not_starved_by_small_ones(
+    shop: Shop, url: str
+) -> None:
+    await shop.add("A")
+    for number, units in ((3, 1), (1, 1), (2, 4), (4, 1)):  # they do not come in the order they were accepted in
+        await shop.wait(f"o{number}", ("A", units))
+    await shop.bring("A", 2)
+    assert await set_aside(shop) == {"o1": {"A": 1}, "o2": {"A": 1}, "o3": NOTHING, "o4": NOTHING}
+    assert await told_ready(shop) == ["o1"]
+    await shop.bring("A", 2, WEST)
+    assert await told_ready(shop) == []
+    await shop.bring("A", 3)
+    assert await set_aside(shop) == {"o1": {"A": 1}, "o2": {"A": 4}, "o3": {"A": 1}, "o4": {"A": 1}}
+    assert await told_ready(shop) == ["o2", "o3", "o4"]
+    assert await shop.level("A") == (7, 7)
+    await assert_books_balance(url)
+
+
+async def test_what_is_set_aside_becomes_the_reservation(shop: Shop, url: str) -> None:
+    await shop.add("A")
+    await shop.add("B", west=1)
+    await shop.wait("o1", ("B", 1), ("A", 3))
+    await shop.bring("A", 1, WEST)
+    await shop.bring("A", 9)
+    assert await told_ready(shop) == ["o1"]
+    outcome = reserved(await shop.wait("o1", ("B", 1), ("A", 3)))
+    assert outcome.allocations == [Allocation("B", WEST, 1), Allocation("A", WEST, 1), Allocation("A", EAST, 2)]
+    assert not outcome.idempotent
+    assert await set_aside(shop) == {}
+    assert reserved(await shop.wait("o1", ("B", 1), ("A", 3))).idempotent
+    assert await shop.level("A") == (10, 3)
+    await assert_books_balance(url)
+    await shop.commit("o1")
+    assert await shop.level("A") == (7, 0)
+    await assert_books_balance(url)
+
+
+async def test_a_waiting_order_that_asks_again_keeps_what_it_has_and_takes_nothing_twice(shop: Shop, url: str) -> None:
+    await shop.add("A", east=2)
+    await shop.add("B")
+    await shop.wait("o1", ("A", 2), ("B", 1))
+    await shop.bring("A", 5)
+    again = await shop.wait("o1", ("A", 2), ("B", 1))
+    assert isinstance(again, StockShort)
+    assert again.shortages == [Shortage("B", 1, 0)]
+    by_hand = await shop.reserve("o1", ("A", 2), ("B", 1))
+    assert isinstance(by_hand, StockShort)
+    assert await shop.level("A") == (7, 2)
+    await shop.bring("B", 1)
+    assert await shop.level("A") == (7, 2)
+    reserved(await shop.reserve("o1", ("A", 2), ("B", 1)))
+    assert await shop.level("A") == (7, 2)
+    await assert_books_balance(url)
+
+
+async def test_an_older_order_that_comes_late_gets_what_a_younger_one_waits_with(shop: Shop, url: str) -> None:
+    """Otherwise both would wait for what the other one has."""
+    await shop.add("A", east=1)
+    await shop.add("B")
+    await shop.wait("o2", ("A", 1), ("B", 1))
+    await shop.wait("o1", ("A", 1), ("B", 1))
+    assert await set_aside(shop) == {"o1": {"A": 1}, "o2": NOTHING}
+    await shop.bring("B", 1)
+    assert await told_ready(shop) == ["o1"]
+    await assert_books_balance(url)
+
+
+async def test_what_a_ready_order_has_it_keeps(shop: Shop, url: str) -> None:
+    await shop.add("A")
+    await shop.wait("o2", ("A", 1))
+    await shop.bring("A", 1)
+    await shop.wait("o1", ("A", 1))
+    assert await set_aside(shop) == {"o1": NOTHING, "o2": {"A": 1}}
+    reserved(await shop.wait("o2", ("A", 1)))
+    await assert_books_balance(url)
+
+
+async def test_an_order_of_an_older_place_is_reserved_at_once_with_what_younger_ones_wait_with(
+    shop: Shop, url: str
+) -> None:
+    await shop.add("A", east=1)
+    await shop.add("B")
+    await shop.wait("o2", ("A", 1), ("B", 1))
+    reserved(await shop.wait("o1", ("A", 1)))
+    assert await set_aside(shop) == {"o2": NOTHING}
+    await assert_books_balance(url)
+
+
+async def test_equal_ages_go_by_the_number_of_the_order(shop: Shop) -> None:
+    await shop.add("A")
+    for order in ("o2", "o1", "o3"):
+        await shop.wait(order, ("A", 1), minutes=0)
+    await shop.bring("A", 2)
+    assert await told_ready(shop) == ["o1", "o2"]
+
+
+async def test_in_one_list_nobody_overtakes_either(shop: Shop, url: str) -> None:
+    await shop.add("A", east=2)
+    first, second = await asyncio.gather(shop.wait("o1", ("A", 3)), shop.reserve("new", ("A", 1)))
+    assert isinstance(first, StockShort)
+    assert isinstance(second, StockShort)
+    await assert_books_balance(url)
+
+
+# --- what brings units
+
+
+BRINGING = ("adjust", "update", "release", "cancelled waiting", "edit")
+
+
+@pytest.mark.parametrize("way", BRINGING)
+async def test_whatever_brings_units_sets_them_aside_in_its_transaction(shop: Shop, url: str, way: str) -> None:
+    await shop.add("A", east=3)
+    await shop.add("B")
+    if way == "release":
+        reserved(await shop.reserve("live", ("A", 3)))
+    elif way in ("cancelled waiting", "edit"):
+        await shop.wait("o1", ("A", 3), ("B", 1))
+    else:
+        await shop.stock.adjust(AdjustBody("A", EAST, -3, "broken"), "olga")
+    await shop.wait("o5", ("A", 2))
+    assert await set_aside(shop) | {"o1": None} == {"o1": None, "o5": NOTHING}
+    await told_ready(shop)
+    match way:
+        case "adjust":
+            await shop.bring("A", 3)
+        case "update":
+            await shop.stock.update(UpdateBody("A", 3, "key"), "olga")
+        case "release":
+            await shop.release("live")
+        case "cancelled waiting":
+            await shop.release("o1")
+            assert isinstance(await shop.wait("o1", ("A", 3)), ReservationEnded)
+        case _:
+            await shop.wait("o1", ("B", 2))
+    assert await told_ready(shop) == ["o5"]
+    assert (await set_aside(shop))["o5"] == {"A": 2}
+    assert (await shop.stock.get_inventory("A")).available == 1
+    await assert_books_balance(url)
+
+
+async def test_the_answer_of_a_change_says_what_is_left(shop: Shop) -> None:
+    await shop.add("A")
+    await shop.wait("o1", ("A", 2))
+    answer = await shop.stock.adjust(AdjustBody("A", EAST, 3, "delivery"), "olga")
+    assert (answer.on_hand, answer.reserved, answer.available, answer.seq) == (3, 2, 1, 2)
+
+
+async def test_what_is_set_aside_cannot_be_taken_out_by_hand(shop: Shop) -> None:
+    await shop.add("A", east=2)
+    await shop.wait("o1", ("A", 3))
+    with pytest.raises(Exception, match="Not enough of A"):
+        await shop.stock.adjust(AdjustBody("A", EAST, -1, "broken"), "olga")
+
+
+# --- its lines change
+
+
+async def test_an_edited_order_keeps_its_place_and_gives_up_what_it_does_not_want(shop: Shop, url: str) -> None:
+    await shop.add("A", east=3)
+    await shop.add("B", east=1)
+    await shop.add("C")
+    await shop.wait("o1", ("A", 4))
+    await shop.wait("o2", ("A", 1), ("B", 2))
+    outcome = await shop.wait("o1", ("A", 2), ("C", 1))
+    assert isinstance(outcome, StockShort)
+    assert outcome.shortages == [Shortage("C", 1, 0)]
+    assert await set_aside(shop) == {"o1": {"A": 2}, "o2": {"A": 1, "B": 1}}
+    await shop.wait("o3", ("C", 1))
+    await shop.bring("C", 1)
+    assert await told_ready(shop) == ["o1"]
+    await assert_books_balance(url)
+
+
+async def test_a_ready_order_that_is_edited_waits_again_or_is_reserved(shop: Shop, url: str) -> None:
+    await shop.add("A")
+    await shop.add("B")
+    for order in ("o1", "o2"):
+        await shop.wait(order, ("A", 2))
+    await shop.bring("A", 4)
+    assert await told_ready(shop) == ["o1", "o2"]
+    assert isinstance(await shop.wait("o1", ("A", 1), ("B", 1)), StockShort)
+    reserved(await shop.wait("o2", ("A", 1)))
+    await shop.bring("B", 1)
+    assert await told_ready(shop) == ["o1"]
+    assert (await shop.stock.get_inventory("A")).available == 2
+    await assert_books_balance(url)
+
+
+# --- what is not sold
+
+
+async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sold_again(shop: Shop, url: str) -> None:
+    await shop.add("A")
+    await shop.wait("o1", ("A", 1))
+    body = ProductBody("The A", Money(500, "USD"))
+    await shop.catalogue.replace_product("A", ProductBody("The A", Money(500, "USD"), active=False), None)
+    await shop.bring("A", 1)
+    assert isinstance(await shop.wait("o1", ("A", 1)), ProductsUnknown)
+    assert await set_aside(shop) == {"o1": NOTHING}
+    await shop.catalogue.replace_product("A", body, None)
+    await shop.reserving.sweep("tester")
+    assert await told_ready(shop) == ["o1"]
+    await assert_books_balance(url)
+
+
+# --- what is held for too long
+
+
+async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_kept(url: str) -> None:
+    async with replica(url, timedelta(0)) as shop:
+        await shop.add("A", east=2)
+        await shop.add("B")
+        await shop.wait("o1", ("A", 2), ("B", 1))
+        await shop.wait("o2", ("A", 3))  # not completed by what o1 has
+        await shop.wait("o3", ("A", 1))
+        await shop.wait("o4", ("A", 1), ("B", 1))  # nor is this one
+        await shop.wait("o5", ("A", 1))
+        await told_ready(shop)
+        await shop.reserving.sweep("tester")
+        assert await told_ready(shop) == ["o3", "o5"]
+        await assert_books_balance(url)
+        await shop.bring("A", 2)
+        await shop.bring("B", 1)
+        assert await told_ready(shop) == ["o1"]
+        await assert_books_balance(url)
+
+
+async def test_what_is_set_aside_is_not_passed_on_before_its_time(shop: Shop) -> None:
+    await shop.add("A", east=1)
+    await shop.add("B")
+    await shop.wait("o1", ("A", 1), ("B", 1))
+    await shop.wait("o2", ("A", 1))
+    await shop.reserving.sweep("tester")
+    assert await set_aside(shop) == {"o1": {"A": 1}, "o2": NOTHING}
+
+
+# --- among others
+
+
+async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) -> None:
+    await shop.add("A", east=1)
+    outcomes = await asyncio.gather(
+        shop.wait("o1", ("A", 2)),
+        shop.wait("o\ud800", ("A", 1), minutes=5),
+        shop.wait("o2", ("A", 1)),
+        return_exceptions=True,
+    )
+    assert [isinstance(outcome, IMPOSSIBLE) for outcome in outcomes] == [False, True, False]
+    assert (await set_aside(shop)).keys() <= {"o1", "o2"}
+    await assert_books_balance(url)
+
+
+async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other: Shop, url: str) -> None:
+    """Two replicas, mixed sizes, three products, all ways that bring units, side by side."""
+    mixed = random.Random(19)  # noqa: S311 - not secret
+    skus = ["A", "B", "C"]
+    for sku in skus:
+        await shop.add(sku, east=2)
+    orders = {
+        f"o{number:02}": [(sku, mixed.randint(1, 4)) for sku in mixed.sample(skus, mixed.randint(1, 3))]
+        for number in range(1, 41)
+    }
+    live = set[str]()
+
+    async def ask(order: str) -> None:
+        outcome = await mixed.choice((shop, other)).wait(order, *orders[order])
+        if isinstance(outcome, StockReserved):
+            live.add(order)
+
+    for _ in range(12):
+        some = mixed.sample(sorted(orders), 10)
+        await asyncio.gather(
+            *(ask(order) for order in some),
+            *(mixed.choice((shop, other)).bring(sku, mixed.randint(1, 3), mixed.choice((EAST, WEST))) for sku in skus),
+            shop.release(*mixed.sample(sorted(orders), 2)),
+            *(other.reserve(f"new-{mixed.random()}", (sku, 1)) for sku in skus),
+        )
+        await assert_books_balance(url)
+    for _ in range(3):
+        for sku in skus:
+            await shop.bring(sku, 60)
+        await asyncio.gather(*(ask(order) for order in orders))
+    assert await set_aside(shop) == {}
+    assert len(live) > len(orders) // 3
+    await assert_books_balance(url)
