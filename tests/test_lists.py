@@ -9,13 +9,15 @@ SOURCE, TESTS = Path(__file__).parents[1] / "src/valerix", Path(__file__).parent
 LIST, WRITING = re.compile(r"(Sequence|list)\["), re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 POISON: Final = "chassis/test_outbox_inbox.py::test_one_poison_event_among_a_thousand_is_one_dead_letter"
 """What writes events of others down: the inbox takes a message apart whose effect fails."""
-ORDERS, PAYMENTS, STOCK = (
+ORDERS, PAYMENTS, STOCK, WAITING = (
     "orders/test_impossible.py::",
     "payments/test_impossible.py::",
     "inventory/test_reservations.py::",
+    "inventory/test_waiting.py::",
 )
 SHOWN: Final = {
     "chassis.messaging.mark": POISON,
+    "inventory.save": WAITING + "test_a_list_that_cannot_be_stored_fails_alone",
     "inventory.take": STOCK + "test_a_list_that_cannot_be_stored_fails_alone",
     "inventory.end": STOCK + "test_a_list_that_cannot_be_stored_fails_alone",
     "inventory.write": STOCK + "test_a_list_that_cannot_be_stored_fails_alone",
@@ -35,6 +37,7 @@ SHOWN: Final = {
     + "test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_settles_the_others",
 }
 OF_ITS_OWN: Final = {
+    "inventory.delete": "ids of orders whose places it has locked",
     "chassis.messaging.delete_rows": "numbers of its own rows",
     "orders.count": "what was written just before in its transaction",
     "orders.put_off": "ids of orders it has locked",

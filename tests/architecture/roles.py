@@ -57,7 +57,7 @@ ROLES: Final[Roles] = {
     Role.SCHEMAS: _of(SERVICES, "schemas"),
     Role.USE_CASES: (
         *("console.use_cases", "inventory.use_cases", "notifications.use_cases", "payments.use_cases", "psp.use_cases"),
-        "inventory.by_hand",
+        *("inventory.by_hand", "inventory.reserving", "inventory.waiting_list"),
         *(
             "orders.changes",
             "orders.driving",
@@ -74,7 +74,7 @@ ROLES: Final[Roles] = {
     ),
     Role.PURE: (
         *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
-        "inventory.permitted",
+        *("inventory.permitted", "inventory.settling", "inventory.waiting"),
         *(
             "orders.bounds",
             "orders.decisions",

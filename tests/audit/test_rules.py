@@ -69,6 +69,49 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
             ),
         ],
     ),
+    "an order waits although there is stock": (
+        {"waiting", "reservations"},
+        [
+            ("inventory", "UPDATE products SET updated_at = now() - interval '1 hour'"),
+            (
+                "inventory",
+                "INSERT INTO waiting_orders (order_id, since, trace_id, version, missing)"
+                f" VALUES ({NO_ORDER}, now(), '', 1, 1)",
+            ),
+            (
+                "inventory",
+                "INSERT INTO waiting_lines (order_id, sku, since, quantity, missing, set_aside)"
+                f" VALUES ({NO_ORDER}, 'BENCH-00002', now(), 1, 1, '[]')",
+            ),
+        ],
+    ),
+    "units are set aside that were never moved": (
+        {"goods", "reserved", "reservations"},
+        [
+            (
+                "inventory",
+                "INSERT INTO waiting_orders (order_id, since, trace_id, version, missing)"
+                f" VALUES ({NO_ORDER}, now(), '', 1, 0)",
+            ),
+            (
+                "inventory",
+                "INSERT INTO waiting_lines (order_id, sku, since, quantity, missing, set_aside)"
+                f" SELECT {NO_ORDER}, sku, now(), 1, 0, jsonb_build_array(jsonb_build_object('productId', sku,"
+                f" 'warehouseId', warehouse_id, 'quantity', 1)) FROM stock WHERE {SHELF}",
+            ),
+        ],
+    ),
+    "a backorder has lost its place": (
+        {"reservations", "order_history"},
+        [
+            (
+                "orders",
+                "UPDATE orders SET status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder',"
+                f" created_at = now(), due_at = now() + interval '1 hour' WHERE id = {FAILED}",
+            ),
+            ("inventory", "DELETE FROM reservations WHERE state = 'released'"),
+        ],
+    ),
     "a cancelled order keeps its stock": (
         {"reservations", "order_history", "money"},
         [("orders", f"UPDATE orders SET status = 'cancelled' WHERE id = {CONFIRMED_ONE}")],

@@ -120,9 +120,9 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
     async with AsyncExitStack() as resources:
         desk = (await composition.build(settings, resources)).flows
 
-        async def place(quantity: int, method: str = "card_ok") -> Answer:
+        async def place(quantity: int, method: str = "card_ok", on_shortage: str = "hold") -> Answer:
             lines = [OrderLine("PROD-001", quantity)]
-            order = new_order("CUST-001", lines, method, "hold", ADDRESS)
+            order = new_order("CUST-001", lines, method, on_shortage, ADDRESS)
             return await desk.placing.place(PlaceRequest(order, None, b"", TRACE, Deadline.after(30)))
 
         first, declined, short = await place(5), await place(1, "card_declined"), await place(100)
@@ -136,6 +136,10 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
         second = await place(1)
         cancelled = await desk.changes.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
         assert cancelled.status == "cancelled"
+        assert (await place(20, on_shortage="backorder")).status == 409
+    async with Api.open(services[INVENTORY].url, identities.person("operator", subject="olga")) as api:
+        delivery = {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": 30, "reason": "delivery"}
+        _good(await api.post("/api/v1/inventory/adjust", delivery))
 
 
 async def _outgoing(source: str, url: str) -> list[dict[str, Any]]:

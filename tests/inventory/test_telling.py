@@ -34,3 +34,22 @@ async def test_low_stock_is_told_when_stock_is_taken_out_by_hand(shop: Shop) -> 
     assert await told(shop) == [("inventory.updated", f"A/{EAST}", None)]
     await shop.stock.adjust(AdjustBody("A", EAST, 9, "delivery"), "olga")
     assert await told(shop) == [("inventory.restocked", f"A/{EAST}", None)]
+
+
+async def test_low_stock_says_after_which_delivery(shop: Shop) -> None:
+    async def deliveries() -> list[int]:
+        async with shop.database.connection() as tx:
+            rows = await tx.fetch("DELETE FROM outbox RETURNING events")
+        events = [event for row in rows for event in row["events"]]
+        return [data["delivery"] for name, *_, data in events if name == "inventory.low_stock"]
+
+    await shop.add("A", east=3, low_stock_threshold=2)
+    await shop.reserve("o1", ("A", 1))
+    await shop.release("o1")
+    await shop.reserve("o2", ("A", 1))
+    first, again = await deliveries()
+    assert first == again
+    await shop.bring("A", 1)
+    await shop.reserve("o3", ("A", 1))
+    (other,) = await deliveries()
+    assert other != first

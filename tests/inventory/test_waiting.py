@@ -277,7 +277,8 @@ async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_
         await shop.wait("o2", ("A", 3))  # not completed by what o1 has
         await shop.wait("o3", ("A", 1))
         await shop.wait("o4", ("A", 1), ("B", 1))  # nor is this one
-        await shop.wait("o5", ("A", 1))
+        await shop.add("C", east=1)
+        await shop.wait("o5", ("A", 1), ("C", 1))  # has the other half
         await told_ready(shop)
         await shop.reserving.sweep("tester")
         assert await told_ready(shop) == ["o3", "o5"]

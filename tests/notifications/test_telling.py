@@ -7,7 +7,7 @@ from asyncpg.connection import Connection
 
 from tests.notifications.conftest import MONEY, OPERATORS_EMAIL, message, order
 from tests.support.api import Api
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_equal
 from tests.support.identities import Identities
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.contracts.ids import new_id
@@ -79,6 +79,22 @@ async def test_a_refund_is_told_to_the_customer(api: Api, bus: Bus, customer: st
     (item,) = await told(api, customer, 1)
     assert item["template"] == "payment_refunded"
     assert "1,299.00 USD" in item["body"]
+
+
+async def test_low_stock_is_told_again_after_it_was_over(api: Api, bus: Bus, customer: str) -> None:
+    """Within the same hour: it was over when goods were brought; sales and releases around the threshold are not it."""
+    sku = f"SKU-{customer}"
+    data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
+    low = [
+        ("inventory.low_stock", f"{sku}/WH", number, data | {"delivery": delivery})
+        for number, delivery in enumerate((1, 1, 9, 9), 1)
+    ]
+    await bus.publish([message("inventory", *low)])
+
+    async def about_it() -> int:
+        return len([item for item in await told(api, "operators", 1) if sku in item["subject"]])
+
+    await eventually_equal(about_it, 2)
 
 
 async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bus, customer: str) -> None:

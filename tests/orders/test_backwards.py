@@ -12,6 +12,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import Attempt, NotSent
 from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 from valerix.orders.decisions import SagaRun
 from valerix.orders.order import OrderLine
@@ -127,11 +128,13 @@ async def known_customers(customer_ids: list[str]) -> dict[str, str]:
     return dict.fromkeys(customer_ids, "active")
 
 
-async def reserving(outcome: commands.ReserveOutcome, attempts: int) -> tuple[SagaRun, list[str]]:
+async def reserving(
+    outcome: commands.ReserveOutcome, attempts: int, on_shortage: str = "reject", expected: Money | None = None
+) -> tuple[SagaRun, list[str]]:
     """One run over a priced order with two of A; the services that it called."""
     priced = order()
-    priced.lines, priced.on_shortage, priced.attempts = [OrderLine("A", 2)], "reject", attempts
-    priced.currency, priced.total_minor = "USD", 1000
+    priced.lines, priced.on_shortage, priced.attempts = [OrderLine("A", 2)], on_shortage, attempts
+    priced.currency, priced.total_minor, priced.expected_total = "USD", 1000, expected
     peers: Any = Reserving(outcome)
     saga = Saga(Services(peers, peers, peers), known_customers, NO_PATIENCE, timedelta(0), RETRY, 0)
     running = SagaRun(priced)
@@ -153,6 +156,12 @@ async def test_an_order_that_was_driven_before_ends_with_its_payment_void_and_it
 ) -> None:
     running, asked = await reserving(outcome, attempts=1)
     assert (ended(running), asked) == (("failed", code), UNDONE)
+
+
+async def test_a_backorder_that_ends_when_it_is_quoted_leaves_the_waiting_list() -> None:
+    short = commands.StockShort("id", [commands.Shortage("A", 2, 0)], [commands.PricedProduct("A", "A", 500, "USD")])
+    running, asked = await reserving(short, 0, "backorder", Money(1, "USD"))
+    assert (ended(running), asked) == (("failed", "total_differs"), UNDONE)
 
 
 @pytest.mark.parametrize(("outcome", "code"), REFUSALS[:2])

@@ -65,7 +65,7 @@ ORDERS: Final = _system(
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
-    Group("kill", _system("kill"), 50, options=PAIRS, settings=STILL | UNBOUNDED),
+    Group("kill", _system("kill", "waiting"), 75, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("orders", ORDERS, 110, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("claims", _system("claims"), 60, settings=STILL | UNBOUNDED | {"hourly_limit": "100000"}),

@@ -19,6 +19,8 @@ from valerix.psp.schemas import LedgerCharge
 S = TypeVar("S", OrderStatus, PaymentStatus)
 
 STATEMENT_SECONDS: Final = 900
+WAITING: Final = "waiting"
+"""The state in `reservation_facts` of an order on inventory's waiting list."""
 MAX_SHOWN: Final = 1000
 SESSION: Final = {"jit": "off", "work_mem": "64MB", "temp_buffers": "64MB", "enable_sort": "off"}
 """Histories are read in the order of their keys: to sort fifty million events takes as much disk as they do."""
@@ -114,7 +116,10 @@ FROM payments p LEFT JOIN (
     SELECT payment_id, sum(amount_minor) AS by_hand FROM refunds
     WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
 """
-_RESERVATIONS = "SELECT order_id, state FROM reservations"
+# An order that waits for stock has no reservation yet.
+_RESERVATIONS = f"""
+SELECT order_id, state FROM reservations UNION ALL SELECT order_id, '{WAITING}' FROM waiting_orders
+"""
 
 
 async def _lay_out(connections: Mapping[str, Connection], ledger: ReadLedger) -> None:

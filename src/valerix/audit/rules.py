@@ -19,8 +19,9 @@ class Rule(NamedTuple):
 RULES: Final = (
     Rule("movements", "stock movements are gap-free", stock.movements_are_gap_free),
     Rule("stock", "stock is what its movements say", stock.stock_is_what_moved),
-    Rule("reserved", "reserved is what live reservations hold", stock.reserved_is_what_live_reservations_hold),
+    Rule("reserved", "reserved is what orders hold", stock.reserved_is_what_orders_hold),
     Rule("goods", "the goods of an order move once", stock.goods_moved_once),
+    Rule("waiting", "waiting orders are served by age", stock.waiting_orders_are_served_by_age),
     Rule("reservations", "reservations fit their orders", stock.reservations_fit_their_orders),
     Rule("captures", "nobody is charged twice", money.nobody_is_charged_twice),
     Rule("ledger", "payments and the provider's ledger agree", money.ledger_and_payments_agree),

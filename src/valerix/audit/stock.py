@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding, decide
+from valerix.audit.evidence import WAITING, Evidence, Finding, decide
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.states import OrderStatus, ReservationStatus, sql
 
@@ -20,9 +20,10 @@ _UNFIT: Final = decide(
     "o",
     {
         OrderStatus.PENDING: f"""r.state = {_COMMITTED}
-        OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND r.state = {_RESERVED}""",
+        OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL
+           AND (r.state = {_RESERVED} OR r.state IS NULL AND o.on_shortage = 'backorder')""",
         OrderStatus.CONFIRMED: _unless_cancelling(f"r.state IS DISTINCT FROM {_RESERVED}"),
-        OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) = {_RELEASED}"),
+        OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) IN ({_RELEASED}, '{WAITING}')"),
         OrderStatus.SHIPPED: f"r.state IS DISTINCT FROM {_COMMITTED}",
         OrderStatus.COMPLETED: f"r.state IS DISTINCT FROM {_COMMITTED}",
         OrderStatus.FAILED: f"r.state <> {_RELEASED}",
@@ -72,19 +73,22 @@ async def stock_is_what_moved(evidence: Evidence) -> Finding:
     )
 
 
-async def reserved_is_what_live_reservations_hold(evidence: Evidence) -> Finding:
-    """On each shelf, the reserved units are those of the live reservations."""
+async def reserved_is_what_orders_hold(evidence: Evidence) -> Finding:
+    """On each shelf, the reserved units are those of the live reservations and what is set aside for waiting orders."""
     return await evidence.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
         violations=f"""
         SELECT coalesce(s.sku, r.sku) || '/' || coalesce(s.warehouse_id, r.warehouse_id) AS subject,
-               format('%s reserved, live reservations hold %s', s.reserved, coalesce(r.held, 0)) AS what
+               format('%s reserved, orders hold %s', s.reserved, coalesce(r.held, 0)) AS what
         FROM stock s FULL JOIN (
             SELECT line ->> 'productId' AS sku, line ->> 'warehouseId' AS warehouse_id,
                    sum((line ->> 'quantity')::bigint) AS held
-            FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
-            WHERE state = {_RESERVED} GROUP BY 1, 2
+            FROM (
+                SELECT lines FROM reservations WHERE state = {_RESERVED}
+                UNION ALL SELECT set_aside FROM waiting_lines
+            ) holding (lines) CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
+            GROUP BY 1, 2
         ) r ON r.sku = s.sku AND r.warehouse_id = s.warehouse_id
         WHERE coalesce(s.reserved, 0) <> coalesce(r.held, 0)
         """,
@@ -92,7 +96,9 @@ async def reserved_is_what_live_reservations_hold(evidence: Evidence) -> Finding
 
 
 async def goods_moved_once(evidence: Evidence) -> Finding:
-    """The movements of each order add up to what its reservation came to: promised, gone, or neither."""
+    """The movements of each order add up to what its reservation came to: promised, gone, or neither; of an order that
+    waits, to what is set aside for it.
+    """
     return await evidence.find(
         "inventory",
         checked="SELECT count(*) FROM reservations",
@@ -104,19 +110,49 @@ async def goods_moved_once(evidence: Evidence) -> Finding:
             SELECT order_id, state, coalesce(sum((line ->> 'quantity')::bigint), 0) AS units
             FROM reservations LEFT JOIN LATERAL jsonb_array_elements(lines) AS line ON true
             GROUP BY order_id  -- the primary key, so state comes along
+            UNION ALL
+            SELECT order_id, '{WAITING}', sum(quantity - missing) FROM waiting_lines GROUP BY order_id
         ) r FULL JOIN (
             SELECT order_id, sum(reserved_delta) AS reserved, sum(on_hand_delta) AS on_hand
-            FROM movements WHERE kind IN ('reserve', 'release', 'commit') GROUP BY order_id
+            FROM movements WHERE kind IN ('reserve', 'release', 'commit', 'set_aside', 'give_up') GROUP BY order_id
         ) m ON m.order_id = r.order_id
-        WHERE r.order_id IS NULL
-           OR coalesce(m.reserved, 0) <> CASE r.state WHEN {_RESERVED} THEN r.units ELSE 0 END
+        WHERE r.order_id IS NULL AND (m.reserved <> 0 OR m.on_hand <> 0)
+           OR coalesce(m.reserved, 0) <> CASE WHEN r.state IN ({_RESERVED}, '{WAITING}') THEN r.units ELSE 0 END
            OR coalesce(m.on_hand, 0) <> CASE r.state WHEN {_COMMITTED} THEN -r.units ELSE 0 END
         """,
     )
 
 
+async def waiting_orders_are_served_by_age(evidence: Evidence) -> Finding:
+    """Of a product that a waiting order lacks nothing is available, and no younger order holds some without being
+    complete.
+
+    What has just been put on sale again is handed out by a sweep.
+    """
+    return await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM waiting_orders",
+        violations="""
+        SELECT l.order_id || ' ' || l.sku AS subject,
+               format('lacks %s of %s; %s are available, younger orders hold %s', l.missing, l.sku, a.units, y.units)
+                   AS what
+        FROM waiting_lines l JOIN waiting_orders o USING (order_id) JOIN products p USING (sku)
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(on_hand - reserved), 0) AS units FROM stock s WHERE s.sku = l.sku
+        ) a CROSS JOIN LATERAL (
+            SELECT coalesce(sum(h.quantity - h.missing), 0) AS units
+            FROM waiting_lines h JOIN waiting_orders younger USING (order_id)
+            WHERE h.sku = l.sku AND younger.missing > 0
+              AND (younger.since, younger.order_id) > (o.since, o.order_id)
+        ) y
+        WHERE l.missing > 0 AND p.active AND p.updated_at < now() - interval '2 minutes' AND a.units + y.units > 0
+        """,
+    )
+
+
 async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
-    """What is confirmed is promised, what has left is committed, what has ended or never was holds nothing.
+    """What is confirmed is promised, what has left is committed, what has ended or never was holds nothing and does not
+    wait; a backorder has its place on the waiting list.
 
     Reservations made by hand, for something that is no order id, are nobody's promise.
     """

@@ -14,26 +14,11 @@ from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
 from valerix.inventory.by_hand import StockByHand
+from valerix.inventory.composition import TABLES, connect
 from valerix.inventory.composition import Settings as Settings
-from valerix.inventory.composition import connect
 from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.schemas import EVENT_DATA, PROBLEMS
-
-TABLES = [
-    "products",
-    "warehouses",
-    "stock",
-    "reservations",
-    "movements",
-    "waiting_orders",
-    "waiting_lines",
-    "keyed_changes",
-    "inventory",
-    "outbox",
-    "inbox",
-    "dead_letters",
-]
 
 
 def create(settings: Settings) -> Service:

@@ -13,6 +13,21 @@ from valerix.inventory.reserving import Reserving
 from valerix.inventory.use_cases import Catalogue, Stock
 from valerix.inventory.waiting_list import WaitingList
 
+TABLES = [
+    "products",
+    "warehouses",
+    "stock",
+    "reservations",
+    "movements",
+    "waiting_orders",
+    "waiting_lines",
+    "keyed_changes",
+    "inventory",
+    "outbox",
+    "inbox",
+    "dead_letters",
+]
+
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     database_url: str

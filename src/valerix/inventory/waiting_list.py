@@ -30,15 +30,23 @@ class WaitingList:
         self._waiting = waiting
 
     async def lock(
-        self, tx: Transaction, skus: Collection[str], offers: Mapping[str, Offer], order_ids: Sequence[str] = ()
+        self,
+        tx: Transaction,
+        skus: Collection[str],
+        offers: Mapping[str, Offer],
+        order_ids: Sequence[str] = (),
+        besides: Sequence[str] = (),
     ) -> dict[str, WaitingOrder]:
         """What `hand_out` needs for these products, and these orders, as far as they wait.
 
-        `offers`: the stock that is locked. Raises Overtaken when these orders wait for other products, too, or when a
-        product got a place in the stock while this transaction waited for its lock.
+        `offers`: the stock that is locked. `besides`: orders that may wait for other products, too. Raises Overtaken
+        when `order_ids` do, or when a product got a place in the stock while this transaction waited for its lock.
         """
         locked = {sku: offers[sku] for sku in skus if sku in offers}
-        waiting = await self._waiting.lock(tx, {sku: offer.available for sku, offer in locked.items()}, order_ids)
+        available = {sku: offer.available for sku, offer in locked.items()}
+        waiting = await self._waiting.lock(tx, available, [*order_ids, *besides])
+        if waiting:
+            await self._waiting.read_lines(tx, waiting)
         wanted = {sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted}
         places = await self._waiting.count_places(tx, list(locked)) if locked else {}
         if not wanted <= set(skus) or places != {sku: len(offer.shelves) for sku, offer in locked.items()}:
@@ -88,8 +96,7 @@ class WaitingList:
         skus = await self._waiting.list_products(tx, [order_id])
         offers = await self._stock.lock_offers(tx, skus)
         completable = await self._waiting.list_completable(tx, skus, MAX_COMPLETED)
-        waiting = await self.lock(tx, skus, offers)
-        waiting |= await self._waiting.lock(tx, {}, [order_id, *completable])
+        waiting = await self.lock(tx, skus, offers, [order_id], completable)
         holder = waiting.get(order_id)
         if holder is None or holder.complete:
             return []

@@ -78,10 +78,10 @@ class WaitingRepository:
         return [row["sku"] for row in rows]
 
     async def lock(
-        self, tx: Transaction, available: Mapping[str, int], order_ids: Sequence[str] = ()
+        self, tx: Transaction, available: Mapping[str, int], order_ids: Sequence[str]
     ) -> dict[str, WaitingOrder]:
         """The waiting orders that `hand_out` needs for these products, whose stock is locked, and these orders, as far
-        as they wait. `available`: units of each product, where more are than its rows say yet.
+        as they wait; all without their lines. `available`: units of each product, where more are than its rows say yet.
         """
         rows = await tx.fetch(
             f"""
@@ -93,23 +93,24 @@ class WaitingRepository:
             list(available.values()),
             order_ids,
         )
-        found = {
+        return {
             row["order_id"]: WaitingOrder(row["order_id"], row["since"], row["trace_id"], {}, version=row["version"])
             for row in rows
         }
-        if found:
-            lines = await tx.fetch(
-                """
-                SELECT order_id, sku, quantity, set_aside FROM waiting_lines WHERE order_id = ANY($1::text[])
-                ORDER BY order_id, sku
-                """,
-                list(found),
-            )
-            for line in lines:
-                order = found[line["order_id"]]
-                order.wanted[line["sku"]] = line["quantity"]
-                order.set_aside += msgspec.convert(line["set_aside"], list[Allocation])
-        return found
+
+    async def read_lines(self, tx: Transaction, orders: Mapping[str, WaitingOrder]) -> None:
+        """Add the lines of these locked orders to them."""
+        lines = await tx.fetch(
+            """
+            SELECT order_id, sku, quantity, set_aside FROM waiting_lines WHERE order_id = ANY($1::text[])
+            ORDER BY order_id, sku
+            """,
+            list(orders),
+        )
+        for line in lines:
+            order = orders[line["order_id"]]
+            order.wanted[line["sku"]] = line["quantity"]
+            order.set_aside += msgspec.convert(line["set_aside"], list[Allocation])
 
     async def count_places(self, tx: Transaction, skus: Sequence[str]) -> dict[str, int]:
         """In how many warehouses each of these products has a place."""

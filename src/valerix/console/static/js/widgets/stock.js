@@ -44,7 +44,7 @@ export function AdjustDialog({ item, places, onClose, onDone }) {
     <${Actions}><${Button} onClick=${onClose}>Leave it<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${!delta || Boolean(wrong)}>Adjust<//><//></form><//>`;
 }
 
-const KINDS = { receive: "received", adjust: "adjusted", update: "updated", reserve: "reserved", release: "released", commit: "shipped" };
+const KINDS = { receive: "received", adjust: "adjusted", update: "updated", reserve: "reserved", release: "released", commit: "shipped", set_aside: "set aside", give_up: "given up" };
 const TONES = { receive: "ok", adjust: "info", update: "info", reserve: "warn", release: "plain", commit: "ok" };
 
 export function MovementsDrawer({ item, onClose }) {
