@@ -185,6 +185,7 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("pg_try_advisory", lambda _: [Row(got=True)]),
     ("to_regclass", lambda _: [Row(missing=[])]),
     ("FROM source, fits", lambda _: []),  # not taken at once, so it is settled one by one
+    ("AS places", lambda a: [Row(sku=sku, places=1) for sku in a[0]]),
     ("SELECT count(*)", lambda _: [Row(count=0)]),
     ("nextval", lambda _: [Row(number=1)]),
     ("AS as_of", lambda _: [Row(as_of=0.0, ids=[])]),
