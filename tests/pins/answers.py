@@ -203,7 +203,9 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("LEFT JOIN locked", lambda _: [OFFER]),
     (
         "ended AS",
-        lambda a: [Row(order_id=i, state=s, movements=0, changed=True) for i, s in zip(a[0], a[1], strict=True)],
+        lambda a: [
+            Row(order_id=i, state=s, movements=0, changed=True, held=True) for i, s in zip(a[0], a[1], strict=True)
+        ],
     ),
 ]
 """Words that a statement has, all of them, and its rows."""

@@ -196,6 +196,8 @@ class ReservationState(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
     state: ReservationStatus
     idempotent: bool = False
+    empty: bool = False
+    """Nothing was ever reserved: a release had nothing to undo."""
 
 
 class ReservationStates(msgspec.Struct, frozen=True, rename="camel"):
@@ -233,6 +235,8 @@ class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     status: PaymentStatus
     reason: str | None = None
     idempotent: bool = False
+    empty: bool = False
+    """No money was taken, nor asked of the provider: a void had nothing to undo."""
 
 
 class PaymentOutcomes(msgspec.Struct, frozen=True, rename="camel"):

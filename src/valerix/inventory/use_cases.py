@@ -221,9 +221,9 @@ class Stock:
             first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
             await COMMITTING.passed()
             ended = await self._reservations.end(lane, [asked[place] for place in first.values()])
-            for order_id, state, movements, changed in ended:
+            for order_id, state, movements, changed, held in ended:
                 idempotent = not changed and state is not ReservationStatus.ABSENT
-                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
+                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)
                 kinds += [domain.STEP_TO[state]] * movements if movements else []
         return Done([outcomes[place] for place in range(len(asked))], kinds)
 

@@ -1,5 +1,6 @@
 """How one run of the saga over an order ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -15,6 +16,8 @@ DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
 STILL_HELD: Final = "order.still_held"
 """Entries of the history that are no events: they stay in this service."""
+NOTHING_TO_UNDO: Final = "nothing_to_undo"
+"""Outcome of a compensation that found nothing."""
 BACKORDER_RETRY_SECONDS: Final = 30.0
 
 
@@ -43,6 +46,12 @@ class Step:
     started_at: datetime
     duration_ms: float
     detail: str | None = None
+
+
+def shown(steps: Sequence[Step]) -> list[Step]:
+    """What people are shown of these: no compensation that had nothing to undo."""
+    idle = {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
+    return [step for step in steps if step.name not in idle]
 
 
 class HistoryEntry(NamedTuple):

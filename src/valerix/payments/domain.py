@@ -122,6 +122,11 @@ class Payment(NamedTuple):
     def refundable_minor(self) -> int:
         return self.captured_minor - self.refunding_minor - self.refunded_minor
 
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the order was voided before it was to be charged."""
+        return self.customer_id is None
+
     def is_for(self, asked: CapturePayment | RequestedCharge) -> bool:
         """Whether this is the payment that is asked for."""
         wanted = (asked.customer_id, asked.amount_minor, asked.currency, asked.method)

@@ -236,4 +236,5 @@ def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, giv
 def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
     """`processing` while money may still be held."""
     status = PaymentStatus.PROCESSING if payment.status.holds_money else payment.status
-    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed)
+    empty = payment.is_tombstone or payment.status is PaymentStatus.DECLINED
+    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed, empty=empty)

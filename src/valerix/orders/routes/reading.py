@@ -13,7 +13,7 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.ids import UUID_PATTERN, first_id_at
 from valerix.contracts.roles import ANYONE
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry
+from valerix.orders.decisions import HistoryEntry, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
@@ -93,7 +93,7 @@ def _event_view(entry: HistoryEntry) -> OrderEventView:
         status=entry.status,
         error_code=entry.error_code,
         error_message=entry.error_message,
-        steps=step_views(entry.steps),
+        steps=step_views(shown(entry.steps)),
     )
 
 
