@@ -240,6 +240,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/payments"): Rule(STAFF),
         ("GET", "/api/v1/payments/{payment_id}"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/order/{order_id}"): OWN_OR_STAFF,
+        ("GET", "/api/v1/payments/{payment_id}/refunds"): OWN_OR_STAFF,
+        ("GET", "/api/v1/payments/{payment_id}/events"): OWN_OR_STAFF,
         ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(STAFF, body=lambda _: {"amountMinor": 1}),
         **_between_services(commands.CAPTURE_PAYMENTS, "commands"),
         **_between_services(commands.VOID_PAYMENTS, "commands"),

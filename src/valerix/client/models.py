@@ -105,10 +105,11 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
-    """Everything that happened to an order, oldest first."""
+    """What happened to an order, oldest first. `next_cursor`: where it goes on; None at its end."""
 
     order_id: str
     events: list[OrderEvent]
+    next_cursor: str | None = None
 
 
 # --- inventory
@@ -248,6 +249,8 @@ class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
 class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
     refunds: list[Refund] = []
     history: list[PaymentEvent] = []
+    refunds_cursor: str | None = None
+    history_cursor: str | None = None
 
 
 # --- users

@@ -200,8 +200,11 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
+    """One page of an order's history, oldest first. `next_cursor` is null on the last."""
+
     order_id: str
     events: list[OrderEventView]
+    next_cursor: str | None = None
 
 
 def view(order: Order) -> OrderView:

@@ -81,8 +81,8 @@ class Refunds:
             except (domain.NotRefundable, domain.RefundExceedsCaptured):
                 log.info("somebody else refunds the rest", payment_id=payment.id)
         async with self._database.connection() as tx:
-            refunds = await self._repository.list_refunds(tx, payment.id)
-        await asyncio.gather(*(self._drive(refund) for refund in refunds if not refund.status.terminal))
+            pending = await self._repository.list_pending(tx, payment.id)
+        await asyncio.gather(*(self._drive(refund) for refund in pending))
         async with self._database.connection() as tx:
             return await self._payments.find_payment(tx, payment.id, None) or payment
 

@@ -91,6 +91,8 @@ class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
     refunds: list[RefundView]
     history: list[PaymentEventView]
+    refunds_cursor: str | None = None
+    history_cursor: str | None = None
 
 
 def view(payment: Payment) -> PaymentView:

@@ -22,6 +22,7 @@ from valerix.orders.schemas import OrderEventView, OrderView, Timeline, step_vie
 
 SORTS = {"-createdAt": False, "createdAt": True}
 Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 @get(PATH, access=ANYONE, tags=["orders"], operation_id="listOrders")
@@ -75,10 +76,18 @@ async def get_order(queries: Queries, principal: Principal, order_id: str) -> Re
 
 
 @get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
-async def get_timeline(queries: Queries, principal: Principal, order_id: str) -> Timeline:
-    """Everything that happened to an order: every saga step with attempt, outcome and duration."""
-    order, history = await queries.timeline(order_id_of(order_id), owner_of(principal))
-    return Timeline(order.id, [_event_view(entry) for entry in history])
+async def get_timeline(
+    queries: Queries,
+    principal: Principal,
+    order_id: str,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+) -> Timeline:
+    """What happened to an order, oldest first: every saga step with attempt, outcome and duration."""
+    after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
+    rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
+    found = pagination.page(rows, limit, lambda entry: pagination.encode_cursor(entry.version))
+    return Timeline(order_id, [_event_view(entry) for entry in found.items], found.next_cursor)
 
 
 ROUTES = [list_orders, get_order, get_timeline]

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.states import RefundStatus, sql
@@ -47,10 +48,28 @@ class RefundsRepository:
         )
         return None if row is None else (_REFUND.read(row), row["fingerprint"])
 
-    async def list_refunds(self, tx: Transaction, payment_id: str) -> list[Refund]:
-        """The refunds of one payment, oldest first."""
+    async def list_refunds(
+        self, tx: Transaction, payment_id: str, *, after: str | None = None, limit: int = MAX_LIMIT
+    ) -> list[Refund]:
+        """Up to `limit` refunds of one payment, oldest first, from beyond the id `after`."""
         rows = await tx.fetch(
-            f"SELECT {_REFUND.columns} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
+            f"""
+            SELECT {_REFUND.columns} FROM refunds r
+            WHERE r.payment_id = $1 AND ($2::uuid IS NULL OR r.id > $2) ORDER BY r.id LIMIT $3
+            """,
+            payment_id,
+            after,
+            limit,
+        )
+        return [_REFUND.read(row) for row in rows]
+
+    async def list_pending(self, tx: Transaction, payment_id: str) -> list[Refund]:
+        """The refunds of one payment that the provider has not answered yet."""
+        rows = await tx.fetch(
+            f"""
+            SELECT {_REFUND.columns} FROM refunds r
+            WHERE r.payment_id = $1 AND r.status = {sql(RefundStatus.PENDING)}
+            """,
             payment_id,
         )
         return [_REFUND.read(row) for row in rows]
