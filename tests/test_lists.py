@@ -37,6 +37,7 @@ SHOWN: Final = {
 OF_ITS_OWN: Final = {
     "chassis.messaging.delete_rows": "numbers of its own rows",
     "orders.count": "what was written just before in its transaction",
+    "orders.hand_back": "ids of orders it had taken over",
     "orders.put_off": "ids of orders it has locked",
     "orders.replace_products": "the lines of one order",
 }
