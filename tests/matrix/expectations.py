@@ -191,6 +191,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
         ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
         **_between_services(commands.DESCRIBE_ORDERS, "orderIds"),
+        **_between_services(commands.NOTE_REFUNDS, "commands"),
         **_dead_letters("orders"),
         **EVENTS,
     },

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from valerix.contracts.errors import DomainError
 from valerix.contracts.events import ORDER_HELD
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
 from valerix.orders.order import Order
@@ -54,6 +55,13 @@ def shown(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.name not in idle]
 
 
+class Refunded(NamedTuple):
+    """What was given back by hand, as its entry of the history tells it."""
+
+    amount: Money
+    reason: str
+
+
 class HistoryEntry(NamedTuple):
     """One entry of the history of an order."""
 
@@ -65,6 +73,7 @@ class HistoryEntry(NamedTuple):
     steps: list[Step]
     trace_id: str
     occurred_at: datetime
+    refund: Refunded | None = None
 
 
 @dataclass(slots=True)

@@ -89,6 +89,13 @@ class RefundExceedsCaptured(DomainError):
         super().__init__(f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor)
 
 
+class CancelInstead(DomainError):
+    code = "cancel_instead"
+
+    def __init__(self) -> None:
+        super().__init__("The order has not shipped: to give everything back, cancel instead")
+
+
 class RefundRejected(DomainError):
     code = "refund_rejected"
 

@@ -28,6 +28,7 @@ from valerix.payments.captures import CaptureRequest, Captures
 from valerix.payments.domain import PaymentEvent, PaymentFilter, Refund
 from valerix.payments.owed import RequestedCharge
 from valerix.payments.refunds import RefundRequest
+from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.schemas import (
     CapturePaymentBody,
     PaymentDetail,
@@ -154,15 +155,17 @@ async def list_payment_events(
 @post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
 async def refund_payment(
     payments: PaymentsUseCases,
+    by_hand: RefundsByHand,
     principal: Principal,
     deadline: Deadline,
     payment_id: str,
     data: RefundBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[RefundView]:
-    """Give back part of a payment or, without an amount, all that is left.
+    """Give back part of a payment or, without an amount, all that is left. All of it only once the order has shipped.
 
-    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done.
+    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done;
+    409 the order is to be cancelled instead, or is neither paid nor delivered.
     """
     parsed = idempotency.parse_key(key)
     request = RefundRequest(
@@ -172,7 +175,8 @@ async def refund_payment(
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
     )
-    refund, replayed = await payments.refunds.refund(request, min(payments.patience_seconds, deadline.remaining()))
+    patience = min(payments.patience_seconds, deadline.remaining())
+    refund, replayed = await by_hand.refund(request, patience, deadline)
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
     headers = {idempotency.REPLAYED: "true"} if replayed else {}
     return Response(refund_view(refund), status_code=status, headers=headers)

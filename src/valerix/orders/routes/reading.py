@@ -18,7 +18,7 @@ from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
 from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
-from valerix.orders.schemas import OrderEventView, OrderView, Timeline, step_views, view
+from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Timeline, step_views, view
 
 SORTS = {"-createdAt": False, "createdAt": True}
 Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
@@ -103,6 +103,7 @@ def _event_view(entry: HistoryEntry) -> OrderEventView:
         error_code=entry.error_code,
         error_message=entry.error_message,
         steps=step_views(shown(entry.steps)),
+        refund=msgspec.UNSET if entry.refund is None else RefundedView(*entry.refund),
     )
 
 
