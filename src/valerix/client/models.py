@@ -71,6 +71,8 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     shipping_address: Address | None = None
     error_code: str | None = None
     error_message: str | None = None
+    refunded: Money | None = None
+    """What staff has given back so far."""
 
 
 class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
@@ -91,6 +93,13 @@ class Step(Model, frozen=True, kw_only=True, rename="camel"):
     detail: str | None = None
 
 
+class OrderRefund(Model, frozen=True, kw_only=True, rename="camel"):
+    """What staff gave back, and why."""
+
+    amount: Money
+    reason: str
+
+
 class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     """One entry of an order's timeline."""
 
@@ -102,6 +111,8 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     error_code: str | None = None
     error_message: str | None = None
     steps: list[Step] = []
+    refund: OrderRefund | None = None
+    """Of `order.refunded` alone."""
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
@@ -247,6 +258,8 @@ class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
+    """With the first of its refunds and events; a cursor is None when these are all."""
+
     refunds: list[Refund] = []
     history: list[PaymentEvent] = []
     refunds_cursor: str | None = None
