@@ -40,8 +40,10 @@ OF_ITS_OWN: Final = {
     "inventory.delete": "ids of orders whose places it has locked",
     "chassis.messaging.delete_rows": "numbers of its own rows",
     "orders.count": "what was written just before in its transaction",
+    "orders.hand_back": "ids of orders it had taken over",
     "orders.put_off": "ids of orders it has locked",
     "orders.replace_products": "the lines of one order",
+    "payments.mark_told": "ids of refunds it has sent",
 }
 """What the rows of these are, which are never impossible or have no neighbours."""
 

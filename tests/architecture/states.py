@@ -20,6 +20,7 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "cli/bus.py": frozenset({"failed"}),  # heads a column
     "cli/chaos.py": frozenset({"failed"}),  # heads a column
     "cli/load/report.py": frozenset({"declined", "failed", "pending"}),  # what customers met
+    "cli/orders.py": frozenset({"refunded"}),  # heads a line
     "cli/stock.py": frozenset({"reserved"}),  # units of stock
     "console/static/js/pages/inventory.js": frozenset({"reserved"}),  # units of stock
     "console/static/js/widgets/stock.js": frozenset({"released", "reserved", "shipped"}),  # movements in words

@@ -146,6 +146,10 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         {"ledger", "money"},
         [("payments", f"UPDATE payments SET refunded_minor = 1 WHERE id = {CAPTURED}")],
     ),
+    "an order shows a refund nobody gave": (
+        {"refunds"},
+        [("orders", f"UPDATE orders SET refunded_minor = 1 WHERE id = {COMPLETED}")],
+    ),
     "an answer is gone": (
         {"answers"},
         [("orders", f"UPDATE orders SET answer_version = 99 WHERE id = {COMPLETED}")],
@@ -269,8 +273,9 @@ async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
     assert broken(report) == set()
 
 
-async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None:
-    """The customer keeps the goods and gets some money back: no rule is broken, in payments or at the provider."""
+async def give_back_by_hand(past: Past) -> str:
+    """300 of a captured payment; the id of its order."""
+    order_id = await past.value("payments", f"SELECT order_id FROM payments WHERE id = {CAPTURED}")
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
     past.write(LedgerRefund("refund-by-hand", reference, 300))
     await past.execute(
@@ -287,7 +292,23 @@ async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None
         "DELETE FROM outbox",
     ):
         await past.execute("payments", statement)
+    return order_id
+
+
+async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None:
+    """The customer keeps the goods and gets some money back: no rule is broken, in payments or at the provider."""
+    await give_back_by_hand(past)
+    assert broken(await look(past)) == set()  # there was no time yet to tell orders of it
+
+
+async def test_a_refund_by_hand_that_its_order_never_shows_is_found(past: Past) -> None:
+    order_id = await give_back_by_hand(past)
+    await past.execute("payments", "UPDATE refunds SET updated_at = now() - interval '1 hour'")
+    assert broken(await look(past)) == {"refunds"}
+    await past.execute("orders", f"UPDATE orders SET refunded_minor = 300 WHERE id = '{order_id}'")
     assert broken(await look(past)) == set()
+    await past.execute("orders", f"UPDATE orders SET refunded_minor = 299 WHERE id = '{order_id}'")
+    assert broken(await look(past)) == {"refunds"}
 
 
 async def test_what_is_gone_at_the_next_look_was_no_violation(past: Past) -> None:

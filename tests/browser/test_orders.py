@@ -179,6 +179,23 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         assert not await page.locator("img").count()
 
 
+async def test_a_long_history_is_shown_a_page_at_a_time(open_as: Open, stack: Stack) -> None:
+    async with stack.api(ADA) as ada:
+        order_id = (await place(ada, {"PROD-007": 1})).json["id"]
+    more = """INSERT INTO order_events SELECT order_id, n, 'order.remembered', data, steps, trace_id, occurred_at
+              FROM order_events, generate_series(101, 350) AS n WHERE order_id = $1 AND version = 1"""
+    await stack.rows("orders", more, order_id)
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await visitor.go(f"/orders/{order_id}")
+        await expect(page.get_by_text("The first 200 events.")).to_be_visible()
+        shown = await page.get_by_text("order.remembered").count()
+        await page.get_by_role("button", name="Show more").click()
+        await expect(page.get_by_text("order.remembered")).to_have_count(250)
+        assert shown < 200
+        await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
 async def test_a_customer_sees_their_own_orders_and_nobody_elses(open_as: Open, stack: Stack) -> None:
     async with stack.api(ADA) as ada, stack.api(GRACE) as grace:
         hers = (await place(ada, {"PROD-007": 1})).json["id"]

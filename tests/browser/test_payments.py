@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import DESK, PHONE, THEMES
+from tests.support.eventually import eventually
 from tests.support.stack import ADA, OPERATOR, Stack, new_product, place
 
 NASTY = "<svg onload=alert(1)>"
@@ -23,8 +24,20 @@ async def paid(stack: Stack, price: int = 5000) -> dict[str, str]:
     return order
 
 
+async def delivered(stack: Stack, price: int = 5000) -> dict[str, str]:
+    """One that has arrived, too: all of its money may be given back."""
+    order = await paid(stack, price)
+    async with stack.api(ADA) as ada:
+
+        async def arrived() -> bool:
+            return bool((await ada.get(f"/api/v1/orders/{order['id']}")).json["status"] == "completed")
+
+        await eventually(arrived)
+    return order
+
+
 async def test_a_partial_refund_is_capped_at_what_is_left(open_as: Open, stack: Stack) -> None:
-    order = await paid(stack)
+    order = await delivered(stack)
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go(f"/orders/{order['id']}")
@@ -41,13 +54,31 @@ async def test_a_partial_refund_is_capped_at_what_is_left(open_as: Open, stack: 
         await page.get_by_role("button", name="Refund $12.34").click()
         await expect(page.get_by_text("$12.34 refunded")).to_be_visible()
         await expect(page.get_by_text("partially refunded")).to_be_visible()
-        await expect(page.get_by_text(NASTY)).to_be_visible()
+        await expect(page.get_by_text(f"$12.34 given back: {NASTY}")).to_be_visible()
+        await expect(page.get_by_text("order.refunded")).to_be_visible()
+        await expect(page.get_by_role("row", name="Refunded $12.34")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Order")).to_contain_text("completed")
         await page.get_by_role("button", name="Refund").click()
         await expect(amount).to_have_value("37.66")
         await page.get_by_label("Reason").fill("the rest")
         await page.get_by_role("button", name="Refund $37.66").click()
         await expect(page.get_by_role("button", name="Refund")).to_have_count(0)
         assert (await visitor.api("GET", f"/api/v1/payments/order/{order['id']}"))["status"] == "refunded"
+
+
+async def test_the_money_of_an_order_that_has_not_shipped_goes_back_by_cancelling(open_as: Open, stack: Stack) -> None:
+    order = await paid(stack)
+    await stack.rows("orders", "UPDATE orders SET status = 'processing', due_at = NULL WHERE id = $1", order["id"])
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go(f"/orders/{order['id']}")
+        await page.get_by_role("button", name="Refund").click()
+        await page.get_by_label("Reason").fill("all of it")
+        await expect(page.get_by_text("cancel the order instead")).to_be_visible()
+        await expect(page.get_by_role("dialog").get_by_role("button", name="Refund")).to_be_disabled()
+        await page.get_by_label("Amount in USD").fill("49.99")
+        await page.get_by_role("button", name="Refund $49.99").click()
+        await expect(page.get_by_text("$49.99 refunded")).to_be_visible()
 
 
 async def test_a_refund_that_got_no_answer_is_not_made_twice(open_as: Open, stack: Stack) -> None:

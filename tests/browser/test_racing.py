@@ -14,6 +14,7 @@ from tests.browser.races import Race
 from tests.browser.test_losing import live
 from tests.browser.test_orders import ROWS
 from tests.browser.test_shop import choose
+from tests.support.eventually import eventually
 from tests.support.stack import OPERATOR, Stack, new_product, place
 
 ORDERS = "**/api/v1/orders"
@@ -79,7 +80,15 @@ async def cancel(_: Scene, page: Page) -> None:
 
 
 async def paid_order(scene: Scene) -> str:
-    return f"/orders/{await scene.placed()}"
+    """Delivered: all of its money may be given back."""
+    order_id = await scene.placed()
+    async with scene.stack.api(scene.email) as api:
+
+        async def arrived() -> bool:
+            return bool((await api.get(f"/api/v1/orders/{order_id}")).json["status"] == "completed")
+
+        await eventually(arrived)
+    return f"/orders/{order_id}"
 
 
 async def refund(_: Scene, page: Page) -> None:

@@ -91,7 +91,7 @@ def test_a_pending_order_is_no_failure(at: Run, server: Server) -> None:
 def test_json_is_one_document(at: Run, server: Server) -> None:
     server.acts(Reply(200, ORDER, {"Idempotent-Replayed": "true"}))
     done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--json")
-    assert json.loads(done.stdout) == {**ORDER, "replayed": True}
+    assert json.loads(done.stdout) == {**ORDER, "replayed": True, "refunded": None}
 
 
 @pytest.mark.parametrize("item", [":2", "PROD-001:", "PROD-001:two", "PROD-001:-1"])
@@ -169,6 +169,15 @@ def test_an_order_is_shown_with_its_timeline(at: Run, server: Server) -> None:
     server.acts(*script)
     document = json.loads(at("order", "show", ID, "--json").stdout)
     assert (document["id"], document["events"][1]["steps"][0]["durationMs"]) == (ID, 123.4)
+
+
+def test_a_long_timeline_is_shown_with_all_its_pages(at: Run, server: Server) -> None:
+    first = {"orderId": ID, "events": EVENTS[:1], "nextCursor": "more"}
+    server.acts(Reply(200, ORDER), Reply(200, first), Reply(200, {"orderId": ID, "events": EVENTS[1:]}))
+    shown = at("order", "show", ID).stdout
+    assert "order.created" in shown
+    assert "captured" in shown
+    assert server.received[-1].path.endswith("/events?limit=100&cursor=more")
 
 
 def test_a_list_ends_at_its_limit_and_says_so(at: Run, server: Server) -> None:

@@ -63,7 +63,9 @@ def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[st
 def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
     ledger = identities.folder / "ledger.jsonl"
     psp = processes.enter_context(running("psp", identities, psp_secret=SECRET, ledger_file=ledger))
-    asking = {"orders_url": AWAY}  # nothing is done by hand
+    away = dict.fromkeys(("users_url", "inventory_url", "payments_url"), AWAY)  # it is only asked, and told of refunds
+    orders = processes.enter_context(running(ORDERS, identities, database_url=urls[ORDERS], **away))
+    asking = {"orders_url": orders.url}
     more = {INVENTORY: asking, PAYMENTS: asking | {"psp_url": psp.url, "psp_secret": SECRET}}
     for name in (USERS, INVENTORY, PAYMENTS):
         settings = {"database_url": urls[name], **more.get(name, {})}
@@ -137,9 +139,26 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
         cancelled = await desk.changes.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
         assert cancelled.status == "cancelled"
         assert (await place(20, on_shortage="backorder")).status == 409
-    async with Api.open(services[INVENTORY].url, identities.person("operator", subject="olga")) as api:
+        await _deliver(services[INVENTORY], identities)
+        await _give_back(services[PAYMENTS], identities, first.order_id)
+
+        async def shown() -> bool:
+            return (await desk.queries.get(first.order_id, None)).refunded_minor == 500
+
+        await eventually(shown)
+
+
+async def _deliver(service: Process, identities: Identities) -> None:
+    async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
         delivery = {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": 30, "reason": "delivery"}
         _good(await api.post("/api/v1/inventory/adjust", delivery))
+
+
+async def _give_back(service: Process, identities: Identities, order_id: str) -> None:
+    async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
+        payment = _good(await api.call("GET", f"/api/v1/payments/order/{order_id}"))
+        body = {"amountMinor": 500, "reason": "scratched"}
+        _good(await api.post(f"/api/v1/payments/{payment['id']}/refund", body))
 
 
 async def _outgoing(source: str, url: str) -> list[dict[str, Any]]:

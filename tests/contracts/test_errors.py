@@ -46,11 +46,13 @@ orders staff_only: 403 Not allowed
 orders total_differs: 409 The total is another one
 orders unknown_customer: 422 Unknown customer
 orders unknown_product: 422 Unknown product
+payments cancel_instead: 409 Cancel the order instead
 payments charge_not_owed: 422 The order owes another charge
 payments illegal_transition: 409 The payment cannot go there
 payments not_refundable: 409 There is nothing to refund
 payments order_not_found: 404 No such order
 payments order_not_payable: 409 The order cannot be paid now
+payments order_not_refundable: 409 The order cannot be refunded now
 payments payment_declined: 402 The payment was declined
 payments payment_mismatch: 409 The order has another payment
 payments payment_not_found: 404 No such payment

@@ -72,7 +72,7 @@ async def test_release_gives_back_and_commit_takes_out(shop: Shop, url: str) -> 
     await shop.add("A", east=3, west=4)
     await shop.reserve_all(("o1", ("A", 5)), ("o2", ("A", 2)))
     (released,), (committed,) = await shop.release("o1"), await shop.commit("o2")
-    assert (released.state, released.idempotent) == ("released", False)
+    assert (released.state, released.idempotent, released.empty) == ("released", False, False)
     assert (committed.state, committed.idempotent) == ("committed", False)
     assert await shop.level("A") == (5, 0)
     await assert_books_balance(url)
@@ -84,7 +84,7 @@ async def test_an_end_is_final_whatever_is_asked_afterwards(shop: Shop, url: str
     await shop.release("o1")
     await shop.commit("o2")
     for state in (*await shop.commit("o1", "o1"), *await shop.release("o1")):
-        assert (state.state, state.idempotent) == ("released", True)
+        assert (state.state, state.idempotent, state.empty) == ("released", True, False)
     for state in (*await shop.release("o2"), *await shop.commit("o2")):
         assert (state.state, state.idempotent) == ("committed", True)
     assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
@@ -95,9 +95,10 @@ async def test_an_end_is_final_whatever_is_asked_afterwards(shop: Shop, url: str
 
 async def test_a_release_that_comes_first_refuses_the_late_reserve(shop: Shop) -> None:
     await shop.add("A", east=9)
-    (state,) = await shop.release("o1")
-    assert (state.state, state.idempotent) == ("released", False)
-    assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
+    for again in (False, True):
+        (state,) = await shop.release("o1")
+        assert (state.state, state.idempotent, state.empty) == ("released", again, True)
+        assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
     assert await shop.level("A") == (9, 0)
 
 

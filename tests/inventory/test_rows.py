@@ -128,9 +128,9 @@ async def test_what_orders_take_and_end(tx: Transaction) -> None:
         (Ending("order-3", ReservationStatus.COMMITTED), Initiator("actor-4", "trace-4")),
     ]
     assert sorted(await RESERVATIONS.end(tx, endings)) == [
-        Ended("order-1", ReservationStatus.COMMITTED, 1, True),
-        Ended("order-2", ReservationStatus.RELEASED, 0, True),
-        Ended("order-3", ReservationStatus.ABSENT, 0, False),
+        Ended("order-1", ReservationStatus.COMMITTED, 1, True, True),
+        Ended("order-2", ReservationStatus.RELEASED, 0, True, False),
+        Ended("order-3", ReservationStatus.ABSENT, 0, False, False),
     ]
     assert await ledger(tx) == [
         received,

@@ -14,7 +14,7 @@ from valerix.contracts import commands
 from valerix.contracts.commands import Allocation, PaymentOutcome, ReservationState
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
-from valerix.orders.decisions import SagaRun
+from valerix.orders.decisions import NOTHING_TO_UNDO, SagaRun, Step, shown
 from valerix.orders.order import OrderLine
 from valerix.orders.saga import Saga, Services
 from valerix.orders.transitions import AT_REST
@@ -23,8 +23,9 @@ from valerix.orders.transitions import AT_REST
 class Peers:
     """The clients of the other services: one prepared answer for each command, or none: the service is away."""
 
-    def __init__(self, stock: str | None, payment: str = "voided") -> None:
+    def __init__(self, stock: str | None, payment: str = "voided", *, empty: bool = False) -> None:
         self.asked: list[str] = []
+        self._empty = empty
         self._stock = stock
         self._payment = payment
 
@@ -35,8 +36,11 @@ class Peers:
         if failure is not None:
             raise failure
         if path == commands.VOID_PAYMENTS:
-            return commands.PaymentOutcomes([PaymentOutcome("id", "payment", PaymentStatus(self._payment))])
-        return commands.ReservationStates([ReservationState("id", ReservationStatus(self._stock or ""))])
+            return commands.PaymentOutcomes(
+                [PaymentOutcome("id", "payment", PaymentStatus(self._payment), empty=self._empty)]
+            )
+        state = ReservationState("id", ReservationStatus(self._stock or ""), empty=self._empty)
+        return commands.ReservationStates([state])
 
 
 async def driven(peers: Peers, status: str, cancel_reason: str | None = None) -> SagaRun:
@@ -66,6 +70,27 @@ async def test_a_payment_is_void_before_its_stock_goes_back() -> None:
     assert outcomes(running) == [("void_payment", "voided"), ("release_stock", "released")]
     assert ended(running) == ("cancelled", "order_cancelled")
     assert running.order.allocations is None
+
+
+@pytest.mark.parametrize("payment", ["voided", "declined"])
+async def test_what_had_nothing_to_undo_is_on_record_and_not_shown(payment: str) -> None:
+    peers = Peers(stock="released", payment=payment, empty=True)
+    running = await driven(peers, "pending", cancel_reason="changed my mind")
+    assert peers.asked == [commands.VOID_PAYMENTS, commands.RELEASE_STOCK]
+    assert outcomes(running) == [("void_payment", "nothing_to_undo"), ("release_stock", "nothing_to_undo")]
+    assert ended(running) == ("cancelled", "order_cancelled")
+    assert shown(running.steps) == []
+
+
+def test_no_attempt_of_what_had_nothing_to_undo_is_shown() -> None:
+    made = [
+        ("charge", "failed"),
+        ("void_payment", "failed"),
+        ("void_payment", NOTHING_TO_UNDO),
+        ("release_stock", "ok"),
+    ]
+    steps = [Step(name, 1, outcome, NOW, 1.0) for name, outcome in made]
+    assert shown(steps) == [steps[0], steps[3]]
 
 
 async def test_a_payment_whose_outcome_is_unknown_keeps_its_stock() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
+from tests.support.orders import WrittenOrders
 from tests.support.processes import Process
 from tests.support.provider import SECRET as SECRET
 from valerix.chassis.base.deadline import Deadline
@@ -80,6 +81,14 @@ OpenPayments = Callable[..., Awaitable[Payments]]
 
 def command(method: str = "card_ok", amount: int = 1000, order_id: str | None = None) -> CapturePayment:
     return CapturePayment(order_id or new_id(), "CUST-001", amount, "USD", method)
+
+
+async def paid(api: Api, written_orders: WrittenOrders, status: str = "completed") -> dict[str, Any]:
+    """The payment of a new order that is in `status` now."""
+    body = await written_orders.charge()
+    payment: dict[str, Any] = (await api.post("/api/v1/payments", body)).json
+    await written_orders.change(body["orderId"], status=status)
+    return payment
 
 
 async def charges(provider: Api, *order_ids: str) -> list[dict[str, Any]]:

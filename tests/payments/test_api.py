@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.payments.conftest import NOWHERE, SECRET, charges
+from tests.payments.conftest import NOWHERE, SECRET, charges, paid
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
@@ -172,7 +172,7 @@ async def test_customers_see_their_own_payments_and_no_others(
 async def test_only_staff_may_capture_refund_and_search(
     api: Api, service: Process, written_orders: WrittenOrders, identities: Identities
 ) -> None:
-    payment = (await api.post(PATH, await written_orders.charge())).json
+    payment = await paid(api, written_orders)
     customer, orders = identities.person("customer", "CUST-001"), identities.service("orders", "payments")
 
     async def statuses(token: str | None) -> list[int]:
@@ -201,7 +201,7 @@ async def test_an_id_that_is_none_is_not_found(api: Api, payment_id: str) -> Non
 
 
 async def test_refunds_honour_their_key(api: Api, written_orders: WrittenOrders) -> None:
-    payment = (await api.post(PATH, await written_orders.charge())).json
+    payment = await paid(api, written_orders)
     path = f"{PATH}/{payment['id']}/refund"
 
     async def refund(amount: int, key: str) -> Answer:
@@ -310,7 +310,7 @@ async def test_metrics_count_what_happened(own: Callers, written_orders: Written
 
 
 async def _metrics(api: Api, written_orders: WrittenOrders) -> None:
-    payment = (await api.post(PATH, await written_orders.charge())).json
+    payment = await paid(api, written_orders)
     await api.post(PATH, await written_orders.charge(payment_method="card_declined"))
     await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})
     text = (await api.get("/metrics")).body.decode()

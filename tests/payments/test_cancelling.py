@@ -37,8 +37,10 @@ from valerix.orders.saga import Saga, Services
 from valerix.orders.schemas import describe
 from valerix.payments import composition as payments
 from valerix.payments.captures import Captured, CaptureRequest
+from valerix.payments.domain import Refund
 from valerix.payments.owed import RequestedCharge
 from valerix.payments.provider import Provider
+from valerix.payments.refunds import RefundRequest
 
 SKU: Final = "PROD-001"
 CHECKED: Final = "payments.capture.checked"
@@ -75,19 +77,23 @@ class House:
     """The three services, and what staff and customers do in them."""
 
     def __init__(self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider) -> None:
-        self.peers = Direct()
+        self.peers, self.books = Direct(), books
         peers: Any = self.peers  # in place of the clients
         saga = Saga(Services(peers, peers, peers), _directory, PATIENCE, timedelta(1), RETRY, 0)
         self.orders = connect_orders(orders, orders, saga, lambda: None, max_concurrent_batches=2)
         self.payments, self.shop = payments.connect(books, provider), shop
         self.captures = payments.connect_captures(books, self.payments, peers)
         self.by_hand = StockByHand(shop.reserving, peers)
+        self.refunds = payments.connect_refunds(books, self.payments, peers)
+        self.telling = payments.connect_telling(books, peers)
         self.peers.uses = {
             commands.DESCRIBE_ORDERS: self._describe,
+            commands.NOTE_REFUNDS: self.orders.refunds.note,
             commands.CAPTURE_PAYMENTS: self.payments.capture,
             commands.VOID_PAYMENTS: self.payments.void,
             commands.RESERVE_STOCK: self._reserve,
             commands.RELEASE_STOCK: self._release,
+            commands.COMMIT_STOCK: self._commit,
         }
 
     async def _describe(self, refs: commands.OrderRefs, _: Deadline) -> commands.OrderOutcomes:
@@ -101,6 +107,10 @@ class House:
         ends = endings(refs.order_ids, ReservationStatus.RELEASED)
         return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
 
+    async def _commit(self, refs: commands.OrderRefs, deadline: Deadline) -> commands.ReservationStates:
+        ends = endings(refs.order_ids, ReservationStatus.COMMITTED)
+        return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
+
     async def place(self) -> Order:
         """A pending order that has its price: payments was away for a moment."""
         self.peers.away = {commands.CAPTURE_PAYMENTS}
@@ -108,6 +118,30 @@ class House:
         await self.orders.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))
         self.peers.away.clear()
         return await self.order(order.id)
+
+    async def buy(self) -> Order:
+        """A confirmed order."""
+        order = await self.place()
+        await self.orders.changes.retry(order.id, None, Deadline.after(60))
+        return await self.order(order.id)
+
+    async def move(self, order: Order, status: OrderStatus) -> None:
+        moved = await self.orders.fulfilment.fulfil_until(
+            order.id, version=None, target=status, deadline=Deadline.after(60)
+        )
+        assert moved.status is status
+
+    async def refund(self, order: Order, amount_minor: int | None) -> Refund:
+        payment_id = (await self.order(order.id)).payment_id or ""
+        request = RefundRequest(payment_id, amount_minor, "scratched", None, b"by hand")
+        return (await self.refunds.refund(request, 60, Deadline.after(60)))[0]
+
+    async def told(self, order: Order) -> list[str]:
+        """The types of its history, once orders has heard of every refund."""
+        while await self.telling.tell_due(10):
+            pass
+        history = await self.orders.queries.timeline(order.id, None, after=0, limit=50)
+        return [entry.type for entry in history]
 
     async def order(self, order_id: str) -> Order:
         return await self.orders.queries.get(order_id, None)

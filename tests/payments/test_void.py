@@ -6,7 +6,8 @@ from tests.payments.conftest import NOWHERE, OpenPayments, Payments, charges, co
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.processes import Process
-from valerix.contracts.commands import CapturePayment
+from valerix.chassis.base.deadline import Deadline
+from valerix.contracts.commands import CapturePayment, VoidPayment, VoidPayments
 
 
 async def voided(payments: Payments, order_id: str) -> str:
@@ -84,6 +85,23 @@ async def test_void_of_a_charge_whose_answer_is_still_on_its_way_refunds_it(paym
     await eventually(lambda: charges(provider, wanted.order_id))
     assert await voided(payments, wanted.order_id) == "refunded"
     assert await net(provider, wanted.order_id) == 0
+
+
+async def test_a_void_says_when_there_was_nothing_to_undo(
+    open_payments: OpenPayments, psp: Process, payments: Payments
+) -> None:
+    """A charge that was under way was called off: that is something."""
+    never, taken, declined, called_off = command(), command(), command("card_declined"), command()
+    await payments.capture(taken, declined)
+    cut_off = await open_payments(NOWHERE)
+    await cut_off.capture_one(called_off, patience_ms=0)
+    await cut_off.close()
+    wanted = [VoidPayment(each.order_id, "test") for each in (never, taken, declined, called_off)]
+    for _ in range(2):
+        outcomes = (await payments.use_cases.void(VoidPayments(wanted), Deadline.after(30))).outcomes
+        assert [(outcome.status, outcome.empty) for outcome in outcomes] == [
+            *(("voided", True), ("refunded", False), ("declined", True), ("voided", False)),
+        ]
 
 
 async def test_void_of_several_orders_in_one_list(payments: Payments) -> None:

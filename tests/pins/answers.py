@@ -68,6 +68,7 @@ ORDER: Final = Row(
     cancel_reason=None,
     expected_total=None,
     held_until=None,
+    refunded_minor=None,
     lease_epoch=0,
     attempts=1,
     created_at=MOMENT,
@@ -204,7 +205,9 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("LEFT JOIN locked", lambda _: [OFFER]),
     (
         "ended AS",
-        lambda a: [Row(order_id=i, state=s, movements=0, changed=True) for i, s in zip(a[0], a[1], strict=True)],
+        lambda a: [
+            Row(order_id=i, state=s, movements=0, changed=True, held=True) for i, s in zip(a[0], a[1], strict=True)
+        ],
     ),
 ]
 """Words that a statement has, all of them, and its rows."""
@@ -259,7 +262,7 @@ def _described(order_id: str) -> Any:
         "outcome": "described",
         "orderId": order_id,
         "customerId": "CUST-001",
-        "status": "pending",
+        "status": "completed" if order_id == PAYMENT["order_id"] else "pending",
         "lines": [{"productId": "PROD-001", "quantity": 1}],
         "paymentMethod": "card_ok",
         "total": {"amountMinor": 500, "currency": "USD"},

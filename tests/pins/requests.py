@@ -59,7 +59,7 @@ OF: Final[dict[str, list[Asked]]] = {
             "reserve",
             "POST",
             "/api/v1/inventory/reserve",
-            {"orderId": "ORDER-1", "items": [{"productId": "PROD-001", "quantity": 1}]},
+            {"orderId": "ORDER-9", "items": [{"productId": "PROD-001", "quantity": 1}]},
         ),
         Asked(
             "adjust",

@@ -61,13 +61,13 @@ def _system(*names: str) -> tuple[str, ...]:
 
 ORDERS: Final = _system(
     *("happy_path", "races", "refusals", "operators", "sessions"),
-    *("client", "audit", "breaker", "load", "thirty_seconds"),
+    *("client", "audit", "breaker", "load", "refunds", "thirty_seconds"),
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
     Group("kill", _system("kill", "waiting"), 75, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL | UNBOUNDED),
-    Group("orders", ORDERS, 110, options=PAIRS, settings=STILL | UNBOUNDED),
+    Group("orders", ORDERS, 140, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("claims", _system("claims"), 60, settings=STILL | UNBOUNDED | {"hourly_limit": "100000"}),
     Group("fuzz", _system("fuzz"), 90, settings=STILL | UNLIMITED | {"chaos": "disabled"}),
     # A charge of the provider that belongs to no payment adds up to nothing.
@@ -113,6 +113,7 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/client/test_sending_again.py": 18,
     "tests/inventory/test_api.py": 16,
     "tests/payments/test_void.py": 16,
+    "tests/payments/test_refunds_by_hand.py": 14,
     "tests/payments/test_api.py": 12,
     "tests/users/test_limits.py": 18,
     "tests/gateway/test_arriving.py": 15,

@@ -55,6 +55,17 @@ class WrittenOrders:
         statement = f"UPDATE orders SET {changes} WHERE id = $1"  # noqa: S608 - names of our own
         await self._execute(statement, order_id, *columns.values())
 
+    async def remember(self, order_id: str, entries: int, steps: object = None) -> None:
+        """So many entries of its history, each with these steps."""
+        await self._execute(
+            "INSERT INTO order_events (order_id, version, type, data, steps, trace_id, occurred_at)"
+            " SELECT $1, version, 'order.delayed', $3, $4, '', now() FROM generate_series(1, $2::integer) AS version",
+            order_id,
+            entries,
+            json.dumps({"status": "pending", "errorCode": None, "errorMessage": None}),
+            json.dumps(steps),
+        )
+
     async def charge(self, **columns: Any) -> dict[str, Any]:
         """What a new order owes, as the body of a capture by hand."""
         order_id, row = await self.write(**columns), COLUMNS | columns

@@ -178,7 +178,7 @@ async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stac
         faults = [broken(stack, service, "failpoint", point=point, action="kill") for service in services.split()]
         admins = [await breaking.enter_async_context(fault) for fault in faults]
         answers = [await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)]
-        await eventually(lambda: _struck(admins[0], services.split()), PATIENCE_SECONDS)
+        await eventually(lambda: struck(admins[0], services.split()), PATIENCE_SECONDS)
         await breaking.aclose()
         await settled(stack, PATIENCE_SECONDS)
     assert len({answer.json["id"] for answer in answers}) == 3
@@ -186,7 +186,7 @@ async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stac
     await assert_sound(stack)
 
 
-async def _struck(admin: Api, services: list[str]) -> bool:
+async def struck(admin: Api, services: list[str]) -> bool:
     """Whether the fault is over in one of them because it struck."""
     try:
         answers = [await admin.get(f"/api/v1/chaos/{service}") for service in services]

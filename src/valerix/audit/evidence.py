@@ -103,7 +103,7 @@ async def _connect(stack: AsyncExitStack, url: str) -> Connection:
 _DESK = """
 CREATE TEMPORARY TABLE payment_facts (
     order_id text, provider_reference text, status text, currency text, captured_minor bigint, refunding_minor bigint,
-    refunded_minor bigint, by_hand_minor bigint);
+    refunded_minor bigint, by_hand_minor bigint, by_hand_at timestamptz);
 CREATE TEMPORARY TABLE reservation_facts (order_id text, state text);
 CREATE TEMPORARY TABLE charge_facts (
     reference text, status text, currency text, amount_minor bigint, refunded_minor bigint, captures integer);
@@ -111,9 +111,9 @@ CREATE TEMPORARY TABLE charge_facts (
 # What somebody returned to a customer by hand has the fingerprint of its request; what the saga gives back has none.
 _PAYMENTS = f"""
 SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
-       coalesce(r.by_hand, 0)::bigint
+       coalesce(r.by_hand, 0)::bigint, r.by_hand_at
 FROM payments p LEFT JOIN (
-    SELECT payment_id, sum(amount_minor) AS by_hand FROM refunds
+    SELECT payment_id, sum(amount_minor) AS by_hand, max(updated_at) AS by_hand_at FROM refunds
     WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
 """
 # An order that waits for stock has no reservation yet.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from valerix.audit.evidence import Evidence, Finding
-from valerix.contracts.events import ORDER_CREATED, ORDER_HELD
+from valerix.contracts.events import ORDER_CREATED, ORDER_HELD, ORDER_REFUNDED
 from valerix.contracts.states import OrderStatus, PaymentStatus, sql
 from valerix.orders.decisions import CHANGED, DELAYED, STILL_HELD
 from valerix.orders.transitions import TRANSITIONS
@@ -13,10 +13,10 @@ from valerix.payments import domain as payments
 _LEGAL_ORDERS: Final = sorted({("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)})
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
-# An event's name tells the state it leads to; those that only remark something (delayed, changed) lead nowhere.
+# An event's name tells the state it leads to; those that only remark something (delayed, refunded …) lead nowhere.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
-         WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}') THEN NULL ELSE substr(type, 7) END
+         WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL ELSE substr(type, 7) END
 """
 _PAYMENT_STATUS: Final = """
     CASE type WHEN 'payment.refunded' THEN data ->> 'status' WHEN 'payment.refund_failed' THEN NULL

@@ -39,6 +39,21 @@ _MONEY_DIFFERS: Final = decide(
         OrderStatus.CANCELLED: _KEPT,
     },
 )
+_SHOWN_OTHERWISE: Final = "coalesce(o.refunded_minor, 0) <> coalesce(p.by_hand_minor, 0)"
+_SHOWN_UNLESS_CANCELLING: Final = f"o.cancel_reason IS NULL AND ({_SHOWN_OTHERWISE})"
+_SHOWN_TOO_MUCH: Final = "coalesce(o.refunded_minor, 0) > coalesce(p.by_hand_minor, 0)"
+_REFUNDS_DIFFER: Final = decide(
+    "o",
+    {
+        OrderStatus.PENDING: "o.refunded_minor IS NOT NULL",
+        OrderStatus.CONFIRMED: _SHOWN_UNLESS_CANCELLING,
+        OrderStatus.PROCESSING: _SHOWN_UNLESS_CANCELLING,
+        OrderStatus.SHIPPED: _SHOWN_OTHERWISE,
+        OrderStatus.COMPLETED: _SHOWN_OTHERWISE,
+        OrderStatus.FAILED: _SHOWN_TOO_MUCH,
+        OrderStatus.CANCELLED: _SHOWN_TOO_MUCH,
+    },
+)
 
 
 async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
@@ -93,4 +108,23 @@ async def money_fits_the_orders(evidence: Evidence) -> Finding:
             ELSE {_MONEY_DIFFERS}
         END
         """,
+    )
+
+
+async def refunds_by_hand_are_shown(evidence: Evidence) -> Finding:
+    """An order that stands shows what staff gave back of its payment, once there was time to tell it.
+
+    One that ended without success got the rest back as well, and may show less: it ended before it was told.
+    """
+    return await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM payment_facts WHERE by_hand_minor > 0",
+        violations=f"""
+        SELECT o.id::text AS subject,
+               format('the order is %s and shows %s %s given back; %s by hand', o.status,
+                      coalesce(o.refunded_minor, 0), o.currency, coalesce(p.by_hand_minor, 0)) AS what
+        FROM orders o LEFT JOIN payment_facts p ON p.order_id = o.id::text
+        WHERE {_REFUNDS_DIFFER} AND coalesce(p.by_hand_at, 'epoch') < now() - make_interval(secs => $1)
+        """,
+        arguments=(evidence.unfinished_after_seconds,),
     )

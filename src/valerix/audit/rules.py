@@ -26,6 +26,7 @@ RULES: Final = (
     Rule("captures", "nobody is charged twice", money.nobody_is_charged_twice),
     Rule("ledger", "payments and the provider's ledger agree", money.ledger_and_payments_agree),
     Rule("money", "what is kept is what was confirmed", money.money_fits_the_orders),
+    Rule("refunds", "orders show what was given back by hand", money.refunds_by_hand_are_shown),
     Rule("answers", "every answer can be repeated", history.answers_can_be_repeated),
     Rule("order_history", "order histories are gap-free and legal", history.orders_have_gap_free_legal_histories),
     Rule("payment_history", "payment histories are gap-free and legal", history.payments_have_gap_free_legal_histories),

@@ -91,15 +91,17 @@ def show(
     """One order with its timeline."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         order = valerix.orders.get(order_id)
-        events = valerix.orders.timeline(order_id).events
+        timeline = valerix.orders.timeline(order_id)
     if as_json:
-        print_json({**msgspec.to_builtins(order), "events": events})
+        print_json({**msgspec.to_builtins(order), "events": timeline.events, "nextCursor": timeline.next_cursor})
         return
     out = console()
     _print_head(out, order)
     out.print(f"version   {order.version}")
     _print_lines(out, order)
-    _print_timeline(out, events)
+    _print_timeline(out, timeline.events)
+    if timeline.next_cursor is not None:
+        out.print(f"There is more than these {len(timeline.events)} entries; the API has all of them.")
 
 
 @app.command("list")
@@ -235,6 +237,7 @@ def _print_head(out: Console, order: Order) -> None:
         "customer": order.customer_id,
         "payment": f"{order.payment_id or 'none yet'} ({order.payment_method})",
         "placed": moment(order.created_at),
+        "refunded": money(order.refunded) if order.refunded else None,
     }
     for name, value in facts.items():
         if value is not None:
@@ -264,9 +267,13 @@ def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
             tries = f" (attempt {step.attempt})" if step.attempt > 1 else ""
             took = f"{step.duration_ms:.1f}"
             made.add_row(_after(start, step.started_at), f"  {step.name}{tries}", step.outcome, took, step.detail or "")
-        made.add_row(_after(start, event.occurred_at), event.type, event.status, "", event.error_message or "")
+        made.add_row(_after(start, event.occurred_at), event.type, event.status, "", _detail(event))
     out.print(made)
     out.print(f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True)
+
+
+def _detail(event: OrderEvent) -> str:
+    return f"{money(event.refund.amount)}: {event.refund.reason}" if event.refund else event.error_message or ""
 
 
 def _after(start: datetime, at: datetime) -> str:

@@ -130,6 +130,8 @@ class Payments(_Group):
     get = _awaitable(calls.Payments.get)
     of_order = _awaitable(calls.Payments.of_order)
     list = _iterating(calls.Payments.list)
+    refunds = _iterating(calls.Payments.refunds)
+    events = _iterating(calls.Payments.events)
     refund = _awaitable(calls.Payments.refund)
 
 

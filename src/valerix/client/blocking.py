@@ -127,6 +127,8 @@ class Payments(_Group):
     get = _blocking(calls.Payments.get)
     of_order = _blocking(calls.Payments.of_order)
     list = _iterating(calls.Payments.list)
+    refunds = _iterating(calls.Payments.refunds)
+    events = _iterating(calls.Payments.events)
     refund = _blocking(calls.Payments.refund)
 
 

@@ -71,6 +71,8 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     shipping_address: Address | None = None
     error_code: str | None = None
     error_message: str | None = None
+    refunded: Money | None = None
+    """What staff has given back so far."""
 
 
 class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
@@ -91,6 +93,13 @@ class Step(Model, frozen=True, kw_only=True, rename="camel"):
     detail: str | None = None
 
 
+class OrderRefund(Model, frozen=True, kw_only=True, rename="camel"):
+    """What staff gave back, and why."""
+
+    amount: Money
+    reason: str
+
+
 class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     """One entry of an order's timeline."""
 
@@ -102,13 +111,16 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     error_code: str | None = None
     error_message: str | None = None
     steps: list[Step] = []
+    refund: OrderRefund | None = None
+    """Of `order.refunded` alone."""
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
-    """Everything that happened to an order, oldest first."""
+    """What happened to an order, oldest first. `next_cursor`: where it goes on; None at its end."""
 
     order_id: str
     events: list[OrderEvent]
+    next_cursor: str | None = None
 
 
 # --- inventory
@@ -246,8 +258,12 @@ class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
+    """With the first of its refunds and events; a cursor is None when these are all."""
+
     refunds: list[Refund] = []
     history: list[PaymentEvent] = []
+    refunds_cursor: str | None = None
+    history_cursor: str | None = None
 
 
 # --- users
@@ -315,83 +331,3 @@ class DeadLetter(Model, frozen=True, kw_only=True, rename="camel"):
     attempts: int
     failed_at: datetime
     replayed_at: datetime | None = None
-
-
-# --- chaos
-
-
-class Fault(Model, frozen=True, kw_only=True, rename="camel"):
-    """A fault that was injected. `state`: active, expired, stopped, or spent: it struck as often as it may."""
-
-    id: str
-    state: str
-    fault: dict[str, Any]
-    """`kind`: gremlin, crash, errors, cut, failpoint or behaviour; and its settings."""
-    by: str
-    since: datetime
-    until: datetime
-    stopped_at: datetime | None = None
-    stopped_by: str | None = None
-    strikes: int
-    strikes_by_copy: dict[str, int] = {}
-
-
-class ServiceChaos(Model, frozen=True, kw_only=True, rename="camel"):
-    """One service. `history`: latest first; `copies`: those in which all that is active is in force."""
-
-    service: str
-    active: list[Fault]
-    history: list[Fault]
-    copies: list[str]
-    failpoints: list[str]
-    behaviours: list[str]
-    dependencies: list[str]
-
-
-# --- resilience
-
-
-class CallWindow(Model, frozen=True, kw_only=True, rename="camel"):
-    """The calls of the last `seconds`."""
-
-    seconds: float
-    calls: int
-    failures: int
-
-
-class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
-    """`state` of the circuit breaker: closed, open or half_open. `attempts` and `retries` since the start."""
-
-    name: str
-    state: str
-    trial_in_seconds: float
-    window: CallWindow
-    in_flight: int
-    attempts: dict[str, int]
-    retries: int
-
-
-class Door(Model, frozen=True, kw_only=True, rename="camel"):
-    """Requests being worked on, how many may be, and how many were turned away since the start."""
-
-    in_flight: int
-    limit: int
-    shed: int
-
-
-class Responses(Model, frozen=True, kw_only=True, rename="camel"):
-    """`average_seconds` is None when there were none in the window."""
-
-    window_seconds: float
-    count: int
-    average_seconds: float | None = None
-
-
-class Resilience(Model, frozen=True, kw_only=True, rename="camel"):
-    """`responses`: to placed orders; None for services that have none."""
-
-    service: str
-    instance: str
-    dependencies: list[Dependency]
-    door: Door
-    responses: Responses | None = None

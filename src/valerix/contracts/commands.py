@@ -22,6 +22,7 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
 DESCRIBE_ORDERS: Final = "/internal/v1/orders/describe"
+NOTE_REFUNDS: Final = "/internal/v1/orders/refunds"
 CHECK_CUSTOMERS: Final = "/internal/v1/customers/check"
 RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
 RELEASE_STOCK: Final = "/internal/v1/stock/release"
@@ -80,6 +81,33 @@ class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
         if not isinstance(outcome, OrderDescription):
             raise OrderNotFound
         return outcome
+
+
+class RefundGiven(msgspec.Struct, frozen=True, rename="camel"):
+    """Money that staff gave back of what an order had paid. Noted once under its id, however often it is sent."""
+
+    refund_id: str
+    order_id: str
+    amount: Money
+    reason: str
+
+
+class NoteRefunds(msgspec.Struct, frozen=True, rename="camel"):
+    commands: Annotated[list[RefundGiven], msgspec.Meta(max_length=MAX_COMMANDS)]
+
+
+class RefundNoted(msgspec.Struct, frozen=True, rename="camel"):
+    """`settled`: it stands in the order's history, or never will, for the order ended without success.
+
+    Otherwise that is not decided yet: send it again later.
+    """
+
+    refund_id: str
+    settled: bool
+
+
+class RefundsNoted(msgspec.Struct, frozen=True, rename="camel"):
+    outcomes: list[RefundNoted]
 
 
 # --- users
@@ -200,6 +228,8 @@ class ReservationState(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
     state: ReservationStatus
     idempotent: bool = False
+    empty: bool = False
+    """Nothing was ever reserved: a release had nothing to undo."""
 
 
 class ReservationStates(msgspec.Struct, frozen=True, rename="camel"):
@@ -237,6 +267,8 @@ class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     status: PaymentStatus
     reason: str | None = None
     idempotent: bool = False
+    empty: bool = False
+    """No money was taken, nor asked of the provider: a void had nothing to undo."""
 
 
 class PaymentOutcomes(msgspec.Struct, frozen=True, rename="camel"):

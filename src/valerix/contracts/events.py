@@ -27,6 +27,7 @@ ORDER_COMPLETED: Final = "order.completed"
 ORDER_HELD: Final = "order.held"
 ORDER_FAILED: Final = "order.failed"
 ORDER_CANCELLED: Final = "order.cancelled"
+ORDER_REFUNDED: Final = "order.refunded"
 INVENTORY_UPDATED: Final = "inventory.updated"
 INVENTORY_LOW_STOCK: Final = "inventory.low_stock"
 INVENTORY_RESTOCKED: Final = "inventory.restocked"
@@ -47,6 +48,7 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
         ORDER_HELD,
         ORDER_FAILED,
         ORDER_CANCELLED,
+        ORDER_REFUNDED,
     ),
     INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED, INVENTORY_RESERVATION_READY),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),

@@ -65,6 +65,8 @@ class Ended(NamedTuple):
     state: ReservationStatus
     movements: int
     changed: bool
+    held: bool
+    """Whether anything was ever reserved."""
 
 
 class Cause(NamedTuple):

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Final, Generic, NamedTuple, TypeVar
 
+import msgspec
 from asyncpg.connection import Connection
 
 from valerix.chassis.base import telemetry
@@ -24,6 +25,7 @@ from valerix.inventory.domain import Ending, Initiator, Movement
 from valerix.inventory.repository.reservations import OVERTAKEN, ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.settling import settle
+from valerix.inventory.waiting import GIVE_UP
 from valerix.inventory.waiting_list import Overtaken, WaitingList
 
 COMMITTING = Point("inventory.committing")
@@ -181,7 +183,9 @@ class Reserving:
                 await self._stock.write(lane, movements)
         except Overtaken as others:
             return await self._end(lane, asked, besides | others.skus)
-        return done._replace(kinds=[*done.kinds, *(movement.kind for movement in movements)])
+        gave_up = {movement.order_id for movement in movements if movement.kind == GIVE_UP}
+        outcomes = [msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up) for o in done.outcomes]
+        return Done(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
 
     async def _end_all(self, lane: Connection, asked: list[tuple[Ending, Initiator]]) -> Done[ReservationState]:
         outcomes: dict[int, ReservationState] = {}
@@ -190,9 +194,9 @@ class Reserving:
             first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
             await COMMITTING.passed()
             ended = await self._reservations.end(lane, [asked[place] for place in first.values()])
-            for order_id, state, movements, changed in ended:
+            for order_id, state, movements, changed, held in ended:
                 idempotent = not changed and state is not ReservationStatus.ABSENT
-                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent)
+                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)
                 kinds += [domain.STEP_TO[state]] * movements if movements else []
         return Done([outcomes[place] for place in range(len(asked))], kinds)
 

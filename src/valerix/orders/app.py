@@ -29,7 +29,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox)],
         raw=[
             place_route(built.flows.placing, built.flows.products),
-            *command_routes(built.flows.queries),
+            *command_routes(built.flows.queries, built.flows.refunds),
             asyncapi_route(ORDERS, EVENT_DATA),
         ],
         provides={"changes": built.flows.changes, "fulfilment": built.flows.fulfilment, "queries": built.flows.queries},

@@ -22,18 +22,29 @@ from valerix.orders.placing import Placing
 from valerix.orders.products import Products
 from valerix.orders.queries import Queries
 from valerix.orders.read_model import ReadModel
+from valerix.orders.refunds import RefundNotes
 from valerix.orders.repository.bounds import BoundsRepository
 from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
 from valerix.orders.repository.outbox import list_outgoing
 from valerix.orders.repository.placing import PlacingRepository
 from valerix.orders.repository.read_model import ReadModelRepository
+from valerix.orders.repository.refunds import NotedRefundsRepository
 from valerix.orders.repository.search import OrderSearchRepository
 from valerix.orders.saga import Saga, Services
 
 PLANNED = {**KEYED, "enable_sort": "off"}
 """What is due comes in the order of its index, also from a table too young for statistics: a sort reads all of it."""
-TABLES = ["orders", "order_events", "order_products", "bounded_orders", "outbox", "inbox", "dead_letters"]
+TABLES = [
+    "orders",
+    "order_events",
+    "order_products",
+    "bounded_orders",
+    "noted_refunds",
+    "outbox",
+    "inbox",
+    "dead_letters",
+]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -70,6 +81,7 @@ class OrderFlows(NamedTuple):
     changes: Changes
     queries: Queries
     products: Products
+    refunds: RefundNotes
 
 
 class Built(NamedTuple):
@@ -146,4 +158,5 @@ def connect(
         timeouts=timeouts,
     )
     changes = Changes(database, ChangesRepository(), driven, driving, queries, products)
-    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries, products)
+    refunds = RefundNotes(database, NotedRefundsRepository(), committed)
+    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries, products, refunds)

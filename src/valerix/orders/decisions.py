@@ -1,11 +1,13 @@
 """How one run of the saga over an order ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from valerix.contracts.errors import DomainError
 from valerix.contracts.events import ORDER_HELD
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
 from valerix.orders.order import REJECT, Order
@@ -15,6 +17,8 @@ DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
 STILL_HELD: Final = "order.still_held"
 """Entries of the history that are no events: they stay in this service."""
+NOTHING_TO_UNDO: Final = "nothing_to_undo"
+"""Outcome of a compensation that found nothing."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,19 @@ class Step:
     detail: str | None = None
 
 
+def shown(steps: Sequence[Step]) -> list[Step]:
+    """What people are shown of these: no compensation that had nothing to undo."""
+    idle = {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
+    return [step for step in steps if step.name not in idle]
+
+
+class Refunded(NamedTuple):
+    """What was given back by hand, as its entry of the history tells it."""
+
+    amount: Money
+    reason: str
+
+
 class HistoryEntry(NamedTuple):
     """One entry of the history of an order."""
 
@@ -57,6 +74,7 @@ class HistoryEntry(NamedTuple):
     steps: list[Step]
     trace_id: str
     occurred_at: datetime
+    refund: Refunded | None = None
 
 
 @dataclass(slots=True)

@@ -88,6 +88,8 @@ class Driving:
             await FINISHED.passed()
         answers = {f.order.id: answer_finished(f) for f in finished if f.order.id in moved}
         lost = [run.order.id for run, _ in runs if run.order.id not in moved]
+        if overtaken := [f.order for f in finished if f.order.id not in moved]:
+            await self._database.repeat(lambda tx: self._repository.hand_back(tx, overtaken))
         if lost:
             existing = await self._database.repeat(lambda tx: self._placed.list_existing(tx, lost, []))
             answers |= {known.order.id: answer_existing(known) for known in existing}

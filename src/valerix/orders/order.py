@@ -57,6 +57,8 @@ class Order:
     """What the customer is willing to pay; for another total the order is refused."""
     held_until: datetime | None = None
     """When an order that waits for its customer or for stock ends; one that is driven just then is not over before."""
+    refunded_minor: int | None = None
+    """What staff has given back of what was paid; None: nothing."""
     lease_epoch: int = 0
     attempts: int = 0
 
@@ -118,6 +120,16 @@ class Order:
         self.currency, self.total_minor = currency, total
         if self.expected_total not in (None, Money(total, currency)):
             raise TotalDiffers(Money(total, currency))
+
+    @property
+    def cancelling(self) -> bool:
+        """A request to cancel is noted, and whether it comes in time is not known yet."""
+        return self.cancel_reason is not None and self.status.cancellable
+
+    def refund(self, amount_minor: int, now: datetime) -> None:
+        """Note that so much was given back; the next version, in the same state."""
+        self.refunded_minor = (self.refunded_minor or 0) + amount_minor
+        self.version, self.updated_at = self.version + 1, now
 
     def move(self, status: OrderStatus, now: datetime) -> None:
         """Enter `status` with the next version. Raises IllegalOrderTransition."""

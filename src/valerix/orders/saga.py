@@ -20,7 +20,7 @@ from valerix.contracts import commands
 from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics, requests
 from valerix.orders.calls import StepCalls
-from valerix.orders.decisions import Patience, Retry, SagaRun
+from valerix.orders.decisions import NOTHING_TO_UNDO, Patience, Retry, SagaRun
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 T = TypeVar("T")
@@ -266,7 +266,7 @@ class Saga:
             return reply.outcomes
 
         for run, outcome in await self._calls.make(runs, "void_payment", call):
-            run.steps[-1].outcome = outcome.status
+            run.steps[-1].outcome = NOTHING_TO_UNDO if outcome.empty else outcome.status
             if outcome.status is PaymentStatus.PROCESSING:
                 run.compensate = False
                 run.decision = self._postpone(run, "payment_processing", "The outcome of the payment is not known yet")
@@ -298,7 +298,9 @@ class Saga:
 
         states = {}
         for run, outcome in await self._calls.make(runs, step, call):
-            run.steps[-1].outcome = states[run.order.id] = outcome.state
+            states[run.order.id] = outcome.state
+            released_nothing = outcome.empty and outcome.state is ReservationStatus.RELEASED
+            run.steps[-1].outcome = NOTHING_TO_UNDO if released_nothing else outcome.state
         return states
 
     async def _ask_inventory(

@@ -20,7 +20,7 @@ from valerix.contracts.commands import (
     Quantity,
 )
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.events import BY_SOURCE, ORDERS
+from valerix.contracts.events import BY_SOURCE, ORDER_REFUNDED, ORDERS
 from valerix.contracts.money import Money
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
@@ -172,9 +172,24 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     product_id: str | msgspec.UnsetType = msgspec.UNSET
     """Of an order with one line, as `quantity`. Not in what was stored before there were these fields."""
     quantity: int | msgspec.UnsetType = msgspec.UNSET
+    refunded: Money | msgspec.UnsetType = msgspec.UNSET
+    """What staff has given back so far; absent while that is nothing."""
 
 
-EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
+class RefundedView(msgspec.Struct, frozen=True, rename="camel"):
+    """What staff gave back, and why."""
+
+    amount: Money
+    reason: str
+
+
+class OrderRefundedView(OrderView, frozen=True, rename="camel", kw_only=True):
+    """The order after a refund by hand."""
+
+    refund: RefundedView
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView) | {ORDER_REFUNDED: OrderRefundedView}
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
@@ -197,11 +212,16 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     error_code: str | None
     error_message: str | None
     steps: list[StepView]
+    refund: RefundedView | msgspec.UnsetType = msgspec.UNSET
+    """Of `order.refunded` alone."""
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
+    """One page of an order's history, oldest first. `next_cursor` is null on the last."""
+
     order_id: str
     events: list[OrderEventView]
+    next_cursor: str | None = None
 
 
 def view(order: Order) -> OrderView:
@@ -225,7 +245,14 @@ def view(order: Order) -> OrderView:
         updated_at=order.updated_at,
         product_id=order.lines[0].product_id if len(order.lines) == 1 else msgspec.UNSET,
         quantity=order.lines[0].quantity if len(order.lines) == 1 else msgspec.UNSET,
+        refunded=_money(order.refunded_minor, order.currency) or msgspec.UNSET,
     )
+
+
+def refunded_view(order: Order, refund: RefundedView) -> OrderRefundedView:
+    """The representation of `order` after `refund`."""
+    shown = view(order)
+    return OrderRefundedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, refund=refund)
 
 
 def describe(order_id: str, order: Order | None) -> OrderOutcome:
@@ -239,7 +266,7 @@ def describe(order_id: str, order: Order | None) -> OrderOutcome:
         lines=[Line(line.product_id, line.quantity) for line in order.lines],
         payment_method=order.payment_method,
         total=None if order.allocations is None else _money(order.total_minor, order.currency),
-        cancelling=order.cancel_reason is not None and order.status.cancellable,
+        cancelling=order.cancelling,
     )
 
 

@@ -33,14 +33,19 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
+    telling = composition.connect_telling(database, orders, settings)
     return Parts(
         routes=ROUTES,
         raw=[*internal_routes(payments), asyncapi_route(PAYMENTS, EVENT_DATA)],
-        provides={"payments": payments, "captures": composition.connect_captures(database, payments, orders)},
+        provides={
+            "payments": payments,
+            "captures": composition.connect_captures(database, payments, orders),
+            "by_hand": composition.connect_refunds(database, payments, orders),
+        },
         essentials={"database": tables_present(database, TABLES)},
         downstream=[psp, orders],
         queues=[payments.door],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), relay.run],
+        jobs=[partial(jobs.resolve, payments), partial(jobs.tell, telling), relay.run],
         problems=PROBLEMS,
     )

@@ -10,6 +10,7 @@ from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.calls.client import HttpClient
+from valerix.chassis.calls.peers import Peer
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.ids import new_id
@@ -17,10 +18,12 @@ from valerix.payments.captures import Captures
 from valerix.payments.processor import Processor
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
+from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.repository.captures import CaptureKeysRepository
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
 from valerix.payments.repository.search import PaymentSearchRepository
+from valerix.payments.telling import Telling
 from valerix.payments.use_cases import PaymentsUseCases
 
 
@@ -63,3 +66,13 @@ def connect(
 def connect_captures(database: Database, payments: PaymentsUseCases, orders: HttpClient) -> Captures:
     """The flow by hand on top of them."""
     return Captures(database, CaptureKeysRepository(), PaymentsRepository(), payments, orders)
+
+
+def connect_refunds(database: Database, payments: PaymentsUseCases, orders: Peer) -> RefundsByHand:
+    """The other flow by hand."""
+    return RefundsByHand(database, PaymentsRepository(), payments.refunds, orders)
+
+
+def connect_telling(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> Telling:
+    """What follows it."""
+    return Telling(database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds))

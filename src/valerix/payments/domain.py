@@ -89,6 +89,13 @@ class RefundExceedsCaptured(DomainError):
         super().__init__(f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor)
 
 
+class CancelInstead(DomainError):
+    code = "cancel_instead"
+
+    def __init__(self) -> None:
+        super().__init__("The order has not shipped: to give everything back, cancel instead")
+
+
 class RefundRejected(DomainError):
     code = "refund_rejected"
 
@@ -121,6 +128,11 @@ class Payment(NamedTuple):
     @property
     def refundable_minor(self) -> int:
         return self.captured_minor - self.refunding_minor - self.refunded_minor
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the order was voided before it was to be charged."""
+        return self.customer_id is None
 
     def is_for(self, asked: CapturePayment | RequestedCharge) -> bool:
         """Whether this is the payment that is asked for."""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from valerix.payments.telling import Telling
 from valerix.payments.use_cases import PaymentsUseCases
 
 BATCH = 256
@@ -12,4 +13,11 @@ async def resolve(payments: PaymentsUseCases) -> None:
     """Find out what became of payments and refunds a crash or an outage left without an outcome."""
     while True:
         if await payments.resolve_due(BATCH) < BATCH:
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def tell(telling: Telling) -> None:
+    """Tell orders what was given back by hand."""
+    while True:
+        if await telling.tell_due(BATCH) < BATCH:
             await asyncio.sleep(PAUSE_SECONDS)

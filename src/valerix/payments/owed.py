@@ -27,6 +27,13 @@ class OrderNotPayable(DomainError):
         super().__init__(detail, orderStatus=status)
 
 
+class OrderNotRefundable(DomainError):
+    code = "order_not_refundable"
+
+    def __init__(self, status: OrderStatus, detail: str) -> None:
+        super().__init__(detail, orderStatus=status)
+
+
 class ChargeNotOwed(DomainError):
     """`differences`: RFC 6901 pointer into the body → what the order has there."""
 
@@ -46,6 +53,23 @@ def is_paid(status: OrderStatus) -> bool:
             return False
         case _:
             assert_never(status)
+
+
+def part_only(order: OrderDescription) -> bool:
+    """Whether some of what the order has paid must stay, as it has not shipped. Raises OrderNotRefundable."""
+    match order.status:
+        case OrderStatus.CONFIRMED | OrderStatus.PROCESSING if order.cancelling:
+            raise OrderNotRefundable(order.status, "The order is being cancelled, which gives its money back")
+        case OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
+            return True
+        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return False
+        case OrderStatus.PENDING:
+            raise OrderNotRefundable(order.status, "The order is pending; cancel it instead")
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            raise OrderNotRefundable(order.status, f"The order is {order.status}, which gave its money back")
+        case _:
+            assert_never(order.status)
 
 
 def charge(order: OrderDescription, asked: RequestedCharge) -> CapturePayment:

@@ -27,13 +27,17 @@ MAX_UNDER_WAY = 1024
 
 
 class RefundRequest(NamedTuple):
-    """`amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency."""
+    """`amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency.
+
+    `part_only`: something must be left then.
+    """
 
     payment_id: str
     amount_minor: int | None
     reason: str
     key: bytes | None
     fingerprint: bytes
+    part_only: bool = False
 
 
 class Refunds:
@@ -62,7 +66,7 @@ class Refunds:
     async def refund(self, request: RefundRequest, patience_seconds: float) -> tuple[Refund, bool]:
         """The refund - `pending` when the provider takes longer - and whether an earlier request had asked for it.
 
-        Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, KeyReused, RefundRejected.
+        Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, CancelInstead, KeyReused, RefundRejected.
         """
         refund, replayed = await self._set_aside(request)
         if refund.status is RefundStatus.PENDING:
@@ -73,6 +77,15 @@ class Refunds:
             raise domain.RefundRejected(refund.failure, refund.id)
         return refund, replayed
 
+    async def is_known(self, request: RefundRequest) -> bool:
+        """Whether this request was let through before. Raises KeyReused when its key let another one through."""
+        key = request.key
+        if key is None:
+            return False
+        async with self._database.connection() as tx:
+            known = await self._repository.find_refund_by_key(tx, request.payment_id, key)
+        return known is not None and _replay(known, request.fingerprint)[1]
+
     async def refund_rest(self, payment: Payment, reason: str) -> Payment:
         """Give back whatever is left, wait for every refund under way; the payment as it stands then."""
         if payment.refundable_minor:
@@ -81,8 +94,8 @@ class Refunds:
             except (domain.NotRefundable, domain.RefundExceedsCaptured):
                 log.info("somebody else refunds the rest", payment_id=payment.id)
         async with self._database.connection() as tx:
-            refunds = await self._repository.list_refunds(tx, payment.id)
-        await asyncio.gather(*(self._drive(refund) for refund in refunds if not refund.status.terminal))
+            pending = await self._repository.list_pending(tx, payment.id)
+        await asyncio.gather(*(self._drive(refund) for refund in pending))
         async with self._database.connection() as tx:
             return await self._payments.find_payment(tx, payment.id, None) or payment
 
@@ -106,6 +119,8 @@ class Refunds:
                 if known := await self._repository.find_refund_by_key(lane, payment.id, key):
                     return _replay(known, request.fingerprint)
                 promised, amount = payment.promised(request.amount_minor)
+                if request.part_only and not promised.refundable_minor:
+                    raise domain.CancelInstead
                 refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
                 await self._repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
                 await self._repository.update_payment(lane, promised)

@@ -25,9 +25,10 @@ from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.captures import CaptureRequest, Captures
-from valerix.payments.domain import PaymentFilter
+from valerix.payments.domain import PaymentEvent, PaymentFilter, Refund
 from valerix.payments.owed import RequestedCharge
 from valerix.payments.refunds import RefundRequest
+from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.schemas import (
     CapturePaymentBody,
     PaymentDetail,
@@ -41,6 +42,7 @@ from valerix.payments.schemas import (
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 PATH = "/api/v1/payments"
+Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Short = Annotated[str | None, Parameter(max_length=50)]
 
 
@@ -112,28 +114,58 @@ async def list_payments(
 
 @get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment")
 async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
-    """One payment with its refunds and history. A customer sees their own."""
-    return _detail(await payments.get(_id(payment_id), _owner(principal)))
+    """One payment with its first refunds and the begin of its history. A customer sees their own."""
+    return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1))
 
 
 @get(PATH + "/order/{order_id:str}", access=ANYONE, tags=["payments"], operation_id="getPaymentOfOrder")
 async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
     """The payment of an order. A customer sees their own."""
-    return _detail(await payments.get_of_order(order_id, _owner(principal)))
+    return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1))
+
+
+@get(PATH + "/{payment_id:str}/refunds", access=ANYONE, tags=["payments"], operation_id="listRefunds")
+async def list_refunds(
+    payments: PaymentsUseCases,
+    principal: Principal,
+    payment_id: str,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+) -> pagination.Page[RefundView]:
+    """The refunds of a payment, oldest first. A customer sees their own."""
+    after = None if cursor is None else _cursor_id(cursor)
+    rows = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    return _refund_page(rows, limit)
+
+
+@get(PATH + "/{payment_id:str}/events", access=ANYONE, tags=["payments"], operation_id="listPaymentEvents")
+async def list_payment_events(
+    payments: PaymentsUseCases,
+    principal: Principal,
+    payment_id: str,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+) -> pagination.Page[PaymentEventView]:
+    """What happened to a payment, oldest first. A customer sees their own."""
+    after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
+    rows = await payments.list_events(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    return _event_page(rows, limit)
 
 
 @post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
 async def refund_payment(
     payments: PaymentsUseCases,
+    by_hand: RefundsByHand,
     principal: Principal,
     deadline: Deadline,
     payment_id: str,
     data: RefundBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[RefundView]:
-    """Give back part of a payment or, without an amount, all that is left.
+    """Give back part of a payment or, without an amount, all that is left. All of it only once the order has shipped.
 
-    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done.
+    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done;
+    409 the order is to be cancelled instead, or is neither paid nor delivered.
     """
     parsed = idempotency.parse_key(key)
     request = RefundRequest(
@@ -143,13 +175,22 @@ async def refund_payment(
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
     )
-    refund, replayed = await payments.refunds.refund(request, min(payments.patience_seconds, deadline.remaining()))
+    patience = min(payments.patience_seconds, deadline.remaining())
+    refund, replayed = await by_hand.refund(request, patience, deadline)
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
     headers = {idempotency.REPLAYED: "true"} if replayed else {}
     return Response(refund_view(refund), status_code=status, headers=headers)
 
 
-ROUTES = [capture_payment, list_payments, get_payment, get_payment_of_order, refund_payment]
+ROUTES = [
+    capture_payment,
+    list_payments,
+    get_payment,
+    get_payment_of_order,
+    list_refunds,
+    list_payment_events,
+    refund_payment,
+]
 
 
 def _owner(principal: Principal) -> str | None:
@@ -176,8 +217,22 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
 
 def _detail(found: Detail) -> PaymentDetail:
     shown = view(found.payment)
-    refunds = [refund_view(refund) for refund in found.refunds]
-    history = [PaymentEventView(**event._asdict()) for event in found.history]
+    refunds = _refund_page(found.refunds, pagination.DEFAULT_LIMIT)
+    history = _event_page(found.history, pagination.DEFAULT_LIMIT)
     return PaymentDetail(
-        **{name: getattr(shown, name) for name in shown.__struct_fields__}, refunds=refunds, history=history
+        **{name: getattr(shown, name) for name in shown.__struct_fields__},
+        refunds=refunds.items,
+        history=history.items,
+        refunds_cursor=refunds.next_cursor,
+        history_cursor=history.next_cursor,
     )
+
+
+def _refund_page(rows: list[Refund], limit: int) -> pagination.Page[RefundView]:
+    found = pagination.page(rows, limit, lambda refund: pagination.encode_cursor(refund.id))
+    return pagination.Page([refund_view(refund) for refund in found.items], found.next_cursor)
+
+
+def _event_page(rows: list[PaymentEvent], limit: int) -> pagination.Page[PaymentEventView]:
+    found = pagination.page(rows, limit, lambda event: pagination.encode_cursor(event.version))
+    return pagination.Page([PaymentEventView(**event._asdict()) for event in found.items], found.next_cursor)

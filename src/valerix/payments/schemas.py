@@ -89,8 +89,12 @@ class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
+    """With the first of its refunds and events. The cursors go on in lists of their own; null: these are all."""
+
     refunds: list[RefundView]
     history: list[PaymentEventView]
+    refunds_cursor: str | None = None
+    history_cursor: str | None = None
 
 
 def view(payment: Payment) -> PaymentView:
@@ -142,6 +146,8 @@ PROBLEMS: Final[Problems] = {
     domain.PaymentVoided: ProblemType(409, "The payment of this order was voided"),
     domain.NotRefundable: ProblemType(409, "There is nothing to refund"),
     domain.RefundExceedsCaptured: ProblemType(422, "More than what is left of the payment"),
+    owed.OrderNotRefundable: ProblemType(409, "The order cannot be refunded now"),
+    domain.CancelInstead: ProblemType(409, "Cancel the order instead"),
     domain.RefundRejected: ProblemType(409, "The provider refused the refund"),
 }
 """What HTTP makes of each error of the domain."""

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 
 from valerix.chassis.base import telemetry, timeouts
 from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
-from valerix.chassis.postgres.database import IMPOSSIBLE, Database
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -185,25 +186,43 @@ class PaymentsUseCases:
 
     # --- reading
 
-    async def get(self, payment_id: str, owner_id: str | None) -> Detail:
-        """The payment with refunds and history, if it is there and (with `owner_id`) the owner's.
+    async def get(self, payment_id: str, owner_id: str | None, limit: int = MAX_LIMIT) -> Detail:
+        """The payment with its first refunds and events, if it is there and (with `owner_id`) the owner's.
 
         Raises PaymentNotFound.
         """
         async with self._database.connection() as tx:
-            payment = await self._repository.find_payment(tx, payment_id, owner_id)
-            if payment is None:
-                raise domain.PaymentNotFound
-            refunds = await self._refunded.list_refunds(tx, payment_id)
-            return Detail(payment, refunds, await self._search.list_events(tx, payment_id))
+            payment = await self._find(tx, payment_id, owner_id)
+            refunds = await self._refunded.list_refunds(tx, payment_id, limit=limit)
+            return Detail(payment, refunds, await self._search.list_events(tx, payment_id, limit=limit))
 
-    async def get_of_order(self, order_id: str, owner_id: str | None) -> Detail:
+    async def list_refunds(
+        self, payment_id: str, owner_id: str | None, *, after: str | None, limit: int
+    ) -> list[Refund]:
+        """Its refunds, oldest first, from beyond the id `after`. Raises PaymentNotFound."""
+        async with self._database.connection() as tx:
+            await self._find(tx, payment_id, owner_id)
+            return await self._refunded.list_refunds(tx, payment_id, after=after, limit=limit)
+
+    async def list_events(self, payment_id: str, owner_id: str | None, *, after: int, limit: int) -> list[PaymentEvent]:
+        """Its history, oldest first, from beyond version `after`. Raises PaymentNotFound."""
+        async with self._database.connection() as tx:
+            await self._find(tx, payment_id, owner_id)
+            return await self._search.list_events(tx, payment_id, after=after, limit=limit)
+
+    async def _find(self, tx: Transaction, payment_id: str, owner_id: str | None) -> Payment:
+        payment = await self._repository.find_payment(tx, payment_id, owner_id)
+        if payment is None:
+            raise domain.PaymentNotFound
+        return payment
+
+    async def get_of_order(self, order_id: str, owner_id: str | None, limit: int = MAX_LIMIT) -> Detail:
         """See `get`."""
         async with self._database.connection() as tx:
             found = await self._repository.list_by_orders(tx, [order_id])
         if not found:
             raise domain.PaymentNotFound
-        return await self.get(found[0].id, owner_id)
+        return await self.get(found[0].id, owner_id, limit)
 
     async def search(self, asked: PaymentFilter) -> list[Payment]:
         """Newest first."""
@@ -236,4 +255,5 @@ def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, giv
 def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
     """`processing` while money may still be held."""
     status = PaymentStatus.PROCESSING if payment.status.holds_money else payment.status
-    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed)
+    empty = payment.is_tombstone or payment.status is PaymentStatus.DECLINED
+    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed, empty=empty)

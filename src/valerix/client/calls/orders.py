@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from valerix.client import models
-from valerix.client.calls.pieces import Calls, Pages, encode, keyed, part, query
+from valerix.client.calls.pieces import PAGE_SIZE, Calls, Pages, encode, keyed, part, query
 from valerix.client.errors import StatusNotReached
 from valerix.client.reading import read_as
 from valerix.client.steps import Answer, Flow, Pause, Request
@@ -19,6 +19,7 @@ from valerix.contracts.states import FulfilmentStatus, OrderStatus
 OnShortage = Literal["hold", "backorder", "reject"]
 FIRST_LOOK_SECONDS: Final = 0.1
 SLOWEST_LOOK_SECONDS: Final = 1.0
+LONGEST_TIMELINE: Final = 1000
 FINAL_STATUSES: Final = frozenset(status for status in OrderStatus if status.terminal)
 
 
@@ -86,9 +87,18 @@ class Orders(Calls):
             sort="createdAt" if oldest_first else None,
         )
 
-    def timeline(self, order_id: str) -> Flow[models.Timeline]:
-        """What happened to an order: every event with its steps, attempts and durations. Raises NotFound."""
-        return self._get(f"{self._PATH}/{part(order_id)}/events", models.Timeline)
+    def timeline(self, order_id: str, *, cursor: str | None = None) -> Flow[models.Timeline]:
+        """What happened to an order: every event with its steps, attempts and durations. Raises NotFound.
+
+        Page by page, up to LONGEST_TIMELINE events; `cursor`, the `next_cursor` of the timeline before, goes on.
+        """
+        path, events = f"{self._PATH}/{part(order_id)}/events", list[models.OrderEvent]()
+        while True:
+            page = yield from self._get(path + query(limit=PAGE_SIZE, cursor=cursor), models.Timeline)
+            events += page.events
+            cursor = page.next_cursor
+            if cursor is None or len(events) >= LONGEST_TIMELINE:
+                return models.Timeline(order_id=page.order_id, events=events, next_cursor=cursor)
 
     def cancel(self, order_id: str, *, reason: str | None = None) -> Flow[models.Order]:
         """Release the stock, give the money back. An order that comes back otherwise than `cancelled` will be yet.

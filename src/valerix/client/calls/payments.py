@@ -15,12 +15,20 @@ class Payments(Calls):
     _PATH = "/api/v1/payments"
 
     def get(self, payment_id: str) -> Flow[models.PaymentDetail]:
-        """One payment with its refunds and history. Raises NotFound."""
+        """One payment with its first refunds and the begin of its history. Raises NotFound."""
         return self._get(f"{self._PATH}/{part(payment_id)}", models.PaymentDetail)
 
     def of_order(self, order_id: str) -> Flow[models.PaymentDetail]:
         """The payment of an order. Raises NotFound."""
         return self._get(f"{self._PATH}/order/{part(order_id)}", models.PaymentDetail)
+
+    def refunds(self, payment_id: str) -> Pages[models.Refund]:
+        """All refunds of a payment, oldest first. Raises NotFound."""
+        return Pages(self._session, f"{self._PATH}/{part(payment_id)}/refunds", models.Refund)
+
+    def events(self, payment_id: str) -> Pages[models.PaymentEvent]:
+        """All that happened to a payment, oldest first. Raises NotFound."""
+        return Pages(self._session, f"{self._PATH}/{part(payment_id)}/events", models.PaymentEvent)
 
     def list(
         self,

@@ -166,11 +166,11 @@ class ReservationsRepository:
                 ) l
                 WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
             )
-            SELECT order_id, state, jsonb_array_length(lines) AS movements, true AS changed FROM ended
-            UNION ALL SELECT order_id, state, 0, true FROM refused
-            UNION ALL SELECT order_id, state, 0, false FROM known WHERE state <> {_RESERVED}
+            SELECT order_id, state, jsonb_array_length(lines) AS movements, true AS changed, true AS held FROM ended
+            UNION ALL SELECT order_id, state, 0, true, false FROM refused
+            UNION ALL SELECT order_id, state, 0, false, lines <> '[]' FROM known WHERE state <> {_RESERVED}
             UNION ALL
-            SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false FROM missing WHERE wanted <> {_RELEASED}
+            SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false, false FROM missing WHERE wanted <> {_RELEASED}
             """,
             *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
         )

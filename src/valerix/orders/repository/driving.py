@@ -64,6 +64,7 @@ _POSTPONED = Rows(
     "order.id uuid, order.version integer, order.lease_epoch integer, due_in interval, held_until timestamptz",
     alias="i",
 )
+_OVERTAKEN = Rows(Order, "id uuid, version integer, lease_epoch integer", alias="i")
 
 
 class DrivingRepository:
@@ -120,6 +121,16 @@ class DrivingRepository:
     async def put_off(self, tx: Transaction, ids: Sequence[str], pause: timedelta) -> None:
         """Look at these locked orders again after a pause, whatever state they are in."""
         await tx.execute("UPDATE orders SET due_at = now() + $2 WHERE id = ANY($1::uuid[])", ids, pause)
+
+    async def hand_back(self, tx: Transaction, overtaken: Sequence[Order]) -> None:
+        """Look again at once at those that changed beside a pass that still had them; not after its lease."""
+        await tx.execute(
+            f"""
+            UPDATE orders o SET due_at = now() FROM {_OVERTAKEN.unnest}
+            WHERE o.id = i.id AND o.version >= i.version AND o.lease_epoch = i.lease_epoch AND o.due_at > now()
+            """,
+            *_OVERTAKEN.arrays(overtaken),
+        )
 
     async def lock_due_local(self, tx: Transaction, limit: int) -> list[Order]:
         """Orders that are due and whose next step needs nobody; nobody else takes them before this transaction ends."""

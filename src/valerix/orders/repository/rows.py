@@ -10,7 +10,7 @@ from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.commands import Allocation
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry, Step
+from valerix.orders.decisions import HistoryEntry, Refunded, Step
 from valerix.orders.order import Order, OrderLine
 
 _encode = msgspec.json.Encoder().encode
@@ -43,7 +43,12 @@ def read_entry(row: Record) -> HistoryEntry:
         steps=[_step(step) for step in row["steps"] or []],
         trace_id=row["trace_id"],
         occurred_at=row["occurred_at"],
+        refund=_refund(data["refund"]) if "refund" in data else None,
     )
+
+
+def _refund(raw: dict[str, Any]) -> Refunded:
+    return Refunded(_money(raw["amount"]), raw["reason"])
 
 
 def _step(raw: dict[str, Any]) -> Step:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction, Where
 from valerix.contracts.ids import find_range
 from valerix.contracts.states import sql
@@ -57,14 +58,18 @@ class OrderSearchRepository:
         )
         return [ORDER.read(row) for row in rows]
 
-    async def list_events(self, tx: Transaction, order_id: str) -> list[HistoryEntry]:
-        """The history of one order, oldest first."""
+    async def list_events(
+        self, tx: Transaction, order_id: str, *, after: int = 0, limit: int = MAX_LIMIT
+    ) -> list[HistoryEntry]:
+        """Up to `limit` entries of the history of one order, oldest first, from beyond version `after`."""
         rows = await tx.fetch(
             """
             SELECT version, type, data, steps, trace_id, occurred_at FROM order_events
-            WHERE order_id = $1 ORDER BY version
+            WHERE order_id = $1 AND version > $2 ORDER BY version LIMIT $3
             """,
             order_id,
+            after,
+            limit,
         )
         return [read_entry(row) for row in rows]
 

@@ -1,18 +1,22 @@
-"""What other services ask about orders, in lists."""
+"""What other services ask about orders and tell of them, in lists."""
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.contracts.commands import DESCRIBE_ORDERS, OrderOutcomes, OrderRefs
+from valerix.contracts.commands import DESCRIBE_ORDERS, NOTE_REFUNDS, NoteRefunds, OrderOutcomes, OrderRefs
 from valerix.contracts.roles import SERVICES
 from valerix.orders.queries import Queries
+from valerix.orders.refunds import RefundNotes
 from valerix.orders.schemas import describe
 
 
-def command_routes(queries: Queries) -> list[RawRoute]:
+def command_routes(queries: Queries, refunds: RefundNotes) -> list[RawRoute]:
     """The list-shaped commands of other services."""
 
     async def describe_orders(command: OrderRefs, _: Deadline) -> OrderOutcomes:
         found = await queries.find_all(command.order_ids)
         return OrderOutcomes([describe(*each) for each in zip(command.order_ids, found, strict=True)])
 
-    return [command_route(DESCRIBE_ORDERS, SERVICES, OrderRefs, describe_orders)]
+    return [
+        command_route(DESCRIBE_ORDERS, SERVICES, OrderRefs, describe_orders),
+        command_route(NOTE_REFUNDS, SERVICES, NoteRefunds, refunds.note),
+    ]

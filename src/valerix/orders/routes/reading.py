@@ -13,15 +13,16 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.ids import UUID_PATTERN, first_id_at
 from valerix.contracts.roles import ANYONE
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry
+from valerix.orders.decisions import HistoryEntry, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
 from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
-from valerix.orders.schemas import OrderEventView, OrderView, Timeline, step_views, view
+from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Timeline, step_views, view
 
 SORTS = {"-createdAt": False, "createdAt": True}
 Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
 @get(PATH, access=ANYONE, tags=["orders"], operation_id="listOrders")
@@ -75,10 +76,18 @@ async def get_order(queries: Queries, principal: Principal, order_id: str) -> Re
 
 
 @get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
-async def get_timeline(queries: Queries, principal: Principal, order_id: str) -> Timeline:
-    """Everything that happened to an order: every saga step with attempt, outcome and duration."""
-    order, history = await queries.timeline(order_id_of(order_id), owner_of(principal))
-    return Timeline(order.id, [_event_view(entry) for entry in history])
+async def get_timeline(
+    queries: Queries,
+    principal: Principal,
+    order_id: str,
+    limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+    cursor: pagination.Cursor = None,
+) -> Timeline:
+    """What happened to an order, oldest first: every saga step with attempt, outcome and duration."""
+    after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
+    rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
+    found = pagination.page(rows, limit, lambda entry: pagination.encode_cursor(entry.version))
+    return Timeline(order_id, [_event_view(entry) for entry in found.items], found.next_cursor)
 
 
 ROUTES = [list_orders, get_order, get_timeline]
@@ -93,7 +102,8 @@ def _event_view(entry: HistoryEntry) -> OrderEventView:
         status=entry.status,
         error_code=entry.error_code,
         error_message=entry.error_message,
-        steps=step_views(entry.steps),
+        steps=step_views(shown(entry.steps)),
+        refund=msgspec.UNSET if entry.refund is None else RefundedView(*entry.refund),
     )
 
 

@@ -1,13 +1,18 @@
 """Statements of refunds, and of the payments they change."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
+from valerix.contracts.commands import RefundGiven
+from valerix.contracts.money import Money
 from valerix.contracts.states import RefundStatus, sql
 from valerix.payments.domain import Payment, Refund
 from valerix.payments.repository.rows import PAYMENT, PaymentChange
 
+_SUCCEEDED = sql(RefundStatus.SUCCEEDED)
 _REFUND = Reader(Refund, "r", id=str, payment_id=str)
 
 
@@ -47,10 +52,28 @@ class RefundsRepository:
         )
         return None if row is None else (_REFUND.read(row), row["fingerprint"])
 
-    async def list_refunds(self, tx: Transaction, payment_id: str) -> list[Refund]:
-        """The refunds of one payment, oldest first."""
+    async def list_refunds(
+        self, tx: Transaction, payment_id: str, *, after: str | None = None, limit: int = MAX_LIMIT
+    ) -> list[Refund]:
+        """Up to `limit` refunds of one payment, oldest first, from beyond the id `after`."""
         rows = await tx.fetch(
-            f"SELECT {_REFUND.columns} FROM refunds r WHERE r.payment_id = $1 ORDER BY r.id",
+            f"""
+            SELECT {_REFUND.columns} FROM refunds r
+            WHERE r.payment_id = $1 AND ($2::uuid IS NULL OR r.id > $2) ORDER BY r.id LIMIT $3
+            """,
+            payment_id,
+            after,
+            limit,
+        )
+        return [_REFUND.read(row) for row in rows]
+
+    async def list_pending(self, tx: Transaction, payment_id: str) -> list[Refund]:
+        """The refunds of one payment that the provider has not answered yet."""
+        rows = await tx.fetch(
+            f"""
+            SELECT {_REFUND.columns} FROM refunds r
+            WHERE r.payment_id = $1 AND r.status = {sql(RefundStatus.PENDING)}
+            """,
             payment_id,
         )
         return [_REFUND.read(row) for row in rows]
@@ -63,10 +86,11 @@ class RefundsRepository:
     async def claim_refund(
         self, tx: Transaction, refund_id: str, status: RefundStatus, failure: str | None, now: datetime
     ) -> bool:
-        """End a pending refund; False when somebody else has ended it."""
+        """End a pending refund; False when somebody else has ended it. One by hand that succeeded is due to be told."""
         ended = await tx.fetchval(
             f"""
-            UPDATE refunds SET status = $2, failure = $3, updated_at = $4, due_at = NULL
+            UPDATE refunds SET status = $2, failure = $3, updated_at = $4,
+                               due_at = CASE WHEN $2 = {_SUCCEEDED} AND fingerprint <> '' THEN now() END
             WHERE id = $1 AND status = {sql(RefundStatus.PENDING)} RETURNING true
             """,
             refund_id,
@@ -81,13 +105,35 @@ class RefundsRepository:
         rows = await tx.fetch(
             f"""
             UPDATE refunds r SET due_at = now() + $2
-            WHERE r.id IN (SELECT id FROM refunds WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            WHERE r.id IN (SELECT id FROM refunds WHERE status = {sql(RefundStatus.PENDING)} AND due_at <= now()
+                           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
             RETURNING {_REFUND.columns}
             """,
             limit,
             lease,
         )
         return [_REFUND.read(row) for row in rows]
+
+    async def claim_untold_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[RefundGiven]:
+        """Take over refunds that orders has not noted yet."""
+        rows = await tx.fetch(
+            f"""
+            UPDATE refunds r SET due_at = now() + $2 FROM payments p
+            WHERE r.id IN (SELECT id FROM refunds WHERE status = {_SUCCEEDED} AND due_at <= now()
+                           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AND p.id = r.payment_id
+            RETURNING r.id::text AS refund_id, p.order_id, r.amount_minor, p.currency, r.reason
+            """,
+            limit,
+            lease,
+        )
+        return [
+            RefundGiven(row["refund_id"], row["order_id"], Money(row["amount_minor"], row["currency"]), row["reason"])
+            for row in rows
+        ]
+
+    async def mark_told(self, tx: Transaction, refund_ids: Sequence[str]) -> None:
+        """Nothing is left to be done about these."""
+        await tx.execute("UPDATE refunds SET due_at = NULL WHERE id = ANY($1::uuid[])", refund_ids)
 
     async def lock_payment(self, tx: Transaction, payment_id: str) -> Payment | None:
         """One payment, which nobody else can change until the transaction ends."""

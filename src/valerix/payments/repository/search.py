@@ -1,5 +1,6 @@
 """Statements that only read."""
 
+from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction, Where
 from valerix.chassis.postgres.rows import Reader
 from valerix.contracts.ids import find_range
@@ -35,13 +36,17 @@ class PaymentSearchRepository:
         )
         return [PAYMENT.read(row) for row in rows]
 
-    async def list_events(self, tx: Transaction, payment_id: str) -> list[PaymentEvent]:
-        """The history of one payment, oldest first."""
+    async def list_events(
+        self, tx: Transaction, payment_id: str, *, after: int = 0, limit: int = MAX_LIMIT
+    ) -> list[PaymentEvent]:
+        """Up to `limit` entries of the history of one payment, oldest first, from beyond version `after`."""
         rows = await tx.fetch(
             """
             SELECT version, type, data->>'status' AS status, occurred_at, trace_id
-            FROM payment_events WHERE payment_id = $1 ORDER BY version
+            FROM payment_events WHERE payment_id = $1 AND version > $2 ORDER BY version LIMIT $3
             """,
             payment_id,
+            after,
+            limit,
         )
         return [_EVENT.read(row) for row in rows]

@@ -4,7 +4,7 @@ import { call, get, newKey } from "./api.js";
 import { useLive } from "./live.js";
 import { toast } from "./store.js";
 import { href } from "./router.js";
-import { words } from "./format.js";
+import { money, words } from "./format.js";
 import { OrderStatus } from "./states.js";
 
 const PAUSES = [1, 2, 4, 8];
@@ -117,6 +117,10 @@ export const newsKey = (id, status) => `${id} ${status}`;
  * either may come first: the first one shows it, the other one does not repeat it.
  */
 export function announce(order) {
+  if (order.refund) { // of the event that tells a refund; the status was announced before
+    toast("info", `${money(order.refund.amount)} refunded`, { detail: order.refund.reason, href: href(`/orders/${order.id}`), key: newsKey(order.id, order.version) });
+    return true;
+  }
   if (!NEWS[order.status]) return false;
   const [tone, title] = NEWS[order.status];
   const about = order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ");

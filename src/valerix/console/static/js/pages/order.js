@@ -15,12 +15,27 @@ import { Lines, PaymentFacts } from "../widgets/orderparts.js";
 
 const TOGETHER_MS = 150;
 
+const PAGE = 200;
+
+/** {events, more}: the first `pages` pages of what happened, oldest first; `more`: that was not all. */
+async function history(path, pages, signal) {
+  const events = [];
+  let cursor;
+  for (let page = 0; page < pages && cursor !== null; page++) {
+    const found = await get(`${path}/events`, { limit: PAGE, cursor }, signal);
+    events.push(...found.events);
+    cursor = found.nextCursor;
+  }
+  return { events, more: cursor !== null };
+}
+
 export default function OrderPage({ id }) {
   const path = `/api/v1/orders/${encodeURIComponent(id)}`;
+  const [pages, setPages] = useState(1);
   const order = useResource(async (signal) => {
-    const [found, timeline] = await Promise.all([get(path, {}, signal), get(`${path}/events`, {}, signal)]);
-    return { ...found, events: timeline.events };
-  }, [id]);
+    const [found, timeline] = await Promise.all([get(path, {}, signal), history(path, pages, signal)]);
+    return { ...found, ...timeline };
+  }, [id, pages]);
   // Before stock was reserved, money is not asked for.
   const charged = order.data && (order.data.reservation !== null || order.data.paymentId !== null);
   const payment = useResource(async (signal) => {
@@ -35,7 +50,7 @@ export default function OrderPage({ id }) {
       sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
       ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
     <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
-      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} /></div>
+      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} more=${found.more && (() => setPages(pages + 1))} busy=${order.refreshing} /></div>
       <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${meanings.order[found.status]?.terminal} /><${Facts} order=${found} /></div></div>`}<//>`;
 }
 
@@ -78,7 +93,7 @@ function OrderActions({ order, payment, path, reload }) {
   return html`${order.status === OrderStatus.PENDING && order.errorCode && html`<${Button} kind="primary" icon="refresh" busy=${busy} onClick=${retry}>Retry now<//>`}
     ${isStaff.value && left?.amountMinor > 0 && html`<${Button} icon="payments" onClick=${() => setOpen("refund")}>Refund<//>`}
     ${meanings.order[order.status]?.cancellable && html`<${Button} kind="danger" icon="close" onClick=${() => setOpen("cancel")}>Cancel order<//>`}
-    ${open === "refund" && html`<${RefundDialog} payment=${payment} onClose=${() => setOpen("")} onDone=${reload} />`}
+    ${open === "refund" && html`<${RefundDialog} payment=${payment} partOnly=${meanings.order[order.status]?.cancellable} onClose=${() => setOpen("")} onDone=${reload} />`}
     ${open === "cancel" && html`<${CancelDialog} order=${order} left=${left} path=${path} onClose=${() => setOpen("")} onDone=${reload} />`}`;
 }
 
@@ -103,10 +118,11 @@ function CancelDialog({ order, left, path, onClose, onDone }) {
     <${Actions}><${Button} onClick=${onClose}>Keep the order<//><${Button} type="submit" kind="danger solid" busy=${busy}>Cancel the order<//><//></form><//>`;
 }
 
-function Events({ events }) {
+/** `more`: shows those after them; false when there are none. */
+function Events({ events, more, busy }) {
   const mode = MODES.some(([key]) => key === params.value.events) ? params.value.events : "compact";
   return html`<${Card} title="Events" aside=${html`<${Chips} label="Events shown" options=${MODES} value=${mode} onChange=${(key) => setParams({ events: key === "compact" ? "" : key }, { replace: true })} />`}>
-    <${EventList} events=${events} mode=${mode} /><//>`;
+    <${EventList} events=${events} mode=${mode} />${more && html`<p class="row"><span class="muted small-text">The first ${events.length} events.</span><${Button} small busy=${busy} onClick=${more}>Show more<//></p>`}<//>`;
 }
 
 function Facts({ order }) {

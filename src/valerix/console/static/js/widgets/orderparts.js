@@ -1,9 +1,10 @@
 // Lines and payment of an order.
-import { html } from "../lib.js";
+import { html, useState } from "../lib.js";
+import { get } from "../api.js";
 import { Link } from "../router.js";
-import { isStaff } from "../store.js";
+import { failed, isStaff } from "../store.js";
 import { money, words } from "../format.js";
-import { Badge, Card, CopyId, Table, Time, View } from "../ui.js";
+import { Badge, Button, Card, CopyId, Table, Time, View } from "../ui.js";
 
 const COLUMNS = [{ title: "Product" }, { title: "Qty", align: "right" }, { title: "Price", align: "right", class: "wide" }, { title: "Sum", align: "right" }];
 
@@ -11,7 +12,8 @@ export function Lines({ order }) {
   return html`<${Card} title="Lines"><${Table} caption="Lines of this order" columns=${COLUMNS}>
     ${order.items.map((item) => html`<tr key=${item.productId}><td class="break">${item.productName ?? item.productId}${item.productName && html`<span class="block small-text muted">${item.productId}</span>`}</td>
       <td class="num">${item.quantity}</td><td class="num nowrap wide">${money(item.unitPrice)}</td><td class="num nowrap">${money(item.lineTotal)}</td></tr>`)}
-    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr><//><//>`;
+    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr>
+    ${order.refunded && html`<tr><th scope="row">Refunded</th><td></td><td class="wide"></td><td class="num nowrap">${money(order.refunded)}</td></tr>`}<//><//>`;
 }
 
 /** `of`: the payment of an order as a resource; null data: there is none (yet). */
@@ -30,8 +32,18 @@ export function PaymentNumbers({ payment, link = false }) {
     ${payment.refundPending?.amountMinor > 0 && html`<dt>Being refunded</dt><dd>${money(payment.refundPending)}</dd>`}</dl>`;
 }
 
+const PAGE = 200;
+
+/** A list whose first page came with something else: `children(entries)`, and a button that reads on at `cursor`. */
+export function Whole({ path, first, cursor, children }) {
+  const [rest, setRest] = useState({ items: [] });
+  const next = rest.items.length ? rest.nextCursor : cursor;
+  const more = () => get(path, { cursor: next, limit: PAGE }).then((page) => setRest({ ...page, items: [...rest.items, ...page.items] }), (problem) => failed("The rest could not be read", problem));
+  return html`${children([...first, ...rest.items])}${next && html`<p><${Button} small onClick=${more}>Show more<//></p>`}`;
+}
+
 export function Refunds({ payment }) {
   if (!payment.refunds.length) return null;
-  return html`<h3 class="sub-head">Refunds</h3><ul class="plain-list">${payment.refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} of="refund" status=${refund.status} /></div>
-    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`;
+  return html`<h3 class="sub-head">Refunds</h3><${Whole} path=${`/api/v1/payments/${payment.id}/refunds`} first=${payment.refunds} cursor=${payment.refundsCursor}>${(refunds) => html`<ul class="plain-list">${refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} of="refund" status=${refund.status} /></div>
+    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`}<//>`;
 }

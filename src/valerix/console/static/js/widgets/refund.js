@@ -25,7 +25,8 @@ export const inUnits = ({ amountMinor, currency }) => {
   return places ? `${text.slice(0, -places)}.${text.slice(-places)}` : text;
 };
 
-export function RefundDialog({ payment, onClose, onDone }) {
+/** `partOnly`: the order has not shipped, so to give everything back it is cancelled. */
+export function RefundDialog({ payment, partOnly = false, onClose, onDone }) {
   // Nothing is left when another refund, or the event of this one, came before the answer.
   const left = refundable(payment) ?? { ...payment.captured, amountMinor: 0 };
   const [text, setText] = useState(inUnits(left));
@@ -34,7 +35,7 @@ export function RefundDialog({ payment, onClose, onDone }) {
   const [busy, setBusy] = useState(false);
   const key = useRef(newKey());
   const asked = minorUnits(text, left.currency);
-  const wrong = asked === null || asked <= 0 ? `Enter an amount like ${inUnits(left)}` : asked > left.amountMinor ? `At most ${money(left)} is left of this payment` : "";
+  const wrong = asked === null || asked <= 0 ? `Enter an amount like ${inUnits(left)}` : asked > left.amountMinor ? `At most ${money(left)} is left of this payment` : partOnly && asked === left.amountMinor ? "To give everything back, cancel the order instead" : "";
   const changed = (set) => (event) => { set(event.currentTarget.value); key.current = newKey(); setError(null); };
 
   const submit = async (event) => {
@@ -53,7 +54,7 @@ export function RefundDialog({ payment, onClose, onDone }) {
   return html`<${Dialog} title="Refund" onClose=${onClose}><form class="form" onSubmit=${submit}>
     <p>Captured ${money(payment.captured)}, refunded so far ${money(payment.refunded)}. <strong>${money(left)} can be given back.</strong></p>
     <${Field} label=${`Amount in ${left.currency}`} error=${wrong}>${(field) => html`<input ...${field} inputmode="decimal" required maxlength="16" autofocus value=${text} onInput=${changed(setText)} />`}<//>
-    <${Field} label="Reason" hint="Stands in the history of the payment.">${(field) => html`<input ...${field} required maxlength="200" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
+    <${Field} label="Reason" hint="Stands in the history of payment and order; the customer reads it, too.">${(field) => html`<input ...${field} required maxlength="200" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
     ${error && html`<${Failure} error=${error} stale />`}
     <${Actions}><${Button} onClick=${onClose}>Keep the money<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${Boolean(wrong)}>${wrong ? "Refund" : `Refund ${money({ ...left, amountMinor: asked })}`}<//><//></form><//>`;
 }

@@ -1,6 +1,6 @@
 // The saga as a waterfall: one row per step, its attempts as bars, the way back striped, what is awaited dashed.
 import { html } from "../lib.js";
-import { age, duration } from "../format.js";
+import { age, duration, money } from "../format.js";
 import { Badge } from "../ui.js";
 import { STEP_FAILED, rowsOf, scaleOf } from "./timeline.js";
 
@@ -54,6 +54,7 @@ export function EventList({ events, mode }) {
   if (!shown.length) return html`<p class="muted">Nothing went wrong.</p>`;
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
+    ${event.refund && html`<p class="small-text break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
     ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }

@@ -1,0 +1,71 @@
+"""Refunds by hand, as payments tells of them: each stands in the history of its order once."""
+
+from collections.abc import Callable
+from typing import assert_never
+
+import msgspec
+import structlog
+
+from valerix.chassis.base.deadline import Deadline, Now, utc_now
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
+from valerix.contracts.commands import NoteRefunds, RefundGiven, RefundNoted, RefundsNoted
+from valerix.contracts.states import OrderStatus
+from valerix.orders.driving import trace_id
+from valerix.orders.order import Order
+from valerix.orders.repository.refunds import NotedRefundsRepository
+from valerix.orders.schemas import RefundedView, refunded_view
+
+log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+
+class RefundNotes:
+    """`committed` is called after each commit that emitted an event."""
+
+    def __init__(
+        self, database: Database, repository: NotedRefundsRepository, committed: Callable[[], None], now: Now = utc_now
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._committed = committed
+        self._now = now
+
+    async def note(self, request: NoteRefunds, _: Deadline) -> RefundsNoted:
+        """Write each into the history of its order, if that stands and it is not there yet."""
+        outcomes = [RefundNoted(given.refund_id, await self._settle(given)) for given in request.commands]
+        self._committed()
+        return RefundsNoted(outcomes)
+
+    async def _settle(self, given: RefundGiven) -> bool:
+        try:
+            return await self._database.repeat(lambda tx: self._note(tx, given))
+        except IMPOSSIBLE:
+            log.exception("a refund cannot be noted", refund_id=given.refund_id)
+            return False
+
+    async def _note(self, tx: Transaction, given: RefundGiven) -> bool:
+        """Whether nothing is left to be done about it."""
+        async with tx.transaction():
+            order = await self._repository.lock_order(tx, given.order_id)
+            if order is None or _has_ended_without_success(order):
+                return True
+            if order.status is OrderStatus.PENDING or order.cancelling:
+                return False
+            if await self._repository.claim_refund(tx, given.refund_id, order.id):
+                order.refund(given.amount.amount_minor, self._now())
+                data = _encode(refunded_view(order, RefundedView(given.amount, given.reason))).decode()
+                await self._repository.update_order(tx, order, data, trace_id())
+            return True
+
+
+def _has_ended_without_success(order: Order) -> bool:
+    """All that it had paid was given back with that."""
+    match order.status:
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return True
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
+            return False
+        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return False
+        case _:
+            assert_never(order.status)
