@@ -17,7 +17,14 @@ ORDERS: Final = "orders"
 INVENTORY: Final = "inventory"
 PAYMENTS: Final = "payments"
 USERS: Final = "users"
+NOTIFICATIONS: Final = "notifications"
 SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, USERS)
+"""Services with a topic of their own, which has their name."""
+ACTS: Final = "acts"
+"""The topic of what staff did, in whichever service: a consumer of orders does not read it, nor the other way round."""
+ACT_SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, NOTIFICATIONS)
+"""Services that emit acts; those in users stand in its audit at once."""
+TOPICS: Final = (*SOURCES, ACTS)
 
 ORDER_CREATED: Final = "order.created"
 ORDER_CONFIRMED: Final = "order.confirmed"
@@ -35,6 +42,7 @@ PAYMENT_DECLINED: Final = "payment.declined"
 PAYMENT_REFUNDED: Final = "payment.refunded"
 CUSTOMER_REGISTERED: Final = "customer.registered"
 CUSTOMER_UPDATED: Final = "customer.updated"
+ACT_RECORDED: Final = "act.recorded"
 
 BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     ORDERS: (
@@ -50,8 +58,9 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
     USERS: (CUSTOMER_REGISTERED, CUSTOMER_UPDATED),
+    ACTS: (ACT_RECORDED,),
 }
-"""Which service tells what. Entries of a history that are not named here (an order's delays) stay at home."""
+"""What each topic carries. Entries of a history that are not named here (an order's delays) stay at home."""
 
 
 CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
@@ -59,6 +68,7 @@ CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
     INVENTORY: ("orders", "notifications"),
     PAYMENTS: ("notifications",),
     USERS: ("orders", "notifications"),
+    ACTS: ("users",),
 }
 """Who listens to whom; the bus keeps every message until each of them has it."""
 
@@ -76,7 +86,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: of an order, a payment or a user; `<sku>/<warehouse>` for a place in the stock."""
+    """Id of the aggregate: of an order, a payment, a user or an act; `<sku>/<warehouse>` for a place in the stock."""
     time: datetime
     sequence: int
     """Version of the aggregate this event made, gap-free except for what stays at home."""

@@ -33,7 +33,7 @@ from valerix.orders.saga import Saga, Services
 
 PLANNED = {**KEYED, "enable_sort": "off"}
 """What is due comes in the order of its index, also from a table too young for statistics: a sort reads all of it."""
-TABLES = ["orders", "order_events", "order_products", "bounded_orders", "outbox", "inbox", "dead_letters"]
+TABLES = ["orders", "order_events", "order_products", "bounded_orders", "acts", "outbox", "inbox", "dead_letters"]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

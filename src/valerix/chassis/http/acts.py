@@ -1,0 +1,66 @@
+"""Acts over HTTP: those of one service, for others to show; and those of services without a table, to the audit."""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from valerix.chassis.base import caller
+from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.calls.client import CallFailed, HttpClient
+from valerix.chassis.chaos.use_cases import Recorder
+from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.messaging.acts import list_acts
+from valerix.chassis.postgres.database import Database
+from valerix.contracts.acts import LIST_ACTS, RECORD_ACT, ListActs, RecordAct, RecordedActs
+from valerix.contracts.roles import SERVICES
+
+log = structlog.get_logger()
+WAIT_SECONDS: Final = 5.0
+_decoder = msgspec.json.Decoder(Any)
+
+
+class ActNotRecorded(Unavailable):
+    code, title = "act_not_recorded", "The act cannot be put on record"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Nothing was changed, because it could not be put on record: {reason}")
+
+
+class PersonTokens:
+    """Calls bear the token of the person whose request is served: the audit sees for itself who it is.
+
+    So they need no key of the service's own, which the simulated provider does not have.
+    """
+
+    def for_service(self, _: str) -> str:
+        """See TokenIssuer."""
+        return caller.person_token.get()
+
+
+def acts_route(database: Database) -> RawRoute:
+    """What was done here, for services that show it to staff."""
+
+    async def answer(command: ListActs, _: Deadline) -> RecordedActs:
+        async with database.connection() as lane:
+            return RecordedActs(await list_acts(lane, command.subjects))
+
+    return command_route(LIST_ACTS, SERVICES, ListActs, answer)
+
+
+def recorder_at(users: HttpClient) -> Recorder:
+    """Has the service behind `users` record them."""
+
+    async def record(act: RecordAct) -> None:
+        try:
+            await users.post(RECORD_ACT, act, _decoder, deadline=Deadline.after(WAIT_SECONDS))
+        except CallFailed as error:
+            raise ActNotRecorded(str(error)) from error
+
+    return record
+
+
+async def no_recorder(_: RecordAct) -> None:
+    """Of a service that knows no audit. Raises ActNotRecorded."""
+    raise ActNotRecorded("this service knows no audit (VALERIX_USERS_URL)")
