@@ -4,9 +4,11 @@ An act is a change that staff, or a service by a public route, made. Names are d
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+
+from valerix.contracts.roles import SERVICE
 
 ORDER_PLACED: Final = "order.placed"
 ORDER_CHANGED: Final = "order.changed"
@@ -70,6 +72,28 @@ class RecordedAct(msgspec.Struct, frozen=True, rename="camel"):
     subject: str
     what: dict[str, Any]
     occurred_at: datetime
+
+
+class ActorView(msgspec.Struct, frozen=True, rename="camel"):
+    """Whose act it was, from where, and the trace that finds all of it."""
+
+    id: str
+    role: str
+    address: str | None
+    trace_id: str
+
+
+class By(msgspec.Struct, frozen=True, rename="camel"):
+    """That an entry of a history is an act of staff, or of a service by a public route. `actor` is for staff alone."""
+
+    kind: Literal["staff", "service"]
+    actor: ActorView | msgspec.UnsetType = msgspec.UNSET
+
+
+def by(act: RecordedAct, *, to_staff: bool) -> By:
+    """Customers are not told who."""
+    kind: Literal["staff", "service"] = "service" if act.role == SERVICE else "staff"
+    return By(kind, ActorView(act.actor, act.role, act.address, act.trace_id) if to_staff else msgspec.UNSET)
 
 
 class ListActs(msgspec.Struct, frozen=True, rename="camel"):

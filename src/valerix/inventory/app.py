@@ -4,9 +4,11 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.calls.peers import open_peer
+from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
@@ -26,6 +28,7 @@ TABLES = [
     "reservations",
     "movements",
     "keyed_changes",
+    "acts",
     "inventory",
     "outbox",
     "inbox",
@@ -44,15 +47,19 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     stock, catalogue = connect(database)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
+    acts_relay = await open_acts_relay(settings, resources, INVENTORY, relay.bus)
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(stock, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
+        raw=[*command_routes(stock, catalogue), acts_route(database), asyncapi_route(INVENTORY, EVENT_DATA)],
         provides={"stock": stock, "by_hand": StockByHand(stock, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
         downstream=[orders],
         queues=[stock.reserving, stock.ending],
-        jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune],
+        jobs=[
+            *(partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune),
+            *(acts_relay.run, partial(forget_addresses, database)),
+        ],
         problems=PROBLEMS,
     )

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.postgres.database import Database
+from valerix.inventory.catalogue import Catalogue
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
-from valerix.inventory.use_cases import Catalogue, Stock
+from valerix.inventory.use_cases import Stock
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from valerix.contracts.commands import (
     PricedProduct,
     ProductsUnknown,
     ReservationEnded,
+    ReservationState,
     ReserveOutcome,
     ReserveStock,
     Shortage,
@@ -233,6 +234,17 @@ def reserve(
         settlement.opened.append(reservation)
         settlement.outcomes.append(StockReserved(command.order_id, reservation.allocations, reservation.products))
     return settlement
+
+
+def moved_stock(outcome: ReserveOutcome | ReservationState) -> bool:
+    """Whether the outcome is a change, and neither a refusal nor an earlier one told again."""
+    match outcome:
+        case StockReserved(idempotent=idempotent):
+            return not idempotent
+        case ReservationState(state=state, idempotent=idempotent):
+            return not idempotent and state is not ReservationStatus.ABSENT
+        case _:
+            return False
 
 
 def _answer_again(before: Reservation) -> ReserveOutcome:

@@ -5,12 +5,15 @@ from functools import partial
 
 from redis.asyncio import Redis
 
+from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
+from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.postgres.database import KEYED, Database
+from valerix.contracts.events import NOTIFICATIONS
 from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub
@@ -21,7 +24,7 @@ from valerix.notifications.settings import Settings as Settings
 from valerix.notifications.use_cases import MessageDelivery, Notifications
 from valerix.notifications.wakeups import Wakeups
 
-TABLES = ["notifications", "claims", "contacts", "live_batches", "inbox", "dead_letters"]
+TABLES = ["notifications", "claims", "contacts", "live_batches", "acts", "inbox", "dead_letters"]
 
 
 def create(settings: Settings) -> Service:
@@ -37,16 +40,19 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     hub, notifications = Hub(database), Notifications(database)
     places = Places(settings.max_sockets, metrics.websocket_connections)
     wakeups = Wakeups(valkey, hub)
+    acts_relay = await open_acts_relay(settings, resources, NOTIFICATIONS, bus)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],
+        raw=[acts_route(database)],
         provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[
+            *(acts_relay.run, partial(forget_addresses, database)),
             *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen),
             partial(jobs.deliver, delivery),
             partial(jobs.measure, notifications),

@@ -4,9 +4,11 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.calls.peers import open_peer
+from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
@@ -17,7 +19,7 @@ from valerix.payments.repository.outbox import list_outgoing
 from valerix.payments.routes import ROUTES, internal_routes
 from valerix.payments.schemas import EVENT_DATA, PROBLEMS
 
-TABLES = ["payments", "refunds", "capture_keys", "payment_events", "outbox"]
+TABLES = ["payments", "refunds", "capture_keys", "payment_events", "acts", "outbox"]
 
 
 def create(settings: Settings) -> Service:
@@ -31,16 +33,17 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
+    acts_relay = await open_acts_relay(settings, resources, PAYMENTS, relay.bus)
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     return Parts(
         routes=ROUTES,
-        raw=[*internal_routes(payments), asyncapi_route(PAYMENTS, EVENT_DATA)],
+        raw=[*internal_routes(payments), acts_route(database), asyncapi_route(PAYMENTS, EVENT_DATA)],
         provides={"payments": payments, "captures": composition.connect_captures(database, payments, orders)},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[psp, orders],
         queues=[payments.door],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), relay.run],
+        jobs=[partial(jobs.resolve, payments), relay.run, acts_relay.run, partial(forget_addresses, database)],
         problems=PROBLEMS,
     )

@@ -13,6 +13,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import Actor
 from valerix.contracts.commands import (
     CAPTURE_PAYMENTS,
     VOID_PAYMENTS,
@@ -31,10 +32,10 @@ from valerix.payments.refunds import RefundRequest
 from valerix.payments.schemas import (
     CapturePaymentBody,
     PaymentDetail,
-    PaymentEventView,
     PaymentView,
     RefundBody,
     RefundView,
+    detail,
     refund_view,
     view,
 )
@@ -57,6 +58,7 @@ async def capture_payment(
     captures: Captures,
     principal: Principal,
     deadline: Deadline,
+    actor: Actor,
     data: CapturePaymentBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[PaymentView]:
@@ -72,6 +74,7 @@ async def capture_payment(
         RequestedCharge(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method),
         idempotency.lookup_key(principal.subject, "POST", PATH, parsed) if parsed else None,
         idempotency.fingerprint(data),
+        actor,
     )
     payment, fresh, replayed = await captures.capture(request, deadline)
     status = 202 if payment.status is PaymentStatus.PROCESSING else 201 if fresh else 200
@@ -113,13 +116,13 @@ async def list_payments(
 @get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment")
 async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
     """One payment with its refunds and history. A customer sees their own."""
-    return _detail(await payments.get(_id(payment_id), _owner(principal)))
+    return _detail(await payments.get(_id(payment_id), _owner(principal)), principal)
 
 
 @get(PATH + "/order/{order_id:str}", access=ANYONE, tags=["payments"], operation_id="getPaymentOfOrder")
 async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
     """The payment of an order. A customer sees their own."""
-    return _detail(await payments.get_of_order(order_id, _owner(principal)))
+    return _detail(await payments.get_of_order(order_id, _owner(principal)), principal)
 
 
 @post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
@@ -127,6 +130,7 @@ async def refund_payment(
     payments: PaymentsUseCases,
     principal: Principal,
     deadline: Deadline,
+    actor: Actor,
     payment_id: str,
     data: RefundBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
@@ -142,6 +146,7 @@ async def refund_payment(
         data.reason,
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
+        actor,
     )
     refund, replayed = await payments.refunds.refund(request, min(payments.patience_seconds, deadline.remaining()))
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
@@ -174,10 +179,5 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
         raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
 
 
-def _detail(found: Detail) -> PaymentDetail:
-    shown = view(found.payment)
-    refunds = [refund_view(refund) for refund in found.refunds]
-    history = [PaymentEventView(**event._asdict()) for event in found.history]
-    return PaymentDetail(
-        **{name: getattr(shown, name) for name in shown.__struct_fields__}, refunds=refunds, history=history
-    )
+def _detail(found: Detail, viewer: Principal) -> PaymentDetail:
+    return detail(found.payment, found.refunds, found.history, found.acts, to_staff=viewer.role != CUSTOMER)

@@ -1,11 +1,13 @@
 """Bodies of the payments API: what comes in, with its limits, and what goes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts.acts import PAYMENT_CAPTURED, By, RecordedAct, by
 from valerix.contracts.commands import Key
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
@@ -13,7 +15,7 @@ from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain, owed
-from valerix.payments.domain import Payment, Refund
+from valerix.payments.domain import Payment, PaymentEvent, Refund
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 ChargeMinor = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
@@ -78,18 +80,25 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
     updated_at: datetime
 
 
+class ListedRefund(RefundView, frozen=True, rename="camel"):
+    """A refund of a payment that is shown, and whose act it was: null when the order's end caused it."""
+
+    by: By | None = None
+
+
 class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
-    """One entry of the history."""
+    """One entry of the history; `by`: whose act it was, if it was one of staff."""
 
     version: int
     type: str
     status: PaymentStatus
     occurred_at: datetime
     trace_id: str
+    by: By | None = None
 
 
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
-    refunds: list[RefundView]
+    refunds: list[ListedRefund]
     history: list[PaymentEventView]
 
 
@@ -125,6 +134,36 @@ def refund_view(refund: Refund) -> RefundView:
         created_at=refund.created_at,
         updated_at=refund.updated_at,
     )
+
+
+def detail(
+    payment: Payment,
+    refunds: Sequence[Refund],
+    history: Sequence[PaymentEvent],
+    acts: Sequence[RecordedAct],
+    *,
+    to_staff: bool,
+) -> PaymentDetail:
+    """The payment with everything that happened to it. Customers are told that staff did it, not who."""
+
+    def shown(act: RecordedAct | None) -> By | None:
+        return act and by(act, to_staff=to_staff)
+
+    by_refund = {act.what.get("refundId"): act for act in acts}
+    return PaymentDetail(
+        **msgspec.structs.asdict(view(payment)),
+        refunds=[
+            ListedRefund(**msgspec.structs.asdict(refund_view(refund)), by=shown(by_refund.get(refund.id)))
+            for refund in refunds
+        ],
+        history=[PaymentEventView(**event._asdict(), by=shown(_cause(event, acts))) for event in history],
+    )
+
+
+def _cause(event: PaymentEvent, acts: Sequence[RecordedAct]) -> RecordedAct | None:
+    """The act that an entry of the history tells of. A payment is captured once; refunds go by their request."""
+    made = (act for act in acts if act.act == PAYMENT_CAPTURED and event.version == 1)
+    return next(made, None) or next((act for act in acts if act.trace_id == event.trace_id), None)
 
 
 def _money(amount_minor: int | None, payment: Payment) -> Money | None:

@@ -12,7 +12,10 @@ from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
-from valerix.chassis.postgres.database import IMPOSSIBLE, Database
+from valerix.chassis.messaging.acts import detailed, list_acts, record
+from valerix.chassis.messaging.repository import Act
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
+from valerix.contracts.acts import RecordedAct
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -44,10 +47,18 @@ class Known(NamedTuple):
     fresh: bool
 
 
+class Opening(NamedTuple):
+    """Charges to be made; `act`: that of staff who makes the only one of them by hand."""
+
+    commands: Sequence[CapturePayment]
+    act: Act | None
+
+
 class Detail(NamedTuple):
     payment: Payment
     refunds: list[Refund]
     history: list[PaymentEvent]
+    acts: list[RecordedAct]
 
 
 class PaymentsUseCases:
@@ -78,7 +89,7 @@ class PaymentsUseCases:
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
+        self.door: Batcher[Opening, list[Known]] = Batcher(
             self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
         )
 
@@ -88,13 +99,13 @@ class PaymentsUseCases:
 
     # --- capture
 
-    async def capture(self, request: CapturePayments, deadline: Deadline) -> PaymentOutcomes:
+    async def capture(self, request: CapturePayments, deadline: Deadline, act: Act | None = None) -> PaymentOutcomes:
         """Charge each order once, ever. Those not decided within the patience are answered `processing`.
 
         With a reason, when nobody is asking the provider any more: then waiting is of no use now.
         """
         _shed(self._processor.under_way, len(request.commands))
-        known = await self.door.submit(request.commands)
+        known = await self.door.submit(Opening(request.commands, act))
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known
@@ -116,13 +127,27 @@ class PaymentsUseCases:
         await wait_for([task], min(self.patience_seconds, self._left(deadline)))
         return result_or(task, payment)
 
-    async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
+    async def _open(self, openings: list[Opening]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
-        wanted = [domain.new_payment(self._make_id(), command) for commands in requests for command in commands]
-        made = await self._database.repeat(lambda tx: self._repository.insert_payments(tx, wanted, self._lease))
+        wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
+        acts = [each.act for each in openings for _ in each.commands]
+
+        async def insert(tx: Transaction) -> set[str]:
+            return await self._repository.insert_payments(tx, wanted, self._lease)
+
+        async def insert_with_acts(tx: Transaction) -> set[str]:
+            async with tx.transaction():
+                made = await insert(tx)
+                for payment, act in zip(wanted, acts, strict=True):
+                    if act is not None and payment.id in made:
+                        amount = {"amountMinor": payment.amount_minor, "currency": payment.currency}
+                        await record(tx, detailed(act._replace(subject=payment.id), **amount))
+                return made
+
+        made = await self._database.repeat(insert_with_acts if any(acts) else insert)
         await OPENED.passed()
         known = iter(await self._known(wanted, made))
-        return [[next(known) for _ in commands] for commands in requests]
+        return [[next(known) for _ in each.commands] for each in openings]
 
     async def _known(self, wanted: list[Payment], made: set[str]) -> list[Known]:
         """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
@@ -195,7 +220,8 @@ class PaymentsUseCases:
             if payment is None:
                 raise domain.PaymentNotFound
             refunds = await self._refunded.list_refunds(tx, payment_id)
-            return Detail(payment, refunds, await self._search.list_events(tx, payment_id))
+            history = await self._search.list_events(tx, payment_id)
+            return Detail(payment, refunds, history, await list_acts(tx, [payment_id]))
 
     async def get_of_order(self, order_id: str, owner_id: str | None) -> Detail:
         """See `get`."""

@@ -1,8 +1,8 @@
 """What staff did, on record: in the transaction of what they changed.
 
-Each service that stores has the table `acts` (users: its audit). A route makes the act, its use case puts it on record
-together with the change, and a relay takes it to the topic of acts. What customers do is none: `act_of` gives None then,
-and nothing below costs anything.
+Each service that stores has the table `acts` (users: its audit). A use case puts the act on record together with the
+change, and a relay takes it to the topic of acts. What customers do is no act: `act_of` gives None, and nothing below
+costs anything.
 """
 
 import asyncio

@@ -170,9 +170,9 @@ class ActsRepository(RelayRepository):
         """The first acts that have not left, as events. No address: the bus carries none."""
         rows = await tx.fetch(
             """
-            SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence, occurred_at AS time, trace_id,
-                   json_build_object('act', act, 'actor', actor, 'role', role, 'subject', subject, 'what', what)::text
-                       AS data
+            SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence, occurred_at AS time,
+                   trace_id, json_build_object('act', act, 'actor', actor, 'role', role, 'subject', subject,
+                                               'what', what)::text AS data
             FROM acts WHERE NOT emitted ORDER BY number LIMIT $1
             """,
             limit,
