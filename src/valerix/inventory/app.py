@@ -8,32 +8,18 @@ from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
+from valerix.chassis.messaging.acts import open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
 from valerix.inventory.by_hand import StockByHand
+from valerix.inventory.composition import TABLES, connect
 from valerix.inventory.composition import Settings as Settings
-from valerix.inventory.composition import connect
 from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.routes import ROUTES, command_routes
 from valerix.inventory.schemas import EVENT_DATA, PROBLEMS
-
-TABLES = [
-    "products",
-    "warehouses",
-    "stock",
-    "reservations",
-    "movements",
-    "keyed_changes",
-    "acts",
-    "inventory",
-    "outbox",
-    "inbox",
-    "dead_letters",
-]
 
 
 def create(settings: Settings) -> Service:
@@ -47,19 +33,16 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     stock, catalogue = connect(database)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
-    acts_relay = await open_acts_relay(settings, resources, INVENTORY, relay.bus)
+    acts_jobs = await open_acts(settings, resources, INVENTORY, relay.bus, database)
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(stock, catalogue), acts_route(database), asyncapi_route(INVENTORY, EVENT_DATA)],
+        raw=[*command_routes(stock, catalogue), acts_route(database), asyncapi_route({INVENTORY: EVENT_DATA})],
         provides={"stock": stock, "by_hand": StockByHand(stock, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
         downstream=[orders],
         queues=[stock.reserving, stock.ending],
-        jobs=[
-            *(partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune),
-            *(acts_relay.run, partial(forget_addresses, database)),
-        ],
+        jobs=[partial(jobs.refresh_gauges, stock), relay.run, inbox.run, inbox.prune, *acts_jobs],
         problems=PROBLEMS,
     )

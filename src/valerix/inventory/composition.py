@@ -10,6 +10,20 @@ from valerix.inventory.repository.reservations import ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.use_cases import Stock
 
+TABLES = [
+    "products",
+    "warehouses",
+    "stock",
+    "reservations",
+    "movements",
+    "keyed_changes",
+    "acts",
+    "inventory",
+    "outbox",
+    "inbox",
+    "dead_letters",
+]
+
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     database_url: str

@@ -236,7 +236,7 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 def movement_view(entry: LedgerEntry, acts: Sequence[RecordedAct]) -> MovementView:
     """The movement as staff see it. The act it is part of is one of `acts`, if there is one."""
     act = next((a for a in acts if (a.trace_id, a.actor) == (entry.trace_id, entry.actor)), None)
-    return MovementView(**msgspec.structs.asdict(entry), by=act and by(act, to_staff=True))
+    return MovementView(**msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True))
 
 
 def differences(before: Product, after: Product) -> dict[str, list[Any]]:

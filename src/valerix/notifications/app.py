@@ -9,11 +9,10 @@ from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
-from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
+from valerix.chassis.messaging.acts import open_acts
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.postgres.database import KEYED, Database
-from valerix.contracts.events import NOTIFICATIONS
 from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub
@@ -40,7 +39,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     hub, notifications = Hub(database), Notifications(database)
     places = Places(settings.max_sockets, metrics.websocket_connections)
     wakeups = Wakeups(valkey, hub)
-    acts_relay = await open_acts_relay(settings, resources, NOTIFICATIONS, bus)
+    acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
     delivery = MessageDelivery(database, senders, settings.rules)
@@ -52,8 +51,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[
-            *(acts_relay.run, partial(forget_addresses, database)),
-            *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen),
+            *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen, *acts_jobs),
             partial(jobs.deliver, delivery),
             partial(jobs.measure, notifications),
             partial(jobs.prune, notifications, settings.live_events_kept),

@@ -9,6 +9,7 @@ import msgspec
 
 from valerix.chassis.base import validation
 from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
+from valerix.contracts.acts import By, RecordedAct
 from valerix.contracts.commands import (
     MAX_LINES,
     Allocation,
@@ -197,11 +198,17 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     error_code: str | None
     error_message: str | None
     steps: list[StepView]
+    by: By | None = None
+    """Whose act it was: null for what the customer did, or the order did by itself."""
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
     events: list[OrderEventView]
+    acts: list[RecordedAct] | msgspec.UnsetType = msgspec.UNSET
+    """What staff did to the order, its payment and its stock, oldest first. For staff alone."""
+    unanswered: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Services that gave no answer: their acts are missing. For staff alone."""
 
 
 def view(order: Order) -> OrderView:

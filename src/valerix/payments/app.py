@@ -8,7 +8,7 @@ from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.chassis.messaging.acts import forget_addresses, open_acts_relay
+from valerix.chassis.messaging.acts import open_acts
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
@@ -33,17 +33,17 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
-    acts_relay = await open_acts_relay(settings, resources, PAYMENTS, relay.bus)
+    acts_jobs = await open_acts(settings, resources, PAYMENTS, relay.bus, database)
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     return Parts(
         routes=ROUTES,
-        raw=[*internal_routes(payments), acts_route(database), asyncapi_route(PAYMENTS, EVENT_DATA)],
+        raw=[*internal_routes(payments), acts_route(database), asyncapi_route({PAYMENTS: EVENT_DATA})],
         provides={"payments": payments, "captures": composition.connect_captures(database, payments, orders)},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[psp, orders],
         queues=[payments.door],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), relay.run, acts_relay.run, partial(forget_addresses, database)],
+        jobs=[partial(jobs.resolve, payments), relay.run, *acts_jobs],
         problems=PROBLEMS,
     )

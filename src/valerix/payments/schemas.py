@@ -147,7 +147,7 @@ def detail(
     """The payment with everything that happened to it. Customers are told that staff did it, not who."""
 
     def shown(act: RecordedAct | None) -> By | None:
-        return act and by(act, to_staff=to_staff)
+        return None if act is None else by(act, to_staff=to_staff)
 
     by_refund = {act.what.get("refundId"): act for act in acts}
     return PaymentDetail(

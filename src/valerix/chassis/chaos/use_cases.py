@@ -18,7 +18,7 @@ from valerix.contracts.acts import CHAOS_ARMED, CHAOS_ENDED, Actor, RecordAct
 from valerix.contracts.ids import new_id
 
 log = structlog.get_logger()
-Recorder = Callable[[RecordAct], Awaitable[None]]
+Recorder = Callable[[RecordAct, Actor], Awaitable[None]]
 """Returns once the act is on record. Raises Unavailable."""
 REMEMBERED: Final = 50
 """Faults of one service, those that are over included."""
@@ -68,7 +68,7 @@ class Chaos:
         Raises Invalid for a name this service lacks, and what `record` raises.
         """
         self._check(fault)
-        await self._record(_act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)))
+        await self._record(_act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)), actor)
         now = datetime.now(UTC)
         fresh = Injected(new_id(), fault, actor.id, now, now + timedelta(seconds=fault.duration_seconds))
 
@@ -110,7 +110,7 @@ class Chaos:
         if not ended:
             return
         try:
-            await self._record(_act(CHAOS_ENDED, service, actor, {"faults": ended}))
+            await self._record(_act(CHAOS_ENDED, service, actor, {"faults": ended}), actor)
         except Unavailable:
             log.exception("the end of faults is not on record", target=service, actor=actor.id)
 

@@ -13,7 +13,7 @@ from valerix.chassis.chaos.use_cases import Recorder
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.messaging.acts import list_acts
 from valerix.chassis.postgres.database import Database
-from valerix.contracts.acts import LIST_ACTS, RECORD_ACT, ListActs, RecordAct, RecordedActs
+from valerix.contracts.acts import LIST_ACTS, RECORD_ACT, Actor, ListActs, RecordAct, RecordedActs
 from valerix.contracts.roles import SERVICES
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ def acts_route(database: Database) -> RawRoute:
 def recorder_at(users: HttpClient) -> Recorder:
     """Has the service behind `users` record them."""
 
-    async def record(act: RecordAct) -> None:
+    async def record(act: RecordAct, _: Actor) -> None:
         try:
             await users.post(RECORD_ACT, act, _decoder, deadline=Deadline.after(WAIT_SECONDS))
         except CallFailed as error:
@@ -61,6 +61,6 @@ def recorder_at(users: HttpClient) -> Recorder:
     return record
 
 
-async def no_recorder(_: RecordAct) -> None:
+async def no_recorder(_: RecordAct, __: Actor) -> None:
     """Of a service that knows no audit. Raises ActNotRecorded."""
     raise ActNotRecorded("this service knows no audit (VALERIX_USERS_URL)")

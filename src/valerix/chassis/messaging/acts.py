@@ -8,6 +8,7 @@ costs anything.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -28,7 +29,7 @@ FORGET_SECONDS: Final = 3600.0
 Record = Callable[[Transaction, Act | None], Awaitable[None]]
 
 
-def act_of(actor: Actor | None, name: str, subject: str, **what: Any) -> Act | None:
+def act_of(actor: Actor | None, name: str, subject: str, /, **what: Any) -> Act | None:
     """What `actor` is about to do; None for a customer. Members of `what` that are None are left out."""
     if actor is None:
         return None
@@ -37,7 +38,7 @@ def act_of(actor: Actor | None, name: str, subject: str, **what: Any) -> Act | N
     return Act(new_id(), name, actor, subject, {key: value for key, value in what.items() if value is not None})
 
 
-def detailed(act: Act | None, **what: Any) -> Act | None:
+def detailed(act: Act | None, /, **what: Any) -> Act | None:
     """The act with what is known only once it is done."""
     return act and act._replace(what=act.what | what)
 
@@ -72,13 +73,14 @@ async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[Re
     return await ACTS.list_of_traces(tx, traces)
 
 
-async def open_acts_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, bus: Bus) -> Relay:
-    """The relay of the acts of the service `source`, with a connection of its own."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+async def open_acts(
+    settings: ServiceSettings, resources: AsyncExitStack, source: str, bus: Bus, database: Database
+) -> list[Callable[[], Awaitable[None]]]:
+    """What the service `source` runs until its end: the relay, with a connection of its own, and the forgetting."""
+    own = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
     consumers = events.CONSUMERS[events.ACTS]
-    return Relay(
-        database, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS
-    )
+    relay = Relay(own, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS)
+    return [relay.run, partial(forget_addresses, database)]
 
 
 async def forget_addresses(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Reading orders: one, pages of them, the history of one."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -8,12 +9,15 @@ from litestar import Response, get
 from litestar.params import Parameter
 
 from valerix.chassis.base import pagination
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import RecordedAct, by
 from valerix.contracts.ids import UUID_PATTERN, first_id_at
-from valerix.contracts.roles import ANYONE
+from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry
+from valerix.orders.acts import OrderActs
+from valerix.orders.decisions import HistoryEntry, cause_of
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
@@ -75,16 +79,26 @@ async def get_order(queries: Queries, principal: Principal, order_id: str) -> Re
 
 
 @get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
-async def get_timeline(queries: Queries, principal: Principal, order_id: str) -> Timeline:
-    """Everything that happened to an order: every saga step with attempt, outcome and duration."""
+async def get_timeline(
+    queries: Queries, order_acts: OrderActs, principal: Principal, order_id: str, deadline: Deadline
+) -> Timeline:
+    """Everything that happened to an order: every saga step with attempt, outcome and duration.
+
+    Staff are told which of them did what, in every service; customers, that it was done by staff.
+    """
     order, history = await queries.timeline(order_id_of(order_id), owner_of(principal))
-    return Timeline(order.id, [_event_view(entry) for entry in history])
+    if principal.role == CUSTOMER:
+        own = (await order_acts.own(order)).acts
+        return Timeline(order.id, [_event_view(entry, own, to_staff=False) for entry in history])
+    known, unanswered = await order_acts.everywhere(order, deadline)
+    return Timeline(order.id, [_event_view(entry, known, to_staff=True) for entry in history], known, unanswered)
 
 
 ROUTES = [list_orders, get_order, get_timeline]
 
 
-def _event_view(entry: HistoryEntry) -> OrderEventView:
+def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: bool) -> OrderEventView:
+    act = cause_of(entry, acts)
     return OrderEventView(
         version=entry.version,
         type=entry.type,
@@ -94,6 +108,7 @@ def _event_view(entry: HistoryEntry) -> OrderEventView:
         error_code=entry.error_code,
         error_message=entry.error_message,
         steps=step_views(entry.steps),
+        by=None if act is None else by(act, to_staff=to_staff),
     )
 
 
