@@ -3,9 +3,9 @@
 from contextlib import AsyncExitStack
 
 from valerix.chassis.calls.connections import Connections
+from valerix.chassis.calls.recording import no_recorder
 from valerix.chassis.chaos.store import Menu, ValkeyStore
 from valerix.chassis.chaos.use_cases import Chaos
-from valerix.chassis.http.acts import no_recorder
 from valerix.console.faults import FaultWatch
 from valerix.console.gather import Gathering, Target, service_targets
 from valerix.console.settings import Settings

@@ -4,11 +4,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.calls.peers import open_peer
-from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.chassis.messaging.acts import open_acts
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
@@ -36,8 +35,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     acts_jobs = await open_acts(settings, resources, INVENTORY, relay.bus, database)
     inbox = consumers.inbox(database, relay.bus, stock, settings.deadline_seconds)
     return Parts(
-        routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(stock, catalogue), acts_route(database), asyncapi_route({INVENTORY: EVENT_DATA})],
+        routes=[*ROUTES, *dead_letter_routes("inventory", inbox), acts_route(database)],
+        raw=[*command_routes(stock, catalogue), asyncapi_route({INVENTORY: EVENT_DATA})],
         provides={"stock": stock, "by_hand": StockByHand(stock, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},

@@ -5,11 +5,10 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
-from valerix.chassis.messaging.acts import open_acts
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.postgres.database import KEYED, Database
@@ -44,9 +43,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
-        routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
+        routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],
-        raw=[acts_route(database)],
         provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},

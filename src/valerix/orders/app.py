@@ -3,11 +3,10 @@
 from contextlib import AsyncExitStack
 from typing import Final
 
-from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.chassis.messaging.acts import open_acts
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS
 from valerix.orders import composition, consumers, metrics
@@ -34,11 +33,10 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     acts_jobs = await open_acts(settings, resources, ORDERS, built.relay.bus, built.database)
     return Parts(
-        routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox)],
+        routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox), acts_route(built.database)],
         raw=[
             place_route(built.flows.placing, built.flows.products),
             *command_routes(built.flows.queries),
-            acts_route(built.database),
             asyncapi_route({ORDERS: EVENT_DATA}),
         ],
         provides={

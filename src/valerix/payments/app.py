@@ -4,11 +4,10 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.calls.peers import open_peer
-from valerix.chassis.http.acts import acts_route
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
-from valerix.chassis.messaging.acts import open_acts
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
@@ -37,8 +36,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     return Parts(
-        routes=ROUTES,
-        raw=[*internal_routes(payments), acts_route(database), asyncapi_route({PAYMENTS: EVENT_DATA})],
+        routes=[*ROUTES, acts_route(database)],
+        raw=[*internal_routes(payments), asyncapi_route({PAYMENTS: EVENT_DATA})],
         provides={"payments": payments, "captures": composition.connect_captures(database, payments, orders)},
         essentials={"database": tables_present(database, TABLES)},
         downstream=[psp, orders],

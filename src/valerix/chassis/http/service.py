@@ -24,13 +24,13 @@ from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.tasks import being_cancelled
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
+from valerix.chassis.calls.recording import PersonTokens, no_recorder, recorder_at
 from valerix.chassis.calls.revocations import Revocations, fetch_from
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.routes import chaos_routes
 from valerix.chassis.chaos.store import MemoryStore
 from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, Recorder, open_chaos
 from valerix.chassis.http import edge, openapi, route_table
-from valerix.chassis.http.acts import PersonTokens, no_recorder, recorder_at
 from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.dispatch import Dispatch
 from valerix.chassis.http.health import Check, health_routes, ready_route

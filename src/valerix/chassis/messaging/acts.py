@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
+from litestar import post
 
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.messaging.bus.base import Bus
@@ -19,8 +20,9 @@ from valerix.chassis.messaging.outbox import Relay
 from valerix.chassis.messaging.repository import ACTS, Act
 from valerix.chassis.postgres.database import KEYED, Database, Transaction
 from valerix.contracts import events
-from valerix.contracts.acts import Actor, RecordedAct
+from valerix.contracts.acts import LIST_ACTS, Actor, ListActs, RecordedAct, RecordedActs
 from valerix.contracts.ids import new_id
+from valerix.contracts.roles import SERVICES
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -71,6 +73,17 @@ async def list_acts(tx: Transaction, subjects: Sequence[str]) -> list[RecordedAc
 async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
     """Every act of these requests, oldest first."""
     return await ACTS.list_of_traces(tx, traces)
+
+
+def acts_route(database: Database) -> Any:
+    """What was done here, for services that show it to staff."""
+
+    @post(LIST_ACTS, access=SERVICES, include_in_schema=False, status_code=200)
+    async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
+        async with database.connection() as lane:
+            return RecordedActs(await list_acts(lane, data.subjects))
+
+    return list_acts_of_subjects
 
 
 async def open_acts(

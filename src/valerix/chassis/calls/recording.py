@@ -1,22 +1,16 @@
-"""Acts over HTTP: those of one service, for others to show; and those of services without a table, to the audit."""
+"""Acts of administrators in services without a table for them, on their way to the audit."""
 
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from valerix.chassis.base import caller
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.calls.client import CallFailed, HttpClient
 from valerix.chassis.chaos.use_cases import Recorder
-from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.chassis.messaging.acts import list_acts
-from valerix.chassis.postgres.database import Database
-from valerix.contracts.acts import LIST_ACTS, RECORD_ACT, Actor, ListActs, RecordAct, RecordedActs
-from valerix.contracts.roles import SERVICES
+from valerix.contracts.acts import RECORD_ACT, Actor, RecordAct
 
-log = structlog.get_logger()
 WAIT_SECONDS: Final = 5.0
 _decoder = msgspec.json.Decoder(Any)
 
@@ -37,16 +31,6 @@ class PersonTokens:
     def for_service(self, _: str) -> str:
         """See TokenIssuer."""
         return caller.person_token.get()
-
-
-def acts_route(database: Database) -> RawRoute:
-    """What was done here, for services that show it to staff."""
-
-    async def answer(command: ListActs, _: Deadline) -> RecordedActs:
-        async with database.connection() as lane:
-            return RecordedActs(await list_acts(lane, command.subjects))
-
-    return command_route(LIST_ACTS, SERVICES, ListActs, answer)
 
 
 def recorder_at(users: HttpClient) -> Recorder:
