@@ -6,8 +6,8 @@ import msgspec
 
 from valerix.chassis.base import caller
 from valerix.chassis.base.deadline import Deadline
-from valerix.chassis.base.problems import Unavailable
-from valerix.chassis.calls.client import CallFailed, HttpClient
+from valerix.chassis.base.problems import Unauthenticated, Unavailable
+from valerix.chassis.calls.client import CallFailed, HttpClient, Refused
 from valerix.chassis.chaos.use_cases import Recorder
 from valerix.contracts.acts import RECORD_ACT, Actor, RecordAct
 
@@ -40,6 +40,8 @@ def recorder_at(users: HttpClient) -> Recorder:
         try:
             await users.post(RECORD_ACT, act, _decoder, deadline=Deadline.after(WAIT_SECONDS))
         except CallFailed as error:
+            if isinstance(error, Refused) and error.status == Unauthenticated.status:
+                raise Unauthenticated(error.reason) from error  # its session has ended, which not every service knows
             raise ActNotRecorded(str(error)) from error
 
     return record
