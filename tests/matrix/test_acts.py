@@ -76,12 +76,13 @@ async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(w
     async with _ready(world, key) as values:
         await _knock(world, key, caller, values)
     me = (await _me(world, caller))["id"]
-    (entry,) = await eventually(lambda: _audited(world, trace), 30)
+    entries = await eventually(lambda: _audited(world, trace), 30)
+    entry = next(entry for entry in entries if entry["service"] == key[0])
     assert (entry["action"], entry["actor"], entry["role"]) == (RECORDED[key], me, caller.kind)
     if key in OF_USERS:
         assert entry["address"] == FROM
         return
-    assert (entry["service"], entry["address"]) == (key[0], None), "the bus carries no address"
+    assert entry["address"] is None, "the bus carries none"
     (act,) = await _on_record(world, key, trace)
     assert (act["act"], act["actor"], act["role"], act["address"]) == (RECORDED[key], me, caller.kind, FROM)
     assert (act["id"], act["subject"]) == (entry["id"], entry["subject"])

@@ -61,7 +61,7 @@ def _system(*names: str) -> tuple[str, ...]:
 
 ORDERS: Final = _system(
     *("happy_path", "races", "refusals", "operators", "sessions"),
-    *("client", "audit", "breaker", "load", "thirty_seconds"),
+    *("client", "audit", "breaker", "load", "thirty_seconds", "acts"),
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
