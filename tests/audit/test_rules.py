@@ -150,6 +150,16 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         {"outbox"},
         [("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")],
     ),
+    "an act of staff that never left": (
+        {"outbox"},
+        [
+            (
+                "inventory",
+                "INSERT INTO acts (id, act, actor, role, trace_id, subject, what)"
+                " VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{}')",
+            )
+        ],
+    ),
 }
 
 

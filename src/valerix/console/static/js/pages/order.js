@@ -11,6 +11,7 @@ import { OrderStatus, meanings } from "../states.js";
 import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View } from "../ui.js";
 import { EventList, MODES, Waterfall } from "../widgets/waterfall.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
+import { Acts } from "../widgets/acts.js";
 import { Lines, PaymentFacts } from "../widgets/orderparts.js";
 
 const TOGETHER_MS = 150;
@@ -19,7 +20,7 @@ export default function OrderPage({ id }) {
   const path = `/api/v1/orders/${encodeURIComponent(id)}`;
   const order = useResource(async (signal) => {
     const [found, timeline] = await Promise.all([get(path, {}, signal), get(`${path}/events`, {}, signal)]);
-    return { ...found, events: timeline.events };
+    return { ...found, events: timeline.events, acts: timeline.acts ?? [], unanswered: timeline.unanswered ?? [] };
   }, [id]);
   // Before stock was reserved, money is not asked for.
   const charged = order.data && (order.data.reservation !== null || order.data.paymentId !== null);
@@ -35,7 +36,7 @@ export default function OrderPage({ id }) {
       sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
       ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
     <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
-      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} /></div>
+      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} />${isStaff.value && html`<${Card} title="Done by staff"><${Acts} acts=${found.acts} unanswered=${found.unanswered} /><//>`}</div>
       <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${meanings.order[found.status]?.terminal} /><${Facts} order=${found} /></div></div>`}<//>`;
 }
 

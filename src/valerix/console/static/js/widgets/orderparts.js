@@ -1,5 +1,6 @@
 // Lines and payment of an order.
 import { html } from "../lib.js";
+import { By } from "./acts.js";
 import { Link } from "../router.js";
 import { isStaff } from "../store.js";
 import { money, words } from "../format.js";
@@ -33,5 +34,5 @@ export function PaymentNumbers({ payment, link = false }) {
 export function Refunds({ payment }) {
   if (!payment.refunds.length) return null;
   return html`<h3 class="sub-head">Refunds</h3><ul class="plain-list">${payment.refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} of="refund" status=${refund.status} /></div>
-    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`;
+    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p><${By} by=${refund.by} /></li>`)}</ul>`;
 }

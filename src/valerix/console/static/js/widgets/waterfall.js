@@ -1,5 +1,6 @@
 // The saga as a waterfall: one row per step, its attempts as bars, the way back striped, what is awaited dashed.
 import { html } from "../lib.js";
+import { By } from "./acts.js";
 import { age, duration } from "../format.js";
 import { Badge } from "../ui.js";
 import { STEP_FAILED, rowsOf, scaleOf } from "./timeline.js";
@@ -55,6 +56,7 @@ export function EventList({ events, mode }) {
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
     ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
+    <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
 
