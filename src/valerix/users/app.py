@@ -10,6 +10,7 @@ from valerix.chassis.limits.shared_limit import open_valkey
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.acts import RECORD_ACT
 from valerix.contracts.events import USERS
 from valerix.users import consumers, jobs, routes, session_routes
 from valerix.users.audit import AuditTrail, record_act
@@ -46,7 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = consumers.inbox(database, relay.bus)
     return Parts(
         routes=[*routes.ROUTES, *session_routes.ROUTES, *dead_letter_routes("users", inbox, record_act)],
-        spared=("/api/v1/users/login", "/api/v1/users/refresh"),
+        spared=("/api/v1/users/login", "/api/v1/users/refresh", RECORD_ACT),
         raw=[*routes.command_routes(users, trail), session_routes.revocations_route(fetch), asyncapi_route(EVENTS)],
         provides={"users": users, "sessions": sessions, "trail": trail, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
