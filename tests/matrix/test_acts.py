@@ -20,6 +20,7 @@ from tests.support.eventually import eventually
 from tests.support.groups import UNLIMITED
 from tests.support.postgres import PostgresServer
 from tests.support.stack import new_product, place
+from valerix.contracts import acts
 from valerix.contracts.ids import new_id
 
 pytestmark = [
@@ -106,6 +107,34 @@ async def test_what_a_customer_does_is_no_act(world: World) -> None:
         order = made(await owner.post("/api/v1/orders", body, **headers))
         made(await owner.call("DELETE", f"/api/v1/orders/{order['id']}", **headers))
     assert await world.platform.rows("orders", "SELECT 1 FROM acts WHERE subject = $1", order["id"]) == []
+
+
+async def test_a_way_through_the_warehouse_is_one_act_and_each_step_of_it_is_shown_as_by_staff(world: World) -> None:
+    key = ("orders", "PUT", "/api/v1/orders/{order_id}")
+    caller, trace = await _caller(world, key)
+    async with world.api(OWNER) as owner, world.platform.open("") as api:
+        path = f"/api/v1/orders/{made(await place(owner, {world.values['plenty']: 1}))['id']}"
+        headers = {name.replace("-", "_"): value for name, value in caller.headers.items()}
+        made(await api.call("PUT", world.platform.service_url("orders") + path, {"status": "shipped"}, **headers))
+        events = made(await owner.get(path + "/events"))["events"]
+    (act,) = await _on_record(world, key, trace)
+    assert (act["act"], json.loads(act["what"])["status"]) == (acts.ORDER_MOVED, "shipped")
+    shown = [(event["type"], event["by"]) for event in events]
+    staff = {"kind": "staff"}
+    assert shown[1:] == [("order.confirmed", None), ("order.processing", staff), ("order.shipped", staff)]
+
+
+async def test_a_customer_with_the_trace_of_staff_is_not_taken_for_staff(world: World) -> None:
+    key = ("orders", "PUT", "/api/v1/orders/{order_id}")
+    caller, trace = await _caller(world, key)
+    address = {"shippingAddress": {"name": "A", "street": "B 1", "city": "C", "country": "DE"}}
+    async with world.api(OWNER) as owner:
+        order_id = made(await place(owner, {world.values["plenty"]: 1}))["id"]
+        await _knock(world, key, caller, world.values | {"order_id": order_id})
+        made(await owner.call("PUT", f"/api/v1/orders/{order_id}", address, traceparent=caller.headers["traceparent"]))
+        events = made(await owner.get(f"/api/v1/orders/{order_id}/events"))["events"]
+    changed = [(event["by"], event["traceId"]) for event in events if event["type"] == "order.changed"]
+    assert changed == [({"kind": "staff"}, trace), (None, trace)]
 
 
 # --- what a call needs
