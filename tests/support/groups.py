@@ -103,6 +103,7 @@ def unit_of(test: str) -> str:
 SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/bus/test_contract.py": 50,
     "tests/payments/test_capture.py": 35,
+    "tests/matrix/test_acts.py": 40,
     "tests/matrix/test_authorization_matrix.py": 30,
     "tests/pins/test_pins.py": 30,
     "tests/notifications/test_live.py": 30,

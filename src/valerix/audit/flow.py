@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding, together
+from valerix.audit.evidence import ACTING, Evidence, Finding, together
 from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 
 TELLING: Final = ("orders", "inventory", "payments", "users")
 """Services with an outbox."""
-ACTING: Final = ("orders", "inventory", "payments", "notifications")
-"""Services whose table of acts is an outbox, too."""
 LISTENING: Final = ("orders", "inventory", "notifications", "users")
 """Services with an inbox."""
 
