@@ -104,13 +104,13 @@ class Changes:
             raise NotChangeable("Lines can only be changed while the order is held for stock")
         due_in = await self._due_in(order.id)
         before = order.lines
+        fields = [name for name, new in (("items", lines), ("shippingAddress", address)) if new is not None]
+        act = act_of(actor, ORDER_CHANGED, order.id, fields=fields, version=order.version)
         if lines is not None:
             await self._quote(order, lines, expected_total, deadline)
         order.shipping_address = address if address is not None else order.shipping_address
         decision = Decision(order.status, CHANGED, order.error_code, order.error_message, due_in)
         conclusion = conclude(SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now())
-        fields = [name for name, new in (("items", lines), ("shippingAddress", address)) if new is not None]
-        act = act_of(actor, ORDER_CHANGED, order.id, fields=fields, version=order.version)
 
         async def write(tx: Transaction) -> bool:
             async with tx.transaction():
