@@ -16,7 +16,7 @@ PAGES = {
     "/map?view=table&process=orders": "Calls",
     "/metrics?minutes=5": "Latest values",
     "/logs": "Logs",
-    "/audit": "Details",
+    "/audit": "Audit",
     "/chaos": "In force",
 }
 
