@@ -41,7 +41,7 @@ RECORDED: Final[dict[Key, str]] = {
     **{key: acts.CHAOS_ENDED for key in RULES if key[1:] in (("DELETE", CHAOS), ("DELETE", ALL_CHAOS))},
 }
 UNRECORDED: Final[dict[Key, str]] = {
-    ("users", "POST", "/api/v1/users/register"): "open to all: whoever calls is nobody yet",
+    ("users", "POST", "/api/v1/users/register"): "open to all: the caller has no account yet",
     ("users", "POST", "/api/v1/users/login"): "open to all; its audit has every sign-in",
     ("users", "POST", "/api/v1/users/refresh"): "open to all; prolongs a session that is on record",
     ("users", "POST", "/api/v1/users/logout"): "one's own session; its audit has it (session.logged_out)",

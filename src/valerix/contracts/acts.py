@@ -1,4 +1,4 @@
-"""What staff did, as services tell one another: the names of acts, and their form on the bus and in calls.
+"""Acts of staff between services: their names, and their form on the bus and in calls.
 
 An act is a change that staff, or a service by a public route, made. Names are data: they stay.
 """
@@ -91,7 +91,7 @@ class By(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def by(act: RecordedAct, *, to_staff: bool) -> By:
-    """Customers are not told who."""
+    """Without the actor for customers."""
     kind: Literal["staff", "service"] = "service" if act.role == SERVICE else "staff"
     return By(kind, ActorView(act.actor, act.role, act.address, act.trace_id) if to_staff else msgspec.UNSET)
 

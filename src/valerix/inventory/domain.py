@@ -237,7 +237,7 @@ def reserve(
 
 
 def moved_stock(outcome: ReserveOutcome | ReservationState) -> bool:
-    """Whether the outcome is a change, and neither a refusal nor an earlier one told again."""
+    """Whether the outcome is a change, and neither a refusal nor the answer to a repeated command."""
     match outcome:
         case StockReserved(idempotent=idempotent):
             return not idempotent

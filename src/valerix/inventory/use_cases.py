@@ -50,7 +50,7 @@ class Asked(NamedTuple, Generic[C]):
     origin: Initiator
     deadline: Deadline
     act: Act | None
-    """That of staff who moves the stock of one order by hand."""
+    """Set when staff move the stock of one order by hand."""
 
 
 class Done(NamedTuple, Generic[Out]):

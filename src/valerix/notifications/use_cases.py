@@ -35,7 +35,7 @@ class Request(NamedTuple):
     key: bytes | None
     fingerprint: bytes | None
     act: Act | None = None
-    """That of the member of staff who asked for it."""
+    """Set for a message that staff or a service asked for."""
 
 
 class DeliveryRules(NamedTuple):

@@ -62,7 +62,7 @@ class HistoryEntry(NamedTuple):
 
 
 def cause_of(entry: HistoryEntry, recorded: Sequence[RecordedAct]) -> RecordedAct | None:
-    """The act of staff that an entry tells of, one of those on its order; None when there is none.
+    """The act that caused an entry, one of those on its order; None when there is none.
 
     An act names the version it changed. What it changed at once is the next; a cancellation and a way through the
     warehouse may take several, by whichever process.

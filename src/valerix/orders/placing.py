@@ -56,7 +56,7 @@ class PlaceRequest:
     bounded: bool = False
     """Whether the bounds of its customer hold for it: staff has none."""
     act: Act | None = None
-    """That of staff who placed it for the customer."""
+    """Set when staff place it for the customer."""
 
 
 @dataclass(slots=True, eq=False)

@@ -144,7 +144,7 @@ def detail(
     *,
     to_staff: bool,
 ) -> PaymentDetail:
-    """The payment with everything that happened to it. Customers are told that staff did it, not who."""
+    """The payment with everything that happened to it. Without the actors for customers."""
 
     def shown(act: RecordedAct | None) -> By | None:
         return None if act is None else by(act, to_staff=to_staff)
@@ -161,7 +161,7 @@ def detail(
 
 
 def _cause(event: PaymentEvent, acts: Sequence[RecordedAct]) -> RecordedAct | None:
-    """The act that an entry of the history tells of. A payment is captured once; refunds go by their request."""
+    """The act that caused an entry of the history. A payment is captured once; refunds go by their request."""
     made = (act for act in acts if act.act == PAYMENT_CAPTURED and event.version == 1)
     return next(made, None) or next((act for act in acts if act.trace_id == event.trace_id), None)
 

@@ -48,7 +48,7 @@ class Known(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """Charges to be made; `act`: that of staff who makes the only one of them by hand."""
+    """Charges to be made; `act`: set when staff make the only one of them by hand."""
 
     commands: Sequence[CapturePayment]
     act: Act | None

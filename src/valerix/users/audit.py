@@ -67,7 +67,7 @@ async def record_act(tx: Transaction, act: Act | None) -> None:
 
 
 async def record_events(tx: Transaction, events: Sequence[Event]) -> None:
-    """Acts of staff in other services, as they tell them."""
+    """Acts of staff in other services, from their events."""
     for event in events:
         act = msgspec.convert(event.data, ActRecorded)
         entry = AuditEntry(

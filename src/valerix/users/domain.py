@@ -153,7 +153,7 @@ class UsedToken:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what to whom or what, and from where."""
+    """Something done to an account, or an act of staff in any service."""
 
     id: str
     action: str

@@ -119,7 +119,7 @@ async def list_audit(
     cursor: pagination.Cursor = None,
     action: Annotated[str | None, Parameter(max_length=50)] = None,
     service: Annotated[str | None, Parameter(max_length=50, description="where it happened")] = None,
-    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="who did it")] = None,
+    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="id of the actor")] = None,
     subject: Annotated[str | None, Parameter(max_length=50, description="id of what it was done to")] = None,
     first: Annotated[datetime | None, Parameter(query="from")] = None,
     last: Annotated[datetime | None, Parameter(query="to")] = None,

@@ -109,7 +109,7 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AuditView(msgspec.Struct, frozen=True, rename="camel"):
-    """Who did what, when and from where: to an account, and what staff did in whichever service."""
+    """Something done to an account, or an act of staff in any service: actor, time and origin."""
 
     id: str
     occurred_at: datetime

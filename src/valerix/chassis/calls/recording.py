@@ -23,7 +23,7 @@ class ActNotRecorded(Unavailable):
 
 
 class PersonTokens:
-    """Calls bear the token of the person whose request is served: the audit sees for itself who it is.
+    """Calls bear the token of the person whose request is served: the audit verifies the person itself.
 
     So they need no key of the service's own, which the simulated provider does not have.
     """

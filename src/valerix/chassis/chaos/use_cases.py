@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
-from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
+from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
@@ -111,7 +111,7 @@ class Chaos:
             return
         try:
             await self._record(_act(CHAOS_ENDED, service, actor, {"faults": ended}), actor)
-        except Unavailable:
+        except Exception:  # whatever the record fails of, the fault is over
             log.exception("the end of faults is not on record", target=service, actor=actor.id)
 
     async def _state(self, service: str, menu: Menu) -> ServiceChaos:

@@ -66,7 +66,7 @@ class Authorization:
         return origin_of(scope, dict(scope["headers"]), self._proxies)
 
     def actor(self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None) -> Actor | None:
-        """Who acts, for records; None for a customer."""
+        """The caller as acts name it; None for a customer."""
         if principal is None or principal.role not in STAFF_AND_SERVICES:
             return None
         person = principal.on_behalf_of

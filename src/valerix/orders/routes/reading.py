@@ -84,7 +84,7 @@ async def get_timeline(
 ) -> Timeline:
     """Everything that happened to an order: every saga step with attempt, outcome and duration.
 
-    Staff are told which of them did what, in every service; customers, that it was done by staff.
+    Staff see the actor of each act of staff, in every service; customers see that it was one.
     """
     order, history = await queries.timeline(order_id_of(order_id), owner_of(principal))
     if principal.role == CUSTOMER:

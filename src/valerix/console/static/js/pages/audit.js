@@ -1,4 +1,4 @@
-// The audit: who did what to accounts, and what staff did in every service.
+// The audit: what concerns accounts, and the acts of staff in every service.
 import { html } from "../lib.js";
 import { params } from "../router.js";
 import { Button, Card, Chips, CopyId, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
@@ -6,7 +6,7 @@ import { Pager, filterBy, useList, useQueryText } from "../widgets/list.js";
 import { details, nameOf } from "../widgets/acts.js";
 
 const SERVICES = [["", "all"], ...["orders", "inventory", "payments", "users", "notifications", "psp", "console", "worker"].map((name) => [name, name])];
-const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "Who" }, { title: "Subject", class: "wide" }, { title: "Service", class: "wide" }, { title: "Details", class: "wide" }, { title: "Trace", class: "wide" }];
+const COLUMNS = [{ title: "When" }, { title: "Action" }, { title: "Actor" }, { title: "Subject", class: "wide" }, { title: "Service", class: "wide" }, { title: "Details", class: "wide" }, { title: "Trace", class: "wide" }];
 
 export default function Audit() {
   const { service = "", actor = "", subject = "" } = params.value;

@@ -1,10 +1,10 @@
-// What staff did, in words. Pure, but for where links lead.
+// Acts of staff, in words.
 import { html } from "../lib.js";
 import { isStaff } from "../store.js";
 import { shortId } from "../format.js";
 import { CopyId, Time } from "../ui.js";
 
-/** Of an entry of a history: nothing for what nobody of staff did. Customers are not told who. */
+/** Whose act an entry of a history is; nothing for an entry that is no act of staff. Customers get no name. */
 export function By({ by }) {
   if (!by) return null;
   if (!by.actor) return html`<p class="small-text muted event-by">by ${by.kind}</p>`;
