@@ -53,12 +53,13 @@ ROLES: Final[Roles] = {
         *_of(SERVICES, "routes"),
         *("console.feed", "console.files", "notifications.live", "users.session_routes"),
     ),
-    Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers"),
+    Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers", "users.consumers"),
     Role.SCHEMAS: _of(SERVICES, "schemas"),
     Role.USE_CASES: (
         *("console.use_cases", "inventory.use_cases", "notifications.use_cases", "payments.use_cases", "psp.use_cases"),
-        *("inventory.by_hand", "inventory.reserving", "inventory.waiting_list"),
+        *("inventory.by_hand", "inventory.catalogue", "inventory.reserving", "inventory.waiting_list"),
         *(
+            "orders.acts",
             "orders.changes",
             "orders.driving",
             "orders.fulfilment",

@@ -24,6 +24,7 @@ CAPTURED, DECLINED = first("payments", "captured"), first("payments", "declined"
 COMMITTED = "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
 SHELF = "sku = 'BENCH-00002'"
 NO_ORDER = "'00000000-0000-7000-8000-000000000000'"
+REFUND = "'00000000-0000-7000-8000-000000000001'::uuid"
 
 TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
     "a movement is lost": (
@@ -197,6 +198,41 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         {"outbox"},
         [("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")],
     ),
+    "a refund by hand has no act": (
+        {"acts"},
+        [
+            (
+                "payments",
+                "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference,"
+                " idempotency_key, fingerprint, created_at, updated_at)"
+                f" SELECT gen_random_uuid(), {CAPTURED}, 1, 'x', 'failed', 'x', 'key', 'body', now(), now()",
+            )
+        ],
+    ),
+    "stock is corrected without an act": (
+        {"acts"},
+        [("inventory", f"UPDATE movements SET kind = 'adjust' WHERE {SHELF} AND seq = 1")],
+    ),
+    "an act that left is not in the audit": (
+        {"acts"},
+        [
+            (
+                "inventory",
+                "INSERT INTO acts (id, act, actor, role, trace_id, subject, what, emitted)"
+                " VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{}', true)",
+            )
+        ],
+    ),
+    "an act of staff that never left": (
+        {"outbox"},
+        [
+            (
+                "inventory",
+                "INSERT INTO acts (id, act, actor, role, trace_id, subject, what)"
+                " VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{}')",
+            )
+        ],
+    ),
 }
 
 
@@ -282,8 +318,14 @@ async def give_back_by_hand(past: Past) -> str:
         "payments",
         "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,"
         " fingerprint, created_at, updated_at)"
-        f" VALUES (gen_random_uuid(), {CAPTURED}, 300, 'scratched', 'succeeded', 'refund-by-hand', 'k', 'f',"
-        " now(), now())",
+        f" VALUES ({REFUND}, {CAPTURED}, 300, 'scratched', 'succeeded', 'refund-by-hand', 'k', 'f', now(), now())",
+        "INSERT INTO acts (id, act, actor, role, trace_id, subject, what, emitted) VALUES"
+        f" ({REFUND}, 'payment.refunded', 'olga', 'operator', '', '', json_build_object('refundId', {REFUND}), true)",
+    )
+    await past.execute(
+        "users",
+        "INSERT INTO audit (id, action, details, trace_id, service)"
+        f" VALUES ({REFUND}, 'payment.refunded', '{{}}', '', 'payments')",
     )
     for statement in (
         "INSERT INTO payment_events SELECT payment_id, 2, 'payment.refunded', '{\"status\": \"partially_refunded\"}',"

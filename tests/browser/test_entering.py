@@ -14,7 +14,7 @@ from tests.support.stack import ADA, OPERATOR, Stack
 NAVIGATION = {
     ADA: ["New order", "Orders"],
     OPERATOR: ["New order", "Overview", "Orders", "Inventory", "Payments", "System map", "Metrics", "Logs"],
-    ADMIN: ["Overview", "Customers", "Chaos"],
+    ADMIN: ["Overview", "Customers", "Audit", "Chaos"],
 }
 
 

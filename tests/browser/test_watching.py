@@ -16,6 +16,7 @@ PAGES = {
     "/map?view=table&process=orders": "Calls",
     "/metrics?minutes=5": "Latest values",
     "/logs": "Logs",
+    "/audit": "Audit",
     "/chaos": "In force",
 }
 

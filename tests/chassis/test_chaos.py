@@ -1,11 +1,13 @@
 """Faults injected into real processes: who may, what they do, and that they end."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from pyreqwest.exceptions import RequestError
 
@@ -13,6 +15,7 @@ from tests.support.api import Answer, Api
 from tests.support.brokers import ValkeyServer
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
+from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, prepare, running
 from valerix.contracts.ids import new_id
 
@@ -21,10 +24,26 @@ CHAOS = "/api/v1/chaos"
 
 
 @pytest.fixture(scope="module")
-def service(identities: Identities) -> Iterator[Process]:
+def database(postgres: PostgresServer) -> Iterator[str]:
+    name, url = postgres.fresh_database("users")
+    yield url
+    postgres.drop(name)
+
+
+@pytest.fixture(scope="module")
+def audit(database: str, identities: Identities) -> Iterator[Process]:
+    """The service that puts on record who injects what."""
+    with running("users", identities, database_url=database, chaos="enabled") as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def service(identities: Identities, audit: Process) -> Iterator[Process]:
     """The simplest service there is: the payment provider."""
     ledger = identities.folder / "ledger"
-    with running("psp", identities, psp_secret=SECRET, ledger_file=ledger, chaos="enabled") as process:
+    with running(
+        "psp", identities, psp_secret=SECRET, ledger_file=ledger, chaos="enabled", users_url=audit.url
+    ) as process:
         yield process
 
 
@@ -115,6 +134,72 @@ async def test_a_fault_that_makes_no_sense_names_the_field(admin: Api, body: dic
     assert answer.status == 400, answer.body
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
     assert (await admin.get(CHAOS)).json["active"] == []
+
+
+# --- on record
+
+
+async def on_record(database: str, actor: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch(
+        "SELECT action, service, subject, role, address, details FROM audit WHERE actor = $1 ORDER BY id", actor
+    )
+    await connection.close()
+    return [(*row[:5], json.loads(row["details"])) for row in rows]
+
+
+@pytest.mark.parametrize("target", ["psp", "users"])
+async def test_who_injects_and_ends_a_fault_is_in_the_audit(
+    service: Process, audit: Process, database: str, identities: Identities, target: str
+) -> None:
+    url, person = {"psp": service.url, "users": audit.url}[target], f"ann-{target}"
+    async with Api.open(url, identities.person("admin", subject=person)) as ann:
+        state = await inject(ann, "gremlin", every=1_000_000)
+        assert (await ann.call("DELETE", CHAOS)).status == 200
+        assert (await ann.call("DELETE", CHAOS)).status == 200, "nothing is left to end, and that is no act"
+    (armed, ended) = await on_record(database, person)
+    assert armed[:5] == ("chaos.armed", target, target, "admin", "127.0.0.1")
+    assert (armed[5]["kind"], armed[5]["every"]) == ("gremlin", 1_000_000)
+    assert ended == ("chaos.ended", target, target, "admin", "127.0.0.1", {"faults": [state["active"][0]["id"]]})
+
+
+async def test_a_fault_that_makes_no_sense_is_not_on_record(
+    service: Process, database: str, identities: Identities
+) -> None:
+    async with Api.open(service.url, identities.person("admin", subject="eve")) as eve:
+        assert (await eve.call("PUT", CHAOS, {"kind": "cut", "dependency": "moon"})).status == 400
+    assert await on_record(database, "eve") == []
+
+
+async def test_what_cannot_be_put_on_record_is_not_injected_but_ended_all_the_same(
+    tmp_path: Path, identities: Identities, database: str
+) -> None:
+    audit = prepare("users", identities, database_url=database)
+    with running(
+        "psp",
+        identities,
+        psp_secret=SECRET,
+        ledger_file=tmp_path / "ledger",
+        chaos="enabled",
+        users_url=audit.start().url,
+        call_retries=0,
+    ) as service:
+        async with Api.open(service.url, identities.person("admin", subject="dan")) as dan:
+            await inject(dan, "gremlin", every=1_000_000)
+            audit.kill()
+            refused = await dan.call("PUT", CHAOS, {"kind": "errors", "fraction": 1.0})
+            assert (refused.status, refused.json["code"]) == (503, "act_not_recorded"), refused.body
+            assert [one["fault"]["kind"] for one in (await dan.get(CHAOS)).json["active"]] == ["gremlin"]
+            ended = await dan.call("DELETE", CHAOS)
+            assert (ended.status, ended.json["active"]) == (200, []), ended.body
+    assert [row[0] for row in await on_record(database, "dan")] == ["chaos.armed"]
+
+
+async def test_a_service_that_knows_no_audit_injects_nothing(tmp_path: Path, identities: Identities) -> None:
+    with running("psp", identities, psp_secret=SECRET, ledger_file=tmp_path / "ledger", chaos="enabled") as service:
+        async with Api.open(service.url, identities.person("admin")) as admin:
+            refused = await admin.call("PUT", CHAOS, {"kind": "gremlin"})
+    assert (refused.status, refused.json["code"]) == (503, "act_not_recorded")
 
 
 # --- what they do
@@ -229,7 +314,9 @@ async def test_the_history_is_bounded(admin: Api) -> None:
 # --- several copies
 
 
-async def test_every_copy_is_struck_reports_and_is_stopped(tmp_path: Path, identities: Identities) -> None:
+async def test_every_copy_is_struck_reports_and_is_stopped(
+    tmp_path: Path, identities: Identities, audit: Process
+) -> None:
     """Two copies, told through one; a third that was killed by the fault knows the rest of it when it is back."""
     valkey = ValkeyServer(tmp_path)
     valkey.start()
@@ -239,6 +326,7 @@ async def test_every_copy_is_struck_reports_and_is_stopped(tmp_path: Path, ident
             psp_secret=SECRET,
             ledger_file=tmp_path / f"ledger-{n}",
             chaos="enabled",
+            users_url=audit.url,
             valkey_url=valkey.url,
             instance=f"psp-{n}",
         )

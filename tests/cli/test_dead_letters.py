@@ -38,9 +38,9 @@ def test_the_dead_letters_of_all_services_are_one_table(at: Run, server: Server)
     server.acts(*[Reply(200, {"items": [{**SUMMARY, "consumer": name}]}) for name in ("inventory", "notifications")])
     done = at()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("valerix.customer.updated.v1") == 3
+    assert done.stdout.count("valerix.customer.updated.v1") == 4
     assert [request.path.split("?")[0] for request in server.received] == [
-        f"/api/v1/{name}/dead-letters" for name in ("inventory", "notifications", "orders")
+        f"/api/v1/{name}/dead-letters" for name in ("inventory", "notifications", "orders", "users")
     ]
     assert all("waiting=true" in request.path for request in server.received)
 
@@ -53,15 +53,16 @@ def test_one_service_can_be_asked_and_replayed_ones_be_shown(at: Run, server: Se
 
 def test_a_service_that_is_down_is_named_and_hides_nothing(at: Run, server: Server) -> None:
     down = problem(503, "no_server", "No server", retry_after=60)
-    script = [Reply(200, {"items": [SUMMARY]}), down, Reply(200, {"items": [SUMMARY]})]
+    found = Reply(200, {"items": [SUMMARY]})
+    script = [found, down, found, found]
     server.acts(*script)
     done = at("list")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith("notifications could not be asked: No server.")
-    assert done.stdout.count("valerix.customer.updated.v1") == 2
+    assert done.stdout.count("valerix.customer.updated.v1") == 3
     server.acts(*script)
     document = json.loads(at("--json").stdout)
-    assert len(document["items"]) == 2
+    assert len(document["items"]) == 3
     assert list(document["notAsked"]) == ["notifications"]
 
 
@@ -85,7 +86,7 @@ def test_all_that_wait_are_replayed_and_those_that_fail_are_told(at: Run, server
     "words",
     [
         ["nobody"],
-        ["show", "users", "1"],
+        ["show", "payments", "1"],
         ["show", "orders", "0"],
         ["replay", "orders"],
         ["replay", "orders", "1", "--all"],
@@ -133,7 +134,11 @@ def test_a_dead_letter_is_seen_and_replayed_once_its_cause_is_mended(
 
         listed = at()
         assert "CheckViolationError('cause')" in listed.stdout
-        assert [line.split()[0] for line in listed.stderr.splitlines()] == ["inventory", "notifications"]  # not here
+        assert [line.split()[0] for line in listed.stderr.splitlines()] == [
+            "inventory",
+            "notifications",
+            "users",
+        ]  # not here
         shown = at("show", "orders", number)
         assert "CheckViolationError('cause')" in shown.stdout
         assert json.loads(at("show", "orders", number, "--json").stdout)["event"] == EVENT

@@ -59,7 +59,7 @@ async def test_a_replay_that_still_fails_carries_the_cause(caller: Caller, serve
 
 
 async def test_only_those_who_listen_have_dead_letters(caller: Caller, server: Server) -> None:
-    assert CONSUMERS == ("inventory", "notifications", "orders")
-    with pytest.raises(ValueError, match="'users' is none of inventory, notifications, orders"):
-        await caller.run(lambda v: v.dead_letters.get("users", 1))
+    assert CONSUMERS == ("inventory", "notifications", "orders", "users")
+    with pytest.raises(ValueError, match="'payments' is none of inventory, notifications, orders, users"):
+        await caller.run(lambda v: v.dead_letters.get("payments", 1))
     assert server.received == []

@@ -20,8 +20,10 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.outbox import Load, Relay
+from valerix.chassis.messaging.repository import ACTS
 from valerix.chassis.postgres.database import Database
-from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
+from valerix.contracts.events import ACT_RECORDED, INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
+from valerix.contracts.events import ACTS as ACTS_TOPIC
 from valerix.inventory.repository import outbox as inventory
 from valerix.orders import composition
 from valerix.orders.answers import Answer
@@ -82,6 +84,7 @@ async def _tell(
     for source, url in urls.items():
         for event in await _outgoing(source, url):
             told.setdefault(event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event))
+    told[ACT_RECORDED] = _settled((await _outgoing_acts(INVENTORY, urls[INVENTORY]))[0])
     return told
 
 
@@ -162,9 +165,18 @@ async def _give_back(service: Process, identities: Identities, order_id: str) ->
 
 
 async def _outgoing(source: str, url: str) -> list[dict[str, Any]]:
-    bus = Recorder()
-    async with Database.open(url, 2) as database, database.connection() as lane:
-        relay = Relay(database, bus, source, [], LOADS[source])
+    async with Database.open(url, 2) as database:
+        return await _moved(database, Relay(database, bus := Recorder(), source, [], LOADS[source]), bus)
+
+
+async def _outgoing_acts(source: str, url: str) -> list[dict[str, Any]]:
+    async with Database.open(url, 2) as database:
+        relay = Relay(database, bus := Recorder(), source, [], ACTS.list_outgoing, ACTS, topic=ACTS_TOPIC)
+        return await _moved(database, relay, bus)
+
+
+async def _moved(database: Database, relay: Relay, bus: Recorder) -> list[dict[str, Any]]:
+    async with database.connection() as lane:
         while await relay.move(lane):
             pass
     return [event for message in bus.published for event in msgspec.json.decode(message.body)]

@@ -12,7 +12,7 @@ from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from valerix.chassis.http import asyncapi
 from valerix.console.domain import merge_events
-from valerix.contracts.events import BY_SOURCE, PREFIX, SOURCES, VERSION
+from valerix.contracts.events import BY_SOURCE, PREFIX, TOPICS, VERSION
 from valerix.inventory import schemas as inventory
 from valerix.orders import schemas as orders
 from valerix.payments import schemas as payments
@@ -24,9 +24,9 @@ DATA: Final = {
     "orders": orders.EVENT_DATA,
     "inventory": inventory.EVENT_DATA,
     "payments": payments.EVENT_DATA,
-    "users": users.EVENT_DATA,
+    **users.EVENTS,
 }
-TYPES: Final = [f"{PREFIX}{name}{VERSION}" for source in SOURCES for name in BY_SOURCE[source]]
+TYPES: Final = [f"{PREFIX}{name}{VERSION}" for source in TOPICS for name in BY_SOURCE[source]]
 ADDED: Final[dict[str, set[str]]] = {
     "order.": {"productId", "quantity", "refunded"},
     **{f"inventory.{name}": {"delivery"} for name in ("low_stock", "restocked", "updated")},
@@ -55,7 +55,7 @@ def told(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    documents = {source: asyncapi.document(source, DATA[source]) for source in SOURCES}
+    documents = {source: asyncapi.document(source, DATA[source]) for source in TOPICS}
     merged = merge_events(documents, [], "1")
     read: dict[str, Any] = json.loads(json.dumps(merged))
     return read
@@ -128,7 +128,7 @@ def test_the_document_has_the_structure_of_asyncapi_3(document: dict[str, Any]) 
     assert document["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(document["info"])
     assert set(document) <= {"asyncapi", "info", "defaultContentType", "channels", "operations", "components"}
-    assert set(document["channels"]) == set(SOURCES)
+    assert set(document["channels"]) == set(TOPICS)
     for name, channel in document["channels"].items():
         assert {key for key in channel if not key.startswith("x-")} == {"address", "description", "messages"}
         assert set(channel["messages"]) == set(BY_SOURCE[name])
@@ -136,7 +136,7 @@ def test_the_document_has_the_structure_of_asyncapi_3(document: dict[str, Any]) 
         assert operation["action"] == "send"
         assert set(operation["channel"]) == {"$ref"}
     assert {operation["channel"]["$ref"] for operation in document["operations"].values()} == {
-        f"#/channels/{source}" for source in SOURCES
+        f"#/channels/{source}" for source in TOPICS
     }
     assert set(document["components"]["messages"]) == set(TYPES)
     for kind, message in document["components"]["messages"].items():

@@ -27,11 +27,12 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import demo
+from valerix.inventory.catalogue import Catalogue
 from valerix.inventory.composition import connect
 from valerix.inventory.domain import Ending
 from valerix.inventory.reserving import Reserving
 from valerix.inventory.schemas import AdjustBody, InitialStock, NewProduct, NewWarehouse
-from valerix.inventory.use_cases import Catalogue, Stock
+from valerix.inventory.use_cases import Stock
 
 EAST, WEST = "WH-EAST", "WH-WEST"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

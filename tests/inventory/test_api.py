@@ -100,6 +100,7 @@ async def test_movements_are_paged_latest_first(api: Api) -> None:
         cursor = f"&cursor={page['nextCursor']}"
     assert seen == [8, 7, 6, 5, 4, 3, 2, 1, 100]
     entry = page["items"][-1]
+    actor = {"id": "olga", "role": "operator", "address": "127.0.0.1", "traceId": entry["traceId"]}
     assert entry | {"traceId": "", "occurredAt": ""} == {
         "productId": "MOVED",
         "warehouseId": "WH-EAST",
@@ -114,6 +115,7 @@ async def test_movements_are_paged_latest_first(api: Api) -> None:
         "actor": "olga",
         "traceId": "",
         "occurredAt": "",
+        "by": {"kind": "staff", "actor": actor},
     }
     assert len(entry["traceId"]) == 32
 

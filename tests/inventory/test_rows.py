@@ -65,11 +65,11 @@ async def ledger(tx: Transaction) -> list[Movement]:
     return [Reader(Movement).read(row) for row in rows]
 
 
-def shown(movement: Movement, occurred_at: datetime) -> schemas.MovementView:
+def shown(movement: Movement, occurred_at: datetime) -> schemas.LedgerEntry:
     """As people read it."""
     values = movement._asdict()
     del values["idempotency_key"]
-    return schemas.MovementView(product_id=values.pop("sku"), occurred_at=occurred_at, **values)
+    return schemas.LedgerEntry(product_id=values.pop("sku"), occurred_at=occurred_at, **values)
 
 
 async def test_products(tx: Transaction) -> None:

@@ -15,6 +15,7 @@ from tests.support.api import Api
 from tests.support.stack import PRICE, new_product, place
 from valerix.chassis.http.route_table import SOCKET
 from valerix.contracts import commands
+from valerix.contracts.acts import LIST_ACTS, RECORD_ACT
 from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED
 from valerix.contracts.states import OrderStatus
@@ -129,6 +130,10 @@ def _line(values: Values) -> object:
     return {"productId": values["plenty"], "quantity": 1}
 
 
+def _act(_: Values) -> object:
+    return {"id": new_id(), "service": "psp", "act": "tested", "subject": "psp", "what": {}, "address": "192.0.2.1"}
+
+
 PASSWORD = "long enough, 4 sure"
 ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "country": "DE"}
 
@@ -193,6 +198,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         **_between_services(commands.DESCRIBE_ORDERS, "orderIds"),
         **_between_services(commands.NOTE_REFUNDS, "commands"),
         **_dead_letters("orders"),
+        **_between_services(LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "worker": {},
@@ -234,6 +240,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         **_between_services(commands.PRICE_PRODUCTS, "productIds"),
         **_between_services(commands.FIND_PRODUCTS, "names"),
         **_dead_letters("inventory"),
+        **_between_services(LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "payments": {
@@ -246,6 +253,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(STAFF, body=lambda _: {"amountMinor": 1}),
         **_between_services(commands.CAPTURE_PAYMENTS, "commands"),
         **_between_services(commands.VOID_PAYMENTS, "commands"),
+        **_between_services(LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "users": {
@@ -292,6 +300,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/.well-known/jwks.json"): Rule(ALL),
         ("GET", "/actuator/prometheus"): INSIDE,
         **_between_services(commands.CHECK_CUSTOMERS, "customerIds"),
+        ("POST", RECORD_ACT): Rule(frozenset({ADMIN}), body=_act, routed=False),
+        **_dead_letters("users"),
         **EVENTS,
     },
     "notifications": {
@@ -302,6 +312,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
         (SOCKET, "/ws"): Rule(PEOPLE),
         **_dead_letters("notifications"),
+        **_between_services(LIST_ACTS, "subjects"),
     },
     "console": {
         ("GET", ALL_CHAOS): replace(OF_ALL, routed=True, at_gateway=CHAOS),

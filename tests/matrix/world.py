@@ -193,7 +193,7 @@ async def _charge(platform: Platform) -> Values:
 
 async def _letters(platform: Platform) -> Values:
     """A dead letter with the same number in every service that keeps them."""
-    for name in ("orders", "inventory", "notifications"):
+    for name in ("orders", "inventory", "notifications", "users"):
         (letter,) = await platform.rows(
             name,
             "INSERT INTO dead_letters (consumer, event, error, attempts, replayed_at)"

@@ -123,7 +123,7 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
         for _ in range(3):
             assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 1
         order = await orders.queries.get(placed.order_id, None)
-        events = await orders.queries.timeline(order.id, None, after=0, limit=9)
+        _, events = await orders.queries.timeline(order.id, None, after=0, limit=9)
         assert [event.type for event in events] == ["order.created", "order.delayed"]
         assert (order.error_message, order.attempts) == ("Circuit breaker is open", 3)
         async with database.connection() as tx:

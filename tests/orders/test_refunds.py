@@ -71,13 +71,14 @@ async def test_an_order_that_stands_tells_its_refunds_and_stays_what_it_is(
 ) -> None:
     order = await standing(database, status=status)
     before = await stands(database, order)
-    assert await note(database, given(order, 2, "scratched"), given(order, 1, "late")) == [True, True]
+    first, second = given(order, 2, "scratched"), given(order, 1, "late")
+    assert await note(database, first, second) == [True, True]
     after = await stands(database, order)
     assert (after.status, after.version, after.refunded_minor) == (status, before.version + 2, 3)
     told = (await history(database, order))[2:]
     assert [(entry.type, entry.status, entry.refund) for entry in told] == [
-        ("order.refunded", status, Refunded(Money(2, "USD"), "scratched")),
-        ("order.refunded", status, Refunded(Money(1, "USD"), "late")),
+        ("order.refunded", status, Refunded(first.refund_id, Money(2, "USD"), "scratched")),
+        ("order.refunded", status, Refunded(second.refund_id, Money(1, "USD"), "late")),
     ]
     assert view(after).refunded == Money(3, "USD")
 

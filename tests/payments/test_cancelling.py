@@ -22,6 +22,7 @@ from valerix.chassis.calls.policy import Policy
 from valerix.chassis.chaos.points import POINTS
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts import commands
+from valerix.contracts.acts import Actor
 from valerix.contracts.commands import Line
 from valerix.contracts.errors import DomainError
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
@@ -71,6 +72,9 @@ class Direct:
         if failure is not None:
             raise failure
         return await self.uses[path](body, deadline)
+
+
+OLGA = Actor("olga", "operator", "192.0.2.7", "t" * 32)
 
 
 class House:
@@ -140,7 +144,7 @@ class House:
         """The types of its history, once orders has heard of every refund."""
         while await self.telling.tell_due(10):
             pass
-        history = await self.orders.queries.timeline(order.id, None, after=0, limit=50)
+        _, history = await self.orders.queries.timeline(order.id, None, after=0, limit=50)
         return [entry.type for entry in history]
 
     async def order(self, order_id: str) -> Order:
@@ -291,7 +295,7 @@ async def test_stock_reserved_by_hand_for_an_order_that_ends_meanwhile_is_refuse
 ) -> None:
     order = await house.place()
     struck = once(monkeypatch, "inventory.by_hand.checked", lambda: house.cancel(order))
-    outcome = await house.by_hand.reserve(order.id, [Line(SKU, 2)], "olga", Deadline.after(60))
+    outcome = await house.by_hand.reserve(order.id, [Line(SKU, 2)], OLGA, Deadline.after(60))
     assert struck
     assert outcome == commands.ReservationEnded(order.id, ReservationStatus.RELEASED)
     assert await house.reserved() == 0

@@ -61,7 +61,7 @@ def _system(*names: str) -> tuple[str, ...]:
 
 ORDERS: Final = _system(
     *("happy_path", "races", "refusals", "operators", "sessions"),
-    *("client", "audit", "breaker", "load", "refunds", "thirty_seconds"),
+    *("client", "audit", "breaker", "load", "refunds", "thirty_seconds", "acts"),
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
@@ -102,6 +102,7 @@ def unit_of(test: str) -> str:
 
 SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/bus/test_contract.py": 50,
+    "tests/matrix/test_acts.py": 40,
     "tests/payments/test_capture.py": 38,
     "tests/matrix/test_authorization_matrix.py": 30,
     "tests/pins/test_pins.py": 30,

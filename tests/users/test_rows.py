@@ -79,6 +79,6 @@ async def test_the_audit_trail(tx: Transaction) -> None:
     bare = AuditEntry(new_id(), "action-2", None, None, None, "address-2", "agent-2", "trace-2")
     for entry in (full, bare):
         await audit.append(tx, entry)
-    found = await audit.list_entries(tx, AuditFilter(10, None, None, None, None, None, None))
+    found = await audit.list_entries(tx, AuditFilter(10, None, None, None, None, None, None, None))
     moment = await now(tx)
     assert found == [replace(bare, occurred_at=moment), replace(full, occurred_at=moment)]

@@ -107,7 +107,11 @@ CREATE TEMPORARY TABLE payment_facts (
 CREATE TEMPORARY TABLE reservation_facts (order_id text, state text);
 CREATE TEMPORARY TABLE charge_facts (
     reference text, status text, currency text, amount_minor bigint, refunded_minor bigint, captures integer);
+CREATE TEMPORARY TABLE act_facts (service text, id uuid, act text);
+CREATE TEMPORARY TABLE audit_facts (id uuid);
 """
+ACTING: Final = ("orders", "inventory", "payments", "notifications")
+"""Services with a table of acts, that of the desk first."""
 # What somebody returned to a customer by hand has the fingerprint of its request; what the saga gives back has none.
 _PAYMENTS = f"""
 SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
@@ -127,6 +131,10 @@ async def _lay_out(connections: Mapping[str, Connection], ledger: ReadLedger) ->
     await desk.execute(_DESK)
     await _copy(connections["payments"], _PAYMENTS, desk, "payment_facts")
     await _copy(connections["inventory"], _RESERVATIONS, desk, "reservation_facts")
+    await desk.execute(f"INSERT INTO act_facts {_acts('orders')}")
+    for service in ACTING[1:]:
+        await _copy(connections[service], _acts(service), desk, "act_facts")
+    await _copy(connections["users"], "SELECT id FROM audit WHERE service <> 'users'", desk, "audit_facts")
     async for charges in ledger():
         await desk.copy_records_to_table(
             "charge_facts",
@@ -135,6 +143,11 @@ async def _lay_out(connections: Mapping[str, Connection], ledger: ReadLedger) ->
             ],
         )
     await desk.execute("ANALYZE payment_facts, reservation_facts, charge_facts")
+
+
+def _acts(service: str) -> str:
+    """Those that have left for the audit."""
+    return f"SELECT '{service}'::text, id, act FROM acts WHERE emitted"
 
 
 async def _copy(source: Connection, query: str, target: Connection, table: str) -> None:

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding, together
+from valerix.audit.evidence import ACTING, Evidence, Finding, together
 from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 
 TELLING: Final = ("orders", "inventory", "payments", "users")
 """Services with an outbox."""
-LISTENING: Final = ("orders", "inventory", "notifications")
+LISTENING: Final = ("orders", "inventory", "notifications", "users")
 """Services with an inbox."""
 
 
@@ -53,7 +53,17 @@ async def outboxes_are_drained(evidence: Evidence) -> Finding:
         )
         for service in TELLING
     ]
-    return together(found)
+    acts = [
+        await evidence.find(
+            service,
+            checked="SELECT 1",
+            violations=f"""
+            SELECT '{service} act #' || number AS subject, 'not emitted yet' AS what FROM acts WHERE NOT emitted
+            """,
+        )
+        for service in ACTING
+    ]
+    return together([*found, *acts])
 
 
 async def dead_letters(evidence: Evidence) -> Finding:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding
+from valerix.audit.evidence import Evidence, Finding, together
 from valerix.contracts.events import ORDER_CREATED, ORDER_HELD, ORDER_REFUNDED
 from valerix.contracts.states import OrderStatus, PaymentStatus, sql
 from valerix.orders.decisions import CHANGED, DELAYED, STILL_HELD
@@ -43,6 +43,43 @@ async def payments_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
         violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, _FIRST_PAYMENT_STATUS),
         arguments=_pairs(_LEGAL_PAYMENTS),
     )
+
+
+async def acts_of_staff_are_on_record(evidence: Evidence) -> Finding:
+    """What only staff and services by hand can do has its act, since there are acts; each that has left is audited."""
+    refunds = await evidence.find(
+        "payments",
+        checked="SELECT count(*) FROM acts",
+        violations=f"""
+        SELECT id::text AS subject, 'refunded by hand, without an act' AS what FROM refunds
+        WHERE fingerprint <> '' AND created_at > {_since("acts")}
+          AND NOT EXISTS (SELECT FROM acts WHERE what ->> 'refundId' = refunds.id::text)
+        """,
+    )
+    movements = await evidence.find(
+        "inventory",
+        checked="SELECT count(*) FROM acts",
+        violations=f"""
+        SELECT format('%s in %s #%s', sku, warehouse_id, seq) AS subject, kind || ' by hand, without an act' AS what
+        FROM movements m
+        WHERE kind IN ('adjust', 'update') AND occurred_at > {_since("acts")}
+          AND NOT EXISTS (SELECT FROM acts a WHERE a.trace_id = m.trace_id AND a.actor = m.actor)
+        """,
+    )
+    audited = await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM act_facts",
+        violations="""
+        SELECT format('%s act %s', service, id) AS subject, act || ' has left, and is not in the audit' AS what
+        FROM act_facts WHERE NOT EXISTS (SELECT FROM audit_facts WHERE audit_facts.id = act_facts.id)
+        """,
+    )
+    return together([refunds, movements, audited])
+
+
+def _since(migration: str) -> str:
+    """SQL: when the migration of that name was applied."""
+    return f"(SELECT applied_at FROM schema_migrations WHERE name LIKE '%\\_{migration}.sql')"
 
 
 async def users_have_gap_free_histories(evidence: Evidence) -> Finding:

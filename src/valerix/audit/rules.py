@@ -31,6 +31,7 @@ RULES: Final = (
     Rule("order_history", "order histories are gap-free and legal", history.orders_have_gap_free_legal_histories),
     Rule("payment_history", "payment histories are gap-free and legal", history.payments_have_gap_free_legal_histories),
     Rule("user_history", "user histories are gap-free", history.users_have_gap_free_histories),
+    Rule("acts", "acts of staff are on record", history.acts_of_staff_are_on_record),
     Rule("unfinished", "nothing is unfinished", flow.nothing_is_unfinished),
     Rule("outbox", "every event has left", flow.outboxes_are_drained),
     Rule("dead_letters", "dead letters", flow.dead_letters, binding=False),

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 from valerix.chassis.calls.connections import Connections
+from valerix.chassis.calls.recording import no_recorder
 from valerix.chassis.chaos.store import Menu, ValkeyStore
 from valerix.chassis.chaos.use_cases import Chaos
 from valerix.console.faults import FaultWatch
@@ -25,4 +26,4 @@ async def _open_chaos(settings: Settings, resources: AsyncExitStack) -> Chaos | 
         return None
     name = f"{settings.instance or 'console'}-feed"
     store = await resources.enter_async_context(ValkeyStore.open(settings.valkey_url, name, name))
-    return Chaos(store, name, Menu([], [], []))
+    return Chaos(store, name, Menu([], [], []), no_recorder)

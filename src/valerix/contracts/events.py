@@ -17,7 +17,14 @@ ORDERS: Final = "orders"
 INVENTORY: Final = "inventory"
 PAYMENTS: Final = "payments"
 USERS: Final = "users"
+NOTIFICATIONS: Final = "notifications"
 SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, USERS)
+"""Services with a topic of their own, which has their name."""
+ACTS: Final = "acts"
+"""The topic of what staff did, in whichever service: a consumer of orders does not read it, nor the other way round."""
+ACT_SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, NOTIFICATIONS)
+"""Services that emit acts; those in users stand in its audit at once."""
+TOPICS: Final = (*SOURCES, ACTS)
 
 ORDER_CREATED: Final = "order.created"
 ORDER_CONFIRMED: Final = "order.confirmed"
@@ -37,6 +44,7 @@ PAYMENT_DECLINED: Final = "payment.declined"
 PAYMENT_REFUNDED: Final = "payment.refunded"
 CUSTOMER_REGISTERED: Final = "customer.registered"
 CUSTOMER_UPDATED: Final = "customer.updated"
+ACT_RECORDED: Final = "act.recorded"
 
 BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     ORDERS: (
@@ -53,8 +61,9 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED, INVENTORY_RESERVATION_READY),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
     USERS: (CUSTOMER_REGISTERED, CUSTOMER_UPDATED),
+    ACTS: (ACT_RECORDED,),
 }
-"""Which service tells what. Entries of a history that are not named here (an order's delays) stay at home."""
+"""What each topic carries. Entries of a history that are not named here (an order's delays) stay at home."""
 
 
 CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
@@ -62,6 +71,7 @@ CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
     INVENTORY: ("orders", "notifications"),
     PAYMENTS: ("notifications",),
     USERS: ("orders", "notifications"),
+    ACTS: ("users",),
 }
 """Who listens to whom; the bus keeps every message until each of them has it."""
 
@@ -79,7 +89,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: of an order (also of its place on inventory's waiting list), a payment or a user;
+    """Id of the aggregate: of an order (also of its place on inventory's waiting list), a payment, a user or an act;
     `<sku>/<warehouse>` for a place in the stock."""
     time: datetime
     sequence: int

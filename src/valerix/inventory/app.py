@@ -8,6 +8,7 @@ from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
@@ -32,15 +33,17 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
+    acts_jobs = await open_acts(settings, resources, INVENTORY, relay.bus, database)
     inbox = consumers.inbox(database, relay.bus, reserving, settings.deadline_seconds)
+    own = [partial(jobs.refresh_gauges, stock), partial(jobs.sweep, reserving)]
     return Parts(
-        routes=[*ROUTES, *dead_letter_routes("inventory", inbox)],
-        raw=[*command_routes(reserving, catalogue), asyncapi_route(INVENTORY, EVENT_DATA)],
+        routes=[*ROUTES, *dead_letter_routes("inventory", inbox), acts_route(database)],
+        raw=[*command_routes(reserving, catalogue), asyncapi_route({INVENTORY: EVENT_DATA})],
         provides={"stock": stock, "by_hand": StockByHand(reserving, orders), "catalogue": catalogue},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
         downstream=[orders],
         queues=[reserving.reserving, reserving.ending],
-        jobs=[partial(jobs.refresh_gauges, stock), partial(jobs.sweep, reserving), relay.run, inbox.run, inbox.prune],
+        jobs=[*own, relay.run, inbox.run, inbox.prune, *acts_jobs],
         problems=PROBLEMS,
     )

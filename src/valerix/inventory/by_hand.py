@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.chaos.points import Point
+from valerix.chassis.messaging.acts import act_of
+from valerix.contracts.acts import STOCK_COMMITTED, STOCK_RELEASED, STOCK_RESERVED, Actor
 from valerix.contracts.commands import Line, ReservationState, ReserveOutcome
 from valerix.inventory import permitted
 from valerix.inventory.domain import Ending
@@ -25,22 +27,25 @@ class StockByHand:
         self._reserving = reserving
         self._orders = orders
 
-    async def reserve(self, order_id: str, lines: Sequence[Line], actor: str, deadline: Deadline) -> ReserveOutcome:
+    async def reserve(self, order_id: str, lines: Sequence[Line], actor: Actor, deadline: Deadline) -> ReserveOutcome:
         """Raises OrderNotReservable, OtherLines."""
         command = permitted.reservation(await get_order(self._orders, order_id, deadline), lines)
         await CHECKED.passed()
-        (outcome,) = await self._reserving.reserve([command], actor, deadline)
+        act = act_of(actor, STOCK_RESERVED, order_id)
+        (outcome,) = await self._reserving.reserve([command], actor.id, deadline, act)
         return outcome
 
-    async def release(self, order_id: str, actor: str, deadline: Deadline) -> ReservationState:
+    async def release(self, order_id: str, actor: Actor, deadline: Deadline) -> ReservationState:
         """Raises OrderNotReleasable."""
-        return await self._end(permitted.release(await get_order(self._orders, order_id, deadline)), actor, deadline)
+        ending = permitted.release(await get_order(self._orders, order_id, deadline))
+        return await self._end(ending, STOCK_RELEASED, actor, deadline)
 
-    async def commit(self, order_id: str, actor: str, deadline: Deadline) -> ReservationState:
+    async def commit(self, order_id: str, actor: Actor, deadline: Deadline) -> ReservationState:
         """Raises OrderNotCommittable."""
-        return await self._end(permitted.commit(await get_order(self._orders, order_id, deadline)), actor, deadline)
+        ending = permitted.commit(await get_order(self._orders, order_id, deadline))
+        return await self._end(ending, STOCK_COMMITTED, actor, deadline)
 
-    async def _end(self, ending: Ending, actor: str, deadline: Deadline) -> ReservationState:
+    async def _end(self, ending: Ending, name: str, actor: Actor, deadline: Deadline) -> ReservationState:
         await CHECKED.passed()
-        (state,) = await self._reserving.end([ending], actor, deadline)
+        (state,) = await self._reserving.end([ending], actor.id, deadline, act_of(actor, name, ending.order_id))
         return state

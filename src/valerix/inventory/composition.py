@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.postgres.database import Database
+from valerix.inventory.catalogue import Catalogue
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import ReservationsRepository
 from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.repository.waiting import WaitingRepository
 from valerix.inventory.reserving import Reserving
-from valerix.inventory.use_cases import Catalogue, Stock
+from valerix.inventory.use_cases import Stock
 from valerix.inventory.waiting_list import WaitingList
 
 TABLES = [
@@ -22,6 +23,7 @@ TABLES = [
     "waiting_orders",
     "waiting_lines",
     "keyed_changes",
+    "acts",
     "inventory",
     "outbox",
     "inbox",

@@ -19,6 +19,7 @@ from valerix.contracts.commands import (
     Allocation,
     Line,
     PricedProduct,
+    ReservationState,
     ReserveOutcome,
     ReserveStock,
     Shortage,
@@ -204,6 +205,17 @@ def reserved(asked: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[s
 def is_sku(text: str) -> bool:
     """Whether a product could have this id at all."""
     return _SKU.match(text) is not None
+
+
+def moved_stock(outcome: ReserveOutcome | ReservationState) -> bool:
+    """Whether the outcome is a change, and neither a refusal nor the answer to a repeated command."""
+    match outcome:
+        case StockReserved(idempotent=idempotent):
+            return not idempotent
+        case ReservationState(state=state, idempotent=idempotent):
+            return not idempotent and state is not ReservationStatus.ABSENT
+        case _:
+            return False
 
 
 def sum_lines(lines: Iterable[Line]) -> dict[str, int]:

@@ -17,6 +17,8 @@ from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
+from valerix.chassis.messaging.acts import record
+from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
 from valerix.contracts.states import ReservationStatus
@@ -44,6 +46,8 @@ class Asked(NamedTuple, Generic[C]):
     commands: list[C]
     origin: Initiator
     deadline: Deadline
+    act: Act | None
+    """Set when staff move the stock of one order by hand."""
 
 
 class Done(NamedTuple, Generic[Out]):
@@ -88,16 +92,20 @@ class Reserving:
             impossible=IMPOSSIBLE,
         )
 
-    async def reserve(self, commands: list[ReserveStock], actor: str, deadline: Deadline) -> list[ReserveOutcome]:
+    async def reserve(
+        self, commands: list[ReserveStock], actor: str, deadline: Deadline, act: Act | None = None
+    ) -> list[ReserveOutcome]:
         """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
-        return await self.reserving.submit(Asked(commands, initiator(actor), deadline))
+        return await self.reserving.submit(Asked(commands, initiator(actor), deadline, act))
 
-    async def end(self, endings: list[Ending], actor: str, deadline: Deadline) -> list[ReservationState]:
+    async def end(
+        self, endings: list[Ending], actor: str, deadline: Deadline, act: Act | None = None
+    ) -> list[ReservationState]:
         """Release or commit what orders have reserved; who is released does not wait any more.
 
         Raises DeadlineExceeded when there was no time to begin.
         """
-        return await self.ending.submit(Asked(endings, initiator(actor), deadline))
+        return await self.ending.submit(Asked(endings, initiator(actor), deadline, act))
 
     async def sweep(self, actor: str) -> None:
         """Pass on what was set aside for too long, and serve what waits although there is stock."""
@@ -124,8 +132,10 @@ class Reserving:
         """One batch for all lists whose callers still wait."""
         waiting = [asked.deadline.remaining() > 0 for asked in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
+        acts = [a.act for a, waits in zip(lists, waiting, strict=True) if waits for _ in a.commands]
+        run = partial(_with_acts, acts, work) if any(acts) else work
         with metrics.operation_seconds.labels(operation).time():
-            done = await self._database.repeat(lambda lane: work(lane, together), OVERTAKEN)
+            done = await self._database.repeat(lambda lane: run(lane, together), OVERTAKEN)
         await COMMITTED[operation].passed()
         metrics.count_movements(done.kinds)
         metrics.count_outcomes(done.outcomes)
@@ -199,6 +209,18 @@ class Reserving:
                 outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)
                 kinds += [domain.STEP_TO[state]] * movements if movements else []
         return Done([outcomes[place] for place in range(len(asked))], kinds)
+
+
+async def _with_acts(
+    acts: Sequence[Act | None], work: Work[C, Out], lane: Connection, asked: list[tuple[C, Initiator]]
+) -> Done[Out]:
+    """The same work in one transaction with the acts of the commands that changed something."""
+    async with lane.transaction():
+        done = await work(lane, asked)
+        for act, outcome in zip(acts, done.outcomes, strict=True):
+            if domain.moved_stock(outcome):
+                await record(lane, act)
+        return done
 
 
 def initiator(actor: str) -> Initiator:

@@ -11,8 +11,8 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.chassis.identity.tokens import Principal
 from valerix.contracts import commands
+from valerix.contracts.acts import Actor
 from valerix.contracts.commands import (
     Line,
     NamedProducts,
@@ -32,9 +32,10 @@ from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_S
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.by_hand import StockByHand
+from valerix.inventory.catalogue import Catalogue
 from valerix.inventory.reserving import Reserving
 from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
-from valerix.inventory.use_cases import Catalogue, Stock
+from valerix.inventory.use_cases import Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
 T = TypeVar("T")
@@ -124,14 +125,14 @@ async def list_movements(
     status_code=200,
 )
 async def reserve(
-    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.ReserveBody
+    by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.ReserveBody
 ) -> schemas.ReservationView:
     """Reserve the items of a pending order, all or nothing; repeating it changes nothing.
 
     404 no such order, 409 the order is in another state or is being cancelled, 422 it has other items.
     """
     lines = [Line(item.product_id, item.quantity) for item in data.items]
-    reserved = _reserved(await by_hand.reserve(data.order_id, lines, principal.subject, deadline))
+    reserved = _reserved(await by_hand.reserve(data.order_id, lines, actor, deadline))
     return schemas.ReservationView(
         reserved.order_id, ReservationStatus.RESERVED, reserved.allocations, reserved.products, reserved.idempotent
     )
@@ -144,41 +145,37 @@ async def reserve(
     operation_id="releaseStock",
     status_code=200,
 )
-async def release(
-    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.OrderBody
-) -> ReservationState:
+async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """Give back what a failed or cancelled order has reserved; refuse to reserve for it from now on.
 
     404 no such order, 409 the order has not ended: cancel it, and its stock goes back.
     """
-    state = await by_hand.release(data.order_id, principal.subject, deadline)
+    state = await by_hand.release(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.RELEASED)
 
 
 @post(INVENTORY + "/commit", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="commitStock", status_code=200)
-async def commit(
-    by_hand: StockByHand, principal: Principal, deadline: Deadline, data: schemas.OrderBody
-) -> ReservationState:
+async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`.
 
     404 no such order, 409 the order is in another state or is being cancelled.
     """
-    state = await by_hand.commit(data.order_id, principal.subject, deadline)
+    state = await by_hand.commit(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.COMMITTED)
 
 
 @post(INVENTORY + "/adjust", access=STAFF, tags=["inventory"], operation_id="adjustStock", status_code=200)
-async def adjust(stock: Stock, principal: Principal, data: schemas.AdjustBody) -> schemas.Adjusted:
+async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schemas.Adjusted:
     """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
     _not_zero("delta", data.delta)
-    return await stock.adjust(data, principal.subject)
+    return await stock.adjust(data, actor.id, actor)
 
 
 @post(INVENTORY + "/update", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="updateStock", status_code=200)
-async def update(stock: Stock, principal: Principal, data: schemas.UpdateBody) -> schemas.StockUpdated:
+async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody) -> schemas.StockUpdated:
     """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
     _not_zero("quantity", data.quantity)
-    return await stock.update(data, principal.subject)
+    return await stock.update(data, actor.id, actor)
 
 
 # --- catalogue
@@ -198,9 +195,9 @@ async def list_products(
 
 
 @post(PRODUCTS, access=STAFF, tags=["products"], operation_id="createProduct")
-async def create_product(catalogue: Catalogue, principal: Principal, data: schemas.NewProduct) -> Response[Product]:
+async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewProduct) -> Response[Product]:
     """A new product, with what is in stock of it already."""
-    product = await catalogue.create_product(data, principal.subject)
+    product = await catalogue.create_product(data, actor.id, actor)
     location = {"Location": f"{PRODUCTS}/{product.product_id}"}
     return Response(product, headers=versioning.etag(product.version) | location)
 
@@ -214,18 +211,19 @@ async def get_product(catalogue: Catalogue, sku: str) -> Response[Product]:
 @put(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="replaceProduct")
 async def replace_product(
     catalogue: Catalogue,
+    actor: Actor,
     sku: str,
     data: schemas.ProductBody,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
 ) -> Response[Product]:
     """Change a product. Its stock is changed by adjusting it."""
-    return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match)))
+    return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
 
 
 @delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct")
-async def delete_product(catalogue: Catalogue, sku: str) -> None:
+async def delete_product(catalogue: Catalogue, actor: Actor, sku: str) -> None:
     """Remove a product. One that was ever in stock is only taken out of sale: its history stays."""
-    await catalogue.delete_product(sku)
+    await catalogue.delete_product(sku, actor)
 
 
 @get(WAREHOUSES, access=READERS, tags=["warehouses"], operation_id="listWarehouses")
@@ -236,9 +234,9 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
 
 
 @post(WAREHOUSES, access=STAFF, tags=["warehouses"], operation_id="createWarehouse")
-async def create_warehouse(catalogue: Catalogue, data: schemas.NewWarehouse) -> Warehouse:
+async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Warehouse:
     """A new, empty warehouse."""
-    return await catalogue.create_warehouse(data)
+    return await catalogue.create_warehouse(data, actor)
 
 
 ROUTES = [

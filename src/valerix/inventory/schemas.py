@@ -1,12 +1,14 @@
 """What the inventory API takes and gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts.acts import By, RecordedAct, by
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, INVENTORY, INVENTORY_RESERVATION_READY
@@ -112,8 +114,8 @@ class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
     warehouses: list[WarehouseStock]
 
 
-class MovementView(msgspec.Struct, frozen=True, rename="camel"):
-    """One entry of the ledger; `seq` counts without gaps per product and warehouse."""
+class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """One movement; `seq` counts without gaps per product and warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -128,6 +130,12 @@ class MovementView(msgspec.Struct, frozen=True, rename="camel"):
     actor: str
     trace_id: str
     occurred_at: datetime
+
+
+class MovementView(LedgerEntry, frozen=True, rename="camel"):
+    """One movement, and whose act it was: null for what is part of an order's way."""
+
+    by: By | None = None
 
 
 class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
@@ -233,6 +241,18 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     priority: int
     created_at: datetime
+
+
+def movement_view(entry: LedgerEntry, acts: Sequence[RecordedAct]) -> MovementView:
+    """The movement as staff see it. The act it is part of is one of `acts`, if there is one."""
+    act = next((a for a in acts if (a.trace_id, a.actor) == (entry.trace_id, entry.actor)), None)
+    return MovementView(**msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True))
+
+
+def differences(before: Product, after: Product) -> dict[str, list[Any]]:
+    """Old and new value of each field that is another one."""
+    old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
+    return {name: [old[name], new[name]] for name in old.keys() - {"version", "updatedAt"} if old[name] != new[name]}
 
 
 PROBLEMS: Final[Problems] = {

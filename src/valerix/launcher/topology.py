@@ -52,7 +52,7 @@ _STORED = (POSTGRES, DATABASES)
 PROCESSES: tuple[Process, ...] = (
     Process(POSTGRES, 15432, replicable=False),
     Process(VALKEY, 16379, replicable=False),
-    Process("psp", 8010, "valerix.psp.app", replicable=False),
+    Process("psp", 8010, "valerix.psp.app", asks=("users",), replicable=False),
     Process(
         "users",
         8004,

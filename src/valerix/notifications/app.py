@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.postgres.database import KEYED, Database
@@ -21,7 +22,7 @@ from valerix.notifications.settings import Settings as Settings
 from valerix.notifications.use_cases import MessageDelivery, Notifications
 from valerix.notifications.wakeups import Wakeups
 
-TABLES = ["notifications", "claims", "contacts", "live_batches", "inbox", "dead_letters"]
+TABLES = ["notifications", "claims", "contacts", "live_batches", "acts", "inbox", "dead_letters"]
 
 
 def create(settings: Settings) -> Service:
@@ -37,17 +38,18 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     hub, notifications = Hub(database), Notifications(database)
     places = Places(settings.max_sockets, metrics.websocket_connections)
     wakeups = Wakeups(valkey, hub)
+    acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
-        routes=[*ROUTES, *dead_letter_routes("notifications", inbox)],
+        routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],
         provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[
-            *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen),
+            *(inbox.run, inbox.prune, hub.run, wakeups.publish, wakeups.listen, *acts_jobs),
             partial(jobs.deliver, delivery),
             partial(jobs.measure, notifications),
             partial(jobs.prune, notifications, settings.live_events_kept),

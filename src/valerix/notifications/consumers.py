@@ -19,4 +19,4 @@ def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: W
         await notifications.tell(tx, events)
         wakeups.announce()
 
-    return Inbox(database, bus, CONSUMER, SOURCES, [name for names in BY_SOURCE.values() for name in names], tell)
+    return Inbox(database, bus, CONSUMER, SOURCES, [name for source in SOURCES for name in BY_SOURCE[source]], tell)

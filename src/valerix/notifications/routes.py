@@ -10,6 +10,8 @@ from litestar.params import Parameter
 from valerix.chassis.base import idempotency, pagination
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.messaging.acts import act_of
+from valerix.contracts.acts import NOTIFICATION_SENT, Actor
 from valerix.contracts.ids import UUID_PATTERN, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
 from valerix.contracts.states import NotificationStatus
@@ -25,14 +27,17 @@ Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
 
 @post(PATH + "/send", access=STAFF_AND_SERVICES, tags=["notifications"], operation_id="sendNotification")
 async def send_notification(
-    notifications: Notifications, principal: Principal, data: SendBody, key: Key = None
+    notifications: Notifications, principal: Principal, actor: Actor, data: SendBody, key: Key = None
 ) -> Response[NotificationView]:
     """Queue a message to a customer: 202, or 200 when the same request was made before."""
     parsed = idempotency.parse_key(key)
+    composed = _composed(data)
+    what = {"customerId": data.customer_id, "channel": data.channel, "template": data.template}
     request = Request(
-        _composed(data),
+        composed,
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/send", parsed) if parsed else None,
         idempotency.fingerprint(data) if parsed else None,
+        act_of(actor, NOTIFICATION_SENT, composed.id, **what),
     )
     accepted, replayed = await notifications.request(request)
     return Response(

@@ -11,6 +11,8 @@ import msgspec
 import structlog
 
 from valerix.chassis.base.idempotency import KeyReused
+from valerix.chassis.messaging.acts import recorded
+from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.events import USERS, Event
 from valerix.contracts.ids import id_of, new_id
@@ -32,6 +34,8 @@ class Request(NamedTuple):
     notification: Notification
     key: bytes | None
     fingerprint: bytes | None
+    act: Act | None = None
+    """Set for a message that staff or a service asked for."""
 
 
 class DeliveryRules(NamedTuple):
@@ -64,7 +68,8 @@ class Notifications:
         """Queue a message; as it was accepted, and whether an earlier request had asked for it. Raises KeyReused."""
 
         async def work(lane: Transaction) -> tuple[Notification, bool]:
-            if await repository.insert_requested(lane, *request):
+            wanted = (request.notification, request.key, request.fingerprint)
+            if await recorded(lane, request.act, partial(repository.insert_requested, lane, *wanted)):
                 return request.notification, False
             assert request.key is not None  # noqa: S101 - without a key there is nothing to collide with
             known = await repository.find_by_key(lane, request.key)

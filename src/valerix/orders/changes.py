@@ -7,7 +7,9 @@ from typing import Any
 from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.base.versioning import VersionConflict
+from valerix.chassis.messaging.acts import act_of, record
 from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.acts import ORDER_CANCELLED, ORDER_CHANGED, ORDER_RETRIED, Actor
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, conclude
@@ -42,17 +44,22 @@ class Changes:
         self._products = products
         self._now = now
 
-    async def retry(self, order_id: str, owner_id: str | None, deadline: Deadline) -> Answer:
+    async def retry(
+        self, order_id: str, owner_id: str | None, deadline: Deadline, actor: Actor | None = None
+    ) -> Answer:
         """Drive a pending order now. Raises OrderNotFound, NotRetriable, or OrderBusy while it is being driven."""
         order = await self._queries.get(order_id, owner_id)
         if order.status is not OrderStatus.PENDING:
             raise NotRetriable(order.status)
         if order.error_code is None:
             raise OrderBusy
-        answer = await self._driving.take_and_drive(order, None, deadline)
+        act = act_of(actor, ORDER_RETRIED, order.id, version=order.version)
+        answer = await self._driving.take_and_drive(order, None, deadline, act)
         return answer._replace(status=200 if answer.status == 201 else answer.status)
 
-    async def cancel(self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline) -> Order:
+    async def cancel(
+        self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline, actor: Actor | None = None
+    ) -> Order:
         """Void or refund the payment, release the stock, end as cancelled. Cancelling again changes nothing.
 
         Raises OrderNotFound, NotCancellable, OrderBusy. When a service is down the request is kept, the order comes
@@ -63,7 +70,9 @@ class Changes:
             return order
         if not order.status.cancellable:
             raise NotCancellable(order.status)
-        await self._driving.take_and_drive(order, reason, deadline)
+        first = order.cancel_reason is None  # asking once more only drives it
+        act = act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version) if first else None
+        await self._driving.take_and_drive(order, reason, deadline, act)
         order = await self._queries.get(order_id, owner_id)
         if not (order.status.cancellable or order.status is OrderStatus.CANCELLED):  # the goods left at the same moment
             raise NotCancellable(order.status)
@@ -79,6 +88,7 @@ class Changes:
         expected_total: Money | None,
         address: dict[str, Any] | None,
         deadline: Deadline,
+        actor: Actor | None = None,
     ) -> Order:
         """Change the lines of a held order, or the address of one that has not shipped. New products are quoted now.
 
@@ -96,6 +106,8 @@ class Changes:
         anew = lines is not None and order.backordered
         due_in = timedelta(0) if anew else await self._due_in(order.id)
         before = order.lines
+        fields = [name for name, new in (("items", lines), ("shippingAddress", address)) if new is not None]
+        act = act_of(actor, ORDER_CHANGED, order.id, fields=fields, version=order.version)
         if lines is not None:
             await self._quote(order, lines, expected_total, deadline)
         order.shipping_address = address if address is not None else order.shipping_address
@@ -109,6 +121,8 @@ class Changes:
                 moved = bool(await self._driven.finish_orders(tx, [conclusion]))
                 if moved and lines is not None:
                     await self._repository.replace_products(tx, order, before)
+                if moved:
+                    await record(tx, act)
                 return moved
 
         if not await self._database.repeat(write):

@@ -41,6 +41,7 @@ TABLES = [
     "order_products",
     "bounded_orders",
     "noted_refunds",
+    "acts",
     "outbox",
     "inbox",
     "dead_letters",

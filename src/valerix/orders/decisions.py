@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from valerix.contracts import acts
+from valerix.contracts.acts import RecordedAct
 from valerix.contracts.errors import DomainError
-from valerix.contracts.events import ORDER_HELD
+from valerix.contracts.events import ORDER_CANCELLED, ORDER_HELD
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders.errors import InsufficientStock, OrderCancelled
@@ -57,8 +59,9 @@ def shown(steps: Sequence[Step]) -> list[Step]:
 
 
 class Refunded(NamedTuple):
-    """What was given back by hand, as its entry of the history tells it."""
+    """What was given back by hand, as its entry of the history tells it. `id`: of the refund in payments."""
 
+    id: str
     amount: Money
     reason: str
 
@@ -75,6 +78,31 @@ class HistoryEntry(NamedTuple):
     trace_id: str
     occurred_at: datetime
     refund: Refunded | None = None
+
+
+def cause_of(entry: HistoryEntry, recorded: Sequence[RecordedAct]) -> RecordedAct | None:
+    """The act that caused an entry, one of those on its order; None when there is none.
+
+    An act names the version it changed. What it changed at once is the next; a cancellation and a way through the
+    warehouse may take several, by whichever process.
+    """
+    return next((act for act in recorded if _has_caused(act, entry)), None)
+
+
+def _has_caused(act: RecordedAct, entry: HistoryEntry) -> bool:
+    match act.act:
+        case acts.ORDER_PLACED:
+            return entry.version == 1
+        case acts.ORDER_CHANGED:
+            return bool(entry.version == act.what["version"] + 1)
+        case acts.ORDER_CANCELLED:
+            return entry.type == ORDER_CANCELLED
+        case acts.ORDER_MOVED | acts.ORDER_RETRIED:
+            return bool(entry.version > act.what["version"]) and entry.trace_id == act.trace_id
+        case acts.PAYMENT_REFUNDED:
+            return entry.refund is not None and entry.refund.id == act.what["refundId"]
+        case _:
+            return False
 
 
 @dataclass(slots=True)

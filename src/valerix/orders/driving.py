@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from valerix.chassis.base import telemetry, timeouts
@@ -9,6 +10,8 @@ from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.halves import by_halves
+from valerix.chassis.messaging.acts import recorded
+from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, answer_existing, answer_finished, conclude
@@ -50,11 +53,19 @@ class Driving:
         self._now = now
         self.lease = timedelta(seconds=timeouts.saga_lease_seconds)
 
-    async def take_and_drive(self, order: Order, cancel_reason: str | None, deadline: Deadline) -> Answer:
-        """Take over an order as it was read and drive it. Raises OrderBusy when it has changed since."""
-        taken = await self._database.repeat(
-            lambda tx: self._repository.claim_one(tx, order.id, order.version, self.lease, cancel_reason)
-        )
+    async def take_and_drive(
+        self, order: Order, cancel_reason: str | None, deadline: Deadline, act: Act | None = None
+    ) -> Answer:
+        """Take over an order as it was read, which is `act` if staff did it, and drive it.
+
+        Raises OrderBusy when it has changed since.
+        """
+
+        async def claim(tx: Transaction) -> Order | None:
+            take = partial(self._repository.claim_one, tx, order.id, order.version, self.lease, cancel_reason)
+            return await recorded(tx, act, take)
+
+        taken = await self._database.repeat(claim)
         if taken is None:
             raise OrderBusy
         await claimed([taken])

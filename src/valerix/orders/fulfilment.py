@@ -9,6 +9,8 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.concurrency.single_flight import SingleFlight, wait_for
+from valerix.chassis.messaging.acts import act_of
+from valerix.contracts.acts import ORDER_MOVED, Actor
 from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer
 from valerix.orders.driving import Driving
@@ -57,7 +59,13 @@ class Fulfilment:
         await self._driving.forget_declines()
 
     async def fulfil_until(
-        self, order_id: str, *, version: int | None, target: OrderStatus, deadline: Deadline
+        self,
+        order_id: str,
+        *,
+        version: int | None,
+        target: OrderStatus,
+        deadline: Deadline,
+        actor: Actor | None = None,
     ) -> Order:
         """Take an order through the warehouse now, step by step, until it is `target`.
 
@@ -67,9 +75,11 @@ class Fulfilment:
         order = await self._queries.get(order_id, None)
         if version is not None and version != order.version:
             raise VersionConflict(order.version)
+        act = act_of(actor, ORDER_MOVED, order_id, status=target, version=order.version)
         while path_to(order.status, target):
             before = order.status
-            await self._driving.take_and_drive(order, None, deadline)
+            await self._driving.take_and_drive(order, None, deadline, act)
+            act = None  # the steps that follow are parts of it
             order = await self._queries.get(order_id, None)
             if order.status == before:
                 break

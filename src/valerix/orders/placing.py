@@ -21,7 +21,9 @@ from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import BatchQueue
 from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.concurrency.single_flight import wait_for
-from valerix.chassis.postgres.database import IMPOSSIBLE, Database
+from valerix.chassis.messaging import acts
+from valerix.chassis.messaging.repository import Act
+from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.ids import created_at, new_id
 from valerix.contracts.money import Money
 from valerix.orders import metrics
@@ -53,6 +55,8 @@ class PlaceRequest:
     deadline: Deadline
     bounded: bool = False
     """Whether the bounds of its customer hold for it: staff has none."""
+    act: Act | None = None
+    """Set when staff place it for the customer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,9 +164,20 @@ class Placing:
 
     async def _insert(self, placed: Sequence[PlacedOrder]) -> Inserted:
         rows = [_accepting(each.request) for each in placed]
-        return await self._database.repeat(
-            lambda tx: self._repository.insert_orders(tx, rows, self._lease, self._bounds)
-        )
+
+        async def insert(tx: Transaction) -> Inserted:
+            return await self._repository.insert_orders(tx, rows, self._lease, self._bounds)
+
+        async def insert_with_acts(tx: Transaction) -> Inserted:
+            async with tx.transaction():
+                inserted = await insert(tx)
+                for request in (each.request for each in placed):
+                    if request.order.id in inserted.ids:
+                        await acts.record(tx, request.act)
+                return inserted
+
+        by_staff = any(each.request.act for each in placed)
+        return await self._database.repeat(insert_with_acts if by_staff else insert)
 
     async def _replay(self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]) -> list[PlacedOrder]:
         """Answer repeated requests from what stands in the database, and new ones beyond a bound with it.

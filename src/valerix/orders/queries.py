@@ -33,14 +33,16 @@ class Queries:
             found = {order.id: order for order in await self._repository.list_by_ids(tx, ids)}
         return [found.get(order_id) for order_id in order_ids]
 
-    async def timeline(self, order_id: str, owner_id: str | None, *, after: int, limit: int) -> list[HistoryEntry]:
-        """Up to `limit` entries of the order's history, oldest first, from beyond version `after`.
+    async def timeline(
+        self, order_id: str, owner_id: str | None, *, after: int, limit: int
+    ) -> tuple[Order, list[HistoryEntry]]:
+        """The order and up to `limit` entries of its history, oldest first, from beyond version `after`.
 
         Raises OrderNotFound.
         """
         order = await self.get(order_id, owner_id)
         async with self._database.connection() as tx:
-            return await self._repository.list_events(tx, order.id, after=after, limit=limit)
+            return order, await self._repository.list_events(tx, order.id, after=after, limit=limit)
 
     async def search(self, wanted: OrderFilter) -> list[Order]:
         """A page of the orders that match."""

@@ -53,7 +53,7 @@ class RefundNotes:
                 return False
             if await self._repository.claim_refund(tx, given.refund_id, order.id):
                 order.refund(given.amount.amount_minor, self._now())
-                data = _encode(refunded_view(order, RefundedView(given.amount, given.reason))).decode()
+                data = _encode(refunded_view(order, RefundedView(given.refund_id, given.amount, given.reason))).decode()
                 await self._repository.update_order(tx, order, data, trace_id())
             return True
 

@@ -9,6 +9,7 @@ import msgspec
 
 from valerix.chassis.base import validation
 from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
+from valerix.contracts.acts import By, RecordedAct
 from valerix.contracts.commands import (
     MAX_LINES,
     Allocation,
@@ -177,8 +178,9 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RefundedView(msgspec.Struct, frozen=True, rename="camel"):
-    """What staff gave back, and why."""
+    """What staff gave back, and why. `id`: of the refund in payments."""
 
+    id: str
     amount: Money
     reason: str
 
@@ -214,6 +216,8 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     steps: list[StepView]
     refund: RefundedView | msgspec.UnsetType = msgspec.UNSET
     """Of `order.refunded` alone."""
+    by: By | None = None
+    """Whose act it was: null for what the customer did, or the order did by itself."""
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
@@ -222,6 +226,10 @@ class Timeline(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
     events: list[OrderEventView]
     next_cursor: str | None = None
+    acts: list[RecordedAct] | msgspec.UnsetType = msgspec.UNSET
+    """What staff did to the order, its payment and its stock, oldest first. For staff alone."""
+    unanswered: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Services that gave no answer: their acts are missing. For staff alone."""
 
 
 def view(order: Order) -> OrderView:

@@ -7,6 +7,7 @@ from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import PAYMENTS
@@ -17,7 +18,7 @@ from valerix.payments.repository.outbox import list_outgoing
 from valerix.payments.routes import ROUTES, internal_routes
 from valerix.payments.schemas import EVENT_DATA, PROBLEMS
 
-TABLES = ["payments", "refunds", "capture_keys", "payment_events", "outbox"]
+TABLES = ["payments", "refunds", "capture_keys", "payment_events", "acts", "outbox"]
 
 
 def create(settings: Settings) -> Service:
@@ -31,12 +32,13 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
+    acts_jobs = await open_acts(settings, resources, PAYMENTS, relay.bus, database)
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     telling = composition.connect_telling(database, orders, settings)
     return Parts(
-        routes=ROUTES,
-        raw=[*internal_routes(payments), asyncapi_route(PAYMENTS, EVENT_DATA)],
+        routes=[*ROUTES, acts_route(database)],
+        raw=[*internal_routes(payments), asyncapi_route({PAYMENTS: EVENT_DATA})],
         provides={
             "payments": payments,
             "captures": composition.connect_captures(database, payments, orders),
@@ -46,6 +48,6 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         downstream=[psp, orders],
         queues=[payments.door],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), partial(jobs.tell, telling), relay.run],
+        jobs=[partial(jobs.resolve, payments), partial(jobs.tell, telling), relay.run, *acts_jobs],
         problems=PROBLEMS,
     )

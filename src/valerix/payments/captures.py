@@ -10,7 +10,9 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.chaos.points import Point
+from valerix.chassis.messaging.acts import act_of
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.acts import PAYMENT_CAPTURED, Actor
 from valerix.contracts.commands import CapturePayment, CapturePayments, OrderDescription
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain, owed
@@ -38,6 +40,7 @@ class CaptureRequest(NamedTuple):
     charge: RequestedCharge
     key: bytes | None
     fingerprint: bytes
+    actor: Actor | None = None
 
 
 class Captures:
@@ -90,7 +93,8 @@ class Captures:
         await CHECKED.passed()
         first = await self._claim(request)
         wait_ms = int(self._payments.patience_seconds * 1000)
-        (outcome,) = (await self._payments.capture(CapturePayments([command], wait_ms), deadline)).outcomes
+        act = act_of(request.actor, PAYMENT_CAPTURED, command.order_id, orderId=command.order_id)
+        (outcome,) = (await self._payments.capture(CapturePayments([command], wait_ms), deadline, act)).outcomes
         payment = await self._find(command.order_id)
         assert payment is not None  # noqa: S101 - payments are never deleted
         standing = _standing(payment, request.charge)

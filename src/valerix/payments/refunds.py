@@ -11,7 +11,9 @@ from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.messaging.acts import act_of, detailed, record
 from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.acts import PAYMENT_REFUNDED, Actor
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import RefundStatus
 from valerix.payments import domain, metrics
@@ -38,6 +40,7 @@ class RefundRequest(NamedTuple):
     key: bytes | None
     fingerprint: bytes
     part_only: bool = False
+    actor: Actor | None = None
 
 
 class Refunds:
@@ -110,6 +113,7 @@ class Refunds:
     async def _set_aside(self, request: RefundRequest) -> tuple[Refund, bool]:
         refund_id = self._make_id()
         key = request.key or refund_id.encode()
+        act = act_of(request.actor, PAYMENT_REFUNDED, request.payment_id, refundId=refund_id, reason=request.reason)
 
         async def work(lane: Transaction) -> tuple[Refund, bool]:
             async with lane.transaction():
@@ -124,6 +128,9 @@ class Refunds:
                 refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
                 await self._repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
                 await self._repository.update_payment(lane, promised)
+                await record(
+                    lane, detailed(act, orderId=payment.order_id, amountMinor=amount, currency=payment.currency)
+                )
                 return refund, False
 
         outcome = await self._database.repeat(work)

@@ -1,6 +1,6 @@
 """HTTP in, use case, HTTP out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import Actor, RecordedAct
 from valerix.contracts.commands import (
     CAPTURE_PAYMENTS,
     VOID_PAYMENTS,
@@ -31,12 +32,15 @@ from valerix.payments.refunds import RefundRequest
 from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.schemas import (
     CapturePaymentBody,
+    ListedRefund,
     PaymentDetail,
     PaymentEventView,
     PaymentView,
     RefundBody,
     RefundView,
+    event_views,
     refund_view,
+    refund_views,
     view,
 )
 from valerix.payments.use_cases import Detail, PaymentsUseCases
@@ -59,6 +63,7 @@ async def capture_payment(
     captures: Captures,
     principal: Principal,
     deadline: Deadline,
+    actor: Actor,
     data: CapturePaymentBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[PaymentView]:
@@ -74,6 +79,7 @@ async def capture_payment(
         RequestedCharge(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method),
         idempotency.lookup_key(principal.subject, "POST", PATH, parsed) if parsed else None,
         idempotency.fingerprint(data),
+        actor,
     )
     payment, fresh, replayed = await captures.capture(request, deadline)
     status = 202 if payment.status is PaymentStatus.PROCESSING else 201 if fresh else 200
@@ -115,13 +121,13 @@ async def list_payments(
 @get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment")
 async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
     """One payment with its first refunds and the begin of its history. A customer sees their own."""
-    return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1))
+    return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
 @get(PATH + "/order/{order_id:str}", access=ANYONE, tags=["payments"], operation_id="getPaymentOfOrder")
 async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
     """The payment of an order. A customer sees their own."""
-    return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1))
+    return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
 @get(PATH + "/{payment_id:str}/refunds", access=ANYONE, tags=["payments"], operation_id="listRefunds")
@@ -131,11 +137,11 @@ async def list_refunds(
     payment_id: str,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-) -> pagination.Page[RefundView]:
+) -> pagination.Page[ListedRefund]:
     """The refunds of a payment, oldest first. A customer sees their own."""
     after = None if cursor is None else _cursor_id(cursor)
-    rows = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
-    return _refund_page(rows, limit)
+    rows, acts = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    return _refund_page(rows, acts, principal, limit)
 
 
 @get(PATH + "/{payment_id:str}/events", access=ANYONE, tags=["payments"], operation_id="listPaymentEvents")
@@ -148,8 +154,8 @@ async def list_payment_events(
 ) -> pagination.Page[PaymentEventView]:
     """What happened to a payment, oldest first. A customer sees their own."""
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
-    rows = await payments.list_events(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
-    return _event_page(rows, limit)
+    rows, acts = await payments.list_events(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    return _event_page(rows, acts, principal, limit)
 
 
 @post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
@@ -158,6 +164,7 @@ async def refund_payment(
     by_hand: RefundsByHand,
     principal: Principal,
     deadline: Deadline,
+    actor: Actor,
     payment_id: str,
     data: RefundBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
@@ -174,6 +181,7 @@ async def refund_payment(
         data.reason,
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
+        actor=actor,
     )
     patience = min(payments.patience_seconds, deadline.remaining())
     refund, replayed = await by_hand.refund(request, patience, deadline)
@@ -215,12 +223,11 @@ def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
         raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
 
 
-def _detail(found: Detail) -> PaymentDetail:
-    shown = view(found.payment)
-    refunds = _refund_page(found.refunds, pagination.DEFAULT_LIMIT)
-    history = _event_page(found.history, pagination.DEFAULT_LIMIT)
+def _detail(found: Detail, viewer: Principal) -> PaymentDetail:
+    refunds = _refund_page(found.refunds, found.acts, viewer, pagination.DEFAULT_LIMIT)
+    history = _event_page(found.history, found.acts, viewer, pagination.DEFAULT_LIMIT)
     return PaymentDetail(
-        **{name: getattr(shown, name) for name in shown.__struct_fields__},
+        **msgspec.structs.asdict(view(found.payment)),
         refunds=refunds.items,
         history=history.items,
         refunds_cursor=refunds.next_cursor,
@@ -228,11 +235,15 @@ def _detail(found: Detail) -> PaymentDetail:
     )
 
 
-def _refund_page(rows: list[Refund], limit: int) -> pagination.Page[RefundView]:
+def _refund_page(
+    rows: list[Refund], acts: Sequence[RecordedAct], viewer: Principal, limit: int
+) -> pagination.Page[ListedRefund]:
     found = pagination.page(rows, limit, lambda refund: pagination.encode_cursor(refund.id))
-    return pagination.Page([refund_view(refund) for refund in found.items], found.next_cursor)
+    return pagination.Page(refund_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor)
 
 
-def _event_page(rows: list[PaymentEvent], limit: int) -> pagination.Page[PaymentEventView]:
+def _event_page(
+    rows: list[PaymentEvent], acts: Sequence[RecordedAct], viewer: Principal, limit: int
+) -> pagination.Page[PaymentEventView]:
     found = pagination.page(rows, limit, lambda event: pagination.encode_cursor(event.version))
-    return pagination.Page([PaymentEventView(**event._asdict()) for event in found.items], found.next_cursor)
+    return pagination.Page(event_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor)

@@ -1,11 +1,13 @@
 """Bodies of the payments API: what comes in, with its limits, and what goes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts.acts import PAYMENT_CAPTURED, By, RecordedAct, by
 from valerix.contracts.commands import Key
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
@@ -13,7 +15,7 @@ from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain, owed
-from valerix.payments.domain import Payment, Refund
+from valerix.payments.domain import Payment, PaymentEvent, Refund
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 ChargeMinor = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
@@ -78,20 +80,27 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
     updated_at: datetime
 
 
+class ListedRefund(RefundView, frozen=True, rename="camel"):
+    """A refund of a payment that is shown, and whose act it was: null when the order's end caused it."""
+
+    by: By | None = None
+
+
 class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
-    """One entry of the history."""
+    """One entry of the history; `by`: whose act it was, if it was one of staff."""
 
     version: int
     type: str
     status: PaymentStatus
     occurred_at: datetime
     trace_id: str
+    by: By | None = None
 
 
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
     """With the first of its refunds and events. The cursors go on in lists of their own; null: these are all."""
 
-    refunds: list[RefundView]
+    refunds: list[ListedRefund]
     history: list[PaymentEventView]
     refunds_cursor: str | None = None
     history_cursor: str | None = None
@@ -129,6 +138,32 @@ def refund_view(refund: Refund) -> RefundView:
         created_at=refund.created_at,
         updated_at=refund.updated_at,
     )
+
+
+def refund_views(refunds: Sequence[Refund], acts: Sequence[RecordedAct], *, to_staff: bool) -> list[ListedRefund]:
+    """Refunds of one payment. Without the actors for customers."""
+    by_refund = {act.what.get("refundId"): act for act in acts}
+    return [
+        ListedRefund(**msgspec.structs.asdict(refund_view(refund)), by=_by(by_refund.get(refund.id), to_staff=to_staff))
+        for refund in refunds
+    ]
+
+
+def event_views(
+    history: Sequence[PaymentEvent], acts: Sequence[RecordedAct], *, to_staff: bool
+) -> list[PaymentEventView]:
+    """Entries of the history of one payment. Without the actors for customers."""
+    return [PaymentEventView(**event._asdict(), by=_by(_cause(event, acts), to_staff=to_staff)) for event in history]
+
+
+def _by(act: RecordedAct | None, *, to_staff: bool) -> By | None:
+    return None if act is None else by(act, to_staff=to_staff)
+
+
+def _cause(event: PaymentEvent, acts: Sequence[RecordedAct]) -> RecordedAct | None:
+    """The act that caused an entry of the history. A payment is captured once; refunds go by their request."""
+    made = (act for act in acts if act.act == PAYMENT_CAPTURED and event.version == 1)
+    return next(made, None) or next((act for act in acts if act.trace_id == event.trace_id), None)
 
 
 def _money(amount_minor: int | None, payment: Payment) -> Money | None:

@@ -13,7 +13,10 @@ from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
+from valerix.chassis.messaging.acts import detailed, list_acts, record
+from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
+from valerix.contracts.acts import RecordedAct
 from valerix.contracts.commands import (
     CapturePayment,
     CapturePayments,
@@ -45,10 +48,18 @@ class Known(NamedTuple):
     fresh: bool
 
 
+class Opening(NamedTuple):
+    """Charges to be made; `act`: set when staff make the only one of them by hand."""
+
+    commands: Sequence[CapturePayment]
+    act: Act | None
+
+
 class Detail(NamedTuple):
     payment: Payment
     refunds: list[Refund]
     history: list[PaymentEvent]
+    acts: list[RecordedAct]
 
 
 class PaymentsUseCases:
@@ -79,7 +90,7 @@ class PaymentsUseCases:
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.door: Batcher[Sequence[CapturePayment], list[Known]] = Batcher(
+        self.door: Batcher[Opening, list[Known]] = Batcher(
             self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
         )
 
@@ -89,13 +100,13 @@ class PaymentsUseCases:
 
     # --- capture
 
-    async def capture(self, request: CapturePayments, deadline: Deadline) -> PaymentOutcomes:
+    async def capture(self, request: CapturePayments, deadline: Deadline, act: Act | None = None) -> PaymentOutcomes:
         """Charge each order once, ever. Those not decided within the patience are answered `processing`.
 
         With a reason, when nobody is asking the provider any more: then waiting is of no use now.
         """
         _shed(self._processor.under_way, len(request.commands))
-        known = await self.door.submit(request.commands)
+        known = await self.door.submit(Opening(request.commands, act))
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known
@@ -117,13 +128,27 @@ class PaymentsUseCases:
         await wait_for([task], min(self.patience_seconds, self._left(deadline)))
         return result_or(task, payment)
 
-    async def _open(self, requests: list[Sequence[CapturePayment]]) -> list[list[Known]]:
+    async def _open(self, openings: list[Opening]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
-        wanted = [domain.new_payment(self._make_id(), command) for commands in requests for command in commands]
-        made = await self._database.repeat(lambda tx: self._repository.insert_payments(tx, wanted, self._lease))
+        wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
+        acts = [each.act for each in openings for _ in each.commands]
+
+        async def insert(tx: Transaction) -> set[str]:
+            return await self._repository.insert_payments(tx, wanted, self._lease)
+
+        async def insert_with_acts(tx: Transaction) -> set[str]:
+            async with tx.transaction():
+                made = await insert(tx)
+                for payment, act in zip(wanted, acts, strict=True):
+                    if act is not None and payment.id in made:
+                        amount = {"amountMinor": payment.amount_minor, "currency": payment.currency}
+                        await record(tx, detailed(act._replace(subject=payment.id), **amount))
+                return made
+
+        made = await self._database.repeat(insert_with_acts if any(acts) else insert)
         await OPENED.passed()
         known = iter(await self._known(wanted, made))
-        return [[next(known) for _ in commands] for commands in requests]
+        return [[next(known) for _ in each.commands] for each in openings]
 
     async def _known(self, wanted: list[Payment], made: set[str]) -> list[Known]:
         """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
@@ -194,21 +219,26 @@ class PaymentsUseCases:
         async with self._database.connection() as tx:
             payment = await self._find(tx, payment_id, owner_id)
             refunds = await self._refunded.list_refunds(tx, payment_id, limit=limit)
-            return Detail(payment, refunds, await self._search.list_events(tx, payment_id, limit=limit))
+            history = await self._search.list_events(tx, payment_id, limit=limit)
+            return Detail(payment, refunds, history, await list_acts(tx, [payment_id]))
 
     async def list_refunds(
         self, payment_id: str, owner_id: str | None, *, after: str | None, limit: int
-    ) -> list[Refund]:
-        """Its refunds, oldest first, from beyond the id `after`. Raises PaymentNotFound."""
+    ) -> tuple[list[Refund], list[RecordedAct]]:
+        """Its refunds, oldest first, from beyond the id `after`, and the acts on it. Raises PaymentNotFound."""
         async with self._database.connection() as tx:
             await self._find(tx, payment_id, owner_id)
-            return await self._refunded.list_refunds(tx, payment_id, after=after, limit=limit)
+            refunds = await self._refunded.list_refunds(tx, payment_id, after=after, limit=limit)
+            return refunds, await list_acts(tx, [payment_id])
 
-    async def list_events(self, payment_id: str, owner_id: str | None, *, after: int, limit: int) -> list[PaymentEvent]:
-        """Its history, oldest first, from beyond version `after`. Raises PaymentNotFound."""
+    async def list_events(
+        self, payment_id: str, owner_id: str | None, *, after: int, limit: int
+    ) -> tuple[list[PaymentEvent], list[RecordedAct]]:
+        """Its history, oldest first, from beyond version `after`, and the acts on it. Raises PaymentNotFound."""
         async with self._database.connection() as tx:
             await self._find(tx, payment_id, owner_id)
-            return await self._search.list_events(tx, payment_id, after=after, limit=limit)
+            history = await self._search.list_events(tx, payment_id, after=after, limit=limit)
+            return history, await list_acts(tx, [payment_id])
 
     async def _find(self, tx: Transaction, payment_id: str, owner_id: str | None) -> Payment:
         payment = await self._repository.find_payment(tx, payment_id, owner_id)

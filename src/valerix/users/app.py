@@ -1,28 +1,29 @@
 """Composition root of the users service."""
 
 from contextlib import AsyncExitStack
-from functools import partial
 
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.limits.shared_limit import open_valkey
+from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.acts import RECORD_ACT
 from valerix.contracts.events import USERS
-from valerix.users import jobs, routes, session_routes
-from valerix.users.audit import AuditTrail
+from valerix.users import consumers, jobs, routes, session_routes
+from valerix.users.audit import AuditTrail, record_act
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool
 from valerix.users.repository import accounts
-from valerix.users.schemas import EVENT_DATA, PROBLEMS
+from valerix.users.schemas import EVENTS, PROBLEMS
 from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
 from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens", "audit"]
+TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens", "audit", "inbox", "dead_letters"]
 
 
 def create(settings: Settings) -> Service:
@@ -43,14 +44,16 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     rules = SessionRules(settings.session_idle_days, settings.session_max_days)
     sessions = Sessions(database, passwords, tokens, revocations, rules, limits)
     trail = AuditTrail(database)
+    inbox = consumers.inbox(database, relay.bus)
     return Parts(
-        routes=[*routes.ROUTES, *session_routes.ROUTES],
-        spared=("/api/v1/users/login", "/api/v1/users/refresh"),
-        raw=[routes.check_route(users), session_routes.revocations_route(fetch), asyncapi_route(USERS, EVENT_DATA)],
+        routes=[*routes.ROUTES, *session_routes.ROUTES, *dead_letter_routes("users", inbox, record_act)],
+        spared=("/api/v1/users/login", "/api/v1/users/refresh", RECORD_ACT),
+        raw=[*routes.command_routes(users, trail), session_routes.revocations_route(fetch), asyncapi_route(EVENTS)],
         provides={"users": users, "sessions": sessions, "trail": trail, "keys_file": settings.keys_file},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
-        jobs=[relay.run, partial(jobs.measure, sessions), partial(jobs.prune, sessions, trail)],
+        jobs=[relay.run, inbox.run, inbox.prune, *jobs.periodic(sessions, trail)],
         revocations=revocations,
+        recorder=trail.record,
         problems=PROBLEMS,
     )

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from valerix.contracts.errors import DomainError
+from valerix.contracts.events import USERS
 from valerix.contracts.roles import CUSTOMER
 
 ACTIVE: Final = "active"
@@ -152,19 +153,24 @@ class UsedToken:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Who did what to whose account, and from where."""
+    """Something done to an account, or an act of staff in any service."""
 
     id: str
     action: str
     actor: str | None
     subject: str | None
     session_id: str | None
-    address: str
-    user_agent: str
+    address: str | None
+    """None: it is kept where it happened."""
+    user_agent: str | None
     trace_id: str
-    details: Mapping[str, str | int] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
-    """Set when it is written."""
+    """None: now, when it is written."""
+    service: str = USERS
+    """Where it happened."""
+    role: str | None = None
+    """Of the actor; None when not known."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,7 @@ class AuditFilter:
     limit: int
     before: str | None
     action: str | None
+    service: str | None
     actor: str | None
     subject: str | None
     first: datetime | None
@@ -184,6 +191,11 @@ def check_administrators_remain(user_id: str, administrators: Collection[str]) -
     """`administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one of them."""
     if set(administrators) == {user_id}:
         raise LastAdministrator
+
+
+def changed_profile(before: User, after: User) -> list[str]:
+    """The fields of the profile that are other ones; their values are personal data."""
+    return [name for name in ("name", "email") if getattr(before, name) != getattr(after, name)]
 
 
 def normal_email(text: str) -> str:

@@ -1,12 +1,18 @@
 """Periodic work of users. Any number of replicas share it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from valerix.users.audit import AuditTrail
 from valerix.users.sessions import Sessions
 
 MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 3600.0
+
+
+def periodic(sessions: Sessions, trail: AuditTrail) -> list[Callable[[], Awaitable[None]]]:
+    return [partial(measure, sessions), partial(prune, sessions, trail)]
 
 
 async def measure(sessions: Sessions) -> None:

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import Response, get, post, put
 from litestar.params import Parameter
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from valerix.chassis.base import pagination, versioning
-from valerix.chassis.http.raw import RawRoute, command_route
+from valerix.chassis.base import pagination, validation, versioning
+from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
+from valerix.contracts.acts import RECORD_ACT, RecordAct
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
 from valerix.users import metrics
@@ -76,7 +78,7 @@ async def get_user(users: Users, principal: Principal, user_id: UUID) -> Respons
 
 @put(USERS + "/{user_id:uuid}", access=ANYONE, tags=["users"], operation_id="changeUser")
 async def change_user(
-    users: Users, principal: Principal, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
+    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
 ) -> Response[UserView]:
     """Change name and e-mail address: one's own, or anybody's for an administrator."""
     changed = await users.change(
@@ -86,6 +88,7 @@ async def change_user(
         version=versioning.expected_version(if_match),
         viewer=_viewer(principal),
         actor=principal.subject,
+        origin=origin,
     )
     return _user_response(changed)
 
@@ -115,15 +118,23 @@ async def list_audit(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     action: Annotated[str | None, Parameter(max_length=50)] = None,
-    actor: Annotated[str | None, Parameter(max_length=50, description="id of the user who did it")] = None,
-    subject: Annotated[str | None, Parameter(max_length=50, description="id of the user it was done to")] = None,
+    service: Annotated[str | None, Parameter(max_length=50, description="where it happened")] = None,
+    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="id of the actor")] = None,
+    subject: Annotated[str | None, Parameter(max_length=50, description="id of what it was done to")] = None,
     first: Annotated[datetime | None, Parameter(query="from")] = None,
     last: Annotated[datetime | None, Parameter(query="to")] = None,
 ) -> pagination.Page[AuditView]:
-    """What concerned accounts and sessions - who, what, when, from where -, newest first."""
+    """What concerned accounts and sessions, and what staff did in every service, newest first."""
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
     asked = AuditFilter(
-        limit=limit + 1, before=before, action=action, actor=actor, subject=subject, first=first, last=last
+        limit=limit + 1,
+        before=before,
+        action=action,
+        service=service,
+        actor=actor_id,
+        subject=subject,
+        first=first,
+        last=last,
     )
     rows = await trail.search(asked)
     return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
@@ -164,9 +175,22 @@ async def validate_customer(users: Users, principal: Principal, customer_id: str
     return await users.validate_customer(customer_id, _viewer_number(principal))
 
 
-def check_route(users: Users) -> RawRoute:
-    """The internal list of the same question."""
-    return command_route(CHECK_CUSTOMERS, SERVICES, CheckCustomers, users.check_customers)
+def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
+    """For other services: the list of the same question; and acts of administrators in services without a database.
+
+    A service asks for those with the token of the administrator.
+    """
+    decoder = msgspec.json.Decoder(RecordAct)
+
+    async def record(request: RawRequest) -> RawResponse:
+        assert request.actor is not None  # noqa: S101 - only administrators get here
+        await trail.record(validation.decode(decoder, request.body), request.actor)
+        return RawResponse(200, b"{}")
+
+    return [
+        command_route(CHECK_CUSTOMERS, SERVICES, CheckCustomers, users.check_customers),
+        RawRoute("POST", RECORD_ACT, ADMINS, record),
+    ]
 
 
 @get("/actuator/prometheus", access=PUBLIC, include_in_schema=False, sync_to_thread=False)

@@ -1,12 +1,13 @@
 """Bodies of the users API: what comes in, with its limits, and what goes out."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
-from valerix.contracts.events import BY_SOURCE, USERS
+from valerix.contracts.acts import ActRecorded
+from valerix.contracts.events import ACT_RECORDED, ACTS, BY_SOURCE, USERS
 from valerix.users import domain
 from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
@@ -74,6 +75,9 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView)
+ACT_DATA: Final[dict[str, type]] = {ACT_RECORDED: ActRecorded}
+"""Of the topic of acts, which no one service has for its own; it is described here, where they are kept."""
+EVENTS: Final = {USERS: EVENT_DATA, ACTS: ACT_DATA}
 
 
 class SignedIn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -105,18 +109,24 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AuditView(msgspec.Struct, frozen=True, rename="camel"):
-    """Who did what to whose account, when and from where."""
+    """Something done to an account, or an act of staff in any service: actor, time and origin."""
 
     id: str
     occurred_at: datetime
     action: str
     actor: str | None
     """User id; null when nobody knows."""
+    role: str | None
+    """Of the actor; null when not known."""
+    service: str
+    """Where it happened."""
     subject: str | None
+    """Id of what it was done to: of a user, an order, a payment, a product, …"""
     session_id: str | None
-    address: str
-    user_agent: str
-    details: dict[str, str | int]
+    address: str | None
+    """Null for other services: theirs is shown with the history of the subject."""
+    user_agent: str | None
+    details: dict[str, Any]
     trace_id: str
 
 

@@ -105,17 +105,30 @@ class Users:
             return await accounts.list_users(lane, limit=limit, before=before, search=search, role=role, status=status)
 
     async def change(
-        self, user_id: str, name: str, email: str, *, version: int | None, viewer: str | None, actor: str
+        self,
+        user_id: str,
+        name: str,
+        email: str,
+        *,
+        version: int | None,
+        viewer: str | None,
+        actor: str,
+        origin: Origin,
     ) -> User:
-        """Raises UserNotFound, VersionConflict, EmailTaken."""
+        """What an administrator changes of another user is on record.
+
+        Raises UserNotFound, VersionConflict, EmailTaken.
+        """
         async with self._database.transaction() as tx:
-            await _get(tx, user_id, viewer)
+            before = await _get(tx, user_id, viewer)
             user = await accounts.update_profile(
                 tx, user_id, domain.normal_name(name), domain.normal_email(email), version
             )
             if user is None:
                 raise VersionConflict((await _get(tx, user_id, viewer)).version)
             await _record(tx, user, "updated", actor)
+            if actor != user_id and (fields := domain.changed_profile(before, user)):
+                await record(tx, "profile.changed", origin, actor=actor, subject=user_id, fields=", ".join(fields))
         return user
 
     async def change_status(self, user_id: str, status: str, actor: str, origin: Origin) -> User:

@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 import structlog
@@ -32,7 +32,6 @@ from valerix.chassis.calls.connections import Connections, NeverSent, Reply, Tra
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.calls.retry import RetryBudget, backoff
 from valerix.chassis.chaos.points import CUTS, is_cut_off
-from valerix.chassis.identity.tokens import TokenIssuer
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -123,6 +122,13 @@ class Attempt(NamedTuple):
 Report = Callable[[Attempt], None]
 
 
+class Tokens(Protocol):
+    """What calls are authorized with (TokenIssuer)."""
+
+    def for_service(self, target: str) -> str:
+        """A token that `target` accepts."""
+
+
 class HttpClient:
     """Keep-alive connections to the replicas of one service."""
 
@@ -132,7 +138,7 @@ class HttpClient:
         replicas: Sequence[Connections],
         policy: Policy = DEFAULT_POLICY,
         *,
-        tokens: TokenIssuer | None = None,
+        tokens: Tokens | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.dependency = dependency
@@ -157,7 +163,7 @@ class HttpClient:
         urls: Sequence[str],
         policy: Policy = DEFAULT_POLICY,
         *,
-        tokens: TokenIssuer | None = None,
+        tokens: Tokens | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
         """`urls`: base URL of each replica. `headers` go out with every call."""

@@ -11,7 +11,7 @@ from valerix.chassis.base.pagination import Page
 from valerix.chassis.base.problems import Forbidden
 from valerix.chassis.chaos.faults import Fault
 from valerix.chassis.chaos.use_cases import Chaos, ServiceChaos
-from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import Actor
 from valerix.contracts.roles import ADMINS
 
 PATH: Final = "/api/v1/chaos"
@@ -38,14 +38,17 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         return await allowed().state()
 
     @put(PATH, access=ADMINS, tags=["chaos"], operation_id="injectFault")
-    async def inject_fault(principal: Principal, data: Fault) -> ServiceChaos:
-        """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced."""
-        return await allowed().inject(data, principal.subject)
+    async def inject_fault(data: Fault, actor: Actor | None) -> ServiceChaos:
+        """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced.
+
+        503 when it cannot be put on record: then it is not injected.
+        """
+        return await allowed().inject(data, present(actor))
 
     @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", status_code=200)
-    async def stop_chaos(principal: Principal) -> ServiceChaos:
+    async def stop_chaos(actor: Actor | None) -> ServiceChaos:
         """End every fault of this service."""
-        return await allowed().stop(principal.subject)
+        return await allowed().stop(present(actor))
 
     @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos")
     async def get_all_chaos() -> Page[ServiceChaos]:
@@ -53,8 +56,13 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         return Page(await allowed().overview())
 
     @delete(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", status_code=200)
-    async def stop_all_chaos(principal: Principal) -> Page[ServiceChaos]:
+    async def stop_all_chaos(actor: Actor | None) -> Page[ServiceChaos]:
         """End every fault of every service."""
-        return Page(await allowed().stop_all(principal.subject))
+        return Page(await allowed().stop_all(present(actor)))
 
     return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos]
+
+
+def present(actor: Actor | None) -> Actor:
+    assert actor is not None  # noqa: S101 - only administrators get here
+    return actor

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -14,9 +14,12 @@ from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
 from valerix.chassis.chaos.store import MemoryStore, Menu, Store, StoreUnavailable, StrikeCounts, ValkeyStore
+from valerix.contracts.acts import CHAOS_ARMED, CHAOS_ENDED, Actor, RecordAct
 from valerix.contracts.ids import new_id
 
 log = structlog.get_logger()
+Recorder = Callable[[RecordAct, Actor], Awaitable[None]]
+"""Returns once the act is on record. Raises Unavailable."""
 REMEMBERED: Final = 50
 """Faults of one service, those that are over included."""
 
@@ -52,32 +55,38 @@ class ServiceChaos(msgspec.Struct, frozen=True, rename="camel"):
 class Chaos:
     """The use cases around faults, for this service and, over Valkey, for all."""
 
-    def __init__(self, store: Store, service: str, menu: Menu) -> None:
+    def __init__(self, store: Store, service: str, menu: Menu, record: Recorder) -> None:
         self._store = store
         self._service = service
         self._menu = menu
+        self._record = record
 
-    async def inject(self, fault: Fault, by: str) -> ServiceChaos:
-        """Returns once every copy has it. What had its slot ends. Raises Invalid for a name this service lacks."""
+    async def inject(self, fault: Fault, actor: Actor) -> ServiceChaos:
+        """Returns once every copy has it. What had its slot ends.
+
+        It is put on record first, and not injected if that fails: the fault may keep the record from being made.
+        Raises Invalid for a name this service lacks, and what `record` raises.
+        """
         self._check(fault)
+        await self._record(_act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)), actor)
         now = datetime.now(UTC)
-        fresh = Injected(new_id(), fault, by, now, now + timedelta(seconds=fault.duration_seconds))
+        fresh = Injected(new_id(), fault, actor.id, now, now + timedelta(seconds=fault.duration_seconds))
 
         def edit(before: Register) -> Register:
-            rest = _stopped(before.faults, by, now, lambda one: one.fault.slot == fault.slot)
+            rest = _stopped(before.faults, actor.id, now, lambda one: one.fault.slot == fault.slot)
             return Register(before.version + 1, (*rest, fresh)[-REMEMBERED:])
 
         await self._store.change(self._service, edit)
         return await self.state()
 
-    async def stop(self, by: str) -> ServiceChaos:
+    async def stop(self, actor: Actor) -> ServiceChaos:
         """End every fault of this service."""
-        await self._stop(self._service, by)
+        await self._stop(self._service, actor)
         return await self.state()
 
-    async def stop_all(self, by: str) -> list[ServiceChaos]:
+    async def stop_all(self, actor: Actor) -> list[ServiceChaos]:
         """End every fault of every service."""
-        await asyncio.gather(*(self._stop(service, by) for service in await self._store.services()))
+        await asyncio.gather(*(self._stop(service, actor) for service in await self._store.services()))
         return await self.overview()
 
     async def state(self) -> ServiceChaos:
@@ -88,13 +97,22 @@ class Chaos:
         services = (await self._store.services()).items()
         return list(await asyncio.gather(*(self._state(service, menu) for service, menu in services)))
 
-    async def _stop(self, service: str, by: str) -> None:
+    async def _stop(self, service: str, actor: Actor) -> None:
+        """A fault ends whether or not that can be put on record: the fault may be the reason."""
         now = datetime.now(UTC)
+        ended: list[str] = []
 
         def edit(before: Register) -> Register:
-            return Register(before.version + 1, tuple(_stopped(before.faults, by, now, lambda one: True)))
+            ended[:] = [one.id for one in before.faults if not one.is_over(now)]
+            return Register(before.version + 1, tuple(_stopped(before.faults, actor.id, now, lambda one: True)))
 
         await self._store.change(service, edit)
+        if not ended:
+            return
+        try:
+            await self._record(_act(CHAOS_ENDED, service, actor, {"faults": ended}), actor)
+        except Exception:  # whatever the record fails of, the fault is over
+            log.exception("the end of faults is not on record", target=service, actor=actor.id)
 
     async def _state(self, service: str, menu: Menu) -> ServiceChaos:
         now = datetime.now(UTC)
@@ -136,6 +154,7 @@ async def open_chaos(
     valkey_url: str,
     dependencies: Sequence[str],
     spared: Sequence[str],
+    record: Recorder,
     resources: AsyncExitStack,
 ) -> OpenedChaos:
     """With what was in force when this copy ended: killed by a fault, it comes back with the rest of it."""
@@ -156,7 +175,11 @@ async def open_chaos(
         await store.announce(menu)
         await store.follow(injector.apply)
 
-    return OpenedChaos(Chaos(store, service, menu), injector, job)
+    return OpenedChaos(Chaos(store, service, menu, record), injector, job)
+
+
+def _act(name: str, service: str, actor: Actor, what: dict[str, Any]) -> RecordAct:
+    return RecordAct(new_id(), service, name, service, what, actor.address)
 
 
 def _known(field: str, name: str, names: Sequence[str]) -> None:

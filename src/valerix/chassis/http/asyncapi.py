@@ -3,27 +3,27 @@
 Each service describes its own, as it does its HTTP API; the console merges them into that of the platform.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from valerix import __version__
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
-from valerix.contracts.events import BY_SOURCE, CONSUMERS, PREFIX, VERSION, Envelope
+from valerix.contracts.events import ACT_SOURCES, ACTS, BY_SOURCE, CONSUMERS, PREFIX, VERSION, Envelope
 from valerix.contracts.roles import PUBLIC
 
 PATH: Final = "/asyncapi.json"
 _SCHEMAS: Final = "#/components/schemas/"
 _CONSTANTS: Final = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
-_CHANNEL: Final = """What the service `{source}` tells, in batches: a message on the bus is a JSON array of one or more
-of these events (`application/cloudevents-batch+json`). Messages arrive at least once, events of one subject in the
-order of their `sequence`; an event that comes again has the same `id`."""
+_CHANNEL: Final = """What {tellers} tells, in batches: a message on the bus is a JSON array of one or more of these
+events (`application/cloudevents-batch+json`). Messages arrive at least once, events of one subject in the order of
+their `sequence`; an event that comes again has the same `id`."""
 
 
-def asyncapi_route(source: str, data: Mapping[str, type]) -> RawRoute:
-    """`/asyncapi.json` of the service `source`; `data`: the type of each event's data, by the event's name."""
-    body = msgspec.json.encode(document(source, data))
+def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:
+    """`/asyncapi.json` of a service; `topics`: the type of each event's data, by its topic and its name."""
+    body = msgspec.json.encode(_together([document(topic, data) for topic, data in topics.items()]))
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(200, body, [(b"cache-control", b"no-cache")])
@@ -49,6 +49,17 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
     }
 
 
+def _together(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first, with what the others add."""
+    whole = documents[0]
+    for more in documents[1:]:
+        for part in ("channels", "operations"):
+            whole[part] |= more[part]
+        for part in ("messages", "schemas"):
+            whole["components"][part] |= more["components"][part]
+    return whole
+
+
 def _type(name: str) -> str:
     return f"{PREFIX}{name}{VERSION}"
 
@@ -56,7 +67,7 @@ def _type(name: str) -> str:
 def _channel(source: str, data: Mapping[str, type]) -> dict[str, Any]:
     return {
         "address": source,
-        "description": _CHANNEL.format(source=source),
+        "description": _CHANNEL.format(tellers="every service" if source == ACTS else f"the service `{source}`"),
         "messages": {name: {"$ref": f"#/components/messages/{_type(name)}"} for name in data},
         "x-consumers": list(CONSUMERS[source]),
     }
@@ -74,5 +85,7 @@ def _envelope(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event(source: str, name: str, envelope: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    constants = {"source": {"const": f"/valerix/{source}"}, "type": {"const": _type(name)}}
+    sources = [f"/valerix/{one}" for one in (ACT_SOURCES if source == ACTS else [source])]
+    constants = {"source": {"enum": sources} if len(sources) > 1 else {"const": sources[0]}}
+    constants["type"] = {"const": _type(name)}
     return {"allOf": [envelope, {"type": "object", "properties": {**constants, "data": data}, "required": ["data"]}]}

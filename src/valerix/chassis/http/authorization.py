@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 
+from valerix.chassis.base import telemetry
 from valerix.chassis.base.problems import NotFound, Problem
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.calls.revocations import Revocations
@@ -15,6 +16,8 @@ from valerix.chassis.identity.verifier import Verifier, require
 from valerix.chassis.limits.admission import UNSHED
 from valerix.chassis.limits.origin import Origin, address_of, origin_of
 from valerix.chassis.limits.rate_limit import RequestLimits
+from valerix.contracts.acts import Actor
+from valerix.contracts.roles import STAFF_AND_SERVICES
 
 log = structlog.get_logger()
 
@@ -61,6 +64,15 @@ class Authorization:
     def origin(self, scope: Any) -> Origin:
         """Where the request comes from, for records."""
         return origin_of(scope, dict(scope["headers"]), self._proxies)
+
+    def actor(self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None) -> Actor | None:
+        """The caller as acts name it; None for a customer."""
+        if principal is None or principal.role not in STAFF_AND_SERVICES:
+            return None
+        person = principal.on_behalf_of
+        address = address_of(scope, headers, self._proxies)
+        on_behalf_of = None if person is None else person.subject
+        return Actor(principal.subject, principal.role, address, telemetry.trace_id.get(), on_behalf_of)
 
     async def guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter.

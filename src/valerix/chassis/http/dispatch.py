@@ -106,7 +106,8 @@ class Dispatch:
     ) -> RawResponse:
         principal = self._authorization.authorize(scope, headers, route.access)
         body = await edge.read_body(scope, headers, receive, self._settings.max_body_bytes)
-        return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers)))
+        actor = self._authorization.actor(scope, headers, principal)
+        return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers), actor))
 
     def deadline(self, headers: Mapping[bytes, bytes]) -> Deadline:
         """The caller's remaining time, never more than our own."""

@@ -8,6 +8,7 @@ import msgspec
 from valerix.chassis.base import validation
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import Actor
 
 JSON = b"application/json"
 C = TypeVar("C")
@@ -22,6 +23,8 @@ class RawRequest(NamedTuple):
     principal: Principal | None
     """None only on a public route."""
     deadline: Deadline
+    actor: Actor | None = None
+    """None for a customer."""
 
     def header(self, name: bytes) -> str | None:
         """Value of a header by its lower-case name."""

@@ -24,11 +24,12 @@ from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.tasks import being_cancelled
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
+from valerix.chassis.calls.recording import PersonTokens, no_recorder, recorder_at
 from valerix.chassis.calls.revocations import Revocations, fetch_from
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.routes import chaos_routes
 from valerix.chassis.chaos.store import MemoryStore
-from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, open_chaos
+from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, Recorder, open_chaos
 from valerix.chassis.http import edge, openapi, route_table
 from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.dispatch import Dispatch
@@ -40,6 +41,7 @@ from valerix.chassis.identity.keys import LOOK_SECONDS
 from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal, TokenIssuer
 from valerix.chassis.limits.admission import Admission, Queue
 from valerix.chassis.limits.origin import Origin
+from valerix.contracts.acts import Actor
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
@@ -73,6 +75,8 @@ class Parts:
     """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
     revocations: Revocations | None = None
     """Of the service that keeps the sessions; the others ask it."""
+    recorder: Recorder | None = None
+    """Of the service that keeps the audit; the others ask it."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
@@ -127,9 +131,10 @@ class Service:
 
     async def _start(self) -> None:
         asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
+        recorder = await self._ask_to_record()
         parts = await self._compose(self._resources)
         edge.problem_types.update(parts.problems)
-        opened = await self._open_chaos(parts)
+        opened = await self._open_chaos(parts, parts.recorder or recorder)
         revocations = parts.revocations or asked
         self._authorization.open(revocations)
         table: list[route_table.RouteEntry] = []
@@ -147,13 +152,25 @@ class Service:
             task = asyncio.create_task(_keep_running(job))
             self._resources.push_async_callback(_cancel, task)
 
-    async def _open_chaos(self, parts: Parts) -> OpenedChaos | None:
+    async def _open_chaos(self, parts: Parts, recorder: Recorder) -> OpenedChaos | None:
         if self.settings.chaos != "enabled":
             return None
         dependencies = [client.dependency for client in parts.downstream]
         return await open_chaos(
-            self.name, self._instance, self.settings.valkey_url, dependencies, parts.spared, self._resources
+            self.name,
+            self._instance,
+            self.settings.valkey_url,
+            dependencies,
+            parts.spared,
+            recorder,
+            self._resources,
         )
+
+    async def _ask_to_record(self) -> Recorder:
+        if self.settings.chaos != "enabled" or not self.settings.users_url:
+            return no_recorder
+        client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=PersonTokens())
+        return recorder_at(await self._resources.enter_async_context(client))
 
     async def _look_again(self) -> None:
         while True:
@@ -187,6 +204,7 @@ class Service:
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(self._deadline, sync_to_thread=False),
                 "origin": Provide(self._origin, sync_to_thread=False),
+                "actor": Provide(self._actor, sync_to_thread=False),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._authorization.guard],
@@ -197,6 +215,9 @@ class Service:
 
     def _origin(self, request: Request[Any, Any, Any]) -> Origin:
         return self._authorization.origin(request.scope)
+
+    def _actor(self, request: Request[Any, Any, Any]) -> Actor | None:
+        return self._authorization.actor(request.scope, dict(request.scope["headers"]), _principal(request))
 
     def _deadline(self, request: Request[Any, Any, Any]) -> Deadline:
         return self._dispatch.deadline(dict(request.scope["headers"]))

@@ -8,8 +8,13 @@ from litestar.params import Parameter
 
 from valerix.chassis.base import pagination
 from valerix.chassis.base.problems import Conflict
+from valerix.chassis.messaging import acts
+from valerix.chassis.messaging.acts import Record, act_of
 from valerix.chassis.messaging.inbox import TRANSIENT, DeadLetterNotFound, Inbox
 from valerix.chassis.messaging.repository import DeadLetter
+from valerix.chassis.postgres.database import Transaction
+from valerix.contracts.acts import DEAD_LETTER_REPLAYED, Actor
+from valerix.contracts.events import Event
 from valerix.contracts.roles import STAFF
 
 LetterId = Annotated[int, Parameter(ge=1, le=2**62)]
@@ -35,8 +40,8 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
     replayed_at: str | None
 
 
-def dead_letter_routes(resource: str, inbox: Inbox) -> list[Any]:
-    """List, show and replay, below `/api/v1/<resource>/dead-letters`."""
+def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record) -> list[Any]:
+    """List, show and replay, below `/api/v1/<resource>/dead-letters`; `record` puts a replay on record."""
     path = f"/api/v1/{resource}/dead-letters"
 
     @get(path, access=STAFF, tags=["bus"], operation_id=f"list{resource.capitalize()}DeadLetters")
@@ -61,10 +66,15 @@ def dead_letter_routes(resource: str, inbox: Inbox) -> list[Any]:
         status_code=200,
         operation_id=f"replay{resource.capitalize()}DeadLetter",
     )
-    async def replay_dead_letter(letter_id: LetterId) -> DeadLetter:
+    async def replay_dead_letter(letter_id: LetterId, actor: Actor | None) -> DeadLetter:
         """Try it again; one that has succeeded before is left as it is."""
+
+        async def put_on_record(tx: Transaction, event: Event) -> None:
+            what = {"eventType": event.type, "eventSubject": event.subject}
+            await record(tx, act_of(actor, DEAD_LETTER_REPLAYED, f"{inbox.consumer}#{letter_id}", **what))
+
         try:
-            return await inbox.replay(letter_id)
+            return await inbox.replay(letter_id, put_on_record)
         except (DeadLetterNotFound, *TRANSIENT):
             raise
         except Exception as error:

@@ -25,7 +25,7 @@ from valerix.chassis.calls.client import CallFailed
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.messaging.bus.base import Bus, BusError, Delivery, Message
 from valerix.chassis.messaging.repository import INBOX, DeadLetter, InboxRepository
-from valerix.chassis.postgres.database import CommitOutcomeUnknown, Database
+from valerix.chassis.postgres.database import CommitOutcomeUnknown, Database, Transaction
 from valerix.contracts.events import BY_SOURCE, Event, name_of
 
 log = structlog.get_logger()
@@ -175,12 +175,20 @@ class Inbox:
             raise DeadLetterNotFound(f"{self.consumer} has no dead letter {letter_id}")
         return letter
 
-    async def replay(self, letter_id: int) -> DeadLetter:
-        """Try a dead letter again; a replay that succeeded is not repeated. Raises what the effect raises."""
+    async def replay(
+        self, letter_id: int, record: Callable[[Transaction, Event], Awaitable[None]] | None = None
+    ) -> DeadLetter:
+        """Try a dead letter again; a replay that succeeded is not repeated. Raises what the effect raises.
+
+        `record` runs with the effect, in its transaction.
+        """
         async with self._database.transaction() as tx:
             event = await self._repository.claim_dead(tx, self.consumer, letter_id)
             if event is not None:
-                await self._effect(tx, [msgspec.convert(event, Event)])
+                replayed = msgspec.convert(event, Event)
+                await self._effect(tx, [replayed])
+                if record is not None:
+                    await record(tx, replayed)
         return await self.get_dead(letter_id)
 
     async def prune(self) -> None:

@@ -9,9 +9,7 @@ consumers recognise the message. An aggregate's rows were committed one after th
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -23,6 +21,7 @@ from valerix.chassis.chaos.points import Point
 from valerix.chassis.messaging.bus.base import Bus, BusError, Message
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.repository import RELAY, RelayRepository
+from valerix.chassis.messaging.repository import Entry as Entry
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 
@@ -37,18 +36,6 @@ for: everybody downstream has a fraction of the work."""
 STANDBY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 MAX_ROWS = 100
-
-
-class Entry(NamedTuple):
-    """One event of one outbox row, read back from the service's history. `data` is JSON text."""
-
-    row_id: int
-    name: str
-    subject: str
-    sequence: int
-    time: datetime
-    trace_id: str
-    data: str
 
 
 Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
@@ -73,10 +60,17 @@ class Relay:
         consumers: Sequence[str],
         load: Load,
         repository: RelayRepository = RELAY,
+        *,
+        topic: str = "",
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
+        """`topic`: if it is not the service's own."""
         self._database = database
         self.bus = bus
         self._source = source
+        self._topic = topic or source
+        self._prefix = f"{topic}-{source}" if topic else source
+        self._poll_seconds = poll_seconds
         self._consumers = consumers
         self._load = load
         self._repository = repository
@@ -103,7 +97,7 @@ class Relay:
             self._wake.clear()
             try:
                 if not declared:
-                    await self.bus.declare([self._source], self._consumers)
+                    await self.bus.declare([self._topic], self._consumers)
                     declared = True
                 moved = await self.move(lane)
             except BusError as error:
@@ -135,13 +129,13 @@ class Relay:
         events = [
             outgoing(self._source, e.name, e.subject, e.sequence, e.time, e.data, telemetry.traceparent(e.trace_id))
             for e in entries
-            if e.name in BY_SOURCE[self._source]
+            if e.name in BY_SOURCE[self._topic]
         ]
-        return Message(self._source, f"{self._source}-{row_id}", _encode(events)) if events else None
+        return Message(self._topic, f"{self._prefix}-{row_id}", _encode(events)) if events else None
 
     async def _rest(self) -> None:
         try:
-            async with asyncio.timeout(POLL_SECONDS):
+            async with asyncio.timeout(self._poll_seconds):
                 await self._wake.wait()
             await asyncio.sleep(LINGER_SECONDS)
         except TimeoutError:

@@ -1,15 +1,18 @@
-"""Statements of the inbox and of the relay."""
+"""Statements of the inbox, of the relay and of acts."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
+from valerix.contracts.acts import Actor, RecordedAct
+from valerix.contracts.events import ACT_RECORDED
 
 _LOCK = 7_221_905_102  # any constant: one relay at a time per database keeps the order
+_ACTS_LOCK = 7_221_905_103
 
 
 class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,7 +27,29 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
     replayed_at: datetime | None
 
 
-_DEAD = Reader(DeadLetter)
+class Entry(NamedTuple):
+    """One event of one outbox row, read back from the service's history. `data` is JSON text."""
+
+    row_id: int
+    name: str
+    subject: str
+    sequence: int
+    time: datetime
+    trace_id: str
+    data: str
+
+
+class Act(NamedTuple):
+    """What is put on record with a change; `id` makes that once, however often the change is tried."""
+
+    id: str
+    name: str
+    actor: Actor
+    subject: str
+    what: dict[str, Any]
+
+
+_DEAD, _ENTRY, _ACT = Reader(DeadLetter), Reader(Entry), Reader(RecordedAct, id=str)
 _SELECT_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
 
 
@@ -92,16 +117,78 @@ class InboxRepository:
 class RelayRepository:
     """The relay's lock and the rows it is done with."""
 
+    def __init__(self, lock: int = _LOCK) -> None:
+        self._lock = lock
+
     async def lock(self, lane: Transaction) -> bool:
         """Hold the relay's lock for as long as this connection lives; False while another one holds it."""
-        locked: bool = await lane.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
+        locked: bool = await lane.fetchval("SELECT pg_try_advisory_lock($1)", self._lock)
         return locked
 
     async def unlock(self, lane: Transaction) -> None:
-        await lane.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        await lane.execute("SELECT pg_advisory_unlock($1)", self._lock)
 
     async def delete_rows(self, lane: Transaction, ids: Sequence[int]) -> None:
         await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
 
-INBOX, RELAY = InboxRepository(), RelayRepository()
+class ActsRepository(RelayRepository):
+    """Acts: the table is their outbox, too. What was emitted stays on record."""
+
+    async def insert_act(self, tx: Transaction, act: Act) -> None:
+        """Put an act on record, unless it is already."""
+        await tx.execute(
+            """
+            INSERT INTO acts (id, act, actor, role, address, trace_id, subject, what)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING
+            """,
+            act.id,
+            act.name,
+            act.actor.id,
+            act.actor.role,
+            act.actor.address,
+            act.actor.trace_id,
+            act.subject,
+            act.what,
+        )
+
+    async def list_of_subjects(self, tx: Transaction, subjects: Sequence[str]) -> list[RecordedAct]:
+        """Every act on these subjects, oldest first."""
+        rows = await tx.fetch(
+            f"SELECT {_ACT.columns} FROM acts WHERE subject = ANY($1::text[]) ORDER BY acts.number", subjects
+        )
+        return [_ACT.read(row) for row in rows]
+
+    async def list_of_traces(self, tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
+        """Every act of these requests, oldest first."""
+        rows = await tx.fetch(
+            f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[]) ORDER BY acts.number", traces
+        )
+        return [_ACT.read(row) for row in rows]
+
+    async def list_outgoing(self, tx: Transaction, limit: int) -> list[Entry]:
+        """The first acts that have not left, as events. No address: the bus carries none."""
+        rows = await tx.fetch(
+            """
+            SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence, occurred_at AS time,
+                   trace_id, json_build_object('act', act, 'actor', actor, 'role', role, 'subject', subject,
+                                               'what', what)::text AS data
+            FROM acts WHERE NOT emitted ORDER BY number LIMIT $1
+            """,
+            limit,
+            ACT_RECORDED,
+        )
+        return [_ENTRY.read(row) for row in rows]
+
+    async def delete_rows(self, lane: Transaction, ids: Sequence[int]) -> None:
+        """They have left."""
+        await lane.execute("UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids)
+
+    async def forget_addresses(self, tx: Transaction) -> None:
+        """Those that are older than a year."""
+        await tx.execute(
+            "UPDATE acts SET address = NULL WHERE address IS NOT NULL AND occurred_at < now() - interval '1 year'"
+        )
+
+
+INBOX, RELAY, ACTS = InboxRepository(), RelayRepository(), ActsRepository(_ACTS_LOCK)

@@ -58,14 +58,16 @@ class CatalogueRepository:
         found: bool = await tx.fetchval("SELECT EXISTS (SELECT FROM stock WHERE sku = $1)", sku)
         return found
 
-    async def deactivate_product(self, tx: Transaction, sku: str) -> None:
-        await tx.execute(
+    async def deactivate_product(self, tx: Transaction, sku: str) -> bool:
+        """False when it was not sold any more."""
+        deactivated = await tx.fetchval(
             """
             UPDATE products SET active = false, version = version + 1, updated_at = now()
-            WHERE sku = $1 AND active
+            WHERE sku = $1 AND active RETURNING true
             """,
             sku,
         )
+        return bool(deactivated)
 
     async def delete_product(self, tx: Transaction, sku: str) -> None:
         await tx.execute("DELETE FROM products WHERE sku = $1", sku)

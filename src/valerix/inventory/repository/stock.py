@@ -49,7 +49,7 @@ class Level(NamedTuple):
 
 
 _PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = Reader(PricedProduct), Reader(Shelf), Reader(KeyedChange), Reader(Level)
-_LEDGER = Reader(schemas.MovementView)
+_LEDGER = Reader(schemas.LedgerEntry)
 _MOVEMENTS = Rows(
     Movement,
     """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint, on_hand_after bigint,
@@ -196,7 +196,7 @@ class StockRepository:
 
     async def list_movements(
         self, tx: Transaction, sku: str, *, before: schemas.Position | None, limit: int
-    ) -> list[schemas.MovementView]:
+    ) -> list[schemas.LedgerEntry]:
         """The ledger of one product, latest first."""
         rows = await tx.fetch(
             """

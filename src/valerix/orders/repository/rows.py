@@ -48,7 +48,7 @@ def read_entry(row: Record) -> HistoryEntry:
 
 
 def _refund(raw: dict[str, Any]) -> Refunded:
-    return Refunded(_money(raw["amount"]), raw["reason"])
+    return Refunded(raw["id"], _money(raw["amount"]), raw["reason"])
 
 
 def _step(raw: dict[str, Any]) -> Step:

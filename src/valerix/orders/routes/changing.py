@@ -10,7 +10,8 @@ from valerix.chassis.base import versioning
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.identity.tokens import Principal
-from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
+from valerix.contracts.acts import Actor
+from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.orders.changes import Changes
 from valerix.orders.errors import StaffOnly
@@ -31,6 +32,7 @@ async def change_order(
     order_id: str,
     data: ChangeOrderBody,
     deadline: Deadline,
+    actor: Actor | None,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
 ) -> Response[OrderView]:
     """Change the lines of an order held for stock, or the address of one that has not shipped.
@@ -39,7 +41,7 @@ async def change_order(
     """
     if data.status is not None:
         version = versioning.expected_version(if_match)
-        return await _fulfil(fulfilment, principal, order_id_of(order_id), data, data.status, version, deadline)
+        return await _fulfil(fulfilment, actor, order_id_of(order_id), data, data.status, version, deadline)
     order = await queries.get(order_id_of(order_id), owner_of(principal))
     changed = await changes.change(
         order.id,
@@ -49,33 +51,36 @@ async def change_order(
         expected_total=data.expected_total,
         address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
         deadline=deadline,
+        actor=actor,
     )
     return order_response(changed)
 
 
 async def _fulfil(
     fulfilment: Fulfilment,
-    principal: Principal,
+    actor: Actor | None,
     order_id: str,
     data: ChangeOrderBody,
     status: FulfilmentStatus,
     version: int | None,
     deadline: Deadline,
 ) -> Response[OrderView]:
-    if principal.role not in STAFF:
+    if actor is None:
         raise StaffOnly
     if data != ChangeOrderBody(status=status):
         message = "Send status alone: the order is moved on, nothing else changes"
         raise Invalid(message, [FieldError("/status", message)])
     target = OrderStatus(status)
-    order = await fulfilment.fulfil_until(order_id, version=version, target=target, deadline=deadline)
+    order = await fulfilment.fulfil_until(order_id, version=version, target=target, deadline=deadline, actor=actor)
     return order_response(order, status=200 if order.status is target else 202)
 
 
 @post(PATH + "/{order_id:str}/retry", access=ANYONE, tags=["orders"], operation_id="retryOrder", status_code=200)
-async def retry_order(changes: Changes, principal: Principal, order_id: str, deadline: Deadline) -> Response[bytes]:
+async def retry_order(
+    changes: Changes, principal: Principal, order_id: str, deadline: Deadline, actor: Actor | None
+) -> Response[bytes]:
     """Drive a pending order now: 200 confirmed, 202 still pending, or the refusal it met."""
-    answer = await changes.retry(order_id_of(order_id), owner_of(principal), deadline)
+    answer = await changes.retry(order_id_of(order_id), owner_of(principal), deadline, actor)
     media_type = PROBLEM.decode() if answer.status >= 400 else "application/json"
     return Response(answer.body, status_code=answer.status, media_type=media_type)
 
@@ -86,11 +91,12 @@ async def cancel_order(
     principal: Principal,
     order_id: str,
     deadline: Deadline,
+    actor: Actor | None,
     reason: Annotated[str | None, Parameter(max_length=200)] = None,
 ) -> Response[OrderView]:
     """Cancel: the payment is voided or refunded, the stock released. 202 when a service is down: it will be done."""
     words = reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
-    order = await changes.cancel(order_id_of(order_id), owner_of(principal), words, deadline)
+    order = await changes.cancel(order_id_of(order_id), owner_of(principal), words, deadline, actor)
     return order_response(order, status=200 if order.status is OrderStatus.CANCELLED else 202)
 
 

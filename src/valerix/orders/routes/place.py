@@ -13,6 +13,8 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.messaging.acts import act_of
+from valerix.contracts.acts import ORDER_PLACED
 from valerix.contracts.money import Money, in_minor_units, money_text
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import metrics
@@ -66,13 +68,15 @@ def _request(
     key = header or body.idempotency_key
     body.idempotency_key = None  # where the key came from is not part of what was asked
     address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
+    order = new_order(body.customer_id, lines, body.payment_method, body.on_shortage, address, expected)
     return PlaceRequest(
-        new_order(body.customer_id, lines, body.payment_method, body.on_shortage, address, expected),
+        order,
         idempotency.lookup_key(principal.subject, "POST", PATH, key) if key else None,
         idempotency.fingerprint(body),
         telemetry.trace_id.get(),
         request.deadline,
         bounded=principal.role == CUSTOMER,
+        act=act_of(request.actor, ORDER_PLACED, order.id, customerId=order.customer_id, version=order.version),
     )
 
 

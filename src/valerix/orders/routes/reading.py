@@ -1,5 +1,6 @@
 """Reading orders: one, pages of them, the history of one."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -8,12 +9,15 @@ from litestar import Response, get
 from litestar.params import Parameter
 
 from valerix.chassis.base import pagination
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts.acts import BY_STAFF, By, RecordedAct, by
 from valerix.contracts.ids import UUID_PATTERN, first_id_at
-from valerix.contracts.roles import ANYONE
+from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry, shown
+from valerix.orders.acts import OrderActs
+from valerix.orders.decisions import HistoryEntry, cause_of, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
@@ -78,22 +82,32 @@ async def get_order(queries: Queries, principal: Principal, order_id: str) -> Re
 @get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
 async def get_timeline(
     queries: Queries,
+    order_acts: OrderActs,
     principal: Principal,
     order_id: str,
+    deadline: Deadline,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> Timeline:
-    """What happened to an order, oldest first: every saga step with attempt, outcome and duration."""
+    """What happened to an order, oldest first: every saga step with attempt, outcome and duration.
+
+    Staff see the actor of each act of staff, in every service; customers see that it was one.
+    """
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
-    rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
+    order, rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
     found = pagination.page(rows, limit, lambda entry: pagination.encode_cursor(entry.version))
-    return Timeline(order_id, [_event_view(entry) for entry in found.items], found.next_cursor)
+    if principal.role == CUSTOMER:
+        own = (await order_acts.own(order)).acts
+        return Timeline(order.id, [_event_view(entry, own, to_staff=False) for entry in found.items], found.next_cursor)
+    known, unanswered = await order_acts.everywhere(order, deadline)
+    entries = [_event_view(entry, known, to_staff=True) for entry in found.items]
+    return Timeline(order.id, entries, found.next_cursor, known, unanswered)
 
 
 ROUTES = [list_orders, get_order, get_timeline]
 
 
-def _event_view(entry: HistoryEntry) -> OrderEventView:
+def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: bool) -> OrderEventView:
     return OrderEventView(
         version=entry.version,
         type=entry.type,
@@ -104,7 +118,15 @@ def _event_view(entry: HistoryEntry) -> OrderEventView:
         error_message=entry.error_message,
         steps=step_views(shown(entry.steps)),
         refund=msgspec.UNSET if entry.refund is None else RefundedView(*entry.refund),
+        by=_by(entry, cause_of(entry, acts), to_staff=to_staff),
     )
+
+
+def _by(entry: HistoryEntry, act: RecordedAct | None, *, to_staff: bool) -> By | None:
+    """Refunds are acts that payments keeps: without its answer they are of staff all the same."""
+    if act is not None:
+        return by(act, to_staff=to_staff)
+    return None if entry.refund is None else By(BY_STAFF)
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:

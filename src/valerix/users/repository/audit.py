@@ -8,10 +8,12 @@ _ENTRY = Reader(AuditEntry, id=str)
 
 
 async def append(tx: Transaction, entry: AuditEntry) -> None:
+    """Add an entry, unless it is there already."""
     await tx.execute(
         """
-        INSERT INTO audit (id, action, actor, subject, session_id, address, user_agent, details, trace_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO audit (id, action, actor, subject, session_id, address, user_agent, details, trace_id, service,
+                           role, occurred_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now())) ON CONFLICT (id) DO NOTHING
         """,
         entry.id,
         entry.action,
@@ -22,6 +24,9 @@ async def append(tx: Transaction, entry: AuditEntry) -> None:
         entry.user_agent,
         entry.details,
         entry.trace_id,
+        entry.service,
+        entry.role,
+        entry.occurred_at,
     )
 
 
@@ -36,6 +41,7 @@ async def list_entries(tx: Transaction, asked: AuditFilter) -> list[AuditEntry]:
           AND ($5::text IS NULL OR subject = $5)
           AND ($6::timestamptz IS NULL OR occurred_at >= $6)
           AND ($7::timestamptz IS NULL OR occurred_at < $7)
+          AND ($8::text IS NULL OR service = $8)
         ORDER BY audit.id DESC
         LIMIT $1
         """,
@@ -46,6 +52,7 @@ async def list_entries(tx: Transaction, asked: AuditFilter) -> list[AuditEntry]:
         asked.subject,
         asked.first,
         asked.last,
+        asked.service,
     )
     return [_ENTRY.read(row) for row in rows]
 

@@ -17,6 +17,7 @@ export const PAGES = [
   { path: "/map", title: "System map", group: "System", icon: "map", roles: STAFF, nav: true, load: () => import("./pages/map.js") },
   { path: "/metrics", title: "Metrics", group: "System", icon: "metrics", roles: STAFF, nav: true, load: () => import("./pages/metrics.js") },
   { path: "/logs", title: "Logs", group: "System", icon: "logs", roles: STAFF, nav: true, when: () => config.value.logs, load: () => import("./pages/logs.js") },
+  { path: "/audit", title: "Audit", group: "System", icon: "lock", roles: ADMINS, nav: true, load: () => import("./pages/audit.js") },
   { path: "/chaos", title: "Chaos", group: "System", icon: "chaos", roles: ADMINS, nav: true, when: () => config.value.chaos, load: () => import("./pages/chaos.js") },
 ];
 

@@ -11,22 +11,23 @@ import { OrderStatus, meanings } from "../states.js";
 import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View } from "../ui.js";
 import { EventList, MODES, Waterfall } from "../widgets/waterfall.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
+import { Acts } from "../widgets/acts.js";
 import { Lines, PaymentFacts } from "../widgets/orderparts.js";
 
 const TOGETHER_MS = 150;
 
 const PAGE = 200;
 
-/** {events, more}: the first `pages` pages of what happened, oldest first; `more`: that was not all. */
+/** The first `pages` pages of what happened, oldest first; `more`: that was not all. To staff with their acts. */
 async function history(path, pages, signal) {
   const events = [];
-  let cursor;
+  let cursor, acts = [], unanswered = [];
   for (let page = 0; page < pages && cursor !== null; page++) {
     const found = await get(`${path}/events`, { limit: PAGE, cursor }, signal);
     events.push(...found.events);
-    cursor = found.nextCursor;
+    ({ nextCursor: cursor, acts = [], unanswered = [] } = found);
   }
-  return { events, more: cursor !== null };
+  return { events, acts, unanswered, more: cursor !== null };
 }
 
 export default function OrderPage({ id }) {
@@ -50,7 +51,7 @@ export default function OrderPage({ id }) {
       sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
       ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
     <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
-      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} more=${found.more && (() => setPages(pages + 1))} busy=${order.refreshing} /></div>
+      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} more=${found.more && (() => setPages(pages + 1))} busy=${order.refreshing} />${isStaff.value && html`<${Card} title="Done by staff"><${Acts} acts=${found.acts} unanswered=${found.unanswered} /><//>`}</div>
       <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${meanings.order[found.status]?.terminal} /><${Facts} order=${found} /></div></div>`}<//>`;
 }
 

@@ -8,6 +8,7 @@ import { money, shortId, words } from "../format.js";
 import { PaymentStatus, meanings } from "../states.js";
 import { Badge, Button, Card, Chips, CopyId, Drawer, Empty, Failure, PageHead, Search, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
 import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
+import { By } from "../widgets/acts.js";
 import { PaymentNumbers, Refunds, Whole } from "../widgets/orderparts.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 
@@ -77,5 +78,5 @@ function Detail({ id, onDone }) {
 
 function History({ payment }) {
   return html`<div><h3 class="sub-head">History</h3><${Whole} path=${`/api/v1/payments/${payment.id}/events`} first=${payment.history} cursor=${payment.historyCursor}>${(history) => html`<ol class="plain-list">${history.map((event) => html`<li key=${event.version}><div class="spread"><strong>${event.type}</strong><${Badge} of="payment" status=${event.status} /></div>
-    <p class="small-text muted break"><${Time} at=${event.occurredAt} /> · trace <code>${event.traceId}</code></p></li>`)}</ol>`}<//></div>`;
+    <p class="small-text muted break"><${Time} at=${event.occurredAt} /> · trace <code>${event.traceId}</code></p><${By} by=${event.by} /></li>`)}</ol>`}<//></div>`;
 }

@@ -1,6 +1,7 @@
 // Lines and payment of an order.
 import { html, useState } from "../lib.js";
 import { get } from "../api.js";
+import { By } from "./acts.js";
 import { Link } from "../router.js";
 import { failed, isStaff } from "../store.js";
 import { money, words } from "../format.js";
@@ -45,5 +46,5 @@ export function Whole({ path, first, cursor, children }) {
 export function Refunds({ payment }) {
   if (!payment.refunds.length) return null;
   return html`<h3 class="sub-head">Refunds</h3><${Whole} path=${`/api/v1/payments/${payment.id}/refunds`} first=${payment.refunds} cursor=${payment.refundsCursor}>${(refunds) => html`<ul class="plain-list">${refunds.map((refund) => html`<li key=${refund.id}><div class="spread"><strong>${money({ ...payment.captured, amountMinor: refund.amountMinor })}</strong><${Badge} of="refund" status=${refund.status} /></div>
-    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p></li>`)}</ul>`}<//>`;
+    <p class="small-text break">${refund.reason}${refund.failure && ` – ${words(refund.failure)}`}</p><p class="small-text muted"><${Time} at=${refund.createdAt} /></p><${By} by=${refund.by} /></li>`)}</ul>`}<//>`;
 }

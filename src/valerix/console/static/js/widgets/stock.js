@@ -1,5 +1,6 @@
 // Correcting the stock of a product, and the ledger of everything that ever moved it.
 import { html, useRef, useState } from "../lib.js";
+import { By } from "./acts.js";
 import { get, newKey, post } from "../api.js";
 import { Link } from "../router.js";
 import { useResource } from "../resource.js";
@@ -74,5 +75,5 @@ function Movement({ movement }) {
   return html`<li><div class="spread"><span><${Badge} tone=${TONES[kind]}>${KINDS[kind] ?? kind}<//> ${onHandDelta !== 0 && html`<strong>${signed(onHandDelta)} on hand</strong>`}${onHandDelta !== 0 && reservedDelta !== 0 && ", "}${reservedDelta !== 0 && html`<strong>${signed(reservedDelta)} reserved</strong>`}</span>
       <span class="muted small-text nowrap"><${Time} at=${movement.occurredAt} /></span></div>
     <p class="small-text muted">${movement.warehouseId} · then ${number(movement.onHandAfter)} on hand, ${number(movement.reservedAfter)} reserved${movement.orderId && html` · order <${Link} to=${`/orders/${movement.orderId}`} class="mono">${shortId(movement.orderId)}<//>`}</p>
-    ${movement.reason && html`<p class="small-text break">“${movement.reason}”</p>`}</li>`;
+    ${movement.reason && html`<p class="small-text break">“${movement.reason}”</p>`}<${By} by=${movement.by} /></li>`;
 }

@@ -1,5 +1,6 @@
 // The saga as a waterfall: one row per step, its attempts as bars, the way back striped, what is awaited dashed.
 import { html } from "../lib.js";
+import { By } from "./acts.js";
 import { age, duration, money } from "../format.js";
 import { Badge } from "../ui.js";
 import { STEP_FAILED, rowsOf, scaleOf } from "./timeline.js";
@@ -56,6 +57,7 @@ export function EventList({ events, mode }) {
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
     ${event.refund && html`<p class="small-text break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
     ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
+    <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
 

@@ -1,0 +1,104 @@
+"""What staff did, on record: in the transaction of what they changed.
+
+Each service that stores has the table `acts` (users: its audit). A use case puts the act on record together with the
+change, and a relay takes it to the topic of acts. What customers do is no act: `act_of` gives None, and nothing below
+costs anything.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
+from litestar import post
+
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.chassis.messaging.outbox import Relay
+from valerix.chassis.messaging.repository import ACTS, Act
+from valerix.chassis.postgres.database import KEYED, Database, Transaction
+from valerix.contracts import events
+from valerix.contracts.acts import LIST_ACTS, Actor, ListActs, RecordedAct, RecordedActs
+from valerix.contracts.ids import new_id
+from valerix.contracts.roles import SERVICES
+
+log = structlog.get_logger()
+T = TypeVar("T")
+POLL_SECONDS: Final = 1.0
+FORGET_SECONDS: Final = 3600.0
+Record = Callable[[Transaction, Act | None], Awaitable[None]]
+
+
+def act_of(actor: Actor | None, name: str, subject: str, /, **what: Any) -> Act | None:
+    """What `actor` is about to do; None for a customer. Members of `what` that are None are left out."""
+    if actor is None:
+        return None
+    if actor.on_behalf_of is not None:
+        what["onBehalfOf"] = actor.on_behalf_of
+    return Act(new_id(), name, actor, subject, {key: value for key, value in what.items() if value is not None})
+
+
+def detailed(act: Act | None, /, **what: Any) -> Act | None:
+    """The act with what is known only once it is done."""
+    return act and act._replace(what=act.what | what)
+
+
+async def record(tx: Transaction, act: Act | None) -> None:
+    """Put an act on record in the transaction of its change. The log line has no address."""
+    if act is not None:
+        await ACTS.insert_act(tx, act)
+        log.info("act", act=act.name, actor=act.actor.id, role=act.actor.role, subject=act.subject)
+
+
+async def recorded(
+    tx: Transaction, act: Act | None, change: Callable[[], Awaitable[T]], changed: Callable[[T], bool] = bool
+) -> T:
+    """The outcome of `change`, made with its act in one transaction; an outcome that is not `changed` is no act."""
+    if act is None:
+        return await change()
+    async with tx.transaction():
+        outcome = await change()
+        if changed(outcome):
+            await record(tx, act)
+        return outcome
+
+
+async def list_acts(tx: Transaction, subjects: Sequence[str]) -> list[RecordedAct]:
+    """Every act on these subjects, oldest first."""
+    return await ACTS.list_of_subjects(tx, subjects)
+
+
+async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
+    """Every act of these requests, oldest first."""
+    return await ACTS.list_of_traces(tx, traces)
+
+
+def acts_route(database: Database) -> Any:
+    """What was done here, for services that show it to staff."""
+
+    @post(LIST_ACTS, access=SERVICES, include_in_schema=False, status_code=200)
+    async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
+        async with database.connection() as lane:
+            return RecordedActs(await list_acts(lane, data.subjects))
+
+    return list_acts_of_subjects
+
+
+async def open_acts(
+    settings: ServiceSettings, resources: AsyncExitStack, source: str, bus: Bus, database: Database
+) -> list[Callable[[], Awaitable[None]]]:
+    """What the service `source` runs until its end: the relay, with a connection of its own, and the forgetting."""
+    own = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+    consumers = events.CONSUMERS[events.ACTS]
+    relay = Relay(own, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS)
+    return [relay.run, partial(forget_addresses, database)]
+
+
+async def forget_addresses(database: Database) -> None:
+    """Addresses are personal data: none is kept for longer than a year. Until cancelled."""
+    while True:
+        async with database.connection() as lane:
+            await ACTS.forget_addresses(lane)
+        await asyncio.sleep(FORGET_SECONDS)

@@ -1,0 +1,131 @@
+"""What can be done with products and warehouses."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.versioning import VersionConflict
+from valerix.chassis.messaging.acts import act_of, detailed, record, recorded
+from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.acts import PRODUCT_CREATED, PRODUCT_DELETED, PRODUCT_REPLACED, WAREHOUSE_CREATED, Actor
+from valerix.contracts.commands import PricedProduct
+from valerix.inventory import domain, metrics, schemas
+from valerix.inventory.domain import Cause, Movement
+from valerix.inventory.repository.catalogue import CatalogueRepository
+from valerix.inventory.repository.stock import StockRepository
+from valerix.inventory.schemas import Product, ProductFilter, Warehouse
+
+
+class Catalogue:
+    """The use cases around products and warehouses."""
+
+    def __init__(self, database: Database, catalogue: CatalogueRepository, stock: StockRepository) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._stock = stock
+
+    async def create_product(self, new: schemas.NewProduct, actor: str, by: Actor | None = None) -> Product:
+        """Raises ProductExists, UnknownWarehouse."""
+        cause = Cause(domain.RECEIVE, None, None, "initial stock", actor, telemetry.trace_id.get())
+        act = act_of(by, PRODUCT_CREATED, new.product_id, name=new.name, price=msgspec.to_builtins(new.price))
+
+        async def work(tx: Transaction) -> tuple[Product, list[Movement]]:
+            product = await self._catalogue.insert_product(tx, new)
+            if product is None:
+                raise domain.ProductExists(new.product_id)
+            await record(tx, act)
+            return product, await self._receive(tx, new, cause)
+
+        product, movements = await self._database.retry(work)
+        metrics.count_movements(movement.kind for movement in movements)
+        return product
+
+    async def replace_product(
+        self, sku: str, body: schemas.ProductBody, expected_version: int | None, by: Actor | None = None
+    ) -> Product:
+        """Raises ProductNotFound, VersionConflict."""
+        act = act_of(by, PRODUCT_REPLACED, sku)
+
+        async def work(tx: Transaction) -> Product | None:
+            await self._catalogue.lock_product(tx, sku)
+            before = await self._catalogue.find_product(tx, sku)
+            product = await self._catalogue.update_product(tx, sku, body, expected_version)
+            if before is not None and product is not None and (changed := schemas.differences(before, product)):
+                await record(tx, detailed(act, changed=changed))
+            return product
+
+        product = await self._database.retry(work)
+        if product is None:
+            raise VersionConflict((await self.get_product(sku)).version)
+        return product
+
+    async def delete_product(self, sku: str, by: Actor | None = None) -> None:
+        """Remove it, or only stop selling it when it was ever in stock: its ledger stays. Raises ProductNotFound."""
+        act = act_of(by, PRODUCT_DELETED, sku)
+
+        async def work(tx: Transaction) -> None:
+            if not await self._catalogue.lock_product(tx, sku):
+                raise domain.ProductNotFound(sku)
+            if not await self._catalogue.has_stock_rows(tx, sku):
+                await self._catalogue.delete_product(tx, sku)
+                await record(tx, act)
+            elif await self._catalogue.deactivate_product(tx, sku):
+                await record(tx, detailed(act, kept="its stock has a history"))
+
+        await self._database.retry(work)
+
+    async def get_product(self, sku: str) -> Product:
+        """Raises ProductNotFound."""
+        async with self._database.connection() as lane:
+            product = await self._catalogue.find_product(lane, sku)
+        if product is None:
+            raise domain.ProductNotFound(sku)
+        return product
+
+    async def prices(self, skus: Sequence[str]) -> list[PricedProduct | None]:
+        """Name and price of each; None for what is not sold. Text that cannot be an id is not looked for."""
+        async with self._database.connection() as lane:
+            found = await self._catalogue.list_prices(lane, [sku for sku in skus if domain.is_sku(sku)])
+        return [found.get(sku) for sku in skus]
+
+    async def find(self, names: Sequence[str]) -> list[PricedProduct | None]:
+        """By number or, where there is no such number, by exact name; None also when several have it."""
+        found = await self.prices(names)
+        rest = [name for name, product in zip(names, found, strict=True) if product is None]
+        async with self._database.connection() as lane:
+            named = await self._catalogue.list_named(lane, rest) if rest else []
+        alone = {p.name: p for p in named if sum(other.name == p.name for other in named) == 1}
+        return [product or alone.get(name) for name, product in zip(names, found, strict=True)]
+
+    async def list_products(self, asked: ProductFilter) -> list[Product]:
+        """Products by id."""
+        async with self._database.connection() as lane:
+            return await self._catalogue.list_products(lane, asked)
+
+    async def create_warehouse(self, new: schemas.NewWarehouse, by: Actor | None = None) -> Warehouse:
+        """Raises WarehouseExists."""
+        act = act_of(by, WAREHOUSE_CREATED, new.warehouse_id, name=new.name, priority=new.priority)
+        async with self._database.connection() as lane:
+            warehouse = await recorded(lane, act, partial(self._catalogue.insert_warehouse, lane, new))
+        if warehouse is None:
+            raise domain.WarehouseExists(new.warehouse_id)
+        return warehouse
+
+    async def list_warehouses(self, *, after: str, limit: int) -> list[Warehouse]:
+        async with self._database.connection() as lane:
+            return await self._catalogue.list_warehouses(lane, after=after, limit=limit)
+
+    async def _receive(self, tx: Transaction, new: schemas.NewProduct, cause: Cause) -> list[Movement]:
+        for initial in new.initial_stock:
+            await self._stock.open_shelf(tx, new.product_id, initial.warehouse_id)
+        offer = (await self._stock.lock_offers(tx, [new.product_id]))[new.product_id]
+        movements = [
+            movement
+            for initial in new.initial_stock
+            for movement in domain.change(offer.at(initial.warehouse_id), initial.quantity, cause)
+        ]
+        if movements:
+            await self._stock.write(tx, movements)
+        return movements
