@@ -19,7 +19,7 @@ from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.groups import UNLIMITED
 from tests.support.postgres import PostgresServer
-from tests.support.stack import new_product, place
+from tests.support.shop import new_product, place
 from valerix.contracts import acts
 from valerix.contracts.ids import new_id
 

@@ -7,8 +7,9 @@ import pytest
 
 from valerix.contracts import acts
 from valerix.contracts.acts import RecordedAct, by
+from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
-from valerix.orders.decisions import HistoryEntry, cause_of
+from valerix.orders.decisions import HistoryEntry, Refunded, cause_of
 
 TRACE, OTHER = "a" * 32, "b" * 32
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -20,6 +21,11 @@ def act(name: str, role: str = "operator", **what: Any) -> RecordedAct:
 
 def entry(kind: str, version: int, trace: str = TRACE) -> HistoryEntry:
     return HistoryEntry(version, kind, OrderStatus.PENDING, None, None, [], trace, NOW)
+
+
+def refunded(refund_id: str) -> HistoryEntry:
+    """Told by payments some time after the act, in a trace of its own."""
+    return entry("order.refunded", 5, OTHER)._replace(refund=Refunded(refund_id, Money(77, "USD"), "scratched"))
 
 
 @pytest.mark.parametrize(
@@ -35,8 +41,9 @@ def entry(kind: str, version: int, trace: str = TRACE) -> HistoryEntry:
         (act(acts.ORDER_MOVED, version=2), entry("order.completed", 5, OTHER), False),
         (act(acts.ORDER_RETRIED, version=2), entry("order.confirmed", 3), True),
         (act(acts.ORDER_RETRIED, version=2), entry("order.held", 2), False),
-        (act(acts.PAYMENT_REFUNDED), entry("order.refunded", 5), True),
-        (act(acts.PAYMENT_REFUNDED), entry("order.refunded", 5, OTHER), False),
+        (act(acts.PAYMENT_REFUNDED, refundId="this"), refunded("this"), True),
+        (act(acts.PAYMENT_REFUNDED, refundId="other"), refunded("this"), False),
+        (act(acts.PAYMENT_REFUNDED, refundId="this"), entry("order.confirmed", 2), False),
         (act(acts.STOCK_RESERVED), entry("order.confirmed", 2), False),
     ],
 )

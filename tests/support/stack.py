@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from typing import Any
 import asyncpg
 
 from tests.support import reaper
-from tests.support.api import Answer, Api
+from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
+from tests.support.shop import PRICE as PRICE
+from tests.support.shop import new_product as new_product
+from tests.support.shop import place as place
+from tests.support.shop import routed as routed
 from valerix.audit.inspection import inspect
 from valerix.audit.sources import of_stack
 from valerix.chassis.identity.tokens import TokenIssuer
@@ -28,8 +32,6 @@ ROOT = Path(__file__).parents[2]
 ADA = "ada@demo.valerix.example"
 GRACE = "grace@demo.valerix.example"
 OPERATOR = "operator@demo.valerix.example"
-PRICE = 1000
-"""Minor units that a product of the tests costs."""
 UP_SECONDS = 180
 TOKEN_SECONDS = 300
 """Half the life of an access token."""
@@ -222,38 +224,6 @@ def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
             yield stack
         finally:
             stack.down()
-
-
-async def routed(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Answer:
-    """The answer of a service, not of a gateway that has not noticed yet that the service is back."""
-
-    async def answered() -> Answer | None:
-        answer = await call()
-        is_the_gateways = answer.headers.get("content-type", "").startswith("text/plain")
-        return None if answer.status in (404, 502, 503) and is_the_gateways else answer
-
-    answer = await eventually(answered, seconds)
-    assert answer is not None
-    return answer
-
-
-async def place(api: Api, lines: dict[str, int], customer: str = "CUST-001", **more: Any) -> Answer:
-    """One order; `key=` becomes the Idempotency-Key."""
-    headers = {"Idempotency_Key": more.pop("key")} if "key" in more else {}
-    items = [{"productId": sku, "quantity": quantity} for sku, quantity in lines.items()]
-    return await api.post("/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers)
-
-
-async def new_product(operator: Api, sku: str, units: int, price: int = PRICE) -> None:
-    """A product nobody else in the run uses, all its stock in one warehouse."""
-    body = {
-        "productId": sku,
-        "name": f"Test {sku}",
-        "price": {"amountMinor": price, "currency": "USD"},
-        "initialStock": [{"warehouseId": "WH-EAST", "quantity": units}],
-    }
-    answer = await routed(lambda: operator.post("/api/v1/products", body))
-    assert answer.status == 201, answer.body
 
 
 async def reserve(stack: Stack, order_id: str, lines: dict[str, int]) -> None:
