@@ -57,7 +57,11 @@ async def test_a_refund_of_a_delivered_order_is_seen_by_everybody_and_changes_no
         assert (order["status"], order["version"]) == ("completed", before["version"] + 1)
         entry = (await ada.get(f"{path}/events")).json["events"][-1]
         assert (entry["type"], entry["status"]) == ("order.refunded", "completed")
-        assert entry["refund"] == {"amount": {"amountMinor": 77, "currency": "USD"}, "reason": "scratched"}
+        amount = {"amountMinor": 77, "currency": "USD"}
+        assert entry["refund"] == {"id": given.json["id"], "amount": amount, "reason": "scratched"}
+        assert entry["by"] == {"kind": "staff"}
+        to_staff = (await operator.get(f"{path}/events")).json["events"][-1]
+        assert to_staff["by"]["actor"]["role"] == "operator"
 
         assert (await give_back(operator, order_id, {"amountMinor": 3, "reason": "late"})).status == 201
         assert (await shows(ada, order_id, 80))["version"] == before["version"] + 2
