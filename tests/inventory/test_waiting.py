@@ -289,6 +289,19 @@ async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_
         await assert_books_balance(url)
 
 
+async def test_all_that_hold_for_too_long_are_looked_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("valerix.inventory.reserving.SWEEP_LIMIT", 1)
+    async with replica(url, timedelta(0)) as shop:
+        await shop.add("NEVER")
+        for order, sku in (("o1", "A"), ("o2", "B"), ("o3", "C")):
+            await shop.add(sku, east=1)
+            await shop.wait(order, (sku, 1), ("NEVER", 1))
+        await shop.wait("o9", ("C", 1))  # the last one to be looked at has it
+        await told_ready(shop)
+        await shop.reserving.sweep("tester")
+        assert await told_ready(shop) == ["o9"]
+
+
 async def test_what_is_set_aside_is_not_passed_on_before_its_time(shop: Shop) -> None:
     await shop.add("A", east=1)
     await shop.add("B")

@@ -121,12 +121,23 @@ class Reserving:
             await self._stock.write(tx, movements)
             return movements
 
+        after = ""
+        while holders := await self._list_holders(after):
+            for order_id in holders:
+                await self._sweep_one(partial(pass_on, order_id))
+            after = holders[-1]
         async with self._database.connection() as lane:
-            holders = await self._waiting.list_holding_for(lane, self._hold, SWEEP_LIMIT)
             unserved = await self._waiting.list_unserved(lane, SWEEP_LIMIT)
-        for work in (*(partial(pass_on, one) for one in holders), *(partial(serve, one) for one in unserved)):
-            movements = await self._database.retry(work, (Overtaken,))
-            metrics.count_movements(movement.kind for movement in movements)
+        for sku in unserved:
+            await self._sweep_one(partial(serve, sku))
+
+    async def _list_holders(self, after: str) -> list[str]:
+        async with self._database.connection() as lane:
+            return await self._waiting.list_holding_for(lane, self._hold, after, SWEEP_LIMIT)
+
+    async def _sweep_one(self, work: Callable[[Transaction], Awaitable[list[Movement]]]) -> None:
+        movements = await self._database.retry(work, (Overtaken,))
+        metrics.count_movements(movement.kind for movement in movements)
 
     async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
         """One batch for all lists whose callers still wait."""

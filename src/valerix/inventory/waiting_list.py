@@ -106,9 +106,9 @@ class WaitingList:
             await self.save(tx, waiting.values())
         return movements
 
-    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, limit: int) -> list[str]:
-        """Orders for which units have been set aside, but not all, for longer than this."""
-        return await self._waiting.list_holding_for(tx, longer_than, limit)
+    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
+        """Orders for which units have been set aside, but not all, for longer than this: those beyond `after`."""
+        return await self._waiting.list_holding_for(tx, longer_than, after, limit)
 
     async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
         """Products that are available although orders wait for them: none, unless they went on sale again."""

@@ -13,7 +13,7 @@ CREATE TABLE waiting_orders (
     holding_since timestamptz,          -- since when units are set aside for it while others are missing
     entered_at    timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX waiting_orders_holding ON waiting_orders (holding_since) WHERE holding_since IS NOT NULL;
+CREATE INDEX waiting_orders_holding ON waiting_orders (order_id) WHERE holding_since IS NOT NULL;
 
 CREATE TABLE waiting_lines (
     order_id  text NOT NULL REFERENCES waiting_orders ON DELETE CASCADE,

@@ -162,14 +162,15 @@ class WaitingRepository:
 
     # --- the sweep
 
-    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, limit: int) -> list[str]:
-        """Incomplete orders that have held units for longer than this, the longest first."""
+    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
+        """Incomplete orders that have held units for longer than this: by number, those beyond `after`."""
         rows = await tx.fetch(
             """
-            SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval
-            ORDER BY holding_since, order_id LIMIT $2
+            SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval AND order_id > $2
+            ORDER BY order_id LIMIT $3
             """,
             longer_than,
+            after,
             limit,
         )
         return [row["order_id"] for row in rows]
