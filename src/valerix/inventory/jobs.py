@@ -7,7 +7,7 @@ from valerix.inventory.reserving import Reserving
 from valerix.inventory.use_cases import Stock
 
 REFRESH_SECONDS = 15.0
-SWEEP_SECONDS = 60.0
+SWEEP_SECONDS = 10.0
 ACTOR = "valerix:inventory"
 
 
