@@ -1,0 +1,76 @@
+"""What answers gave, for later calls to build on."""
+
+import random
+from collections import deque
+from typing import Any
+
+KEPT = 40
+"""Of each kind, the newest: old ones have ended."""
+MISSING = 0.04
+"""How often something is asked for that does not exist."""
+KINDS = {
+    "orders": "order",
+    "payments": "payment",
+    "refund": "refund",
+    "users": "user",
+    "sessions": "session",
+    "notifications": "notification",
+}
+"""What an `id` is of, by the last of these words in the path."""
+FIELDS = {"orderId": "order", "paymentId": "payment", "warehouseId": "warehouse", "refreshToken": "refresh"}
+ABSENT = {"sku": "NO-SUCH-THING", "customer": "CUST-999999", "warehouse": "WH-NOWHERE", "letter": "999999"}
+ABSENT_ID = "01900000-0000-7000-8000-000000000000"
+
+
+class Pools:
+    """Values by kind, and the last representation seen of each order."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.versions: dict[str, int] = {}
+        """By id of an order, a user, a product."""
+        self._values: dict[str, deque[str]] = {}
+
+    def add(self, kind: str, value: str) -> None:
+        values = self._values.setdefault(kind, deque(maxlen=KEPT))
+        if value not in values:
+            values.append(value)
+
+    def values(self, kind: str) -> list[str]:
+        return list(self._values.get(kind, ()))
+
+    def draw(self, chance: random.Random, kind: str) -> str:
+        """One of a kind, or one that does not exist."""
+        known = self.values(kind)
+        if not known or chance.random() < MISSING:
+            return ABSENT.get(kind, ABSENT_ID)
+        return chance.choice(known)
+
+    def draw_order(self, chance: random.Random, *statuses: str) -> str:
+        """An order that was in one of these states when it was last seen, if there is one."""
+        fitting = [each for each in self.values("order") if self.orders.get(each, {}).get("status") in statuses]
+        return chance.choice(fitting) if fitting and chance.random() > MISSING else self.draw(chance, "order")
+
+    def learn(self, path: str, document: Any) -> None:
+        """Whatever has an id in an answer of this path."""
+        if isinstance(document, list):
+            for one in document[:KEPT]:
+                self.learn(path, one)
+        elif isinstance(document, dict):
+            self._learn_one(path, document)
+            for name, value in document.items():
+                if isinstance(value, str) and name in FIELDS:
+                    self.add(FIELDS[name], value)
+                else:
+                    self.learn("/orders" if name == "order" else "/users" if name == "user" else path, value)
+
+    def _learn_one(self, path: str, document: dict[str, Any]) -> None:
+        kind = next((KINDS[word] for word in reversed(path.split("/")) if word in KINDS), None)
+        given = document.get("id") or document.get("productId")
+        if isinstance(given, str) and isinstance(document.get("version"), int):
+            self.versions[given] = document["version"]
+        if kind is None or not isinstance(document.get("id"), str):
+            return
+        self.add(kind, document["id"])
+        if kind == "order" and "onShortage" in document:
+            self.orders[document["id"]] = document

@@ -1,0 +1,212 @@
+"""Sends the calls of the table to a stack, several at once, and keeps the books."""
+
+import asyncio
+import json
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+from tests.support.api import Answer, Api
+from tests.support.eventually import eventually
+from tests.support.model import operations
+from tests.support.model.books import Books
+from tests.support.model.document import Described
+from tests.support.model.document import operations as described
+from tests.support.model.judging import Verdicts, documents
+from tests.support.model.operations import (
+    ADMIN,
+    ANONYMOUS,
+    CUSTOMERS,
+    KEYS_IN_BODY,
+    OPERATOR,
+    PASSWORD,
+    PEOPLE,
+    ROLES,
+    SERVICE,
+    TABLE,
+    Call,
+    Draw,
+    Operation,
+    reading,
+)
+from tests.support.model.pools import Pools
+from tests.support.stack import Stack
+from valerix.chassis.identity.tokens import TokenIssuer
+
+AT_ONCE = 4
+SCARCE, PLENTY = 6, 2
+"""Products that are made before the first call, and units of the latter."""
+USUAL = 0.9
+"""How often an operation is called by a role of its own."""
+SAME, OTHER, TWICE = 0.15, 0.07, 0.1
+"""How often a key is sent again with its body, with another one, and twice at once."""
+DEAD_LETTER = """
+    INSERT INTO dead_letters (consumer, event, error, attempts, replayed_at)
+    VALUES ($1, '{"type": "test", "subject": "test"}', 'test', 1, now()) RETURNING id"""
+
+
+class Caller:
+    """One role: whoever it is signs in again when its session was ended."""
+
+    def __init__(self, api: Api, role: str, issue: Callable[[str], str]) -> None:
+        self.role = role
+        self.own: dict[str, str] = {}
+        self._api, self._issue, self._token = api, issue, ""
+        self._signing_in = asyncio.Lock()
+
+    async def send(self, operation: Described, call: Call) -> Answer:
+        path = operation.path.format(**call.path) + (f"?{urlencode(call.query)}" if call.query else "")
+        headers, body = {}, call.body
+        if call.version is not None:
+            headers["If_Match"] = f'"{call.version}"'
+        if call.key is not None and operation.name in KEYS_IN_BODY:
+            body = {**(call.body or {}), "idempotencyKey": call.key}
+        elif call.key is not None:
+            headers["Idempotency_Key"] = call.key
+        token = self._issue(operation.service) if self.role == SERVICE else self._token
+        answer = await self._api.call(operation.method, path, body, token=token, **headers)
+        if answer.status == 401 and self.role in PEOPLE:
+            await self._sign_in_unless_done(token)
+        return answer
+
+    async def sign_in(self) -> None:
+        """A sign-in that meets a change of the password is refused."""
+        account = {"email": self.own["email"], "password": PASSWORD}
+
+        async def token() -> str | None:
+            answer = await self._api.post("/api/v1/users/login", account)
+            return answer.json["accessToken"] if answer.status == 200 else None
+
+        self._token = await eventually(token) or ""
+
+    async def _sign_in_unless_done(self, refused: str) -> None:
+        async with self._signing_in:
+            if self._token == refused:
+                await self.sign_in()
+
+
+class Model:
+    """`calls` in all; what is drawn depends on `seed` and, as calls race, on what was answered before."""
+
+    def __init__(self, stack: Stack, calls: int, seed: int) -> None:
+        self.verdicts = Verdicts()
+        self.books = Books()
+        self.described: list[Described] = []
+        self._stack, self._calls = stack, calls
+        self._chance = random.Random(seed)  # noqa: S311 - to be repeated
+        self._pools = Pools()
+        self._prefix = f"M{calls}"
+        self._callers: dict[str, Caller] = {}
+        self._sent: dict[tuple[str, str], deque[Call]] = defaultdict(lambda: deque(maxlen=20))
+        """By role and operation: calls with a key."""
+
+    async def run(self) -> None:
+        issuer = TokenIssuer(self._stack.data_dir / "secrets" / "orders.jwk")
+        async with Api.open(self._stack.url) as api:
+            self.described = described((await api.get("/openapi.json")).json)
+            self._callers = {role: Caller(api, role, issuer.for_service) for role in ROLES}
+            await self._prepare(api)
+            plan = iter(self._plan())
+
+            async def send_some() -> None:
+                for operation, role in plan:
+                    await self._call(operation, self._callers[role])
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(send_some())
+
+    def _plan(self) -> list[tuple[Described, str]]:
+        """Every operation by every role, and then as the table says."""
+        plan = [(operation, role) for operation in self.described for role in ROLES]
+        weights = [_entry(operation).weight for operation in self.described]
+        for operation in self._chance.choices(self.described, weights, k=max(0, self._calls - len(plan))):
+            roles = _entry(operation).by if self._chance.random() < USUAL else ROLES
+            plan.append((operation, self._chance.choice(roles)))
+        self._chance.shuffle(plan)
+        return plan
+
+    async def _call(self, operation: Described, caller: Caller) -> None:
+        call = self._draw(operation, caller)
+        twice = call.key is not None and self._chance.random() < TWICE
+        async with asyncio.TaskGroup() as group:
+            for _ in range(1 + twice):
+                group.create_task(self._send(operation, caller, call))
+
+    def _draw(self, operation: Described, caller: Caller) -> Call:
+        call = _entry(operation).build(Draw(self._chance, self._pools, caller.role, caller.own, self._prefix))
+        sent = self._sent[caller.role, operation.id]
+        if call.key is None:
+            return call
+        if sent and self._chance.random() < SAME:
+            return self._chance.choice(sent)
+        if sent and self._chance.random() < OTHER:
+            return call._replace(key=self._chance.choice(sent).key)
+        sent.append(call)
+        return call
+
+    async def _send(self, operation: Described, caller: Caller, call: Call) -> Answer:
+        answer = await caller.send(operation, call)
+        self.verdicts.judge(operation, caller.role, caller.own, call, answer)
+        document = documents(answer)
+        if document is not None:
+            self._pools.learn(operation.path, document)
+        if answer.status < 300:
+            self.books.note(operation.name, call, document)
+            self._learn_made(operation, call, document)
+        return answer
+
+    def _learn_made(self, operation: Described, call: Call, document: object) -> None:
+        if isinstance(document, dict) and isinstance(cursor := document.get("nextCursor"), str):
+            self._pools.add(f"cursor of {operation.name}", cursor)
+        if operation.name == "createProduct":
+            self._pools.add("sku", _text(document, "productId"))
+        if operation.name == "register":
+            self._pools.add("guest", _text(document, "id"))
+            self._pools.add("email", _text(document, "email"))
+            self._pools.add("customer", _text(document, "customerId"))
+
+    # --- before the first call
+
+    async def _prepare(self, api: Api) -> None:
+        by_id = {operation.id: operation for operation in self.described}
+        for role in PEOPLE:
+            await self._register(api, self._callers[role])
+        for warehouse in (await self._send(by_id["listWarehouses"], self._callers[OPERATOR], Call())).json["items"]:
+            self._pools.add("warehouse", warehouse["warehouseId"])
+        for number in range(SCARCE + PLENTY):
+            stock = [{"warehouseId": "WH-EAST", "quantity": 5 if number < SCARCE else 1000}]
+            price = {"amountMinor": 1000, "currency": "USD"}
+            body = {"productId": f"{self._prefix}-P{number}", "name": "Model", "price": price, "initialStock": stock}
+            assert (await self._send(by_id["createProduct"], self._callers[OPERATOR], Call(body=body))).status == 201
+        for service in ("orders", "inventory", "notifications"):
+            (letter,) = await self._stack.rows(service, DEAD_LETTER, service)
+            self._pools.add("letter", str(letter["id"]))
+
+    async def _register(self, api: Api, caller: Caller) -> None:
+        """An account of the model's own: what else runs on the stack cannot take it away."""
+        email = f"{self._prefix}-{caller.role}@example.com".lower()
+        body = {"name": "Model", "email": email, "password": PASSWORD}
+        account = (await api.post("/api/v1/users/register", body)).json
+        caller.own = {"id": account["id"], "email": email}
+        if caller.role in CUSTOMERS:
+            caller.own["customerId"] = account["customerId"]
+            self._pools.add("customer", account["customerId"])
+        else:
+            promote = "UPDATE users SET role = $2, customer_number = NULL WHERE id = $1"
+            await self._stack.rows("users", promote, account["id"], caller.role)
+        self._pools.add("user", account["id"])
+        self._pools.add("email", email)
+        await caller.sign_in()
+
+
+def _entry(operation: Described) -> Operation:
+    known = TABLE.get(operation.name)
+    return known or Operation(1, PEOPLE, reading(operation.name, operation.parameters))
+
+
+def _text(document: object, name: str) -> str:
+    assert isinstance(document, dict)
+    found: str = document[name]
+    return found
