@@ -1,5 +1,6 @@
 """The model's own counts, and what a stack must have made of them."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ async def _stock_differs(stack: Stack, operator: Api, books: Books, orders: dict
         if row["order_id"] in pending:
             reserved[row["sku"]] += row["units"]
     for row in await stack.rows("inventory", HELD, pending):
-        for allocation in _json(row["lines"]):
+        for allocation in json.loads(row["lines"]):
             reserved[allocation["productId"]] += allocation["quantity"]
     found = []
     for sku, brought in books.brought.items():
@@ -134,9 +135,3 @@ async def _pages(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
 def _minor(money: dict[str, Any] | None) -> int:
     amount: int = 0 if money is None else money["amountMinor"]
     return amount
-
-
-def _json(value: Any) -> Any:
-    import json
-
-    return json.loads(value) if isinstance(value, str) else value

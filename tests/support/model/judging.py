@@ -82,7 +82,7 @@ def documents(answer: Answer) -> Any:
 
 def _is_listed(operation: Described, status: int) -> bool:
     """`default` describes refusals: problem documents."""
-    return str(status) in operation.statuses or status >= 400 and "default" in operation.statuses
+    return str(status) in operation.statuses or (status >= 400 and "default" in operation.statuses)
 
 
 def _of_others(answer: Answer, own: dict[str, str]) -> bool:
@@ -94,7 +94,7 @@ def _of_others(answer: Answer, own: dict[str, str]) -> bool:
 def _first_answer(operation: Described, answer: Answer) -> object:
     """What must be the same in every answer to a repeated request; None: the answer was not the final one."""
     if operation.id == "placeOrder":
-        is_final = answer.status in (200, 201) or answer.status in (402, 409, 422) and b'"order":' in answer.body
+        is_final = answer.status in (200, 201) or (answer.status in (402, 409, 422) and b'"order":' in answer.body)
         return answer.body if is_final else None
     if answer.status >= 300:
         return None

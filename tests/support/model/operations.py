@@ -1,9 +1,10 @@
 """The table of operations: who calls each, how often, and with what. Amounts are small, so that things happen."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from tests.support.model.pools import Pools
@@ -14,17 +15,17 @@ CUSTOMERS: Final = (FIRST, SECOND)
 STAFF: Final = (OPERATOR, ADMIN)
 PEOPLE: Final = CUSTOMERS + STAFF
 ROLES: Final = (ANONYMOUS, *PEOPLE, SERVICE)
-PASSWORD = "long enough, 4 sure"  # noqa: S105 - of accounts that a test makes
+PASSWORD = "long enough, 4 sure"
 PRICES = (1000, 1000, 1500, 700, 0)
-METHODS = ("card_ok",) * 8 + ("card_declined", "card_declined", "card_flaky", "card_insufficient_funds", "visa")
+METHODS = ("card_ok",) * 9 + ("card_declined", "card_flaky", "card_insufficient_funds", "visa")
 NUMBERS = count(1)
 
 
 class Call(NamedTuple):
     """One request of an operation. `key` is sent where the operation has its idempotency key."""
 
-    path: dict[str, str] = {}
-    query: dict[str, str] = {}
+    path: Mapping[str, str] = MappingProxyType({})
+    query: Mapping[str, str] = MappingProxyType({})
     body: dict[str, Any] | None = None
     version: int | None = None
     """Sent as If-Match."""
@@ -45,7 +46,11 @@ class Draw:
         return self.pools.draw(self.chance, kind)
 
     def order(self, *statuses: OrderStatus) -> str:
-        return self.pools.draw_order(self.chance, *statuses)
+        return self.pools.draw_order(self.chance, statuses, self.own.get("customerId"))
+
+    def sku(self) -> str:
+        """Mostly one of the few that all calls share."""
+        return self.of("sku" if self.often(0.9) else "other sku")
 
     def units(self) -> int:
         return self.chance.randint(1, 5)
@@ -62,7 +67,7 @@ class Draw:
         return None if known is None or self.often(0.5) else known - self.often(0.2)
 
     def items(self) -> list[dict[str, Any]]:
-        skus = dict.fromkeys(self.of("sku") for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
+        skus = dict.fromkeys(self.sku() for _ in range(self.chance.choice((1, 1, 1, 2, 3))))
         return [{"productId": sku, "quantity": self.units()} for sku in skus]
 
     def customer(self) -> str:
@@ -94,7 +99,7 @@ def _place(draw: Draw) -> Call:
     body = {
         "customerId": draw.customer(),
         **wanted,
-        "paymentMethod": "card_timeout" if draw.often(0.01) else draw.chance.choice(METHODS),
+        "paymentMethod": "card_timeout" if draw.often(0.03) else draw.chance.choice(METHODS),
         "onShortage": draw.chance.choice(("hold", "backorder", "backorder", "reject")),
     }
     return Call(body=body, key=draw.key())
@@ -143,29 +148,29 @@ def _commit(draw: Draw) -> Call:
 
 def _adjust(draw: Draw) -> Call:
     delta = draw.units() if draw.often(0.75) else -draw.units()
-    body = {"productId": draw.of("sku"), "warehouseId": draw.of("warehouse"), "delta": delta, "reason": "model"}
+    body = {"productId": draw.sku(), "warehouseId": draw.of("warehouse"), "delta": delta, "reason": "model"}
     return Call(body=body, key=draw.key())
 
 
 def _update(draw: Draw) -> Call:
     quantity = draw.units() if draw.often(0.5) else -draw.units()
     order = {"orderId": draw.of("order")} if draw.often(0.3) else {}
-    return Call(body={"productId": draw.of("sku"), "quantity": quantity, **order}, key=draw.key(1))
+    return Call(body={"productId": draw.sku(), "quantity": quantity, **order}, key=draw.key(1))
 
 
 def _product(draw: Draw) -> dict[str, Any]:
     price = {"amountMinor": draw.chance.choice(PRICES), "currency": "EUR" if draw.often(0.05) else "USD"}
-    return {"name": "Model", "price": price, "active": draw.often(0.95), "lowStockThreshold": draw.units()}
+    return {"name": "Model", "price": price, "active": draw.often(0.97), "lowStockThreshold": draw.units()}
 
 
 def _create_product(draw: Draw) -> Call:
-    sku = draw.of("sku") if draw.often(0.1) else draw.new("sku")
+    sku = draw.sku() if draw.often(0.1) else draw.new("sku")
     stock = [{"warehouseId": draw.of("warehouse"), "quantity": draw.units()}] if draw.often(0.6) else []
     return Call(body=_product(draw) | {"productId": sku, "initialStock": stock})
 
 
 def _replace_product(draw: Draw) -> Call:
-    sku = draw.of("sku")
+    sku = draw.sku()
     return Call({"sku": sku}, body=_product(draw), version=draw.version(sku))
 
 
@@ -192,7 +197,9 @@ def _capture(draw: Draw) -> Call:
 
 def _refund(draw: Draw) -> Call:
     amount = {} if draw.often(0.3) else {"amountMinor": draw.chance.choice((1, 200, 500, 1000, 100_000))}
-    return Call({"payment_id": draw.of("payment")}, body={**amount, "reason": "model"}, key=draw.key())
+    order = draw.order(OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.COMPLETED)
+    payment = draw.pools.orders.get(order, {}).get("paymentId") or draw.of("payment")
+    return Call({"payment_id": payment}, body={**amount, "reason": "model"}, key=draw.key())
 
 
 # --- people and messages
@@ -236,7 +243,12 @@ def _end_sessions(draw: Draw) -> Call:
 
 
 def _end_session(draw: Draw) -> Call:
-    return Call({"user_id": draw.of("guest"), "session_id": draw.of("session")})
+    user, _, session = draw.of("user and session").partition(" ")
+    return Call({"user_id": user, "session_id": session or user})
+
+
+def _end_my_session(draw: Draw) -> Call:
+    return Call({"session_id": draw.of(f"session of {draw.role}")})
 
 
 def _send(draw: Draw) -> Call:
@@ -251,7 +263,7 @@ def _inject(_: Draw) -> Call:
 QUERY: Final[dict[str, Callable[[Draw], str]]] = {
     "limit": lambda draw: str(draw.chance.choice((1, 2, 200))),
     "customerId": lambda draw: draw.of("customer"),
-    "productId": lambda draw: draw.of("sku"),
+    "productId": lambda draw: draw.sku(),
     "orderId": lambda draw: draw.of("order"),
     "warehouse": lambda draw: draw.of("warehouse"),
     "method": lambda draw: draw.chance.choice(METHODS),
@@ -302,19 +314,21 @@ TABLE: Final[dict[str, Operation]] = {
     "updateStock": Operation(12, (OPERATOR, ADMIN, SERVICE), _update),
     "createProduct": Operation(3, STAFF, _create_product),
     "replaceProduct": Operation(8, STAFF, _replace_product),
-    "deleteProduct": Operation(1, STAFF, lambda draw: Call({"sku": draw.of("sku")})),
+    "deleteProduct": Operation(2, STAFF, lambda draw: Call({"sku": draw.of("other sku")})),
     "createWarehouse": Operation(1, STAFF, _create_warehouse),
     "capturePayment": Operation(10, (OPERATOR, ADMIN, SERVICE), _capture),
     "refundPayment": Operation(14, STAFF, _refund),
     "register": Operation(4, (ANONYMOUS,), _register),
-    "login": Operation(4, (ANONYMOUS,), _login),
+    "login": Operation(6, (ANONYMOUS,), _login),
     "refresh": Operation(4, (ANONYMOUS,), _refresh),
     "changeMyPassword": Operation(1, PEOPLE, _password),
     "changeUser": Operation(2, (*PEOPLE, ADMIN), _change_user),
     "changeUserRole": Operation(2, (ADMIN,), _change_role),
     "changeUserStatus": Operation(4, (ADMIN,), _change_status),
+    "listSessions": Operation(4, (ADMIN,), lambda draw: Call({"user_id": draw.of("guest")})),
     "endSessions": Operation(1, (ADMIN,), _end_sessions),
-    "endSession": Operation(3, (ADMIN,), _end_session),
+    "endSession": Operation(4, (ADMIN,), _end_session),
+    "endMySession": Operation(2, PEOPLE, _end_my_session),
     "sendNotification": Operation(4, (OPERATOR, SERVICE), _send),
     "injectFault": Operation(1, (ADMIN,), _inject),
 }

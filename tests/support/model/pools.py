@@ -8,10 +8,13 @@ KEPT = 40
 """Of each kind, the newest: old ones have ended."""
 MISSING = 0.04
 """How often something is asked for that does not exist."""
+NEWEST, CROWDED = 2, 0.4
+"""How many of the newest orders are called about at the same time, and how often."""
+OWN = 0.85
+"""How often customers ask for what is theirs."""
 KINDS = {
     "orders": "order",
     "payments": "payment",
-    "refund": "refund",
     "users": "user",
     "sessions": "session",
     "notifications": "notification",
@@ -46,10 +49,15 @@ class Pools:
             return ABSENT.get(kind, ABSENT_ID)
         return chance.choice(known)
 
-    def draw_order(self, chance: random.Random, *statuses: str) -> str:
-        """An order that was in one of these states when it was last seen, if there is one."""
-        fitting = [each for each in self.values("order") if self.orders.get(each, {}).get("status") in statuses]
-        return chance.choice(fitting) if fitting and chance.random() > MISSING else self.draw(chance, "order")
+    def draw_order(self, chance: random.Random, statuses: tuple[str, ...], customer: str | None) -> str:
+        """An order that was in one of these states when it was last seen, mostly of that customer, often the newest."""
+        known = [self.orders[each] for each in self.values("order") if each in self.orders]
+        fitting: list[str] = [order["id"] for order in known if order["status"] in statuses]
+        if customer is not None and chance.random() < OWN:
+            fitting = [each for each in fitting if self.orders[each]["customerId"] == customer]
+        if not fitting or chance.random() < MISSING:
+            return self.draw(chance, "order")
+        return chance.choice(fitting[-NEWEST:] if chance.random() < CROWDED else fitting)
 
     def learn(self, path: str, document: Any) -> None:
         """Whatever has an id in an answer of this path."""

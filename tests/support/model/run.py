@@ -1,22 +1,20 @@
 """Sends the calls of the table to a stack, several at once, and keeps the books."""
 
 import asyncio
-import json
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
-from tests.support.model import operations
 from tests.support.model.books import Books
 from tests.support.model.document import Described
 from tests.support.model.document import operations as described
 from tests.support.model.judging import Verdicts, documents
 from tests.support.model.operations import (
     ADMIN,
-    ANONYMOUS,
     CUSTOMERS,
     KEYS_IN_BODY,
     OPERATOR,
@@ -57,7 +55,8 @@ class Caller:
 
     async def send(self, operation: Described, call: Call) -> Answer:
         path = operation.path.format(**call.path) + (f"?{urlencode(call.query)}" if call.query else "")
-        headers, body = {}, call.body
+        headers: dict[str, str] = {}
+        body = call.body
         if call.version is not None:
             headers["If_Match"] = f'"{call.version}"'
         if call.key is not None and operation.name in KEYS_IN_BODY:
@@ -74,11 +73,11 @@ class Caller:
         """A sign-in that meets a change of the password is refused."""
         account = {"email": self.own["email"], "password": PASSWORD}
 
-        async def token() -> str | None:
+        async def token() -> str:
             answer = await self._api.post("/api/v1/users/login", account)
-            return answer.json["accessToken"] if answer.status == 200 else None
+            return str(answer.json["accessToken"]) if answer.status == 200 else ""
 
-        self._token = await eventually(token) or ""
+        self._token = await eventually(token)
 
     async def _sign_in_unless_done(self, refused: str) -> None:
         async with self._signing_in:
@@ -154,18 +153,25 @@ class Model:
             self._pools.learn(operation.path, document)
         if answer.status < 300:
             self.books.note(operation.name, call, document)
-            self._learn_made(operation, call, document)
+            self._learn_made(operation, caller.role, call, document)
         return answer
 
-    def _learn_made(self, operation: Described, call: Call, document: object) -> None:
-        if isinstance(document, dict) and isinstance(cursor := document.get("nextCursor"), str):
+    def _learn_made(self, operation: Described, role: str, call: Call, document: Any) -> None:
+        """What the answer alone does not say."""
+        match operation.name:
+            case "createProduct":
+                self._pools.add("other sku", document["productId"])
+            case "register":
+                for kind, name in (("guest", "id"), ("email", "email"), ("customer", "customerId")):
+                    self._pools.add(kind, document[name])
+            case "listSessions":
+                for session in document["items"]:
+                    self._pools.add("user and session", f"{call.path['user_id']} {session['id']}")
+            case "listMySessions":
+                for session in document["items"]:
+                    self._pools.add(f"session of {role}", session["id"])
+        if isinstance(document, dict) and (cursor := document.get("nextCursor")):
             self._pools.add(f"cursor of {operation.name}", cursor)
-        if operation.name == "createProduct":
-            self._pools.add("sku", _text(document, "productId"))
-        if operation.name == "register":
-            self._pools.add("guest", _text(document, "id"))
-            self._pools.add("email", _text(document, "email"))
-            self._pools.add("customer", _text(document, "customerId"))
 
     # --- before the first call
 
@@ -178,7 +184,9 @@ class Model:
         for number in range(SCARCE + PLENTY):
             stock = [{"warehouseId": "WH-EAST", "quantity": 5 if number < SCARCE else 1000}]
             price = {"amountMinor": 1000, "currency": "USD"}
-            body = {"productId": f"{self._prefix}-P{number}", "name": "Model", "price": price, "initialStock": stock}
+            sku = f"{self._prefix}-P{number}"
+            self._pools.add("sku", sku)
+            body = {"productId": sku, "name": "Model", "price": price, "initialStock": stock}
             assert (await self._send(by_id["createProduct"], self._callers[OPERATOR], Call(body=body))).status == 201
         for service in ("orders", "inventory", "notifications"):
             (letter,) = await self._stack.rows(service, DEAD_LETTER, service)
@@ -203,10 +211,4 @@ class Model:
 
 def _entry(operation: Described) -> Operation:
     known = TABLE.get(operation.name)
-    return known or Operation(1, PEOPLE, reading(operation.name, operation.parameters))
-
-
-def _text(document: object, name: str) -> str:
-    assert isinstance(document, dict)
-    found: str = document[name]
-    return found
+    return known or Operation(2, (*PEOPLE, ADMIN, ADMIN), reading(operation.name, operation.parameters))
