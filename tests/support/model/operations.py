@@ -50,7 +50,7 @@ class Draw:
 
     def sku(self) -> str:
         """Mostly one of the few that all calls share."""
-        return self.of("sku" if self.often(0.9) else "other sku")
+        return self.of("sku" if self.often(0.95) else "other sku")
 
     def units(self) -> int:
         return self.chance.randint(1, 5)
@@ -71,7 +71,10 @@ class Draw:
         return [{"productId": sku, "quantity": self.units()} for sku in skus]
 
     def customer(self) -> str:
-        return self.own["customerId"] if "customerId" in self.own and self.often(0.97) else self.of("customer")
+        """Customers order for themselves, staff mostly for the two that call themselves."""
+        if "customerId" in self.own and self.often(0.97):
+            return self.own["customerId"]
+        return self.of("customer" if self.often(0.8) else "guest customer")
 
 
 Build = Callable[[Draw], Call]
@@ -262,7 +265,7 @@ def _inject(_: Draw) -> Call:
 
 QUERY: Final[dict[str, Callable[[Draw], str]]] = {
     "limit": lambda draw: str(draw.chance.choice((1, 2, 200))),
-    "customerId": lambda draw: draw.of("customer"),
+    "customerId": lambda draw: draw.customer(),
     "productId": lambda draw: draw.sku(),
     "orderId": lambda draw: draw.of("order"),
     "warehouse": lambda draw: draw.of("warehouse"),
@@ -334,3 +337,7 @@ TABLE: Final[dict[str, Operation]] = {
 }
 """What is not here has no body and is called once in a while by everybody."""
 KEYS_IN_BODY: Final = frozenset({"adjustStock", "updateStock"})
+REFUSED: Final = dict.fromkeys(
+    ("getChaos", "injectFault", "stopChaos", "getAllChaos", "stopAllChaos"), "chaos is disabled on the stack"
+)
+"""Operations that never succeed, and why."""

@@ -21,7 +21,12 @@ KINDS = {
 }
 """What an `id` is of, by the last of these words in the path."""
 FIELDS = {"orderId": "order", "paymentId": "payment", "warehouseId": "warehouse", "refreshToken": "refresh"}
-ABSENT = {"sku": "NO-SUCH-THING", "customer": "CUST-999999", "warehouse": "WH-NOWHERE", "letter": "999999"}
+ABSENT = {
+    **dict.fromkeys(("sku", "other sku"), "NO-SUCH-THING"),
+    **dict.fromkeys(("customer", "guest customer"), "CUST-999999"),
+    "warehouse": "WH-NOWHERE",
+    "letter": "999999",
+}
 ABSENT_ID = "01900000-0000-7000-8000-000000000000"
 
 

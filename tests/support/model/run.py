@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
-from tests.support.model.books import Books
+from tests.support.model.books import Books, differences
 from tests.support.model.document import Described
 from tests.support.model.document import operations as described
 from tests.support.model.judging import Verdicts, documents
@@ -20,6 +21,7 @@ from tests.support.model.operations import (
     OPERATOR,
     PASSWORD,
     PEOPLE,
+    REFUSED,
     ROLES,
     SERVICE,
     TABLE,
@@ -29,10 +31,14 @@ from tests.support.model.operations import (
     reading,
 )
 from tests.support.model.pools import Pools
-from tests.support.stack import Stack
+from tests.support.stack import Stack, settled
 from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.orders.errors import OrderBusy
 
 AT_ONCE = 4
+AGREE_SECONDS = 30
+ROUNDS = 30
+"""Of calls to each operation, as long as one has not succeeded by chance."""
 SCARCE, PLENTY = 6, 2
 """Products that are made before the first call, and units of the latter."""
 USUAL = 0.9
@@ -50,7 +56,8 @@ class Caller:
     def __init__(self, api: Api, role: str, issue: Callable[[str], str]) -> None:
         self.role = role
         self.own: dict[str, str] = {}
-        self._api, self._issue, self._token = api, issue, ""
+        self.token = ""
+        self._api, self._issue = api, issue
         self._signing_in = asyncio.Lock()
 
     async def send(self, operation: Described, call: Call) -> Answer:
@@ -63,7 +70,7 @@ class Caller:
             body = {**(call.body or {}), "idempotencyKey": call.key}
         elif call.key is not None:
             headers["Idempotency_Key"] = call.key
-        token = self._issue(operation.service) if self.role == SERVICE else self._token
+        token = self._issue(operation.service) if self.role == SERVICE else self.token
         answer = await self._api.call(operation.method, path, body, token=token, **headers)
         if answer.status == 401 and self.role in PEOPLE:
             await self._sign_in_unless_done(token)
@@ -77,20 +84,25 @@ class Caller:
             answer = await self._api.post("/api/v1/users/login", account)
             return str(answer.json["accessToken"]) if answer.status == 200 else ""
 
-        self._token = await eventually(token)
+        self.token = await eventually(token)
 
     async def _sign_in_unless_done(self, refused: str) -> None:
         async with self._signing_in:
-            if self._token == refused:
+            if self.token == refused:
                 await self.sign_in()
 
 
 class Model:
-    """`calls` in all; what is drawn depends on `seed` and, as calls race, on what was answered before."""
+    """At least `calls` calls, and then the end of what they began.
+
+    What is drawn depends on `seed` and, as calls race, on what was answered before.
+    """
 
     def __init__(self, stack: Stack, calls: int, seed: int) -> None:
         self.verdicts = Verdicts()
         self.books = Books()
+        self.differences: list[str] = []
+        """Between the books and the stack, at the end."""
         self.described: list[Described] = []
         self._stack, self._calls = stack, calls
         self._chance = random.Random(seed)  # noqa: S311 - to be repeated
@@ -106,15 +118,29 @@ class Model:
             self.described = described((await api.get("/openapi.json")).json)
             self._callers = {role: Caller(api, role, issuer.for_service) for role in ROLES}
             await self._prepare(api)
-            plan = iter(self._plan())
+            await self._send_all(self._plan())
+            for _ in range(ROUNDS):
+                if not self.starved():
+                    break
+                await self._send_all([(each, self._chance.choice(_entry(each).by)) for each in self.described])
+            await self._callers[OPERATOR].sign_in()
+        async with Api.open(self._stack.url, self._callers[OPERATOR].token) as operator:
+            await self._close(operator)
 
-            async def send_some() -> None:
-                for operation, role in plan:
-                    await self._call(operation, self._callers[role])
+    def starved(self) -> list[str]:
+        """Operations that have not succeeded yet."""
+        return [each.id for each in self.described if each.name not in REFUSED and not self.verdicts.succeeded(each.id)]
 
-            async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
-                    group.create_task(send_some())
+    async def _send_all(self, plan: list[tuple[Described, str]]) -> None:
+        calls = iter(plan)
+
+        async def send_some() -> None:
+            for operation, role in calls:
+                await self._call(operation, self._callers[role])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(send_some())
 
     def _plan(self) -> list[tuple[Described, str]]:
         """Every operation by every role, and then as the table says."""
@@ -162,7 +188,7 @@ class Model:
             case "createProduct":
                 self._pools.add("other sku", document["productId"])
             case "register":
-                for kind, name in (("guest", "id"), ("email", "email"), ("customer", "customerId")):
+                for kind, name in (("guest", "id"), ("email", "email"), ("guest customer", "customerId")):
                     self._pools.add(kind, document[name])
             case "listSessions":
                 for session in document["items"]:
@@ -172,6 +198,30 @@ class Model:
                     self._pools.add(f"session of {role}", session["id"])
         if isinstance(document, dict) and (cursor := document.get("nextCursor")):
             self._pools.add(f"cursor of {operation.name}", cursor)
+
+    # --- after the last call
+
+    async def _close(self, operator: Api) -> None:
+        """Finish what was begun, and compare the books: what differs for long, differs."""
+        await self._retry_reserved(operator)
+        await settled(self._stack)
+
+        async def agree() -> bool:
+            self.differences = await differences(self._stack, operator, self.books)
+            return not self.differences
+
+        with suppress(TimeoutError):
+            await eventually(agree, AGREE_SECONDS)
+
+    async def _retry_reserved(self, operator: Api) -> None:
+        """An order that was held when staff reserved stock for it stays so until it is driven."""
+        for path in [f"/api/v1/orders/{order_id}/retry" for order_id in self.books.reserved]:
+
+            async def left_alone(path: str = path) -> bool:
+                answer = await operator.post(path, None)
+                return answer.status < 400 or answer.json["code"] != OrderBusy.code
+
+            await eventually(left_alone)
 
     # --- before the first call
 
