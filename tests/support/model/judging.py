@@ -8,6 +8,7 @@ from typing import Any
 from tests.support.api import Answer
 from tests.support.model.document import Described
 from tests.support.model.operations import ANONYMOUS, CUSTOMERS, Call
+from valerix.chassis.base.idempotency import KeyInFlight
 
 PROBLEM = "application/problem+json"
 SHOWN = 600
@@ -38,7 +39,7 @@ class Verdicts:
     def judge(self, operation: Described, role: str, own: dict[str, str], call: Call, answer: Answer) -> None:
         self.calls[operation.id, role] += 1
         self.statuses[operation.id, answer.status] += 1
-        shown = f"{role}: {operation.method} {operation.path} {call}\n{answer.status} {answer.body[:SHOWN]!r}"
+        shown = f"{role}: {operation.method} {operation.path} {call.shown()}\n{answer.status} {answer.body[:SHOWN]!r}"
         for what in self._faults(operation, role, own, call, answer):
             self.faults.setdefault(f"{operation.id} {answer.status}: {what}", shown)
         if not _is_listed(operation, answer.status):
@@ -57,14 +58,19 @@ class Verdicts:
         return [fault for fault in found if fault]
 
     def _repeated(self, operation: Described, role: str, call: Call, answer: Answer) -> str | None:
-        """Under one key there is one body and one first answer."""
-        if call.key is None or (said := _first_answer(operation, answer)) is None:
+        """Under one key there is one body, and its first answer is given again."""
+        if call.key is None:
             return None
-        asked = json.dumps(call.body, sort_keys=True)
-        body, first = self._firsts.setdefault((role, operation.path.format(**call.path), call.key), (asked, said))
+        said, asked = _first_answer(operation, answer), json.dumps(call.body, sort_keys=True)
+        request = role, operation.path.format(**call.path), call.key
+        if request not in self._firsts:
+            if said is not None:
+                self._firsts[request] = asked, said
+            return None
+        body, first = self._firsts[request]
         if body != asked:
-            return f"the key belongs to {body}"
-        return None if first == said else f"the first answer was {first!r}"
+            return None if said is None else f"the key belongs to {body}"
+        return None if said == first or _says_nothing(answer) else f"the first answer was {first!r}"
 
 
 def is_problem(answer: Answer) -> bool:
@@ -83,6 +89,11 @@ def documents(answer: Answer) -> Any:
 def _is_listed(operation: Described, status: int) -> bool:
     """`default` describes refusals: problem documents."""
     return str(status) in operation.statuses or (status >= 400 and "default" in operation.statuses)
+
+
+def _says_nothing(answer: Answer) -> bool:
+    """Whether the request was not looked at."""
+    return answer.status in (401, 429, 503) or (is_problem(answer) and answer.json["code"] == KeyInFlight.code)
 
 
 def _of_others(answer: Answer, own: dict[str, str]) -> bool:

@@ -31,6 +31,11 @@ class Call(NamedTuple):
     """Sent as If-Match."""
     key: str | None = None
 
+    def shown(self) -> str:
+        """What was drawn."""
+        parts = {"body": self.body, "If-Match": self.version, "key": self.key}
+        return str({**self.path, **self.query, **{name: part for name, part in parts.items() if part is not None}})
+
 
 class Draw:
     """The choices of one call, by one role."""
@@ -218,7 +223,7 @@ def _login(draw: Draw) -> Call:
 
 
 def _refresh(draw: Draw) -> Call:
-    return Call(body={"refreshToken": draw.of("refresh")})
+    return Call(body={"refreshToken": draw.pools.newest("refresh") if draw.often(0.5) else draw.of("refresh")})
 
 
 def _password(_: Draw) -> Call:
@@ -246,12 +251,12 @@ def _end_sessions(draw: Draw) -> Call:
 
 
 def _end_session(draw: Draw) -> Call:
-    user, _, session = draw.of("user and session").partition(" ")
+    user, _, session = draw.pools.newest("user and session").partition(" ")
     return Call({"user_id": user, "session_id": session or user})
 
 
 def _end_my_session(draw: Draw) -> Call:
-    return Call({"session_id": draw.of(f"session of {draw.role}")})
+    return Call({"session_id": draw.pools.newest(f"session of {draw.role}")})
 
 
 def _send(draw: Draw) -> Call:

@@ -41,11 +41,16 @@ class Pools:
 
     def add(self, kind: str, value: str) -> None:
         values = self._values.setdefault(kind, deque(maxlen=KEPT))
-        if value not in values:
-            values.append(value)
+        if value in values:
+            values.remove(value)
+        values.append(value)
 
     def values(self, kind: str) -> list[str]:
         return list(self._values.get(kind, ()))
+
+    def newest(self, kind: str) -> str:
+        """The one seen last: of what is used up by the first call."""
+        return (self.values(kind) or [ABSENT_ID])[-1]
 
     def draw(self, chance: random.Random, kind: str) -> str:
         """One of a kind, or one that does not exist."""
