@@ -73,7 +73,7 @@ GROUPS: Final = (
     Group(
         "fuzz",
         _system("fuzz", "model"),
-        120,
+        110,
         options=(*PAIRS, "--replicas", "payments=2"),
         settings=STILL | UNLIMITED | {"chaos": "disabled"},
     ),

@@ -115,15 +115,14 @@ async def _returned(operator: Api, payment_id: str, books: Books) -> int:
 async def _pages(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
     """The items of a list."""
     cursor = ""
-    while cursor is not None:
+    while True:
         answer = await api.get(path + cursor)
         assert answer.status == 200, answer.body
         for item in answer.json["items"]:
             yield item
-        following = answer.json["nextCursor"]
-        if following is None:
+        if answer.json["nextCursor"] is None:
             return
-        cursor = f"&cursor={following}"
+        cursor = f"&cursor={answer.json['nextCursor']}"
 
 
 def _minor(money: dict[str, Any] | None) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,15 +48,15 @@ class Verdicts:
 
     def _faults(
         self, operation: Described, role: str, own: dict[str, str], call: Call, answer: Answer
-    ) -> list[str | None]:
-        found = [
+    ) -> Iterable[str]:
+        found = (
             "failed" if answer.status >= 500 and answer.status != 503 else None,
             None if answer.status < 400 or is_problem(answer) else "not a problem document with a code",
             "open to everybody" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
             "another customer's" if role in CUSTOMERS and not operation.public and _of_others(answer, own) else None,
             self._repeated(operation, role, call, answer),
-        ]
-        return [fault for fault in found if fault]
+        )
+        return filter(None, found)
 
     def _repeated(self, operation: Described, role: str, call: Call, answer: Answer) -> str | None:
         """Under one key there is one body, and its first answer is given again."""

@@ -51,7 +51,7 @@ DEAD_LETTER = """
 
 
 class Caller:
-    """One role: whoever it is signs in again when its session was ended."""
+    """One role; signs in again when its session was ended."""
 
     def __init__(self, api: Api, role: str, issue: Callable[[str], str]) -> None:
         self.role = role
@@ -243,7 +243,7 @@ class Model:
             self._pools.add("letter", str(letter["id"]))
 
     async def _register(self, api: Api, caller: Caller) -> None:
-        """An account of the model's own: what else runs on the stack cannot take it away."""
+        """An account of the model's own: generated requests on the same stack change the others."""
         email = f"{self._prefix}-{caller.role}@example.com".lower()
         body = {"name": "Model", "email": email, "password": PASSWORD}
         account = (await api.post("/api/v1/users/register", body)).json
