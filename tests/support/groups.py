@@ -69,7 +69,14 @@ GROUPS: Final = (
     Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("orders", ORDERS, 140, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("claims", _system("claims"), 60, settings=STILL | UNBOUNDED | {"hourly_limit": "100000"}),
-    Group("fuzz", _system("fuzz"), 90, settings=STILL | UNLIMITED | {"chaos": "disabled"}),
+    # Generated calls race for money, too.
+    Group(
+        "fuzz",
+        _system("fuzz", "model"),
+        110,
+        options=(*PAIRS, "--replicas", "payments=2"),
+        settings=STILL | UNLIMITED | {"chaos": "disabled"},
+    ),
     # A charge of the provider that belongs to no payment adds up to nothing.
     Group(
         "matrix", _system("authorization_matrix"), 40, settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False

@@ -301,3 +301,17 @@ async def test_lists_filter_and_page(stack: Stack) -> None:
         assert seen == placed[::-1]
         for bad in ("limit=0", "limit=201", "status=gone", "sort=price", "cursor=%21", "from=yesterday"):
             problem(await operator.get(f"/api/v1/orders?{bad}"), 400, "invalid")
+
+
+async def test_an_order_by_name_is_repeated_after_its_product_was_taken_out_of_sale(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "GONE-1", 5)
+        body = {"customerId": "CUST-001", "product": "GONE-1"}
+        first = await ada.post("/api/v1/orders", body, Idempotency_Key="gone-1")
+        assert first.status == 201, first.body
+        assert (await operator.call("DELETE", "/api/v1/products/GONE-1")).status == 204
+        repeated = await ada.post("/api/v1/orders", body, Idempotency_Key="gone-1")
+        assert (repeated.status, repeated.body) == (200, first.body)
+        other = await ada.post("/api/v1/orders", body | {"onShortage": "reject"}, Idempotency_Key="gone-1")
+        problem(other, 422, "idempotency_key_reused")
+        problem(await ada.post("/api/v1/orders", body, Idempotency_Key="gone-2"), 422, "unknown_product")

@@ -128,6 +128,16 @@ class Placing:
             metrics.order_processing_seconds.observe(time.perf_counter() - started)
         return answer
 
+    async def find_first(self, request: PlaceRequest) -> Answer | None:
+        """The answer to an earlier request with this key, if there was one. Raises KeyReused, KeyInFlight."""
+        if (key := request.key) is None:
+            return None
+        existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, [], [key]))
+        outcome = replay(request.fingerprint, existing[0]) if existing else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
     async def _place_batch(self, batch: list[PlacedOrder]) -> None:
         """Accept the batch and drive what is new; a slow batch goes on beside the next."""
         try:

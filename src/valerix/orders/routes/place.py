@@ -11,6 +11,7 @@ from litestar.params import Parameter
 from valerix.chassis.base import idempotency, telemetry
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.calls.client import NotSent
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
@@ -19,7 +20,7 @@ from valerix.contracts.money import Money, in_minor_units, money_text
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import metrics
 from valerix.orders.answers import Answer
-from valerix.orders.errors import NotYourCustomer
+from valerix.orders.errors import NotYourCustomer, UnknownProduct
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, Placing, new_order
 from valerix.orders.products import Products
@@ -36,10 +37,19 @@ def place_route(placing: Placing, products: Products) -> RawRoute:
         assert principal is not None  # noqa: S101 - the route is not public
         if principal.role == CUSTOMER and body.customer_id != principal.owner_id:
             raise NotYourCustomer
-        lines, expected = body.lines(), body.expected_total
+        wanted = _request(body, body.lines(), body.expected_total, principal, request)
         if body.product is not None:
-            lines, expected = await _one_unit(products, body.product, body.amount, expected, request.deadline)
-        return _place_response(await placing.place(_request(body, lines, expected, principal, request)))
+            try:
+                lines, expected = await _one_unit(
+                    products, body.product, body.amount, body.expected_total, request.deadline
+                )
+            except (UnknownProduct, Invalid, NotSent):
+                # The catalogue may have changed since the first request with this key.
+                if first := await placing.find_first(wanted):
+                    return _place_response(first)
+                raise
+            wanted.order.lines, wanted.order.expected_total = lines, expected
+        return _place_response(await placing.place(wanted))
 
     return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
 
