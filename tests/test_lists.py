@@ -29,7 +29,7 @@ SHOWN: Final = {
     "orders.finish_orders": ORDERS + "test_what_was_found_out_about_an_order_and_cannot_be_written_leaves_it_as_it_was",
     "orders.insert_orders": ORDERS + "test_an_order_that_cannot_be_inserted_is_refused_alone",
     "orders.postpone_orders": ORDERS + "test_a_time_that_cannot_be_stored_postpones_the_others",
-    "orders.make_backorders_due": POISON,
+    "orders.make_ready_due": POISON,
     "orders.upsert_customers": POISON,
     "payments.insert_payments": PAYMENTS + "test_a_capture_that_cannot_be_stored_fails_its_own_list_alone",
     "payments.insert_tombstones": PAYMENTS + "test_a_void_that_cannot_be_stored_writes_nothing",

@@ -99,16 +99,18 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
 
 
-async def test_backorders_that_are_ready_are_due(database: Database) -> None:
+@pytest.mark.parametrize("wish", ["backorder", "hold"])
+async def test_orders_that_are_ready_are_due(database: Database, wish: str) -> None:
+    """Also one that is held, when staff has reserved stock for it."""
     ready, waiting = accepting(), accepting()
     for wanted in (ready, waiting):
-        wanted.order.on_shortage = "backorder"
+        wanted.order.on_shortage = wish
     await accept(database, ready, waiting)
     patient = decisions.short_of_stock(ready.order, "x", PATIENCE, utc_now(), asked=False)
     await finish(database, *(finishing(wanted.order, patient, 409) for wanted in (ready, waiting)))
     assert await claim(database) == []
     async with database.connection() as tx:
-        await READ_MODEL.make_backorders_due(tx, [ready.order.id, new_id()])
+        await READ_MODEL.make_ready_due(tx, [ready.order.id, new_id()])
     assert [order.id for order in await claim(database)] == [ready.order.id]
 
 
@@ -118,7 +120,7 @@ async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_p
     wanted.order.on_shortage = "backorder"
     await accept(database, wanted)
     async with database.connection() as tx:
-        await READ_MODEL.make_backorders_due(tx, [wanted.order.id])
+        await READ_MODEL.make_ready_due(tx, [wanted.order.id])
     short = decisions.short_of_stock(wanted.order, "x", PATIENCE, utc_now(), asked=False)
     assert await finish(database, finishing(wanted.order, short, 409)) == set()
     assert [order.id for order in await claim(database)] == [wanted.order.id]

@@ -66,6 +66,23 @@ async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acce
     await assert_sound(stack)
 
 
+async def test_an_order_that_is_held_goes_on_when_staff_reserves_for_it(stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
+        await new_product(operator, "BY-HAND-1", 1)
+        items = [{"productId": "BY-HAND-1", "quantity": 2}]
+        order_id = (await place(ada, {"BY-HAND-1": 2})).json["order"]["id"]
+        await restock(operator, "BY-HAND-1", 5, "by-hand")
+        reserved = await operator.post("/api/v1/inventory/reserve", {"orderId": order_id, "items": items})
+        assert reserved.status == 200, reserved.body
+
+        async def status() -> OrderStatus:
+            return OrderStatus((await ada.get(f"/api/v1/orders/{order_id}")).json["status"])
+
+        await eventually_equal(status, OrderStatus.CONFIRMED)
+        assert await stack.stock("BY-HAND-1") == (6, 2)
+    await assert_sound(stack)
+
+
 async def refused(ada: Api, sku: str) -> None:
     """A newcomer who wants one unit, now or never, is told that there is none, or nothing while a service is away."""
     try:

@@ -155,7 +155,7 @@ class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ReadyEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of `inventory.reservation_ready`: everything the order waits for is set aside for it."""
+    """Data of `inventory.reservation_ready`: all that the order wants is set aside for it, or was reserved by hand."""
 
     order_id: str
 

@@ -28,6 +28,6 @@ def inbox(database: Database, bus: Bus, read_model: ReadModel) -> Inbox:
             seen = [CustomerSeen(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
             await read_model.remember_customers(tx, seen)
         if ready := [e.data["orderId"] for e in events if e.name == INVENTORY_RESERVATION_READY]:
-            await read_model.wake_backorders(tx, ready)
+            await read_model.wake(tx, ready)
 
     return Inbox(database, bus, CONSUMER, TOPICS, NAMES, consume)

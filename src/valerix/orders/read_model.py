@@ -16,6 +16,6 @@ class ReadModel:
         latest = {customer.customer_id: customer for customer in sorted(seen, key=attrgetter("sequence"))}
         await self._repository.upsert_customers(tx, list(latest.values()))
 
-    async def wake_backorders(self, tx: Transaction, order_ids: list[str]) -> None:
-        """These are due now: everything they wait for is set aside for them."""
-        await self._repository.make_backorders_due(tx, order_ids)
+    async def wake(self, tx: Transaction, order_ids: list[str]) -> None:
+        """These are due now: their stock is set aside, or was reserved by hand."""
+        await self._repository.make_ready_due(tx, order_ids)

@@ -25,8 +25,6 @@ class Books:
     """Units by product: what was there at first and was brought, less what was taken out by hand."""
     refunds: dict[str, str] = field(default_factory=dict)
     """Payments by id of the refunds that were made by hand."""
-    reserved: set[str] = field(default_factory=set)
-    """Orders whose goods were reserved by hand."""
     committed: set[str] = field(default_factory=set)
     """Orders whose goods left by hand."""
 
@@ -39,8 +37,6 @@ class Books:
             self.brought[body["productId"]] += body["delta" if operation == "adjustStock" else "quantity"]
         elif operation == "refundPayment":
             self.refunds[document["id"]] = document["paymentId"]
-        elif operation == "reserveStock":
-            self.reserved.add(body["orderId"])
         elif operation == "commitStock":
             self.committed.add(body["orderId"])
 

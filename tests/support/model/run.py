@@ -33,7 +33,6 @@ from tests.support.model.operations import (
 from tests.support.model.pools import Pools
 from tests.support.stack import Stack, settled
 from valerix.chassis.identity.tokens import TokenIssuer
-from valerix.orders.errors import OrderBusy
 
 AT_ONCE = 4
 AGREE_SECONDS = 30
@@ -203,7 +202,6 @@ class Model:
 
     async def _close(self, operator: Api) -> None:
         """Finish what was begun, and compare the books: what differs for long, differs."""
-        await self._retry_reserved(operator)
         await settled(self._stack)
 
         async def agree() -> bool:
@@ -212,16 +210,6 @@ class Model:
 
         with suppress(TimeoutError):
             await eventually(agree, AGREE_SECONDS)
-
-    async def _retry_reserved(self, operator: Api) -> None:
-        """An order that was held when staff reserved stock for it stays so until it is driven."""
-        for path in [f"/api/v1/orders/{order_id}/retry" for order_id in self.books.reserved]:
-
-            async def left_alone(path: str = path) -> bool:
-                answer = await operator.post(path, None)
-                return answer.status < 400 or answer.json["code"] != OrderBusy.code
-
-            await eventually(left_alone)
 
     # --- before the first call
 

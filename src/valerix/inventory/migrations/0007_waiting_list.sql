@@ -33,7 +33,7 @@ ALTER TABLE movements ADD CONSTRAINT movements_kind_check CHECK (
     kind IN ('receive', 'adjust', 'update', 'reserve', 'release', 'commit', 'set_aside', 'give_up')
 ) NOT VALID;
 
--- inventory.reservation_ready  everything an order waits for is set aside for it
+-- inventory.reservation_ready  everything an order waits for is set aside for it, or reserved
 CREATE FUNCTION tell_ready() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO outbox (events)
@@ -46,6 +46,17 @@ BEGIN
 END $$;
 CREATE TRIGGER tell_ready AFTER UPDATE ON waiting_orders
     REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION tell_ready();
+
+-- So is an order for which staff reserved stock by hand: the order goes on. It has one reservation, ever.
+CREATE FUNCTION tell_reserved_by_hand() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (events)
+    VALUES (json_build_array(json_build_array('inventory.reservation_ready', NEW.subject, 0, NEW.occurred_at, NEW.trace_id,
+                                              json_build_object('orderId', NEW.subject))));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_reserved_by_hand AFTER INSERT ON acts
+    FOR EACH ROW WHEN (NEW.act = 'stock.reserved') EXECUTE FUNCTION tell_reserved_by_hand();
 
 -- Low stock is told once for each delivery: `brought` is the number of the latest movement that brought goods.
 ALTER TABLE stock ADD COLUMN brought bigint NOT NULL DEFAULT 0;

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.states import OrderStatus, sql
-from valerix.orders.order import BACKORDER, CustomerSeen
+from valerix.orders.order import CustomerSeen
 
 _SEEN = Rows(CustomerSeen, "customer_id text, standing text, sequence integer")
 
@@ -32,14 +32,14 @@ class ReadModelRepository:
         )
         return {row["customer_id"]: row["standing"] for row in rows}
 
-    async def make_backorders_due(self, tx: Transaction, order_ids: Sequence[str]) -> None:
+    async def make_ready_due(self, tx: Transaction, order_ids: Sequence[str]) -> None:
         """Let the next sweep drive these. A run that met the shortage before is fenced: it would put them off."""
         await tx.execute(
             f"""
             UPDATE orders SET due_at = now(), lease_epoch = lease_epoch + 1
             WHERE id IN (
-                SELECT id FROM orders WHERE id = ANY($1::uuid[]) AND on_shortage = '{BACKORDER}'
-                AND status = {sql(OrderStatus.PENDING)} ORDER BY id FOR UPDATE)
+                SELECT id FROM orders WHERE id = ANY($1::uuid[]) AND status = {sql(OrderStatus.PENDING)}
+                ORDER BY id FOR UPDATE)
             """,
             order_ids,
         )
