@@ -226,7 +226,7 @@ class Model:
             self._pools.add("sku", sku)
             body = {"productId": sku, "name": "Model", "price": price, "initialStock": stock}
             assert (await self._send(by_id["createProduct"], self._callers[OPERATOR], Call(body=body))).status == 201
-        for service in ("orders", "inventory", "notifications"):
+        for service in ("orders", "inventory", "notifications", "users"):
             (letter,) = await self._stack.rows(service, DEAD_LETTER, service)
             self._pools.add("letter", str(letter["id"]))
 
