@@ -55,7 +55,7 @@ export function EventList({ events, mode }) {
   if (!shown.length) return html`<p class="muted">Nothing went wrong.</p>`;
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
-    ${event.refund && html`<p class="small-text break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
+    ${event.refund && html`<p class="small-text event-note break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
     ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
     <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
