@@ -17,7 +17,7 @@ from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, DeadlineExceeded
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
-from valerix.chassis.messaging.acts import record
+from valerix.chassis.messaging.acts import recorded_all
 from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.commands import ReservationState, ReserveOutcome, ReserveStock
@@ -101,7 +101,7 @@ class Reserving:
     async def end(
         self, endings: list[Ending], actor: str, deadline: Deadline, act: Act | None = None
     ) -> list[ReservationState]:
-        """Release or commit what orders have reserved; who is released does not wait any more.
+        """Release or commit what orders have reserved; an order that is released waits no longer.
 
         Raises DeadlineExceeded when there was no time to begin.
         """
@@ -144,9 +144,8 @@ class Reserving:
         waiting = [asked.deadline.remaining() > 0 for asked in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         acts = [a.act for a, waits in zip(lists, waiting, strict=True) if waits for _ in a.commands]
-        run = partial(_with_acts, acts, work) if any(acts) else work
         with metrics.operation_seconds.labels(operation).time():
-            done = await self._database.repeat(lambda lane: run(lane, together), OVERTAKEN)
+            done = await self._database.repeat(partial(_with_acts, acts, work, asked=together), OVERTAKEN)
         await COMMITTED[operation].passed()
         metrics.count_movements(done.kinds)
         metrics.count_outcomes(done.outcomes)
@@ -159,7 +158,7 @@ class Reserving:
     # --- inside a lane
 
     async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
-        """All at once when everything is there for everybody, as it mostly is; otherwise one by one."""
+        """All at once when there is enough for all of them, as there mostly is; otherwise one by one."""
         if claims := domain.claims(asked):
             await COMMITTING.passed()
             if sources := await self._reservations.take(lane, claims):
@@ -225,13 +224,10 @@ class Reserving:
 async def _with_acts(
     acts: Sequence[Act | None], work: Work[C, Out], lane: Connection, asked: list[tuple[C, Initiator]]
 ) -> Done[Out]:
-    """The same work in one transaction with the acts of the commands that changed something."""
-    async with lane.transaction():
-        done = await work(lane, asked)
-        for act, outcome in zip(acts, done.outcomes, strict=True):
-            if domain.moved_stock(outcome):
-                await record(lane, act)
-        return done
+    """The same work, with the acts of the commands that moved stock."""
+    return await recorded_all(
+        lane, acts, lambda: work(lane, asked), lambda done: map(domain.moved_stock, done.outcomes)
+    )
 
 
 def initiator(actor: str) -> Initiator:

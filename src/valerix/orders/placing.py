@@ -21,7 +21,7 @@ from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import BatchQueue
 from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.concurrency.single_flight import wait_for
-from valerix.chassis.messaging import acts
+from valerix.chassis.messaging.acts import recorded_all
 from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.ids import created_at, new_id
@@ -176,18 +176,14 @@ class Placing:
         rows = [_accepting(each.request) for each in placed]
 
         async def insert(tx: Transaction) -> Inserted:
-            return await self._repository.insert_orders(tx, rows, self._lease, self._bounds)
+            return await recorded_all(
+                tx,
+                [each.request.act for each in placed],
+                lambda: self._repository.insert_orders(tx, rows, self._lease, self._bounds),
+                lambda inserted: [each.request.order.id in inserted.ids for each in placed],
+            )
 
-        async def insert_with_acts(tx: Transaction) -> Inserted:
-            async with tx.transaction():
-                inserted = await insert(tx)
-                for request in (each.request for each in placed):
-                    if request.order.id in inserted.ids:
-                        await acts.record(tx, request.act)
-                return inserted
-
-        by_staff = any(each.request.act for each in placed)
-        return await self._database.repeat(insert_with_acts if by_staff else insert)
+        return await self._database.repeat(insert)
 
     async def _replay(self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]) -> list[PlacedOrder]:
         """Answer repeated requests from what stands in the database, and new ones beyond a bound with it.

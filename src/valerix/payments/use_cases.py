@@ -13,7 +13,7 @@ from valerix.chassis.base.timeouts import Timeouts
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.batcher import Batcher
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
-from valerix.chassis.messaging.acts import detailed, list_acts, record
+from valerix.chassis.messaging.acts import detailed, list_acts, recorded_all
 from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.acts import RecordedAct
@@ -131,21 +131,18 @@ class PaymentsUseCases:
     async def _open(self, openings: list[Opening]) -> list[list[Known]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
-        acts = [each.act for each in openings for _ in each.commands]
+        by_hand = [each.act for each in openings for _ in each.commands]
+        acts = [_act_on(payment, act) for payment, act in zip(wanted, by_hand, strict=True)]
 
         async def insert(tx: Transaction) -> set[str]:
-            return await self._repository.insert_payments(tx, wanted, self._lease)
+            return await recorded_all(
+                tx,
+                acts,
+                lambda: self._repository.insert_payments(tx, wanted, self._lease),
+                lambda made: [payment.id in made for payment in wanted],
+            )
 
-        async def insert_with_acts(tx: Transaction) -> set[str]:
-            async with tx.transaction():
-                made = await insert(tx)
-                for payment, act in zip(wanted, acts, strict=True):
-                    if act is not None and payment.id in made:
-                        amount = {"amountMinor": payment.amount_minor, "currency": payment.currency}
-                        await record(tx, detailed(act._replace(subject=payment.id), **amount))
-                return made
-
-        made = await self._database.repeat(insert_with_acts if any(acts) else insert)
+        made = await self._database.repeat(insert)
         await OPENED.passed()
         known = iter(await self._known(wanted, made))
         return [[next(known) for _ in each.commands] for each in openings]
@@ -258,6 +255,12 @@ class PaymentsUseCases:
         """Newest first."""
         async with self._database.connection() as tx:
             return await self._search.list_payments(tx, asked)
+
+
+def _act_on(payment: Payment, act: Act | None) -> Act | None:
+    """The act of a charge by hand, once its payment has an id."""
+    amount = {"amountMinor": payment.amount_minor, "currency": payment.currency}
+    return act and detailed(act._replace(subject=payment.id), **amount)
 
 
 def _shed(under_way: SingleFlight[Payment], more: int) -> None:

@@ -6,7 +6,7 @@ costs anything.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -56,12 +56,26 @@ async def recorded(
     tx: Transaction, act: Act | None, change: Callable[[], Awaitable[T]], changed: Callable[[T], bool] = bool
 ) -> T:
     """The outcome of `change`, made with its act in one transaction; an outcome that is not `changed` is no act."""
-    if act is None:
+    return await recorded_all(tx, [act], change, lambda outcome: [changed(outcome)])
+
+
+async def recorded_all(
+    tx: Transaction,
+    acts: Sequence[Act | None],
+    change: Callable[[], Awaitable[T]],
+    changed: Callable[[T], Iterable[bool]],
+) -> T:
+    """The outcome of `change` over a list, made in one transaction with the acts of what it `changed`: one for each.
+
+    Without an act there is no transaction besides that of the change.
+    """
+    if not any(acts):
         return await change()
     async with tx.transaction():
         outcome = await change()
-        if changed(outcome):
-            await record(tx, act)
+        for act, is_change in zip(acts, changed(outcome), strict=True):
+            if is_change:
+                await record(tx, act)
         return outcome
 
 
