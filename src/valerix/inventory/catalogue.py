@@ -126,6 +126,5 @@ class Catalogue:
             for initial in new.initial_stock
             for movement in domain.change(offer.at(initial.warehouse_id), initial.quantity, cause)
         ]
-        if movements:
-            await self._stock.write(tx, movements)
+        await self._stock.write(tx, movements)
         return movements

@@ -31,14 +31,14 @@ class OrderActs:
         self._database = database
         self._services = services
 
-    async def own(self, order: Order) -> ActsOnOrder:
-        """Those of this service."""
+    async def own(self, order: Order) -> list[RecordedAct]:
+        """Those of this service, oldest first."""
         async with self._database.connection() as tx:
-            return ActsOnOrder(await list_acts(tx, [order.id]), [])
+            return await list_acts(tx, [order.id])
 
     async def everywhere(self, order: Order, deadline: Deadline) -> ActsOnOrder:
         """Those of all services, with their addresses, which no service keeps of another."""
-        own = (await self.own(order)).acts
+        own = await self.own(order)
         asked = ListActs([order.id, *([order.payment_id] if order.payment_id else [])])
         limit = deadline.within(WAIT_SECONDS)
         answers = await asyncio.gather(*(_ask(service, asked, limit) for service in self._services))

@@ -1,6 +1,8 @@
 """The audit: what concerns the security of accounts, in the transaction of the deed; and what staff did everywhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import structlog
@@ -50,19 +52,8 @@ async def record_act(tx: Transaction, act: Act | None) -> None:
     """An act of staff in this service: its table of acts is the audit."""
     if act is not None:
         actor = act.actor
-        entry = AuditEntry(
-            id=act.id,
-            action=act.name,
-            actor=actor.id,
-            subject=act.subject,
-            session_id=None,
-            address=actor.address,
-            user_agent=None,
-            trace_id=actor.trace_id,
-            details=act.what,
-            role=actor.role,
-        )
-        await audit.append(tx, entry)
+        entry = _entry_of(act.id, act.name, actor.id, actor.role, act.subject, act.what, actor.trace_id)
+        await audit.append(tx, replace(entry, address=actor.address))
         log.info("act", act=act.name, actor=actor.id, role=actor.role, subject=act.subject)
 
 
@@ -70,21 +61,17 @@ async def record_events(tx: Transaction, events: Sequence[Event]) -> None:
     """Acts of staff in other services, from their events."""
     for event in events:
         act = msgspec.convert(event.data, ActRecorded)
-        entry = AuditEntry(
-            id=event.subject,
-            action=act.act,
-            actor=act.actor,
-            subject=act.subject,
-            session_id=None,
-            address=None,
-            user_agent=None,
-            trace_id=telemetry.parse_traceparent(event.traceparent) or "",
-            details=act.what,
-            occurred_at=event.time,
-            service=event.source.removeprefix("/valerix/"),
-            role=act.role,
-        )
-        await audit.append(tx, entry)
+        trace = telemetry.parse_traceparent(event.traceparent) or ""
+        entry = _entry_of(event.subject, act.act, act.actor, act.role, act.subject, act.what, trace)
+        service = event.source.removeprefix("/valerix/")
+        await audit.append(tx, replace(entry, service=service, occurred_at=event.time))
+
+
+def _entry_of(
+    act_id: str, name: str, actor: str, role: str, subject: str, what: dict[str, Any], trace_id: str
+) -> AuditEntry:
+    """An act as the audit keeps it, under its own id."""
+    return AuditEntry(act_id, name, actor, subject, None, None, None, trace_id, what, role=role)
 
 
 class AuditTrail:
@@ -100,19 +87,8 @@ class AuditTrail:
 
     async def record(self, act: RecordAct, actor: Actor) -> None:
         """An act in a service without a table for it; one that came before is left as it is."""
-        entry = AuditEntry(
-            id=act.id,
-            action=act.act,
-            actor=actor.id,
-            subject=act.subject,
-            session_id=None,
-            address=act.address,
-            user_agent=None,
-            trace_id=actor.trace_id,
-            details=act.what,
-            service=act.service,
-            role=actor.role,
-        )
+        entry = _entry_of(act.id, act.act, actor.id, actor.role, act.subject, act.what, actor.trace_id)
+        entry = replace(entry, address=act.address, service=act.service)
         await self._database.repeat(lambda tx: audit.append(tx, entry))
         log.info("act", act=act.act, actor=actor.id, role=actor.role, subject=act.subject)
 

@@ -38,17 +38,17 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         return await allowed().state()
 
     @put(PATH, access=ADMINS, tags=["chaos"], operation_id="injectFault")
-    async def inject_fault(data: Fault, actor: Actor | None) -> ServiceChaos:
+    async def inject_fault(data: Fault, actor: Actor) -> ServiceChaos:
         """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced.
 
         503 when it cannot be put on record: then it is not injected.
         """
-        return await allowed().inject(data, present(actor))
+        return await allowed().inject(data, actor)
 
     @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", status_code=200)
-    async def stop_chaos(actor: Actor | None) -> ServiceChaos:
+    async def stop_chaos(actor: Actor) -> ServiceChaos:
         """End every fault of this service."""
-        return await allowed().stop(present(actor))
+        return await allowed().stop(actor)
 
     @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos")
     async def get_all_chaos() -> Page[ServiceChaos]:
@@ -56,13 +56,8 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         return Page(await allowed().overview())
 
     @delete(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", status_code=200)
-    async def stop_all_chaos(actor: Actor | None) -> Page[ServiceChaos]:
+    async def stop_all_chaos(actor: Actor) -> Page[ServiceChaos]:
         """End every fault of every service."""
-        return Page(await allowed().stop_all(present(actor)))
+        return Page(await allowed().stop_all(actor))
 
     return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos]
-
-
-def present(actor: Actor | None) -> Actor:
-    assert actor is not None  # noqa: S101 - only administrators get here
-    return actor

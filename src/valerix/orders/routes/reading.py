@@ -97,7 +97,7 @@ async def get_timeline(
     order, rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
     found = pagination.page(rows, limit, lambda entry: pagination.encode_cursor(entry.version))
     if principal.role == CUSTOMER:
-        own = (await order_acts.own(order)).acts
+        own = await order_acts.own(order)
         return Timeline(order.id, [_event_view(entry, own, to_staff=False) for entry in found.items], found.next_cursor)
     known, unanswered = await order_acts.everywhere(order, deadline)
     entries = [_event_view(entry, known, to_staff=True) for entry in found.items]
