@@ -5,7 +5,7 @@ The values are data: databases, events, answers and programs of others hold them
 """
 
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 
 class Tone(StrEnum):
@@ -64,6 +64,22 @@ class OrderStatus(StrEnum):
                 return Tone.PLAIN
             case _:
                 assert_never(self)
+
+
+def _is_unsuccessful(status: OrderStatus) -> bool:
+    match status:
+        case OrderStatus.FAILED | OrderStatus.CANCELLED:
+            return True
+        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
+            return False
+        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            return False
+        case _:
+            assert_never(status)
+
+
+UNSUCCESSFUL: Final = frozenset(status for status in OrderStatus if _is_unsuccessful(status))
+"""The order ended without a delivery in these states: nothing stays reserved, no money is kept."""
 
 
 class FulfilmentStatus(StrEnum):

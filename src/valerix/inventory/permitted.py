@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from valerix.contracts.commands import Line, OrderDescription, ReserveStock
 from valerix.contracts.errors import DomainError
-from valerix.contracts.states import OrderStatus, ReservationStatus
+from valerix.contracts.states import UNSUCCESSFUL, OrderStatus, ReservationStatus
 from valerix.inventory.domain import Ending, sum_lines
-
-ENDED = (OrderStatus.FAILED, OrderStatus.CANCELLED)
 
 
 class OrderNotReservable(DomainError):
@@ -58,7 +56,7 @@ def reservation(order: OrderDescription, lines: Sequence[Line]) -> ReserveStock:
 
 def release(order: OrderDescription) -> Ending:
     """Raises OrderNotReleasable."""
-    if order.status not in ENDED:
+    if order.status not in UNSUCCESSFUL:
         raise OrderNotReleasable(order.status)
     return Ending(order.order_id, ReservationStatus.RELEASED)
 

@@ -1,7 +1,6 @@
 """Refunds by hand, as payments tells of them: each stands in the history of its order once."""
 
 from collections.abc import Callable
-from typing import assert_never
 
 import msgspec
 import structlog
@@ -9,9 +8,8 @@ import structlog
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
 from valerix.chassis.postgres.database import IMPOSSIBLE, Database, Transaction
 from valerix.contracts.commands import NoteRefunds, RefundGiven, RefundNoted, RefundsNoted
-from valerix.contracts.states import OrderStatus
+from valerix.contracts.states import UNSUCCESSFUL, OrderStatus
 from valerix.orders.driving import trace_id
-from valerix.orders.order import Order
 from valerix.orders.repository.refunds import NotedRefundsRepository
 from valerix.orders.schemas import RefundedView, refunded_view
 
@@ -47,7 +45,7 @@ class RefundNotes:
         """Whether nothing is left to be done about it."""
         async with tx.transaction():
             order = await self._repository.lock_order(tx, given.order_id)
-            if order is None or _has_ended_without_success(order):
+            if order is None or order.status in UNSUCCESSFUL:
                 return True
             if order.status is OrderStatus.PENDING or order.cancelling:
                 return False
@@ -56,16 +54,3 @@ class RefundNotes:
                 data = _encode(refunded_view(order, RefundedView(given.refund_id, given.amount, given.reason))).decode()
                 await self._repository.update_order(tx, order, data, trace_id())
             return True
-
-
-def _has_ended_without_success(order: Order) -> bool:
-    """All that it had paid was given back with that."""
-    match order.status:
-        case OrderStatus.FAILED | OrderStatus.CANCELLED:
-            return True
-        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
-            return False
-        case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
-            return False
-        case _:
-            assert_never(order.status)
