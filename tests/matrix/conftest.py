@@ -1,10 +1,30 @@
-"""The event loop that served processes use."""
+"""The platform in this process, and the event loop that served processes use."""
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
+import pytest
+import pytest_asyncio
 import uvloop
+
+from tests.matrix.in_process import InProcess
+from tests.matrix.world import World, new_world
+from tests.support.groups import UNLIMITED
+from tests.support.postgres import PostgresServer
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
+    """One that can be broken on purpose: the permission to do so is part of the matrix. Its orders stay confirmed."""
+    folder = tmp_path_factory.mktemp("platform")
+    async with InProcess.running(postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(platform: InProcess) -> World:
+    return await new_world(platform)

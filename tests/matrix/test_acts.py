@@ -7,18 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
 from tests.matrix.acts import RECORDED, UNRECORDED, changing
 from tests.matrix.callers import ADMIN, OPERATOR, OWNER, Caller, bearing
 from tests.matrix.expectations import CHAOS, HARMLESS, RULES, number
-from tests.matrix.in_process import InProcess
 from tests.matrix.knock import Key, Knock, fresh_values
-from tests.matrix.world import Values, World, made, new_world, service_callers
+from tests.matrix.world import Values, World, made, service_callers
 from tests.support.api import Api
 from tests.support.eventually import eventually
-from tests.support.groups import UNLIMITED
-from tests.support.postgres import PostgresServer
 from tests.support.shop import new_product, place
 from valerix.contracts import acts
 from valerix.contracts.ids import new_id
@@ -52,18 +48,6 @@ ONCE: Final = [
 ]
 """Asked for once more, they change nothing."""
 LETTERS: Final = {"orders": "order.created", "notifications": "order.created", "inventory": "order.cancelled"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
-    folder = tmp_path_factory.mktemp("platform")
-    async with InProcess.running(postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(platform: InProcess) -> World:
-    return await new_world(platform)
 
 
 async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_why_not() -> None:

@@ -3,10 +3,7 @@
 What only a stack can show (the gateway, the network) is in tests/system/test_authorization_matrix.py.
 """
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from tests.matrix.callers import OPERATOR, OTHER
 from tests.matrix.in_process import InProcess
@@ -19,9 +16,7 @@ from tests.matrix.knock import (
     assert_handshakes,
     assert_route,
 )
-from tests.matrix.world import TARGETS, World, new_world
-from tests.support.groups import UNLIMITED
-from tests.support.postgres import PostgresServer
+from tests.matrix.world import TARGETS, World
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -34,19 +29,6 @@ pytestmark = [
 METRICS = ("/metrics", "/actuator/prometheus")
 METRICS_FIRST = sorted(HTTP, key=lambda key: key[2] not in METRICS)
 """The services share one registry here: every later request adds to what a scrape has to write."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
-    """One that can be broken on purpose: the permission to do so is part of the matrix. Its orders stay confirmed."""
-    folder = tmp_path_factory.mktemp("platform")
-    async with InProcess.running(postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(platform: InProcess) -> World:
-    return await new_world(platform)
 
 
 @pytest.mark.parametrize("service", TARGETS)

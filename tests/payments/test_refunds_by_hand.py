@@ -1,18 +1,16 @@
 """A refund by hand: what the order allows, told to its history, and sound whatever the order does meanwhile."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 import pytest
 
 from tests.payments.conftest import NOWHERE, SECRET, paid
 from tests.payments.test_cancelling import House, code_of, house, kept, once
-from tests.payments.test_owed import PATH, Service, refused
+from tests.payments.test_owed import PATH, Service, api, refused, service
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.orders import TOTAL, WrittenOrders
-from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import Unacceptable
@@ -20,28 +18,10 @@ from valerix.contracts import commands
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import OrderStatus, PaymentStatus
 
-__all__ = ["house"]
+__all__ = ["api", "house", "service"]
 LEFT: Final = ("shipped", "completed")
 PAID: Final = ("confirmed", "processing")
 ENDED: Final = ("pending", "failed", "cancelled")
-
-
-@pytest.fixture(scope="module")
-def service(
-    postgres: PostgresServer, psp: Process, written_orders: WrittenOrders, identities: Identities
-) -> Iterator[Service]:
-    name, url = postgres.fresh_database("payments")
-    urls = {"database_url": url, "psp_url": psp.url, "orders_url": written_orders.process.url}
-    with running("payments", identities, **urls, psp_secret=SECRET) as process:
-        yield Service(process, url)
-    postgres.drop(name)
-
-
-@pytest.fixture
-async def api(service: Service, identities: Identities) -> AsyncIterator[Api]:
-    """As an operator."""
-    async with Api.open(service.process.url, identities.person("operator", subject="olga")) as opened:
-        yield opened
 
 
 async def refunded(api: Api, payment: dict[str, Any]) -> int:
