@@ -1,9 +1,9 @@
 """The waiting list: backorders that are short of stock, served in one order for all products. No I/O, no clock.
 
 Units that arrive are set aside for the oldest waiting order that lacks them, in the transaction that brings them. They
-are *reserved* on their shelves from then on: of a product that a waiting order lacks nothing is available, so an order
-that comes later finds nothing to overtake with. An order for which everything is set aside is told ready, and its next
-reserve makes a reservation of it.
+are *reserved* on their shelves from then on: of a product that a waiting order lacks nothing is available, so a later
+order has nothing to overtake with. When everything is set aside for an order, `inventory.reservation_ready` is sent,
+and the next reserve of that order makes a reservation of it.
 
 The age of an order is its acceptance, however late it comes to the list. One order of age for all products means that
 no two orders wait for each other's units: the older one gets them.
