@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.orders.statements import DRIVING, PLACING, SEARCH
+from tests.orders.test_one_answer import Peers, open_flows
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
@@ -17,7 +18,10 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.money import Money
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
+from valerix.orders.changes import READINGS
+from valerix.orders.composition import OrderFlows
 from valerix.orders.decisions import HistoryEntry, Refunded
+from valerix.orders.errors import OrderBusy
 from valerix.orders.order import Order
 from valerix.orders.refunds import RefundNotes
 from valerix.orders.repository.refunds import NotedRefundsRepository
@@ -170,3 +174,38 @@ async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(d
         finishing(taken, decisions.fulfilled(taken, timedelta(0)))  # moves it
     await database.repeat(lambda tx: DRIVING.hand_back(tx, [unwritten, overtaken]))
     assert await claim(database) == []
+
+
+@pytest.mark.parametrize("changes", [1, READINGS - 1])
+async def test_a_refund_that_is_noted_meanwhile_does_not_keep_its_order_from_being_cancelled(
+    database: Database, monkeypatch: pytest.MonkeyPatch, changes: int
+) -> None:
+    """Orders hears of a refund at any time, as between reading an order and taking it over."""
+    order = await standing(database)
+    flows = _flows_that_hear_of(changes, order, database, monkeypatch)
+    after = await flows.changes.cancel(order.id, None, "broken", Deadline.after(60))
+    assert (after.status, after.refunded_minor) == (OrderStatus.CANCELLED, changes)
+
+
+async def test_an_order_that_always_changes_is_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = await standing(database)
+    flows = _flows_that_hear_of(2 * READINGS, order, database, monkeypatch)
+    with pytest.raises(OrderBusy):
+        await flows.changes.cancel(order.id, None, "broken", Deadline.after(60))
+    after = await stands(database, order)
+    assert (after.status, after.refunded_minor, after.cancel_reason) == (OrderStatus.CONFIRMED, READINGS, None)
+
+
+def _flows_that_hear_of(refunds: int, order: Order, database: Database, monkeypatch: pytest.MonkeyPatch) -> OrderFlows:
+    """Each of so many refunds of one cent is noted right after the order was read."""
+    flows, left = open_flows(database, Peers()), iter(range(refunds))
+    read = flows.queries.get
+
+    async def read_and_note(order_id: str, owner_id: str | None) -> Order:
+        found = await read(order_id, owner_id)
+        if next(left, None) is not None:
+            await note(database, given(order, 1))
+        return found
+
+    monkeypatch.setattr(flows.queries, "get", read_and_note)
+    return flows

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline, Now, utc_now
@@ -21,6 +21,9 @@ from valerix.orders.products import Products
 from valerix.orders.queries import Queries
 from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
+
+READINGS: Final = 5
+"""How often an order is read to cancel it: it may change just then, as when a refund is noted."""
 
 
 class Changes:
@@ -62,17 +65,23 @@ class Changes:
     ) -> Order:
         """Void or refund the payment, release the stock, end as cancelled. Cancelling again changes nothing.
 
-        Raises OrderNotFound, NotCancellable, OrderBusy. When a service is down the request is kept, the order comes
-        back as it is, and the worker cancels it.
+        Raises OrderNotFound, NotCancellable, and OrderBusy when the order changed at each of READINGS. When a service
+        is down the request is kept, the order comes back as it is, and the worker cancels it.
         """
-        order = await self._queries.get(order_id, owner_id)
-        if order.status is OrderStatus.CANCELLED:
-            return order
-        if not order.status.cancellable:
-            raise NotCancellable(order.status)
-        first = order.cancel_reason is None  # asking once more only drives it
-        act = act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version) if first else None
-        await self._driving.take_and_drive(order, reason, deadline, act)
+        for reading in range(1, READINGS + 1):
+            order = await self._queries.get(order_id, owner_id)
+            if order.status is OrderStatus.CANCELLED:
+                return order
+            if not order.status.cancellable:
+                raise NotCancellable(order.status)
+            first = order.cancel_reason is None  # asking once more only drives it
+            act = act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version) if first else None
+            try:
+                await self._driving.take_and_drive(order, reason, deadline, act)
+                break
+            except OrderBusy:
+                if reading == READINGS:
+                    raise
         order = await self._queries.get(order_id, owner_id)
         if not (order.status.cancellable or order.status is OrderStatus.CANCELLED):  # the goods left at the same moment
             raise NotCancellable(order.status)
