@@ -3,12 +3,16 @@
 import asyncio
 import random
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, order_id, replica, reserved
+from tests.support.eventually import eventually
 from valerix.chassis.postgres.database import CommitOutcomeUnknown, DatabaseUnavailable
 from valerix.contracts.commands import ReservationEnded, StockReserved, StockShort
+from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import OutOfStock
 from valerix.inventory.schemas import AdjustBody
 
@@ -138,6 +142,49 @@ async def test_the_books_balance_after_a_storm(shop: Shop, other: Shop, url: str
     await asyncio.gather(*(actor((shop, other)[n % 2], n) for n in range(10)))
     assert await deadlocks(url) == 0
     await assert_books_balance(url)
+
+
+async def test_what_an_order_reserved_while_it_is_released_is_locked_in_its_turn(
+    shop: Shop, other: Shop, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A-EARLY comes before B-LATE: a transaction that holds B-LATE must not wait for A-EARLY."""
+    early, late = order_id(), order_id()
+    for sku in ("A-EARLY", "B-LATE"):
+        await shop.add(sku, east=5)
+    await shop.reserve(late, ("B-LATE", 2))
+    reads, read = 0, shop.reserving._waiting.list_held
+    rival = await asyncpg.connect(url)
+    locks = rival.transaction()
+
+    async def read_and_meet(*what: Any) -> list[str]:
+        nonlocal reads
+        reads += 1
+        held = await read(*what)
+        if reads == 1:
+            await other.reserve(early, ("A-EARLY", 1))
+            await locks.start()
+            await rival.execute("SELECT FROM stock WHERE sku = 'A-EARLY' FOR UPDATE")
+        return held
+
+    monkeypatch.setattr(shop.reserving._waiting, "list_held", read_and_meet)
+    releasing = asyncio.create_task(shop.release(late, early))
+    await eventually(lambda: _is_waiting(url))
+    await rival.execute("SELECT FROM stock WHERE sku = 'B-LATE' FOR UPDATE NOWAIT")
+    await locks.rollback()
+    await rival.close()
+    assert {(state.state, state.empty) for state in await releasing} == {(ReservationStatus.RELEASED, False)}
+    assert [await shop.level(sku) for sku in ("A-EARLY", "B-LATE")] == [(5, 0), (5, 0)]
+    assert (reads, await deadlocks(url)) == (2, 0)
+    await assert_books_balance(url)
+
+
+async def _is_waiting(url: str) -> bool:
+    """Whether some transaction waits for a lock."""
+    connection = await asyncpg.connect(url)
+    try:
+        return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+    finally:
+        await connection.close()
 
 
 async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url: str) -> None:

@@ -198,7 +198,7 @@ class Reserving:
                 held = await self._waiting.list_held(lane, [ending.order_id for ending, _ in asked])
                 skus = sorted({*held, *besides})
                 await self._stock.lock_offers(lane, skus)
-                done = await self._end_all(lane, asked)
+                done = await self._end_all(lane, asked, skus)
                 movements = await self._waiting.withdraw(lane, released, skus, asked[0][1])
                 await self._stock.write(lane, movements)
         except Overtaken as others:
@@ -207,13 +207,18 @@ class Reserving:
         outcomes = [msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up) for o in done.outcomes]
         return Done(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
 
-    async def _end_all(self, lane: Connection, asked: list[tuple[Ending, Initiator]]) -> Done[ReservationState]:
+    async def _end_all(
+        self, lane: Connection, asked: list[tuple[Ending, Initiator]], locked: list[str] | None = None
+    ) -> Done[ReservationState]:
+        """Raises Overtaken when an order has reserved other stock than what is locked, if that is given."""
         outcomes: dict[int, ReservationState] = {}
         kinds: list[str] = []
         while left := [place for place in range(len(asked)) if place not in outcomes]:
             first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
             await COMMITTING.passed()
-            ended = await self._reservations.end(lane, [asked[place] for place in first.values()])
+            ended = await self._reservations.end(lane, [asked[place] for place in first.values()], locked)
+            if locked is not None and len(ended) < len(first):
+                raise Overtaken
             for order_id, state, movements, changed, held in ended:
                 idempotent = not changed and state is not ReservationStatus.ABSENT
                 outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)

@@ -1,6 +1,6 @@
 """What orders have reserved: over lists, in one statement each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import asyncpg
@@ -21,6 +21,9 @@ _RESERVATION = Reader(
     products=partial(msgspec.convert, type=list[PricedProduct]),
 )
 _RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RELEASED)
+_WITHIN = f"""AND (state <> {_RESERVED} OR NOT EXISTS (
+                    SELECT FROM jsonb_array_elements(lines) AS line WHERE line ->> 'productId' <> ALL($6::text[])
+                ))"""
 OVERTAKEN = (asyncpg.UniqueViolationError,)
 """What raises one of these met another transaction; run again, it sees what that one did."""
 
@@ -100,20 +103,26 @@ class ReservationsRepository:
         )
         return {row["product_id"]: Source(_PRODUCT.read(row), row["warehouse_id"]) for row in rows}
 
-    async def end(self, lane: Connection, endings: Sequence[tuple[Ending, Initiator]]) -> list[Ended]:
+    async def end(
+        self, lane: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
+    ) -> list[Ended]:
         """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
 
         Only what this statement ends itself moves stock. What another one ended while it waited for the shelves is left
-        out of the answer: asked again, it is found ended.
+        out of the answer: asked again, it is found ended. With `locked`, the products whose stock is locked, it waits
+        for no other shelf: an order that has reserved there is left as it is, and out of the answer.
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
+        within, all_known = (
+            ("", "known") if locked is None else (_WITHIN, "reservations WHERE order_id = ANY($1::text[])")
+        )
         rows = await lane.fetch(
             f"""
             WITH known AS MATERIALIZED (
-                SELECT order_id, state, lines FROM reservations WHERE order_id = ANY($1::text[])
+                SELECT order_id, state, lines FROM reservations WHERE order_id = ANY($1::text[]) {within}
             ), missing AS (
                 SELECT * FROM unnest($1::text[], $2::text[]) AS a (order_id, wanted)
-                WHERE order_id <> ALL(ARRAY(SELECT order_id FROM known))
+                WHERE order_id <> ALL(ARRAY(SELECT order_id FROM {all_known}))
             ), shelf AS MATERIALIZED (
                 SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
                 WHERE (sku, warehouse_id) IN (
@@ -130,7 +139,7 @@ class ReservationsRepository:
                 UPDATE reservations r
                 SET state = ($2::text[])[array_position($1::text[], order_id)], updated_at = occurred_at
                 FROM locked
-                WHERE order_id = ANY($1::text[]) AND state = {_RESERVED}
+                WHERE order_id = ANY($1::text[]) AND state = {_RESERVED} {within}
                 RETURNING order_id, state, lines, array_position($1::text[], order_id) AS place, occurred_at
             ), refused AS (
                 INSERT INTO reservations (order_id, state, lines, products)
@@ -173,6 +182,7 @@ class ReservationsRepository:
             SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false, false FROM missing WHERE wanted <> {_RELEASED}
             """,
             *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
+            *([] if locked is None else [locked]),
         )
         return [_ENDED.read(row) for row in rows]
 
