@@ -193,6 +193,7 @@ async def test_a_wrong_secret_declines_nobody(open_payments: OpenPayments, psp: 
     assert (await (await open_payments(psp.url)).capture_one(wanted)).status == "captured"
 
 
+@pytest.mark.full
 async def test_a_stalled_provider_holding_hundreds_of_charges_takes_each_once(
     open_payments: OpenPayments, mortal_psp: Process, mortal_provider: Api
 ) -> None:

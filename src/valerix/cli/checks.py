@@ -4,15 +4,20 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from valerix.chassis.base.settings import inherited
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.settings import REPOSITORY
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-LINT: Final = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+LINT: Final = (["ruff", "check"], ["ruff", "format", "--check"])
+TYPES: Final = ["mypy"]
+FIND: Final = ["pytest", "-q", "--collect-only"]
 CORES: Final = os.cpu_count() or 1
 
 
@@ -27,7 +32,7 @@ class Stage(NamedTuple):
     """What it may take on two cores; when it takes longer, it names the tests that did."""
 
 
-PARTS: Final = Stage("every test without a whole stack", "not stack", 2 * CORES, 160)
+PARTS: Final = Stage("every test without a whole stack", "not stack", 2 * CORES, 170)
 STACKS: Final = Stage("the proofs on whole stacks", "stack", CORES + 1, 420)
 FAST: Final = (PARTS, STACKS)
 FULL: Final = (PARTS, STACKS._replace(share_seconds=1200))
@@ -55,6 +60,8 @@ def run_checks(
     began, lines = time.monotonic(), []
     for command in LINT:
         _run(command)
+    with _beside(FIND):  # compiles all tests, which each worker of the first stage would do otherwise
+        _run(TYPES)
     lines.append(_line("lint and types", time.monotonic() - began))
     for stage in FULL if full else FAST:
         started = time.monotonic()
@@ -77,6 +84,34 @@ def _line(what: str, seconds: float) -> str:
 
 def _run(command: list[str], about: str = "") -> None:
     print(f"--- {about or ' '.join(command)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, check=False)  # noqa: S603 - tools of ours
+    done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, env=_environment(), check=False)  # noqa: S603 - tools of ours
     if done.returncode:
         raise typer.Exit(done.returncode)
+
+
+@contextmanager
+def _beside(command: list[str]) -> Iterator[None]:
+    """Run a command beside what is done within; its output is shown when it fails."""
+    started = subprocess.Popen(  # noqa: S603 - a tool of ours
+        [sys.executable, "-m", *command],
+        cwd=REPOSITORY,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield
+    except BaseException:
+        started.kill()
+        raise
+    finally:
+        output, _ = started.communicate()
+    if started.returncode:
+        print(f"--- {' '.join(command)}\n{output}", flush=True)
+        raise typer.Exit(started.returncode)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with bytecode written even if that is switched off: hundreds of processes would compile all of it anew."""
+    return {name: value for name, value in inherited().items() if name != "PYTHONDONTWRITEBYTECODE"}
