@@ -65,15 +65,15 @@ ORDERS: Final = _system(
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")
 GROUPS: Final = (
-    Group("kill", _system("kill", "waiting"), 75, options=PAIRS, settings=STILL | UNBOUNDED),
-    Group("chaos", _system("chaos"), 100, options=PAIRS, settings=STILL | UNBOUNDED),
-    Group("orders", ORDERS, 140, options=PAIRS, settings=STILL | UNBOUNDED),
+    Group("kill", _system("kill", "waiting"), 85, options=PAIRS, settings=STILL | UNBOUNDED),
+    Group("chaos", _system("chaos"), 130, options=PAIRS, settings=STILL | UNBOUNDED),
+    Group("orders", ORDERS, 165, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("claims", _system("claims"), 60, settings=STILL | UNBOUNDED | {"hourly_limit": "100000"}),
     # Generated calls race for money, too.
     Group(
         "fuzz",
         _system("fuzz", "model"),
-        110,
+        90,
         options=(*PAIRS, "--replicas", "payments=2"),
         settings=STILL | UNLIMITED | {"chaos": "disabled"},
     ),
@@ -85,13 +85,13 @@ GROUPS: Final = (
     Group("events on Valkey", _system("events"), 70, word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
     # Some of its orders were never placed: they are there to be found and shown.
-    Group("pages", PAGES, 110, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
-    Group("broken pages", _browser("breaking", "losing", "watching"), 120, options=CONSOLES, settings=QUICK),
+    Group("pages", PAGES, 240, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
+    Group("broken pages", _browser("breaking", "losing", "watching"), 150, options=CONSOLES, settings=QUICK),
     Group("overload", _system("overload"), 26),
-    Group("mail", _system("mail"), 14),
+    Group("mail", _system("mail"), 17),
     Group("old data", ("tests/upgrade/test_old_data.py",), 40),
     Group("HTTPS", _system("tls"), 25),
-    Group("launcher", ("tests/launcher/test_stack.py",), 90),
+    Group("launcher", ("tests/launcher/test_stack.py",), 105),
     Group("benchmark", ("tests/bench/test_bench.py",), 60),
 )
 
@@ -110,7 +110,7 @@ def unit_of(test: str) -> str:
 SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/bus/test_contract.py": 50,
     "tests/matrix/test_acts.py": 40,
-    "tests/payments/test_capture.py": 38,
+    "tests/payments/test_capture.py": 26,
     "tests/matrix/test_authorization_matrix.py": 30,
     "tests/pins/test_pins.py": 30,
     "tests/notifications/test_live.py": 30,
