@@ -25,6 +25,7 @@ inventory reservation_not_found: 404 No such reservation
 inventory unknown_product: 422 Unknown product
 inventory unknown_warehouse: 422 Unknown warehouse
 inventory warehouse_exists: 409 The warehouse exists already
+inventory warehouse_not_found: 404 No such warehouse
 notifications notification_not_found: 404 No such notification
 notifications template_needs_more: 422 The template cannot be filled in
 orders customer_bound: 429 Too much of this customer is undecided; retry-after: 60
@@ -67,9 +68,9 @@ psp too_many_requests: 429 Too many requests; retry-after: 1
 users customer_not_found: 404 No such customer
 users email_taken: 409 The e-mail address cannot be used
 users last_administrator: 409 Somebody has to be administrator
-users login_refused: 401 Sign-in refused; www-authenticate: Bearer
+users login_refused: 401 Sign-in refused; www-authenticate: Bearer realm="valerix"
 users own_account: 403 Not on your own account
-users refresh_refused: 401 The session is over; www-authenticate: Bearer
+users refresh_refused: 401 The session is over; www-authenticate: Bearer realm="valerix", error="invalid_token"
 users refresh_superseded: 409 Another tab was first
 users session_not_found: 404 No such session
 users user_not_found: 404 No such user

@@ -106,7 +106,8 @@ class _HttpExchange:
         """What a client reads, which finds a wrong length as well."""
         assert self._complete.is_set(), "the answer is not complete"
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._start["headers"]]
-        body = b"" if method == "HEAD" else b"".join(self._body)
+        body = b"".join(self._body)
+        assert method != "HEAD" or not body
         answer = answer_of(self._start["status"], headers, body)
         if method != "HEAD" and answer.status != 304:
             assert answer.headers.get("content-length", str(len(body))) == str(len(body))

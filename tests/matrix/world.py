@@ -157,7 +157,13 @@ async def _signed_in(platform: Platform, kind: str) -> AsyncIterator[Api]:
 
 
 async def _values(platform: Platform) -> Values:
-    values: Values = {"email": ADA, "password": secret(platform, "demo"), "customer_id": "CUST-001", "plenty": PLENTY}
+    values: Values = {
+        "email": ADA,
+        "password": secret(platform, "demo"),
+        "customer_id": "CUST-001",
+        "plenty": PLENTY,
+        "warehouse_id": "WH-EAST",
+    }
     async with _signed_in(platform, OWNER) as owner, _signed_in(platform, OPERATOR) as operator:
         await new_product(operator, PLENTY, 10_000)
         values |= await _owned(owner)

@@ -52,6 +52,22 @@ async def test_a_bad_body_is_refused_with_a_pointer_for_each_fault_and_writes_no
     assert await stack.counts() == before
 
 
+async def test_the_methods_of_a_path_are_told_through_the_gateway(stack: Stack) -> None:
+    async with stack.api(ADA) as ada:
+        order = (await place(ada, {"PROD-007": 1})).json
+        path, allow = f"/api/v1/orders/{order['id']}", "DELETE, GET, HEAD, OPTIONS, PUT"
+        asked = await ada.call("OPTIONS", path)
+        assert (asked.status, asked.headers["allow"]) == (204, allow)
+        refused = await ada.call("PATCH", path, {})
+        problem(refused, 405, "method_not_allowed")
+        assert refused.headers["allow"] == allow
+        read, head = await ada.get(path), await ada.call("HEAD", path)
+        tag = read.headers["etag"].removeprefix("W/")  # a gateway that compresses says that it did
+        assert (head.status, head.body, head.headers["etag"]) == (200, b"", tag)
+        known = await ada.call("GET", path, if_none_match=read.headers["etag"])
+        assert (known.status, known.body) == (304, b"")
+
+
 async def test_what_never_becomes_an_order_writes_nothing(stack: Stack) -> None:
     before = await stack.counts()
     good = json.dumps(GOOD).encode()

@@ -46,7 +46,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
         ],
         raw=[*pages, *reference_routes(reference, events, documented)],
-        sockets=[SocketRoute(feed.PATH, STAFF, settings.socket_origins, partial(feed.serve, told, places))],
+        sockets=[SocketRoute(feed.PATH, STAFF, settings.cors_origins, partial(feed.serve, told, places))],
         provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],

@@ -35,12 +35,12 @@ def file_routes(folder: Traversable, prefix: str, caching: bytes = REVALIDATE) -
 
 
 def file_route(file: Traversable, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
-    """`file` at `path`, for GET and HEAD."""
+    """`file` at `path`."""
     return content_route(file.read_bytes(), file.name.rpartition(".")[2], path, caching)
 
 
 def content_route(content: bytes, kind: str, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
-    """`content` at `path`, for GET and HEAD; `kind`: see MEDIA_TYPES."""
+    """`content` at `path`; `kind`: see MEDIA_TYPES."""
     media_type = MEDIA_TYPES.get(kind, TEXT)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = [
@@ -50,10 +50,7 @@ def content_route(content: bytes, kind: str, path: str, caching: bytes = REVALID
         (b"x-content-type-options", b"nosniff"),
     ]
 
-    async def serve(request: RawRequest) -> RawResponse:
-        known = request.header(b"if-none-match") or ""
-        if etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
-            return RawResponse(304, b"", headers, media_type)
+    async def serve(_: RawRequest) -> RawResponse:
         return RawResponse(200, content, headers, media_type)
 
-    return [RawRoute(method, path, PUBLIC, serve) for method in ("GET", "HEAD")]
+    return [RawRoute("GET", path, PUBLIC, serve)]

@@ -27,8 +27,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     demo_logins: tuple[str, ...] = ()
     """`e-mail=what it is` of the accounts that everybody may enter: demo stacks only."""
     max_sockets: int = 2_000
-    socket_origins: tuple[str, ...] = ()
-    """Pages that may open sockets besides those of the host itself."""
     call_retries: int = 0
     """A service that is away is left out of the reference until it is back."""
 

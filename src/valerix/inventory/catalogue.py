@@ -113,6 +113,14 @@ class Catalogue:
             raise domain.WarehouseExists(new.warehouse_id)
         return warehouse
 
+    async def get_warehouse(self, warehouse_id: str) -> Warehouse:
+        """Raises WarehouseNotFound."""
+        async with self._database.connection() as lane:
+            warehouse = await self._catalogue.find_warehouse(lane, warehouse_id)
+        if warehouse is None:
+            raise domain.WarehouseNotFound(warehouse_id)
+        return warehouse
+
     async def list_warehouses(self, *, after: str, limit: int) -> list[Warehouse]:
         async with self._database.connection() as lane:
             return await self._catalogue.list_warehouses(lane, after=after, limit=limit)

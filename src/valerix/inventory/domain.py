@@ -275,6 +275,13 @@ class UnknownProducts(DomainError):
         super().__init__(f"Not in the catalogue, or not sold any more: {', '.join(skus)}", productIds=skus)
 
 
+class WarehouseNotFound(DomainError):
+    code = "warehouse_not_found"
+
+    def __init__(self, warehouse_id: str) -> None:
+        super().__init__(f"There is no warehouse {warehouse_id}")
+
+
 class UnknownWarehouse(DomainError):
     code = "unknown_warehouse"
 

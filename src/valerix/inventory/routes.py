@@ -214,7 +214,7 @@ async def replace_product(
     actor: Actor,
     sku: str,
     data: schemas.ProductBody,
-    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
+    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[Product]:
     """Change a product. Its stock is changed by adjusting it."""
     return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
@@ -234,9 +234,16 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
 
 
 @post(WAREHOUSES, access=STAFF, tags=["warehouses"], operation_id="createWarehouse")
-async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Warehouse:
+async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Response[Warehouse]:
     """A new, empty warehouse."""
-    return await catalogue.create_warehouse(data, actor)
+    warehouse = await catalogue.create_warehouse(data, actor)
+    return Response(warehouse, headers={"Location": f"{WAREHOUSES}/{warehouse.warehouse_id}"})
+
+
+@get(WAREHOUSES + "/{warehouse_id:str}", access=READERS, tags=["warehouses"], operation_id="getWarehouse")
+async def get_warehouse(catalogue: Catalogue, warehouse_id: str) -> Warehouse:
+    """One warehouse."""
+    return await catalogue.get_warehouse(warehouse_id)
 
 
 ROUTES = [
@@ -256,6 +263,7 @@ ROUTES = [
     delete_product,
     list_warehouses,
     create_warehouse,
+    get_warehouse,
 ]
 
 

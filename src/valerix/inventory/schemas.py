@@ -264,6 +264,7 @@ PROBLEMS: Final[Problems] = {
     domain.OutOfStock: ProblemType(409, "Insufficient stock"),
     domain.ProductNotFound: ProblemType(404, "No such product"),
     domain.UnknownProducts: ProblemType(422, "Unknown product"),
+    domain.WarehouseNotFound: ProblemType(404, "No such warehouse"),
     domain.UnknownWarehouse: ProblemType(422, "Unknown warehouse"),
     domain.ReservationOver: ProblemType(409, "The reservation has ended"),
     domain.ReservationNotFound: ProblemType(404, "No such reservation"),

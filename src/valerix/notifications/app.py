@@ -44,7 +44,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
-        sockets=[SocketRoute(live.PATH, ANYONE, settings.socket_origins, partial(live.serve, hub, places))],
+        sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],
         provides={"notifications": notifications},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},

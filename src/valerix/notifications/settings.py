@@ -23,8 +23,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     first_retry_seconds: float = 5.0
     live_events_kept: int = 100_000
     max_sockets: int = 5_000
-    socket_origins: tuple[str, ...] = ()
-    """Pages that may open sockets besides those of the host itself, e.g. `https://shop.example`."""
 
     @property
     def rules(self) -> DeliveryRules:

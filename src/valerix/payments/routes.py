@@ -186,7 +186,7 @@ async def refund_payment(
     patience = min(payments.patience_seconds, deadline.remaining())
     refund, replayed = await by_hand.refund(request, patience, deadline)
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
-    headers = {idempotency.REPLAYED: "true"} if replayed else {}
+    headers = {"Location": f"{PATH}/{payment_id}"} | ({idempotency.REPLAYED: "true"} if replayed else {})
     return Response(refund_view(refund), status_code=status, headers=headers)
 
 

@@ -41,7 +41,7 @@ from valerix.users.use_cases import Users
 USERS = "/api/v1/users"
 CUSTOMERS = "/api/v1/customers"
 NO_STORE = {"Cache-Control": "no-store"}
-IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=20, description="ETag of what was read")]
+IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=40, description="ETag of what was read")]
 
 
 # --- signing up

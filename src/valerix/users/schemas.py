@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.chassis.base.problems import Problems, ProblemType, challenge
 from valerix.contracts.acts import ActRecorded
 from valerix.contracts.events import ACT_RECORDED, ACTS, BY_SOURCE, USERS
 from valerix.users import domain
@@ -197,10 +197,10 @@ def customer_view(user: User) -> CustomerView:
 
 PROBLEMS: Final[Problems] = {
     domain.EmailTaken: ProblemType(409, "The e-mail address cannot be used"),
-    domain.LoginRefused: ProblemType(401, "Sign-in refused", {"WWW-Authenticate": "Bearer"}),
+    domain.LoginRefused: ProblemType(401, "Sign-in refused", challenge()),
     domain.UserNotFound: ProblemType(404, "No such user"),
     domain.CustomerNotFound: ProblemType(404, "No such customer"),
-    domain.RefreshRefused: ProblemType(401, "The session is over", {"WWW-Authenticate": "Bearer"}),
+    domain.RefreshRefused: ProblemType(401, "The session is over", challenge("invalid_token")),
     domain.RefreshSuperseded: ProblemType(409, "Another tab was first"),
     domain.SessionNotFound: ProblemType(404, "No such session"),
     domain.OwnAccount: ProblemType(403, "Not on your own account"),

@@ -5,6 +5,7 @@ Problem
 ├── Unauthenticated    401
 ├── Forbidden          403
 ├── NotFound           404
+├── MethodNotAllowed   405  with Allow
 ├── Conflict           409
 ├── TooLarge           413
 ├── UnsupportedMedia   415
@@ -13,7 +14,7 @@ Problem
 └── DomainProblem           an error of a domain, as the table of its service says
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,6 +29,11 @@ class FieldError(msgspec.Struct, frozen=True):
 
     pointer: str
     message: str
+
+
+def challenge(error: str = "") -> dict[str, str]:
+    """How to authenticate, and what was wrong with the attempt (RFC 6750, section 3)."""
+    return {"WWW-Authenticate": 'Bearer realm="valerix"' + (f', error="{error}"' if error else "")}
 
 
 class Problem(Exception):
@@ -68,8 +74,9 @@ class Invalid(Problem):
 class Unauthenticated(Problem):
     status, code, title = 401, "unauthenticated", "Sign in first"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+    def __init__(self, detail: str, error: str = "") -> None:
+        """`error`: what is wrong with the token that was sent (RFC 6750, section 3.1)."""
+        super().__init__(detail, headers=challenge(error))
 
 
 class Forbidden(Problem):
@@ -82,6 +89,10 @@ class NotFound(Problem):
 
 class MethodNotAllowed(Problem):
     status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        allow = ", ".join(allowed)
+        super().__init__(f"This path has the methods {allow}", headers={"Allow": allow})
 
 
 class Conflict(Problem):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -35,6 +36,8 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     """Who keeps the sessions: each replica's base URL. Without it (or a signing key) revoked tokens are not known."""
     proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Networks of the gateway: connections from there say in X-Forwarded-* for whom they come."""
+    cors_origins: tuple[str, ...] = ()
+    """Whose pages may call and open sockets beside those of the host itself, e.g. `https://shop.example`."""
     database_url: str = ""
     database_lanes: int = 4
     valkey_url: str = ""
@@ -66,6 +69,13 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     breaker_min_calls: int = 5
     """… if there were at least so many."""
 
+    def __post_init__(self) -> None:
+        if wrong := [origin for origin in self.cors_origins if not is_origin(origin)]:
+            raise ValueError(
+                f"cors_origins names pages as browsers do, e.g. https://shop.example or http://localhost:3000, "
+                f"separated by commas; not {', '.join(wrong)}"
+            )
+
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     """Read `kind` from the environment; raise SettingsError naming each variable that is missing or wrong.
@@ -85,13 +95,28 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
             values[field.name] = _convert(source[name], field.type)
         except (msgspec.ValidationError, ValueError) as error:
             wrong.append(f"{name}: {error}")
-    loaded = None if wrong else kind(**values)
-    if isinstance(loaded, Timeouts):
-        loaded = loaded.scaled()
-        wrong = [FIELD.sub(lambda name: PREFIX + name[0].upper(), text) for text in loaded.broken_ratios()]
+    loaded: S | None = None
+    try:
+        loaded = None if wrong else kind(**values)
+        if isinstance(loaded, Timeouts):
+            loaded = loaded.scaled()
+            wrong = [_by_variable(text) for text in loaded.broken_ratios()]
+    except ValueError as error:
+        wrong.append(_by_variable(str(error)))
     if loaded is None or wrong:
         raise SettingsError("; ".join(wrong))
     return loaded
+
+
+def _by_variable(text: str) -> str:
+    return FIELD.sub(lambda name: PREFIX + name[0].upper(), text)
+
+
+def is_origin(text: str) -> bool:
+    """Whether this is an origin as browsers send it: scheme and host in lower case, perhaps a port, nothing more."""
+    parts = urlsplit(text)
+    named = parts.scheme in ("http", "https") and bool(parts.hostname) and "*" not in text and "@" not in text
+    return named and text == f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def inherited() -> dict[str, str]:

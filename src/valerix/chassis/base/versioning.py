@@ -13,7 +13,7 @@ class VersionConflict(Problem):
 
 
 def etag(version: int) -> dict[str, str]:
-    """The response header."""
+    """The response header. Of what is read, it gets a digest of the body, too (`chassis.semantics.reading`)."""
     return {"ETag": f'"{version}"'}
 
 
@@ -21,7 +21,7 @@ def expected_version(if_match: str | None) -> int | None:
     """The version a change was made from, or None when the caller does not mind. Raises Invalid."""
     if if_match is None or if_match == "*":
         return None
-    digits = if_match.removeprefix("W/").strip('"')
+    digits = if_match.removeprefix("W/").strip('"').partition("-")[0]
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         message = 'If-Match must be the ETag of what was read, e.g. "3"'
         raise Invalid(message, [FieldError("/headers/If-Match", message)])

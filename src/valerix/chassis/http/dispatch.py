@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, Receive, Send
 from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import HEADER as DEADLINE_HEADER
 from valerix.chassis.base.deadline import Deadline
-from valerix.chassis.base.problems import NotFound
+from valerix.chassis.base.problems import MethodNotAllowed, NotFound
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.points import ReplyDropped
@@ -18,6 +18,8 @@ from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.http.sockets import OpenSockets, Socket, SocketRoute
 from valerix.chassis.limits.admission import Admission
+from valerix.chassis.semantics.methods import CrossOrigin, Methods
+from valerix.chassis.semantics.reading import Reading
 
 
 class Dispatch:
@@ -26,6 +28,7 @@ class Dispatch:
     injector: Injector
     sockets: OpenSockets
     _litestar: ASGIApp
+    _methods: Methods
 
     def __init__(
         self, service: str, settings: ServiceSettings, authorization: Authorization, admission: Admission
@@ -34,17 +37,24 @@ class Dispatch:
         self._settings = settings
         self._authorization = authorization
         self._admission = admission
+        self._cross_origin = CrossOrigin(settings.cors_origins)
         self._raw: dict[tuple[str, str], RawRoute] = {}
         self._socket_routes: dict[str, SocketRoute] = {}
 
     def open(
-        self, litestar: ASGIApp, raw: Sequence[RawRoute], sockets: Sequence[SocketRoute], injector: Injector
+        self,
+        litestar: ASGIApp,
+        raw: Sequence[RawRoute],
+        sockets: Sequence[SocketRoute],
+        injector: Injector,
+        methods: Methods,
     ) -> None:
         """Serve these routes from now on."""
         self._litestar = litestar
         self._raw = {(route.method, route.path): route for route in raw}
         self._socket_routes = {route.path: route for route in sockets}
         self.injector = injector
+        self._methods = methods
         self.sockets = OpenSockets(self._authorization.verifier)
 
     async def connect(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -70,13 +80,25 @@ class Dispatch:
         trace = telemetry.parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
-        exchange = edge.Exchange(send, trace)
+        method = scope["method"]
+        reads = method in ("GET", "HEAD")
+        exchange = edge.Exchange(send, trace, Reading(method, headers) if reads else None)
+        exchange.headers += self._cross_origin.headers(headers)
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # a copy: the server looks into its own
         scope["valerix_headers"] = exchange.headers
         armed = self.injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
             self._admission.check(scope["path"])
+            if route is None:
+                allowed = self._methods.allowed(scope["path"])
+                if method == "OPTIONS":
+                    await exchange.respond(self._options(scope, headers, allowed))
+                    return
+                if allowed and method not in allowed:
+                    raise MethodNotAllowed(allowed)  # noqa: TRY301 - answered like every other refusal
             if armed:
                 await self.injector.before_work(scope["path"])
             edge.refuse_nul(scope)
@@ -96,10 +118,18 @@ class Dispatch:
         finally:
             self._admission.in_flight -= 1
             endpoint = route.path if route else scope.get("path_template") or "unmatched"
-            seconds = edge.record(self._service, scope["method"], endpoint, exchange.status, started, trace)
+            seconds = edge.record(self._service, method, endpoint, exchange.status, started, trace)
             if route is not None and route.answered is not None:
                 route.answered(exchange.status, seconds)
             telemetry.trace_id.reset(token)
+
+    def _options(self, scope: Any, headers: Mapping[bytes, bytes], allowed: Sequence[str]) -> RawResponse:
+        """Which methods a path has is no secret, but asking counts."""
+        self._authorization.admit(scope, headers, None)
+        if not allowed:
+            raise NotFound("Not found")
+        preflight = self._cross_origin.preflight(headers, allowed)
+        return RawResponse(204, b"", [(b"allow", ", ".join(allowed).encode()), *preflight])
 
     async def _handle_raw(
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive

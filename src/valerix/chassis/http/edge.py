@@ -23,7 +23,6 @@ from valerix.chassis.base.problems import (
     FieldError,
     Forbidden,
     Invalid,
-    MethodNotAllowed,
     NotFound,
     Problem,
     ProblemType,
@@ -37,6 +36,7 @@ from valerix.chassis.calls.client import CallFailed, NotSent
 from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.http.raw import RawResponse
 from valerix.chassis.postgres.database import IMPOSSIBLE, CommitOutcomeUnknown
+from valerix.chassis.semantics.reading import Reading
 from valerix.contracts.errors import DomainError
 from valerix.contracts.revocations import LIST_REVOKED
 
@@ -55,11 +55,13 @@ DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
 QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
 """Asked every second; a line each would drown the others."""
+BODILESS = frozenset({204, 304})
+"""Their length and type would be those of what the client has, or of nothing."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 problem_types: dict[type[DomainError], ProblemType] = {}
 """Filled with what compositions hand over."""
-_NAMED = {404: NotFound, 405: MethodNotAllowed, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
+_NAMED = {404: NotFound, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
 
 
 class OutcomeUnknownProblem(Unavailable):
@@ -77,12 +79,22 @@ class DependencyUnavailable(Unavailable):
 class Exchange:
     """The answering half of one request; remembers the status that was sent."""
 
-    def __init__(self, send: Send, trace: str) -> None:
-        self._send = send
+    def __init__(self, send: Send, trace: str, reading: Reading | None = None) -> None:
+        """`reading`: the conditions of a request that reads."""
+        self._send = send if reading is None else reading.of(self._noting(send))
         self._trace = trace.encode()
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         """Go out with the answer, whatever it is."""
+
+    def _noting(self, send: Send) -> Send:
+        """The conditions may have changed the status of an answer."""
+
+        async def noting(message: Any) -> None:
+            self.status = message.get("status", self.status)
+            await send(message)
+
+        return noting
 
     async def send(self, message: Any) -> None:
         """For Litestar: pass on, note the status, add our own headers."""
@@ -94,9 +106,9 @@ class Exchange:
     async def respond(self, response: RawResponse) -> None:
         """Send a whole answer at once."""
         self.status = response.status
-        headers = [(b"content-type", response.media_type), (b"trace-id", self._trace), *self.headers, *response.headers]
-        if response.status != 304:  # there it would be the length of what the client has
-            headers.append((b"content-length", b"%d" % len(response.body)))
+        headers = [(b"trace-id", self._trace), *self.headers, *response.headers]
+        if response.status not in BODILESS:
+            headers += [(b"content-type", response.media_type), (b"content-length", b"%d" % len(response.body))]
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 

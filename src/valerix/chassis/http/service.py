@@ -41,6 +41,7 @@ from valerix.chassis.identity.keys import LOOK_SECONDS
 from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal, TokenIssuer
 from valerix.chassis.limits.admission import Admission, Queue
 from valerix.chassis.limits.origin import Origin
+from valerix.chassis.semantics.methods import Methods
 from valerix.contracts.acts import Actor
 
 log = structlog.get_logger()
@@ -144,8 +145,9 @@ class Service:
         ]
         app = self._litestar(parts, raw, opened.chaos if opened else None)
         injector = opened.injector if opened else Injector(MemoryStore(self.name, self.name), ())
-        self._dispatch.open(app, raw, parts.sockets, injector)
         table += route_table.route_table(app, raw, parts.sockets)
+        methods = Methods((entry.method, entry.path) for entry in table if entry.method != route_table.SOCKET)
+        self._dispatch.open(app, raw, parts.sockets, injector, methods)
         watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
         jobs = [*parts.jobs, *([opened.job] if opened else [])]
         for job in (*jobs, revocations.follow, self._look_again, watch):

@@ -14,13 +14,14 @@ import jwt
 import msgspec
 
 from valerix.chassis.base import caller
-from valerix.chassis.base.problems import Forbidden, Unauthenticated
+from valerix.chassis.base.problems import Forbidden, Unauthenticated, challenge
 from valerix.chassis.identity.cookies import ACCESS_COOKIE, CSRF_HEADER, SAFE_METHODS, check_csrf, read_cookie
 from valerix.chassis.identity.keys import ALGORITHM, KeyRing
 from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, SERVICE_ROLE, TOKEN_TYPE, Principal
 
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
+INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
 
 
@@ -91,11 +92,11 @@ class Verifier:
 
     def _verify(self, token: str) -> Principal:
         if len(token) > MAX_TOKEN_LENGTH:
-            raise Unauthenticated(INVALID)
+            raise Unauthenticated(INVALID, INVALID_TOKEN)
         principal = self._seen.get(token) or self._remember(token)
         if not self.still_holds(principal):
             self._seen.pop(token, None)
-            raise Unauthenticated(INVALID)
+            raise Unauthenticated(INVALID, INVALID_TOKEN)
         caller.person_token.set("" if principal.role == SERVICE_ROLE else token)
         return principal
 
@@ -122,10 +123,10 @@ class Verifier:
                 options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
             )
         except jwt.InvalidTokenError:
-            raise Unauthenticated(INVALID) from None
+            raise Unauthenticated(INVALID, INVALID_TOKEN) from None
         role = claims.get("role")
         if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
-            raise Unauthenticated(INVALID)
+            raise Unauthenticated(INVALID, INVALID_TOKEN)
         return Principal(
             subject=claims["sub"],
             role=role,
@@ -149,4 +150,5 @@ def _header(segment: str) -> tuple[str, object]:
 def require(principal: Principal, roles: Iterable[str]) -> None:
     """Raises Forbidden unless the caller has one of `roles`."""
     if principal.role not in roles:
-        raise Forbidden(f"This needs one of the roles: {', '.join(sorted(roles))}")
+        needed = f"This needs one of the roles: {', '.join(sorted(roles))}"
+        raise Forbidden(needed, headers=challenge("insufficient_scope"))

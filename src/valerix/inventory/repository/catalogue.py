@@ -124,6 +124,12 @@ class CatalogueRepository:
         )
         return _WAREHOUSE.read(row) if row else None
 
+    async def find_warehouse(self, tx: Transaction, warehouse_id: str) -> Warehouse | None:
+        row = await tx.fetchrow(
+            "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id = $1", warehouse_id
+        )
+        return _WAREHOUSE.read(row) if row else None
+
     async def list_warehouses(self, tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
         rows = await tx.fetch(
             "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2",

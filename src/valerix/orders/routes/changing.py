@@ -33,7 +33,7 @@ async def change_order(
     data: ChangeOrderBody,
     deadline: Deadline,
     actor: Actor | None,
-    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=20)] = None,
+    if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[OrderView]:
     """Change the lines of an order held for stock, or the address of one that has not shipped.
 

@@ -1,0 +1,79 @@
+"""Which methods a path has, and which pages of other sites may use them (Fetch standard: CORS)."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+Headers = list[tuple[bytes, bytes]]
+_VARIABLE: Final = re.compile(r"\\\{[^}]*\\\}")
+_REQUEST_HEADERS: Final = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "traceparent",
+)
+_EXPOSED_HEADERS: Final = (
+    "etag",
+    "idempotent-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "trace-id",
+    "www-authenticate",
+)
+_PREFLIGHT_SECONDS: Final = 600
+
+
+class Methods:
+    """What the routes of a service answer, as `Allow` says it."""
+
+    def __init__(self, routes: Iterable[tuple[str, str]]) -> None:
+        """`routes`: method, and path with its variables in braces."""
+        found: dict[str, set[str]] = defaultdict(lambda: {"OPTIONS"})
+        for method, path in routes:
+            found[path] |= {"GET", "HEAD"} if method == "GET" else {method}
+        self._fixed = {path: sorted(methods) for path, methods in found.items() if "{" not in path}
+        # "{" sorts after all letters: of two patterns the one that says more comes first
+        self._variable = [(_pattern(path), sorted(found[path])) for path in sorted(found) if "{" in path]
+
+    def allowed(self, path: str) -> list[str]:
+        """The methods of a path; none when there is no such path."""
+        if path in self._fixed:
+            return self._fixed[path]
+        return next((methods for pattern, methods in self._variable if pattern.fullmatch(path)), [])
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(_VARIABLE.sub("[^/]+", re.escape(path)))
+
+
+class CrossOrigin:
+    """Answers for pages of `origins`. They send bearer tokens: no cookie is ever allowed to them."""
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._origins = {origin.encode() for origin in origins}
+
+    def headers(self, request: Mapping[bytes, bytes]) -> Headers:
+        """What every answer to this request has beside its own headers."""
+        if not self._origins:
+            return []
+        vary = (b"vary", b"Origin")
+        origin = request.get(b"origin")
+        if origin not in self._origins:
+            return [vary]
+        exposed = ", ".join(_EXPOSED_HEADERS).encode()
+        return [vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", exposed)]
+
+    def preflight(self, request: Mapping[bytes, bytes], allowed: Iterable[str]) -> Headers:
+        """What the answer to OPTIONS has besides, when a browser asks whether it may send the real request."""
+        if request.get(b"origin") not in self._origins or b"access-control-request-method" not in request:
+            return []
+        return [
+            (b"access-control-allow-methods", ", ".join(allowed).encode()),
+            (b"access-control-allow-headers", ", ".join(_REQUEST_HEADERS).encode()),
+            (b"access-control-max-age", b"%d" % _PREFLIGHT_SECONDS),
+        ]
