@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 
 from valerix.chassis.base.problems import Unavailable
+from valerix.chassis.limits.origin import Network
 from valerix.chassis.limits.rate_limit import RateLimited
 from valerix.chassis.limits.shared_limit import SharedBuckets
 from valerix.users import metrics
@@ -31,12 +32,12 @@ class SignInLimits:
         self._registrations = SharedBuckets(valkey, "registration", settings.registrations_per_address, HOUR)
 
     @asynccontextmanager
-    async def guess(self, account: str, address: str) -> AsyncIterator[None]:
+    async def guess(self, account: str, network: Network) -> AsyncIterator[None]:
         """Around checking a password: counted unless it is right (the block ends) or was not looked at.
 
         Raises RateLimited before that.
         """
-        asked = [(self._here, f"{account} {address}"), (self._address, address), (self._account, account)]
+        asked = [(self._here, f"{account} {network}"), (self._address, network), (self._account, account)]
         taken = [(buckets, hashlib.sha256(key.encode()).hexdigest()) for buckets, key in asked]
         try:
             for buckets, key in taken:
@@ -51,9 +52,9 @@ class SignInLimits:
             raise
         await _give_back(taken)
 
-    async def register(self, address: str) -> None:
+    async def register(self, network: Network) -> None:
         """Raises RateLimited."""
-        key = hashlib.sha256(address.encode()).hexdigest()
+        key = hashlib.sha256(network.encode()).hexdigest()
         await self._registrations.admit(key, "More registrations than one address may send")
 
 

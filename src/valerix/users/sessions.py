@@ -72,7 +72,7 @@ class Sessions:
         """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable."""
         self._passwords.check_room()
         address = domain.normal_email(email)
-        async with self._limits.guess(address, origin.address):
+        async with self._limits.guess(address, origin.network):
             user, password_hash = await self._check(address, password, origin)
         async with self._database.transaction() as tx:
             held = await accounts.hold_credentials(tx, user.id)
@@ -136,7 +136,7 @@ class Sessions:
 
     async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
         """Ends every session but `spare`. Raises WrongPassword, Invalid, RateLimited, Unavailable."""
-        async with self._limits.guess(user_id, origin.address):
+        async with self._limits.guess(user_id, origin.network):
             user, old_hash = await self._recheck(user_id, current, origin)
         check_acceptable(new, user.email, "/newPassword")
         new_hash = await self._passwords.hash(new)

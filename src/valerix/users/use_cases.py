@@ -77,7 +77,7 @@ class Users:
         self._passwords.check_room()
         address = domain.normal_email(email)
         check_acceptable(password, address)
-        await self._limits.register(origin.address)
+        await self._limits.register(origin.network)
         password_hash = await self._passwords.hash(password)
         async with self._database.transaction() as tx:
             number = await self._next_number(tx)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from valerix.chassis.base.problems import TooMany
+from valerix.chassis.limits.origin import Network
 
 MAX_KEYS: Final = 100_000
 Header = tuple[bytes, bytes]
@@ -19,13 +20,20 @@ Header = tuple[bytes, bytes]
 class RateLimited(TooMany):
     code, title = "rate_limited", "Too many requests"
 
-    def __init__(self, what: str, retry_after_seconds: float, headers: dict[str, str] | None = None) -> None:
-        seconds = max(1, math.ceil(retry_after_seconds))
-        super().__init__(f"{what}; try again in {seconds} s", headers={"Retry-After": str(seconds), **(headers or {})})
+    def __init__(self, what: str, name: str, policy: str, wait_seconds: float) -> None:
+        seconds = max(1, math.ceil(wait_seconds))
+        headers = {
+            "Retry-After": str(seconds),
+            "RateLimit-Policy": policy,
+            "RateLimit": _field(name, 0, seconds),  # the same moment: clients believe either
+        }
+        super().__init__(f"{what}; try again in {seconds} s", headers=headers)
 
 
 class BucketReading(NamedTuple):
-    """Of one bucket after one request. `reset_seconds`: until it is full again; `wait_seconds`: 0 if it was let in."""
+    """Of one bucket after one request. `reset_seconds`: until it is full again; `wait_seconds`: 0 if it was let in,
+    otherwise until the next one is.
+    """
 
     remaining: int
     reset_seconds: float
@@ -67,20 +75,23 @@ class Buckets:
 
 
 class RequestLimits:
-    """The two limits every request meets: by client address, and by person. What services send is not counted."""
+    """The two limits every request meets: by client network, and by person. What services send is not counted."""
 
     def __init__(self, *, per_address: int, per_user: int, window_seconds: float = 60.0) -> None:
         self._addresses = Buckets("address", per_address, window_seconds)
         self._users = Buckets("user", per_user, window_seconds)
 
-    def admit(self, address: str, subject: str | None) -> list[Header]:
+    def admit(self, network: Network, subject: str | None) -> list[Header]:
         """Header fields for the answer, about the limit that is nearer. Raises RateLimited."""
-        asked = ((self._addresses, address), (self._users, subject))
+        asked = ((self._addresses, network), (self._users, subject))
         readings = [(_admit(buckets, key), buckets) for buckets, key in asked if buckets.quota and key is not None]
         if not readings:
             return []
         reading, buckets = min(readings, key=lambda one: one[0].remaining)
-        return [(b"ratelimit-policy", buckets.policy.encode()), (b"ratelimit", _field(buckets, reading).encode())]
+        return [
+            (b"ratelimit-policy", buckets.policy.encode()),
+            (b"ratelimit", _field(buckets.name, reading.remaining, reading.reset_seconds).encode()),
+        ]
 
 
 def _admit(buckets: Buckets, key: str) -> BucketReading:
@@ -92,9 +103,8 @@ def _admit(buckets: Buckets, key: str) -> BucketReading:
 def check(buckets: Buckets, reading: BucketReading, what: str) -> None:
     """Raises RateLimited, saying `what` was too much, when the bucket was empty."""
     if reading.wait_seconds:
-        headers = {"RateLimit-Policy": buckets.policy, "RateLimit": _field(buckets, reading)}
-        raise RateLimited(what, reading.wait_seconds, headers)
+        raise RateLimited(what, buckets.name, buckets.policy, reading.wait_seconds)
 
 
-def _field(buckets: Buckets, reading: BucketReading) -> str:
-    return f'"{buckets.name}";r={reading.remaining};t={math.ceil(reading.reset_seconds)}'
+def _field(name: str, remaining: int, seconds: float) -> str:
+    return f'"{name}";r={remaining};t={math.ceil(seconds)}'
