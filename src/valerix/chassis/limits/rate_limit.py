@@ -14,6 +14,7 @@ from valerix.chassis.base.problems import TooMany
 from valerix.chassis.limits.origin import Network
 
 MAX_KEYS: Final = 100_000
+TURN_KEPT_SECONDS: Final = 15.0
 Header = tuple[bytes, bytes]
 
 
@@ -59,7 +60,7 @@ class Buckets:
         if over > self._interval * 1e-6:  # adding the interval up is not exact
             return BucketReading(0, full_at - self._interval - now, over)
         if len(self._full_at) >= MAX_KEYS:
-            self._forget(now)
+            self._full_at = _still_ahead(self._full_at, now)
         self._full_at[key] = full_at
         return BucketReading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
 
@@ -67,11 +68,65 @@ class Buckets:
         """Put back what `take` took."""
         self._full_at[key] = self._full_at.get(key, 0.0) - self._interval
 
-    def _forget(self, now: float) -> None:
-        """Drop full buckets; if none is, all: forgetting is a gift, running out of memory is not."""
-        self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
-        if len(self._full_at) >= MAX_KEYS:
-            self._full_at.clear()
+
+def _still_ahead(moments: dict[str, float], now: float) -> dict[str, float]:
+    """Without the past; if nothing is past, empty: forgetting is a gift, running out of memory is not."""
+    ahead = {key: moment for key, moment in moments.items() if moment > now}
+    return ahead if len(ahead) < MAX_KEYS else {}
+
+
+class Turns:
+    """A bucket per key that many callers want: each that finds it empty holds the next turn, one at most.
+
+    Callers that only try again would lose every place to the one that tries most often. A turn is `longest_seconds`
+    away at most and lapses TURN_KEPT_SECONDS after its moment; callers that find none so near hold nothing. Those that
+    had turns lately queue up half as far, so that they leave newcomers room.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        quota: int,
+        window_seconds: float,
+        longest_seconds: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name, self.quota = name, quota
+        self.policy = f'"{name}";q={quota};w={math.ceil(window_seconds)}'
+        self.interval = window_seconds / quota if quota else 0.0
+        self.window = window_seconds
+        self._longest = max(longest_seconds, self.interval)
+        self._now = now
+        self._full_at: dict[str, float] = {}
+        self._held: dict[str, float] = {}
+
+    def reach(self, newcomer: bool) -> float:
+        """How far ahead a caller may hold a turn, in seconds."""
+        return self._longest if newcomer else max(self._longest / 2, self.interval)
+
+    def take(self, key: str, caller: str, newcomer: bool) -> float:
+        """Seconds until the turn of this caller; 0: now."""
+        now, place = self._now(), f"{key}:{caller}"
+        held = self._held.get(place, 0.0)
+        if held + TURN_KEPT_SECONDS > now:
+            if held <= now:
+                del self._held[place]
+            return max(held - now, 0.0)
+        full_at = max(self._full_at.get(key, now), now) + self.interval
+        over = full_at - now - self.window
+        if over > (reach := self.reach(newcomer)):
+            return reach
+        self._full_at = self._full_at if len(self._full_at) < MAX_KEYS else _still_ahead(self._full_at, now)
+        self._full_at[key] = full_at
+        if over <= self.interval * 1e-6:  # as in Buckets
+            return 0.0
+        self._held = self._held if len(self._held) < MAX_KEYS else _still_ahead(self._held, now)
+        self._held[place] = now + over
+        return over
+
+    def give_back(self, key: str) -> None:
+        """Put back what `take` took."""
+        self._full_at[key] = self._full_at.get(key, 0.0) - self.interval
 
 
 class RequestLimits:
