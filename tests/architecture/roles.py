@@ -87,7 +87,7 @@ ROLES: Final[Roles] = {
             "orders.requests",
             "orders.transitions",
         ),
-        *("payments.domain", "payments.owed", "psp.domain", "users.domain"),
+        *("payments.domain", "payments.owed", "psp.domain", "users.devices", "users.domain"),
     ),
     Role.REPOSITORY: _of(STORING, "repository"),
     Role.METRICS: _of(STORING, "metrics"),

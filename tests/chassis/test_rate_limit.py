@@ -3,6 +3,7 @@
 import pytest
 
 from valerix.chassis.limits import rate_limit
+from valerix.chassis.limits.origin import network_of
 from valerix.chassis.limits.rate_limit import Buckets, RateLimited, RequestLimits
 
 
@@ -50,18 +51,20 @@ def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_answer_tells_of_the_nearer_limit() -> None:
     limits = RequestLimits(per_address=5, per_user=3)
-    headers = dict(limits.admit("10.0.0.1", "ada"))
+    here, elsewhere = network_of("10.0.0.1"), network_of("10.0.0.2")
+    headers = dict(limits.admit(here, "ada"))
     assert headers == {b"ratelimit-policy": b'"user";q=3;w=60', b"ratelimit": b'"user";r=2;t=20'}
-    assert dict(limits.admit("10.0.0.1", None))[b"ratelimit"].startswith(b'"address";r=3;t=')
-    limits.admit("10.0.0.2", "ada")
-    limits.admit("10.0.0.2", "ada")
+    assert dict(limits.admit(here, None))[b"ratelimit"].startswith(b'"address";r=3;t=')
+    limits.admit(elsewhere, "ada")
+    limits.admit(elsewhere, "ada")
     with pytest.raises(RateLimited) as refused:
-        limits.admit("10.0.0.2", "ada")
+        limits.admit(elsewhere, "ada")
     assert refused.value.status == 429
-    assert refused.value.headers["RateLimit"] == '"user";r=0;t=60'
-    assert 1 <= int(refused.value.headers["Retry-After"]) <= 20
+    wait = refused.value.headers["Retry-After"]
+    assert 1 <= int(wait) <= 20
+    assert refused.value.headers["RateLimit"] == f'"user";r=0;t={wait}', "both figures name the same moment"
 
 
 def test_without_limits_nothing_is_counted_or_told() -> None:
     limits = RequestLimits(per_address=0, per_user=0)
-    assert [limits.admit("10.0.0.1", "ada") for _ in range(3)] == [[], [], []]
+    assert [limits.admit(network_of("10.0.0.1"), "ada") for _ in range(3)] == [[], [], []]

@@ -40,6 +40,19 @@ async def test_an_address_is_limited_whoever_it_says_to_be(users: Process, ident
         assert elsewhere.headers["ratelimit"].startswith('"address";r=11;t=')
 
 
+async def test_one_host_has_one_limit_whichever_of_its_ipv6_addresses_it_uses(users: Process) -> None:
+    async with Api.open(users.url) as api:
+        keys = [
+            await api.call("GET", "/.well-known/jwks.json", X_Forwarded_For=f"2001:db8:0:1::{number}")
+            for number in range(1, 14)
+        ]
+        assert [answer.status for answer in keys] == [200] * 12 + [429]
+        refused = keys[-1].headers
+        assert refused["ratelimit"] == f'"address";r=0;t={refused["retry-after"]}'
+        neighbour = await api.call("GET", "/.well-known/jwks.json", X_Forwarded_For="2001:db8:0:2::1")
+        assert neighbour.status == 200
+
+
 async def test_services_and_probes_are_not_counted(users: Process, identities: Identities) -> None:
     orders = identities.service("orders", "users")
     async with Api.open(users.url) as api:

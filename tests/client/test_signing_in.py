@@ -44,6 +44,15 @@ async def test_signs_in_again_when_the_token_is_not_taken_any_more(caller: Calle
     assert tokens(server)[-1] == "Bearer token-2"
 
 
+async def test_signs_in_again_as_the_same_device(caller: Caller, server: Server) -> None:
+    server.acts(Reply(200, {**SIGNED_IN, "deviceToken": "device-1"}), EXPIRED, WELCOME_AGAIN, FOUND)
+    await caller.run(get, **WHO)
+    assert [request.body for request in server.received if request.path == LOGIN] == [
+        WHO,
+        WHO | {"deviceToken": "device-1"},
+    ]
+
+
 async def test_a_token_is_renewed_before_it_runs_out(server: Server) -> None:
     server.acts(Reply(200, {**SIGNED_IN, "expiresIn": 0}), FOUND, WELCOME_AGAIN, FOUND)
     async with AsyncValerix(server.url, **WHO) as valerix:

@@ -22,7 +22,15 @@ TRAEFIK: Final = {"gateway": "traefik"}
 UNBOUNDED: Final = dict.fromkeys(("customer_waiting_orders", "customer_unpaid_units", "customer_declines"), "0")
 """One customer places the orders of many."""
 UNLIMITED: Final = UNBOUNDED | dict.fromkeys(
-    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), "0"
+    (
+        "guesses_here",
+        "guesses_per_address",
+        "guesses_per_account",
+        "guesses_per_device",
+        "registrations_per_address",
+        "conflicts_per_address",
+    ),
+    "0",
 )
 """Tests may sign in as often as they like, too."""
 ORDINARY: Final = 5

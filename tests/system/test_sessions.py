@@ -50,7 +50,7 @@ async def test_a_service_tells_the_next_for_whom_it_acts(stack: Stack) -> None:
 async def test_the_database_logs_that_an_address_was_taken_and_not_which(stack: Stack) -> None:
     async with stack.api(ADA) as ada:
         me = (await ada.get("/api/v1/users/me")).json
-        taken = {"name": me["name"], "email": OPERATOR}
+        taken = {"name": me["name"], "email": OPERATOR, "currentPassword": stack.secret("demo")}
         assert (await ada.call("PUT", f"/api/v1/users/{me['id']}", taken)).status == 409
     said = stack.log("postgres")
     assert "duplicate key value" in said

@@ -14,7 +14,15 @@ from valerix.users import demo
 
 DEMO_PASSWORD = "demo password 1"
 UNLIMITED = dict.fromkeys(
-    ("guesses_here", "guesses_per_address", "guesses_per_account", "registrations_per_address"), 0
+    (
+        "guesses_here",
+        "guesses_per_address",
+        "guesses_per_account",
+        "guesses_per_device",
+        "registrations_per_address",
+        "conflicts_per_address",
+    ),
+    0,
 )
 """Tests guess a lot; limits have tests of their own."""
 

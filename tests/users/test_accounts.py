@@ -150,7 +150,7 @@ async def test_a_user_changes_their_own_name_and_address(api: Api, database: Con
     token = await login(api, "ada")
     before = await api.get("/api/v1/users/me", token=token)
     path = f"/api/v1/users/{before.json['id']}"
-    body = {"name": "Ada King", "email": "Countess@demo.valerix.example"}
+    body = {"name": "Ada King", "email": "Countess@demo.valerix.example", "currentPassword": DEMO_PASSWORD}
     changed = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
     assert changed.status == 200
     assert (changed.json["name"], changed.json["email"]) == ("Ada King", "countess@demo.valerix.example")
@@ -198,3 +198,21 @@ async def test_nobody_suspends_themselves(api: Api) -> None:
     me = (await api.get("/api/v1/users/me", token=admin)).json["id"]
     refused = await api.call("PUT", f"/api/v1/users/{me}/status", {"status": "suspended"}, token=admin)
     assert (refused.status, refused.json["code"]) == (403, "own_account")
+
+
+async def test_another_address_needs_the_current_password(api: Api, database: Connection) -> None:
+    token = await login(api, "ada")
+    me = (await api.get("/api/v1/users/me", token=token)).json
+    path, moved = f"/api/v1/users/{me['id']}", {"name": me["name"], "email": "mine@example.com"}
+    needed = await api.call("PUT", path, moved, token=token)
+    assert (needed.status, needed.json["code"]) == (403, "password_needed")
+    wrong = await api.call("PUT", path, moved | {"currentPassword": "a guess at it"}, token=token)
+    assert (wrong.status, wrong.json["code"]) == (403, "wrong_password")
+    assert (await api.get("/api/v1/users/me", token=token)).json == me
+    admin = await login(api, "admin")
+    assert (await api.call("PUT", path, moved, token=admin)).status == 403, "an administrator's own, too"
+    assert (await api.call("PUT", path, moved | {"currentPassword": DEMO_PASSWORD}, token=token)).status == 200
+    actions = await database.fetch("SELECT action, actor FROM audit WHERE subject = $1 ORDER BY id", me["id"])
+    recorded = [(row["action"], row["actor"]) for row in actions]
+    assert recorded[-1] == ("profile.changed", me["id"])
+    assert ("password.refused", me["id"]) in recorded

@@ -10,9 +10,9 @@ import pytest
 from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
 from valerix.chassis.limits.origin import Origin
 from valerix.users import passwords
-from valerix.users.domain import TOKEN
+from valerix.users.domain import TOKEN, SessionRules
 from valerix.users.passwords import COMMON, PasswordPool, check_acceptable, hash_password
-from valerix.users.sessions import SessionRules, Sessions
+from valerix.users.sessions import Sessions
 from valerix.users.use_cases import Users
 
 GOOD = "correct horse battery"
@@ -39,7 +39,7 @@ def test_the_list_of_common_passwords_is_long_and_in_the_form_it_is_searched_in(
 def test_what_is_guessed_first_is_refused_with_a_pointer(easy: str) -> None:
     for email in ("ada@example.com", "ada.lovelace@example.com"):
         try:
-            check_acceptable(easy, email)
+            check_acceptable(easy, email, "N")
         except Invalid as refused:
             (error,) = refused.extra["errors"]
             assert isinstance(error, FieldError)
@@ -50,7 +50,29 @@ def test_what_is_guessed_first_is_refused_with_a_pointer(easy: str) -> None:
 
 def test_an_ordinary_passphrase_is_accepted() -> None:
     for good in (GOOD, "x" * 60 + "yzab", "123 dragons ate 456 knights", "пароль от сейфа"):
-        check_acceptable(good, "ada@example.com")
+        check_acceptable(good, "ada@example.com", "Ada")
+
+
+@pytest.mark.parametrize(
+    "easy",
+    [
+        "my Valerix account",
+        "v.a.l.e.r.i.x!!!",
+        "lovelace and engines",
+        "analytical KING",
+        "Ada-1815-1852",
+        "countess of numbers",
+        "C.o.u.n.t.e.s.s 77",
+        "\uff56\uff41\uff4c\uff45\uff52\uff49\uff58 forever",
+    ],
+)
+def test_words_that_everybody_knows_of_an_account_are_refused_wherever_they_stand(easy: str) -> None:
+    with pytest.raises(Invalid):
+        check_acceptable(easy, "countess@example.com", "Ada King Lovelace")
+
+
+def test_a_short_name_within_another_word_is_no_context() -> None:
+    check_acceptable("canada geese migrate", "ada@example.com", "Ada Li")
 
 
 def test_a_hash_is_argon2id_with_the_parameters_we_promise_and_a_salt_of_its_own() -> None:
@@ -117,8 +139,8 @@ async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_be
     origin = Origin("203.0.113.7", "a browser", secure=True)
     with ThreadPoolExecutor(1) as executor:
         full = PasswordPool(executor, limit=0, decoy="")
-        sessions = Sessions(untouched, full, untouched, untouched, SessionRules(), untouched)
-        users = Users(untouched, full, untouched, untouched)
+        sessions = Sessions(untouched, full, untouched, untouched, SessionRules(), untouched, untouched)
+        users = Users(untouched, full, untouched, untouched, untouched)
         with pytest.raises(Unavailable):
             await sessions.login("ada@example.com", GOOD, TOKEN, origin)
         with pytest.raises(Unavailable):

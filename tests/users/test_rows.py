@@ -44,7 +44,10 @@ async def user(tx: Transaction, number: int, customer_number: str | None) -> Use
 async def test_users(tx: Transaction, customer_number: str | None) -> None:
     begun = await user(tx, 1, customer_number)
     assert await accounts.find_user(tx, begun.id, None) == begun
-    assert await accounts.find_credentials(tx, "email-1") == (begun, "hash-1")
+    found = await accounts.find_credentials(tx, "email-1")
+    assert found is not None
+    assert (found.user, found.password_hash, len(found.device_secret)) == (begun, "hash-1", 32)
+    assert await accounts.hold_credentials(tx, begun.id) == found
     renamed = replace(begun, name="name-2", email="email-2", version=2, updated_at=await now(tx))
     assert await accounts.update_profile(tx, begun.id, "name-2", "email-2", 1) == renamed
 

@@ -241,7 +241,9 @@ async def test_a_cookies_token_is_no_use_in_a_body_nor_the_other_way_round(brows
 async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:
     assert (await browser.call("POST", LOGOUT)).status == 403
     assert (await browser.call("POST", LOGOUT, **browser.csrf)).status == 204
+    device = browser.set.pop("valerix_device")
     assert {name: morsel["max-age"] for name, morsel in browser.set.items()} == dict.fromkeys(browser.set, "0")
+    assert (device["max-age"], device["path"], device["samesite"]) == ("34560000", "/api/v1/users", "strict")
 
 
 # --- the other services

@@ -287,6 +287,8 @@ class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
     expires_in: int
     """Seconds."""
     user: User
+    device_token: str | None = None
+    """Lets this client sign in again while somebody else guesses at the account."""
 
 
 class Customer(Model, frozen=True, kw_only=True, rename="camel"):

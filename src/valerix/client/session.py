@@ -36,6 +36,7 @@ class Session:
     def __init__(self, *, email: str | None, password: str | None, token: str | None, patience_seconds: float) -> None:
         self._credentials = None if email is None or password is None else (email, password)
         self._token = token
+        self._device: str | None = None
         self._renew_at = float("inf")
         self._patience = patience_seconds
 
@@ -58,10 +59,12 @@ class Session:
             yield from self._sign_in(*self._credentials)
 
     def _sign_in(self, email: str, password: str) -> Flow[SignedIn]:
-        body = msgspec.json.encode({"email": email, "password": password})
+        known = {} if self._device is None else {"deviceToken": self._device}
+        body = msgspec.json.encode({"email": email, "password": password, **known})
         answer = yield from self._send(Request("POST", "/api/v1/users/login", body), True, self._bare)
         signed_in = _read_signed_in(answer)
         self._token = signed_in.access_token
+        self._device = signed_in.device_token or self._device
         self._renew_at = time.monotonic() + signed_in.expires_in * TOKEN_LIFE_USED
         return signed_in
 

@@ -16,9 +16,10 @@ from valerix.users import consumers, jobs, routes, session_routes
 from valerix.users.audit import AuditTrail, record_act
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool
+from valerix.users.reauthentication import Reauthentication
 from valerix.users.repository import accounts
 from valerix.users.schemas import EVENTS, PROBLEMS
-from valerix.users.sessions import SessionRules, Sessions, revoked_sessions
+from valerix.users.sessions import Sessions, revoked_sessions
 from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
@@ -40,9 +41,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     passwords = await resources.enter_async_context(pool)
     revocations = Revocations(fetch := revoked_sessions(database))
     limits = SignInLimits(await resources.enter_async_context(open_valkey(settings.valkey_url)), settings)
-    users = Users(database, passwords, revocations, limits)
-    rules = SessionRules(settings.session_idle_days, settings.session_max_days)
-    sessions = Sessions(database, passwords, tokens, revocations, rules, limits)
+    reauthentication = Reauthentication(database, passwords, limits)
+    users = Users(database, passwords, revocations, limits, reauthentication)
+    sessions = Sessions(database, passwords, tokens, revocations, settings.session_rules, limits, reauthentication)
     trail = AuditTrail(database)
     inbox = consumers.inbox(database, relay.bus)
     return Parts(

@@ -5,11 +5,14 @@ from typing import Final
 from litestar.datastructures import Cookie
 
 from valerix.chassis.identity.cookies import ACCESS_COOKIE
+from valerix.users.devices import MAX_AGE, SEPARATOR
 from valerix.users.sessions import Grant
 from valerix.users.tokens import TTL_SECONDS
 
 REFRESH: Final = "valerix_refresh"
 CSRF: Final = "valerix_csrf"
+DEVICE: Final = "valerix_device"
+"""Stays when the session ends."""
 REFRESH_PATH: Final = "/api/v1/users"
 """It is sent to nobody else."""
 
@@ -17,7 +20,9 @@ REFRESH_PATH: Final = "/api/v1/users"
 def held(grant: Grant, secure: bool) -> list[Cookie]:
     """`secure`: whether the browser came over TLS; it sends them over nothing less then."""
     lasting = round((grant.session.expires_at - grant.session.last_used_at).total_seconds())
+    device = [_cookie(DEVICE, SEPARATOR.join(grant.devices), MAX_AGE.days * 86_400, path=REFRESH_PATH, secure=secure)]
     return [
+        *(device if grant.devices else ()),
         _cookie(ACCESS_COOKIE, grant.access_token, TTL_SECONDS, secure=secure),
         _cookie(REFRESH, grant.refresh_token, lasting, path=REFRESH_PATH, secure=secure),
         _cookie(CSRF, grant.session.csrf or "", lasting, httponly=False, secure=secure),

@@ -103,6 +103,13 @@ class WrongPassword(DomainError):
         super().__init__("The current password is not right")
 
 
+class PasswordNeeded(DomainError):
+    code = "password_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Another e-mail address needs your current password: send it as currentPassword")
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     id: str
@@ -123,6 +130,16 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountCredentials:
+    """What a sign-in is checked against."""
+
+    user: User
+    password_hash: str
+    device_secret: bytes
+    """Key of the tokens of the devices that signed in before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     id: str
     user_id: str
@@ -134,6 +151,15 @@ class Session:
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How long a session lasts: unused, and at most; and how many a user may have before the oldest go."""
+
+    idle_days: float = 7.0
+    max_days: float = 30.0
+    max_sessions: int = 200
 
 
 @dataclass(frozen=True, slots=True)

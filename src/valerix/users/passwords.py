@@ -22,6 +22,8 @@ from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
 MIN_LENGTH: Final = 10
 MAX_LENGTH: Final = 128
 MIN_DISTINCT: Final = 4
+MIN_WORD: Final = 4
+PRODUCT: Final = "valerix"
 T = TypeVar("T")
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's Argon2id minimum
@@ -34,20 +36,34 @@ def _common() -> frozenset[str]:
 
 COMMON: Final = _common()
 """Ten thousand and some, in lower case."""
+SIGNS: Final = re.compile(r"[\W_]+")
 ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
-def check_acceptable(password: str, email: str, pointer: str = "/password") -> None:
+def check_acceptable(password: str, email: str, name: str, pointer: str = "/password") -> None:
     """Raises Invalid for what is guessed first, also with digits and signs around it; its length was checked before.
 
     No other rules: they make passwords harder to remember, not harder to guess (NIST SP 800-63B-4, 3.1.1.2).
     """
-    plain = password.lower()
+    plain = unicodedata.normalize("NFKC", password).casefold()
     core = ORNAMENT.sub("", plain)
-    guessed_first = {email, email.partition("@")[0], "valerix"}
-    if {plain, core} & guessed_first or plain in COMMON or core in COMMON or len(set(plain)) < MIN_DISTINCT:
+    if plain in COMMON or core in COMMON or len(set(plain)) < MIN_DISTINCT or _of_context(plain, email, name):
         message = "This password is too easy to guess; several unrelated words make a good one"
         raise Invalid(message, [FieldError(pointer, message)])
+
+
+def _of_context(plain: str, email: str, name: str) -> bool:
+    """Whether a word that everybody knows of this account stands in it; a short one alone, for it is in other words."""
+    local = email.partition("@")[0]
+    known = {_letters(text) for text in (email, local, name, PRODUCT, *SIGNS.split(local), *SIGNS.split(name))} - {""}
+    letters = _letters(plain)
+    without_digits = letters.strip("0123456789")
+    return any(word in letters if len(word) >= MIN_WORD else word == without_digits for word in known)
+
+
+def _letters(text: str) -> str:
+    """Letters and digits, as they compare."""
+    return SIGNS.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def hash_password(password: str) -> str:

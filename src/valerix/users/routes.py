@@ -80,7 +80,10 @@ async def get_user(users: Users, principal: Principal, user_id: UUID) -> Respons
 async def change_user(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
 ) -> Response[UserView]:
-    """Change name and e-mail address: one's own, or anybody's for an administrator."""
+    """Change name and e-mail address: one's own, or anybody's for an administrator.
+
+    Another address needs the caller's `currentPassword`.
+    """
     changed = await users.change(
         str(user_id),
         data.name,
@@ -88,6 +91,7 @@ async def change_user(
         version=versioning.expected_version(if_match),
         viewer=_viewer(principal),
         actor=principal.subject,
+        current_password=data.current_password,
         origin=origin,
     )
     return _user_response(changed)

@@ -1,5 +1,6 @@
 """Bodies of the users API: what comes in, with its limits, and what goes out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -35,6 +36,8 @@ class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
     session: Literal["token", "cookie"] = "token"
     """Who keeps the session: the program that signs in, or a browser in its cookies."""
+    device_token: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    """Of an earlier sign-in to this account: lets its owner in while somebody else guesses."""
 
 
 class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -44,6 +47,8 @@ class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     name: Name
     email: Email
+    current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)] | None = None
+    """The caller's own; needed when the address is another one."""
 
 
 class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -91,6 +96,8 @@ class SignedIn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     access_token: str | None = None
     refresh_token: str | None = None
     token_type: str | None = None
+    device_token: str | None = None
+    """After a sign-in: to be sent with the next one (400 days). It opens nothing by itself."""
 
 
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
@@ -160,7 +167,7 @@ def user_view(user: User) -> UserView:
     )
 
 
-def signed_in(user: User, session: Session, access_token: str, refresh_token: str) -> SignedIn:
+def signed_in(user: User, session: Session, access_token: str, refresh_token: str, devices: Sequence[str]) -> SignedIn:
     shown = SignedIn(user_view(user), TTL_SECONDS, session.expires_at)
     if session.kind == COOKIE:
         return shown
@@ -169,6 +176,7 @@ def signed_in(user: User, session: Session, access_token: str, refresh_token: st
         access_token=access_token,
         refresh_token=refresh_token,
         token_type="Bearer",  # noqa: S106 - no password
+        device_token=next(iter(devices), None),
     )
 
 
@@ -206,5 +214,6 @@ PROBLEMS: Final[Problems] = {
     domain.OwnAccount: ProblemType(403, "Not on your own account"),
     domain.LastAdministrator: ProblemType(409, "Somebody has to be administrator"),
     domain.WrongPassword: ProblemType(403, "The password is wrong"),
+    domain.PasswordNeeded: ProblemType(403, "The current password is needed"),
 }
 """What HTTP makes of each error of the domain."""

@@ -15,6 +15,7 @@ from valerix.chassis.limits.origin import Origin
 from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
 from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, SERVICES
 from valerix.users import cookies, domain
+from valerix.users.devices import MAX_TOKENS, SEPARATOR
 from valerix.users.schemas import (
     ChangePasswordBody,
     LoginBody,
@@ -34,12 +35,18 @@ CsrfToken = Annotated[
 
 
 @post(USERS + "/login", access=PUBLIC, tags=["sessions"], operation_id="login", status_code=200)
-async def login(sessions: Sessions, data: LoginBody, origin: Origin) -> Response[SignedIn]:
+async def login(
+    request: Request[Any, Any, Any], sessions: Sessions, data: LoginBody, origin: Origin
+) -> Response[SignedIn]:
     """Sign in. Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies.
 
     A request by cookie that changes something repeats the cookie `valerix_csrf` in the header `X-CSRF-Token`.
+    While somebody guesses at the account, a sign-in from elsewhere waits for its turn (429, at most 30 seconds); one
+    with the `deviceToken` (or the cookie) of an earlier sign-in does not.
     """
-    return _granted(await sessions.login(data.email, data.password, data.session, origin), origin)
+    held = request.cookies.get(cookies.DEVICE, "") if data.session == domain.COOKIE else data.device_token or ""
+    devices = [token for token in held.split(SEPARATOR) if token][:MAX_TOKENS]
+    return _granted(await sessions.login(data.email, data.password, data.session, origin, devices), origin)
 
 
 @post(USERS + "/refresh", access=PUBLIC, tags=["sessions"], operation_id="refresh", status_code=200)
@@ -165,7 +172,7 @@ ROUTES = [
 
 def _granted(grant: Grant, origin: Origin) -> Response[SignedIn]:
     held = cookies.held(grant, origin.secure) if grant.session.kind == domain.COOKIE else []
-    shown = signed_in(grant.user, grant.session, grant.access_token, grant.refresh_token)
+    shown = signed_in(grant.user, grant.session, grant.access_token, grant.refresh_token, grant.devices)
     return Response(shown, cookies=held, headers=NO_STORE)
 
 

@@ -6,8 +6,9 @@ next one. A token that is used twice was stolen, or its thief was first: the who
 
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.identity.cookies import check_csrf
@@ -17,9 +18,11 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import ListRevoked, RevokedSessions
 from valerix.users import domain, metrics
 from valerix.users.audit import record
-from valerix.users.domain import Session, User
+from valerix.users.devices import device_token, find_device, remember
+from valerix.users.domain import AccountCredentials, Session, SessionRules, User
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool, check_acceptable
+from valerix.users.reauthentication import Reauthentication
 from valerix.users.repository import accounts, sessions
 from valerix.users.tokens import TTL_SECONDS, AccessTokens
 
@@ -31,15 +34,6 @@ WINDOW_SECONDS = TTL_SECONDS + 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRules:
-    """How long a session lasts: unused, and at most; and how many a user may have before the oldest go."""
-
-    idle_days: float = 7.0
-    max_days: float = 30.0
-    max_sessions: int = 200
-
-
-@dataclass(frozen=True, slots=True)
 class Grant:
     """What whoever signed in gets to hold."""
 
@@ -47,6 +41,8 @@ class Grant:
     session: Session
     access_token: str
     refresh_token: str
+    devices: Sequence[str] = ()
+    """After a sign-in: tokens of devices to keep, the one for this account first."""
 
 
 class Sessions:
@@ -60,6 +56,7 @@ class Sessions:
         revocations: Revocations,
         rules: SessionRules,
         limits: SignInLimits,
+        reauthentication: Reauthentication,
     ) -> None:
         self._database = database
         self._passwords = passwords
@@ -67,19 +64,28 @@ class Sessions:
         self._revocations = revocations
         self._rules = rules
         self._limits = limits
+        self._reauthentication = reauthentication
 
-    async def login(self, email: str, password: str, kind: str, origin: Origin) -> Grant:
-        """Open a session. Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable."""
+    async def login(self, email: str, password: str, kind: str, origin: Origin, devices: Sequence[str] = ()) -> Grant:
+        """Open a session. `devices`: tokens of devices that the client presents.
+
+        Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable.
+        """
         self._passwords.check_room()
         address = domain.normal_email(email)
-        async with self._limits.guess(address, origin.address):
-            user, password_hash = await self._check(address, password, origin)
+        async with self._database.connection() as lane:
+            known = await accounts.find_credentials(lane, address)
+        device = find_device(known.device_secret, devices, datetime.now(UTC)) if known else None
+        async with self._limits.guess(address, origin.network, device):
+            checked = await self._check(known, password, origin)
         async with self._database.transaction() as tx:
-            held = await accounts.hold_credentials(tx, user.id)
-            if held is None or held[1] != password_hash or not held[0].may_sign_in:
+            held = await accounts.hold_credentials(tx, checked.user.id)
+            if held is None or held.password_hash != checked.password_hash or not held.user.may_sign_in:
                 raise domain.LoginRefused  # changed while the password was being checked
-            user, _ = held
-            grant = await self._open(tx, user, kind, origin)
+            user = held.user
+            opened = await self._open(tx, user, kind, origin)
+            token = device_token(held.device_secret, new_id())
+            grant = replace(opened, devices=remember(token, devices, device))
             await record(
                 tx, "login.succeeded", origin, actor=user.id, subject=user.id, session_id=grant.session.id, kind=kind
             )
@@ -88,15 +94,12 @@ class Sessions:
         metrics.login_attempts.labels("success").inc()
         return grant
 
-    async def _check(self, address: str, password: str, origin: Origin) -> tuple[User, str]:
-        async with self._database.connection() as lane:
-            known = await accounts.find_credentials(lane, address)
-        user, password_hash = known or (None, None)
-        matches = await self._passwords.verify(password_hash, password)
-        if user is None or password_hash is None or not matches or not user.may_sign_in:
-            await self._refuse(user, "not_allowed" if matches else "wrong_password", origin)
+    async def _check(self, known: AccountCredentials | None, password: str, origin: Origin) -> AccountCredentials:
+        matches = await self._passwords.verify(known.password_hash if known else None, password)
+        if known is None or not matches or not known.user.may_sign_in:
+            await self._refuse(known.user if known else None, "not_allowed" if matches else "wrong_password", origin)
             raise domain.LoginRefused
-        return user, password_hash
+        return known
 
     async def refresh(self, token: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
         """Exchange a refresh token for the next and a new access token.
@@ -136,25 +139,15 @@ class Sessions:
 
     async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
         """Ends every session but `spare`. Raises WrongPassword, Invalid, RateLimited, Unavailable."""
-        async with self._limits.guess(user_id, origin.address):
-            user, old_hash = await self._recheck(user_id, current, origin)
-        check_acceptable(new, user.email, "/newPassword")
+        checked = await self._reauthentication.check(user_id, current, origin)
+        check_acceptable(new, checked.user.email, checked.user.name, "/newPassword")
         new_hash = await self._passwords.hash(new)
         async with self._database.transaction() as tx:
-            if not await accounts.update_password(tx, user_id, old_hash, new_hash):
+            if not await accounts.update_password(tx, user_id, checked.password_hash, new_hash):
                 raise domain.WrongPassword
             await record(tx, "password.changed", origin, actor=user_id, subject=user_id)
             ended = await sessions.revoke_all(tx, user_id, domain.PASSWORD_CHANGED, spare)
         self._revocations.add(ended)
-
-    async def _recheck(self, user_id: str, password: str, origin: Origin) -> tuple[User, str]:
-        async with self._database.connection() as lane:
-            user, password_hash = await accounts.hold_credentials(lane, user_id) or (None, None)
-        if not await self._passwords.verify(password_hash, password) or user is None or password_hash is None:
-            async with self._database.connection() as lane:
-                await record(lane, "password.refused", origin, actor=user_id, subject=user_id)
-            raise domain.WrongPassword
-        return user, password_hash
 
     async def measure(self) -> None:
         """Keep the gauge current."""

@@ -1,6 +1,7 @@
 """What the users service can be told."""
 
 from valerix.chassis.base.settings import ServiceSettings
+from valerix.users.domain import SessionRules
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -15,10 +16,19 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     session_max_days: float = 30.0
     """A session ends when it was not refreshed for so long, and in any case after so long."""
     guesses_here: int = 20
-    """Wrong passwords for one account from one address in ten minutes; 0: no limit, here and below."""
+    """Wrong passwords for one account from one address (IPv6: /64) in ten minutes; 0: no limit, here and below."""
     guesses_per_address: int = 100
     """Wrong passwords from one address in ten minutes."""
-    guesses_per_account: int = 100
-    """Wrong passwords for one account in an hour."""
+    guesses_per_account: int = 1_800
+    """Wrong passwords for one account in an hour, evenly: one per two seconds, 43,200 in a day. With less than 120 an
+    owner on a new device may have to wait for longer than 30 seconds."""
+    guesses_per_device: int = 20
+    """Wrong passwords from one device that signed in to the account before, in ten minutes."""
     registrations_per_address: int = 300
     """In an hour."""
+    conflicts_per_address: int = 10
+    """Answers in an hour that an e-mail address is in use."""
+
+    @property
+    def session_rules(self) -> SessionRules:
+        return SessionRules(self.session_idle_days, self.session_max_days)

@@ -1,5 +1,6 @@
 """What can be done with users and customers."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +20,7 @@ from valerix.users.audit import record
 from valerix.users.domain import User
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool, check_acceptable
+from valerix.users.reauthentication import Reauthentication
 from valerix.users.repository import accounts, sessions
 from valerix.users.schemas import user_view
 
@@ -65,21 +67,27 @@ class Users:
     """The use cases. `viewer` is whose objects a caller may see: an id, or None for everybody's."""
 
     def __init__(
-        self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits
+        self,
+        database: Database,
+        passwords: PasswordPool,
+        revocations: Revocations,
+        limits: SignInLimits,
+        reauthentication: Reauthentication,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._revocations = revocations
         self._limits = limits
+        self._reauthentication = reauthentication
 
     async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
         """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
         self._passwords.check_room()
         address = domain.normal_email(email)
-        check_acceptable(password, address)
-        await self._limits.register(origin.address)
+        check_acceptable(password, address, name)
+        await self._limits.register(origin.network)
         password_hash = await self._passwords.hash(password)
-        async with self._database.transaction() as tx:
+        async with self._limits.claim_email(origin.network), self._database.transaction() as tx:
             number = await self._next_number(tx)
             new = NewUser(address, domain.normal_name(name), password_hash, customer_number=number)
             user = await add_user(tx, new)
@@ -113,21 +121,29 @@ class Users:
         version: int | None,
         viewer: str | None,
         actor: str,
+        current_password: str | None,
         origin: Origin,
     ) -> User:
-        """What an administrator changes of another user is on record.
+        """Another address needs the actor's `current_password`: mails to it open the account.
 
-        Raises UserNotFound, VersionConflict, EmailTaken.
+        What an administrator changes of another user, and every change of an address, is on record. Raises
+        UserNotFound, VersionConflict, EmailTaken, PasswordNeeded, WrongPassword, RateLimited, Unavailable.
         """
-        async with self._database.transaction() as tx:
+        address = domain.normal_email(email)
+        moves = (await self.get(user_id, viewer)).email != address
+        if moves and current_password is None:
+            raise domain.PasswordNeeded
+        if current_password is not None:
+            await self._reauthentication.check(actor, current_password, origin)
+        claiming = self._limits.claim_email(origin.network) if moves else nullcontext()
+        async with claiming, self._database.transaction() as tx:
             before = await _get(tx, user_id, viewer)
-            user = await accounts.update_profile(
-                tx, user_id, domain.normal_name(name), domain.normal_email(email), version
-            )
-            if user is None:
+            user = await accounts.update_profile(tx, user_id, domain.normal_name(name), address, version)
+            if user is None or (before.email != address and current_password is None):
                 raise VersionConflict((await _get(tx, user_id, viewer)).version)
             await _record(tx, user, "updated", actor)
-            if actor != user_id and (fields := domain.changed_profile(before, user)):
+            fields = domain.changed_profile(before, user)
+            if fields and (actor != user_id or "email" in fields):
                 await record(tx, "profile.changed", origin, actor=actor, subject=user_id, fields=", ".join(fields))
         return user
 

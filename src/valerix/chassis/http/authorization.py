@@ -14,7 +14,7 @@ from valerix.chassis.identity.keys import KeyRing
 from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal
 from valerix.chassis.identity.verifier import Verifier, require
 from valerix.chassis.limits.admission import UNSHED
-from valerix.chassis.limits.origin import Origin, address_of, origin_of
+from valerix.chassis.limits.origin import Origin, address_of, network_of, origin_of
 from valerix.chassis.limits.rate_limit import RequestLimits
 from valerix.contracts.acts import Actor
 from valerix.contracts.roles import STAFF_AND_SERVICES
@@ -58,8 +58,8 @@ class Authorization:
     def admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
         """Count the request of this person, or of this address. Raises RateLimited."""
         if not scope["path"].startswith(UNSHED):
-            address = address_of(scope, headers, self._proxies)
-            scope.setdefault("valerix_headers", []).extend(self._limits.admit(address, subject))
+            network = network_of(address_of(scope, headers, self._proxies))
+            scope.setdefault("valerix_headers", []).extend(self._limits.admit(network, subject))
 
     def origin(self, scope: Any) -> Origin:
         """Where the request comes from, for records."""

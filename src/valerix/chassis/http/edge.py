@@ -100,17 +100,23 @@ class Exchange:
         """For Litestar: pass on, note the status, add our own headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self.headers]
+            message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self._own_headers()]
         await self._send(message)
 
     async def respond(self, response: RawResponse) -> None:
         """Send a whole answer at once."""
         self.status = response.status
-        headers = [(b"trace-id", self._trace), *self.headers, *response.headers]
+        headers = [(b"trace-id", self._trace), *self._own_headers(), *response.headers]
         if response.status not in BODILESS:
             headers += [(b"content-type", response.media_type), (b"content-length", b"%d" % len(response.body))]
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        """A refusal by one limit does not speak of another one that still has room."""
+        if self.status != 429:
+            return self.headers
+        return [header for header in self.headers if not header[0].startswith(b"ratelimit")]
 
     async def drop(self, scope: Any, receive: Receive) -> None:
         """Cut the connection without a word; returns once the server has noticed."""

@@ -7,12 +7,15 @@ The embedded stack's services listen on the loopback interface, where only the g
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
-from typing import Any
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, NewType
 
 import msgspec
 
 MAX_USER_AGENT = 200
+IPV6_PREFIX = 64
+Network = NewType("Network", str)
+"""What limits count by: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -21,6 +24,10 @@ class Origin(msgspec.Struct, frozen=True):
     address: str
     user_agent: str
     secure: bool
+
+    @property
+    def network(self) -> Network:
+        return network_of(self.address)
 
 
 def origin_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> Origin:
@@ -41,6 +48,20 @@ def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str
     if forwarded is None or not _is_proxy(peer, tuple(proxies)):
         return peer
     return _last(forwarded) or peer
+
+
+@lru_cache(4096)
+def network_of(address: str) -> Network:
+    """What limits count an address by; text that is no address counts as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return Network(address)
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return Network(str(parsed.ipv4_mapped))
+        return Network(str(ip_network((parsed, IPV6_PREFIX), strict=False)))
+    return Network(address)
 
 
 def _peer(scope: Any) -> str:

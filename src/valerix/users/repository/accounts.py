@@ -7,7 +7,7 @@ import asyncpg
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
-from valerix.users.domain import EmailTaken, User
+from valerix.users.domain import AccountCredentials, EmailTaken, User
 
 _USER, _ENTRY = Reader(User, id=str), Reader(Entry)
 
@@ -71,19 +71,23 @@ async def append_event(
     )
 
 
-async def find_credentials(tx: Transaction, email: str) -> tuple[User, str] | None:
-    """The user with this address and the hash of their password."""
-    row = await tx.fetchrow(f"SELECT {_USER.columns}, password_hash FROM users WHERE email = $1", email)
-    return (_USER.read(row), row["password_hash"]) if row else None
+async def find_credentials(tx: Transaction, email: str) -> AccountCredentials | None:
+    """Of the user with this address."""
+    row = await tx.fetchrow(f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE email = $1", email)
+    return _credentials(row) if row else None
 
 
-async def hold_credentials(tx: Transaction, user_id: str) -> tuple[User, str] | None:
+async def hold_credentials(tx: Transaction, user_id: str) -> AccountCredentials | None:
     """The same by id; until the transaction ends nobody changes them."""
     row = await tx.fetchrow(
-        f"SELECT {_USER.columns}, password_hash FROM users WHERE id = $1 FOR SHARE",
+        f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE id = $1 FOR SHARE",
         user_id,
     )
-    return (_USER.read(row), row["password_hash"]) if row else None
+    return _credentials(row) if row else None
+
+
+def _credentials(row: asyncpg.Record) -> AccountCredentials:
+    return AccountCredentials(_USER.read(row), row["password_hash"], row["device_secret"])
 
 
 async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:

@@ -1,0 +1,43 @@
+"""Devices that signed in before: a token that says so of one account, and opens nothing by itself (ADR 27).
+
+`<id>.<MAC>`: the id is a UUIDv7, so it tells its age; the key of the MAC belongs to the account. A new key forgets all
+devices of the account, and rotated signing keys forget none.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from valerix.contracts.ids import created_at
+
+MAX_AGE: Final = timedelta(days=400)
+MAX_TOKENS: Final = 5
+"""Accounts one browser remembers."""
+SEPARATOR: Final = "~"
+
+
+def device_token(secret: bytes, device_id: str) -> str:
+    """`secret`: of the account."""
+    mac = hmac.digest(secret, b"valerix-device:" + device_id.encode(), hashlib.sha256)
+    return f"{device_id}.{urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+
+def recognised(secret: bytes, token: str, now: datetime) -> str | None:
+    """Id of the device if the token is of this account and not too old."""
+    device_id = token.partition(".")[0]
+    genuine = hmac.compare_digest(device_token(secret, device_id).encode(), token.encode())
+    return device_id if genuine and now - created_at(device_id) <= MAX_AGE else None
+
+
+def find_device(secret: bytes, tokens: Iterable[str], now: datetime) -> str | None:
+    """The first device among `tokens` that signed in to this account before."""
+    return next((found for token in tokens if (found := recognised(secret, token, now))), None)
+
+
+def remember(token: str, before: Iterable[str], device: str | None) -> list[str]:
+    """The tokens a browser keeps, `token` first, without the one of `device`, which it replaces."""
+    others = [other for other in before if other.partition(".")[0] != device]
+    return [token, *others][:MAX_TOKENS]
