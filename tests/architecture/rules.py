@@ -223,6 +223,19 @@ def services_take_no_arguments_of_any_name_and_type(tree: Tree) -> Iterable[str]
                 yield f"{module.where}:{node.kwarg.lineno} takes any {node.kwarg.arg}"
 
 
+@rule("Name each service that calls the route: calls_from(ServiceName.ORDERS, …)")
+def routes_name_the_services_that_call(tree: Tree) -> Iterable[str]:
+    for module in tree.modules.values():
+        for node in module.nodes:
+            if not isinstance(node, ast.Call):
+                continue
+            name = written(node.func).rpartition(".")[2]
+            if (name == "Access" and module.name != "valerix.contracts.roles") or (
+                name == "calls_from" and not all(written(one).startswith("ServiceName.") for one in node.args)
+            ):
+                yield f"{module.where}:{node.lineno} opens a route to services it does not name"
+
+
 @rule("Read it in the settings module and pass the value down")
 def the_environment_is_read_in_settings_only(tree: Tree) -> Iterable[str]:
     for module in tree.modules.values():

@@ -204,6 +204,10 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
     "services_take_no_arguments_of_any_name_and_type": (
         at("users/audit.py", "async def search(self, **filters: Any): ...", ":1 takes any filters"),
     ),
+    "routes_name_the_services_that_call": (
+        at("orders/routes/x.py", "calls_from(*ServiceName)", ":1 opens a route to services it does not name"),
+        at("chassis/http/x.py", "roles.Access(services=all)", ":1 opens a route to services it does not name"),
+    ),
     "the_environment_is_read_in_settings_only": (
         at("orders/settings.py", "import os; os.environ['HOME']", ":1 reads environ"),
         at("chassis/http/server.py", "HOME = os.environ['HOME']", ":1 reads environ"),

@@ -74,13 +74,6 @@ async def test_what_a_customer_does_is_no_act() -> None:
     assert acts.detailed(None, n=1) is None
 
 
-async def test_a_service_names_the_person_it_acts_for(database: Database) -> None:
-    act = acts.act_of(Actor("valerix:orders", "service", "::1", "b" * 32, on_behalf_of="ann"), "it.changed", "it")
-    async with database.connection() as tx:
-        await acts.record(tx, act)
-    assert await on_record(database) == [("it.changed", "valerix:orders", {"onBehalfOf": "ann"})]
-
-
 async def test_an_act_leaves_once_without_its_address_and_stays_on_record(database: Database) -> None:
     async with database.connection() as tx:
         await acts.record(tx, acts.act_of(OLGA, "it.changed", "it", n=1))

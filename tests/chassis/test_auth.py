@@ -11,11 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from valerix.chassis.base import caller
-from valerix.chassis.base.problems import Unauthenticated
+from valerix.chassis.base.problems import Forbidden, Unauthenticated
 from valerix.chassis.identity.cookies import CsrfTokenMissing
 from valerix.chassis.identity.keys import KeyRing, generate_key
 from valerix.chassis.identity.tokens import Principal, TokenIssuer
-from valerix.chassis.identity.verifier import Verifier
+from valerix.chassis.identity.verifier import Verifier, require
+from valerix.contracts.roles import ANYONE, STAFF, ServiceName, calls_from
 
 
 class House:
@@ -85,10 +86,63 @@ def test_the_peoples_key_cannot_make_a_service(house: House) -> None:
     house.refuses(house.person(role="service"))
 
 
+def test_a_service_key_cannot_make_another_service(house: House) -> None:
+    role, audience = "service", "valerix:orders"
+    assert house.verifier.verify(
+        f"Bearer {house.payments.issue(subject='valerix:payments', role=role, audience=audience, ttl_seconds=60)}"
+    )
+    house.refuses(house.payments.issue(subject="valerix:orders", role=role, audience=audience, ttl_seconds=60))
+
+
+def test_a_service_token_is_no_browsers(house: House) -> None:
+    with pytest.raises(Unauthenticated):
+        house.verifier.authenticate(cookie(house.payments.for_service("orders")), "GET")
+
+
+def test_no_token_lives_longer_than_ten_minutes(house: House) -> None:
+    for issuer, key in ((house.users, house.person()), (house.payments, house.payments.for_service("orders"))):
+        claims = jwt.decode(key, options={"verify_signature": False})
+        for seconds, taken in ((600, True), (601, False)):
+            longer = claims | {"exp": claims["iat"] + seconds}
+            headers = {"kid": issuer.kid, "typ": "at+jwt"}
+            token = jwt.encode(longer, issuer._key, algorithm="EdDSA", headers=headers)
+            if taken:
+                assert house.verifier.verify(f"Bearer {token}")
+            else:
+                house.refuses(token)
+
+
+def test_a_header_nested_without_end_is_refused(house: House) -> None:
+    header = base64.urlsafe_b64encode(b"[" * 2400).decode().rstrip("=")
+    house.refuses(f"{header}.e30.AAAA")
+
+
+def test_routes_name_services() -> None:
+    orders = Principal("valerix:orders", "service", None, 0)
+    require(orders, calls_from(ServiceName.ORDERS))
+    for principal, access in (
+        (orders, calls_from(ServiceName.PAYMENTS)),
+        (orders, ANYONE),
+        (Principal("valerix:orders", "admin", None, 0), calls_from(ServiceName.ORDERS)),
+        (Principal("u1", "orders", None, 0), calls_from(ServiceName.ORDERS)),
+        (Principal("u1", "customer", None, 0), STAFF),
+    ):
+        with pytest.raises(Forbidden):
+            require(principal, access)
+    with pytest.raises(TypeError):
+        calls_from()
+
+
 @pytest.mark.parametrize(
     "claims",
     [
         {"exp": 1},
+        {"exp": 10**400},
+        {"exp": float("inf")},
+        {"exp": "4000000000"},
+        {"sid": ["s1"]},
+        {"own": 1},
+        {"csrf": {}},
         {"exp": None},
         {"aud": "elsewhere"},
         {"aud": "valerix:payments"},

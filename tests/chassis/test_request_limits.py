@@ -7,6 +7,7 @@ import pytest
 from tests.support.api import Api
 from tests.support.identities import Identities
 from tests.support.processes import Process, running
+from valerix.contracts.commands import CHECK_CUSTOMERS
 
 
 @pytest.fixture
@@ -57,6 +58,6 @@ async def test_services_and_probes_are_not_counted(users: Process, identities: I
     orders = identities.service("orders", "users")
     async with Api.open(users.url) as api:
         for _ in range(40):
-            assert (await api.get("/api/v1/customers/CUST-404/validate", token=orders)).status == 200
+            assert (await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=orders)).status == 200
             assert (await api.get("/health")).status == 200
         assert "ratelimit" not in (await api.get("/health")).headers

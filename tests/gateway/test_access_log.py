@@ -102,3 +102,11 @@ def test_a_connection_without_a_request_is_logged_as_a_document_or_not_at_all(fr
         with connected(front) as wire:
             wire.send(begun)
     assert entries(front, "after-silence")
+
+
+def test_the_access_log_and_the_configuration_are_for_their_owner_only(front: Front) -> None:
+    front.get("/health")
+    found = [front.listening.folder, *front.listening.folder.rglob("*")]
+    modes = {file.name: file.lstat().st_mode & 0o077 for file in found if not file.is_symlink()}
+    assert "access.log" in modes
+    assert not {name for name, others in modes.items() if others}

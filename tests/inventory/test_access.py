@@ -6,20 +6,19 @@ from tests.support.api import Api
 from tests.support.identities import Identities
 from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOCK
 
-PUBLIC = {"nobody", "customer", "operator", "admin", "service"}
-READERS = PUBLIC - {"nobody"}
+PUBLIC = {"nobody", "customer", "operator", "admin", "orders", "console"}
+READERS = {"customer", "operator", "admin"}
 STAFF = {"operator", "admin"}
-WIDER = STAFF | {"service"}
 ROUTES = [
     ("GET", "/api/v1/inventory", READERS),
     ("GET", "/api/v1/inventory/PROD-001", READERS),
-    ("GET", "/api/v1/inventory/PROD-001/movements", WIDER),
-    ("GET", "/api/v1/inventory/alerts", WIDER),
-    ("POST", "/api/v1/inventory/reserve", WIDER),
-    ("POST", "/api/v1/inventory/release", WIDER),
-    ("POST", "/api/v1/inventory/commit", WIDER),
+    ("GET", "/api/v1/inventory/PROD-001/movements", STAFF),
+    ("GET", "/api/v1/inventory/alerts", STAFF),
+    ("POST", "/api/v1/inventory/reserve", STAFF),
+    ("POST", "/api/v1/inventory/release", STAFF),
+    ("POST", "/api/v1/inventory/commit", STAFF),
     ("POST", "/api/v1/inventory/adjust", STAFF),
-    ("POST", "/api/v1/inventory/update", WIDER),
+    ("POST", "/api/v1/inventory/update", STAFF),
     ("GET", "/api/v1/products", PUBLIC),
     ("POST", "/api/v1/products", STAFF),
     ("GET", "/api/v1/products/PROD-001", PUBLIC),
@@ -27,9 +26,9 @@ ROUTES = [
     ("DELETE", "/api/v1/products/NOT-THERE", STAFF),
     ("GET", "/api/v1/warehouses", READERS),
     ("POST", "/api/v1/warehouses", STAFF),
-    ("POST", RESERVE_STOCK, {"service"}),
-    ("POST", RELEASE_STOCK, {"service"}),
-    ("POST", COMMIT_STOCK, {"service"}),
+    ("POST", RESERVE_STOCK, {"orders"}),
+    ("POST", RELEASE_STOCK, {"orders"}),
+    ("POST", COMMIT_STOCK, {"orders"}),
 ]
 
 
@@ -37,8 +36,8 @@ ROUTES = [
 async def test_each_route_is_open_to_its_roles_alone(
     api: Api, identities: Identities, method: str, path: str, allowed: set[str]
 ) -> None:
-    tokens = {role: identities.person(role) for role in READERS - {"service"}}
-    tokens["service"] = identities.service("orders", "inventory")
+    tokens = {role: identities.person(role) for role in READERS}
+    tokens |= {name: identities.service(name, "inventory") for name in ("orders", "console")}
     for role in PUBLIC:
         # An empty body is refused as invalid by whoever is let in: no route changes anything here.
         body = b"[]" if method in ("POST", "PUT") else None

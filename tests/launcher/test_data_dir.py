@@ -23,7 +23,7 @@ from valerix.launcher import health, logs, processes, valkey
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
-from valerix.launcher.logs import Terminal
+from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.processes import Identity
 from valerix.launcher.state import Phase, ProcessState, StackState, only_launcher, read_state, write_state
 from valerix.launcher.topology import DATABASE_NAMES, DEFAULT_PORTS, ISSUERS
@@ -62,16 +62,31 @@ def test_secrets_are_for_their_owner_only_and_stay(folder: Path) -> None:
     assert Credentials(folder).database_passwords == credentials.database_passwords
 
 
+def test_logs_are_for_their_owner_only_and_those_of_earlier_versions_become_so(folder: Path) -> None:
+    (folder / "logs").mkdir(mode=0o755)
+    for name in ("orders.log", "orders.log.1"):
+        (folder / "logs" / name).write_text("of an earlier version\n")
+        (folder / "logs" / name).chmod(0o644)
+    output = Output(folder, None)
+    output.say("hello")
+    output.write("users", b"hello\n")
+    assert logs.cut(logs.file_of(folder, "users"), 1)
+    assert stat.S_IMODE((folder / "logs").stat().st_mode) == 0o700
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (folder / "logs").iterdir()}
+    names = ("launcher.log", "orders.log", "orders.log.1", "users.log", "users.log.1")
+    assert modes == dict.fromkeys(names, 0o600)
+
+
 @pytest.mark.parametrize("issuer", ISSUERS)
 def test_each_issuer_signs_what_the_common_key_file_verifies(folder: Path, issuer: str) -> None:
     credentials = Credentials(folder)
     make_keys(credentials)
     role = "admin" if issuer == "users" else "service"
     signer = TokenIssuer(credentials.signing_key_file(issuer))
-    token = signer.issue(subject="somebody", role=role, audience="valerix:target", ttl_seconds=60)
+    token = signer.issue(subject=f"valerix:{issuer}", role=role, audience="valerix:target", ttl_seconds=60)
     make_keys(credentials)  # another start keeps the keys
     verified = Verifier(KeyRing(credentials.keys_file), "target").verify(f"Bearer {token}")
-    assert (verified.subject, verified.role) == ("somebody", role)
+    assert (verified.subject, verified.role) == (f"valerix:{issuer}", role)
 
 
 def test_the_common_key_file_holds_no_private_part(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from valerix.launcher import ports
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.settings import AMONG_OURSELVES, configured_ports, request_limits
+from valerix.launcher.settings import AMONG_OURSELVES, chaos, configured_ports, request_limits
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, PROCESSES, SERVICES, instances
 
 
@@ -104,6 +104,17 @@ def test_no_process_waits_at_the_end_for_one_that_waits_for_it() -> None:
         free = {process.name for process in left} - users
         assert free, [process.name for process in left]
         stopped |= free
+
+
+def test_faults_are_allowed_where_demo_data_is_reached_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VALERIX_CHAOS", raising=False)
+    anywhere = "0.0.0.0"  # noqa: S104 - nothing listens here
+    told = {(host, demo): chaos(host, demo=demo) for host in ("127.0.0.1", anywhere) for demo in (True, False)}
+    assert [where for where, said in told.items() if said == "enabled"] == [("127.0.0.1", True)]
+    monkeypatch.setenv("VALERIX_CHAOS", "enabled")
+    assert chaos(anywhere, demo=False) == "enabled"
+    monkeypatch.setenv("VALERIX_CHAOS", "disabled")
+    assert chaos("127.0.0.1", demo=True) == "disabled"
 
 
 def test_request_limits_are_the_services_own_as_soon_as_others_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.eventually import until_blocking
 from tests.support.leaks import assert_no_leaks
 from tests.support.stack import Stack
+from valerix.client import Valerix, errors
 from valerix.launcher import summary
 from valerix.launcher.state import Phase, StackState, read_state
 from valerix.launcher.topology import SERVICES
@@ -184,6 +185,7 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
     launcher = subprocess.Popen(
         [
             *(sys.executable, "-P", "-m", "valerix.cli.main", "up", "--ports", "auto", "--no-demo"),
+            *("--host", "0.0.0.0", "--tls"),  # noqa: S104 - as others are let in
             *("--replicas", "users=2", "--data-dir", str(stack.data_dir)),
         ],
         stdout=subprocess.PIPE,
@@ -195,6 +197,7 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
     while not shown or summary.ADMINISTRATOR not in shown[-1]:
         shown.append(launcher.stdout.readline())
         assert shown[-1], "".join(shown)
+    assert_no_faults_can_be_injected(stack)
     left = stack.launched.identities()
     launcher.send_signal(signal.SIGINT)
     launcher.communicate(timeout=PATIENCE_SECONDS)
@@ -203,3 +206,13 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
     assert not [one for one in left if one.is_alive()]
     assert any(line.startswith("users-2") and "ready to serve" in line for line in shown)
     assert summary.CUSTOMER not in "".join(shown)
+    assert "start with VALERIX_CHAOS=enabled" in "".join(shown)
+
+
+def assert_no_faults_can_be_injected(stack: Installation) -> None:
+    """By the administrator, where real data is reached from elsewhere."""
+    url, password = stack.url.replace("http:", "https:"), stack.secret("admin")
+    with Valerix(url, email=summary.ADMINISTRATOR, password=password, ca_file=Path(stack.launched.ca_file)) as admin:
+        for call in (admin.chaos.overview, admin.chaos.stop_all, lambda: admin.chaos.get("orders")):
+            with pytest.raises(errors.NotFound, match="VALERIX_CHAOS=enabled"):
+                call()

@@ -13,8 +13,12 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from valerix.contracts.roles import ServiceName
+
 OWNER, OTHER, OPERATOR, ADMIN = "owner", "other", "operator", "admin"
-SERVICE, MERCHANT, UNAUTHENTICATED = "service", "merchant", "unauthenticated"
+MERCHANT, UNAUTHENTICATED = "merchant", "unauthenticated"
+SERVICES = frozenset(map(str, ServiceName))
+"""Each service is a kind of caller by itself."""
 PAGE = "page"
 """Another site's page in the owner's browser, which adds its cookie to every request of the page."""
 Token = dict[str, Any]
@@ -135,6 +139,10 @@ def forged(admin: Forger, orders: Forger) -> list[Caller]:
         "a service that says it is an administrator": lambda: orders.resigned(role="admin", aud="valerix"),
         "a person who says to be a service": lambda: admin.resigned(role="service"),
         "a service's token under the people's issuer": lambda: orders.resigned(iss="valerix:users", role="admin"),
+        "longer than any issuer lets it live": lambda: admin.resigned(exp=now + 1000),
+        "expires after all days": lambda: admin.resigned(exp=10**400),
+        "session of another type": lambda: admin.resigned(sid=["x"]),
+        "header nested without end": lambda: f"{_text(b'[' * 2000)}.e30.AAAA",
     }
     return [
         Caller("none", UNAUTHENTICATED, {}),

@@ -9,7 +9,7 @@ from itertools import count
 
 import jwt
 
-from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICE, UNAUTHENTICATED
+from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICES, UNAUTHENTICATED
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.stack import PRICE, new_product, place
@@ -20,7 +20,7 @@ from valerix.contracts.ids import new_id
 from valerix.contracts.revocations import LIST_REVOKED
 from valerix.contracts.states import OrderStatus
 
-ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, SERVICE, MERCHANT, UNAUTHENTICATED, PAGE})
+ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, MERCHANT, UNAUTHENTICATED, PAGE}) | SERVICES
 PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
 NUMBERS = count(1)
@@ -140,7 +140,6 @@ ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "countr
 # --- the table
 
 INSIDE = Rule(ALL, routed=False)
-BETWEEN_SERVICES = Rule(frozenset({SERVICE}), routed=False)
 CHAOS, ALL_CHAOS, RESILIENCE = "/api/v1/chaos", "/api/v1/chaos/all", "/api/v1/resilience"
 HARMLESS = {"kind": "gremlin", "every": 1_000_000, "delayMs": 1, "durationSeconds": 1}
 OF_ONE = Rule(frozenset({ADMIN}), at_gateway=CHAOS + "/{service}")
@@ -151,7 +150,7 @@ EVERY_SERVICE: dict[tuple[str, str], Rule] = {
     ("GET", "/ready"): INSIDE,
     ("GET", "/metrics"): INSIDE,
     ("GET", "/openapi.json"): INSIDE,
-    ("GET", "/internal/v1/routes"): BETWEEN_SERVICES,
+    ("GET", "/internal/v1/routes"): OF_ALL,
     ("GET", CHAOS): OF_ONE,
     ("PUT", CHAOS): replace(OF_ONE, body=lambda _: HARMLESS),
     ("DELETE", CHAOS): OF_ONE,
@@ -162,8 +161,8 @@ EVERY_SERVICE: dict[tuple[str, str], Rule] = {
 EVENTS = {("GET", "/asyncapi.json"): INSIDE}
 
 
-def _between_services(path: str, what: str) -> dict[tuple[str, str], Rule]:
-    return {("POST", path): Rule(frozenset({SERVICE}), body=lambda _: {what: []}, routed=False)}
+def _called_by(services: set[str], path: str, what: str) -> dict[tuple[str, str], Rule]:
+    return {("POST", path): Rule(frozenset(services), body=lambda _: {what: []}, routed=False)}
 
 
 def _dead_letters(resource: str) -> dict[tuple[str, str], Rule]:
@@ -177,7 +176,6 @@ def _dead_letters(resource: str) -> dict[tuple[str, str], Rule]:
 
 OWN_OR_STAFF = Rule(PEOPLE - {OTHER}, hidden=frozenset({OTHER}))
 OWN_OR_ADMIN = Rule(frozenset({OWNER, ADMIN}), hidden=frozenset({OTHER, OPERATOR}))
-OWN_STAFF_OR_SERVICE = Rule(PEOPLE - {OTHER} | {SERVICE}, hidden=frozenset({OTHER}))
 
 
 def _own_order(make: Make | None = None, body: Callable[[Values], object] | None = None) -> Rule:
@@ -195,34 +193,34 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("PUT", "/api/v1/orders/{order_id}"): _own_order(body=lambda _: {"shippingAddress": ADDRESS}),
         ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
         ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
-        **_between_services(commands.DESCRIBE_ORDERS, "orderIds"),
-        **_between_services(commands.NOTE_REFUNDS, "commands"),
+        **_called_by({"inventory", "payments"}, commands.DESCRIBE_ORDERS, "orderIds"),
+        **_called_by({"payments"}, commands.NOTE_REFUNDS, "commands"),
         **_dead_letters("orders"),
-        **_between_services(LIST_ACTS, "subjects"),
+        **_called_by({"orders"}, LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "worker": {},
     "inventory": {
-        ("GET", "/api/v1/inventory"): Rule(PEOPLE | {SERVICE}),
-        ("GET", "/api/v1/inventory/alerts"): Rule(STAFF | {SERVICE}),
-        ("GET", "/api/v1/inventory/{sku}"): Rule(PEOPLE | {SERVICE}),
-        ("GET", "/api/v1/inventory/{sku}/movements"): Rule(STAFF | {SERVICE}),
+        ("GET", "/api/v1/inventory"): Rule(PEOPLE),
+        ("GET", "/api/v1/inventory/alerts"): Rule(STAFF),
+        ("GET", "/api/v1/inventory/{sku}"): Rule(PEOPLE),
+        ("GET", "/api/v1/inventory/{sku}/movements"): Rule(STAFF),
         ("POST", "/api/v1/inventory/reserve"): Rule(
-            STAFF | {SERVICE},
+            STAFF,
             body=lambda v: {"orderId": v["order_id"], "items": [{"productId": v["held"], "quantity": 2}]},
             make=_held_order,
         ),
         ("POST", "/api/v1/inventory/release"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_cancelled_order
+            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=_cancelled_order
         ),
         ("POST", "/api/v1/inventory/commit"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"orderId": v["order_id"]}, make=_packed_order
+            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=_packed_order
         ),
         ("POST", "/api/v1/inventory/adjust"): Rule(
             STAFF, body=lambda v: {"productId": v["plenty"], "warehouseId": "WH-EAST", "delta": 1, "reason": "found"}
         ),
         ("POST", "/api/v1/inventory/update"): Rule(
-            STAFF | {SERVICE},
+            STAFF,
             body=lambda v: {"productId": v["plenty"], "quantity": 1, "idempotencyKey": new_id()},
         ),
         ("GET", "/api/v1/products"): Rule(ALL),
@@ -230,31 +228,31 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/products/{sku}"): Rule(ALL),
         ("PUT", "/api/v1/products/{sku}"): Rule(STAFF, body=_product),
         ("DELETE", "/api/v1/products/{sku}"): Rule(STAFF, make=_own_product),
-        ("GET", "/api/v1/warehouses"): Rule(PEOPLE | {SERVICE}),
-        ("GET", "/api/v1/warehouses/{warehouse_id}"): Rule(PEOPLE | {SERVICE}),
+        ("GET", "/api/v1/warehouses"): Rule(PEOPLE),
+        ("GET", "/api/v1/warehouses/{warehouse_id}"): Rule(PEOPLE),
         ("POST", "/api/v1/warehouses"): Rule(
             STAFF, body=lambda _: {"warehouseId": f"MATRIX-{number()}", "name": "Test", "priority": 9000}
         ),
-        **_between_services(commands.RESERVE_STOCK, "commands"),
-        **_between_services(commands.RELEASE_STOCK, "orderIds"),
-        **_between_services(commands.COMMIT_STOCK, "orderIds"),
-        **_between_services(commands.PRICE_PRODUCTS, "productIds"),
-        **_between_services(commands.FIND_PRODUCTS, "names"),
+        **_called_by({"orders"}, commands.RESERVE_STOCK, "commands"),
+        **_called_by({"orders"}, commands.RELEASE_STOCK, "orderIds"),
+        **_called_by({"orders"}, commands.COMMIT_STOCK, "orderIds"),
+        **_called_by({"orders"}, commands.PRICE_PRODUCTS, "productIds"),
+        **_called_by({"orders"}, commands.FIND_PRODUCTS, "names"),
         **_dead_letters("inventory"),
-        **_between_services(LIST_ACTS, "subjects"),
+        **_called_by({"orders"}, LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "payments": {
-        ("POST", "/api/v1/payments"): Rule(STAFF | {SERVICE}, body=_charge),
+        ("POST", "/api/v1/payments"): Rule(STAFF, body=_charge),
         ("GET", "/api/v1/payments"): Rule(STAFF),
         ("GET", "/api/v1/payments/{payment_id}"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/order/{order_id}"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/{payment_id}/refunds"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/{payment_id}/events"): OWN_OR_STAFF,
         ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(STAFF, body=lambda _: {"amountMinor": 1}),
-        **_between_services(commands.CAPTURE_PAYMENTS, "commands"),
-        **_between_services(commands.VOID_PAYMENTS, "commands"),
-        **_between_services(LIST_ACTS, "subjects"),
+        **_called_by({"orders"}, commands.CAPTURE_PAYMENTS, "commands"),
+        **_called_by({"orders"}, commands.VOID_PAYMENTS, "commands"),
+        **_called_by({"orders"}, LIST_ACTS, "subjects"),
         **EVENTS,
     },
     "users": {
@@ -295,25 +293,25 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN})),
         ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN}), make=_new_user),
         ("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): Rule(frozenset({ADMIN}), make=_new_user),
-        ("POST", LIST_REVOKED): Rule(frozenset({SERVICE}), body=lambda _: {"since": 0}, routed=False),
-        ("GET", "/api/v1/customers/{customer_id}"): OWN_STAFF_OR_SERVICE,
-        ("GET", "/api/v1/customers/{customer_id}/validate"): OWN_STAFF_OR_SERVICE,
+        ("POST", LIST_REVOKED): Rule(SERVICES, body=lambda _: {"since": 0}, routed=False),
+        ("GET", "/api/v1/customers/{customer_id}"): OWN_OR_STAFF,
+        ("GET", "/api/v1/customers/{customer_id}/validate"): OWN_OR_STAFF,
         ("GET", "/.well-known/jwks.json"): Rule(ALL),
         ("GET", "/actuator/prometheus"): INSIDE,
-        **_between_services(commands.CHECK_CUSTOMERS, "customerIds"),
+        **_called_by({"orders"}, commands.CHECK_CUSTOMERS, "customerIds"),
         ("POST", RECORD_ACT): Rule(frozenset({ADMIN}), body=_act, routed=False),
         **_dead_letters("users"),
         **EVENTS,
     },
     "notifications": {
         ("POST", "/api/v1/notifications/send"): Rule(
-            STAFF | {SERVICE}, body=lambda v: {"customerId": v["customer_id"], "subject": "Hello", "body": "Hello"}
+            STAFF, body=lambda v: {"customerId": v["customer_id"], "subject": "Hello", "body": "Hello"}
         ),
         ("GET", "/api/v1/notifications"): Rule(PEOPLE),
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
         (SOCKET, "/ws"): Rule(PEOPLE),
         **_dead_letters("notifications"),
-        **_between_services(LIST_ACTS, "subjects"),
+        **_called_by({"orders"}, LIST_ACTS, "subjects"),
     },
     "console": {
         ("GET", ALL_CHAOS): replace(OF_ALL, routed=True, at_gateway=CHAOS),

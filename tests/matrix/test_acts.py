@@ -12,7 +12,7 @@ from tests.matrix.acts import RECORDED, UNRECORDED, changing
 from tests.matrix.callers import ADMIN, OPERATOR, OWNER, Caller, bearing
 from tests.matrix.expectations import CHAOS, HARMLESS, RULES, number
 from tests.matrix.knock import Key, Knock, fresh_values
-from tests.matrix.world import Values, World, made, service_callers
+from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.shop import new_product, place
@@ -110,16 +110,6 @@ async def test_a_way_through_the_warehouse_is_one_act_and_each_step_of_it_is_sho
     shown = [(event["type"], event["by"]) for event in events]
     staff = {"kind": "staff"}
     assert shown[1:] == [("order.confirmed", None), ("order.processing", staff), ("order.shipped", staff)]
-
-
-async def test_a_service_by_a_public_route_is_on_record_too(world: World) -> None:
-    key = ("inventory", "POST", "/api/v1/inventory/update")
-    caller = service_callers(world.platform, "inventory")[0]
-    trace = secrets.token_hex(16)
-    headers = caller.headers | {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-00"}
-    await _knock(world, key, caller._replace(headers=headers), world.values)
-    (act,) = await _on_record(world, key, trace)
-    assert (act["act"], act["actor"], act["role"]) == (acts.STOCK_UPDATED, "valerix:orders", "service")
 
 
 async def test_a_service_that_is_away_is_named_and_hides_no_act_of_the_others(world: World) -> None:

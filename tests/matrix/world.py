@@ -13,7 +13,6 @@ from tests.matrix.callers import (
     OPERATOR,
     OTHER,
     OWNER,
-    SERVICE,
     SPOOFED,
     UNAUTHENTICATED,
     Caller,
@@ -27,6 +26,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import ADA, GRACE, new_product, place, routed
 from tests.support.stack import OPERATOR as OPERATOR_EMAIL
 from valerix.chassis.identity.tokens import TokenIssuer
+from valerix.contracts.roles import ServiceName
 from valerix.launcher.topology import SERVICES
 
 EMAILS = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: "admin@demo.valerix.example"}
@@ -106,12 +106,22 @@ async def with_fresh_tokens(platform: Platform, values: Values) -> World:
 
 
 def service_callers(platform: Platform, target: str) -> list[Caller]:
-    """A service that may call `target`, and one whose token is for another service."""
-    issuer = TokenIssuer(platform.secrets / "orders.jwk")
+    """Every service with its token for `target`, and tokens of services that are refused."""
+    genuine = {name: TokenIssuer(platform.secrets / f"{name}.jwk").for_service(target) for name in ServiceName}
+    orders, console = (
+        Forger(genuine[name], platform.secrets / f"{name}.jwk") for name in (ServiceName.ORDERS, ServiceName.CONSOLE)
+    )
     elsewhere = "payments" if target != "payments" else "users"
+    tokens = {
+        "service, token for another": orders.resigned(aud=f"valerix:{elsewhere}"),
+        "service, token for the platform's people": orders.resigned(sub="valerix:users", role="admin"),
+        "service, token that lives too long": orders.resigned(exp=orders.claims["iat"] + 601),
+        "service that says it is another": console.resigned(sub="valerix:orders"),
+    }
     return [
-        bearing("service", SERVICE, issuer.for_service(target)),
-        bearing("service, token for another", UNAUTHENTICATED, issuer.for_service(elsewhere)),
+        *(bearing(f"service {name}", str(name), token) for name, token in genuine.items()),
+        *(bearing(name, UNAUTHENTICATED, token) for name, token in tokens.items()),
+        Caller("service by cookie", UNAUTHENTICATED, {"Cookie": f"valerix_access={genuine[ServiceName.ORDERS]}"}),
     ]
 
 

@@ -190,7 +190,8 @@ async def test_only_staff_may_capture_refund_and_search(
     assert await statuses(None) == [401] * 6
     assert await statuses(customer) == [403, 403, 403, 200, 403, 403]
     assert await statuses(identities.person("admin")) == [201, 201, 200, 200, 403, 403]
-    assert await statuses(orders) == [201, 403, 403, 403, 200, 200]
+    assert await statuses(orders) == [403, 403, 403, 403, 200, 200]
+    assert await statuses(identities.service("console", "payments")) == [403] * 6
 
 
 @pytest.mark.parametrize("payment_id", ["nothing", "", "%27", "0" * 36])

@@ -16,6 +16,7 @@ from tests.support.processes import Process, running
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import CallFailed, NotSent, OutcomeUnknown, Refused
 from valerix.contracts.ids import new_id
+from valerix.contracts.roles import ServiceName
 from valerix.inventory import orders as inventory_orders
 from valerix.payments.orders import get_order
 
@@ -145,11 +146,14 @@ async def test_a_payment_that_was_given_back_is_not_made_again(
     assert [c["captures"] for c in await charges(provider, body["orderId"])] == [1]
 
 
-async def test_a_service_is_asked_for_an_order_as_well(service: Service, identities: Identities, provider: Api) -> None:
-    body = {"orderId": new_id(), "customerId": "C", "amount": {"amountMinor": 1, "currency": "USD"}, "method": "visa"}
-    async with Api.open(service.process.url, identities.service("orders", "payments")) as orders:
-        refused(await orders.post(PATH, body), 404, "order_not_found")
-    assert await charges(provider, str(body["orderId"])) == []
+async def test_a_service_charges_nothing_by_the_public_route(
+    service: Service, identities: Identities, provider: Api, written_orders: WrittenOrders
+) -> None:
+    body = await written_orders.charge()
+    for name in ServiceName:
+        async with Api.open(service.process.url, identities.service(name, "payments")) as caller:
+            refused(await caller.post(PATH, body), 403, "forbidden")
+    assert await charges(provider, body["orderId"]) == []
 
 
 async def test_without_orders_nothing_is_charged(

@@ -131,7 +131,7 @@ class Observed:
             await _publish(valkey, BROKEN, json.loads((EVENTS / f"valerix.{name}.v1.json").read_text()))
 
     async def _ask_everything(self, valkey: Any) -> None:
-        table = await self._ask(Asked("", "GET", "/internal/v1/routes", by="service"))
+        table = await self._ask(Asked("", "GET", "/internal/v1/routes", by="admin"))
         for entry in table.json:
             access = ",".join(entry["access"]) or "public"
             path = re.sub("^/static/.*", "/static/<file>", entry["path"])  # a page names its files itself

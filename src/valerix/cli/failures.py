@@ -55,7 +55,7 @@ def explain(error: errors.ValerixError, installation: Installation) -> str:  # n
             return f"The outcome is not known: {error}. {_repeat(error)}"
         case errors.Unauthenticated():
             return f"{_not_signed_in(error, installation)}. Use --url with a valid --token"
-        case errors.Forbidden(code="chaos_disabled"):
+        case errors.NotFound(code="chaos_disabled"):
             return str(error)
         case errors.Forbidden():
             return f"{error}. Give the token of somebody who may"

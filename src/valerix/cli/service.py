@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Annotated
 
+import msgspec
 import typer
 
 from valerix.chassis.base.settings import inherited
@@ -33,7 +34,8 @@ def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(
 
 def _beside(state: StackState, name: str) -> dict[str, str]:
     """One more instance, on a port of its own; nobody is told of it."""
-    plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, gateway=gateway_settings())
+    gateway = msgspec.structs.replace(gateway_settings(), gateway_host=state.gateway_host)
+    plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, demo=state.demo, gateway=gateway)
     instance = Instance(f"{name}-by-hand", name, free_port())
     print(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
     return environment(instance, plan, Credentials(state.data_dir))

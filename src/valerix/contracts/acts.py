@@ -39,14 +39,12 @@ MAX_SUBJECTS: Final = 100
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A member of staff, or a service by a public route, as one request shows them."""
+    """A member of staff as one request shows them; in earlier records also a service."""
 
     id: str
     role: str
     address: str
     trace_id: str
-    on_behalf_of: str | None = None
-    """User id of the person a service acts for."""
 
 
 class ActRecorded(msgspec.Struct, frozen=True, rename="camel"):

@@ -28,7 +28,7 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
-from valerix.contracts.roles import ANYONE, PUBLIC, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.contracts.roles import ANYONE, PUBLIC, STAFF, ServiceName, calls_from
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.by_hand import StockByHand
@@ -39,7 +39,6 @@ from valerix.inventory.use_cases import Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
 T = TypeVar("T")
-READERS = ANYONE | SERVICES
 ORDERS = "valerix:orders"
 """Who moves stock through the internal commands."""
 Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="part of the id or name")]
@@ -68,19 +67,20 @@ def command_routes(reserving: Reserving, catalogue: Catalogue) -> list[RawRoute]
     async def price(command: PriceProducts, _: Deadline) -> ProductPrices:
         return ProductPrices(await catalogue.prices(command.product_ids))
 
+    orders = calls_from(ServiceName.ORDERS)
     return [
-        command_route(commands.RESERVE_STOCK, SERVICES, ReserveStocks, reserve),
-        command_route(commands.RELEASE_STOCK, SERVICES, OrderRefs, release),
-        command_route(commands.COMMIT_STOCK, SERVICES, OrderRefs, commit),
-        command_route(commands.FIND_PRODUCTS, SERVICES, NamedProducts, find),
-        command_route(commands.PRICE_PRODUCTS, SERVICES, PriceProducts, price),
+        command_route(commands.RESERVE_STOCK, orders, ReserveStocks, reserve),
+        command_route(commands.RELEASE_STOCK, orders, OrderRefs, release),
+        command_route(commands.COMMIT_STOCK, orders, OrderRefs, commit),
+        command_route(commands.FIND_PRODUCTS, orders, NamedProducts, find),
+        command_route(commands.PRICE_PRODUCTS, orders, PriceProducts, price),
     ]
 
 
 # --- stock
 
 
-@get(INVENTORY, access=READERS, tags=["inventory"], operation_id="listInventory")
+@get(INVENTORY, access=ANYONE, tags=["inventory"], operation_id="listInventory")
 async def list_inventory(
     stock: Stock,
     q: Search = None,
@@ -94,20 +94,20 @@ async def list_inventory(
     return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
 
 
-@get(INVENTORY + "/alerts", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listLowStock")
+@get(INVENTORY + "/alerts", access=STAFF, tags=["inventory"], operation_id="listLowStock")
 async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
     """Products that run low: available is at or under their threshold."""
     asked = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
     return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
 
 
-@get(INVENTORY + "/{sku:str}", access=READERS, tags=["inventory"], operation_id="getInventory")
+@get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory")
 async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
     """Stock of one product."""
     return await stock.get_inventory(sku)
 
 
-@get(INVENTORY + "/{sku:str}/movements", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="listMovements")
+@get(INVENTORY + "/{sku:str}/movements", access=STAFF, tags=["inventory"], operation_id="listMovements")
 async def list_movements(
     stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[MovementView]:
@@ -119,7 +119,7 @@ async def list_movements(
 
 @post(
     INVENTORY + "/reserve",
-    access=STAFF_AND_SERVICES,
+    access=STAFF,
     tags=["inventory"],
     operation_id="reserveStock",
     status_code=200,
@@ -140,7 +140,7 @@ async def reserve(
 
 @post(
     INVENTORY + "/release",
-    access=STAFF_AND_SERVICES,
+    access=STAFF,
     tags=["inventory"],
     operation_id="releaseStock",
     status_code=200,
@@ -154,7 +154,7 @@ async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: 
     return _ended(state, ReservationStatus.RELEASED)
 
 
-@post(INVENTORY + "/commit", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="commitStock", status_code=200)
+@post(INVENTORY + "/commit", access=STAFF, tags=["inventory"], operation_id="commitStock", status_code=200)
 async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`.
 
@@ -171,7 +171,7 @@ async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schema
     return await stock.adjust(data, actor.id, actor)
 
 
-@post(INVENTORY + "/update", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="updateStock", status_code=200)
+@post(INVENTORY + "/update", access=STAFF, tags=["inventory"], operation_id="updateStock", status_code=200)
 async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody) -> schemas.StockUpdated:
     """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
     _not_zero("quantity", data.quantity)
@@ -226,7 +226,7 @@ async def delete_product(catalogue: Catalogue, actor: Actor, sku: str) -> None:
     await catalogue.delete_product(sku, actor)
 
 
-@get(WAREHOUSES, access=READERS, tags=["warehouses"], operation_id="listWarehouses")
+@get(WAREHOUSES, access=ANYONE, tags=["warehouses"], operation_id="listWarehouses")
 async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Warehouse]:
     """The warehouses, by id; stock is taken from the one with the lowest priority number first."""
     rows = await catalogue.list_warehouses(after=_after(cursor), limit=limit + 1)

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from valerix.launcher.credentials import write_secret
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.private import write_private
 
 LIFE = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
@@ -94,9 +94,9 @@ def _make(certificate: Certificate) -> None:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
         .sign(authority, hashes.SHA256())
     )
-    write_secret(certificate.key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(certificate.key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     for file, made in ((certificate.chain_file, leaf), (certificate.ca_file, ca)):
-        write_secret(file, made.public_bytes(Encoding.PEM))
+        write_private(file, made.public_bytes(Encoding.PEM))
         file.chmod(0o644)
 
 

@@ -15,6 +15,7 @@ from valerix.chassis.base.settings import inherited
 from valerix.launcher import processes
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.logs import file_of, last_lines, rotate
+from valerix.launcher.private import open_appending, own_folder
 from valerix.launcher.processes import Identity
 from valerix.launcher.programs import Plan
 from valerix.launcher.state import Phase, StackState, read_state
@@ -45,9 +46,9 @@ def _command(plan: Plan) -> list[str]:
 def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> StackState:
     """Return when the stack is ready. Raises LauncherError with the reason and the last words when it is not."""
     stray = file_of(plan.data_dir, "launcher-errors")
-    stray.parent.mkdir(parents=True, exist_ok=True)
+    own_folder(stray.parent)
     rotate(stray)
-    with stray.open("ab") as output:
+    with open_appending(stray) as output:
         launcher = subprocess.Popen(  # noqa: S603 - our own module
             _command(plan),
             stdin=subprocess.DEVNULL,

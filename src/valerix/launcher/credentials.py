@@ -1,11 +1,11 @@
 """Secrets of one data directory: made once, readable by their owner only; only the demo logins are ever printed."""
 
 import contextlib
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from valerix.launcher.private import own_folder, write_private
 from valerix.launcher.topology import DATABASE_NAMES
 
 
@@ -13,9 +13,7 @@ class Credentials:
     """Reads what is there and makes what is missing."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / "secrets"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
+        self._folder = own_folder(data_dir / "secrets")
 
     @property
     def superuser_password(self) -> str:
@@ -56,17 +54,5 @@ class Credentials:
         with contextlib.suppress(FileNotFoundError):
             return file.read_bytes()
         content = make()
-        write_secret(file, content)
+        write_private(file, content)
         return content
-
-
-def write_secret(file: Path, content: bytes) -> None:
-    """All or nothing, durable before anything depends on it."""
-    building = file.with_suffix(".new")
-    building.unlink(missing_ok=True)
-    descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    building.rename(file)

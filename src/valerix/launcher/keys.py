@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from valerix.chassis.identity.keys import generate_key
-from valerix.launcher.credentials import Credentials, write_secret
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.private import write_private
 from valerix.launcher.topology import ISSUERS
 
 RETIRED: Final = "retired"
@@ -37,7 +38,7 @@ def rotate_keys(credentials: Credentials, issuers: Iterable[str], *, distrust: b
     before = _still_trusted(credentials)
     _publish(credentials, [*kept, *new, *retired, *before])
     for issuer, (private, _) in made.items():
-        write_secret(credentials.signing_key_file(issuer), msgspec.json.encode(private))
+        write_private(credentials.signing_key_file(issuer), msgspec.json.encode(private))
     if distrust:
         _publish(credentials, [*kept, *new, *(jwk for jwk in before if _issuer(jwk) not in made)])
     return [jwk["kid"] for jwk in old]
@@ -56,7 +57,7 @@ def _still_trusted(credentials: Credentials) -> list[Jwk]:
 
 
 def _publish(credentials: Credentials, keys: list[Jwk]) -> None:
-    write_secret(credentials.keys_file, msgspec.json.encode({"keys": keys}))
+    write_private(credentials.keys_file, msgspec.json.encode({"keys": keys}))
 
 
 def _private_key(credentials: Credentials, issuer: str) -> Jwk:

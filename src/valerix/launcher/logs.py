@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from valerix.launcher.private import open_appending, own_folder
+
 LIMIT_BYTES = 10 * 1024 * 1024
 KEPT = 3
 """Former files kept beside the current one, `orders.log.1` the latest."""
@@ -41,7 +43,7 @@ def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
     if _size(file) < max(limit_bytes, 1):
         return False
     _age(file)
-    shutil.copyfile(file, _former(file, 1))
+    shutil.copy(file, _former(file, 1))  # with its mode
     os.truncate(file, 0)
     return True
 
@@ -90,11 +92,11 @@ class Output:
         self._terminal = terminal
         names = terminal.names if terminal else []
         self._following = Following({name: file_of(data_dir, name) for name in names})
-        file_of(data_dir, self.LAUNCHER).parent.mkdir(parents=True, exist_ok=True)
+        own_folder(file_of(data_dir, self.LAUNCHER).parent)
 
     def open(self, name: str) -> BinaryIO:
         """For appending: several may have it open."""
-        return file_of(self._data_dir, name).open("ab", buffering=0)
+        return open_appending(file_of(self._data_dir, name))
 
     def write(self, name: str, output: bytes) -> None:
         with self.open(name) as file:

@@ -38,6 +38,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def instances(self) -> list[Instance]:
         return instances(self.ports, self.replicas)
 
+    @property
+    def chaos(self) -> str:
+        return chaos(self.gateway.gateway_host, demo=self.demo)
+
 
 def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
     """The stack's cluster, sized for its services, and a line for the user when it lies elsewhere."""
@@ -141,7 +145,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
     settings = {
         "port": str(instance.port),
         "instance": instance.name,
-        "chaos": chaos(),
+        "chaos": plan.chaos,
         "keys_file": str(credentials.keys_file),
         "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),

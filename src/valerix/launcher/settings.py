@@ -75,9 +75,9 @@ class PortSettings(msgspec.Struct, frozen=True):
 
 
 class ChaosSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_CHAOS`: whether faults may be injected. A stack on one machine is there to be broken."""
+    """`VALERIX_CHAOS`: whether faults may be injected. Empty: only into demo data that this machine alone reaches."""
 
-    chaos: str = "enabled"
+    chaos: str = ""
 
 
 _Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
@@ -94,10 +94,10 @@ def bus_url() -> str:
     return loaded.bus_url
 
 
-def chaos() -> str:
-    """`enabled` unless the environment says otherwise."""
+def chaos(gateway_host: str, *, demo: bool) -> str:
+    """`enabled` or not: what the environment says, else whether the stack is there to be broken."""
     loaded: ChaosSettings = _load(ChaosSettings)
-    return loaded.chaos
+    return loaded.chaos or ("enabled" if demo and is_loopback(gateway_host) else "disabled")
 
 
 def auto_ports() -> range:

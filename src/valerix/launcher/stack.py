@@ -27,6 +27,7 @@ BALANCER_PATIENCE_SECONDS = 10.0
 ROTATION_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SIGNAL = signal.SIGUSR1
+CHAOS_IS_OFF = "No faults can be injected here. Where things may break, start with VALERIX_CHAOS=enabled"
 
 
 def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], None]) -> StackState:
@@ -70,6 +71,7 @@ class Stack:
             ports=plan.ports,
             replicas=plan.replicas,
             demo=plan.demo,
+            gateway_host=plan.gateway.gateway_host,
         )
         self._plan = plan
         self._output = output
@@ -105,9 +107,10 @@ class Stack:
         self._gateway = gateway_of(self._plan, certificate)
         asyncio.get_running_loop().add_signal_handler(RELOAD_SIGNAL, self._reload_gateway)
         cluster, notice = cluster_of(self._plan)
-        if notice:
-            self.state.notices.append(notice)
-            self._output.say(notice)
+        for line in (notice, CHAOS_IS_OFF if self._plan.chaos != "enabled" else None):
+            if line:
+                self.state.notices.append(line)
+                self._output.say(line)
         self._supervisor = Supervisor(
             programs(self._plan, credentials, cluster, self._gateway),
             say=self._output.say,

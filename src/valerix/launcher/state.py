@@ -55,6 +55,7 @@ class StackState(msgspec.Struct, rename="camel"):
     """By process name, also of what is not running."""
     replicas: dict[str, int]
     demo: bool
+    gateway_host: str = "127.0.0.1"
     processes: dict[str, ProcessState] = {}
     error: str = ""
     failed_process: str = ""

@@ -13,7 +13,7 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
 from valerix.contracts.acts import NOTIFICATION_SENT, Actor
 from valerix.contracts.ids import UUID_PATTERN, is_id
-from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF_AND_SERVICES
+from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
 from valerix.notifications.domain import Notification
@@ -25,7 +25,7 @@ PATH = "/api/v1/notifications"
 Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
 
 
-@post(PATH + "/send", access=STAFF_AND_SERVICES, tags=["notifications"], operation_id="sendNotification")
+@post(PATH + "/send", access=STAFF, tags=["notifications"], operation_id="sendNotification")
 async def send_notification(
     notifications: Notifications, principal: Principal, actor: Actor, data: SendBody, key: Key = None
 ) -> Response[NotificationView]:

@@ -22,7 +22,7 @@ from valerix.contracts.commands import (
 )
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.payment_methods import METHODS
-from valerix.contracts.roles import ANYONE, CUSTOMER, SERVICES, STAFF, STAFF_AND_SERVICES
+from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF, ServiceName, calls_from
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.captures import CaptureRequest, Captures
@@ -51,14 +51,15 @@ Short = Annotated[str | None, Parameter(max_length=50)]
 
 
 def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
-    """The list-shaped commands of other services."""
+    """The list-shaped commands of orders."""
+    orders = calls_from(ServiceName.ORDERS)
     return [
-        command_route(CAPTURE_PAYMENTS, SERVICES, CapturePayments, payments.capture),
-        command_route(VOID_PAYMENTS, SERVICES, VoidPayments, payments.void),
+        command_route(CAPTURE_PAYMENTS, orders, CapturePayments, payments.capture),
+        command_route(VOID_PAYMENTS, orders, VoidPayments, payments.void),
     ]
 
 
-@post(PATH, access=STAFF_AND_SERVICES, tags=["payments"], operation_id="capturePayment")
+@post(PATH, access=STAFF, tags=["payments"], operation_id="capturePayment")
 async def capture_payment(
     captures: Captures,
     principal: Principal,

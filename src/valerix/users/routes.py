@@ -16,7 +16,7 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.acts import RECORD_ACT, RecordAct
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
-from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, SERVICES
+from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, ServiceName, calls_from
 from valerix.users import metrics
 from valerix.users.audit import AuditTrail
 from valerix.users.domain import AuditFilter, User
@@ -162,7 +162,7 @@ async def list_users(
 # --- customers
 
 
-@get(CUSTOMERS + "/{customer_id:str}", access=ANYONE | SERVICES, tags=["customers"], operation_id="getCustomer")
+@get(CUSTOMERS + "/{customer_id:str}", access=ANYONE, tags=["customers"], operation_id="getCustomer")
 async def get_customer(users: Users, principal: Principal, customer_id: str) -> CustomerView:
     """One customer by number: oneself, or anybody for staff."""
     return customer_view(await users.get_customer(customer_id, _viewer_number(principal)))
@@ -170,7 +170,7 @@ async def get_customer(users: Users, principal: Principal, customer_id: str) -> 
 
 @get(
     CUSTOMERS + "/{customer_id:str}/validate",
-    access=ANYONE | SERVICES,
+    access=ANYONE,
     tags=["customers"],
     operation_id="validateCustomer",
 )
@@ -192,7 +192,7 @@ def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
         return RawResponse(200, b"{}")
 
     return [
-        command_route(CHECK_CUSTOMERS, SERVICES, CheckCustomers, users.check_customers),
+        command_route(CHECK_CUSTOMERS, calls_from(ServiceName.ORDERS), CheckCustomers, users.check_customers),
         RawRoute("POST", RECORD_ACT, ADMINS, record),
     ]
 

@@ -13,7 +13,7 @@ from valerix.chassis.identity.cookies import CSRF_HEADER
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
-from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, SERVICES
+from valerix.contracts.roles import ADMINS, ANYONE, PUBLIC, ServiceName, calls_from
 from valerix.users import cookies, domain
 from valerix.users.devices import MAX_TOKENS, SEPARATOR
 from valerix.users.schemas import (
@@ -153,7 +153,14 @@ async def end_session(
 
 def revocations_route(fetch: Fetch) -> RawRoute:
     """What every service asks every second."""
-    return command_route(LIST_REVOKED, SERVICES, ListRevoked, lambda command, _: fetch(command))
+    followers = calls_from(
+        ServiceName.ORDERS,
+        ServiceName.INVENTORY,
+        ServiceName.PAYMENTS,
+        ServiceName.NOTIFICATIONS,
+        ServiceName.CONSOLE,
+    )
+    return command_route(LIST_REVOKED, followers, ListRevoked, lambda command, _: fetch(command))
 
 
 ROUTES = [

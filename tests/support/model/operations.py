@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 from tests.support.model.pools import Pools
 from valerix.contracts.states import OrderStatus, PaymentStatus
 
-ANONYMOUS, FIRST, SECOND, OPERATOR, ADMIN, SERVICE = "anonymous", "first", "second", "operator", "admin", "service"
+ANONYMOUS, FIRST, SECOND, OPERATOR, ADMIN = "anonymous", "first", "second", "operator", "admin"
 CUSTOMERS: Final = (FIRST, SECOND)
 STAFF: Final = (OPERATOR, ADMIN)
 PEOPLE: Final = CUSTOMERS + STAFF
-ROLES: Final = (ANONYMOUS, *PEOPLE, SERVICE)
+ROLES: Final = (ANONYMOUS, *PEOPLE)
 PASSWORD = "long enough, 4 sure"
 PRICES = (1000, 1000, 1500, 700, 0)
 METHODS = ("card_ok",) * 9 + ("card_declined", "card_flaky", "card_insufficient_funds", "visa")
@@ -315,16 +315,16 @@ TABLE: Final[dict[str, Operation]] = {
     "changeOrder": Operation(30, (*CUSTOMERS, OPERATOR, OPERATOR), _change),
     "retryOrder": Operation(15, (*CUSTOMERS, OPERATOR), _retry),
     "cancelOrder": Operation(14, (*CUSTOMERS, OPERATOR), _cancel),
-    "reserveStock": Operation(10, (OPERATOR, ADMIN, SERVICE), _reserve),
-    "releaseStock": Operation(6, (OPERATOR, ADMIN, SERVICE), _release),
-    "commitStock": Operation(8, (OPERATOR, ADMIN, SERVICE), _commit),
+    "reserveStock": Operation(10, STAFF, _reserve),
+    "releaseStock": Operation(6, STAFF, _release),
+    "commitStock": Operation(8, STAFF, _commit),
     "adjustStock": Operation(20, STAFF, _adjust),
-    "updateStock": Operation(12, (OPERATOR, ADMIN, SERVICE), _update),
+    "updateStock": Operation(12, STAFF, _update),
     "createProduct": Operation(3, STAFF, _create_product),
     "replaceProduct": Operation(8, STAFF, _replace_product),
     "deleteProduct": Operation(2, STAFF, lambda draw: Call({"sku": draw.of("other sku")})),
     "createWarehouse": Operation(1, STAFF, _create_warehouse),
-    "capturePayment": Operation(10, (OPERATOR, ADMIN, SERVICE), _capture),
+    "capturePayment": Operation(10, STAFF, _capture),
     "refundPayment": Operation(14, STAFF, _refund),
     "register": Operation(4, (ANONYMOUS,), _register),
     "login": Operation(6, (ANONYMOUS,), _login),
@@ -337,7 +337,7 @@ TABLE: Final[dict[str, Operation]] = {
     "endSessions": Operation(1, (ADMIN,), _end_sessions),
     "endSession": Operation(4, (ADMIN,), _end_session),
     "endMySession": Operation(2, PEOPLE, _end_my_session),
-    "sendNotification": Operation(4, (OPERATOR, SERVICE), _send),
+    "sendNotification": Operation(4, (OPERATOR,), _send),
     "injectFault": Operation(1, (ADMIN,), _inject),
 }
 """What is not here has no body and is called once in a while by everybody."""

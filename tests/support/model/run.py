@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import defaultdict, deque
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +22,6 @@ from tests.support.model.operations import (
     PEOPLE,
     REFUSED,
     ROLES,
-    SERVICE,
     TABLE,
     Call,
     Draw,
@@ -32,7 +30,6 @@ from tests.support.model.operations import (
 )
 from tests.support.model.pools import Pools
 from tests.support.stack import Stack, settled
-from valerix.chassis.identity.tokens import TokenIssuer
 
 AT_ONCE = 4
 AGREE_SECONDS = 30
@@ -52,11 +49,11 @@ DEAD_LETTER = """
 class Caller:
     """One role; signs in again when its session was ended."""
 
-    def __init__(self, api: Api, role: str, issue: Callable[[str], str]) -> None:
+    def __init__(self, api: Api, role: str) -> None:
         self.role = role
         self.own: dict[str, str] = {}
         self.token = ""
-        self._api, self._issue = api, issue
+        self._api = api
         self._signing_in = asyncio.Lock()
 
     async def send(self, operation: Described, call: Call) -> Answer:
@@ -69,7 +66,7 @@ class Caller:
             body = {**(call.body or {}), "idempotencyKey": call.key}
         elif call.key is not None:
             headers["Idempotency_Key"] = call.key
-        token = self._issue(operation.service) if self.role == SERVICE else self.token
+        token = self.token
         answer = await self._api.call(operation.method, path, body, token=token, **headers)
         if answer.status == 401 and self.role in PEOPLE:
             await self._sign_in_unless_done(token)
@@ -112,10 +109,9 @@ class Model:
         """By role and operation: calls with a key."""
 
     async def run(self) -> None:
-        issuer = TokenIssuer(self._stack.data_dir / "secrets" / "orders.jwk")
         async with Api.open(self._stack.url) as api:
             self.described = described((await api.get("/openapi.json")).json)
-            self._callers = {role: Caller(api, role, issuer.for_service) for role in ROLES}
+            self._callers = {role: Caller(api, role) for role in ROLES}
             await self._prepare(api)
             await self._send_all(self._plan())
             for _ in range(ROUNDS):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import delete, get, put
 
 from valerix.chassis.base.pagination import Page
-from valerix.chassis.base.problems import Forbidden
+from valerix.chassis.base.problems import NotFound
 from valerix.chassis.chaos.faults import Fault
 from valerix.chassis.chaos.use_cases import Chaos, ServiceChaos
 from valerix.contracts.acts import Actor
@@ -17,7 +17,7 @@ from valerix.contracts.roles import ADMINS
 PATH: Final = "/api/v1/chaos"
 
 
-class ChaosDisabled(Forbidden):
+class ChaosDisabled(NotFound):
     code, title = "chaos_disabled", "Faults cannot be injected here"
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class ChaosDisabled(Forbidden):
 
 
 def chaos_routes(chaos: Chaos | None) -> list[Any]:
-    """None: refused."""
+    """None: not found."""
 
     def allowed() -> Chaos:
         if chaos is None:

@@ -17,7 +17,7 @@ from valerix.chassis.limits.admission import UNSHED
 from valerix.chassis.limits.origin import Origin, address_of, network_of, origin_of
 from valerix.chassis.limits.rate_limit import RequestLimits
 from valerix.contracts.acts import Actor
-from valerix.contracts.roles import STAFF_AND_SERVICES
+from valerix.contracts.roles import STAFF, Access
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class Authorization:
         """Refuse tokens of these sessions from now on."""
         self.verifier = Verifier(self._keys, self._service, revocations)
 
-    def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: frozenset[str]) -> Principal | None:
+    def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: Access) -> Principal | None:
         """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
         if not access:
             self.admit(scope, headers, None)
@@ -66,13 +66,11 @@ class Authorization:
         return origin_of(scope, dict(scope["headers"]), self._proxies)
 
     def actor(self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None) -> Actor | None:
-        """The caller as acts name it; None for a customer."""
-        if principal is None or principal.role not in STAFF_AND_SERVICES:
+        """The caller as acts name it; None unless it is staff."""
+        if principal is None or principal.role not in STAFF.roles:
             return None
-        person = principal.on_behalf_of
         address = address_of(scope, headers, self._proxies)
-        on_behalf_of = None if person is None else person.subject
-        return Actor(principal.subject, principal.role, address, telemetry.trace_id.get(), on_behalf_of)
+        return Actor(principal.subject, principal.role, address, telemetry.trace_id.get())
 
     async def guard(self, connection: Any, handler: Any) -> None:
         """Every route is closed unless it says otherwise; only then does its body matter.
@@ -81,7 +79,7 @@ class Authorization:
         """
         if "access" not in handler.opt:  # one of Litestar's own
             raise NotFound("Not found")
-        access: frozenset[str] = handler.opt["access"]
+        access: Access = handler.opt["access"]
         headers = dict(connection.scope["headers"])
         connection.scope["principal"] = self.authorize(connection.scope, headers, access)
         if handler.parsed_data_field is not None:

@@ -15,10 +15,10 @@ from valerix.chassis.calls.client import CallFailed, HttpClient
 from valerix.chassis.http import openapi
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.roles import PUBLIC
 
 Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 2.0
-PUBLIC: frozenset[str] = frozenset()
 
 
 class NotReady(Exception):

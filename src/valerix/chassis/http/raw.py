@@ -9,6 +9,7 @@ from valerix.chassis.base import validation
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.acts import Actor
+from valerix.contracts.roles import Access
 
 JSON = b"application/json"
 C = TypeVar("C")
@@ -49,7 +50,7 @@ class RawRoute(NamedTuple):
 
     method: str
     path: str
-    access: frozenset[str]
+    access: Access
     handle: Callable[[RawRequest], Awaitable[RawResponse]]
     document: Any = None
     answered: Callable[[int, float], None] | None = None
@@ -57,7 +58,7 @@ class RawRoute(NamedTuple):
 
 
 def command_route(
-    path: str, access: frozenset[str], kind: type[C], use_case: Callable[[C, Deadline], Awaitable[A]]
+    path: str, access: Access, kind: type[C], use_case: Callable[[C, Deadline], Awaitable[A]]
 ) -> RawRoute:
     """A list-shaped internal call: decode `kind`, run the use case, encode what it returns."""
     decoder, encoder = msgspec.json.Decoder(kind), msgspec.json.Encoder()

@@ -8,6 +8,7 @@ from litestar import Litestar
 
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.http.sockets import SocketRoute
+from valerix.contracts.roles import ADMINS, Access
 
 PATH: Final = "/internal/v1/routes"
 SOCKET: Final = "WS"
@@ -15,7 +16,7 @@ SOCKET: Final = "WS"
 
 
 class RouteEntry(msgspec.Struct, frozen=True):
-    """`access`: the roles that may call; empty where no token is asked for."""
+    """`access`: the roles or the services that may call; empty where no token is asked for."""
 
     method: str
     path: str
@@ -24,20 +25,20 @@ class RouteEntry(msgspec.Struct, frozen=True):
 
 def route_table(app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[SocketRoute]) -> list[RouteEntry]:
     """Every route that answers. Litestar's own (OPTIONS, /schema) declare no access and are closed."""
-    found = {(route.method, route.path): route.access for route in raw}
+    found: dict[tuple[str, str], Access] = {(route.method, route.path): route.access for route in raw}
     found |= {(SOCKET, socket.path): socket.access for socket in sockets}
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             if "access" in handler.opt:
                 for method in handler.http_methods:
                     found.setdefault((method, route.path_format), handler.opt["access"])
-    return [RouteEntry(method, path, sorted(access)) for (method, path), access in sorted(found.items())]
+    return [RouteEntry(method, path, access.names) for (method, path), access in sorted(found.items())]
 
 
-def routes_route(access: frozenset[str], entries: list[RouteEntry]) -> RawRoute:
+def routes_route(entries: list[RouteEntry]) -> RawRoute:
     """`GET` the table; `entries` may be filled after this was made."""
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(200, msgspec.json.encode(entries))
 
-    return RawRoute("GET", PATH, access, answer)
+    return RawRoute("GET", PATH, ADMINS, answer)

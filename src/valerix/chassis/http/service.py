@@ -38,7 +38,7 @@ from valerix.chassis.http.raw import RawRoute
 from valerix.chassis.http.resilience_routes import resilience_route
 from valerix.chassis.http.sockets import SocketRoute
 from valerix.chassis.identity.keys import LOOK_SECONDS
-from valerix.chassis.identity.tokens import SERVICE_ROLE, Principal, TokenIssuer
+from valerix.chassis.identity.tokens import Principal, TokenIssuer
 from valerix.chassis.limits.admission import Admission, Queue
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.semantics.methods import Methods
@@ -141,7 +141,7 @@ class Service:
         table: list[route_table.RouteEntry] = []
         raw = [
             *(*parts.raw, ready_route(self, parts.essentials, parts.reported)),
-            route_table.routes_route(frozenset({SERVICE_ROLE}), table),
+            route_table.routes_route(table),
         ]
         app = self._litestar(parts, raw, opened.chaos if opened else None)
         injector = opened.injector if opened else Injector(MemoryStore(self.name, self.name), ())

@@ -18,6 +18,7 @@ from valerix.chassis.base.problems import Forbidden, TooMany, Unavailable
 from valerix.chassis.http import edge
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.identity.verifier import Verifier, require
+from valerix.contracts.roles import Access
 
 BEARER: Final = "valerix.bearer."
 """Browsers set no headers on a WebSocket: they offer this subprotocol, followed by the token."""
@@ -169,7 +170,7 @@ class SocketRoute(NamedTuple):
     """`WS path` for the roles of `access` and for pages of the host itself or `origins`."""
 
     path: str
-    access: frozenset[str]
+    access: Access
     origins: Collection[str]
     handle: Callable[[Socket], Awaitable[None]]
 

@@ -9,12 +9,15 @@ import jwt
 import msgspec
 
 from valerix.chassis.identity.keys import ALGORITHM, LOOK_SECONDS, WatchedFile
+from valerix.contracts.roles import SERVICE
 
+ISSUER_PREFIX: Final = "valerix:"
 PEOPLE_ISSUER: Final = "valerix:users"
 PUBLIC_AUDIENCE: Final = "valerix"
-SERVICE_ROLE: Final = "service"
+SERVICE_ROLE: Final = SERVICE
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068 media type, not a password
 MAX_TTL_SECONDS: Final = 600
+"""A token that lives longer is neither signed nor accepted."""
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -1,14 +1,15 @@
 """Who is calling: access tokens, verified by every service itself.
 
 One algorithm is pinned; `jku`, `x5u` and `jwk` headers are never looked at (RFC 8725). The people's issuer may grant
-people's roles, every other issuer only its own `service` role, so a stolen service key cannot become an administrator.
+people's roles, every other issuer only its own `service` role, so a stolen service key cannot become an administrator,
+nor another service.
 Programs send the token as a bearer; browsers hold it in a cookie no script can read.
 """
 
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import jwt
 import msgspec
@@ -17,12 +18,36 @@ from valerix.chassis.base import caller
 from valerix.chassis.base.problems import Forbidden, Unauthenticated, challenge
 from valerix.chassis.identity.cookies import ACCESS_COOKIE, CSRF_HEADER, SAFE_METHODS, check_csrf, read_cookie
 from valerix.chassis.identity.keys import ALGORITHM, KeyRing
-from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, SERVICE_ROLE, TOKEN_TYPE, Principal
+from valerix.chassis.identity.tokens import (
+    ISSUER_PREFIX,
+    MAX_TTL_SECONDS,
+    PEOPLE_ISSUER,
+    PUBLIC_AUDIENCE,
+    SERVICE_ROLE,
+    TOKEN_TYPE,
+    Principal,
+)
+from valerix.contracts.roles import Access
 
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
+INSUFFICIENT: Final = challenge("insufficient_scope")
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
+UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError, OverflowError)
+"""What reading a token raises: the last two for nesting and numbers without end."""
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """Those of a signed token."""
+
+    sub: str
+    role: str
+    iat: int
+    exp: int
+    own: str | None = None
+    sid: str | None = None
+    csrf: str | None = None
 
 
 class Verifier:
@@ -80,11 +105,14 @@ class Verifier:
         return self._verify(token)
 
     def verify_cookie(self, header: str) -> Principal:
-        """The same of a `Cookie` header; what a browser may do with it is the caller's to decide."""
+        """The same of a `Cookie` header, for people; what a browser may do with it is the caller's to decide."""
         token = read_cookie(header, ACCESS_COOKIE)
         if token is None:
             raise Unauthenticated("Sign in first, or send an access token: Authorization: Bearer …")
-        return self._verify(token)
+        principal = self._verify(token)
+        if principal.role == SERVICE_ROLE:
+            raise Unauthenticated(INVALID)
+        return principal
 
     def still_holds(self, principal: Principal) -> bool:
         """Whether what was verified some time ago would be again: for connections that last."""
@@ -109,32 +137,39 @@ class Verifier:
 
     def _check(self, token: str) -> Principal:
         try:
-            kid, kind = _header(token.partition(".")[0])
-            key = self._keys.find(kid)
-            if key is None or kind != TOKEN_TYPE:
-                raise jwt.InvalidTokenError("unknown key or type")  # noqa: TRY301 - one answer for every fault
-            issuer = kid.rsplit(":", 1)[0]
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=issuer,
-                audience=self._audiences,
-                options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
-            )
-        except jwt.InvalidTokenError:
+            issuer, claims = self._read(token)
+        except UNREADABLE:
             raise Unauthenticated(INVALID, INVALID_TOKEN) from None
-        role = claims.get("role")
-        if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
+        is_service = claims.role == SERVICE_ROLE
+        if is_service == (issuer == PEOPLE_ISSUER) or (is_service and claims.sub != issuer):
+            raise Unauthenticated(INVALID, INVALID_TOKEN)
+        if claims.exp - claims.iat > MAX_TTL_SECONDS:
             raise Unauthenticated(INVALID, INVALID_TOKEN)
         return Principal(
-            subject=claims["sub"],
-            role=role,
-            owner_id=claims.get("own"),
-            expires_at=float(claims["exp"]),
-            session_id=claims.get("sid"),
-            csrf=claims.get("csrf"),
+            subject=claims.sub,
+            role=claims.role,
+            owner_id=claims.own,
+            expires_at=float(claims.exp),
+            session_id=claims.sid,
+            csrf=claims.csrf,
         )
+
+    def _read(self, token: str) -> tuple[str, _Claims]:
+        """The issuer and the claims of a token whose signature holds. Raises UNREADABLE."""
+        kid, kind = _header(token.partition(".")[0])
+        key = self._keys.find(kid)
+        if key is None or kind != TOKEN_TYPE:
+            raise jwt.InvalidTokenError("unknown key or type")
+        issuer = kid.rsplit(":", 1)[0]
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=issuer,
+            audience=self._audiences,
+            options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
+        )
+        return issuer, msgspec.convert(claims, _Claims)
 
 
 @lru_cache(maxsize=32)  # more than there are keys; what strangers send is kept, too, so not many
@@ -147,8 +182,13 @@ def _header(segment: str) -> tuple[str, object]:
     return header.get("kid", ""), header.get("typ")
 
 
-def require(principal: Principal, roles: Iterable[str]) -> None:
-    """Raises Forbidden unless the caller has one of `roles`."""
-    if principal.role not in roles:
-        needed = f"This needs one of the roles: {', '.join(sorted(roles))}"
-        raise Forbidden(needed, headers=challenge("insufficient_scope"))
+def require(principal: Principal, access: Access) -> None:
+    """Raises Forbidden unless the route is open to the caller."""
+    if principal.role == SERVICE_ROLE:
+        if principal.subject.removeprefix(ISSUER_PREFIX) not in access.services:
+            raise Forbidden("This is not open to that service", headers=INSUFFICIENT)
+    elif principal.role not in access.roles:
+        needed = f"This needs one of the roles: {', '.join(sorted(access.roles))}"
+        raise Forbidden(
+            needed if access.roles else "This is open to services of the platform only", headers=INSUFFICIENT
+        )

@@ -22,7 +22,7 @@ from valerix.chassis.postgres.database import KEYED, Database, Transaction
 from valerix.contracts import events
 from valerix.contracts.acts import LIST_ACTS, Actor, ListActs, RecordedAct, RecordedActs
 from valerix.contracts.ids import new_id
-from valerix.contracts.roles import SERVICES
+from valerix.contracts.roles import ServiceName, calls_from
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -35,8 +35,6 @@ def act_of(actor: Actor | None, name: str, subject: str, /, **what: Any) -> Act 
     """What `actor` is about to do; None for a customer. Members of `what` that are None are left out."""
     if actor is None:
         return None
-    if actor.on_behalf_of is not None:
-        what["onBehalfOf"] = actor.on_behalf_of
     return Act(new_id(), name, actor, subject, {key: value for key, value in what.items() if value is not None})
 
 
@@ -92,7 +90,7 @@ async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[Re
 def acts_route(database: Database) -> Any:
     """What was done here, for services that show it to staff."""
 
-    @post(LIST_ACTS, access=SERVICES, include_in_schema=False, status_code=200)
+    @post(LIST_ACTS, access=calls_from(ServiceName.ORDERS), include_in_schema=False, status_code=200)
     async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
         async with database.connection() as lane:
             return RecordedActs(await list_acts(lane, data.subjects))

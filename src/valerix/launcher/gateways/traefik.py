@@ -14,6 +14,7 @@ from valerix.launcher.certificates import Certificate
 from valerix.launcher.gateways import contract
 from valerix.launcher.gateways.contract import Listening, Rewrite, Route
 from valerix.launcher.health import http_get
+from valerix.launcher.private import FILE_MODE, FOLDER_MODE, own_folder, write_private
 from valerix.launcher.settings import GatewaySettings
 from valerix.launcher.topology import Instance
 
@@ -55,7 +56,10 @@ class TraefikGateway:
     def command(self, instances: Sequence[Instance]) -> list[str]:
         """Needs a restart to change what is in the static file."""
         file = self._listening.folder / "traefik.yml"
-        self._routes.mkdir(parents=True, exist_ok=True)
+        own_folder(self._listening.folder)
+        self._routes.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        own_folder(self._listening.access_log.parent)
+        self._listening.access_log.touch(FILE_MODE)  # Traefik would let others read it
         _write(file, self.static())
         self._configure(instances)
         return [str(self._listening.settings.gateway_binary or packaged()), f"--configFile={file}"]
@@ -290,9 +294,7 @@ def packaged() -> Path:
 
 def _write(file: Path, document: Document) -> None:
     """By replacement: Traefik watches the folder and must never read half a file."""
-    building = file.with_suffix(".new")
-    building.write_text(yaml.safe_dump(document, sort_keys=False))
-    building.rename(file)
+    write_private(file, yaml.safe_dump(document, sort_keys=False).encode())
 
 
 class _Backend(msgspec.Struct, rename="camel"):

@@ -3,7 +3,7 @@
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.contracts.commands import DESCRIBE_ORDERS, NOTE_REFUNDS, NoteRefunds, OrderOutcomes, OrderRefs
-from valerix.contracts.roles import SERVICES
+from valerix.contracts.roles import ServiceName, calls_from
 from valerix.orders.queries import Queries
 from valerix.orders.refunds import RefundNotes
 from valerix.orders.schemas import describe
@@ -16,7 +16,8 @@ def command_routes(queries: Queries, refunds: RefundNotes) -> list[RawRoute]:
         found = await queries.find_all(command.order_ids)
         return OrderOutcomes([describe(*each) for each in zip(command.order_ids, found, strict=True)])
 
+    checking = calls_from(ServiceName.INVENTORY, ServiceName.PAYMENTS)
     return [
-        command_route(DESCRIBE_ORDERS, SERVICES, OrderRefs, describe_orders),
-        command_route(NOTE_REFUNDS, SERVICES, NoteRefunds, refunds.note),
+        command_route(DESCRIBE_ORDERS, checking, OrderRefs, describe_orders),
+        command_route(NOTE_REFUNDS, calls_from(ServiceName.PAYMENTS), NoteRefunds, refunds.note),
     ]

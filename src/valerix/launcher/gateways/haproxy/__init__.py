@@ -18,6 +18,7 @@ from valerix.launcher.gateways.contract import Listening
 from valerix.launcher.gateways.haproxy import configuration
 from valerix.launcher.health import PATIENCE_SECONDS
 from valerix.launcher.packages import package_folder
+from valerix.launcher.private import FILE_MODE, own_folder, write_private
 from valerix.launcher.topology import Instance
 
 WAITING: Final = b"HAPROXY_MWORKER_WAIT_ONLY="
@@ -36,8 +37,8 @@ class HaproxyGateway:
     @cached_property
     def _log(self) -> int:
         """Inherited by HAProxy, which has no way to name a file to log into."""
-        self._listening.access_log.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, 0o644)
+        own_folder(self._listening.access_log.parent)
+        return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, FILE_MODE)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -80,17 +81,18 @@ class HaproxyGateway:
             return text
 
     def _write(self, instances: Sequence[Instance]) -> None:
-        folder = self._listening.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = own_folder(self._listening.folder)
         made = contract.routes(instances)
         exact = {path: configuration.backend_of(route) for route in made for path in route.exact}
         beneath = {path: configuration.backend_of(route) for route in made for path in route.beneath}
         for name, table in (("exact", exact), ("beneath", beneath)):
-            _replace(folder / f"{name}.map", "".join(f"{path} {backend}\n" for path, backend in table.items()))
+            write_private(
+                folder / f"{name}.map", "".join(f"{path} {backend}\n" for path, backend in table.items()).encode()
+            )
         if self._listening.certificate:
             _link(folder / "chain.pem", self._listening.certificate.chain_file)
             _link(folder / "chain.pem.key", self._listening.certificate.key_file)
-        _replace(self._file, "\n".join(configuration.lines(self._listening, instances)) + "\n")
+        write_private(self._file, ("\n".join(configuration.lines(self._listening, instances)) + "\n").encode())
 
 
 def packaged() -> Path:
@@ -118,9 +120,3 @@ def _is_reached(server: Mapping[str, str]) -> bool:
 def _link(link: Path, file: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(file.resolve())
-
-
-def _replace(file: Path, text: str) -> None:
-    building = file.with_suffix(".new")
-    building.write_text(text)
-    building.rename(file)

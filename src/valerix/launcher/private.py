@@ -1,0 +1,37 @@
+"""Files that only their owner may read: secrets, logs, the gateway's configuration."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+OTHERS = 0o077
+
+
+def own_folder(folder: Path) -> Path:
+    """Make `folder` if it is missing, and close it and all it contains to others: earlier versions left files open."""
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    for found in (folder, *folder.rglob("*")):
+        mode = found.lstat().st_mode
+        if mode & OTHERS and not stat.S_ISLNK(mode):
+            found.chmod(stat.S_IMODE(mode) & FOLDER_MODE)
+    return folder
+
+
+def open_appending(file: Path) -> BinaryIO:
+    """Unbuffered, for several writers."""
+    return open(file, "ab", buffering=0, opener=lambda path, flags: os.open(path, flags, FILE_MODE))
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """All or nothing, durable before anything depends on it."""
+    building = file.with_suffix(".new")
+    building.unlink(missing_ok=True)
+    descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    building.rename(file)
