@@ -1,6 +1,6 @@
 """Bodies of the orders API: what comes in, with its limits, and what goes out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -120,11 +120,16 @@ def _form_errors(raw: Any) -> list[FieldError]:
     else:
         doubled = [name for name in one_line if raw.get(name) is not None]
         errors += [FieldError(f"/{name}", "Send either items or one line, not both") for name in doubled]
-    if raw.get("paymentMethod", DEFAULT_PAYMENT_METHOD) not in METHODS:
-        errors.append(FieldError("/paymentMethod", f"Expected one of: {', '.join(METHODS)}"))
-    if raw.get("onShortage", "hold") not in ON_SHORTAGE:
-        errors.append(FieldError("/onShortage", f"Expected one of: {', '.join(ON_SHORTAGE)}"))
+    errors += _one_of("paymentMethod", raw.get("paymentMethod", DEFAULT_PAYMENT_METHOD), METHODS)
+    errors += _one_of("onShortage", raw.get("onShortage", "hold"), ON_SHORTAGE)
     return errors
+
+
+def _one_of(name: str, value: Any, allowed: Collection[str]) -> list[FieldError]:
+    """Asked about a body of any types, too, where the value may be one that cannot be looked up."""
+    if isinstance(value, str) and value in allowed:
+        return []
+    return [FieldError(f"/{name}", f"Expected one of: {', '.join(allowed)}")]
 
 
 class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
