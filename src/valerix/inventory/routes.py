@@ -240,7 +240,7 @@ async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.New
     return Response(warehouse, headers={"Location": f"{WAREHOUSES}/{warehouse.warehouse_id}"})
 
 
-@get(WAREHOUSES + "/{warehouse_id:str}", access=READERS, tags=["warehouses"], operation_id="getWarehouse")
+@get(WAREHOUSES + "/{warehouse_id:str}", access=ANYONE, tags=["warehouses"], operation_id="getWarehouse")
 async def get_warehouse(catalogue: Catalogue, warehouse_id: str) -> Warehouse:
     """One warehouse."""
     return await catalogue.get_warehouse(warehouse_id)
