@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.api import Answer, Api
+from tests.support.documents import complete_of
 from tests.support.eventually import eventually
 from tests.support.model.books import Books, differences
 from tests.support.model.document import Described
@@ -114,7 +115,7 @@ class Model:
     async def run(self) -> None:
         issuer = TokenIssuer(self._stack.data_dir / "secrets" / "orders.jwk")
         async with Api.open(self._stack.url) as api:
-            self.described = described((await api.get("/openapi.json")).json)
+            self.described = described(await complete_of(api))
             self._callers = {role: Caller(api, role, issuer.for_service) for role in ROLES}
             await self._prepare(api)
             await self._send_all(self._plan())
