@@ -77,7 +77,14 @@ ROLES: Final[Roles] = {
         *("payments.processor", "payments.provider", "payments.refunds"),
     ),
     Role.PURE: (
-        *("console.domain", "console.history", "console.readings", "inventory.domain", "notifications.domain"),
+        *(
+            "chassis.description.references",
+            "console.domain",
+            "console.history",
+            "console.readings",
+            "inventory.domain",
+            "notifications.domain",
+        ),
         *("inventory.permitted", "inventory.settling", "inventory.waiting"),
         *(
             "orders.bounds",

@@ -4,7 +4,7 @@ from typing import Any
 
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from valerix.console.domain import Document, merge
+from valerix.console.domain import Document, merge, publish
 
 
 def schema(**properties: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_a_schema_two_services_share_is_kept_once() -> None:
     documents = {name: description(f"/{name}", "Money", Money=money) for name in ("orders", "payments")}
     merged = merge(documents, [], "1")
     assert [answer_of(merged, path) for path in ("/orders", "/payments")] == ["Money", "Money"]
-    assert set(merged["components"]["schemas"]) == {"Money", "Health"}
+    assert set(merged["components"]["schemas"]) == {"Money"}
 
 
 def test_one_name_for_two_things_becomes_two_names_and_whatever_refers_to_it_follows() -> None:
@@ -70,10 +70,10 @@ def test_one_name_for_two_things_becomes_two_names_and_whatever_refers_to_it_fol
     }
     merged = merge(documents, [], "1")
     schemas = merged["components"]["schemas"]
-    assert answer_of(merged, "/orders") == "orders.Page"
-    assert schemas["inventory.Page"]["properties"]["items"]["items"] == ref("inventory.Item")
-    assert schemas["inventory.Item"]["properties"] == {"onHand": {"type": "integer"}}
-    assert schemas["InventoryItem"]["properties"] == {"sku": {"type": "string"}}
+    assert answer_of(merged, "/orders") == "PageOfOrders"
+    assert schemas["PageOfInventory"]["properties"]["items"]["items"] == ref("ItemOfInventory")
+    assert schemas["ItemOfInventory"] == {**schema(onHand={"type": "integer"}), "title": "ItemOfInventory"}
+    assert "InventoryItem" not in schemas, "nothing refers to it"
     assert list(OpenAPIV31SpecValidator(merged).iter_errors()) == []
 
 
@@ -81,3 +81,13 @@ def test_a_service_that_is_missing_is_named() -> None:
     documents = {"orders": description("/orders", "Order", Order=schema())}
     assert "users" in merge(documents, ["users"], "1")["info"]["description"]
     assert "left out" not in merge(documents, [], "1")["info"]["description"]
+
+
+def test_faults_on_purpose_are_not_published() -> None:
+    own = description("/orders", "Order", Order=schema())
+    chaos = {"tags": ["chaos"], "operationId": "getChaos", "responses": {"200": {"description": "OK"}}}
+    documents = {"orders": {**own, "paths": {**own["paths"], "/api/v1/chaos": {"get": chaos}}}}
+    assert set(merge(documents, [], "1")["paths"]) == {"/orders", "/api/v1/chaos/orders"}
+    published = publish(documents, [], "1")
+    assert set(published["paths"]) == {"/orders"}
+    assert [tag["name"] for tag in published["tags"]] == ["orders"]

@@ -201,6 +201,8 @@ def of_openapi(name: str, document: dict[str, Any], taken: Taken) -> None:
             for one in operation.get("parameters", ()):
                 taken.add("operations", name, operation["operationId"], one["in"], one["name"])
     schemas = document["components"]["schemas"]
+    for component in schemas:  # generated clients call their classes so
+        taken.add("operations", name, "schema", component)
     for schema in schemas.values():
         for field, inner in schema.get("properties", {}).items():
             for one in (inner, *inner.get("anyOf", ()), *inner.get("oneOf", ())):

@@ -23,6 +23,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.generation.stateful.state_machine import APIStateMachine
 
+from tests.support.documents import complete_at
 from tests.support.groups import STILL, UNLIMITED
 from tests.support.stack import ADA, OPERATOR, Stack, own_stack
 
@@ -154,10 +155,11 @@ def fuzz(stack: Stack, cases: int, seed: int = 0) -> Findings:
 
 
 def _schema(url: str) -> Any:
-    answer = requests.get(f"{url}/openapi.json", timeout=60)
+    """Of the complete document: what is not published is called, too."""
+    document = complete_at(url)
     config = SchemathesisConfig()
     config.projects.default.base_url = url
-    return schemathesis.openapi.from_dict(answer.json(), config=config)
+    return schemathesis.openapi.from_dict(document, config=config)
 
 
 def _singly(schema: Any, caller: Caller, findings: Findings, until: int, seed: int) -> None:

@@ -9,7 +9,7 @@ from valerix.chassis.calls.policy import Policy
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.console import feed, states
-from valerix.console.domain import merge, merge_events
+from valerix.console.domain import merge_events, publish
 from valerix.console.files import content_route, file_route, file_routes
 from valerix.console.opening import open_gathering
 from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
@@ -31,7 +31,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
     services = [await resources.enter_async_context(client) for client in clients]
     tellers = [service for service in services if service.dependency in SOURCES]
-    reference = Reference(services, "/openapi.json", merge, settings.reference_ttl_seconds)
+    reference = Reference(services, "/openapi.json", publish, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     gathering = await open_gathering(settings, resources)
     told = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)

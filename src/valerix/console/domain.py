@@ -1,7 +1,9 @@
 """One document out of many: what the platform offers through its gateway (OpenAPI), and what it tells (AsyncAPI)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from valerix.chassis.description.references import PREFIX, map_strings, references
 
 Document = dict[str, Any]
 HIDDEN_TAG: Final = "health"
@@ -10,14 +12,32 @@ OF_EVERY_SERVICE: Final = ("/api/v1/chaos", "/api/v1/resilience")
 """The gateway routes these by the service's name behind them."""
 SHARED: Final = {"/api/v1/chaos/all": "/api/v1/chaos"}
 """Under which path the gateway serves what any service answers for all."""
-_SCHEMAS: Final = "#/components/schemas/"
+UNPUBLISHED_TAG: Final = "chaos"
+"""Faults on purpose are for those who run the platform; each service's own document has them."""
+_TAGS: Final = {
+    "orders": "Place, follow, change and cancel orders",
+    "products": "The catalogue",
+    "inventory": "Stock by product and warehouse, its movements and reservations",
+    "warehouses": "Where stock lies",
+    "payments": "Payments, refunds and their history",
+    "users": "Accounts, roles and the audit trail",
+    "customers": "Customers by their number",
+    "sessions": "Sign in and out, and look at one's devices",
+    "notifications": "Messages to customers and staff",
+    "bus": "Events that could not be processed",
+    "resilience": "Circuit breakers and limits of a service",
+}
 _INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has the short forms `/orders` and
 `/api/orders` for `/api/v1/orders`.
 
 To try it: run `POST /api/v1/users/login` below; the page sends the access token from then on (or paste one under
 *Authorize*). Errors are problem documents (RFC 9457); `code` is stable, `traceId` finds the log lines.
 
-What the platform tells on its event bus is described in [asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""
+A time has a zone (RFC 3339), an amount is a number of minor units with its currency. An optional field has its
+default in its description; later versions may add fields and values.
+
+What the platform tells on its event bus, and live on the WebSocket `/ws`, is described in
+[asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""
 _EVENTS_INTRODUCTION: Final = """What the services tell one another and anybody else who listens to the bus: CloudEvents
 1.0 in JSON. The data of an event is its aggregate's public representation at that version. A type never changes its
 meaning or loses a field: what must, becomes a new version of the type."""
@@ -26,18 +46,31 @@ meaning or loses a field: what must, becomes a new version of the type."""
 def merge(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
     """The documents of several services as one; `missing`: services that could not be asked.
 
-    A schema name that means different things in different services gets its service as prefix: `orders.Item`.
+    A schema name that means different things in different services has its service in it: `ItemOfOrders`.
     """
     merged: Document = {
         "openapi": "3.1.0",
-        "info": {"title": "Valerix API", "version": version, "description": _description(_INTRODUCTION, missing)},
-        "servers": [{"url": "/"}],
+        "info": {
+            "title": "Valerix API",
+            "version": version,
+            "description": _description(_INTRODUCTION, missing),
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "This gateway"}],
+        "tags": [],
         "paths": {},
         "components": {},
     }
     for service, document in _distinct(documents).items():
         _add(merged, document, service)
-    return merged
+    return _with_tags(_without_unused(merged))
+
+
+def publish(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
+    """What `merge` gives, without what is not offered to the public."""
+    merged = merge(documents, missing, version)
+    paths = {path: _offered(item) for path, item in merged["paths"].items()}
+    return _with_tags(_without_unused({**merged, "paths": {path: item for path, item in paths.items() if item}}))
 
 
 def merge_events(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
@@ -65,6 +98,27 @@ def _description(introduction: str, missing: Sequence[str]) -> str:
     return f"**Not answering at the moment, and left out: {', '.join(missing)}.**\n\n{introduction}"
 
 
+def _offered(item: Mapping[str, Any]) -> Document:
+    return {method: operation for method, operation in item.items() if UNPUBLISHED_TAG not in operation["tags"]}
+
+
+def _with_tags(document: Document) -> Document:
+    used = {tag for item in document["paths"].values() for operation in item.values() for tag in operation["tags"]}
+    described = [{"name": tag, "description": text} for tag, text in _TAGS.items() if tag in used]
+    return {**document, "tags": [*described, *({"name": tag} for tag in sorted(used - _TAGS.keys()))]}
+
+
+def _without_unused(document: Document) -> Document:
+    """Without the schemas that no operation leads to."""
+    schemas, used = _schemas(document), set[str]()
+    more = set(references(document["paths"]))
+    while more:
+        used |= more
+        more = {name for one in more for name in references(schemas.get(one, {}))} - used
+    kept = {name: schema for name, schema in schemas.items() if name in used}
+    return {**document, "components": {**document["components"], "schemas": kept}}
+
+
 def _add(merged: Document, document: Document, service: str) -> None:
     for path, item in document["paths"].items():
         operations = {method: {"tags": [service], **operation} for method, operation in item.items()}
@@ -85,7 +139,7 @@ def _add(merged: Document, document: Document, service: str) -> None:
 
 def _distinct(documents: Mapping[str, Document]) -> dict[str, Document]:
     clashing = _clashing_names([_schemas(document) for document in documents.values()])
-    return {service: _renamed(document, clashing, f"{service}.") for service, document in documents.items()}
+    return {service: _renamed(document, clashing, service) for service, document in documents.items()}
 
 
 def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -96,39 +150,26 @@ def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:
             variants.setdefault(name, []).append(schema)
     shared = {name: schemas for name, schemas in variants.items() if len(schemas) > 1}
     clashing = {name for name, schemas in shared.items() if any(schema != schemas[0] for schema in schemas)}
-    while more := {name for name in shared.keys() - clashing if not clashing.isdisjoint(_references(shared[name][0]))}:
+    while more := {name for name in shared.keys() - clashing if not clashing.isdisjoint(references(shared[name][0]))}:
         clashing |= more
     return clashing
 
 
-def _renamed(document: Document, names: set[str], prefix: str) -> Document:
-    def rename(text: str) -> str:
-        name = text.removeprefix(_SCHEMAS)
-        return f"{_SCHEMAS}{prefix}{name}" if name in names and name != text else text
+def _renamed(document: Document, names: set[str], service: str) -> Document:
+    own = {name: f"{name}Of{service.capitalize()}" for name in names}
 
-    renamed: Document = _map_strings(document, rename)
-    schemas = {(prefix if name in names else "") + name: schema for name, schema in _schemas(renamed).items()}
+    def rename(text: str) -> str:
+        name = text.removeprefix(PREFIX)
+        return text if name == text else PREFIX + own.get(name, name)
+
+    renamed: Document = map_strings(document, rename)
+    schemas = {
+        own.get(name, name): {**schema, "title": own[name]} if name in own else schema
+        for name, schema in _schemas(renamed).items()
+    }
     return {**renamed, "components": {**renamed.get("components", {}), "schemas": schemas}}
 
 
 def _schemas(document: Document) -> dict[str, Any]:
     schemas: dict[str, Any] = document.get("components", {}).get("schemas", {})
     return schemas
-
-
-def _references(value: Any) -> Iterator[str]:
-    """Names of the schemas that `value` refers to directly."""
-    if isinstance(value, str) and value.startswith(_SCHEMAS):
-        yield value.removeprefix(_SCHEMAS)
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _references(inner)
-
-
-def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy with every string value (not key) changed: references also stand in discriminator mappings."""
-    if isinstance(value, dict):
-        return {key: _map_strings(inner, change) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_map_strings(inner, change) for inner in value]
-    return change(value) if isinstance(value, str) else value

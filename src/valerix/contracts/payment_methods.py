@@ -1,6 +1,8 @@
 """The payment methods Valerix offers: name → label. The test methods behave as a provider's sandbox does."""
 
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 METHODS: Final[dict[str, str]] = {
     "card_ok": "Test card: succeeds",
@@ -12,3 +14,6 @@ METHODS: Final[dict[str, str]] = {
     "card_timeout": "Test card: charged, but the provider's answer comes only after 15 s",
     "card_flaky": "Test card: the provider fails on the first attempt and succeeds on the next",
 }
+
+PaymentMethod = Annotated[str, msgspec.Meta(extra={"one_of": METHODS})]
+"""One of METHODS: the API is described so. Schemas of events stay open, as they were pinned."""

@@ -1,15 +1,17 @@
 """HTTP in, use case, HTTP out."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from litestar import Response, delete, get, post, put
 from litestar.params import Parameter
 
 from valerix.chassis.base import pagination, versioning
 from valerix.chassis.base.deadline import Deadline
+from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.base.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.description.openapi import ETAG, LOCATION
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.contracts import commands
 from valerix.contracts.acts import Actor
@@ -28,17 +30,24 @@ from valerix.contracts.commands import (
     StockReserved,
     StockShort,
 )
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.roles import ANYONE, PUBLIC, STAFF, ServiceName, calls_from
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.by_hand import StockByHand
 from valerix.inventory.catalogue import Catalogue
+from valerix.inventory.permitted import OrderNotCommittable, OrderNotReleasable, OrderNotReservable, OtherLines
 from valerix.inventory.reserving import Reserving
 from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
 from valerix.inventory.use_cases import Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
 T = TypeVar("T")
+ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
+PRODUCT: Final = {"name": "A lamp", "price": {"amountMinor": 4900, "currency": "USD"}, "lowStockThreshold": 5}
+"""Of the examples, as ORDER."""
+UNKNOWN: Final = (domain.ProductNotFound,)
+RESERVE_REFUSALS: Final = (domain.OutOfStock, domain.ReservationOver, domain.UnknownProducts)
 ORDERS = "valerix:orders"
 """Who moves stock through the internal commands."""
 Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="part of the id or name")]
@@ -101,13 +110,19 @@ async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor
     return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
 
 
-@get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory")
+@get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory", refuses=UNKNOWN)
 async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
     """Stock of one product."""
     return await stock.get_inventory(sku)
 
 
-@get(INVENTORY + "/{sku:str}/movements", access=STAFF, tags=["inventory"], operation_id="listMovements")
+@get(
+    INVENTORY + "/{sku:str}/movements",
+    access=STAFF,
+    tags=["inventory"],
+    operation_id="listMovements",
+    refuses=UNKNOWN,
+)
 async def list_movements(
     stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[MovementView]:
@@ -122,7 +137,9 @@ async def list_movements(
     access=STAFF,
     tags=["inventory"],
     operation_id="reserveStock",
+    example={"orderId": ORDER, "items": [{"productId": "PROD-001", "quantity": 2}]},
     status_code=200,
+    refuses=[OrderNotFound, OrderNotReservable, OtherLines, *RESERVE_REFUSALS],
 )
 async def reserve(
     by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.ReserveBody
@@ -143,7 +160,9 @@ async def reserve(
     access=STAFF,
     tags=["inventory"],
     operation_id="releaseStock",
+    example={"orderId": ORDER},
     status_code=200,
+    refuses=[OrderNotFound, OrderNotReleasable, domain.ReservationNotFound, domain.ReservationOver],
 )
 async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """Give back what a failed or cancelled order has reserved; refuse to reserve for it from now on.
@@ -154,7 +173,15 @@ async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: 
     return _ended(state, ReservationStatus.RELEASED)
 
 
-@post(INVENTORY + "/commit", access=STAFF, tags=["inventory"], operation_id="commitStock", status_code=200)
+@post(
+    INVENTORY + "/commit",
+    access=STAFF,
+    tags=["inventory"],
+    operation_id="commitStock",
+    example={"orderId": ORDER},
+    status_code=200,
+    refuses=[OrderNotFound, OrderNotCommittable, domain.ReservationNotFound, domain.ReservationOver],
+)
 async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
     """The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`.
 
@@ -164,14 +191,30 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
     return _ended(state, ReservationStatus.COMMITTED)
 
 
-@post(INVENTORY + "/adjust", access=STAFF, tags=["inventory"], operation_id="adjustStock", status_code=200)
+@post(
+    INVENTORY + "/adjust",
+    access=STAFF,
+    tags=["inventory"],
+    operation_id="adjustStock",
+    example={"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": -1, "reason": "broken"},
+    status_code=200,
+    refuses=[domain.UnknownProducts, domain.UnknownWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
+)
 async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schemas.Adjusted:
     """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
     _not_zero("delta", data.delta)
     return await stock.adjust(data, actor.id, actor)
 
 
-@post(INVENTORY + "/update", access=STAFF, tags=["inventory"], operation_id="updateStock", status_code=200)
+@post(
+    INVENTORY + "/update",
+    access=STAFF,
+    tags=["inventory"],
+    operation_id="updateStock",
+    example={"productId": "PROD-001", "quantity": -2, "idempotencyKey": "till-7-receipt-4711"},
+    status_code=200,
+    refuses=[domain.UnknownProducts, domain.NoWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
+)
 async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody) -> schemas.StockUpdated:
     """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
     _not_zero("quantity", data.quantity)
@@ -194,7 +237,15 @@ async def list_products(
     return _page_by_id(await catalogue.list_products(asked), limit, lambda product: product.product_id)
 
 
-@post(PRODUCTS, access=STAFF, tags=["products"], operation_id="createProduct")
+@post(
+    PRODUCTS,
+    access=STAFF,
+    tags=["products"],
+    operation_id="createProduct",
+    example={"productId": "PROD-900", **PRODUCT, "initialStock": [{"warehouseId": "WH-EAST", "quantity": 10}]},
+    response_headers=[LOCATION, ETAG],
+    refuses=[domain.ProductExists, domain.UnknownWarehouse],
+)
 async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewProduct) -> Response[Product]:
     """A new product, with what is in stock of it already."""
     product = await catalogue.create_product(data, actor.id, actor)
@@ -202,13 +253,28 @@ async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewPr
     return Response(product, headers=versioning.etag(product.version) | location)
 
 
-@get(PRODUCTS + "/{sku:str}", access=PUBLIC, tags=["products"], operation_id="getProduct")
+@get(
+    PRODUCTS + "/{sku:str}",
+    access=PUBLIC,
+    tags=["products"],
+    operation_id="getProduct",
+    response_headers=[ETAG],
+    refuses=UNKNOWN,
+)
 async def get_product(catalogue: Catalogue, sku: str) -> Response[Product]:
     """One product."""
     return _product_response(await catalogue.get_product(sku))
 
 
-@put(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="replaceProduct")
+@put(
+    PRODUCTS + "/{sku:str}",
+    access=STAFF,
+    tags=["products"],
+    operation_id="replaceProduct",
+    example=PRODUCT,
+    response_headers=[ETAG],
+    refuses=UNKNOWN,
+)
 async def replace_product(
     catalogue: Catalogue,
     actor: Actor,
@@ -220,7 +286,7 @@ async def replace_product(
     return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
 
 
-@delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct")
+@delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct", refuses=UNKNOWN)
 async def delete_product(catalogue: Catalogue, actor: Actor, sku: str) -> None:
     """Remove a product. One that was ever in stock is only taken out of sale: its history stays."""
     await catalogue.delete_product(sku, actor)
@@ -233,7 +299,14 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
     return _page_by_id(rows, limit, lambda warehouse: warehouse.warehouse_id)
 
 
-@post(WAREHOUSES, access=STAFF, tags=["warehouses"], operation_id="createWarehouse")
+@post(
+    WAREHOUSES,
+    access=STAFF,
+    tags=["warehouses"],
+    operation_id="createWarehouse",
+    example={"warehouseId": "WH-NORTH", "name": "North", "priority": 3},
+    refuses=[domain.WarehouseExists],
+)
 async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Response[Warehouse]:
     """A new, empty warehouse."""
     warehouse = await catalogue.create_warehouse(data, actor)

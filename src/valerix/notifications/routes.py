@@ -9,6 +9,7 @@ from litestar.params import Parameter
 
 from valerix.chassis.base import idempotency, pagination
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
 from valerix.contracts.acts import NOTIFICATION_SENT, Actor
@@ -16,7 +17,7 @@ from valerix.contracts.ids import UUID_PATTERN, is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
-from valerix.notifications.domain import Notification
+from valerix.notifications.domain import Notification, TemplateNeedsMore
 from valerix.notifications.rendering import render
 from valerix.notifications.schemas import NotificationView, SendBody, view
 from valerix.notifications.use_cases import Notifications, Request, requested
@@ -25,11 +26,22 @@ PATH = "/api/v1/notifications"
 Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
 
 
-@post(PATH + "/send", access=STAFF, tags=["notifications"], operation_id="sendNotification")
+@post(
+    PATH + "/send",
+    access=STAFF,
+    tags=["notifications"],
+    operation_id="sendNotification",
+    example={"customerId": "CUST-001", "subject": "Your order", "body": "It is on its way."},
+    status_code=202,
+    responses={200: answer("The same request was made before", NotificationView)},
+    response_headers=[LOCATION],
+    response_description="Queued",
+    refuses=[TemplateNeedsMore],
+)
 async def send_notification(
     notifications: Notifications, principal: Principal, actor: Actor, data: SendBody, key: Key = None
 ) -> Response[NotificationView]:
-    """Queue a message to a customer: 202, or 200 when the same request was made before."""
+    """Queue a message to a customer."""
     parsed = idempotency.parse_key(key)
     composed = _composed(data)
     what = {"customerId": data.customer_id, "channel": data.channel, "template": data.template}
@@ -53,8 +65,8 @@ async def list_notifications(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Annotated[str | None, Parameter(max_length=50)] = None,
-    channel: Annotated[str | None, Parameter(max_length=50)] = None,
+    status: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*NotificationStatus]})] = None,
+    channel: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*domain.CHANNELS]})] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
 ) -> pagination.Page[NotificationView]:
     """Notifications, newest first. A customer sees their own."""
@@ -75,7 +87,13 @@ async def list_notifications(
     return pagination.Page([view(notification) for notification in found.items], found.next_cursor)
 
 
-@get(PATH + "/{notification_id:str}", access=ANYONE, tags=["notifications"], operation_id="getNotification")
+@get(
+    PATH + "/{notification_id:str}",
+    access=ANYONE,
+    tags=["notifications"],
+    operation_id="getNotification",
+    refuses=[domain.NotificationNotFound],
+)
 async def get_notification(
     notifications: Notifications, principal: Principal, notification_id: str
 ) -> NotificationView:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from valerix.chassis.base import validation
-from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
+from valerix.chassis.base.problems import FieldError, Invalid, ProblemDocument, Problems, ProblemType
 from valerix.contracts.acts import By, RecordedAct
 from valerix.contracts.commands import (
     MAX_LINES,
@@ -23,7 +23,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, ORDER_REFUNDED, ORDERS
 from valerix.contracts.money import Money
-from valerix.contracts.payment_methods import METHODS
+from valerix.contracts.payment_methods import METHODS, PaymentMethod
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.orders import errors
 from valerix.orders.decisions import Step
@@ -31,6 +31,7 @@ from valerix.orders.order import ON_SHORTAGE, Order, OrderLine
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+OnShortage = Annotated[str, msgspec.Meta(extra={"one_of": ON_SHORTAGE})]
 DEFAULT_PAYMENT_METHOD = "card_ok"
 
 
@@ -60,10 +61,10 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     quantity: Quantity | None = None
     product: Text | None = None
     """Number or exact name of the one product of which one unit is wanted."""
-    amount: Decimal | None = None
+    amount: Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": ["number", "string"]})] | None = None
     """With `product`: what the customer is willing to pay, in major units of its currency, as in `12.5`."""
-    payment_method: str = DEFAULT_PAYMENT_METHOD
-    on_shortage: str = "hold"
+    payment_method: PaymentMethod = DEFAULT_PAYMENT_METHOD
+    on_shortage: OnShortage = "hold"
     shipping_address: Address | None = None
     expected_total: Money | None = None
     """What the customer is willing to pay: for another total the order is refused before anything is charged."""
@@ -164,11 +165,11 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     items: list[LineView]
     total: Money | None
     """Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue says so."""
-    payment_method: str
+    payment_method: PaymentMethod
     payment_id: str | None
     inventory_updated: bool
     reservation: list[Allocation] | None
-    on_shortage: str
+    on_shortage: OnShortage
     shipping_address: dict[str, Any] | None
     error_code: str | None
     error_message: str | None
@@ -180,6 +181,13 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     quantity: int | msgspec.UnsetType = msgspec.UNSET
     refunded: Money | msgspec.UnsetType = msgspec.UNSET
     """What staff has given back so far; absent while that is nothing."""
+
+
+class OrderProblem(ProblemDocument, frozen=True, rename="camel"):
+    """A refusal of an order that is kept: `order` is what became of it."""
+
+    order: OrderView | msgspec.UnsetType = msgspec.UNSET
+    """Absent where nothing was written: an idempotency key in flight or reused."""
 
 
 class RefundedView(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -11,6 +11,7 @@ from litestar.params import Parameter
 from valerix.chassis.base import idempotency, pagination
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.acts import Actor, RecordedAct
@@ -20,6 +21,7 @@ from valerix.contracts.commands import (
     CapturePayments,
     VoidPayments,
 )
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF, ServiceName, calls_from
@@ -27,7 +29,7 @@ from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.captures import CaptureRequest, Captures
 from valerix.payments.domain import PaymentEvent, PaymentFilter, Refund
-from valerix.payments.owed import RequestedCharge
+from valerix.payments.owed import ChargeNotOwed, OrderNotPayable, OrderNotRefundable, RequestedCharge
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.schemas import (
@@ -47,7 +49,18 @@ from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 PATH = "/api/v1/payments"
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-Short = Annotated[str | None, Parameter(max_length=50)]
+
+ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
+"""Of the examples."""
+UNKNOWN: Final = (domain.PaymentNotFound,)
+REFUND_REFUSALS: Final = (
+    domain.NotRefundable,
+    domain.CancelInstead,
+    OrderNotRefundable,
+    domain.RefundRejected,
+    domain.RefundExceedsCaptured,
+)
+CAPTURE_REFUSALS: Final = (domain.CaptureDeclined, domain.PaymentMismatch, domain.PaymentVoided)
 
 
 def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
@@ -59,7 +72,25 @@ def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
     ]
 
 
-@post(PATH, access=STAFF, tags=["payments"], operation_id="capturePayment")
+@post(
+    PATH,
+    access=STAFF,
+    tags=["payments"],
+    operation_id="capturePayment",
+    example={
+        "orderId": ORDER,
+        "customerId": "CUST-001",
+        "amount": {"amountMinor": 129900, "currency": "USD"},
+        "method": "card_ok",
+    },
+    responses={
+        200: answer("Captured before: an order that is paid keeps its payment", PaymentView),
+        202: answer("The provider has not answered yet", PaymentView),
+    },
+    response_headers=[LOCATION],
+    response_description="Captured",
+    refuses=[OrderNotFound, OrderNotPayable, ChargeNotOwed, *CAPTURE_REFUSALS],
+)
 async def capture_payment(
     captures: Captures,
     principal: Principal,
@@ -70,8 +101,7 @@ async def capture_payment(
 ) -> Response[PaymentView]:
     """Charge a pending order what it owes: it has a price, nobody has asked to cancel it, and the body is its charge.
 
-    201 captured, 200 captured before (an order that is paid keeps its payment), 202 the provider has not answered yet,
-    402 declined; 404 no such order, 409 the order is in another state, 422 it owes another charge.
+    404 no such order, 409 the order is in another state, 422 it owes another charge.
     """
     _one_of("method", data.method, METHODS)
     amount = data.amount
@@ -93,10 +123,10 @@ async def list_payments(
     payments: PaymentsUseCases,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Short = None,
+    status: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*PaymentStatus]})] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
-    method: Short = None,
+    method: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})] = None,
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an id, customer")] = None,
     created_from: Annotated[datetime | None, Parameter(query="from")] = None,
     created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
@@ -119,19 +149,31 @@ async def list_payments(
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
 
 
-@get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment")
+@get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment", refuses=UNKNOWN)
 async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
     """One payment with its first refunds and the begin of its history. A customer sees their own."""
     return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
-@get(PATH + "/order/{order_id:str}", access=ANYONE, tags=["payments"], operation_id="getPaymentOfOrder")
+@get(
+    PATH + "/order/{order_id:str}",
+    access=ANYONE,
+    tags=["payments"],
+    operation_id="getPaymentOfOrder",
+    refuses=UNKNOWN,
+)
 async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
     """The payment of an order. A customer sees their own."""
     return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
-@get(PATH + "/{payment_id:str}/refunds", access=ANYONE, tags=["payments"], operation_id="listRefunds")
+@get(
+    PATH + "/{payment_id:str}/refunds",
+    access=ANYONE,
+    tags=["payments"],
+    operation_id="listRefunds",
+    refuses=UNKNOWN,
+)
 async def list_refunds(
     payments: PaymentsUseCases,
     principal: Principal,
@@ -145,7 +187,13 @@ async def list_refunds(
     return _refund_page(rows, acts, principal, limit)
 
 
-@get(PATH + "/{payment_id:str}/events", access=ANYONE, tags=["payments"], operation_id="listPaymentEvents")
+@get(
+    PATH + "/{payment_id:str}/events",
+    access=ANYONE,
+    tags=["payments"],
+    operation_id="listPaymentEvents",
+    refuses=UNKNOWN,
+)
 async def list_payment_events(
     payments: PaymentsUseCases,
     principal: Principal,
@@ -159,7 +207,19 @@ async def list_payment_events(
     return _event_page(rows, acts, principal, limit)
 
 
-@post(PATH + "/{payment_id:str}/refund", access=STAFF, tags=["payments"], operation_id="refundPayment")
+@post(
+    PATH + "/{payment_id:str}/refund",
+    access=STAFF,
+    tags=["payments"],
+    operation_id="refundPayment",
+    example={"amountMinor": 500, "reason": "arrived late"},
+    responses={
+        200: answer("The same request was made before", RefundView),
+        202: answer("The provider has not answered yet: it will be done", RefundView),
+    },
+    response_description="Refunded",
+    refuses=[*UNKNOWN, *REFUND_REFUSALS],
+)
 async def refund_payment(
     payments: PaymentsUseCases,
     by_hand: RefundsByHand,
@@ -172,7 +232,6 @@ async def refund_payment(
 ) -> Response[RefundView]:
     """Give back part of a payment or, without an amount, all that is left. All of it only once the order has shipped.
 
-    201 refunded, 200 the same request was made before, 202 the provider has not answered yet: it will be done;
     409 the order is to be cancelled instead, or is neither paid nor delivered.
     """
     parsed = idempotency.parse_key(key)

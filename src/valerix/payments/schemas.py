@@ -13,6 +13,7 @@ from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
 from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
+from valerix.contracts.payment_methods import PaymentMethod
 from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain, owed
 from valerix.payments.domain import Payment, PaymentEvent, Refund
@@ -32,7 +33,7 @@ class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unk
     order_id: Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
     customer_id: Key
     amount: ChargeAmount
-    method: str
+    method: PaymentMethod
 
 
 class RefundBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -52,7 +53,7 @@ class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
     order_id: str
     customer_id: str | None
     amount: Money | None
-    method: str | None
+    method: PaymentMethod | None
     status: PaymentStatus
     reason: str | None
     captured: Money | None

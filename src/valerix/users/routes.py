@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -11,13 +11,14 @@ from litestar.params import Parameter
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis.base import pagination, validation, versioning
+from valerix.chassis.description.openapi import ETAG, LOCATION
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.acts import RECORD_ACT, RecordAct
 from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, ServiceName, calls_from
-from valerix.users import metrics
+from valerix.users import domain, metrics
 from valerix.users.audit import AuditTrail
 from valerix.users.domain import AuditFilter, User
 from valerix.users.schemas import (
@@ -42,12 +43,21 @@ USERS = "/api/v1/users"
 CUSTOMERS = "/api/v1/customers"
 NO_STORE = {"Cache-Control": "no-store"}
 IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=40, description="ETag of what was read")]
+CHANGE_REFUSALS: Final = (domain.UserNotFound, domain.OwnAccount, domain.LastAdministrator)
 
 
 # --- signing up
 
 
-@post(USERS + "/register", access=PUBLIC, tags=["users"], operation_id="register")
+@post(
+    USERS + "/register",
+    access=PUBLIC,
+    tags=["users"],
+    operation_id="register",
+    example={"name": "Ada", "email": "ada@example.com", "password": "correct horse battery"},
+    response_headers=[LOCATION, ETAG],
+    refuses=[domain.EmailTaken],
+)
 async def register(users: Users, data: RegisterBody, origin: Origin) -> Response[UserView]:
     """Make a customer account."""
     user = await users.register(data.name, data.email, data.password, origin)
@@ -64,19 +74,34 @@ def get_public_keys(keys_file: Path) -> Response[PublicKeys]:
 # --- users
 
 
-@get(USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself")
+@get(USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself", response_headers=[ETAG])
 async def get_me(users: Users, principal: Principal) -> Response[UserView]:
     """The caller."""
     return _user_response(await users.get(principal.subject, principal.subject))
 
 
-@get(USERS + "/{user_id:uuid}", access=ANYONE, tags=["users"], operation_id="getUser")
+@get(
+    USERS + "/{user_id:uuid}",
+    access=ANYONE,
+    tags=["users"],
+    operation_id="getUser",
+    response_headers=[ETAG],
+    refuses=[domain.UserNotFound],
+)
 async def get_user(users: Users, principal: Principal, user_id: UUID) -> Response[UserView]:
     """One user: oneself, or anybody for an administrator."""
     return _user_response(await users.get(str(user_id), _viewer(principal)))
 
 
-@put(USERS + "/{user_id:uuid}", access=ANYONE, tags=["users"], operation_id="changeUser")
+@put(
+    USERS + "/{user_id:uuid}",
+    access=ANYONE,
+    tags=["users"],
+    operation_id="changeUser",
+    example={"name": "Ada", "email": "ada@example.com"},
+    response_headers=[ETAG],
+    refuses=[domain.UserNotFound, domain.EmailTaken],
+)
 async def change_user(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
 ) -> Response[UserView]:
@@ -97,7 +122,15 @@ async def change_user(
     return _user_response(changed)
 
 
-@put(USERS + "/{user_id:uuid}/status", access=ADMINS, tags=["users"], operation_id="changeUserStatus")
+@put(
+    USERS + "/{user_id:uuid}/status",
+    access=ADMINS,
+    tags=["users"],
+    operation_id="changeUserStatus",
+    example={"status": "suspended"},
+    response_headers=[ETAG],
+    refuses=CHANGE_REFUSALS,
+)
 async def change_status(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeStatusBody
 ) -> Response[UserView]:
@@ -108,7 +141,15 @@ async def change_status(
     return _user_response(await users.change_status(str(user_id), data.status, principal.subject, origin))
 
 
-@put(USERS + "/{user_id:uuid}/role", access=ADMINS, tags=["users"], operation_id="changeUserRole")
+@put(
+    USERS + "/{user_id:uuid}/role",
+    access=ADMINS,
+    tags=["users"],
+    operation_id="changeUserRole",
+    example={"role": "operator"},
+    response_headers=[ETAG],
+    refuses=CHANGE_REFUSALS,
+)
 async def change_role(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeRoleBody
 ) -> Response[UserView]:
@@ -162,7 +203,13 @@ async def list_users(
 # --- customers
 
 
-@get(CUSTOMERS + "/{customer_id:str}", access=ANYONE, tags=["customers"], operation_id="getCustomer")
+@get(
+    CUSTOMERS + "/{customer_id:str}",
+    access=ANYONE,
+    tags=["customers"],
+    operation_id="getCustomer",
+    refuses=[domain.CustomerNotFound],
+)
 async def get_customer(users: Users, principal: Principal, customer_id: str) -> CustomerView:
     """One customer by number: oneself, or anybody for staff."""
     return customer_view(await users.get_customer(customer_id, _viewer_number(principal)))
@@ -173,6 +220,7 @@ async def get_customer(users: Users, principal: Principal, customer_id: str) -> 
     access=ANYONE,
     tags=["customers"],
     operation_id="validateCustomer",
+    refuses=[domain.CustomerNotFound],
 )
 async def validate_customer(users: Users, principal: Principal, customer_id: str) -> CustomerStanding:
     """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
@@ -23,6 +23,8 @@ Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x20\x7f][^
 
 Role = Literal["customer", "operator", "admin"]
 Status = Literal["active", "suspended"]
+RoleShown = Annotated[str, msgspec.Meta(extra={"one_of": get_args(Role)})]
+StatusShown = Annotated[str, msgspec.Meta(extra={"one_of": get_args(Status)})]
 
 
 class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -70,8 +72,8 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     email: str
     name: str
-    role: str
-    status: str
+    role: RoleShown
+    status: StatusShown
     customer_id: str | None
     """Null for staff."""
     version: int
@@ -143,7 +145,7 @@ class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
     customer_id: str
     name: str
     email: str
-    status: str
+    status: StatusShown
     created_at: datetime
 
 

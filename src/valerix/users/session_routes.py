@@ -9,7 +9,7 @@ from litestar.params import Parameter
 from valerix.chassis.base.pagination import Page
 from valerix.chassis.calls.revocations import Fetch
 from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.chassis.identity.cookies import CSRF_HEADER
+from valerix.chassis.identity.cookies import CSRF_HEADER, CsrfTokenMissing
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.revocations import LIST_REVOKED, ListRevoked
@@ -34,7 +34,15 @@ CsrfToken = Annotated[
 ]
 
 
-@post(USERS + "/login", access=PUBLIC, tags=["sessions"], operation_id="login", status_code=200)
+@post(
+    USERS + "/login",
+    access=PUBLIC,
+    tags=["sessions"],
+    operation_id="login",
+    example={"email": "ada@example.com", "password": "correct horse battery"},
+    status_code=200,
+    refuses=[domain.LoginRefused],
+)
 async def login(
     request: Request[Any, Any, Any], sessions: Sessions, data: LoginBody, origin: Origin
 ) -> Response[SignedIn]:
@@ -49,7 +57,15 @@ async def login(
     return _granted(await sessions.login(data.email, data.password, data.session, origin, devices), origin)
 
 
-@post(USERS + "/refresh", access=PUBLIC, tags=["sessions"], operation_id="refresh", status_code=200)
+@post(
+    USERS + "/refresh",
+    access=PUBLIC,
+    tags=["sessions"],
+    operation_id="refresh",
+    example={"refreshToken": "the one of the answer before"},
+    status_code=200,
+    refuses=[domain.RefreshRefused, domain.RefreshSuperseded, CsrfTokenMissing],
+)
 async def refresh(
     request: Request[Any, Any, Any],
     sessions: Sessions,
@@ -96,6 +112,7 @@ async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin
     access=ANYONE,
     tags=["sessions"],
     operation_id="endMySession",
+    refuses=[domain.SessionNotFound],
     status_code=204,
 )
 async def end_my_session(sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID) -> None:
@@ -108,6 +125,8 @@ async def end_my_session(sessions: Sessions, principal: Principal, origin: Origi
     access=ANYONE,
     tags=["sessions"],
     operation_id="changeMyPassword",
+    example={"currentPassword": "correct horse battery", "newPassword": "incorrect horse battery"},
+    refuses=[domain.WrongPassword],
     status_code=204,
 )
 async def change_my_password(
@@ -142,6 +161,7 @@ async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin,
     access=ADMINS,
     tags=["sessions"],
     operation_id="endSession",
+    refuses=[domain.SessionNotFound],
     status_code=204,
 )
 async def end_session(

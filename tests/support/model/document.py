@@ -1,4 +1,4 @@
-"""The merged OpenAPI document as a list of operations."""
+"""A merged OpenAPI document as a list of operations."""
 
 from typing import Any, NamedTuple
 

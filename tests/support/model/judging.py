@@ -88,8 +88,8 @@ def documents(answer: Answer) -> Any:
 
 
 def _is_listed(operation: Described, status: int) -> bool:
-    """`default` describes refusals: problem documents."""
-    return str(status) in operation.statuses or (status >= 400 and "default" in operation.statuses)
+    """`default` describes what no caller can provoke: failures."""
+    return str(status) in operation.statuses or (status >= 500 and "default" in operation.statuses)
 
 
 def _says_nothing(answer: Answer) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.api import Answer, Api
+from tests.support.documents import complete_of
 from tests.support.eventually import eventually
 from tests.support.model.books import Books, differences
 from tests.support.model.document import Described
@@ -110,7 +111,7 @@ class Model:
 
     async def run(self) -> None:
         async with Api.open(self._stack.url) as api:
-            self.described = described((await api.get("/openapi.json")).json)
+            self.described = described(await complete_of(api))
             self._callers = {role: Caller(api, role) for role in ROLES}
             await self._prepare(api)
             await self._send_all(self._plan())

@@ -36,6 +36,22 @@ def challenge(error: str = "") -> dict[str, str]:
     return {"WWW-Authenticate": 'Bearer realm="valerix"' + (f', error="{error}"' if error else "")}
 
 
+class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """A refusal or a failure (RFC 9457). Further members depend on `code`."""
+
+    type: str
+    """URI of the kind of problem."""
+    title: str
+    status: int
+    code: str
+    """Stable; programs decide by it."""
+    detail: str
+    trace_id: str
+    """Finds the log lines of this request."""
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+    """What is wrong with each bad field."""
+
+
 class Problem(Exception):
     """A refusal the caller can act on. `extra` becomes extension members, `headers` response headers."""
 

@@ -24,6 +24,9 @@ class ChaosDisabled(NotFound):
         super().__init__("No faults are allowed here; start with VALERIX_CHAOS=enabled where things may break")
 
 
+REFUSALS: Final = (ChaosDisabled,)
+
+
 def chaos_routes(chaos: Chaos | None) -> list[Any]:
     """None: not found."""
 
@@ -32,12 +35,19 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
             raise ChaosDisabled
         return chaos
 
-    @get(PATH, access=ADMINS, tags=["chaos"], operation_id="getChaos")
+    @get(PATH, access=ADMINS, tags=["chaos"], operation_id="getChaos", refuses=REFUSALS)
     async def get_chaos() -> ServiceChaos:
         """What is injected into this service, what was, and what can be."""
         return await allowed().state()
 
-    @put(PATH, access=ADMINS, tags=["chaos"], operation_id="injectFault")
+    @put(
+        PATH,
+        access=ADMINS,
+        tags=["chaos"],
+        operation_id="injectFault",
+        example={"kind": "gremlin", "every": 5, "delayMs": 3000},
+        refuses=REFUSALS,
+    )
     async def inject_fault(data: Fault, actor: Actor) -> ServiceChaos:
         """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced.
 
@@ -45,17 +55,19 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         """
         return await allowed().inject(data, actor)
 
-    @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", status_code=200)
+    @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", refuses=REFUSALS, status_code=200)
     async def stop_chaos(actor: Actor) -> ServiceChaos:
         """End every fault of this service."""
         return await allowed().stop(actor)
 
-    @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos")
+    @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos", refuses=REFUSALS)
     async def get_all_chaos() -> Page[ServiceChaos]:
         """The same of every service."""
         return Page(await allowed().overview())
 
-    @delete(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", status_code=200)
+    @delete(
+        PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", refuses=REFUSALS, status_code=200
+    )
     async def stop_all_chaos(actor: Actor) -> Page[ServiceChaos]:
         """End every fault of every service."""
         return Page(await allowed().stop_all(actor))

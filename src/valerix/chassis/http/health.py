@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
@@ -12,7 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import CallFailed, HttpClient
-from valerix.chassis.http import openapi
+from valerix.chassis.description import openapi
+from valerix.chassis.http import edge
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.roles import PUBLIC
@@ -43,6 +44,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     checks: dict[str, CheckResult] = {}
 
 
+UNAVAILABLE: Final = {503: openapi.answer("An essential is missing, or the process is draining", Health)}
+
+
 def tables_present(database: Database, names: list[str]) -> Check:
     """Ready means the database answers and has its tables."""
 
@@ -66,7 +70,7 @@ def health_routes(
         """Whether the process lives. Depends on nothing else."""
         return Health(service.name, "ok")
 
-    @get("/health/deep", access=PUBLIC, tags=["health"])
+    @get("/health/deep", access=PUBLIC, tags=["health"], responses=UNAVAILABLE)
     async def deep() -> Response[Health]:
         """Readiness plus the services this one calls."""
         behind = {c.dependency: _asks(c) for c in downstream}
@@ -82,7 +86,7 @@ def health_routes(
 
     @cache  # making it takes the loop 45 ms
     def document(app: Litestar) -> bytes:
-        return msgspec.json.encode(openapi.document(app))
+        return msgspec.json.encode(openapi.document(app, edge.problem_types))
 
     @get("/openapi.json", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def description(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -104,7 +108,7 @@ def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: M
     return RawRoute("GET", "/ready", PUBLIC, ready, document=_document_ready)
 
 
-@get("/ready", access=PUBLIC, tags=["health"])
+@get("/ready", access=PUBLIC, tags=["health"], responses=UNAVAILABLE)
 async def _document_ready() -> Health:
     """Whether this replica can serve: its own essentials, each named with its state."""
     raise NotImplementedError("the raw route answers this path")

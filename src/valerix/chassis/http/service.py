@@ -30,7 +30,8 @@ from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.routes import chaos_routes
 from valerix.chassis.chaos.store import MemoryStore
 from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, Recorder, open_chaos
-from valerix.chassis.http import edge, openapi, route_table
+from valerix.chassis.description import openapi
+from valerix.chassis.http import edge, route_table
 from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.dispatch import Dispatch
 from valerix.chassis.http.health import Check, health_routes, ready_route

@@ -54,7 +54,13 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         page = pagination.page(letters, limit, lambda letter: pagination.encode_cursor(letter.id))
         return pagination.Page([_view(letter) for letter in page.items], page.next_cursor)
 
-    @get(path + "/{letter_id:int}", access=STAFF, tags=["bus"], operation_id=f"get{resource.capitalize()}DeadLetter")
+    @get(
+        path + "/{letter_id:int}",
+        access=STAFF,
+        tags=["bus"],
+        operation_id=f"get{resource.capitalize()}DeadLetter",
+        refuses=[DeadLetterNotFound],
+    )
     async def get_dead_letter(letter_id: LetterId) -> DeadLetter:
         """One dead letter with its event."""
         return await inbox.get_dead(letter_id)
@@ -65,6 +71,7 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         tags=["bus"],
         status_code=200,
         operation_id=f"replay{resource.capitalize()}DeadLetter",
+        refuses=[DeadLetterNotFound, StillFails],
     )
     async def replay_dead_letter(letter_id: LetterId, actor: Actor | None) -> DeadLetter:
         """Try it again; one that has succeeded before is left as it is."""

@@ -9,21 +9,41 @@ from litestar.params import Parameter
 from valerix.chassis.base import versioning
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.description import openapi
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.acts import Actor
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.orders.changes import Changes
-from valerix.orders.errors import StaffOnly
+from valerix.orders.errors import (
+    UNPAYABLE,
+    IllegalOrderTransition,
+    NotCancellable,
+    NotChangeable,
+    NotRetriable,
+    OrderBusy,
+    StaffOnly,
+    UnknownProduct,
+)
 from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.order import OrderLine
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH, PROBLEM
-from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
+from valerix.orders.routes.pieces import REFUSED, order_id_of, order_response, owner_of
 from valerix.orders.schemas import ChangeOrderBody, OrderView
 
 
-@put(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="changeOrder")
+@put(
+    PATH + "/{order_id:str}",
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="changeOrder",
+    example={"quantity": 1},
+    responses={202: openapi.answer("A service is down: the order will get there", OrderView)},
+    response_headers=[openapi.ETAG],
+    refuses=[OrderNotFound, NotChangeable, OrderBusy, IllegalOrderTransition, StaffOnly, UnknownProduct, *UNPAYABLE],
+)
 async def change_order(
     changes: Changes,
     fulfilment: Fulfilment,
@@ -75,7 +95,19 @@ async def _fulfil(
     return order_response(order, status=200 if order.status is target else 202)
 
 
-@post(PATH + "/{order_id:str}/retry", access=ANYONE, tags=["orders"], operation_id="retryOrder", status_code=200)
+@post(
+    PATH + "/{order_id:str}/retry",
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="retryOrder",
+    status_code=200,
+    responses={
+        200: openapi.answer("Confirmed", OrderView),
+        202: openapi.answer("Still pending: a service is down", OrderView),
+        **REFUSED,
+    },
+    refuses=[OrderNotFound, NotRetriable],
+)
 async def retry_order(
     changes: Changes, principal: Principal, order_id: str, deadline: Deadline, actor: Actor | None
 ) -> Response[bytes]:
@@ -85,7 +117,16 @@ async def retry_order(
     return Response(answer.body, status_code=answer.status, media_type=media_type)
 
 
-@delete(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="cancelOrder", status_code=200)
+@delete(
+    PATH + "/{order_id:str}",
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="cancelOrder",
+    status_code=200,
+    responses={202: openapi.answer("A service is down: it will be done", OrderView)},
+    response_headers=[openapi.ETAG],
+    refuses=[OrderNotFound, NotCancellable, OrderBusy],
+)
 async def cancel_order(
     changes: Changes,
     principal: Principal,

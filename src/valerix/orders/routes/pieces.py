@@ -1,14 +1,35 @@
 """What the routes of orders share."""
 
+from typing import Final
+
 from litestar import Response
 
 from valerix.chassis.base import versioning
+from valerix.chassis.base.problems import MEDIA_TYPE
+from valerix.chassis.description import openapi
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.ids import is_id
 from valerix.contracts.roles import CUSTOMER
 from valerix.orders.order import Order
-from valerix.orders.schemas import OrderView, view
+from valerix.orders.schemas import OrderProblem, OrderView, view
+
+REFUSED: Final = {
+    402: openapi.answer("The payment was declined (`payment_declined`)", OrderProblem, MEDIA_TYPE),
+    409: openapi.answer(
+        "The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, "
+        "`order_ended`), or is being worked on (`idempotency_key_in_flight`, `order_busy`: Retry-After)",
+        OrderProblem,
+        MEDIA_TYPE,
+    ),
+    422: openapi.answer(
+        "Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, "
+        "`customer_suspended`, `not_chargeable`), or the key belongs to another body (`idempotency_key_reused`)",
+        OrderProblem,
+        MEDIA_TYPE,
+    ),
+}
+"""Refusals that carry the order, of the routes that drive it."""
 
 
 def owner_of(principal: Principal) -> str | None:

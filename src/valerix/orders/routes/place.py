@@ -1,17 +1,17 @@
 """Placing: the hot path, past the framework."""
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 
 from valerix.chassis.base import idempotency, telemetry
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.calls.client import NotSent
+from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
@@ -20,11 +20,12 @@ from valerix.contracts.money import Money, in_minor_units, money_text
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.orders import metrics
 from valerix.orders.answers import Answer
-from valerix.orders.errors import NotYourCustomer, UnknownProduct
+from valerix.orders.errors import BeyondBounds, NotYourCustomer, UnknownProduct
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, Placing, new_order
 from valerix.orders.products import Products
 from valerix.orders.routes import PATH, PROBLEM
+from valerix.orders.routes.pieces import REFUSED
 from valerix.orders.schemas import OrderView, PlaceOrderBody, decode_place
 
 
@@ -100,30 +101,24 @@ def _place_response(answer: Answer) -> RawResponse:
     return RawResponse(answer.status, answer.body, headers, media_type)
 
 
-def _spec(description: str, container: Any = OrderView) -> ResponseSpec:
-    return ResponseSpec(container, description=description, generate_examples=False)
-
-
 @post(
     PATH,
     access=ANYONE,
     tags=["orders"],
     operation_id="placeOrder",
+    example={"customerId": "CUST-001", "items": [{"productId": "PROD-001", "quantity": 2}], "paymentMethod": "card_ok"},
     responses={
-        200: _spec("Replay of an earlier success, byte for byte (Idempotent-Replayed: true)"),
-        202: _spec("Accepted; a service is not available, the order will be driven (Location, Retry-After)"),
-        402: _spec("The payment was declined; the problem carries the failed order", dict[str, Any]),
-        409: _spec("Insufficient stock (with the order), or the same key is in flight", dict[str, Any]),
-        422: _spec("Same key with another body; unknown product or customer", dict[str, Any]),
-        429: _spec("Too many orders of this customer wait, or were declined (Retry-After)", dict[str, Any]),
+        200: answer("The replay of an earlier success, byte for byte", OrderView),
+        202: answer("Accepted: a service is not available, the order will be driven", OrderView),
+        **REFUSED,
     },
+    response_headers=[LOCATION],
+    response_description="Confirmed: reserved and paid",
+    refuses=[NotYourCustomer, BeyondBounds],
 )
 async def _document_place(
     data: PlaceOrderBody,
     idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=255)] = None,
 ) -> OrderView:
-    """Place an order: `items`, one line as `productId` and `quantity`, or one unit of a `product`, by number or name.
-
-    201: confirmed, reserved and paid.
-    """
+    """Place an order: `items`, one line as `productId` and `quantity`, or one unit of a `product` (number or name)."""
     raise NotImplementedError("the raw route answers this path")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get
@@ -11,8 +11,10 @@ from litestar.params import Parameter
 from valerix.chassis.base import pagination
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.description.openapi import ETAG
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts.acts import BY_STAFF, By, RecordedAct, by
+from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.ids import UUID_PATTERN, first_id_at
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
@@ -25,6 +27,7 @@ from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
 from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Timeline, step_views, view
 
 SORTS = {"-createdAt": False, "createdAt": True}
+STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
 Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
@@ -35,7 +38,9 @@ async def list_orders(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Annotated[list[str] | None, Parameter(max_items=len(OrderStatus), description="may be repeated")] = None,
+    status: Annotated[
+        list[str] | None, Parameter(max_items=len(OrderStatus), description="may be repeated", schema_extra=STATUSES)
+    ] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
@@ -44,7 +49,7 @@ async def list_orders(
     trace_id: Annotated[
         str | None, Parameter(query="traceId", pattern="^[0-9a-f]{32}$", description="of anything that happened to it")
     ] = None,
-    sort: Annotated[str, Parameter(description="createdAt or -createdAt")] = "-createdAt",
+    sort: Annotated[str, Parameter(schema_extra={"enum": [*SORTS]})] = "-createdAt",
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
     for one in status or []:
@@ -73,13 +78,26 @@ async def list_orders(
     return pagination.Page([view(order) for order in found.items], found.next_cursor)
 
 
-@get(PATH + "/{order_id:str}", access=ANYONE, tags=["orders"], operation_id="getOrder")
+@get(
+    PATH + "/{order_id:str}",
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="getOrder",
+    response_headers=[ETAG],
+    refuses=[OrderNotFound],
+)
 async def get_order(queries: Queries, principal: Principal, order_id: str) -> Response[OrderView]:
     """One order with its lines, payment and reservation."""
     return order_response(await queries.get(order_id_of(order_id), owner_of(principal)))
 
 
-@get(PATH + "/{order_id:str}/events", access=ANYONE, tags=["orders"], operation_id="getOrderTimeline")
+@get(
+    PATH + "/{order_id:str}/events",
+    access=ANYONE,
+    tags=["orders"],
+    operation_id="getOrderTimeline",
+    refuses=[OrderNotFound],
+)
 async def get_timeline(
     queries: Queries,
     order_acts: OrderActs,

@@ -1,0 +1,117 @@
+"""The schemas of an OpenAPI document: bodies as msgspec reads and writes them, with the docstrings of their fields."""
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from itertools import pairwise
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+
+from valerix.chassis.description.references import PREFIX, map_strings
+
+_GENERIC: Final = re.compile(r"(\w+?)_(?:\w+\.)*(\w+?)_\Z")
+"""A generic struct and its argument, as Litestar (with the module) and msgspec name it: `Page_OrderView_`."""
+
+
+def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
+    """The schemas of all structs and enums in `annotations`, by component name."""
+    structs = [each for annotation in annotations for each in _structs(annotation)]
+    _, found = msgspec.json.schema_components(structs, ref_template=PREFIX + "{name}")
+    classes = {each.__name__: each for each in _subclasses(msgspec.Struct)}
+    for name, schema in found.items():
+        _describe(schema, classes.get(name.partition("_")[0]))
+    named: dict[str, Any] = named_alike({component_name(name): schema for name, schema in found.items()})
+    for name, schema in named.items():
+        schema["title"] = name
+    return named
+
+
+def component_name(name: str) -> str:
+    """What generated clients call a class: `OrderViewPage` for `Page_OrderView_`."""
+    generic = _GENERIC.match(name)
+    return f"{generic[2]}{generic[1]}" if generic else name
+
+
+def named_alike(document: Any) -> Any:
+    """A copy in which every reference to a schema has its component name."""
+    return map_strings(document, _renamed_reference)
+
+
+def without_default(schema: dict[str, Any]) -> None:
+    """Say a default in words: generators that find one demand the field."""
+    default = schema.pop("default", None)
+    if default not in (None, {}, []):
+        spelled = msgspec.json.encode(default).decode()
+        schema["description"] = f"{schema.get('description', '')} Default: {spelled}.".strip()
+
+
+def _renamed_reference(text: str) -> str:
+    return PREFIX + component_name(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else text
+
+
+def _structs(annotation: Any) -> Iterator[Any]:
+    """The structs that an annotation names: `Response[OrderView]`, `RefreshBody | None`."""
+    cls = get_origin(annotation) or annotation
+    if isinstance(cls, type) and issubclass(cls, msgspec.Struct):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from _structs(argument)
+
+
+def _subclasses(cls: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
+    """Add what the source says about each field."""
+    if cls is None:
+        return
+    words = _field_docstrings(cls)
+    for field in msgspec.structs.fields(cls):
+        described = schema["properties"][field.encode_name]
+        if text := words.get(field.name):
+            described.setdefault("description", text)
+        strings = [one for one in (described, *described.get("anyOf", ())) if one.get("type") == "string"]
+        for string in strings:
+            string.update(_further(field.type))
+        without_default(described)
+
+
+def _further(annotation: Any) -> dict[str, Any]:
+    """What msgspec does not say of a string: that it is a time, and the values an annotation names as `one_of`."""
+    for each in (annotation, *get_args(annotation)):
+        if each is datetime:
+            return {"format": "date-time"}
+        for meta in getattr(each, "__metadata__", ()):
+            if isinstance(meta, msgspec.Meta) and meta.extra is not None:
+                return {"enum": [*meta.extra["one_of"]]}
+    return {}
+
+
+def _field_docstrings(cls: type) -> dict[str, str]:
+    """The string below each field, by the name of the field; a subclass has those of its bases."""
+    modules = [(each.__module__, each.__name__) for each in reversed(cls.__mro__)]
+    found = [_docstrings_of(module).get(name, {}) for module, name in modules if module.startswith("valerix.")]
+    return {field: text for own in found for field, text in own.items()}
+
+
+@cache
+def _docstrings_of(module: str) -> dict[str, dict[str, str]]:
+    """The field docstrings of each class of a module; its source is read once."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {each.name: dict(_strings_below(each.body)) for each in tree.body if isinstance(each, ast.ClassDef)}
+
+
+def _strings_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for field, below in pairwise(body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, " ".join(text.split())
