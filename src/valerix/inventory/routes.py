@@ -305,6 +305,7 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
     tags=["warehouses"],
     operation_id="createWarehouse",
     example={"warehouseId": "WH-NORTH", "name": "North", "priority": 3},
+    response_headers=[LOCATION],
     refuses=[domain.WarehouseExists],
 )
 async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Response[Warehouse]:
@@ -313,7 +314,13 @@ async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.New
     return Response(warehouse, headers={"Location": f"{WAREHOUSES}/{warehouse.warehouse_id}"})
 
 
-@get(WAREHOUSES + "/{warehouse_id:str}", access=ANYONE, tags=["warehouses"], operation_id="getWarehouse")
+@get(
+    WAREHOUSES + "/{warehouse_id:str}",
+    access=ANYONE,
+    tags=["warehouses"],
+    operation_id="getWarehouse",
+    refuses=[domain.WarehouseNotFound],
+)
 async def get_warehouse(catalogue: Catalogue, warehouse_id: str) -> Warehouse:
     """One warehouse."""
     return await catalogue.get_warehouse(warehouse_id)

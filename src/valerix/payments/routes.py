@@ -217,6 +217,7 @@ async def list_payment_events(
         200: answer("The same request was made before", RefundView),
         202: answer("The provider has not answered yet: it will be done", RefundView),
     },
+    response_headers=[LOCATION],
     response_description="Refunded",
     refuses=[*UNKNOWN, *REFUND_REFUSALS],
 )
