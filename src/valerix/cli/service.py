@@ -15,6 +15,7 @@ from valerix.launcher.ports import free_port
 from valerix.launcher.programs import Plan, environment
 from valerix.launcher.settings import gateway_settings
 from valerix.launcher.state import StackState
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import SERVICES, Instance
 
 NAMES = [process.name for process in SERVICES]
@@ -35,5 +36,5 @@ def _beside(state: StackState, name: str) -> dict[str, str]:
     """One more instance, on a port of its own; nobody is told of it."""
     plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, gateway=gateway_settings())
     instance = Instance(f"{name}-by-hand", name, free_port())
-    print(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
+    say(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
     return environment(instance, plan, Credentials(state.data_dir))

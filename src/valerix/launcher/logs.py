@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from valerix.launcher.terminal import safe
+
 LIMIT_BYTES = 10 * 1024 * 1024
 KEPT = 3
 """Former files kept beside the current one, `orders.log.1` the latest."""
@@ -76,7 +78,7 @@ class Terminal:
         prefix = f"{name:<{self._width}} |"
         if name in self._colours:
             prefix = f"\033[{self._colours[name]}m{prefix}\033[0m"
-        self._stream.write(f"{prefix} {text}\n")
+        self._stream.write(f"{prefix} {safe(text)}\n")
         self._stream.flush()
 
 
