@@ -165,17 +165,17 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
 
 
 @post(INVENTORY + "/adjust", access=STAFF, tags=["inventory"], operation_id="adjustStock", status_code=200)
-async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schemas.Adjusted:
+async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None) -> schemas.Adjusted:
     """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
     _not_zero("delta", data.delta)
-    return await stock.adjust(data, actor.id, actor)
+    return await stock.adjust(data, actor.id, actor, refusal)
 
 
 @post(INVENTORY + "/update", access=STAFF_AND_SERVICES, tags=["inventory"], operation_id="updateStock", status_code=200)
-async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody) -> schemas.StockUpdated:
+async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None) -> schemas.StockUpdated:
     """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
     _not_zero("quantity", data.quantity)
-    return await stock.update(data, actor.id, actor)
+    return await stock.update(data, actor.id, actor, refusal)
 
 
 # --- catalogue

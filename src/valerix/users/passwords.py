@@ -34,7 +34,7 @@ def _common() -> frozenset[str]:
 
 COMMON: Final = _common()
 """Ten thousand and some, in lower case."""
-ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+\Z")
 
 
 def check_acceptable(password: str, email: str, pointer: str = "/password") -> None:

@@ -72,6 +72,8 @@ class Dispatch:
         token = telemetry.trace_id.set(trace)
         exchange = edge.Exchange(send, trace)
         scope["valerix_headers"] = exchange.headers
+        if scope["path"][-1:] == "/":  # the same request, also for its idempotency key
+            scope["path"] = scope["path"].rstrip("/") or "/"
         armed = self.injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
@@ -79,16 +81,16 @@ class Dispatch:
             self._admission.check(scope["path"])
             if armed:
                 await self.injector.before_work(scope["path"])
-            edge.refuse_nul(scope)
+            edge.refuse_text(scope)
             if route is not None:
                 response = await self._handle_raw(route, scope, headers, receive)
                 if armed:
                     await self.injector.before_reply(scope["method"], scope["path"], response.status)
                 await exchange.respond(response)
             else:
-                replayed = await edge.with_body(scope, headers, receive, self._settings.max_body_bytes)
+                body = scope[edge.BODY] = edge.Body(scope, headers, receive, self._settings.max_body_bytes)
                 app = self.injector.around(self._litestar) if armed else self._litestar
-                await app(scope, replayed, exchange.send)
+                await app(scope, body.receive, exchange.send)
         except ReplyDropped:
             await exchange.drop(scope, receive)
         except Exception as error:
@@ -105,6 +107,7 @@ class Dispatch:
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
         principal = self._authorization.authorize(scope, headers, route.access)
+        edge.refuse_unknown(scope, frozenset())
         body = await edge.read_body(scope, headers, receive, self._settings.max_body_bytes)
         actor = self._authorization.actor(scope, headers, principal)
         return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers), actor))
@@ -113,4 +116,5 @@ class Dispatch:
         """The caller's remaining time, never more than our own."""
         raw = headers.get(DEADLINE_HEADER.encode(), b"")
         longest = self._settings.deadline_seconds
-        return Deadline.after(min(int(raw) / 1000, longest) if raw.isdigit() else longest)
+        known = raw.isdigit() and len(raw) <= edge.MAX_DIGITS
+        return Deadline.after(min(int(raw) / 1000, longest) if known else longest)

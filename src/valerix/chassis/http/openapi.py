@@ -60,7 +60,7 @@ def config(service: str) -> OpenAPIConfig:
 
 def document(app: Litestar) -> dict[str, Any]:
     """The document of a running app; errors of every operation are problem documents."""
-    schema = app.openapi_schema.to_schema()
+    schema: dict[str, Any] = ecma(app.openapi_schema.to_schema())
     for operation in _operations(schema["paths"]):
         _summarize(operation)
         operation["responses"] |= {"default": _REFERENCE}
@@ -70,6 +70,14 @@ def document(app: Litestar) -> dict[str, Any]:
     components.setdefault("schemas", {})["Problem"] = _SCHEMA
     components["responses"] = {"Problem": _RESPONSE}
     return schema
+
+
+def ecma(value: Any) -> Any:
+    r"""Patterns as JSON Schema reads them: by ECMA-262, where `$` is the end of the text and `\Z` is nothing."""
+    if isinstance(value, dict):
+        pattern = {"pattern": value["pattern"].replace(r"\Z", "$")} if isinstance(value.get("pattern"), str) else {}
+        return {name: ecma(member) for name, member in value.items()} | pattern
+    return [ecma(item) for item in value] if isinstance(value, list) else value
 
 
 def _operations(paths: Mapping[str, Mapping[str, Any]]) -> Iterable[dict[str, Any]]:

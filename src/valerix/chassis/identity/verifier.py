@@ -8,7 +8,7 @@ Programs send the token as a bearer; browsers hold it in a cookie no script can 
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
 import jwt
 import msgspec
@@ -22,6 +22,19 @@ from valerix.chassis.identity.tokens import PEOPLE_ISSUER, PUBLIC_AUDIENCE, SERV
 MAX_TOKEN_LENGTH: Final = 4096
 CACHED_TOKENS: Final = 10_000
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
+UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, ValueError, OverflowError, RecursionError)
+"""What the parts of a token can be wrong with: brackets without end, numbers without end, values of another type."""
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """Those of an access token that make a Principal."""
+
+    sub: str
+    role: str
+    exp: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | Annotated[float, msgspec.Meta(ge=0, lt=2**53)]
+    own: str | None = None
+    sid: str | None = None
+    csrf: str | None = None
 
 
 class Verifier:
@@ -111,9 +124,9 @@ class Verifier:
             kid, kind = _header(token.partition(".")[0])
             key = self._keys.find(kid)
             if key is None or kind != TOKEN_TYPE:
-                raise jwt.InvalidTokenError("unknown key or type")  # noqa: TRY301 - one answer for every fault
+                raise jwt.InvalidTokenError("unknown key or type")
             issuer = kid.rsplit(":", 1)[0]
-            claims = jwt.decode(
+            said = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -121,18 +134,18 @@ class Verifier:
                 audience=self._audiences,
                 options={"require": ["exp", "iat", "sub", "aud", "iss", "jti"]},
             )
-        except jwt.InvalidTokenError:
+            claims = msgspec.convert(said, Claims)
+        except UNREADABLE:
             raise Unauthenticated(INVALID) from None
-        role = claims.get("role")
-        if not isinstance(role, str) or (role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
+        if (claims.role == SERVICE_ROLE) == (issuer == PEOPLE_ISSUER):
             raise Unauthenticated(INVALID)
         return Principal(
-            subject=claims["sub"],
-            role=role,
-            owner_id=claims.get("own"),
-            expires_at=float(claims["exp"]),
-            session_id=claims.get("sid"),
-            csrf=claims.get("csrf"),
+            subject=claims.sub,
+            role=claims.role,
+            owner_id=claims.own,
+            expires_at=float(claims.exp),
+            session_id=claims.sid,
+            csrf=claims.csrf,
         )
 
 
