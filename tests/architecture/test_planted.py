@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import commands, errors, names, seams, states  # noqa: F401 - enter their rules
+from tests.architecture import commands, errors, forms, names, seams, states  # noqa: F401 - enter their rules
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -232,6 +232,28 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
             ),
             ":4 takes OrderRefs in charge",
         ),
+    ),
+    # --- text
+    "patterns_end_at_the_end": (
+        at("orders/order.py", 'import re\nre.compile("^a$")', ":2 has '^a$'"),
+        at("orders/schemas.py", 'msgspec.Meta(pattern=PATTERN + "[$]$")', ":1 has '[$]$'"),
+        at("contracts/text.py", 'CODE: Final = "^[A-Z]$"', ":1 has '^[A-Z]$'"),
+    ),
+    "patterns_of_input_have_a_name": (
+        at("orders/schemas.py", 'msgspec.Meta(pattern="^a")', ":1 has a pattern of its own"),
+        at("console/routes.py", 'Parameter(pattern=f"^({LEVELS})")', ":1 has a pattern of its own"),
+    ),
+    "routes_take_no_times": (
+        at(
+            "payments/routes.py",
+            "@get(PATH)\nasync def f(since: Annotated[datetime, 1]): ...",
+            ":2 takes the time since",
+        ),
+    ),
+    "the_command_line_writes_in_one_place": (
+        at("cli/orders.py", "print(order)", ":1 calls print"),
+        at("cli/orders.py", "out = Console()", ":1 calls Console"),
+        at("launcher/job.py", "sys.stdout.write(output)", ":1 calls sys.stdout.write"),
     ),
     # --- the table of roles
     "every_folder_is_a_service_shared_or_a_root": (at("shipping/__init__.py", "", " is in no entry"),),

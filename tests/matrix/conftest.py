@@ -7,8 +7,10 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from tests.matrix.callers import OPERATOR, OWNER
 from tests.matrix.in_process import InProcess
 from tests.matrix.world import World, new_world
+from tests.support.api import Api
 from tests.support.groups import UNLIMITED
 from tests.support.postgres import PostgresServer
 
@@ -28,3 +30,15 @@ async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFa
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(platform: InProcess) -> World:
     return await new_world(platform)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def owner(world: World) -> AsyncIterator[Api]:
+    async with world.api(OWNER) as api:
+        yield api
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def operator(world: World) -> AsyncIterator[Api]:
+    async with world.api(OPERATOR) as api:
+        yield api

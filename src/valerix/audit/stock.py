@@ -3,7 +3,7 @@
 from typing import Final
 
 from valerix.audit.evidence import WAITING, Evidence, Finding, decide
-from valerix.contracts.ids import UUID_PATTERN
+from valerix.contracts import text
 from valerix.contracts.states import OrderStatus, ReservationStatus, sql
 
 _RESERVED: Final = sql(ReservationStatus.RESERVED)
@@ -165,7 +165,7 @@ async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
                       coalesce(r.state, 'is not there')) AS what
         FROM orders o FULL JOIN reservation_facts r ON r.order_id = o.id::text
         WHERE CASE
-            WHEN o.id IS NULL THEN r.state <> {_RELEASED} AND r.order_id ~ '{UUID_PATTERN}'
+            WHEN o.id IS NULL THEN r.state <> {_RELEASED} AND r.order_id ~ '{text.UUID}'
             ELSE {_UNFIT}
         END
         """,

@@ -15,6 +15,7 @@ from valerix.cli.output import console, print_json, table
 from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
+from valerix.launcher.terminal import say
 
 SHOWN: Final = 10
 """Violations per rule; `--json` has more of them."""
@@ -57,17 +58,17 @@ def print_report(report: AuditReport) -> None:
     console().print(made)
     for verdict in report.verdicts:
         _print_violations(verdict)
-    print(f"{'Sound' if report.sound else 'NOT sound'}, {len(report.verdicts)} rules in {report.seconds:.1f} s.")
+    say(f"{'Sound' if report.sound else 'NOT sound'}, {len(report.verdicts)} rules in {report.seconds:.1f} s.")
 
 
 def _print_violations(verdict: Verdict) -> None:
     if not verdict.value:
         return
-    print(f"{verdict.says}:")
+    say(f"{verdict.says}:")
     for violation in verdict.violations[:SHOWN]:
-        print(f"  {violation.subject}: {violation.what}")
+        say(f"  {violation.subject}: {violation.what}")
     if verdict.value > SHOWN:
-        print(f"  … and {verdict.value - SHOWN} more")
+        say(f"  … and {verdict.value - SHOWN} more")
 
 
 def _mark(verdict: Verdict) -> str:

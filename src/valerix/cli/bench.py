@@ -18,6 +18,7 @@ from valerix.cli.output import console, print_json, table
 from valerix.cli.processes import counts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import check_replicas
+from valerix.launcher.terminal import say
 
 QUICK_ROUNDS, QUICK_SECONDS = 2, 4.0
 MARKS = {True: "met", False: "missed", None: ""}
@@ -81,11 +82,11 @@ def bench(
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    say(line, flush=True)
 
 
 def _say_on_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, file=sys.stderr, flush=True)
 
 
 def _numbers(text: str) -> list[int]:
@@ -103,12 +104,12 @@ def _print(results: Results) -> None:
             made.add_row(goal.number, goal.what, goal.wanted, goal.measured, MARKS[goal.met])
     console().print(made)
     for note in results.notes:
-        print(note)
+        say(note)
     if results.audit is not None:
         rules = ", ".join(verdict.says for verdict in results.audit.verdicts if not verdict.holds)
-        print("audit: sound" if results.audit.sound else f"audit: NOT sound ({rules})")
+        say("audit: sound" if results.audit.sound else f"audit: NOT sound ({rules})")
     for name, ratio in (("ceiling", goals.ceiling_ratio(results)), ("sustained", goals.sustained_ratio(results))):
-        print(f"{name} ratio {ratio:.2f}" if ratio is not None else f"{name} ratio not measured")
+        say(f"{name} ratio {ratio:.2f}" if ratio is not None else f"{name} ratio not measured")
 
 
 def _print_turns(results: Results) -> None:
@@ -117,4 +118,4 @@ def _print_turns(results: Results) -> None:
     for row in rows:
         made.add_row(*row)
     console().print(made)
-    print(turns.describe_idle(results.idle_ms))
+    say(turns.describe_idle(results.idle_ms))

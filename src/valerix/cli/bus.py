@@ -18,6 +18,7 @@ from valerix.client import Valerix
 from valerix.client.calls import CONSUMERS
 from valerix.client.errors import Conflict, NoAnswer, NotFound, ServerFailed
 from valerix.client.models import DeadLetter, DeadLetterSummary
+from valerix.launcher.terminal import say
 
 NAMES: Final = "|".join(CONSUMERS)
 
@@ -85,7 +86,7 @@ def _noting_silence(name: str, silent: dict[str, str], installation: Installatio
 
 def _print_list(found: list[DeadLetterSummary], silent: dict[str, str], *, as_json: bool) -> None:
     for name, why in silent.items():
-        print(f"{name} could not be asked: {why}", file=sys.stderr)
+        say(f"{name} could not be asked: {why}", file=sys.stderr)
     if as_json:
         print_json({"items": found, "notAsked": silent})
         return
@@ -156,9 +157,9 @@ def _print_replayed(before: DeadLetter, after: DeadLetter, *, as_json: bool) -> 
     if as_json:
         print_json(after)
     elif before.replayed_at is None:
-        print(f"{after.consumer} has processed dead letter {after.id}.")
+        say(f"{after.consumer} has processed dead letter {after.id}.")
     else:
-        print(f"A replay at {moment(before.replayed_at)} had processed it: nothing was changed now.")
+        say(f"A replay at {moment(before.replayed_at)} had processed it: nothing was changed now.")
 
 
 def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
@@ -169,8 +170,8 @@ def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
         print_json({"items": outcomes})
     else:
         for failure in failures:
-            print(failure.error, file=sys.stderr)
-        print(f"{consumer} has processed {len(outcomes) - len(failures)} of {len(outcomes)} dead letters.")
+            say(failure.error, file=sys.stderr)
+        say(f"{consumer} has processed {len(outcomes) - len(failures)} of {len(outcomes)} dead letters.")
     if failures:
         raise typer.Exit(1)
 

@@ -15,6 +15,7 @@ from valerix.cli.output import console, moment, print_json, table
 from valerix.cli.session import Token, Url, find, talk
 from valerix.client import Valerix
 from valerix.client.operations import Fault, ServiceChaos
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import SERVICES
 
 PROVIDER: Final = "psp"
@@ -90,11 +91,11 @@ def status(
         return
     rows = [(one.service, fault) for one in services for fault in one.active]
     if not rows:
-        print("Nothing is injected.")
-        print(f"Next: {installation.command('chaos gremlin inventory --every 1 --delay-ms 3000')}")
+        say("Nothing is injected.")
+        say(f"Next: {installation.command('chaos gremlin inventory --every 1 --delay-ms 3000')}")
         return
     _print_table("left", rows, lambda fault: f"{_left(fault)} s")
-    print(f"Next: {installation.command('chaos stop')}")
+    say(f"Next: {installation.command('chaos stop')}")
 
 
 @app.command()
@@ -115,7 +116,7 @@ def history(
     elif rows:
         _print_table("ended", rows, lambda fault: fault.state)
     else:
-        print("Nothing was injected before.")
+        say("Nothing was injected before.")
 
 
 @app.command()
@@ -139,7 +140,7 @@ def points(
             for name in names:
                 made.add_row(one.service, what, name)
     console().print(made)
-    print(f"Next: {installation.command('chaos failpoint orders orders.accepted --action kill')}")
+    say(f"Next: {installation.command('chaos failpoint orders orders.accepted --action kill')}")
 
 
 @app.command()
@@ -162,10 +163,10 @@ def breakers(
         trial = f", one may try in {one.trial_in_seconds:.0f} s" if one.state == "open" else ""
         made.add_row(one.name, one.state + trial, str(one.window.calls), str(one.window.failures), str(one.retries))
     console().print(made)
-    print(f"at the door: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
+    say(f"at the door: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
     if found.responses is not None and found.responses.average_seconds is not None:
         answers = found.responses
-        print(
+        say(
             f"average answer to an order, last {answers.window_seconds:.0f} s: "
             f"{answers.average_seconds:.2f} s ({answers.count} orders)"
         )
@@ -300,8 +301,8 @@ def stop(
     if as_json:
         print_json({"items": after})
         return
-    print("Nothing was injected." if not before else f"Ended {before} fault{'s' if before > 1 else ''}.")
-    print(f"Next: {installation.command('chaos history')}")
+    say("Nothing was injected." if not before else f"Ended {before} fault{'s' if before > 1 else ''}.")
+    say(f"Next: {installation.command('chaos history')}")
 
 
 # --- what is shown
@@ -317,11 +318,9 @@ def _print_injected(state: ServiceChaos, installation: Installation, *, as_json:
         print_json(state)
         return
     latest = state.active[0]
-    print(f"{state.service}: {describe(latest.fault)}")
-    print(f"until {moment(latest.until)} ({_left(latest)} s), in force in {', '.join(state.copies)}")
-    print(
-        f"Next: {installation.command('load')}, {installation.command('chaos')}, {installation.command('chaos stop')}"
-    )
+    say(f"{state.service}: {describe(latest.fault)}")
+    say(f"until {moment(latest.until)} ({_left(latest)} s), in force in {', '.join(state.copies)}")
+    say(f"Next: {installation.command('load')}, {installation.command('chaos')}, {installation.command('chaos stop')}")
 
 
 def describe(fault: dict[str, Any]) -> str:

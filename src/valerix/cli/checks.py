@@ -13,6 +13,7 @@ import typer
 from valerix.chassis.base.settings import inherited
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.settings import REPOSITORY
+from valerix.launcher.terminal import say
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
 LINT: Final = (["ruff", "check"], ["ruff", "format", "--check"])
@@ -67,9 +68,9 @@ def run_checks(
         started = time.monotonic()
         _run(_pytest(stage, options, full=full), stage.about)
         lines.append(_line(stage.about, time.monotonic() - started))
-    print("\n".join(["", *lines, _line("everything", time.monotonic() - began)]))
+    say("\n".join(["", *lines, _line("everything", time.monotonic() - began)]))
     if not full:
-        print("Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does")
+        say("Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does")
 
 
 def _pytest(stage: Stage, options: list[str], *, full: bool) -> list[str]:
@@ -83,7 +84,7 @@ def _line(what: str, seconds: float) -> str:
 
 
 def _run(command: list[str], about: str = "") -> None:
-    print(f"--- {about or ' '.join(command)}", flush=True)
+    say(f"--- {about or ' '.join(command)}", flush=True)
     done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, env=_environment(), check=False)  # noqa: S603 - tools of ours
     if done.returncode:
         raise typer.Exit(done.returncode)
@@ -108,7 +109,7 @@ def _beside(command: list[str]) -> Iterator[None]:
     finally:
         output, _ = started.communicate()
     if started.returncode:
-        print(f"--- {' '.join(command)}\n{output}", flush=True)
+        say(f"--- {' '.join(command)}\n{output}", flush=True)
         raise typer.Exit(started.returncode)
 
 

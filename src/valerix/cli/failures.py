@@ -10,6 +10,7 @@ from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
 from valerix.contracts.states import OrderStatus
+from valerix.launcher.terminal import say
 
 WHERE_TO_LOOK = {
     "order_not_found": "order list",
@@ -33,7 +34,7 @@ class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 def report(error: errors.ValerixError, installation: Installation, *, as_json: bool) -> None:
     """Tell it on stderr; with `as_json` also as `{"error": …}` on stdout."""
     message = explain(error, installation)
-    print(message, file=sys.stderr)
+    say(message, file=sys.stderr)
     if as_json:
         print_json({"error": _failure(error, message)})
 

@@ -9,6 +9,7 @@ from valerix.cli.output import console, print_json, table
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import RETIRED, published_keys, rotate_keys
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import ISSUERS
 
 app = typer.Typer(help="The keys that sign access tokens and services' tokens.", no_args_is_help=True)
@@ -44,7 +45,7 @@ def rotate(
         raise typer.BadParameter(f"{', '.join(sorted(unknown))} signs nothing; one of {', '.join(ISSUERS)}")
     old = rotate_keys(Credentials(_existing(data_dir)), chosen, distrust=distrust)
     state = "refused from now on" if distrust else "accepted for another hour"
-    print("\n".join(f"{kid} is replaced, {state}" for kid in old))
+    say("\n".join(f"{kid} is replaced, {state}" for kid in old))
 
 
 def _existing(data_dir: DataDir) -> DataDir:

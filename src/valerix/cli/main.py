@@ -7,6 +7,7 @@ import typer
 from valerix.cli import audit, bench, bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
 from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.terminal import say
 
 app = typer.Typer(
     name="valerix",
@@ -40,10 +41,10 @@ def main() -> None:
     try:
         app(prog_name="valerix")
     except LauncherError as error:
-        print(error, file=sys.stderr)
+        say(error, file=sys.stderr)
         sys.exit(1)
     except PermissionError as error:
-        print(f"{error.filename}: permission denied; the stack's owner may", file=sys.stderr)
+        say(f"{error.filename}: permission denied; the stack's owner may", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -16,6 +16,7 @@ from valerix.cli.output import console, moment, money, print_json, status_text, 
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Address, Order, OrderEvent, OrderLine, PlacedOrder
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
+from valerix.launcher.terminal import say
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
 OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order.")]
@@ -156,9 +157,9 @@ def cancel(
     if as_json:
         print_json(order)
     elif order.status == OrderStatus.CANCELLED:
-        print(f"Order {order.id} is cancelled.")
+        say(f"Order {order.id} is cancelled.")
     else:
-        print(f"Order {order.id} will be cancelled as soon as a service it needs is back; it is {order.status} now.")
+        say(f"Order {order.id} will be cancelled as soon as a service it needs is back; it is {order.status} now.")
 
 
 @app.command()

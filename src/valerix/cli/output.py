@@ -1,16 +1,20 @@
 """How results look: tables for people, one JSON document for programs."""
 
+import sys
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from valerix.contracts.money import Money, money_text
 from valerix.contracts.states import OrderStatus, Tone
+from valerix.launcher.terminal import safe, safe_json
 
 LINE_WIDTH: Final = 200
 """Columns of a line, however narrow the terminal: it wraps what is longer, and ids stay whole for copying."""
@@ -25,12 +29,20 @@ STATUS_STYLES: Final = {str(status): TONE_STYLES[status.tone] for status in Orde
 
 
 def print_json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    sys.stdout.write(safe_json(msgspec.json.format(msgspec.json.encode(value)).decode()) + "\n")
 
 
-def console() -> Console:
-    """Takes every text literally: names from the catalogue are not markup."""
-    return Console(width=LINE_WIDTH, markup=False, highlight=False, emoji=False)
+class SafeConsole(Console):
+    """Styles what it is given, and lets through no control of the terminal that is in it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=safe(segment.text))
+
+
+def console(*, width: int | None = LINE_WIDTH, markup: bool = False, stderr: bool = False) -> Console:
+    """Takes every text literally, unless `markup` says otherwise: names from the catalogue are not markup."""
+    return SafeConsole(width=width, markup=markup, stderr=stderr, highlight=False, emoji=False)
 
 
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:

@@ -14,6 +14,7 @@ from valerix.launcher.programs import Plan
 from valerix.launcher.settings import GatewayName, GatewaySettings, auto_ports, configured_ports, gateway_settings
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import print_summary
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import GATEWAY
 
 
@@ -31,7 +32,7 @@ def up(
     """Start everything; on a stack that runs already, say so."""
     data_dir = data_dir.resolve()
     if state := control.running(data_dir):
-        print(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
+        say(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
         print_summary(state)
         return
     told = _told(gateway, host, tls)
@@ -88,12 +89,12 @@ class Progress:
 
     def show(self, state: StackState) -> None:
         if not self._shown:
-            print(f"Starting in {state.data_dir}", flush=True)
+            say(f"Starting in {state.data_dir}", flush=True)
             self._shown.add("")
         for process in state.processes.values():
             if process.startup_seconds is not None and process.name not in self._shown:
                 self._shown.add(process.name)
-                print(f"  {process.name} ready ({process.startup_seconds:.1f} s)", flush=True)
+                say(f"  {process.name} ready ({process.startup_seconds:.1f} s)", flush=True)
 
 
 class Regress:
@@ -106,19 +107,19 @@ class Regress:
         for process in state.processes.values():
             if process.identity is None and process.name not in self._shown:
                 self._shown.add(process.name)
-                print(f"  {process.name} stopped", flush=True)
+                say(f"  {process.name} stopped", flush=True)
 
 
 def down(data_dir: DataDir) -> None:
     """Stop everything and wait for the end; the data stays."""
     data_dir = data_dir.resolve()
     if control.stop(data_dir, Regress().show):
-        print("Stopped. The data is kept: `./valerix up` continues with it.")
+        say("Stopped. The data is kept: `./valerix up` continues with it.")
     else:
-        print(f"Nothing was running in {data_dir}.")
+        say(f"Nothing was running in {data_dir}.")
 
 
 def reload(data_dir: DataDir) -> None:
     """Make the gateway take up a renewed certificate; no request is lost."""
     control.reload_gateway(data_dir.resolve())
-    print("The gateway has taken up its certificate and configuration.")
+    say("The gateway has taken up its certificate and configuration.")

@@ -16,6 +16,7 @@ if __name__ == "__main__":
 
 from valerix.chassis.base import settings
 from valerix.chassis.http import server
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import SERVICES
 
 WRONG_SETTINGS, NOT_STARTED = 2, 3
@@ -27,7 +28,7 @@ def serve(name: str) -> int:
     try:
         loaded = settings.load(module.Settings)
     except settings.SettingsError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        say(f"{name}: {error}", file=sys.stderr)
         return WRONG_SETTINGS
     server.give_way(loaded.niceness)
     return 0 if server.run(module.create(loaded)) else NOT_STARTED
@@ -36,7 +37,7 @@ def serve(name: str) -> int:
 def main() -> None:
     names = [process.name for process in SERVICES]
     if len(sys.argv) != 2 or sys.argv[1] not in names:
-        print(f"Name one service: {', '.join(names)}", file=sys.stderr)
+        say(f"Name one service: {', '.join(names)}", file=sys.stderr)
         sys.exit(WRONG_SETTINGS)
     sys.exit(serve(sys.argv[1]))
 

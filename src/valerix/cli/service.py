@@ -16,6 +16,7 @@ from valerix.launcher.ports import free_port
 from valerix.launcher.programs import Plan, environment
 from valerix.launcher.settings import gateway_settings
 from valerix.launcher.state import StackState
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import SERVICES, Instance
 
 NAMES = [process.name for process in SERVICES]
@@ -37,5 +38,5 @@ def _beside(state: StackState, name: str) -> dict[str, str]:
     gateway = msgspec.structs.replace(gateway_settings(), gateway_host=state.gateway_host)
     plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, demo=state.demo, gateway=gateway)
     instance = Instance(f"{name}-by-hand", name, free_port())
-    print(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
+    say(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
     return environment(instance, plan, Credentials(state.data_dir))

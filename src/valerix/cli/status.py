@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import msgspec
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from valerix.cli.options import DataDir, JsonOutput
+from valerix.cli.output import console, print_json
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.processes import family_bytes, memory_bytes
 from valerix.launcher.state import Phase, ProcessState, StackState, read_state
@@ -49,7 +49,7 @@ def status(data_dir: DataDir, as_json: JsonOutput = False) -> None:
         raise LauncherError(f"Nothing was ever started in {data_dir}: `./valerix up` does")
     report = _report(state)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+        print_json(report)
     else:
         _print_report(report)
     if not state.is_alive:
@@ -98,12 +98,12 @@ def _print_report(report: StackReport) -> None:
     for row in report.processes:
         health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(row.health, row.health)
         table.add_row(row.name, row.status, health, *_figures(row))
-    console = Console()
-    console.print(table)
+    out = console(width=None, markup=True)
+    out.print(table)
     total = f"{report.memory_bytes / 2**20:.0f} MiB in all, the launcher (process {report.launcher_pid}) included"
-    console.print(total if report.launcher_pid else "The launcher is not running.", highlight=False)
+    out.print(total if report.launcher_pid else "The launcher is not running.")
     if report.error:
-        console.print(report.error, markup=False, highlight=False)
+        out.print(report.error, markup=False)
 
 
 def _figures(row: StatusRow) -> list[str]:

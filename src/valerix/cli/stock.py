@@ -14,6 +14,7 @@ from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, print_json, table
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Movement, StockItem
+from valerix.launcher.terminal import say
 
 LATEST_MOVEMENTS: Final = 10
 FIGURES: Final = ("on hand", "reserved", "available")
@@ -71,7 +72,7 @@ def adjust(
         print_json(done)
         return
     before = " (this key was used before: nothing was changed now)" if done.idempotent else ""
-    print(
+    say(
         f"{done.product_id} in {done.warehouse_id}: {done.on_hand} on hand,"
         f" {done.reserved} reserved, {done.available} available{before}"
     )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -11,7 +11,8 @@ from valerix.chassis.base.problems import Invalid
 
 PATH: Final = "/console/api/logs"
 """Reading the log is not what it is read for."""
-LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+Level = Literal["debug", "info", "warning", "error", "critical"]
+LEVELS: Final[tuple[str, ...]] = get_args(Level)
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Read from the end of each file."""
 MAX_LINES: Final = 500

@@ -20,6 +20,7 @@ from valerix.console.logs import LogPage, Wanted
 from valerix.console.report import Span, span
 from valerix.console.schemas import Features
 from valerix.console.use_cases import Reference
+from valerix.contracts import text as forms
 from valerix.contracts.roles import PUBLIC, STAFF
 
 PAGES: Final = "/console/"
@@ -73,9 +74,9 @@ def logs_route(folder: Path) -> Any:
 
     @get(logs.PATH, access=STAFF, include_in_schema=False)
     async def get_logs(
-        level: Annotated[str, Parameter(pattern=f"^({'|'.join(logs.LEVELS)})$")] = "info",
+        level: logs.Level = "info",
         service: Text = "",
-        trace_id: Annotated[str, Parameter(query="traceId", pattern="^[0-9a-f]{0,32}$")] = "",
+        trace_id: Annotated[str, Parameter(query="traceId", pattern=forms.PART_OF_TRACE_ID)] = "",
         text: Annotated[str, Parameter(query="q", max_length=100)] = "",
         requests: bool = True,
         after: Annotated[str, Parameter(max_length=4000)] = "",

@@ -18,7 +18,7 @@ MAX_COMMANDS: Final = 256
 MAX_QUANTITY: Final = 100
 MAX_LINES: Final = 100
 
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
 DESCRIBE_ORDERS: Final = "/internal/v1/orders/describe"

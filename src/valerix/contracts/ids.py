@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import uuid_utils
 
-UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_UUID = re.compile(UUID_PATTERN)
+from valerix.contracts import text as forms
+
+_UUID = re.compile(forms.UUID)
 _PART = re.compile(r"([0-9a-f-]{4,36})(?:(?:…|\.{2,3})([0-9a-f]{1,12}))?")
 
 

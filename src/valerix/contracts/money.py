@@ -5,7 +5,9 @@ from typing import Annotated, Final
 
 import msgspec
 
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", examples=["USD"])]
+from valerix.contracts import text
+
+Currency = Annotated[str, msgspec.Meta(pattern=text.CURRENCY, examples=["USD"])]
 MAX_MINOR: Final = 10**12
 MINOR_LIMIT: Final = 30
 """Places before and behind the point beyond which a number is no amount."""

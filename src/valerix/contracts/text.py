@@ -19,6 +19,7 @@ PART_OF_TRACE_ID: Final = r"^[0-9a-f]{0,32}\Z"
 EMAIL: Final = r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\Z"
 PERSON: Final = r"^[^ ]"
 PATH: Final = r"^/"
+PORTS: Final = r"^[0-9]{1,5}-[0-9]{1,5}\Z"
 
 FORMS: Final = {
     UUID: "a UUID in lower case",
@@ -30,6 +31,7 @@ FORMS: Final = {
     EMAIL: "an e-mail address, such as name@example.com",
     PERSON: "a name that does not begin with a space",
     PATH: "a path that begins with /",
+    PORTS: "two port numbers, such as 20000-29999",
 }
 """What callers read instead of the pattern."""
 
@@ -40,8 +42,11 @@ IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_UNWANTED}]")
 _PERHAPS: Final = re.compile(rb"[\\\x7f]|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])")
 REFUSED: Final = "Control characters are not allowed, nor line separators or marks that turn the direction of text"
 
-LINES: Final = msgspec.Meta(extra={"lines": True}, description="may have line breaks and tabs")
-"""Of a text that may have several lines; any other has one."""
+REFUSES: Final = "refuses"
+LINES: Final = msgspec.Meta(extra={REFUSES: IN_LINES})
+"""Of a text that may have several lines and tabs; any other has one line."""
+KNOWN: Final = msgspec.Meta(extra={REFUSES: None})
+"""Of a text that is compared with what is stored: a password of before these rules still lets its owner in."""
 
 
 def is_line(text: str) -> bool:

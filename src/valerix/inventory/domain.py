@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from valerix.contracts import text as forms
 from valerix.contracts.commands import (
     Allocation,
     Line,
@@ -33,8 +34,7 @@ STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITT
 """The step that leads to each end."""
 
 # The look-ahead keeps out what `$` lets through in Python: a line break at the end.
-SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$(?!\n)"
-_SKU = re.compile(SKU_PATTERN)
+_SKU = re.compile(forms.SKU)
 
 
 # --- what is moved, and why

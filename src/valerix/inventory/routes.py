@@ -200,10 +200,10 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
     status_code=200,
     refuses=[domain.UnknownProducts, domain.UnknownWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
-async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schemas.Adjusted:
+async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None) -> schemas.Adjusted:
     """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
     _not_zero("delta", data.delta)
-    return await stock.adjust(data, actor.id, actor)
+    return await stock.adjust(data, actor.id, actor, refusal)
 
 
 @post(
@@ -215,10 +215,10 @@ async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody) -> schema
     status_code=200,
     refuses=[domain.UnknownProducts, domain.NoWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
-async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody) -> schemas.StockUpdated:
+async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None) -> schemas.StockUpdated:
     """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
     _not_zero("quantity", data.quantity)
-    return await stock.update(data, actor.id, actor)
+    return await stock.update(data, actor.id, actor, refusal)
 
 
 # --- catalogue

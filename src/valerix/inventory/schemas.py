@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts import text
 from valerix.contracts.acts import By, RecordedAct, by
 from valerix.contracts.commands import MAX_LINES, Allocation, PricedProduct, Quantity
 from valerix.contracts.errors import OrderNotFound
@@ -15,14 +16,13 @@ from valerix.contracts.events import BY_SOURCE, INVENTORY, INVENTORY_RESERVATION
 from valerix.contracts.money import Money
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, permitted
-from valerix.inventory.domain import SKU_PATTERN
 
 MAX_CHANGE = 1_000_000
-Id = Annotated[str, msgspec.Meta(pattern=SKU_PATTERN, examples=["PROD-001"])]
+Id = Annotated[str, msgspec.Meta(pattern=text.SKU, examples=["PROD-001"])]
 Change = Annotated[int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="not zero")]
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Description = Annotated[str, msgspec.Meta(max_length=2000)]
+Description = Annotated[str, msgspec.Meta(max_length=2000), text.LINES]
 Threshold = Annotated[int, msgspec.Meta(ge=0, le=MAX_CHANGE)]
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from valerix.chassis.base import idempotency
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
+from valerix.chassis.base.problems import Invalid
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.messaging.acts import act_of, list_acts_of_traces, record
 from valerix.chassis.postgres.database import Database, Transaction
@@ -40,8 +41,13 @@ class Stock:
 
     # --- changes by hand
 
-    async def adjust(self, body: schemas.AdjustBody, actor: str, by: Actor | None = None) -> Adjusted:
-        """Correct the stock in one warehouse. Raises OutOfStock, UnknownProduct, UnknownWarehouse, KeyReused."""
+    async def adjust(
+        self, body: schemas.AdjustBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
+    ) -> Adjusted:
+        """Correct the stock in one warehouse. Raises OutOfStock, UnknownProduct, UnknownWarehouse, KeyReused.
+
+        With a `refusal` only a repetition is answered; anything else raises it.
+        """
         cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *initiator(actor))
         what = {"warehouseId": body.warehouse_id, "delta": body.delta, "reason": body.reason}
         act = act_of(by, STOCK_ADJUSTED, body.product_id, **what)
@@ -54,11 +60,16 @@ class Stock:
             await record(tx, act)
             return _adjusted(there.shelves[0]), movements
 
-        answer, repeated = await self._change(body, cause, Adjusted, work)
+        answer, repeated = await self._change(body, cause, Adjusted, _unless(refusal, work))
         return msgspec.structs.replace(answer, idempotent=True) if repeated else answer
 
-    async def update(self, body: schemas.UpdateBody, actor: str, by: Actor | None = None) -> StockUpdated:
-        """Take out or bring in units, once per key for ever. Raises OutOfStock, UnknownProduct, KeyReused."""
+    async def update(
+        self, body: schemas.UpdateBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
+    ) -> StockUpdated:
+        """Take out or bring in units, once per key for ever. Raises OutOfStock, UnknownProduct, KeyReused.
+
+        `refusal`: see adjust.
+        """
         cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *initiator(actor))
         act = act_of(by, STOCK_UPDATED, body.product_id, quantity=body.quantity, orderId=body.order_id)
 
@@ -69,7 +80,7 @@ class Stock:
             await record(tx, act)
             return StockUpdated(success=True, previous_stock=before, new_stock=offer.on_hand), movements
 
-        answer, repeated = await self._change(body, cause, StockUpdated, work)
+        answer, repeated = await self._change(body, cause, StockUpdated, _unless(refusal, work))
         return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
 
     async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
@@ -157,3 +168,11 @@ class Stock:
 
 def _adjusted(shelf: Shelf) -> Adjusted:
     return Adjusted(shelf.sku, shelf.warehouse_id, shelf.on_hand, shelf.reserved, shelf.available, shelf.version)
+
+
+def _unless(refusal: Invalid | None, work: Change[A]) -> Change[A]:
+    async def refuse(_: Transaction) -> tuple[A, list[Movement]]:
+        assert refusal is not None  # noqa: S101 - asked below
+        raise refusal
+
+    return work if refusal is None else refuse

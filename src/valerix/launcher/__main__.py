@@ -12,6 +12,7 @@ from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.programs import Plan
 from valerix.launcher.state import Phase, StackState
 from valerix.launcher.summary import print_summary
+from valerix.launcher.terminal import say
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
     try:
         state = _run(plan, foreground="--foreground" in sys.argv)
     except LauncherError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command of its own
+        say(error, file=sys.stderr)
         return 1
     return 1 if state.phase is Phase.FAILED else 0
 

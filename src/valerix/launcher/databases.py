@@ -17,6 +17,7 @@ from valerix.inventory import demo as inventory_demo
 from valerix.launcher import postgres
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.job import Job, Seed
+from valerix.launcher.terminal import say
 from valerix.users import demo as users_demo
 
 
@@ -33,7 +34,7 @@ async def prepare(job: Job) -> None:
 
 async def _migrate(service: str, url: str) -> None:
     for name in await migrate(url, resources.files(f"valerix.{service}") / "migrations"):
-        print(f"{service}: applied {name}", flush=True)  # noqa: T201 - a command of its own
+        say(f"{service}: applied {name}", flush=True)
 
 
 async def _seed(urls: dict[str, str], credentials: Credentials, *, demo: bool) -> None:

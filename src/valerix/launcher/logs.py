@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from valerix.launcher.private import open_appending, own_folder
+from valerix.launcher.terminal import safe
 
 LIMIT_BYTES = 10 * 1024 * 1024
 KEPT = 3
@@ -78,7 +79,7 @@ class Terminal:
         prefix = f"{name:<{self._width}} |"
         if name in self._colours:
             prefix = f"\033[{self._colours[name]}m{prefix}\033[0m"
-        self._stream.write(f"{prefix} {text}\n")
+        self._stream.write(f"{prefix} {safe(text)}\n")
         self._stream.flush()
 
 

@@ -13,6 +13,7 @@ from valerix.launcher.programs import CLUSTER, Plan, cluster_of, database_server
 from valerix.launcher.settings import configured_ports, gateway_settings
 from valerix.launcher.state import only_launcher
 from valerix.launcher.supervisor import Supervisor
+from valerix.launcher.terminal import write
 from valerix.launcher.topology import POSTGRES
 
 
@@ -49,4 +50,4 @@ async def _work(task: Job) -> None:
 
 
 def _print(output: bytes) -> None:
-    sys.stdout.write(output.decode(errors="replace"))
+    write(output.decode(errors="replace"), sys.stdout)

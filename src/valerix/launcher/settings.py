@@ -11,6 +11,7 @@ import msgspec
 
 from valerix.chassis.base import settings
 from valerix.chassis.base.timeouts import Timeouts
+from valerix.contracts import text
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import HIGHEST, LOWEST
 from valerix.launcher.topology import DEFAULT_PORTS
@@ -71,7 +72,7 @@ class BusSettings(msgspec.Struct, frozen=True):
 class PortSettings(msgspec.Struct, frozen=True):
     """`VALERIX_AUTO_PORTS=FROM-TO`: what `--ports auto` chooses from; below the ports of outgoing connections."""
 
-    auto_ports: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = f"{LOWEST}-{HIGHEST}"
+    auto_ports: Annotated[str, msgspec.Meta(pattern=text.PORTS)] = f"{LOWEST}-{HIGHEST}"
 
 
 class ChaosSettings(msgspec.Struct, frozen=True):

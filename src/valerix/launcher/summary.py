@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.state import StackState
+from valerix.launcher.terminal import say
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS
 
 CUSTOMER, CUSTOMER_NUMBER = "ada@demo.valerix.example", "CUST-001"
@@ -32,7 +33,7 @@ def gateway_url(state: StackState) -> str:
 
 def print_summary(state: StackState) -> None:
     for line in summary(state):
-        print(line, flush=True)  # noqa: T201 - what the commands end with
+        say(line, flush=True)
 
 
 def summary(state: StackState) -> list[str]:

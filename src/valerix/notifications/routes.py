@@ -12,8 +12,9 @@ from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
+from valerix.contracts import text
 from valerix.contracts.acts import NOTIFICATION_SENT, Actor
-from valerix.contracts.ids import UUID_PATTERN, is_id
+from valerix.contracts.ids import is_id
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
@@ -39,7 +40,12 @@ Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
     refuses=[TemplateNeedsMore],
 )
 async def send_notification(
-    notifications: Notifications, principal: Principal, actor: Actor, data: SendBody, key: Key = None
+    notifications: Notifications,
+    principal: Principal,
+    actor: Actor,
+    data: SendBody,
+    refusal: Invalid | None,
+    key: Key = None,
 ) -> Response[NotificationView]:
     """Queue a message to a customer."""
     parsed = idempotency.parse_key(key)
@@ -50,6 +56,7 @@ async def send_notification(
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/send", parsed) if parsed else None,
         idempotency.fingerprint(data) if parsed else None,
         act_of(actor, NOTIFICATION_SENT, composed.id, **what),
+        refusal,
     )
     accepted, replayed = await notifications.request(request)
     return Response(
@@ -135,7 +142,7 @@ def _absent(body: SendBody, why: str, *names: str) -> None:
 
 
 def _cursor_id(cursor: str) -> str:
-    (notification_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]])
+    (notification_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
     return notification_id
 
 

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts import text
 from valerix.contracts.commands import Key
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
 from valerix.notifications.domain import Notification
 
 Channel = Literal["email", "sms"]
-Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Body = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Body = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000), text.LINES]
 
 
 class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -25,7 +26,7 @@ class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     customer_id: Key
     channel: Channel = "email"
     template: Annotated[str, msgspec.Meta(max_length=50)] | None = None
-    data: dict[str, Any] | None = None
+    data: Annotated[dict[str, Any], text.LINES] | None = None
     subject: Subject | None = None
     body: Body | None = None
 

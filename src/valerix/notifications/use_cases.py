@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from valerix.chassis.base.idempotency import KeyReused
+from valerix.chassis.base.problems import Invalid
 from valerix.chassis.messaging.acts import recorded
 from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import Database, Transaction
@@ -36,6 +37,8 @@ class Request(NamedTuple):
     fingerprint: bytes | None
     act: Act | None = None
     """Set for a message that staff or a service asked for."""
+    refusal: Invalid | None = None
+    """Why the request is answered only if it was made before."""
 
 
 class DeliveryRules(NamedTuple):
@@ -69,11 +72,13 @@ class Notifications:
 
         async def work(lane: Transaction) -> tuple[Notification, bool]:
             wanted = (request.notification, request.key, request.fingerprint)
-            if await recorded(lane, request.act, partial(repository.insert_requested, lane, *wanted)):
+            insert = partial(repository.insert_requested, lane, *wanted)
+            if request.refusal is None and await recorded(lane, request.act, insert):
                 return request.notification, False
-            assert request.key is not None  # noqa: S101 - without a key there is nothing to collide with
-            known = await repository.find_by_key(lane, request.key)
-            assert known is not None  # noqa: S101 - nobody deletes notifications
+            known = None if request.key is None else await repository.find_by_key(lane, request.key)
+            if known is None and request.refusal is not None:
+                raise request.refusal
+            assert known is not None  # noqa: S101 - its key is in use, and nobody deletes notifications
             if known[1] != request.fingerprint:
                 raise KeyReused
             return known[0]._replace(status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True

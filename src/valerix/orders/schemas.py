@@ -9,6 +9,7 @@ import msgspec
 
 from valerix.chassis.base import validation
 from valerix.chassis.base.problems import FieldError, Invalid, ProblemDocument, Problems, ProblemType
+from valerix.contracts import text
 from valerix.contracts.acts import By, RecordedAct
 from valerix.contracts.commands import (
     MAX_LINES,
@@ -29,8 +30,8 @@ from valerix.orders import errors
 from valerix.orders.decisions import Step
 from valerix.orders.order import ON_SHORTAGE, Order, OrderLine
 
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Country = Annotated[str, msgspec.Meta(pattern=text.COUNTRY)]
 OnShortage = Annotated[str, msgspec.Meta(extra={"one_of": ON_SHORTAGE})]
 DEFAULT_PAYMENT_METHOD = "card_ok"
 
@@ -41,7 +42,7 @@ class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_d
     city: Text
     country: Country
     """ISO 3166-1 alpha-2."""
-    postal_code: Annotated[str, msgspec.Meta(max_length=20, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    postal_code: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     region: Text | None = None
 
 

@@ -9,6 +9,7 @@ import structlog
 
 from valerix.chassis.base.deadline import Now, utc_now
 from valerix.chassis.base.idempotency import KeyReused
+from valerix.chassis.base.problems import Invalid
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.single_flight import SingleFlight, result_or, wait_for
 from valerix.chassis.messaging.acts import act_of, detailed, record
@@ -31,7 +32,7 @@ MAX_UNDER_WAY = 1024
 class RefundRequest(NamedTuple):
     """`amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency.
 
-    `part_only`: something must be left then.
+    `part_only`: something must be left then. `refusal`: why the request is answered only if it was made before.
     """
 
     payment_id: str
@@ -41,6 +42,7 @@ class RefundRequest(NamedTuple):
     fingerprint: bytes
     part_only: bool = False
     actor: Actor | None = None
+    refusal: Invalid | None = None
 
 
 class Refunds:

@@ -34,6 +34,8 @@ class RefundsByHand:
         given back.
         """
         if not await self._refunds.is_known(request):
+            if request.refusal is not None:
+                raise request.refusal
             request = request._replace(part_only=await self._part_only(request.payment_id, deadline))
             await CHECKED.passed()
         return await self._refunds.refund(request, patience_seconds)

@@ -1,7 +1,6 @@
 """HTTP in, use case, HTTP out."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -14,6 +13,7 @@ from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts import text
 from valerix.contracts.acts import Actor, RecordedAct
 from valerix.contracts.commands import (
     CAPTURE_PAYMENTS,
@@ -22,7 +22,7 @@ from valerix.contracts.commands import (
     VoidPayments,
 )
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.ids import UUID_PATTERN, first_id_at, is_id
+from valerix.contracts.ids import first_id_at, is_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF, ServiceName, calls_from
 from valerix.contracts.states import PaymentStatus, RefundStatus
@@ -128,8 +128,8 @@ async def list_payments(
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
     method: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})] = None,
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an id, customer")] = None,
-    created_from: Annotated[datetime | None, Parameter(query="from")] = None,
-    created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+    created_from: pagination.Since = None,
+    created_to: pagination.Until = None,
 ) -> pagination.Page[PaymentView]:
     """Payments, newest first."""
     _one_of("status", status, tuple(PaymentStatus))
@@ -142,8 +142,8 @@ async def list_payments(
         order_id=order_id,
         method=method,
         search=q,
-        first=None if created_from is None else first_id_at(created_from),
-        last=None if created_to is None else first_id_at(created_to),
+        first=_first_id("from", created_from),
+        last=_first_id("to", created_to),
     )
     found = pagination.page(await payments.search(asked), limit, lambda payment: pagination.encode_cursor(payment.id))
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
@@ -229,6 +229,7 @@ async def refund_payment(
     actor: Actor,
     payment_id: str,
     data: RefundBody,
+    refusal: Invalid | None,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[RefundView]:
     """Give back part of a payment or, without an amount, all that is left. All of it only once the order has shipped.
@@ -243,6 +244,7 @@ async def refund_payment(
         idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
         idempotency.fingerprint(data),
         actor=actor,
+        refusal=refusal,
     )
     patience = min(payments.patience_seconds, deadline.remaining())
     refund, replayed = await by_hand.refund(request, patience, deadline)
@@ -274,8 +276,13 @@ def _id(text: str) -> str:
 
 
 def _cursor_id(cursor: str) -> str:
-    (payment_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]])
+    (payment_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
     return payment_id
+
+
+def _first_id(name: str, moment: str | None) -> str | None:
+    at = pagination.parse_moment(name, moment)
+    return None if at is None else first_id_at(at)
 
 
 def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Final
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType
+from valerix.contracts import text
 from valerix.contracts.acts import PAYMENT_CAPTURED, By, RecordedAct, by
 from valerix.contracts.commands import Key
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.events import BY_SOURCE, PAYMENTS
-from valerix.contracts.ids import UUID_PATTERN
 from valerix.contracts.money import Currency, Money
 from valerix.contracts.payment_methods import PaymentMethod
 from valerix.contracts.states import PaymentStatus, RefundStatus
@@ -30,7 +30,7 @@ class ChargeAmount(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The charge an order owes: all of these are the order's. An order is charged once, ever."""
 
-    order_id: Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+    order_id: Annotated[str, msgspec.Meta(pattern=text.UUID)]
     customer_id: Key
     amount: ChargeAmount
     method: PaymentMethod

@@ -37,7 +37,7 @@ def _common() -> frozenset[str]:
 COMMON: Final = _common()
 """Ten thousand and some, in lower case."""
 SIGNS: Final = re.compile(r"[\W_]+")
-ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+\Z")
 
 
 def check_acceptable(password: str, email: str, name: str, pointer: str = "/password") -> None:

@@ -1,6 +1,5 @@
 """HTTP in, use case, HTTP out."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
@@ -166,8 +165,8 @@ async def list_audit(
     service: Annotated[str | None, Parameter(max_length=50, description="where it happened")] = None,
     actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="id of the actor")] = None,
     subject: Annotated[str | None, Parameter(max_length=50, description="id of what it was done to")] = None,
-    first: Annotated[datetime | None, Parameter(query="from")] = None,
-    last: Annotated[datetime | None, Parameter(query="to")] = None,
+    first: pagination.Since = None,
+    last: pagination.Until = None,
 ) -> pagination.Page[AuditView]:
     """What concerned accounts and sessions, and what staff did in every service, newest first."""
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
@@ -178,8 +177,8 @@ async def list_audit(
         service=service,
         actor=actor_id,
         subject=subject,
-        first=first,
-        last=last,
+        first=pagination.parse_moment("from", first),
+        last=pagination.parse_moment("to", last),
     )
     rows = await trail.search(asked)
     return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))

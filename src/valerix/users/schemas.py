@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 
 from valerix.chassis.base.problems import Problems, ProblemType, challenge
+from valerix.contracts import text
 from valerix.contracts.acts import ActRecorded
 from valerix.contracts.events import ACT_RECORDED, ACTS, BY_SOURCE, USERS
 from valerix.users import domain
@@ -14,12 +15,8 @@ from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
 from valerix.users.tokens import TTL_SECONDS
 
-Email = Annotated[
-    str,
-    # The HTML standard's form, with at least one dot in the domain.
-    msgspec.Meta(max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$"),
-]
-Name = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
+Email = Annotated[str, msgspec.Meta(max_length=254, pattern=text.EMAIL)]
+Name = Annotated[str, msgspec.Meta(max_length=100, pattern=text.PERSON)]
 
 Role = Literal["customer", "operator", "admin"]
 Status = Literal["active", "suspended"]
@@ -34,8 +31,8 @@ class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    email: Annotated[str, msgspec.Meta(max_length=254)]
-    password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+    email: Annotated[str, msgspec.Meta(max_length=254), text.KNOWN]
+    password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH), text.KNOWN]
     session: Literal["token", "cookie"] = "token"
     """Who keeps the session: the program that signs in, or a browser in its cookies."""
     device_token: Annotated[str, msgspec.Meta(max_length=200)] | None = None
@@ -43,7 +40,7 @@ class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    refresh_token: Annotated[str, msgspec.Meta(max_length=100)]
+    refresh_token: Annotated[str, msgspec.Meta(max_length=100), text.KNOWN]
 
 
 class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -54,7 +51,7 @@ class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True)
 
 
 class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+    current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH), text.KNOWN]
     new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 
 

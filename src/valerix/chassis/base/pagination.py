@@ -3,10 +3,11 @@
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from valerix.chassis.base.problems import FieldError, Invalid
 
@@ -14,6 +15,14 @@ MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
 Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="rows per page")]
 Cursor = Annotated[str | None, Parameter(max_length=500, description="nextCursor of the page before")]
+
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
+"""What PostgreSQL stores in a bigint."""
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_TIME: Final[dict[str, Any]] = {"format": "date-time"}
+Since = Annotated[str | None, QueryParameter(name="from", max_length=50, schema_extra=_TIME)]
+Until = Annotated[str | None, QueryParameter(name="to", max_length=50, schema_extra=_TIME, description="exclusive")]
+"""Times as text: see parse_moment."""
 
 T = TypeVar("T")
 
@@ -36,10 +45,28 @@ def decode_cursor(cursor: str, kind: type[T]) -> T:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         if b"\\u0000" in text:
             raise ValueError("PostgreSQL has no such text")  # noqa: TRY301 - one answer for every fault
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.MsgspecError, binascii.Error, ValueError):
+        keys = msgspec.json.decode(text, type=kind)
+        for key in cast("tuple[object, ...]", keys):
+            if isinstance(key, datetime):
+                key.astimezone(UTC)  # PostgreSQL's driver does so, and it has no year 10000
+    except (msgspec.MsgspecError, binascii.Error, ValueError, OverflowError, RecursionError):
         message = "Not a cursor of this list; start again without one"
         raise Invalid(message, [FieldError("/cursor", message)]) from None
+    return keys
+
+
+def parse_moment(name: str, value: str | None) -> datetime | None:
+    """The time that the query parameter `name` says, in UTC; None when it is absent.
+
+    Raises Invalid for anything but RFC 3339 with an offset, and for what is outside of the years 1 to 9999 in UTC.
+    """
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, Moment).astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        message = "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z; write + as %2B in a query"
+        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)]) from None
 
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], str]) -> Page[T]:

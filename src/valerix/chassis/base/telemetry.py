@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$")
+TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 """W3C trace id of what is being worked on; empty outside a request."""
 

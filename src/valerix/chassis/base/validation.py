@@ -194,8 +194,9 @@ def _refused(kind: Any, raw: Any, at: str) -> Iterator[FieldError]:
         for i, value in enumerate(raw):
             yield from _refused(typing.get_args(bare)[0], value, f"{at}/{i}")
     else:
-        rule = text.IN_LINES if any("lines" in (meta.extra or {}) for meta in _metas(kind)) else text.IN_A_LINE
-        if rule.search(" ".join(_texts(raw))):
+        said = (meta.extra[text.REFUSES] for meta in _metas(kind) if meta.extra and text.REFUSES in meta.extra)
+        rule = next(said, text.IN_A_LINE)
+        if rule is not None and rule.search(" ".join(_texts(raw))):
             yield FieldError(at, text.REFUSED)
 
 

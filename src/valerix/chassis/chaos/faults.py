@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from valerix.contracts import text
+
 Times = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
-Path = Annotated[str, msgspec.Meta(pattern="^/", max_length=200)]
+Path = Annotated[str, msgspec.Meta(pattern=text.PATH, max_length=200)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 

@@ -99,7 +99,16 @@ def document(app: Litestar, problems: Problems) -> dict[str, Any]:
     schema["components"]["headers"] = {
         name: {"description": description, "schema": {"type": kind}} for name, (kind, description) in _HEADERS.items()
     }
-    return schema
+    described: dict[str, Any] = ecma(schema)
+    return described
+
+
+def ecma(value: Any) -> Any:
+    r"""Patterns as JSON Schema reads them: by ECMA-262, where `$` is the end of the text and `\Z` is nothing."""
+    if isinstance(value, dict):
+        pattern = {"pattern": value["pattern"].replace(r"\Z", "$")} if isinstance(value.get("pattern"), str) else {}
+        return {name: ecma(member) for name, member in value.items()} | pattern
+    return [ecma(item) for item in value] if isinstance(value, list) else value
 
 
 def _operations(app: Litestar, paths: Mapping[str, Any]) -> Iterator[tuple[HTTPRouteHandler, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from valerix import __version__
+from valerix.chassis.description.openapi import ecma
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.events import ACT_SOURCES, ACTS, BY_SOURCE, CONSUMERS, PREFIX, VERSION, Envelope
 from valerix.contracts.roles import PUBLIC
@@ -45,7 +46,7 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
         "defaultContentType": "application/cloudevents+json",
         "channels": {source: _channel(source, data)},
         "operations": {f"tell{source.capitalize()}": {"action": "send", "channel": {"$ref": f"#/channels/{source}"}}},
-        "components": {"messages": {_type(name): _message(name) for name in data}, "schemas": schemas},
+        "components": {"messages": {_type(name): _message(name) for name in data}, "schemas": ecma(schemas)},
     }
 
 

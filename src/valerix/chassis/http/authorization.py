@@ -73,14 +73,10 @@ class Authorization:
         return Actor(principal.subject, principal.role, address, telemetry.trace_id.get())
 
     async def guard(self, connection: Any, handler: Any) -> None:
-        """Every route is closed unless it says otherwise; only then does its body matter.
-
-        A coroutine that awaits nothing: Litestar would run a plain function in a thread.
-        """
+        """Every route is closed unless it says otherwise; only then is its body read."""
         if "access" not in handler.opt:  # one of Litestar's own
             raise NotFound("Not found")
         access: Access = handler.opt["access"]
         headers = dict(connection.scope["headers"])
         connection.scope["principal"] = self.authorize(connection.scope, headers, access)
-        if handler.parsed_data_field is not None:
-            edge.check_body(connection.scope, handler.parsed_data_field.annotation)
+        await edge.check_request(connection.scope, handler)

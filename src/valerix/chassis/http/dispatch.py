@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from litestar.types import ASGIApp, Receive, Send
 
@@ -20,6 +20,8 @@ from valerix.chassis.http.sockets import OpenSockets, Socket, SocketRoute
 from valerix.chassis.limits.admission import Admission
 from valerix.chassis.semantics.methods import CrossOrigin, Methods
 from valerix.chassis.semantics.reading import Reading
+
+READING: Final = ("GET", "HEAD")
 
 
 class Dispatch:
@@ -81,36 +83,30 @@ class Dispatch:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         method = scope["method"]
-        reads = method in ("GET", "HEAD")
-        exchange = edge.Exchange(send, trace, Reading(method, headers) if reads else None)
+        exchange = edge.Exchange(send, trace, Reading(method, headers) if method in READING else None)
         exchange.headers += self._cross_origin.headers(headers)
-        if method == "HEAD":
-            scope = {**scope, "method": "GET"}  # a copy: the server looks into its own
+        scope = _as_routed(scope)
         scope["valerix_headers"] = exchange.headers
         armed = self.injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
             self._admission.check(scope["path"])
-            if route is None:
-                allowed = self._methods.allowed(scope["path"])
-                if method == "OPTIONS":
-                    await exchange.respond(self._options(scope, headers, allowed))
-                    return
-                if allowed and method not in allowed:
-                    raise MethodNotAllowed(allowed)  # noqa: TRY301 - answered like every other refusal
+            if route is None and (options := self._check_method(scope, headers)):
+                await exchange.respond(options)
+                return
             if armed:
                 await self.injector.before_work(scope["path"])
-            edge.refuse_nul(scope)
+            edge.refuse_text(scope)
             if route is not None:
                 response = await self._handle_raw(route, scope, headers, receive)
                 if armed:
                     await self.injector.before_reply(scope["method"], scope["path"], response.status)
                 await exchange.respond(response)
             else:
-                replayed = await edge.with_body(scope, headers, receive, self._settings.max_body_bytes)
+                body = scope[edge.BODY] = edge.Body(scope, headers, receive, self._settings.max_body_bytes)
                 app = self.injector.around(self._litestar) if armed else self._litestar
-                await app(scope, replayed, exchange.send)
+                await app(scope, body.receive, exchange.send)
         except ReplyDropped:
             await exchange.drop(scope, receive)
         except Exception as error:
@@ -123,8 +119,16 @@ class Dispatch:
                 route.answered(exchange.status, seconds)
             telemetry.trace_id.reset(token)
 
-    def _options(self, scope: Any, headers: Mapping[bytes, bytes], allowed: Sequence[str]) -> RawResponse:
-        """Which methods a path has is no secret, but asking counts."""
+    def _check_method(self, scope: Any, headers: Mapping[bytes, bytes]) -> RawResponse | None:
+        """The answer to OPTIONS. Raises MethodNotAllowed.
+
+        Which methods a path has is no secret, but asking counts.
+        """
+        allowed = self._methods.allowed(scope["path"])
+        if scope["method"] != "OPTIONS":
+            if allowed and scope["method"] not in allowed:
+                raise MethodNotAllowed(allowed)
+            return None
         self._authorization.admit(scope, headers, None)
         if not allowed:
             raise NotFound("Not found")
@@ -135,6 +139,7 @@ class Dispatch:
         self, route: RawRoute, scope: Any, headers: dict[bytes, bytes], receive: Receive
     ) -> RawResponse:
         principal = self._authorization.authorize(scope, headers, route.access)
+        edge.refuse_unknown(scope, frozenset())
         body = await edge.read_body(scope, headers, receive, self._settings.max_body_bytes)
         actor = self._authorization.actor(scope, headers, principal)
         return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers), actor))
@@ -143,4 +148,12 @@ class Dispatch:
         """The caller's remaining time, never more than our own."""
         raw = headers.get(DEADLINE_HEADER.encode(), b"")
         longest = self._settings.deadline_seconds
-        return Deadline.after(min(int(raw) / 1000, longest) if raw.isdigit() else longest)
+        known = raw.isdigit() and len(raw) <= edge.MAX_DIGITS
+        return Deadline.after(min(int(raw) / 1000, longest) if known else longest)
+
+
+def _as_routed(scope: Any) -> Any:
+    """HEAD finds the route of GET; a trailing slash is the same request, also for its idempotency key."""
+    if scope["path"][-1:] == "/":
+        scope["path"] = scope["path"].rstrip("/") or "/"
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # the server looks into its own

@@ -5,12 +5,13 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 import structlog
-from litestar import Request, Response
+from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Receive, Send
 from prometheus_client import Counter, Histogram
@@ -34,9 +35,10 @@ from valerix.chassis.base.problems import (
 )
 from valerix.chassis.calls.client import CallFailed, NotSent
 from valerix.chassis.chaos.points import ReplyDropped
-from valerix.chassis.http.raw import RawResponse
+from valerix.chassis.http.raw import JSON, RawResponse
 from valerix.chassis.postgres.database import IMPOSSIBLE, CommitOutcomeUnknown
 from valerix.chassis.semantics.reading import Reading
+from valerix.contracts import text
 from valerix.contracts.errors import DomainError
 from valerix.contracts.revocations import LIST_REVOKED
 
@@ -59,8 +61,19 @@ BODILESS = frozenset({204, 304})
 """Their length and type would be those of what the client has, or of nothing."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+API = "/api/v1/"
+BODY, REFUSAL = "valerix_body", "valerix_refusal"
+"""In the scope: the body, and what is wrong with its texts where the handler wants to know (parameter `refusal`)."""
+PARAMETERS = "query_parameters"
+"""In the options of a handler: the names of those it takes."""
+IGNORED_PARAMETERS = ("_", "utm_")
+"""Beginnings of names that caches and campaigns add."""
 problem_types: dict[type[DomainError], ProblemType] = {}
 """Filled with what compositions hand over."""
+IDENTITY = b"identity"
+MAX_DIGITS = 9
+"""Of a number in a header; longer ones are more than any limit."""
+NO_PARAMETERS = "Unknown query parameter; there are none here"
 _NAMED = {404: NotFound, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
 
 
@@ -185,22 +198,57 @@ def _from_litestar(error: Exception) -> Problem:
 def _invalid_input(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
     """Bad parameters, by the names callers know them by; bodies were checked before Litestar saw them."""
     found = [e for e in (error.extra or []) if isinstance(e, dict) and e.get("source") not in (None, "body")]
-    errors = [FieldError(f"/{_public_name(request, e.get('key', ''))}", str(e.get("message", ""))) for e in found]
+    errors = [_bad_parameter(request, e.get("key", ""), str(e.get("message", ""))) for e in found]
     if errors:
         return Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
     return Invalid("Send a JSON body")
 
 
-def _public_name(request: Request[Any, Any, Any], parameter: str) -> str:
+def _bad_parameter(request: Request[Any, Any, Any], parameter: str, message: str) -> FieldError:
     defined = request.route_handler.parsed_fn_signature.parameters.get(parameter)
-    alias = getattr(defined and defined.kwarg_definition, "query", None)
-    return str(alias or parameter)
+    if defined is None:
+        return FieldError(f"/{parameter}", message)
+    alias = getattr(defined.kwarg_definition, "name", None)
+    kind: Any = Annotated[defined.annotation, msgspec.Meta(pattern=getattr(defined.kwarg_definition, "pattern", None))]
+    return FieldError(f"/{alias or parameter}", validation.reason(message, kind))
 
 
-def check_body(scope: Any, kind: Any) -> None:
-    """Strictly: Litestar would take the text "2" for the number 2. Raises Invalid with a pointer for each bad field."""
-    if body := scope.get("valerix_body"):
-        validation.decode(_decoder(kind), body)
+async def check_request(scope: Any, handler: Any) -> None:
+    """Query parameters and body of a request that may come in.
+
+    The body strictly: Litestar would take the text "2" for the number 2. Raises Invalid with a pointer for each bad
+    field, TooLarge, UnsupportedMedia.
+    """
+    refuse_unknown(scope, handler.opt.get(PARAMETERS, frozenset()))
+    if scope["method"] not in BODY_METHODS:
+        return
+    body = await scope[BODY].read()
+    if handler.parsed_data_field is None or not body:
+        return
+    kind = handler.parsed_data_field.annotation
+    validation.decode(_decoder(kind), body)
+    refusal = scope[REFUSAL] = validation.refused_text(kind, body)
+    if refusal is not None and "refusal" not in handler.parsed_fn_signature.parameters:
+        raise refusal
+
+
+def refuse_unknown(scope: Any, known: frozenset[str]) -> None:
+    """Raises Invalid for a query parameter of the API that nothing reads: its caller believes that it counts."""
+    if not scope["query_string"] or not scope["path"].startswith(API):
+        return
+    names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
+    unknown = [name for name in names if name not in known and not name.startswith(IGNORED_PARAMETERS)]
+    if unknown:
+        message = f"Unknown query parameter; known: {', '.join(sorted(known))}" if known else NO_PARAMETERS
+        errors = [FieldError(f"/{name[: validation.MAX_SHOWN]}", message) for name in dict.fromkeys(unknown)]
+        raise Invalid(f"Check {errors[0].pointer[1:]}: {message}", errors[: validation.MAX_ERRORS])
+
+
+def note_parameters(app: Litestar) -> None:
+    """Write into the options of each handler which query parameters it takes."""
+    for route in app.routes:
+        for handler, model in getattr(route, "route_handler_map", {}).values():
+            handler.opt[PARAMETERS] = frozenset(parameter.field_alias for parameter in model.expected_query_params)
 
 
 @cache
@@ -209,10 +257,14 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises TooLarge over `limit` bytes and UnsupportedMedia when it is not JSON."""
+    """The whole body. Raises TooLarge over `limit` bytes and UnsupportedMedia when it is not JSON, or compressed."""
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared) > limit:
+    if declared.isdigit() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise TooLarge(f"The body may have at most {limit} bytes")
+    if headers.get(b"content-encoding", IDENTITY).lower() != IDENTITY:
+        raise UnsupportedMedia(
+            "Send the body as it is, without Content-Encoding", headers={"Accept-Encoding": IDENTITY.decode()}
+        )
     chunks: list[bytes] = []
     size = 0
     more = True
@@ -225,7 +277,7 @@ async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
         if size > limit:
             raise TooLarge(f"The body may have at most {limit} bytes")
         more = message.get("more_body", False)
-    if size and not headers.get(b"content-type", b"").startswith(b"application/json"):
+    if size and not _is_json(headers.get(b"content-type", b"")):
         raise UnsupportedMedia("Send the body as Content-Type: application/json")
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if b"\\u0000" in body:
@@ -233,27 +285,39 @@ async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
     return body
 
 
-def refuse_nul(scope: Any) -> None:
-    """PostgreSQL stores no NUL character; past this door one would fail the whole batch its request travels in."""
-    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-        raise Invalid(NO_NUL)
+def _is_json(media_type: bytes) -> bool:
+    return media_type == JSON or media_type.partition(b";")[0].strip().lower() == JSON
 
 
-async def with_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> Receive:
-    """A `receive` that replays the body, which was read and checked here."""
-    if scope["method"] not in BODY_METHODS:
-        return receive
-    body = scope["valerix_body"] = await read_body(scope, headers, receive, limit)
-    replay: Any = {"type": "http.request", "body": body, "more_body": False}
+def refuse_text(scope: Any) -> None:
+    """Raises Invalid for a path or query with characters that no text may have (contracts.text)."""
+    if not text.is_line(scope["path"]):
+        raise Invalid(f"Check the path: {text.REFUSED}")
+    query = scope["query_string"]
+    if query and not text.is_line(unquote_to_bytes(query).decode(errors="replace")):
+        raise Invalid(f"Check the query: {text.REFUSED}")
 
-    async def again() -> Any:
-        nonlocal replay
-        if replay is None:
-            return await receive()
-        message, replay = replay, None
+
+class Body:
+    """The body of a request for Litestar: read once its caller is known, and replayed then."""
+
+    def __init__(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> None:
+        self._read = partial(read_body, scope, headers, receive, limit)
+        self._receive = receive
+        self._replay: Any = None
+
+    async def read(self) -> bytes:
+        """The whole body, at the first call. Raises what read_body raises."""
+        body = await self._read()
+        self._replay = {"type": "http.request", "body": body, "more_body": False}
+        return body
+
+    async def receive(self) -> Any:
+        """For Litestar: the body, which was read and checked, then whatever follows it."""
+        if self._replay is None:
+            return await self._receive()
+        message, self._replay = self._replay, None
         return message
-
-    return again
 
 
 def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> float:

@@ -18,7 +18,7 @@ from litestar.types import Receive, Send
 
 from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline
-from valerix.chassis.base.problems import Problem, Problems
+from valerix.chassis.base.problems import Invalid, Problem, Problems
 from valerix.chassis.base.rolling import RollingSums
 from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.base.tasks import being_cancelled
@@ -201,13 +201,14 @@ class Service:
                 raise TypeError(f"{handler} declares no access=")
             if handler.opt["access"]:
                 handler.security = [openapi.BEARER]
-        return Litestar(
+        app = Litestar(
             route_handlers=handlers,
             dependencies={
                 "principal": Provide(_principal, sync_to_thread=False),
                 "deadline": Provide(self._deadline, sync_to_thread=False),
                 "origin": Provide(self._origin, sync_to_thread=False),
                 "actor": Provide(self._actor, sync_to_thread=False),
+                "refusal": Provide(_refusal, sync_to_thread=False),
                 **{name: _provide(value) for name, value in parts.provides.items()},
             },
             guards=[self._authorization.guard],
@@ -215,6 +216,8 @@ class Service:
             logging_config=None,
             openapi_config=openapi.config(self.name),
         )
+        edge.note_parameters(app)
+        return app
 
     def _origin(self, request: Request[Any, Any, Any]) -> Origin:
         return self._authorization.origin(request.scope)
@@ -231,6 +234,11 @@ def _principal(request: Request[Any, Any, Any]) -> Principal:
     if not isinstance(principal, Principal):
         raise TypeError("a public route has no principal")
     return principal
+
+
+def _refusal(request: Request[Any, Any, Any]) -> Invalid | None:
+    refusal: Invalid | None = dict(request.scope)[edge.REFUSAL]  # type: ignore[assignment]  # put there by the guard
+    return refusal
 
 
 def _provide(value: object) -> Provide:

@@ -9,7 +9,7 @@ Programs send the token as a bearer; browsers hold it in a cookie no script can 
 import time
 from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import jwt
 import msgspec
@@ -34,8 +34,8 @@ CACHED_TOKENS: Final = 10_000
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INSUFFICIENT: Final = challenge("insufficient_scope")
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
-UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError, OverflowError)
-"""What reading a token raises: the last two for nesting and numbers without end."""
+UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, ValueError, OverflowError, RecursionError)
+"""What reading a token raises: values of another type, numbers and brackets without end."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class _Claims(msgspec.Struct, frozen=True):
     sub: str
     role: str
     iat: int
-    exp: int
+    exp: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | Annotated[float, msgspec.Meta(ge=0, lt=2**53)]
     own: str | None = None
     sid: str | None = None
     csrf: str | None = None

@@ -49,7 +49,7 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         limit: pagination.Limit = pagination.DEFAULT_LIMIT, cursor: pagination.Cursor = None, waiting: bool = False
     ) -> pagination.Page[DeadLetterView]:
         """Events that could not be processed, oldest first; `waiting`: without those a replay has processed."""
-        after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[int])[0]
+        after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[pagination.Integer])[0]
         letters = await inbox.list_dead(after, limit + 1, waiting=waiting)
         page = pagination.page(letters, limit, lambda letter: pagination.encode_cursor(letter.id))
         return pagination.Page([_view(letter) for letter in page.items], page.next_cursor)

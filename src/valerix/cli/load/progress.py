@@ -5,11 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import Final
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from valerix.cli.load.tally import Histogram, Tally
+from valerix.cli.output import console
 
 REDRAW_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 5.0
@@ -17,7 +17,7 @@ LINE_SECONDS: Final = 5.0
 
 async def watch(tally: Tally) -> None:
     """Until it is cancelled."""
-    out = Console(stderr=True, highlight=False)
+    out = console(width=None, stderr=True)
     if out.is_terminal:
         with Live(console=out, transient=True, auto_refresh=False) as live:
             async for text in _texts(tally, REDRAW_SECONDS):

@@ -1,7 +1,6 @@
 """Reading orders: one, pages of them, the history of one."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -13,9 +12,10 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.description.openapi import ETAG
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts import text
 from valerix.contracts.acts import BY_STAFF, By, RecordedAct, by
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.ids import UUID_PATTERN, first_id_at
+from valerix.contracts.ids import first_id_at
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
 from valerix.orders.acts import OrderActs
@@ -28,7 +28,7 @@ from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Time
 
 SORTS = {"-createdAt": False, "createdAt": True}
 STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
-Id = Annotated[str, msgspec.Meta(pattern=UUID_PATTERN)]
+Id = Annotated[str, msgspec.Meta(pattern=text.UUID)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 
@@ -44,10 +44,10 @@ async def list_orders(
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
     q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
-    created_from: Annotated[datetime | None, Parameter(query="from")] = None,
-    created_to: Annotated[datetime | None, Parameter(query="to", description="exclusive")] = None,
+    created_from: pagination.Since = None,
+    created_to: pagination.Until = None,
     trace_id: Annotated[
-        str | None, Parameter(query="traceId", pattern="^[0-9a-f]{32}$", description="of anything that happened to it")
+        str | None, Parameter(query="traceId", pattern=text.TRACE_ID, description="of anything that happened to it")
     ] = None,
     sort: Annotated[str, Parameter(schema_extra={"enum": [*SORTS]})] = "-createdAt",
 ) -> pagination.Page[OrderView]:
@@ -69,8 +69,8 @@ async def list_orders(
         statuses=None if status is None else [OrderStatus(one) for one in status],
         product_id=product_id,
         search=q,
-        first=None if created_from is None else first_id_at(created_from),
-        last=None if created_to is None else first_id_at(created_to),
+        first=_first_id("from", created_from),
+        last=_first_id("to", created_to),
         trace_id=trace_id,
     )
     rows = await queries.search(wanted)
@@ -145,6 +145,11 @@ def _by(entry: HistoryEntry, act: RecordedAct | None, *, to_staff: bool) -> By |
     if act is not None:
         return by(act, to_staff=to_staff)
     return None if entry.refund is None else By(BY_STAFF)
+
+
+def _first_id(name: str, moment: str | None) -> str | None:
+    at = pagination.parse_moment(name, moment)
+    return None if at is None else first_id_at(at)
 
 
 def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
