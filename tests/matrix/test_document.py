@@ -115,6 +115,11 @@ async def test_fields_say_what_their_source_says(document: Document) -> None:
     assert total["description"].startswith("Null until inventory has answered once")
 
 
+async def test_an_amount_is_a_number_or_its_text(document: Document) -> None:
+    amount, null = document["components"]["schemas"]["PlaceOrderBody"]["properties"]["amount"]["anyOf"]
+    assert (amount["type"], null["type"]) == (["number", "string"], "null")
+
+
 async def test_every_operation_says_whether_a_token_is_needed(document: Document) -> None:
     public = {each["operationId"] for each in operations(document) if each["security"] == []}
     assert public == {"register", "login", "refresh", "getPublicKeys", "listProducts", "getProduct"}

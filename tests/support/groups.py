@@ -95,6 +95,7 @@ GROUPS: Final = (
     # Some of its orders were never placed: they are there to be found and shown.
     Group("pages", PAGES, 240, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
     Group("broken pages", _browser("breaking", "losing", "watching"), 150, options=CONSOLES, settings=QUICK),
+    Group("strangers", ("tests/strangers/test_tools.py",), 40, settings=STILL),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 17),
     Group("old data", ("tests/upgrade/test_old_data.py",), 40),

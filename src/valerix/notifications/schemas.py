@@ -40,7 +40,7 @@ class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
 
     id: str
     customer_id: str
-    channel: Annotated[str, msgspec.Meta(extra={"one_of": domain.CHANNELS})]
+    channel: Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*domain.CHANNELS]}})]
     template: str | None
     subject: str
     body: str

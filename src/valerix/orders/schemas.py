@@ -32,7 +32,7 @@ from valerix.orders.order import ON_SHORTAGE, Order, OrderLine
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Country = Annotated[str, msgspec.Meta(pattern=text.COUNTRY)]
-OnShortage = Annotated[str, msgspec.Meta(extra={"one_of": ON_SHORTAGE})]
+OnShortage = Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*ON_SHORTAGE]}})]
 DEFAULT_PAYMENT_METHOD = "card_ok"
 
 
@@ -62,7 +62,7 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     quantity: Quantity | None = None
     product: Text | None = None
     """Number or exact name of the one product of which one unit is wanted."""
-    amount: Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": ["number", "string"]})] | None = None
+    amount: Annotated[Decimal, msgspec.Meta(extra={"openapi": {"type": ["number", "string"]}})] | None = None
     """With `product`: what the customer is willing to pay, in major units of its currency, as in `12.5`."""
     payment_method: PaymentMethod = DEFAULT_PAYMENT_METHOD
     on_shortage: OnShortage = "hold"

@@ -20,8 +20,8 @@ Name = Annotated[str, msgspec.Meta(max_length=100, pattern=text.PERSON)]
 
 Role = Literal["customer", "operator", "admin"]
 Status = Literal["active", "suspended"]
-RoleShown = Annotated[str, msgspec.Meta(extra={"one_of": get_args(Role)})]
-StatusShown = Annotated[str, msgspec.Meta(extra={"one_of": get_args(Status)})]
+RoleShown = Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*get_args(Role)]}})]
+StatusShown = Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*get_args(Status)]}})]
 
 
 class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

@@ -86,13 +86,13 @@ def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
 
 
 def _further(annotation: Any) -> dict[str, Any]:
-    """What msgspec does not say of a string: that it is a time, and the values an annotation names as `one_of`."""
+    """What msgspec does not say of a string: that it is a time, and what an annotation adds as `openapi`."""
     for each in (annotation, *get_args(annotation)):
         if each is datetime:
             return {"format": "date-time"}
         for meta in getattr(each, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta) and meta.extra is not None:
-                return {"enum": [*meta.extra["one_of"]]}
+                return dict(meta.extra["openapi"])
     return {}
 
 

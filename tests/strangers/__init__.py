@@ -1,0 +1,1 @@
+"""Tools that others point at the published documents: generators, compilers, linters, parsers."""
