@@ -91,7 +91,7 @@ def _further(annotation: Any) -> dict[str, Any]:
         if each is datetime:
             return {"format": "date-time"}
         for meta in getattr(each, "__metadata__", ()):
-            if isinstance(meta, msgspec.Meta) and meta.extra is not None:
+            if isinstance(meta, msgspec.Meta) and meta.extra and "openapi" in meta.extra:
                 return dict(meta.extra["openapi"])
     return {}
 
