@@ -72,8 +72,8 @@ class Dispatch:
         token = telemetry.trace_id.set(trace)
         exchange = edge.Exchange(send, trace)
         scope["valerix_headers"] = exchange.headers
-        if scope["path"][-1:] == "/":  # the same request, also for its idempotency key
-            scope["path"] = scope["path"].rstrip("/") or "/"
+        if scope["path"][-1:] == "/" and scope["path"].startswith(edge.API):
+            scope["path"] = scope["path"].rstrip("/")  # the same request, also for its idempotency key
         armed = self.injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
