@@ -67,3 +67,13 @@ def test_a_get_may_have_a_body(front: Front) -> None:
     reply = asked(front, head("GET /orders", "Content-Length: 2"), b"{}")
     assert reply
     assert reply.status in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "chunk", [b"1;a=\n", b"1;a=\n{\r\n0\r\n\r\n", b"xyz\r\n", b"-1\r\n{}", b"F" * 20 + b"\r\n", b"2\r\n{}x"]
+)
+def test_a_malformed_chunk_is_refused_or_ends_the_connection(front: Front, chunk: bytes) -> None:
+    before = front.arrived()
+    reply = asked(front, head("POST /orders", "Transfer-Encoding: chunked"), chunk)
+    assert reply is None or reply.status == 400
+    assert front.arrived() == before

@@ -44,6 +44,19 @@ async def test_brackets_without_end_are_no_body(owner: Api, path: str, body: byt
     assert (await owner.post(path, body)).status == 400
 
 
+@pytest.mark.parametrize("depth", [10, 100, 400, 700, 800, 850, 900, 920, 940, 960, 980])
+@pytest.mark.parametrize("shape", ['{{"a":{}}}', "[{}]"])
+async def test_data_of_a_message_is_taken_or_refused_however_deep(operator: Api, shape: str, depth: int) -> None:
+    """At any depth at which one of those that read it could give up."""
+    data = "1"
+    for _ in range(depth):
+        data = shape.format(data)
+    order = json.dumps((await operator.get("/api/v1/orders?limit=1")).json["items"][0])
+    body = f'{{"customerId":"CUST-001","template":"order_held","data":{order[:-1]},"a":{data}}}}}'
+    answer = await operator.post("/api/v1/notifications/send", body.encode(), idempotency_key=new_id())
+    assert answer.status in (202, 400), answer.body
+
+
 @pytest.mark.parametrize("value", [{}, [], 1, None, True, 1.5, "\n", "x" * 5000])
 @pytest.mark.parametrize("field", ["paymentMethod", "onShortage", "customerId", "items", "idempotencyKey", "product"])
 async def test_a_value_of_another_type_is_a_bad_field(owner: Api, field: str, value: object) -> None:

@@ -39,7 +39,10 @@ FORMS: Final = {
 _UNWANTED: Final = "\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 IN_A_LINE: Final = re.compile(f"[\x00-\x1f{_UNWANTED}]")
 IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_UNWANTED}]")
-_PERHAPS: Final = re.compile(rb"[\\\x7f]|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])")
+_UNWANTED_BYTES: Final = rb"\x7f|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])"
+_PERHAPS: Final = re.compile(rb"\\|" + _UNWANTED_BYTES)
+IN_JSON: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00|[bfr])|" + _UNWANTED_BYTES)
+"""What IN_LINES finds, in a document that msgspec wrote: other characters are not escaped there."""
 REFUSED: Final = "Control characters are not allowed, nor line separators or marks that turn the direction of text"
 
 REFUSES: Final = "refuses"

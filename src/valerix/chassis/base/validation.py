@@ -196,22 +196,10 @@ def _refused(kind: Any, raw: Any, at: str) -> Iterator[FieldError]:
     else:
         said = (meta.extra[text.REFUSES] for meta in _metas(kind) if meta.extra and text.REFUSES in meta.extra)
         rule = next(said, text.IN_A_LINE)
-        if rule is not None and rule.search(" ".join(_texts(raw))):
+        if rule is None:
+            return
+        if rule.search(raw) if isinstance(raw, str) else text.IN_JSON.search(msgspec.json.encode(raw)):
             yield FieldError(at, text.REFUSED)
-
-
-def _texts(raw: Any) -> Iterator[str]:
-    """Every text in a value of any shape."""
-    waiting = [raw]
-    while waiting:
-        match waiting.pop():
-            case str(found):
-                yield found
-            case list(items):
-                waiting += items
-            case dict(members):
-                yield from members
-                waiting += members.values()
 
 
 def _located(error: msgspec.ValidationError, bare: Any, kind: Any, at: str) -> FieldError:

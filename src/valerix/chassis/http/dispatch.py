@@ -154,6 +154,6 @@ class Dispatch:
 
 def _as_routed(scope: Any) -> Any:
     """HEAD finds the route of GET; a trailing slash is the same request, also for its idempotency key."""
-    if scope["path"][-1:] == "/":
-        scope["path"] = scope["path"].rstrip("/") or "/"
+    if scope["path"][-1:] == "/" and scope["path"].startswith(edge.API):
+        scope["path"] = scope["path"].rstrip("/")
     return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # the server looks into its own
