@@ -325,6 +325,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         (SOCKET, "/console/api/feed"): Rule(STAFF),
         ("GET", "/"): Rule(ALL),
         ("GET", "/docs"): Rule(ALL),
+        ("GET", "/problems"): Rule(ALL),
         ("HEAD", "/docs"): Rule(ALL),
         ("GET", "/static/*"): Rule(ALL),
         ("HEAD", "/static/*"): Rule(ALL),
