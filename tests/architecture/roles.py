@@ -81,6 +81,7 @@ ROLES: Final[Roles] = {
             "chassis.description.references",
             "console.domain",
             "console.history",
+            "console.problems",
             "console.readings",
             "inventory.domain",
             "notifications.domain",

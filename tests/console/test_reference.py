@@ -137,6 +137,18 @@ async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
 # --- the page
 
 
+async def test_the_type_of_a_problem_leads_to_its_place_on_a_page(console: Api, services: dict[str, Process]) -> None:
+    refused = await console.get("/unknown")
+    path, _, code = refused.json["type"].partition("#")
+    page = await console.get(path)
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    text = page.body.decode()
+    assert f'<section id="{code}">' in text
+    own = {"gateway_timeout", "service_silent", "email_taken", "product_not_found", "idempotency_key_reused"}
+    assert [each for each in own if f'<section id="{each}">' not in text] == []
+
+
 async def test_the_way_in_leads_to_the_console(console: Api) -> None:
     for path in ("/", "/console"):
         answer = await console.get(path)

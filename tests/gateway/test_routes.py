@@ -27,6 +27,7 @@ def test_every_form_of_a_resource_reaches_its_service(front: Front, path: str, s
         ("/.well-known/jwks.json", "users"),
         ("/", "console"),
         ("/docs", "console"),
+        ("/problems", "console"),
         ("/openapi.json", "console"),
         ("/asyncapi.json", "console"),
         ("/openapi/orders.json", "console"),

@@ -324,6 +324,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         (SOCKET, "/console/api/feed"): Rule(STAFF),
         ("GET", "/"): Rule(ALL),
         ("GET", "/docs"): Rule(ALL),
+        ("GET", "/problems"): Rule(ALL),
         ("GET", "/static/*"): Rule(ALL),
         ("GET", "/openapi.json"): Rule(ALL),
         ("GET", "/asyncapi.json"): Rule(ALL),

@@ -168,7 +168,7 @@ class Observed:
         answer = await self._ask(asked)
         document = json.loads(answer.body) if answer.body else {}
         if problem := document.get("type"):
-            self.taken.add("answers", "type of a problem", problem.rpartition(":")[0])
+            self.taken.add("answers", "type of a problem", problem.partition("#")[0])
         said = document.get("code") or document.get("errorCode") or document.get("status") or ""
         self.taken.add("answers", self.name, asked.name, answer.status, said)
         for header, value in answer.headers.items():

@@ -60,6 +60,7 @@ def merge(documents: Mapping[str, Document], missing: Sequence[str], version: st
         "tags": [],
         "paths": {},
         "components": {},
+        "x-problems": _problems(documents),
     }
     for service, document in _distinct(documents).items():
         _add(merged, document, service)
@@ -71,6 +72,12 @@ def publish(documents: Mapping[str, Document], missing: Sequence[str], version: 
     merged = merge(documents, missing, version)
     paths = {path: _offered(item) for path, item in merged["paths"].items()}
     return _with_tags(_without_unused({**merged, "paths": {path: item for path, item in paths.items() if item}}))
+
+
+def _problems(documents: Mapping[str, Document]) -> list[Document]:
+    """What any of the services knows, by code; one code has one status and one title."""
+    known = {problem["code"]: problem for document in documents.values() for problem in document.get("x-problems", ())}
+    return [known[code] for code in sorted(known)]
 
 
 def merge_events(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:

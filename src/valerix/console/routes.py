@@ -11,9 +11,10 @@ import msgspec
 from litestar import Response, get
 from litestar.params import Parameter
 
-from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.base.problems import PAGE, FieldError, Invalid
+from valerix.chassis.description import openapi
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
-from valerix.console import logs
+from valerix.console import logs, problems
 from valerix.console.files import POLICY, REVALIDATE
 from valerix.console.gather import Gathering
 from valerix.console.logs import LogPage, Wanted
@@ -56,6 +57,7 @@ def reference_routes(reference: Reference, events: Reference, services: Iterable
     return [
         _document("/asyncapi.json", events.merged),
         _document("/openapi.json", reference.merged),
+        _problems(reference),
         *(_document(f"/openapi/{name}.json", partial(reference.of, name)) for name in services),
     ]
 
@@ -95,6 +97,17 @@ def redirect(path: str, target: str) -> RawRoute:
         return RawResponse(302, b"", [(b"location", target.encode()), (b"cache-control", b"no-store")])
 
     return RawRoute("GET", path, PUBLIC, answer)
+
+
+def _problems(reference: Reference) -> RawRoute:
+    headers = [(b"cache-control", REVALIDATE), (b"content-security-policy", POLICY)]
+
+    async def answer(_: RawRequest) -> RawResponse:
+        own = {each["code"]: each for each in (*openapi.problem_kinds({}), *await reference.problems())}
+        body = problems.page([own[code] for code in sorted(own)])
+        return RawResponse(200, body, headers, b"text/html; charset=utf-8")
+
+    return RawRoute("GET", PAGE, PUBLIC, answer)
 
 
 def _document(path: str, read: Callable[[], Awaitable[bytes]]) -> RawRoute:

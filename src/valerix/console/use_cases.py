@@ -45,6 +45,10 @@ class Reference:
         await self._refresh()
         return self._merged
 
+    async def problems(self) -> list[Document]:
+        """Every kind of problem that the services which answer know."""
+        return list(msgspec.json.decode(await self.merged())["x-problems"])
+
     async def of(self, service: str) -> bytes:
         """The description of one service as it gives it. Raises ServiceSilent."""
         await self._refresh()

@@ -119,7 +119,17 @@ PROCESSES: tuple[Process, ...] = (
         "valerix.console.app",
         peers=("users", "inventory", "payments", "orders", "notifications"),
         issuer="console",
-        paths=("/", "/console", "/console/", "/docs", "/static/", "/openapi.json", "/openapi/", "/asyncapi.json"),
+        paths=(
+            "/",
+            "/console",
+            "/console/",
+            "/docs",
+            "/problems",
+            "/static/",
+            "/openapi.json",
+            "/openapi/",
+            "/asyncapi.json",
+        ),
     ),
     Process(GATEWAY, 8080, health="/health", replicable=False),
 )

@@ -11,17 +11,28 @@ Problem
 ├── UnsupportedMedia   415
 ├── Unprocessable      422
 ├── Unavailable        503  with Retry-After
-└── DomainProblem           an error of a domain, as the table of its service says
+├── DomainProblem           an error of a domain, as the table of its service says
+└── RequestTimeout, TooManyOpen, HeadersTooLarge, BadGateway, Overloaded, GatewayTimeout: answered by the gateway alone
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from valerix.contracts.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
+PAGE: Final = "/problems"
+"""Where the gateway explains every kind of problem."""
+
+
+def type_of(code: str) -> str:
+    """The kind of problem as a URI reference (RFC 9457, section 3.1.1): its place on the page.
+
+    What was stored before there was the page says `urn:valerix:problem:` and the code.
+    """
+    return f"{PAGE}#{code}"
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -40,7 +51,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     """A refusal or a failure (RFC 9457). Further members depend on `code`."""
 
     type: str
-    """URI of the kind of problem."""
+    """The kind of problem: a place on the page that explains all of them."""
     title: str
     status: int
     code: str
@@ -68,7 +79,7 @@ class Problem(Exception):
     def document(self, trace_id: str) -> dict[str, Any]:
         """The problem document, ready to encode."""
         return {
-            "type": f"urn:valerix:problem:{self.code}",
+            "type": type_of(self.code),
             "title": self.title,
             "status": self.status,
             "code": self.code,
@@ -138,6 +149,30 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str, retry_after_seconds: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+
+
+class RequestTimeout(Problem):
+    status, code, title = 408, "request_timeout", "Request timeout"
+
+
+class TooManyOpen(TooMany):
+    code, title = "too_many_open", "Too many requests"
+
+
+class HeadersTooLarge(Problem):
+    status, code, title = 431, "headers_too_large", "The headers are too large"
+
+
+class BadGateway(Problem):
+    status, code, title = 502, "bad_gateway", "No valid answer"
+
+
+class Overloaded(Unavailable):
+    code, title = "overloaded", "Temporarily unavailable"
+
+
+class GatewayTimeout(Problem):
+    status, code, title = 504, "gateway_timeout", "No answer in time"
 
 
 class ProblemType(msgspec.Struct, frozen=True):

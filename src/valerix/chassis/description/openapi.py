@@ -16,6 +16,7 @@ from valerix import __version__
 from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.base.problems import (
     MEDIA_TYPE,
+    DomainProblem,
     Forbidden,
     Invalid,
     NotFound,
@@ -99,6 +100,7 @@ def document(app: Litestar, problems: Problems) -> dict[str, Any]:
     schema["components"]["headers"] = {
         name: {"description": description, "schema": {"type": kind}} for name, (kind, description) in _HEADERS.items()
     }
+    schema["x-problems"] = problem_kinds(problems)
     described: dict[str, Any] = ecma(schema)
     return described
 
@@ -109,6 +111,18 @@ def ecma(value: Any) -> Any:
         pattern = {"pattern": value["pattern"].replace(r"\Z", "$")} if isinstance(value.get("pattern"), str) else {}
         return {name: ecma(member) for name, member in value.items()} | pattern
     return [ecma(item) for item in value] if isinstance(value, list) else value
+
+
+def problem_kinds(problems: Problems) -> list[dict[str, Any]]:
+    """Every kind of problem that this process knows, by code."""
+    kinds = {_code(each, problems) for each in (*problems, Problem, *_subclasses(Problem)) if each is not DomainProblem}
+    return [kind._asdict() for kind in sorted(kinds, key=lambda kind: kind.code)]
+
+
+def _subclasses(cls: type[Problem]) -> Iterator[type[Problem]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def _operations(app: Litestar, paths: Mapping[str, Any]) -> Iterator[tuple[HTTPRouteHandler, dict[str, Any]]]:

@@ -10,6 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
+from valerix.chassis.base import problems
+from valerix.chassis.base.problems import Problem
+from valerix.chassis.limits.rate_limit import RateLimited
 from valerix.launcher import topology
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.logs import LIMIT_BYTES
@@ -223,7 +226,7 @@ class OwnError(NamedTuple):
 
     def document(self) -> dict[str, object]:
         return {
-            "type": f"urn:valerix:problem:{self.code}",
+            "type": problems.type_of(self.code),
             "title": self.title,
             "status": self.status,
             "code": self.code,
@@ -231,21 +234,19 @@ class OwnError(NamedTuple):
         }
 
 
-INVALID = OwnError(400, "invalid", "The request is not valid", "The gateway does not pass such a request on")
-NOT_FOUND = OwnError(404, "not_found", "Not found", "There is nothing at this path")
-TOO_SLOW = OwnError(408, "request_timeout", "Request timeout", "The request did not arrive whole in time")
-TOO_LARGE = OwnError(413, "too_large", "The request is too large", f"A body has at most {BODY_BYTES // 1024} KiB")
-RATE_LIMITED = OwnError(429, "rate_limited", "Too many requests", "Too many requests from this address in a second", 1)
-TOO_MANY_OPEN = OwnError(429, "too_many_open", "Too many requests", "Too many requests of this address are open", 1)
-HEADERS_TOO_LARGE = OwnError(
-    431, "headers_too_large", "The headers are too large", f"Headers have at most {HEADER_BYTES // 1024} KiB"
-)
-INTERNAL = OwnError(500, "internal", "Internal error", "The gateway failed")
-BAD_GATEWAY = OwnError(
-    502, "bad_gateway", "No valid answer", "The service gave no valid answer; what it did is unknown: ask, or repeat"
-)
-UNAVAILABLE = OwnError(503, "unavailable", "Temporarily unavailable", "No copy of the service can be reached", 1)
-OVERLOADED = OwnError(503, "overloaded", "Temporarily unavailable", "The service has as many requests as it takes", 1)
-TIMED_OUT = OwnError(
-    504, "gateway_timeout", "No answer in time", "The service did not answer in time; what it did is unknown"
-)
+def _own(kind: type[Problem], detail: str, retry_after: int = 0) -> OwnError:
+    return OwnError(kind.status, kind.code, kind.title, detail, retry_after)
+
+
+INVALID = _own(problems.Invalid, "The gateway does not pass such a request on")
+NOT_FOUND = _own(problems.NotFound, "There is nothing at this path")
+TOO_SLOW = _own(problems.RequestTimeout, "The request did not arrive whole in time")
+TOO_LARGE = _own(problems.TooLarge, f"A body has at most {BODY_BYTES // 1024} KiB")
+RATE_LIMITED = _own(RateLimited, "Too many requests from this address in a second", 1)
+TOO_MANY_OPEN = _own(problems.TooManyOpen, "Too many requests of this address are open", 1)
+HEADERS_TOO_LARGE = _own(problems.HeadersTooLarge, f"Headers have at most {HEADER_BYTES // 1024} KiB")
+INTERNAL = _own(Problem, "The gateway failed")
+BAD_GATEWAY = _own(problems.BadGateway, "The service gave no valid answer; what it did is unknown: ask, or repeat")
+UNAVAILABLE = _own(problems.Unavailable, "No copy of the service can be reached", 1)
+OVERLOADED = _own(problems.Overloaded, "The service has as many requests as it takes", 1)
+TIMED_OUT = _own(problems.GatewayTimeout, "The service did not answer in time; what it did is unknown")
