@@ -38,6 +38,7 @@ from valerix.chassis.chaos.points import ReplyDropped
 from valerix.chassis.http.raw import RawResponse
 from valerix.chassis.postgres.database import IMPOSSIBLE, CommitOutcomeUnknown
 from valerix.contracts.errors import DomainError
+from valerix.contracts.faults import READ_FAULTS
 from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
@@ -53,7 +54,7 @@ CONNECTION = "connection"
 """Where the server puts the transport of a request's connection, in the request's state."""
 DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
-QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
+QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED, READ_FAULTS})
 """Asked every second; a line each would drown the others."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
