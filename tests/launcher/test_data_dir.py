@@ -19,7 +19,7 @@ from tests.support.workers import free_port
 from valerix.chassis.identity.keys import KeyRing
 from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.identity.verifier import Verifier
-from valerix.launcher import health, logs, processes, valkey
+from valerix.launcher import health, logs, processes, valkey, valkey_users
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
@@ -54,8 +54,9 @@ def test_secrets_are_for_their_owner_only_and_stay(folder: Path) -> None:
         credentials.demo_password,
         credentials.admin_password,
         *credentials.database_passwords.values(),
+        *map(credentials.valkey_password_of, valkey_users.NAMES),
     ]
-    assert len(set(made)) == len(made) == 5 + len(DATABASE_NAMES)
+    assert len(set(made)) == len(made) == 5 + len(DATABASE_NAMES) + len(valkey_users.NAMES)
     assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (folder / "secrets").iterdir()} == {0o600}
     assert Credentials(folder).superuser_password == made[0]
@@ -215,13 +216,14 @@ def test_following_goes_on_across_a_file_that_was_cut_or_replaced(
 class Server:
     def __init__(self, folder: Path) -> None:
         self.port, self.password = free_port(), "only-for-this-test-run"
+        self.users = [valkey.ValkeyUser(valkey.DEFAULT_USER, self.password, "~* +@all")]
         self.folder = folder / "valkey"
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> None:
-        command = valkey.command(self.folder, self.port, self.password)
+        command = valkey.command(self.folder, self.port, self.users)
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        probe = health.valkey(self.port, self.password)
+        probe = health.valkey(self.port, valkey.DEFAULT_USER, self.password)
         until_blocking(lambda: asyncio.run(_ask(probe)), "Valkey answers")
 
     def stop(self, sent: signal.Signals) -> None:
@@ -246,8 +248,8 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
     finally:
         server.stop(signal.SIGTERM)
     assert stat.S_IMODE((server.folder / "valkey.conf").stat().st_mode) == 0o600
-    arguments = " ".join(valkey.command(server.folder, server.port, server.password))
-    assert server.password not in arguments
+    told = " ".join(valkey.command(server.folder, server.port, server.users))
+    assert server.password not in told + (server.folder / "valkey.conf").read_text()
 
 
 async def _write(url: str) -> None:

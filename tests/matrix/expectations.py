@@ -344,6 +344,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
             routed=False,
         ),
         ("GET", "/v1/ledger"): Rule(frozenset({MERCHANT}), routed=False),
+        ("GET", "/internal/v1/chaos"): Rule(frozenset({"console"}), routed=False),
     },
 }
 RULES = {

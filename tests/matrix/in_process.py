@@ -17,6 +17,7 @@ import asyncpg
 import structlog
 import uvicorn
 from litestar.types import ASGIApp
+from redis.asyncio import Redis
 
 from tests.matrix import asgi
 from tests.support.api import Answer, Api
@@ -32,8 +33,10 @@ from valerix.launcher import topology
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.keys import make_keys
 from valerix.launcher.ports import free_ports
-from valerix.launcher.programs import Plan, environment
+from valerix.launcher.programs import Plan, environment, users_of_valkey
 from valerix.launcher.settings import GatewaySettings
+from valerix.launcher.topology import VALKEY
+from valerix.launcher.valkey import ValkeyUser
 from valerix.users import demo as users_demo
 
 PUBLIC_URL = "http://platform"
@@ -97,11 +100,12 @@ class InProcess:
         make_keys(credentials)
         async with AsyncExitStack() as resources:
             databases = resources.enter_context(_databases(postgres))
-            valkey = resources.enter_context(_valkey())
             await _seed(databases, credentials)
             platform = cls(credentials.keys_file.parent, databases)
-            shared = {"valkey_url": valkey.url, "bus_url": valkey.url, **more}
-            platform._services = _create(_environments(folder, credentials, databases, shared))
+            plan = Plan(data_dir=folder, ports=free_ports({}), gateway=GatewaySettings())
+            server = resources.enter_context(_valkey(plan.ports[VALKEY], users_of_valkey(plan, credentials)))
+            resources.push_async_callback(_assert_nothing_was_refused, server)
+            platform._services = _create(_environments(plan, credentials, databases, more))
             resources.enter_context(_logging_to(folder / "logs" / "services.log", platform.secrets))
             for service in platform._services.values():
                 await resources.enter_async_context(listening(service, service.settings))
@@ -120,9 +124,15 @@ def _databases(postgres: PostgresServer) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _valkey() -> Iterator[ValkeyServer]:
-    with empty_folder() as folder, ValkeyServer.running(folder) as server:
+def _valkey(port: int, users: Sequence[ValkeyUser]) -> Iterator[ValkeyServer]:
+    with empty_folder() as folder, ValkeyServer.running(folder, port, users) as server:
         yield server
+
+
+async def _assert_nothing_was_refused(server: ValkeyServer) -> None:
+    """Every service did all it did as its own user."""
+    async with Redis.from_url(server.url) as valkey:
+        assert await valkey.acl_log() == []
 
 
 async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:
@@ -133,10 +143,9 @@ async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:
 
 
 def _environments(
-    folder: Path, credentials: Credentials, databases: Mapping[str, str], shared: Mapping[str, str]
+    plan: Plan, credentials: Credentials, databases: Mapping[str, str], shared: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """The environment of each service: what the launcher would set, with the addresses of the test's parts."""
-    plan = Plan(data_dir=folder, ports=free_ports({}), gateway=GatewaySettings())
+    """The environment of each service: what the launcher would set, with the databases of the test."""
     return {
         instance.process: environment(instance, plan, credentials)
         | {f"VALERIX_{name.upper()}": value for name, value in shared.items()}

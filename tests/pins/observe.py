@@ -114,7 +114,7 @@ class Observed:
         peers = {
             name: f"http://127.0.0.1:{peers_port}" for name, value in told.items() if value.startswith("http://127")
         }
-        stand_ins = {"VALERIX_VALKEY_URL": self.valkey_url, "VALERIX_BUS_URL": self.valkey_url}
+        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in told}
         return told | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
 
     # --- what it is told and asked
@@ -141,7 +141,9 @@ class Observed:
         await self._ask_for_chaos()
         for asked in [*requests.ALL, *requests.OF.get(self.name, [])]:
             await self._take_down(asked)
-        register = json.loads(await valkey.get(f"valerix:chaos:{self.name}"))
+        kept = self.folder / "psp" / "faults.json"
+        told = await valkey.get(f"valerix:chaos:{self.name}")
+        register = json.loads(kept.read_bytes())["register"] if told is None else json.loads(told)
         for way in shape(register):
             self.taken.add("valkey", "register of faults", way)
         if self.name == "users":

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self
@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from tests.support.workers import free_port
 from valerix.launcher import valkey
 from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
+from valerix.launcher.valkey import DEFAULT_USER, ValkeyUser
 
 PASSWORD = "only-for-this-test-run"
 PACKAGE = "rabbitmq-server"
@@ -34,18 +35,19 @@ class Broker(Protocol):
 
 
 class ValkeyServer:
-    """As the launcher starts it."""
+    """As the launcher starts it, with a user who may do everything, and `users` besides."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()) -> None:
+        self.port = port or free_port()
+        self._users = [ValkeyUser(DEFAULT_USER, PASSWORD, "~* &* +@all"), *users]
         self.url = valkey.url(self.port, PASSWORD)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path) -> Iterator[Self]:
-        server = cls(folder)
+    def running(cls, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()) -> Iterator[Self]:
+        server = cls(folder, port, users)
         try:
             server.start()
             yield server
@@ -54,7 +56,7 @@ class ValkeyServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            valkey.command(self._folder, self.port, PASSWORD),
+            valkey.command(self._folder, self.port, self._users),
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from valerix.bench.usage import Usage
 from valerix.chassis.calls.client import CallFailed
 from valerix.chassis.identity.tokens import PUBLIC_AUDIENCE, TokenIssuer
 from valerix.contracts.roles import CUSTOMER, OPERATOR
-from valerix.launcher import control, postgres, valkey
+from valerix.launcher import control, postgres, valkey, valkey_users
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import free_ports
@@ -237,7 +237,7 @@ class BenchStack:
             yield None
             return
         password = Credentials(self._plan.data_dir).valkey_password
-        async with Redis.from_url(valkey.url(self._plan.ports[VALKEY], password)) as streams:
+        async with Redis.from_url(valkey.url(self._plan.ports[VALKEY], password, valkey_users.LAUNCHER)) as streams:
             yield streams
 
     async def sample(self, server: Connection, others: Mapping[str, int]) -> Usage:

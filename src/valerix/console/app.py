@@ -11,7 +11,7 @@ from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.console import feed, states
 from valerix.console.domain import merge_events, publish
 from valerix.console.files import content_route, file_route, file_routes
-from valerix.console.opening import open_gathering
+from valerix.console.opening import open_gathering, open_provider_faults
 from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
 from valerix.console.schemas import offer
 from valerix.console.settings import Settings as Settings
@@ -33,7 +33,8 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     tellers = [service for service in services if service.dependency in SOURCES]
     reference = Reference(services, "/openapi.json", publish, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
-    gathering = await open_gathering(settings, resources)
+    faults = await open_provider_faults(settings, resources)
+    gathering = await open_gathering(settings, faults, resources)
     told = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)
     places = Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
@@ -50,4 +51,5 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],
+        faults_elsewhere=faults,
     )

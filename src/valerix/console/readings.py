@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from valerix.contracts.faults import READ_FAULTS
 from valerix.contracts.revocations import LIST_REVOKED
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
@@ -15,7 +16,7 @@ WIDTH: Final = BUCKETS + len(BOUNDS)
 TIMED: Final = WIDTH - 1
 """The last bucket has all answers whose seconds are known."""
 ALL, PLACING = "all", "placing"
-_QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED})
+_QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED, READ_FAULTS})
 """What the platform asks itself, again and again, is no traffic."""
 _PLACING = ("POST", "/api/v1/orders")
 _SERVICE, _TRAEFIK = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"

@@ -26,7 +26,12 @@ class Credentials:
 
     @property
     def valkey_password(self) -> str:
+        """Of the launcher's user."""
         return self._secret("valkey")
+
+    def valkey_password_of(self, service: str) -> str:
+        """Of the user with the service's name."""
+        return self._secret(f"valkey-{service}")
 
     @property
     def psp_secret(self) -> str:

@@ -25,10 +25,10 @@ def http(port: int, path: str) -> Probe:
     return probe
 
 
-def valkey(port: int, password: str) -> Probe:
+def valkey(port: int, user: str, password: str) -> Probe:
     async def probe(_: int) -> bool:
         async with _connection(port) as (reader, writer):
-            writer.write(f"AUTH {password}\r\nPING\r\n".encode())
+            writer.write(f"AUTH {user} {password}\r\nPING\r\n".encode())
             return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
 
     return probe

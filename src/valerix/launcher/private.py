@@ -1,5 +1,6 @@
 """Files that only their owner may read: secrets, logs, the gateway's configuration."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -14,9 +15,10 @@ def own_folder(folder: Path) -> Path:
     """Make `folder` if it is missing, and close it and all it contains to others: earlier versions left files open."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     for found in (folder, *folder.rglob("*")):
-        mode = found.lstat().st_mode
-        if mode & OTHERS and not stat.S_ISLNK(mode):
-            found.chmod(stat.S_IMODE(mode) & FOLDER_MODE)
+        with contextlib.suppress(FileNotFoundError):  # one that was about to be renamed
+            mode = found.lstat().st_mode
+            if mode & OTHERS and not stat.S_ISLNK(mode):
+                found.chmod(stat.S_IMODE(mode) & FOLDER_MODE)
     return folder
 
 

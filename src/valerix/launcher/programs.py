@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from valerix.chassis.base.settings import inherited
-from valerix.launcher import certificates, health, postgres, summary, topology, valkey
+from valerix.launcher import certificates, health, postgres, summary, topology, valkey, valkey_users
 from valerix.launcher.certificates import Certificate
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
@@ -17,7 +17,7 @@ from valerix.launcher.gateways.contract import Gateway, Listening
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
 from valerix.launcher.supervisor import Program
-from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, VALKEY, Instance, instances
+from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, PSP, VALKEY, Instance, instances
 
 CLUSTER = "cluster"
 """Milestone: PostgreSQL's data directory exists."""
@@ -92,14 +92,24 @@ def database_server(plan: Plan, cluster: Cluster) -> Program:
 
 
 def _valkey(plan: Plan, credentials: Credentials) -> Program:
-    folder, port, password = plan.data_dir / "valkey", plan.ports[VALKEY], credentials.valkey_password
+    folder, port = plan.data_dir / "valkey", plan.ports[VALKEY]
     return Program(
         VALKEY,
         port,
-        valkey.command(folder, port, password),
-        health.valkey(port, password),
+        valkey.command(folder, port, users_of_valkey(plan, credentials)),
+        health.valkey(port, valkey_users.LAUNCHER, credentials.valkey_password),
         spawn_options={"cwd": folder},
     )
+
+
+def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyUser]:
+    """The launcher's and one for each service; none for the provider."""
+    passwords = {name: credentials.valkey_password_of(name) for name in valkey_users.NAMES}
+    passwords[valkey_users.LAUNCHER] = credentials.valkey_password
+    chaos = plan.chaos == "enabled"
+    return [
+        valkey.ValkeyUser(name, secret, valkey_users.rules(name, chaos=chaos)) for name, secret in passwords.items()
+    ]
 
 
 def gateway_of(plan: Plan, certificate: Certificate | None) -> Gateway:
@@ -147,11 +157,11 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         "instance": instance.name,
         "chaos": plan.chaos,
         "keys_file": str(credentials.keys_file),
-        "valkey_url": valkey.url(plan.ports[VALKEY], credentials.valkey_password),
-        "bus_url": bus_url() or valkey.url(plan.ports[VALKEY], credentials.valkey_password),
         **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in (*process.peers, *process.asks)},
     }
-    if process.name != "psp":
+    if process.name != PSP:
+        own = valkey.url(plan.ports[VALKEY], credentials.valkey_password_of(process.name), process.name)
+        settings |= {"valkey_url": own, "bus_url": bus_url() or own}
         settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}
     if process.issuer:
         settings["users_url"] = ",".join(_urls("users", plan.instances))  # who keeps the sessions
@@ -159,10 +169,11 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
     if process.database:
         password = credentials.database_passwords[process.database]
         settings["database_url"] = postgres.url(plan.ports[POSTGRES], process.database, password, process.database)
-    if "psp" in (process.name, *process.peers):
+    if PSP in (process.name, *process.peers):
         settings["psp_secret"] = credentials.psp_secret
-    if process.name == "psp":
+    if process.name == PSP:
         settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
+        settings["faults_file"] = str(plan.data_dir / "psp" / "faults.json")
     if process.name == "console":
         settings |= _console_settings(plan, credentials)
     return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}

@@ -10,6 +10,7 @@ VALKEY = "valkey"
 GATEWAY = "gateway"
 GATEWAY_METRICS = "gateway_metrics"
 """Not a process but a port: the gateway's loopback-only door to its metrics and its own API."""
+PSP = "psp"
 DATABASES = "databases"
 """Not a process but a milestone: every database exists and is migrated."""
 
@@ -52,7 +53,7 @@ _STORED = (POSTGRES, DATABASES)
 PROCESSES: tuple[Process, ...] = (
     Process(POSTGRES, 15432, replicable=False),
     Process(VALKEY, 16379, replicable=False),
-    Process("psp", 8010, "valerix.psp.app", asks=("users",), replicable=False),
+    Process(PSP, 8010, "valerix.psp.app", asks=("users",), replicable=False),
     Process(
         "users",
         8004,
@@ -78,7 +79,7 @@ PROCESSES: tuple[Process, ...] = (
         8003,
         "valerix.payments.app",
         needs=_STORED,
-        peers=("psp",),
+        peers=(PSP,),
         asks=("orders",),
         database="payments",
         issuer="payments",

@@ -43,6 +43,8 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     valkey_url: str = ""
     bus_url: str = ""
     """The event bus: `redis://…` for Valkey streams, `amqp://…` for RabbitMQ."""
+    faults_file: Path | None = None
+    """Where a service without Valkey keeps the faults injected into it."""
     chaos: str = ""
     """`enabled`: administrators may inject faults at run time. Never where people depend on the installation."""
     niceness: int = 0

@@ -190,6 +190,10 @@ class HttpClient:
         """GET and decode a 2xx with `answer`. Raises CallFailed."""
         return await self._call(_Request("GET", path), answer, deadline, None)
 
+    async def delete(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
+        """DELETE, which may come twice, and decode a 2xx with `answer`. Raises CallFailed."""
+        return await self._call(_Request("DELETE", path), answer, deadline, None)
+
     async def probe(self, path: str, deadline: Deadline) -> int:
         """Status below 500 of a GET: once, and whatever the breaker thinks. Raises CallFailed."""
         status, _ = await self._send(_Request("GET", path), next(self._next), deadline)

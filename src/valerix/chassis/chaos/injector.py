@@ -27,6 +27,7 @@ UNTOUCHED: Final = (
     "/openapi",
     "/asyncapi",
     "/api/v1/chaos",
+    "/internal/v1/chaos",
     "/api/v1/resilience",
 )
 """Beginnings of paths no fault touches: health says how the process is, and faults can always be switched off."""

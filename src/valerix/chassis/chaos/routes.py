@@ -1,6 +1,7 @@
 """`/api/v1/chaos` of every service: for administrators, where the settings allow it.
 
-`/api/v1/chaos/all` speaks of every service that shares our Valkey; the gateway serves it as `/api/v1/chaos`.
+`/api/v1/chaos/all` speaks of every service that shares our Valkey, and where it is configured of those that share none;
+the gateway serves the console's as `/api/v1/chaos`.
 """
 
 from typing import Any, Final
@@ -12,7 +13,8 @@ from valerix.chassis.base.problems import NotFound
 from valerix.chassis.chaos.faults import Fault
 from valerix.chassis.chaos.use_cases import Chaos, ServiceChaos
 from valerix.contracts.acts import Actor
-from valerix.contracts.roles import ADMINS
+from valerix.contracts.faults import READ_FAULTS
+from valerix.contracts.roles import ADMINS, ServiceName, calls_from
 
 PATH: Final = "/api/v1/chaos"
 
@@ -27,8 +29,8 @@ class ChaosDisabled(NotFound):
 REFUSALS: Final = (ChaosDisabled,)
 
 
-def chaos_routes(chaos: Chaos | None) -> list[Any]:
-    """None: not found."""
+def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
+    """None: not found. `alone`: the service shares no Valkey."""
 
     def allowed() -> Chaos:
         if chaos is None:
@@ -72,4 +74,9 @@ def chaos_routes(chaos: Chaos | None) -> list[Any]:
         """End every fault of every service."""
         return Page(await allowed().stop_all(actor))
 
-    return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos]
+    @get(READ_FAULTS, access=calls_from(ServiceName.CONSOLE), include_in_schema=False)
+    async def get_kept_chaos() -> ServiceChaos:
+        """Of a service that shares no Valkey: what the console shows of it beside the others."""
+        return await allowed().state()
+
+    return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos, *([get_kept_chaos] if alone else [])]

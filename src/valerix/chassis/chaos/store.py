@@ -1,11 +1,13 @@
 """Where injected faults are kept. In Valkey, so that every copy of a service hears of them, whoever took the request,
-and a copy that was killed knows them again when it is back; in memory for a service that runs without Valkey.
+and a copy that was killed knows them again when it is back; in a file for a service that runs without Valkey, and
+alone.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -82,15 +84,34 @@ class Store(Protocol):
         """Apply this service's register now and whenever it changes. Until cancelled."""
 
 
-class MemoryStore:
-    """For one service that runs alone."""
+class Kept(msgspec.Struct, frozen=True):
+    """What a file holds."""
 
-    def __init__(self, service: str, instance: str) -> None:
-        self._service, self._instance = service, instance
+    register: Register
+    strikes: dict[str, int]
+
+
+class LocalStore:
+    """For one service that runs alone: in memory, and in `file` what a successor of this process has to know."""
+
+    def __init__(self, service: str, instance: str, file: Path | None = None) -> None:
+        self._service, self._instance, self._file = service, instance, file
         self._menu: Menu | None = None
         self._register = Register()
         self._strikes: Counter[str] = Counter()
         self._apply: Callable[[Register], None] = lambda register: None
+        if file is not None:
+            with suppress(FileNotFoundError):
+                kept = msgspec.json.decode(file.read_bytes(), type=Kept)
+                self._register, self._strikes = kept.register, Counter(kept.strikes)
+
+    def _keep(self) -> None:
+        """It outlives the process, for a fault may kill that."""
+        if self._file is not None:
+            building = self._file.with_suffix(".new")
+            building.touch(0o600)
+            building.write_bytes(_encode(Kept(self._register, dict(self._strikes))))
+            building.replace(self._file)
 
     async def announce(self, menu: Menu) -> None:
         self._menu = menu
@@ -103,6 +124,8 @@ class MemoryStore:
 
     async def change(self, service: str, edit: Edit) -> Register:
         self._register = edit(self._register)
+        self._strikes = Counter({one.id: self._strikes[one.id] for one in self._register.faults})
+        self._keep()
         self._apply(self._register)
         return self._register
 
@@ -113,6 +136,7 @@ class MemoryStore:
         if times is not None and self._strikes[fault_id] >= times:
             return 0
         self._strikes[fault_id] += 1
+        self._keep()
         return self._strikes[fault_id]
 
     async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
@@ -129,7 +153,7 @@ class ValkeyStore:
 
     def __init__(self, valkey: Redis, service: str, instance: str) -> None:
         self._valkey, self._service, self._instance = valkey, service, instance
-        self._local = MemoryStore(service, instance)
+        self._local = LocalStore(service, instance)
 
     @classmethod
     @asynccontextmanager

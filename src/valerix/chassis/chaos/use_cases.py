@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
 
-from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
-from valerix.chassis.chaos.store import MemoryStore, Menu, Store, StoreUnavailable, StrikeCounts, ValkeyStore
+from valerix.chassis.chaos.store import LocalStore, Menu, Store, StoreUnavailable, StrikeCounts, ValkeyStore
 from valerix.contracts.acts import CHAOS_ARMED, CHAOS_ENDED, Actor, RecordAct
 from valerix.contracts.ids import new_id
 
@@ -52,14 +53,29 @@ class ServiceChaos(msgspec.Struct, frozen=True, rename="camel"):
     dependencies: list[str]
 
 
-class Chaos:
-    """The use cases around faults, for this service and, over Valkey, for all."""
+class Elsewhere(Protocol):
+    """A service that keeps its faults itself."""
 
-    def __init__(self, store: Store, service: str, menu: Menu, record: Recorder) -> None:
+    service: str
+
+    async def state(self) -> ServiceChaos:
+        """Raises Unavailable."""
+
+    async def stop(self) -> None:
+        """End every fault, as the administrator whose request is served. Raises Unavailable."""
+
+
+class Chaos:
+    """The use cases around faults, for this service and, over Valkey and with those `elsewhere`, for all."""
+
+    def __init__(
+        self, store: Store, service: str, menu: Menu, record: Recorder, elsewhere: Sequence[Elsewhere] = ()
+    ) -> None:
         self._store = store
         self._service = service
         self._menu = menu
         self._record = record
+        self._elsewhere = elsewhere
 
     async def inject(self, fault: Fault, actor: Actor) -> ServiceChaos:
         """Returns once every copy has it. What had its slot ends.
@@ -85,17 +101,24 @@ class Chaos:
         return await self.state()
 
     async def stop_all(self, actor: Actor) -> list[ServiceChaos]:
-        """End every fault of every service."""
-        await asyncio.gather(*(self._stop(service, actor) for service in await self._store.services()))
+        """End every fault of every service. Raises Unavailable when one that keeps its own was not reached."""
+        await asyncio.gather(*(self._stop(service, actor) for service in await self._shared()))
+        await asyncio.gather(*(one.stop() for one in self._elsewhere))
         return await self.overview()
 
     async def state(self) -> ServiceChaos:
         return await self._state(self._service, self._menu)
 
     async def overview(self) -> list[ServiceChaos]:
-        """Every service."""
-        services = (await self._store.services()).items()
-        return list(await asyncio.gather(*(self._state(service, menu) for service, menu in services)))
+        """Every service by name; one that keeps its faults itself is left out while it cannot be reached."""
+        shared = (self._state(service, menu) for service, menu in (await self._shared()).items())
+        found = await asyncio.gather(*shared, *map(_reached, self._elsewhere))
+        return sorted((one for one in found if one), key=lambda one: one.service)
+
+    async def _shared(self) -> dict[str, Menu]:
+        """Those in the store, but for what an earlier version left there of the others."""
+        own = {one.service for one in self._elsewhere}
+        return {name: menu for name, menu in (await self._store.services()).items() if name not in own}
 
     async def _stop(self, service: str, actor: Actor) -> None:
         """A fault ends whether or not that can be put on record: the fault may be the reason."""
@@ -152,13 +175,15 @@ async def open_chaos(
     service: str,
     instance: str,
     valkey_url: str,
+    faults_file: Path | None,
     dependencies: Sequence[str],
     spared: Sequence[str],
     record: Recorder,
+    elsewhere: Sequence[Elsewhere],
     resources: AsyncExitStack,
 ) -> OpenedChaos:
     """With what was in force when this copy ended: killed by a fault, it comes back with the rest of it."""
-    store: Store = MemoryStore(service, instance)
+    store: Store = LocalStore(service, instance, faults_file)
     if valkey_url:
         store = await resources.enter_async_context(ValkeyStore.open(valkey_url, service, instance))
     menu = Menu(sorted(POINTS), sorted(SWITCHES), sorted(dependencies))
@@ -175,7 +200,14 @@ async def open_chaos(
         await store.announce(menu)
         await store.follow(injector.apply)
 
-    return OpenedChaos(Chaos(store, service, menu, record), injector, job)
+    return OpenedChaos(Chaos(store, service, menu, record, elsewhere), injector, job)
+
+
+async def _reached(one: Elsewhere) -> ServiceChaos | None:
+    try:
+        return await one.state()
+    except Unavailable:
+        return None
 
 
 def _act(name: str, service: str, actor: Actor, what: dict[str, Any]) -> RecordAct:

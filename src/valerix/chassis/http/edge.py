@@ -40,6 +40,7 @@ from valerix.chassis.postgres.database import IMPOSSIBLE, CommitOutcomeUnknown
 from valerix.chassis.semantics.reading import Reading
 from valerix.contracts import text
 from valerix.contracts.errors import DomainError
+from valerix.contracts.faults import READ_FAULTS
 from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
@@ -55,7 +56,7 @@ CONNECTION = "connection"
 """Where the server puts the transport of a request's connection, in the request's state."""
 DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
-QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED})
+QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED, READ_FAULTS})
 """Asked every second; a line each would drown the others."""
 BODILESS = frozenset({204, 304})
 """Their length and type would be those of what the client has, or of nothing."""

@@ -28,8 +28,8 @@ from valerix.chassis.calls.recording import PersonTokens, no_recorder, recorder_
 from valerix.chassis.calls.revocations import Revocations, fetch_from
 from valerix.chassis.chaos.injector import Injector
 from valerix.chassis.chaos.routes import chaos_routes
-from valerix.chassis.chaos.store import MemoryStore
-from valerix.chassis.chaos.use_cases import Chaos, OpenedChaos, Recorder, open_chaos
+from valerix.chassis.chaos.store import LocalStore
+from valerix.chassis.chaos.use_cases import Chaos, Elsewhere, OpenedChaos, Recorder, open_chaos
 from valerix.chassis.description import openapi
 from valerix.chassis.http import edge, route_table
 from valerix.chassis.http.authorization import Authorization
@@ -75,6 +75,8 @@ class Parts:
     """Run until shutdown; one that fails is logged and started again."""
     spared: Sequence[str] = ()
     """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
+    faults_elsewhere: Sequence[Elsewhere] = ()
+    """Of services that keep their faults themselves."""
     revocations: Revocations | None = None
     """Of the service that keeps the sessions; the others ask it."""
     recorder: Recorder | None = None
@@ -145,7 +147,7 @@ class Service:
             route_table.routes_route(table),
         ]
         app = self._litestar(parts, raw, opened.chaos if opened else None)
-        injector = opened.injector if opened else Injector(MemoryStore(self.name, self.name), ())
+        injector = opened.injector if opened else Injector(LocalStore(self.name, self.name), ())
         table += route_table.route_table(app, raw, parts.sockets)
         methods = Methods((entry.method, entry.path) for entry in table if entry.method != route_table.SOCKET)
         self._dispatch.open(app, raw, parts.sockets, injector, methods)
@@ -163,9 +165,11 @@ class Service:
             self.name,
             self._instance,
             self.settings.valkey_url,
+            self.settings.faults_file,
             dependencies,
             parts.spared,
             recorder,
+            parts.faults_elsewhere,
             self._resources,
         )
 
@@ -192,7 +196,7 @@ class Service:
         documents = [route.document for route in raw if route.document is not None]
         handlers = [
             *(*parts.routes, *documents),
-            *chaos_routes(chaos),
+            *chaos_routes(chaos, alone=self.settings.faults_file is not None),
             resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
             *health_routes(self, parts.essentials, parts.reported, parts.downstream),
         ]

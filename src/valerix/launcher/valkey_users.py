@@ -1,0 +1,56 @@
+"""What each process may do in Valkey: users, with the commands, keys and channels that their process needs."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from valerix.contracts.events import ACT_SOURCES, ACTS, CONSUMERS, NOTIFICATIONS, SOURCES, USERS
+from valerix.launcher.topology import BY_NAME, PROCESSES, PSP, Process
+
+LAUNCHER: Final = "launcher"
+"""Asks whether the server answers; benchmarks count with it what is left in the streams."""
+CONNECTING: Final = "+ping +client|setinfo"
+IN_TRANSACTIONS: Final = "+multi +exec +discard +unwatch"
+SCRIPTS: Final = "+script|load"
+PUBLISHING: Final = "+xadd +xtrim +xpending +xinfo|groups +xgroup|create"
+CONSUMING: Final = "+xreadgroup +xack +xautoclaim +xpending +xinfo|groups +xgroup|create"
+LEASING: Final = "+evalsha +get +set +del"
+LIMITING: Final = "+evalsha +get +set"
+FAULTS: Final = "+get +set +watch +hset +hdel +hgetall +eval +hget +hincrby"
+CHANNELS: Final = "+publish +subscribe +unsubscribe"
+COUNTING: Final = "+scan (+xinfo|stream +xinfo|groups +xpending %R~bus:*)"
+
+NAMES: Final = tuple(process.name for process in PROCESSES if process.is_service and process.name != PSP)
+"""Services with a user of their name."""
+
+
+def rules(name: str, *, chaos: bool) -> str:
+    """Of a user, as `ACL SETUSER` takes them. Each parenthesis grants its commands on its keys and on no others.
+
+    `chaos`: whether faults may be injected. Their keys are common to all services, for each can list and end all.
+    """
+    if name == LAUNCHER:
+        return f"{CONNECTING} {COUNTING}"
+    grants = [CONNECTING, IN_TRANSACTIONS, *_bus(BY_NAME[name])]
+    if name == USERS:
+        grants.append(f"{SCRIPTS} +time ({LIMITING} ~limit:*)")
+    if name == NOTIFICATIONS:
+        grants.append(f"({CHANNELS} &valerix:notifications:*)")
+    if chaos:
+        grants.append(f"({FAULTS} ~valerix:chaos ~valerix:chaos:*) ({CHANNELS} &valerix:chaos:*)")
+    return " ".join(grants)
+
+
+def _bus(process: Process) -> Iterator[str]:
+    """The outbox of a database is emptied, and its inbox filled, by each process that has the database."""
+    own = process.database
+    topics = [*([own] if own in SOURCES else []), *([ACTS] if own in ACT_SOURCES else [])]
+    if topics:
+        yield f"+waitaof ({PUBLISHING} {_keys(topics)})"
+    heard = [topic for topic, consumers in CONSUMERS.items() if own in consumers]
+    if heard:
+        leases = [f"{topic}:lease:{own}" for topic in heard]
+        yield f"{SCRIPTS} ({CONSUMING} {_keys(heard)}) ({LEASING} {_keys(leases)})"
+
+
+def _keys(names: list[str]) -> str:
+    return " ".join(f"~bus:{name}" for name in names)
