@@ -74,6 +74,12 @@ class PortSettings(msgspec.Struct, frozen=True):
     auto_ports: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,5}-[0-9]{1,5}$")] = f"{LOWEST}-{HIGHEST}"
 
 
+class PublicSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_PUBLIC_URL`: where people reach the gateway: links in mails begin with it."""
+
+    public_url: str = ""
+
+
 class ChaosSettings(msgspec.Struct, frozen=True):
     """`VALERIX_CHAOS`: whether faults may be injected. A stack on one machine is there to be broken."""
 
@@ -92,6 +98,12 @@ def bus_url() -> str:
     """Empty: the stack's own."""
     loaded: BusSettings = _load(BusSettings)
     return loaded.bus_url
+
+
+def public_url() -> str:
+    """Empty: the gateway's address on this machine."""
+    loaded: PublicSettings = _load(PublicSettings)
+    return loaded.public_url
 
 
 def chaos() -> str:
