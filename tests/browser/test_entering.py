@@ -9,7 +9,9 @@ from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.visitor import ADMIN, PHONE, THEMES
+from tests.support.eventually import eventually
 from tests.support.stack import ADA, OPERATOR, Stack
+from valerix.contracts.ids import new_id
 
 NAVIGATION = {
     ADA: ["New order", "Orders"],
@@ -192,3 +194,51 @@ async def test_the_theme_is_switched_and_remembered(open_as: Open) -> None:
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         await page.reload()
         await expect(page.get_by_role("button", name="Switch to the light theme")).to_be_visible()
+
+
+async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> None:
+    """As in the demo, where administrators see the link."""
+    account = {"name": "Nora", "email": f"nora-{new_id()}@shop.example", "password": "orbital mechanics"}
+    async with stack.api(None) as api:
+        made = (await api.post("/api/v1/users/register", account)).json
+    async with open_as(None) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await page.get_by_role("link", name="Forgot your password?").click()
+        await page.get_by_label("E-mail").fill(account["email"])
+        await visitor.shot("forgot-password")
+        await page.get_by_role("button", name="Send the link").click()
+        await expect(page.get_by_role("status")).to_contain_text("a mail with a link is on its way")
+
+        await page.goto(await _link(stack, made["customerId"], "reset_password"))
+        await expect(page).to_have_url(re.compile(r"/console/reset-password$"))
+        await page.get_by_label("New password").fill("nora-nora-nora")
+        await page.get_by_role("button", name="Set the password").click()
+        await expect(page.get_by_role("alert")).to_contain_text("too easy to guess")
+        await page.get_by_label("New password").fill("several unrelated words")
+        await visitor.shot("reset-password")
+        await page.get_by_role("button", name="Set the password").click()
+        await expect(page.get_by_role("status")).to_contain_text("Your password is set")
+        await page.get_by_role("link", name="Sign in").click()
+        await page.get_by_label("E-mail").fill(account["email"])
+        await page.get_by_label("Password").fill("several unrelated words")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="New order")).to_be_visible()
+
+        await page.goto(await _link(stack, made["customerId"], "confirm_email"))
+        await page.get_by_role("button", name="Confirm the address").click()
+        await expect(page.get_by_role("alert")).to_contain_text("used before, or is older than 30 minutes")
+
+
+async def _link(stack: Stack, customer: str, template: str) -> str:
+    """The one in the newest mail of this kind."""
+    async with stack.api(ADMIN) as api:
+
+        async def look() -> list[str]:
+            found = (await api.get(f"/api/v1/notifications?customerId={customer}")).json["items"]
+            return [mail["body"] for mail in found if mail["template"] == template]
+
+        (body, *_) = await eventually(look)
+    link = re.search(r"http\S+#\S+", body)
+    assert link is not None
+    return link[0]

@@ -69,6 +69,7 @@ users customer_not_found: 404 No such customer
 users email_taken: 409 The e-mail address cannot be used
 users last_administrator: 409 Somebody has to be administrator
 users login_refused: 401 Sign-in refused; www-authenticate: Bearer realm="valerix"
+users mail_token_refused: 422 The link is not good any more
 users own_account: 403 Not on your own account
 users password_needed: 403 The current password is needed
 users refresh_refused: 401 The session is over; www-authenticate: Bearer realm="valerix", error="invalid_token"

@@ -12,11 +12,14 @@ import jwt
 from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICES, UNAUTHENTICATED
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
+from tests.support.eventually import eventually
 from tests.support.stack import PRICE, new_product, place
 from valerix.chassis.http.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.acts import LIST_ACTS, RECORD_ACT
+from valerix.contracts.events import ACCOUNT_CONFIRMATION_REQUESTED, ACCOUNT_RESET_REQUESTED
 from valerix.contracts.ids import new_id
+from valerix.contracts.mails import mail_token
 from valerix.contracts.revocations import LIST_REVOKED
 from valerix.contracts.states import OrderStatus
 
@@ -93,6 +96,28 @@ async def _new_user(world: World, _: Api, __: Api) -> Values:
     async with world.platform.open(world.platform.url) as api:
         user = made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
         return {"user_id": user["id"], **await _session(api, account)}
+
+
+async def _confirming(world: World, owner: Api, operator: Api) -> Values:
+    """With the token of the mail to the address."""
+    user = await _new_user(world, owner, operator)
+    return user | {"mail_token": await _mail_token(world, user, ACCOUNT_CONFIRMATION_REQUESTED)}
+
+
+async def _resetting(world: World, owner: Api, operator: Api) -> Values:
+    """With the token of the mail that was asked for."""
+    user = await _new_user(world, owner, operator)
+    (row,) = await world.platform.rows("users", "SELECT email FROM users WHERE id = $1", user["user_id"])
+    async with world.platform.open(world.platform.url) as api:
+        assert (await api.post("/api/v1/users/password/forgot", {"email": row["email"]})).status == 202
+    return user | {"mail_token": await _mail_token(world, user, ACCOUNT_RESET_REQUESTED)}
+
+
+async def _mail_token(world: World, user: Values, event: str) -> str:
+    query = "SELECT version FROM user_events WHERE user_id = $1 AND type = $2"
+    (row,) = await eventually(lambda: world.platform.rows("users", query, user["user_id"], event))
+    secret = (world.platform.secrets / "mail").read_text()
+    return mail_token(secret, f"{user['user_id']}:{row['version']}")
 
 
 async def _own_session(world: World, owner: Api, _: Api) -> Values:
@@ -281,6 +306,12 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("POST", "/api/v1/users/refresh"): Rule(
             ALL, body=lambda v: {"refreshToken": v["refresh_token"]}, make=_own_session
         ),
+        ("POST", "/api/v1/users/password/forgot"): Rule(ALL, body=lambda _: {"email": "nobody@example.com"}),
+        ("POST", "/api/v1/users/password/reset"): Rule(
+            ALL, body=lambda v: {"token": v["mail_token"], "newPassword": PASSWORD}, make=_resetting
+        ),
+        ("POST", "/api/v1/users/email/confirm"): Rule(ALL, body=lambda v: {"token": v["mail_token"]}, make=_confirming),
+        ("POST", "/api/v1/users/me/email/confirmation"): Rule(PEOPLE),
         ("POST", "/api/v1/users/logout"): Rule(PEOPLE, ends_session=True),
         ("GET", "/api/v1/users/me/sessions"): Rule(PEOPLE),
         ("DELETE", "/api/v1/users/me/sessions"): Rule(PEOPLE),

@@ -26,6 +26,7 @@ from valerix.notifications.live import CONNECTED
 
 NUMBERS = itertools.count(1)
 PATIENCE_SECONDS = 60.0
+MAIL_SECRET, PUBLIC_URL = "a secret of users and notifications", "https://shop.example"
 OPERATORS_EMAIL = "shop@valerix.example"
 MONEY = {"amountMinor": 129900, "currency": "USD"}
 
@@ -57,6 +58,8 @@ def replicas(stored: str, broker: ValkeyServer, identities: Identities) -> Itera
                     valkey_url=broker.url,
                     bus_url=broker.url,
                     operators_email=OPERATORS_EMAIL,
+                    mail_secret=MAIL_SECRET,
+                    public_url=PUBLIC_URL,
                 )
             )
             for number in (1, 2)

@@ -29,6 +29,8 @@ UNLIMITED: Final = UNBOUNDED | dict.fromkeys(
         "guesses_per_device",
         "registrations_per_address",
         "conflicts_per_address",
+        "mails_per_account",
+        "mails_per_address",
     ),
     "0",
 )

@@ -1,12 +1,14 @@
 """A real users service on a database of its own, with the demo accounts in it."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
 from tests.support.api import Api
+from tests.support.brokers import ValkeyServer
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
@@ -21,6 +23,8 @@ UNLIMITED = dict.fromkeys(
         "guesses_per_device",
         "registrations_per_address",
         "conflicts_per_address",
+        "mails_per_account",
+        "mails_per_address",
     ),
     0,
 )
@@ -44,7 +48,7 @@ def service(users_url: str, identities: Identities) -> Iterator[Process]:
 @pytest.fixture
 async def empty(users_url: str) -> str:
     connection = await asyncpg.connect(users_url)
-    await connection.execute("TRUNCATE users, user_events, sessions, refresh_tokens")
+    await connection.execute("TRUNCATE users, user_events, sessions, refresh_tokens, mail_tokens")
     await connection.execute("ALTER SEQUENCE customer_numbers RESTART")
     await connection.close()
     return users_url
@@ -68,6 +72,12 @@ async def database(seeded: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(seeded)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
+    with ValkeyServer.running(tmp_path) as server:
+        yield server
 
 
 async def login(api: Api, name: str, password: str = DEMO_PASSWORD) -> str:

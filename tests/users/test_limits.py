@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -27,12 +26,6 @@ LIMITS = {
     "registrations_per_address": 2,
     "conflicts_per_address": 2,
 }
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    with ValkeyServer.running(tmp_path) as server:
-        yield server
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_be
     origin = Origin("203.0.113.7", "a browser", secure=True)
     with ThreadPoolExecutor(1) as executor:
         full = PasswordPool(executor, limit=0, decoy="")
-        sessions = Sessions(untouched, full, untouched, untouched, SessionRules(), untouched, untouched)
+        sessions = Sessions(untouched, full, untouched, untouched, SessionRules(), untouched)
         users = Users(untouched, full, untouched, untouched, untouched)
         with pytest.raises(Unavailable):
             await sessions.login("ada@example.com", GOOD, TOKEN, origin)

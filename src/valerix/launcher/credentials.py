@@ -38,6 +38,10 @@ class Credentials:
         return self._secret("psp")
 
     @property
+    def mail_secret(self) -> str:
+        return self._secret("mail")
+
+    @property
     def demo_password(self) -> str:
         return self._secret("demo", length=9)
 

@@ -15,7 +15,7 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.gateways import GATEWAYS
 from valerix.launcher.gateways.contract import Gateway, Listening
 from valerix.launcher.postgres import Cluster
-from valerix.launcher.settings import GatewaySettings, bus_url, chaos, request_limits
+from valerix.launcher.settings import GatewaySettings, bus_url, chaos, public_url, request_limits
 from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, PSP, VALKEY, Instance, instances
 
@@ -171,6 +171,11 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings["database_url"] = postgres.url(plan.ports[POSTGRES], process.database, password, process.database)
     if PSP in (process.name, *process.peers):
         settings["psp_secret"] = credentials.psp_secret
+    if process.name in ("users", "notifications"):
+        settings["mail_secret"] = credentials.mail_secret
+    if process.name == "notifications":
+        scheme = "https" if plan.gateway.gateway_tls else "http"
+        settings["public_url"] = public_url() or f"{scheme}://127.0.0.1:{plan.ports[GATEWAY]}"
     if process.name == PSP:
         settings["ledger_file"] = str(plan.data_dir / "psp" / "ledger")
         settings["faults_file"] = str(plan.data_dir / "psp" / "faults.json")

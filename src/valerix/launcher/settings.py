@@ -75,6 +75,12 @@ class PortSettings(msgspec.Struct, frozen=True):
     auto_ports: Annotated[str, msgspec.Meta(pattern=text.PORTS)] = f"{LOWEST}-{HIGHEST}"
 
 
+class PublicSettings(msgspec.Struct, frozen=True):
+    """`VALERIX_PUBLIC_URL`: where people reach the gateway: links in mails begin with it."""
+
+    public_url: str = ""
+
+
 class ChaosSettings(msgspec.Struct, frozen=True):
     """`VALERIX_CHAOS`: whether faults may be injected. Empty: only into demo data that this machine alone reaches."""
 
@@ -93,6 +99,12 @@ def bus_url() -> str:
     """Empty: the stack's own."""
     loaded: BusSettings = _load(BusSettings)
     return loaded.bus_url
+
+
+def public_url() -> str:
+    """Empty: the gateway's address on this machine."""
+    loaded: PublicSettings = _load(PublicSettings)
+    return loaded.public_url
 
 
 def chaos(gateway_host: str, *, demo: bool) -> str:

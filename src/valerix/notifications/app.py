@@ -15,6 +15,7 @@ from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, jobs, live, metrics
 from valerix.notifications.hub import Hub
+from valerix.notifications.links import with_links
 from valerix.notifications.routes import ROUTES
 from valerix.notifications.schemas import PROBLEMS
 from valerix.notifications.senders import channels
@@ -40,12 +41,13 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     wakeups = Wakeups(valkey, hub)
     acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
-    senders = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
+    sending = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
+    senders = {channel: with_links(settings.links, send) for channel, send in sending.items()}
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],
-        provides={"notifications": notifications},
+        provides={"notifications": notifications, "links": settings.links},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},
         jobs=[

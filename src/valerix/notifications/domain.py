@@ -17,6 +17,9 @@ MAX_ATTEMPTS: Final = 16
 """Reached after about eight hours."""
 MAX_DELAY_SECONDS: Final = 3600.0
 
+CONFIRM_EMAIL: Final = "confirm_email"
+RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - a template
+
 TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.ORDER_CONFIRMED: ((EMAIL, "order_confirmed"),),
     events.ORDER_SHIPPED: ((EMAIL, "order_shipped"), (SMS, "order_shipped")),
@@ -26,9 +29,18 @@ TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.ORDER_CANCELLED: ((EMAIL, "order_cancelled"),),
     events.PAYMENT_REFUNDED: ((EMAIL, "payment_refunded"),),
     events.INVENTORY_LOW_STOCK: ((EMAIL, "low_stock"),),
+    events.ACCOUNT_CONFIRMATION_REQUESTED: ((EMAIL, CONFIRM_EMAIL),),
+    events.ACCOUNT_RESET_REQUESTED: ((EMAIL, RESET_PASSWORD),),
 }
 """Which events are worth a message, over which channels, by which template. Live, everything is told."""
-TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages)
+PAGES: Final = {CONFIRM_EMAIL: "confirm-email", RESET_PASSWORD: "reset-password"}
+"""Where in the console the link leads that a mail carries, by template."""
+LINK: Final = "[link]"
+"""Stands for it in what is stored."""
+TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages if told[1] not in PAGES)
+"""What may be sent by hand."""
+NOT_LIVE: Final = frozenset({events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED})
+"""Between a person and their mailbox."""
 
 
 class NotificationNotFound(DomainError):
@@ -79,7 +91,14 @@ def owner_of(event: Event) -> str | None:
 
 def recipient_of(event: Event) -> str | None:
     """Who gets the messages about an event; None when nobody is known."""
+    if event.name in NOT_LIVE:
+        return account_of(event)
     return OPERATORS if event.name == events.INVENTORY_LOW_STOCK else owner_of(event)
+
+
+def account_of(event: Event) -> str:
+    """How the account an event of users is about goes as a recipient: by customer number, staff by user id."""
+    return owner_of(event) or event.subject
 
 
 def occasion(event: Event) -> tuple[datetime, str]:

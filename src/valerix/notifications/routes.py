@@ -15,10 +15,11 @@ from valerix.chassis.messaging.acts import act_of
 from valerix.contracts import text
 from valerix.contracts.acts import NOTIFICATION_SENT, Actor
 from valerix.contracts.ids import is_id
-from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF
+from valerix.contracts.roles import ADMIN, ANYONE, CUSTOMER, STAFF
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain
 from valerix.notifications.domain import Notification, TemplateNeedsMore
+from valerix.notifications.links import Links
 from valerix.notifications.rendering import render
 from valerix.notifications.schemas import NotificationView, SendBody, view
 from valerix.notifications.use_cases import Notifications, Request, requested
@@ -69,6 +70,7 @@ async def send_notification(
 @get(PATH, access=ANYONE, tags=["notifications"], operation_id="listNotifications")
 async def list_notifications(
     notifications: Notifications,
+    links: Links,
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
@@ -91,7 +93,9 @@ async def list_notifications(
         channel=channel,
     )
     found = pagination.page(rows, limit, lambda notification: pagination.encode_cursor(notification.id))
-    return pagination.Page([view(notification) for notification in found.items], found.next_cursor)
+    entitled = _may_follow_links(principal)
+    items = [view(links.shown(notification, entitled=entitled)) for notification in found.items]
+    return pagination.Page(items, found.next_cursor)
 
 
 @get(
@@ -102,12 +106,13 @@ async def list_notifications(
     refuses=[domain.NotificationNotFound],
 )
 async def get_notification(
-    notifications: Notifications, principal: Principal, notification_id: str
+    notifications: Notifications, links: Links, principal: Principal, notification_id: str
 ) -> NotificationView:
     """One notification. A customer sees their own."""
     if not is_id(notification_id):
         raise domain.NotificationNotFound
-    return view(await notifications.get(notification_id, _owner(principal)))
+    found = await notifications.get(notification_id, _owner(principal))
+    return view(links.shown(found, entitled=_may_follow_links(principal)))
 
 
 ROUTES = [send_notification, list_notifications, get_notification]
@@ -116,6 +121,11 @@ ROUTES = [send_notification, list_notifications, get_notification]
 def _owner(principal: Principal) -> str | None:
     """The customer whose notifications this caller may see; None: all of them."""
     return principal.owner_id or "nobody" if principal.role == CUSTOMER else None
+
+
+def _may_follow_links(principal: Principal) -> bool:
+    """Customers find only their own; an operator could take over an administrator's account with one."""
+    return principal.role in (CUSTOMER, ADMIN)
 
 
 def _composed(body: SendBody) -> Notification:

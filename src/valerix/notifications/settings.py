@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from valerix.chassis.base.settings import ServiceSettings
+from valerix.notifications.links import Links
 from valerix.notifications.use_cases import DeliveryRules
 
 SMTP_BATCH: Final = 8
@@ -17,12 +18,20 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     smtp_url: str = ""
     """`smtp://` or `smtps://[user:password@]host[:port]`; without it sending is simulated."""
     smtp_from: str = "Valerix <no-reply@valerix.example>"
+    mail_secret: str = ""
+    """Shared with users: mails with links follow from it. Without it they are not sent."""
+    public_url: str = ""
+    """Where people reach the console, e.g. `https://shop.example`: links in mails begin with it."""
     operators_email: str = ""
     hourly_limit: int = 20
     """Messages one recipient gets per hour and channel; more wait."""
     first_retry_seconds: float = 5.0
     live_events_kept: int = 100_000
     max_sockets: int = 5_000
+
+    @property
+    def links(self) -> Links:
+        return Links(self.mail_secret, self.public_url, simulated=not self.smtp_url)
 
     @property
     def rules(self) -> DeliveryRules:

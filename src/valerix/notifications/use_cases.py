@@ -64,8 +64,9 @@ class Notifications:
             await repository.upsert_contacts(tx, contacts)
         if notifications := [n for event in events for n in _notifications(event)]:
             await repository.insert_notifications(tx, notifications)
-        await repository.lock_live_events(tx)  # last: it is held until the commit
-        await repository.insert_live_events(tx, [domain.owner_of(e) for e in events], [_live(e) for e in events])
+        if live := [event for event in events if event.name not in domain.NOT_LIVE]:
+            await repository.lock_live_events(tx)  # last: it is held until the commit
+            await repository.insert_live_events(tx, [domain.owner_of(e) for e in live], [_live(e) for e in live])
 
     async def request(self, request: Request) -> tuple[Notification, bool]:
         """Queue a message; as it was accepted, and whether an earlier request had asked for it. Raises KeyReused."""
@@ -186,7 +187,7 @@ def _contacts(events: list[Event]) -> list[Contact]:
     newest: dict[str, Contact] = {}
     for event in events:
         if event.source == f"/valerix/{USERS}":
-            number = event.data["customerId"]  # messages go to it; the event's subject is the user
+            number = domain.account_of(event)
             contact = Contact(number, event.data["name"], event.data["email"], event.sequence)
             newest[number] = max(contact, newest.get(number, contact), key=lambda c: c.sequence)
     return list(newest.values())

@@ -12,11 +12,11 @@ from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.acts import RECORD_ACT
 from valerix.contracts.events import USERS
-from valerix.users import consumers, jobs, routes, session_routes
+from valerix.users import consumers, jobs, mail_routes, routes, session_routes
 from valerix.users.audit import AuditTrail, record_act
 from valerix.users.limits import SignInLimits
+from valerix.users.mails import AccountMails
 from valerix.users.passwords import PasswordPool
-from valerix.users.reauthentication import Reauthentication
 from valerix.users.repository import accounts
 from valerix.users.schemas import EVENTS, PROBLEMS
 from valerix.users.sessions import Sessions, revoked_sessions
@@ -24,7 +24,7 @@ from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = ["users", "user_events", "outbox", "sessions", "refresh_tokens", "audit", "inbox", "dead_letters"]
+TABLES = "users", "user_events", "outbox", "sessions", "refresh_tokens", "mail_tokens", "audit", "inbox", "dead_letters"
 
 
 def create(settings: Settings) -> Service:
@@ -41,19 +41,19 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     passwords = await resources.enter_async_context(pool)
     revocations = Revocations(fetch := revoked_sessions(database))
     limits = SignInLimits(await resources.enter_async_context(open_valkey(settings.valkey_url)), settings)
-    reauthentication = Reauthentication(database, passwords, limits)
-    users = Users(database, passwords, revocations, limits, reauthentication)
-    sessions = Sessions(database, passwords, tokens, revocations, settings.session_rules, limits, reauthentication)
+    mail = AccountMails(database, passwords, revocations, limits, settings.mail_secret)
+    users = Users(database, passwords, revocations, limits, mail)
+    sessions = Sessions(database, passwords, tokens, revocations, settings.session_rules, limits)
     trail = AuditTrail(database)
-    inbox = consumers.inbox(database, relay.bus)
+    letters = dead_letter_routes("users", inbox := consumers.inbox(database, relay.bus), record_act)
     return Parts(
-        routes=[*routes.ROUTES, *session_routes.ROUTES, *dead_letter_routes("users", inbox, record_act)],
+        routes=[*routes.ROUTES, *session_routes.ROUTES, *mail_routes.ROUTES, *letters],
         spared=("/api/v1/users/login", "/api/v1/users/refresh", RECORD_ACT),
         raw=[*routes.command_routes(users, trail), session_routes.revocations_route(fetch), asyncapi_route(EVENTS)],
-        provides={"users": users, "sessions": sessions, "trail": trail, "keys_file": settings.keys_file},
-        essentials={"database": tables_present(database, TABLES)},
+        provides={"users": users, "sessions": sessions, "mails": mail, "trail": trail, "keys_file": settings.keys_file},
+        essentials={"database": tables_present(database, [*TABLES])},
         reported={"bus": relay.bus.check},
-        jobs=[relay.run, inbox.run, inbox.prune, *jobs.periodic(sessions, trail)],
+        jobs=[relay.run, inbox.run, inbox.prune, mail.run, *jobs.periodic(sessions, trail, mail)],
         revocations=revocations,
         recorder=trail.record,
         problems=PROBLEMS,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from valerix.contracts.errors import DomainError
-from valerix.contracts.events import USERS
+from valerix.contracts.events import ACCOUNT_CONFIRMATION_REQUESTED, ACCOUNT_RESET_REQUESTED, USERS
 from valerix.contracts.roles import CUSTOMER
 
 ACTIVE: Final = "active"
@@ -20,9 +20,17 @@ LOGGED_OUT: Final = "logged_out"
 REVOKED: Final = "revoked"
 TOKEN_REUSED: Final = "refresh_token_reused"  # noqa: S105 - a reason
 PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - as above
+PASSWORD_RESET: Final = "password_reset"  # noqa: S105 - as above
 ROLE_CHANGED: Final = "role_changed"
 STATUS_CHANGED: Final = "status_changed"
 """Why a session ended."""
+
+
+CONFIRM_EMAIL: Final = "confirm_email"
+RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - as above
+"""What the reader of a mail may do."""
+REQUESTED: Final = {CONFIRM_EMAIL: ACCOUNT_CONFIRMATION_REQUESTED, RESET_PASSWORD: ACCOUNT_RESET_REQUESTED}
+"""The event that asks for the mail."""
 
 
 class EmailTaken(DomainError):
@@ -101,6 +109,15 @@ class WrongPassword(DomainError):
 
     def __init__(self) -> None:
         super().__init__("The current password is not right")
+
+
+class MailTokenRefused(DomainError):
+    """One answer for unknown, used and expired."""
+
+    code = "mail_token_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The link was used before, or is older than 30 minutes; ask for another mail")
 
 
 class PasswordNeeded(DomainError):

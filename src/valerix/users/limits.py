@@ -40,6 +40,8 @@ class SignInLimits:
         window = HOUR / settings.guesses_per_account * at_once if at_once else HOUR
         self._account = SharedTurns(valkey, "sign-in-account", at_once, window, LONGEST_WAIT_SECONDS)
         self._registrations = SharedBuckets(valkey, "registration", settings.registrations_per_address, HOUR)
+        self._mails = SharedBuckets(valkey, "mails", settings.mails_per_account, HOUR)
+        self._mails_from = SharedBuckets(valkey, "mails-address", settings.mails_per_address, HOUR)
         self._conflicts = SharedBuckets(valkey, "email-taken", settings.conflicts_per_address, HOUR)
 
     @asynccontextmanager
@@ -69,6 +71,14 @@ class SignInLimits:
     async def register(self, network: Network) -> None:
         """Raises RateLimited."""
         await self._registrations.admit(_hidden(network), "More registrations than one address may send")
+
+    async def mail_account(self, user_id: str) -> None:
+        """Raises RateLimited."""
+        await self._mails.admit(_hidden(user_id), "More mails than one account may ask for")
+
+    async def mail_from(self, network: Network) -> None:
+        """Raises RateLimited."""
+        await self._mails_from.admit(_hidden(network), "More mails than one address may ask for")
 
     @asynccontextmanager
     async def claim_email(self, network: Network) -> AsyncIterator[None]:

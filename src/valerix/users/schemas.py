@@ -55,6 +55,22 @@ class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=T
     new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 
 
+MailToken = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class ForgottenPasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    email: Annotated[str, msgspec.Meta(max_length=254)]
+
+
+class ResetPasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    token: MailToken
+    new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+
+
+class ConfirmEmailBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    token: MailToken
+
+
 class ChangeRoleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     role: Role
 
@@ -213,6 +229,7 @@ PROBLEMS: Final[Problems] = {
     domain.OwnAccount: ProblemType(403, "Not on your own account"),
     domain.LastAdministrator: ProblemType(409, "Somebody has to be administrator"),
     domain.WrongPassword: ProblemType(403, "The password is wrong"),
+    domain.MailTokenRefused: ProblemType(422, "The link is not good any more"),
     domain.PasswordNeeded: ProblemType(403, "The current password is needed"),
 }
 """What HTTP makes of each error of the domain."""

@@ -56,7 +56,6 @@ class Sessions:
         revocations: Revocations,
         rules: SessionRules,
         limits: SignInLimits,
-        reauthentication: Reauthentication,
     ) -> None:
         self._database = database
         self._passwords = passwords
@@ -64,7 +63,7 @@ class Sessions:
         self._revocations = revocations
         self._rules = rules
         self._limits = limits
-        self._reauthentication = reauthentication
+        self._reauthentication = Reauthentication(database, passwords, limits)
 
     async def login(self, email: str, password: str, kind: str, origin: Origin, devices: Sequence[str] = ()) -> Grant:
         """Open a session. `devices`: tokens of devices that the client presents.

@@ -26,6 +26,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """Wrong passwords from one device that signed in to the account before, in ten minutes."""
     registrations_per_address: int = 300
     """In an hour."""
+    mail_secret: str = ""
+    """Shared with notifications: mails with links follow from it. Without it no such mail is asked for."""
+    mails_per_account: int = 5
+    """Mails with links that one account is sent on request, in an hour."""
+    mails_per_address: int = 30
+    """Such mails asked for from one address, in an hour."""
     conflicts_per_address: int = 10
     """Answers in an hour that an e-mail address is in use."""
 

@@ -3,10 +3,8 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
-from valerix.chassis.base import telemetry
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.calls.revocations import Revocations
@@ -15,14 +13,14 @@ from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.commands import CheckCustomers, CustomersChecked, CustomerStanding
 from valerix.contracts.ids import new_id
 from valerix.contracts.roles import ADMIN, CUSTOMER
-from valerix.users import domain, metrics
+from valerix.users import domain, history, metrics
 from valerix.users.audit import record
 from valerix.users.domain import User
 from valerix.users.limits import SignInLimits
+from valerix.users.mails import AccountMails
 from valerix.users.passwords import PasswordPool, check_acceptable
 from valerix.users.reauthentication import Reauthentication
-from valerix.users.repository import accounts, sessions
-from valerix.users.schemas import user_view
+from valerix.users.repository import accounts, mails, sessions
 
 log = structlog.get_logger()
 
@@ -58,9 +56,7 @@ async def add_user(tx: Transaction, new: NewUser) -> User | None:
 
 
 async def _record(tx: Transaction, user: User, what: str, actor: str) -> None:
-    data = msgspec.json.encode(user_view(user)).decode()
-    kind = domain.event_type(user.customer_number, what)
-    await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())
+    await history.append(tx, user, domain.event_type(user.customer_number, what), actor)
 
 
 class Users:
@@ -72,13 +68,14 @@ class Users:
         passwords: PasswordPool,
         revocations: Revocations,
         limits: SignInLimits,
-        reauthentication: Reauthentication,
+        mails: AccountMails,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._revocations = revocations
         self._limits = limits
-        self._reauthentication = reauthentication
+        self._reauthentication = Reauthentication(database, passwords, limits)
+        self._mails = mails
 
     async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
         """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
@@ -94,6 +91,7 @@ class Users:
             if user is None:
                 raise domain.EmailTaken
             await record(tx, "account.registered", origin, actor=user.id, subject=user.id)
+            user = await self._mails.request(tx, user, domain.CONFIRM_EMAIL, actor=user.id)
         metrics.users_registered.inc()
         log.info("customer registered", user_id=user.id, customer_id=user.customer_number)
         return user
@@ -142,6 +140,9 @@ class Users:
             if user is None or (before.email != address and current_password is None):
                 raise VersionConflict((await _get(tx, user_id, viewer)).version)
             await _record(tx, user, "updated", actor)
+            if before.email != user.email:
+                await mails.delete_tokens(tx, user_id)
+                user = await self._mails.request(tx, user, domain.CONFIRM_EMAIL, actor)
             fields = domain.changed_profile(before, user)
             if fields and (actor != user_id or "email" in fields):
                 await record(tx, "profile.changed", origin, actor=actor, subject=user_id, fields=", ".join(fields))

@@ -105,7 +105,8 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
     try:
         row = await tx.fetchrow(
             f"""
-            UPDATE users SET name = $2, email = $3, version = version + 1, updated_at = now()
+            UPDATE users SET name = $2, email = $3, email_confirmed = email_confirmed AND email = $3,
+                version = version + 1, updated_at = now()
             WHERE id = $1 AND ($4::integer IS NULL OR version = $4)
             RETURNING {_USER.columns}
             """,
@@ -158,6 +159,35 @@ async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash
         new_hash,
     )
     return changed is not None
+
+
+async def reset_password(tx: Transaction, user_id: str, new_hash: str) -> None:
+    """Whatever it was; devices that signed in before are forgotten."""
+    await tx.execute(
+        """
+        UPDATE users SET password_hash = $2, updated_at = now(),
+            device_secret = uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+        WHERE id = $1
+        """,
+        user_id,
+        new_hash,
+    )
+
+
+async def advance_version(tx: Transaction, user_id: str) -> User:
+    """For an event that changes nothing of the user."""
+    row = await tx.fetchrow(
+        f"UPDATE users SET version = version + 1 WHERE id = $1 RETURNING {_USER.columns}",
+        user_id,
+    )
+    assert row is not None  # noqa: S101 - users are never deleted
+    return _USER.read(row)
+
+
+async def hold_user(tx: Transaction, user_id: str) -> User | None:
+    """Until the transaction ends nobody else changes them."""
+    row = await tx.fetchrow(f"SELECT {_USER.columns} FROM users WHERE id = $1 FOR UPDATE", user_id)
+    return _USER.read(row) if row else None
 
 
 async def hold_administrators(tx: Transaction) -> list[str]:

@@ -1,0 +1,46 @@
+"""HTTP of what mails let their reader do: confirm an address, set a new password."""
+
+from litestar import Response, post
+
+from valerix.chassis.identity.tokens import Principal
+from valerix.chassis.limits.origin import Origin
+from valerix.contracts.roles import ANYONE, PUBLIC
+from valerix.users.mails import AccountMails
+from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, ResetPasswordBody
+
+USERS = "/api/v1/users"
+
+
+@post(USERS + "/password/forgot", access=PUBLIC, tags=["users"], operation_id="forgotPassword", status_code=202)
+async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> Response[None]:
+    """Send a mail with a link that sets a new password; the answer is the same for an address without an account."""
+    await mails.request_reset(data.email, origin)
+    return Response(None, status_code=202)
+
+
+@post(USERS + "/password/reset", access=PUBLIC, tags=["users"], operation_id="resetPassword", status_code=204)
+async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: Origin) -> None:
+    """Set a new password with the token of the mail: good once, for 30 minutes. Signs out everywhere."""
+    await mails.reset(data.token, data.new_password, origin)
+
+
+@post(
+    USERS + "/me/email/confirmation",
+    access=ANYONE,
+    tags=["users"],
+    operation_id="requestEmailConfirmation",
+    status_code=202,
+)
+async def request_email_confirmation(mails: AccountMails, principal: Principal, origin: Origin) -> Response[None]:
+    """Send another mail with a link that confirms one's own address."""
+    await mails.request_confirmation(principal.subject, origin)
+    return Response(None, status_code=202)
+
+
+@post(USERS + "/email/confirm", access=PUBLIC, tags=["users"], operation_id="confirmEmail", status_code=204)
+async def confirm_email(mails: AccountMails, data: ConfirmEmailBody, origin: Origin) -> None:
+    """Confirm an address with the token of the mail: good once, for 30 minutes."""
+    await mails.confirm(data.token, origin)
+
+
+ROUTES = [forgot_password, reset_password, request_email_confirmation, confirm_email]

@@ -1,0 +1,151 @@
+"""Mails that let their reader confirm an address or set a new password: good once, for half an hour (ADR 27).
+
+Requests for an address are answered before it is looked up, so neither the answer nor its time tells whether it has an
+account. One that was answered and not worked on yet is lost when the process dies: its sender asks again.
+"""
+
+import asyncio
+import hashlib
+from typing import Final, NamedTuple
+
+import structlog
+
+from valerix.chassis.base import telemetry
+from valerix.chassis.base.problems import Problem, Unavailable
+from valerix.chassis.calls.revocations import Revocations
+from valerix.chassis.limits.origin import Origin
+from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.mails import mail_token
+from valerix.users import domain, history
+from valerix.users.audit import record
+from valerix.users.domain import User
+from valerix.users.limits import SignInLimits
+from valerix.users.passwords import PasswordPool, check_acceptable
+from valerix.users.repository import accounts, mails, sessions
+
+log = structlog.get_logger()
+LIFE_SECONDS: Final = 1800.0
+MAX_WAITING: Final = 1_000
+
+
+class ResetRequest(NamedTuple):
+    email: str
+    origin: Origin
+    trace_id: str
+
+
+class AccountMails:
+    """`secret`: shared with notifications; without one no mails are asked for."""
+
+    def __init__(
+        self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits, secret: str
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._revocations = revocations
+        self._limits = limits
+        self._secret = secret
+        self._waiting: asyncio.Queue[ResetRequest] = asyncio.Queue(MAX_WAITING)
+
+    async def request(self, tx: Transaction, user: User, purpose: str, actor: str) -> User:
+        """Ask for a mail in the transaction of its occasion; the user with the version of that event."""
+        if not self._secret:
+            return user
+        user = await accounts.advance_version(tx, user.id)
+        await history.append(tx, user, domain.REQUESTED[purpose], actor)
+        token = mail_token(self._secret, f"{user.id}:{user.version}")
+        await mails.insert_token(tx, _hash(token), user.id, purpose, LIFE_SECONDS)
+        return user
+
+    async def request_confirmation(self, user_id: str, origin: Origin) -> None:
+        """Another mail to one's own address. Raises UserNotFound, RateLimited, Unavailable."""
+        self._check_secret()
+        await self._limits.mail_account(user_id)
+        async with self._database.transaction() as tx:
+            user = await accounts.hold_user(tx, user_id)
+            if user is None:
+                raise domain.UserNotFound
+            await self.request(tx, user, domain.CONFIRM_EMAIL, user_id)
+            await record(tx, "email.confirmation_requested", origin, actor=user_id, subject=user_id)
+
+    async def confirm(self, token: str, origin: Origin) -> None:
+        """Raises MailTokenRefused."""
+        async with self._database.transaction() as tx:
+            user = await _claim(tx, token, domain.CONFIRM_EMAIL)
+            await mails.confirm_email(tx, user.id)
+            await record(tx, "email.confirmed", origin, actor=user.id, subject=user.id)
+
+    async def request_reset(self, email: str, origin: Origin) -> None:
+        """Of an address, whether or not it has an account. Raises RateLimited, Unavailable."""
+        self._check_secret()
+        await self._limits.mail_from(origin.network)
+        if self._waiting.full():
+            raise Unavailable("Too many people have forgotten their passwords at this moment")
+        self._waiting.put_nowait(ResetRequest(domain.normal_email(email), origin, telemetry.trace_id.get()))
+
+    async def run(self) -> None:
+        """Work on the requests of resets, for ever."""
+        while True:
+            request = await self._waiting.get()
+            telemetry.trace_id.set(request.trace_id)
+            try:
+                await self._ask_for_reset(request)
+            except Problem as error:
+                log.info("no mail asked for", reason=error.code)
+            except Exception:  # the next request is another person's
+                log.exception("asking for a mail failed")
+
+    async def reset(self, token: str, new: str, origin: Origin) -> None:
+        """Set a new password, which ends every session. Raises MailTokenRefused, Invalid, Unavailable."""
+        self._passwords.check_room()
+        async with self._database.connection() as lane:
+            owner = await mails.find_token_owner(lane, _hash(token), domain.RESET_PASSWORD)
+            user = await accounts.find_user(lane, owner, None) if owner else None
+        if user is None:
+            raise domain.MailTokenRefused
+        check_acceptable(new, user.email, user.name, "/newPassword")
+        new_hash = await self._passwords.hash(new)
+        async with self._database.transaction() as tx:
+            user = await _claim(tx, token, domain.RESET_PASSWORD)
+            await mails.delete_tokens(tx, user.id)
+            await accounts.reset_password(tx, user.id, new_hash)
+            await mails.confirm_email(tx, user.id)
+            await record(tx, "password.reset", origin, actor=user.id, subject=user.id)
+            ended = await sessions.revoke_all(tx, user.id, domain.PASSWORD_RESET)
+        self._revocations.add(ended)
+
+    async def forget_expired(self) -> None:
+        async with self._database.connection() as lane:
+            await mails.delete_expired(lane)
+
+    async def _ask_for_reset(self, request: ResetRequest) -> None:
+        async with self._database.connection() as lane:
+            known = await accounts.find_credentials(lane, request.email)
+        if known is None or not known.user.may_sign_in:
+            return
+        user_id = known.user.id
+        await self._limits.mail_account(user_id)
+        async with self._database.transaction() as tx:
+            user = await accounts.hold_user(tx, user_id)
+            if user is None or user.email != request.email:
+                return
+            await self.request(tx, user, domain.RESET_PASSWORD, user_id)
+            await record(tx, "password.reset_requested", request.origin, actor=None, subject=user_id)
+
+    def _check_secret(self) -> None:
+        if not self._secret:
+            raise Unavailable("This installation sends no mails about accounts (VALERIX_MAIL_SECRET)")
+
+
+async def _claim(tx: Transaction, token: str, purpose: str) -> User:
+    """The user whose token is used up now. Raises MailTokenRefused."""
+    hashed = _hash(token)
+    owner = await mails.find_token_owner(tx, hashed, purpose)
+    user = await accounts.hold_user(tx, owner) if owner else None
+    if user is None or not user.may_sign_in or not await mails.claim_token(tx, hashed):
+        raise domain.MailTokenRefused
+    return user
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,113 @@
+"""Links that let the reader of a mail in: in the mail, and before the eyes of few."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from asyncpg.connection import Connection
+
+from tests.notifications.conftest import MAIL_SECRET, PUBLIC_URL, message, open_socket, order, received
+from tests.notifications.test_telling import told
+from tests.support.api import Api
+from tests.support.identities import Identities
+from tests.support.processes import Process
+from valerix.chassis.messaging.bus.base import Bus
+from valerix.contracts.ids import new_id
+from valerix.contracts.mails import mail_token
+from valerix.notifications.domain import Notification
+from valerix.notifications.links import Links, with_links
+from valerix.notifications.senders import OutgoingMessage, SendRefused
+
+PATH = "/api/v1/notifications"
+
+
+def account(customer: str | None, user_id: str) -> dict[str, Any]:
+    """The data of an event about an account."""
+    return {
+        "id": user_id,
+        "email": "ann@shop.example",
+        "name": "Ann <script>",
+        "role": "admin" if customer is None else "customer",
+        "status": "active",
+        "customerId": customer,
+        "version": 4,
+    }
+
+
+def link(page: str, user_id: str) -> str:
+    return f"{PUBLIC_URL}/console/{page}#{mail_token(MAIL_SECRET, f'{user_id}:4')}"
+
+
+async def test_the_simulated_mail_is_shown_to_its_recipient_and_administrators(
+    api: Api, bus: Bus, customer: str, person: Callable[[str], str], identities: Identities
+) -> None:
+    user_id = new_id()
+    event = ("account.reset_requested", user_id, 4, account(customer, user_id))
+    await bus.publish([message("users", event)])
+    (seen_by_operator,) = await told(api, customer, 1, status="sent")
+    where, expected = f"{PATH}/{seen_by_operator['id']}", link("reset-password", user_id)
+    assert "the mail alone" in seen_by_operator["body"]
+    assert "#" not in seen_by_operator["body"]
+    assert "the mail alone" in (await api.get(where)).json["body"]
+    for token in (person(customer), identities.person("admin")):
+        assert expected in (await api.get(where, token=token)).json["body"]
+        listed = (await api.get(f"{PATH}?customerId={customer}", token=token)).json["items"]
+        assert expected in listed[0]["body"]
+    assert (await api.get(where, token=person("CUST-OTHER"))).status == 404
+
+
+async def test_staff_are_reached_by_user_id(api: Api, bus: Bus, database: Connection, identities: Identities) -> None:
+    user_id = new_id()
+    await bus.publish([message("users", ("account.confirmation_requested", user_id, 4, account(None, user_id)))])
+    (mail,) = await told(api, user_id, 1, status="sent")
+    assert mail["template"] == "confirm_email"
+    shown = (await api.get(f"{PATH}/{mail['id']}", token=identities.person("admin"))).json
+    assert link("confirm-email", user_id) in shown["body"]
+    address = await database.fetchval("SELECT email FROM contacts WHERE customer_id = $1", user_id)
+    assert address == "ann@shop.example"
+    stored = await database.fetchval("SELECT body FROM notifications WHERE id = $1", mail["id"])
+    assert "[link]" in stored
+    assert "Ann" not in stored, "the address is not confirmed: no text of the customer"
+
+
+async def test_requests_of_mails_are_not_live(
+    replicas: list[Process], bus: Bus, customer: str, identities: Identities
+) -> None:
+    user_id, data = new_id(), order(customer)
+    async with open_socket(replicas[0], identities.person("customer", customer)) as socket:
+        await bus.publish([message("users", ("account.reset_requested", user_id, 4, account(customer, user_id)))])
+        await bus.publish([message("orders", ("order.confirmed", data["id"], 2, data))])
+        (first,) = await received(socket, 1)
+    assert first["type"] == "valerix.order.confirmed.v1"
+
+
+async def test_they_cannot_be_sent_by_hand(api: Api, customer: str) -> None:
+    for template in ("reset_password", "confirm_email"):
+        body: dict[str, object] = {"customerId": customer, "template": template, "data": {}}
+        assert (await api.post(f"{PATH}/send", body)).status == 400
+
+
+def mail() -> Notification:
+    event = "/valerix/users/u:4"
+    return Notification(new_id(), event, "email", "reset_password", "CUST-1", "S", "open [link] now", datetime.now(UTC))
+
+
+async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
+    links = Links(MAIL_SECRET, PUBLIC_URL, simulated=False)
+    sent: list[str] = []
+
+    async def send(outgoing: OutgoingMessage) -> None:
+        sent.append(outgoing.notification.body)
+
+    await with_links(links, send)(OutgoingMessage(mail(), "ann@shop.example"))
+    assert sent == [f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"]
+    assert "the mail alone" in links.shown(mail(), entitled=True).body
+
+
+async def test_without_the_secret_none_is_sent() -> None:
+    async def send(_: OutgoingMessage) -> None:
+        pytest.fail("sent")
+
+    with pytest.raises(SendRefused):
+        await with_links(Links("", PUBLIC_URL, simulated=False), send)(OutgoingMessage(mail(), "ann@shop.example"))
