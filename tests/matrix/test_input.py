@@ -79,6 +79,12 @@ async def test_numbers_without_end_are_refused(owner: Api, body: bytes) -> None:
     assert (await owner.post("/api/v1/orders", body)).status == 400
 
 
+@pytest.mark.parametrize("body", [None, b"", b"null"])
+@pytest.mark.parametrize("path", ["notifications/send", "inventory/adjust", "payments/{payment_id}/refund", "orders"])
+async def test_a_body_that_is_missing_is_asked_for(world: World, operator: Api, path: str, body: bytes | None) -> None:
+    assert (await operator.post(f"/api/v1/{path.format(**world.values)}", body)).status == 400
+
+
 @pytest.mark.parametrize("media_type", ["Application/Json", "application/json; charset=utf-8", "APPLICATION/JSON ;v=1"])
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/users/login"])
 async def test_media_types_are_read_whatever_their_case(owner: Api, path: str, media_type: str) -> None:
