@@ -165,6 +165,13 @@ async def test_an_id_with_a_line_break_is_no_id(world: World, operator: Api, pat
     assert (await operator.get(f"/api/v1/{path.format(**world.values)}%0A")).status in (400, 404)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, str(2**63), "-1", "1e3", "0x1", "1_0"])
+async def test_a_number_in_a_path_is_found_or_not(operator: Api, number: str) -> None:
+    answer = await operator.get(f"/api/v1/orders/dead-letters/{quote(number)}")
+    assert answer.status in (400, 404)
+    assert "`" not in answer.body.decode()
+
+
 async def test_another_payment_is_not_made_for_an_order_with_a_line_break(world: World, operator: Api) -> None:
     answer = await operator.post(f"/api/v1/payments/{world.values['payment_id']}%0A/refund", {})
     assert answer.status in (400, 404)
