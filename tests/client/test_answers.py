@@ -1,13 +1,16 @@
 """What answers become: models, exceptions, pages."""
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from tests.client.conftest import Caller
 from tests.client.server import ORDER, Reply, Server, problem
 from valerix.client import Valerix, errors
+from valerix.client.calls.pieces import query
 from valerix.client.models import PlacedOrder
 from valerix.contracts.money import Money
 
@@ -167,3 +170,10 @@ async def test_waiting_in_vain_tells_where_the_order_stands(caller: Caller, serv
 def test_an_address_nothing_can_be_reached_by_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not an address|[Pp]ort"):
         Valerix(url)
+
+
+def test_a_time_without_a_zone_is_sent_with_the_one_of_this_machine() -> None:
+    local, aware = datetime(2026, 1, 31, 12), datetime(2026, 1, 31, 12, tzinfo=UTC)  # noqa: DTZ001 - what is tested
+    (sent,) = parse_qs(query(since=local)[1:])["since"]
+    assert datetime.fromisoformat(sent) == local.astimezone()
+    assert query(since=aware) == "?since=2026-01-31T12%3A00%3A00%2B00%3A00"

@@ -79,6 +79,12 @@ async def test_numbers_without_end_are_refused(owner: Api, body: bytes) -> None:
     assert (await owner.post("/api/v1/orders", body)).status == 400
 
 
+@pytest.mark.parametrize("body", [None, b"", b"null"])
+@pytest.mark.parametrize("path", ["notifications/send", "inventory/adjust", "payments/{payment_id}/refund", "orders"])
+async def test_a_body_that_is_missing_is_asked_for(world: World, operator: Api, path: str, body: bytes | None) -> None:
+    assert (await operator.post(f"/api/v1/{path.format(**world.values)}", body)).status == 400
+
+
 @pytest.mark.parametrize("media_type", ["Application/Json", "application/json; charset=utf-8", "APPLICATION/JSON ;v=1"])
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/users/login"])
 async def test_media_types_are_read_whatever_their_case(owner: Api, path: str, media_type: str) -> None:
@@ -157,6 +163,13 @@ async def test_a_malformed_chunk_is_refused_or_the_connection_ends(world: World,
 )
 async def test_an_id_with_a_line_break_is_no_id(world: World, operator: Api, path: str) -> None:
     assert (await operator.get(f"/api/v1/{path.format(**world.values)}%0A")).status in (400, 404)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, str(2**63), "-1", "1e3", "0x1", "1_0"])
+async def test_a_number_in_a_path_is_found_or_not(operator: Api, number: str) -> None:
+    answer = await operator.get(f"/api/v1/orders/dead-letters/{quote(number)}")
+    assert answer.status in (400, 404)
+    assert "`" not in answer.body.decode()
 
 
 async def test_another_payment_is_not_made_for_an_order_with_a_line_break(world: World, operator: Api) -> None:

@@ -171,6 +171,7 @@ async def test_requests_that_make_no_sense_are_refused(api: Api, customer: str) 
         assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, pointer), wrong
     answer = await api.post(f"{PATH}/send", {"customerId": customer, "template": "order_completed", "data": {}})
     assert (answer.status, answer.json["code"]) == (422, "template_needs_more")
+    assert answer.json["detail"] == "Template order_completed (email) needs id in its data"
 
 
 async def test_customers_see_their_own_and_send_nothing(

@@ -1,10 +1,11 @@
 """Texts of messages from the templates: `templates/<template>.<channel>.txt`, the first line is the subject."""
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, UndefinedError, select_autoescape
 
 from valerix.contracts.money import Money, money_text
 from valerix.notifications.domain import EMAIL, TemplateNeedsMore
@@ -27,6 +28,15 @@ class _Environment(Environment):
         return self.getitem(obj, attribute)
 
 
+_NAMED = re.compile(r"'(\w+)'(?: is undefined)?\Z")
+
+
+def _lacking(error: Exception) -> str:
+    """What the data should have, in the terms of JSON."""
+    named = _NAMED.search(str(error)) if isinstance(error, UndefinedError) else None
+    return f"{named[1]} in its data" if named else "data of another form"
+
+
 _templates = _Environment(
     loader=PackageLoader("valerix.notifications"),
     autoescape=select_autoescape(),  # by file name: texts stay as they are, a template in HTML would be escaped
@@ -44,7 +54,7 @@ def render(channel: str, template: str, data: dict[str, Any]) -> Text:
     try:
         text = _template(f"{template}.{channel}.txt").render(data=data)
     except (TemplateError, TypeError, ValueError) as error:  # what a template meets in data of another shape
-        raise TemplateNeedsMore(f"Template {template} ({channel}): {error}") from error
+        raise TemplateNeedsMore(f"Template {template} ({channel}) needs {_lacking(error)}") from error
     if channel != EMAIL:
         return Text("", text.strip())
     subject, _, body = text.partition("\n")

@@ -241,7 +241,7 @@ def _principal(request: Request[Any, Any, Any]) -> Principal:
 
 
 def _refusal(request: Request[Any, Any, Any]) -> Invalid | None:
-    refusal: Invalid | None = dict(request.scope)[edge.REFUSAL]  # type: ignore[assignment]  # put there by the guard
+    refusal: Invalid | None = dict(request.scope).get(edge.REFUSAL)  # type: ignore[assignment]  # put there by the guard
     return refusal
 
 

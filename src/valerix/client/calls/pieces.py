@@ -77,4 +77,7 @@ def query(**parameters: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    """A time without a zone is one of this machine; the API takes none."""
+    if not isinstance(value, datetime):
+        return str(value)
+    return (value if value.tzinfo else value.astimezone()).isoformat()
