@@ -310,6 +310,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/notifications"): Rule(PEOPLE),
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
+        **EVENTS,
         (SOCKET, "/ws"): Rule(PEOPLE),
         **_dead_letters("notifications"),
         **_between_services(LIST_ACTS, "subjects"),
