@@ -109,7 +109,7 @@ async def test_the_events_of_the_services_that_answer_are_described_together(
     console: Api, services: dict[str, Process]
 ) -> None:
     merged = (await console.get("/asyncapi.json")).json
-    assert "left out: orders, payments." in merged["info"]["description"]
+    assert "left out: orders, payments, notifications." in merged["info"]["description"]
     assert set(merged["channels"]) == {"users", "acts", "inventory"}
     async with Api.open(services["users"].url) as users:
         own = (await users.get("/asyncapi.json")).json

@@ -340,6 +340,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/notifications"): Rule(PEOPLE),
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
+        **EVENTS,
         (SOCKET, "/ws"): Rule(PEOPLE),
         **_dead_letters("notifications"),
         **_called_by({"orders"}, LIST_ACTS, "subjects"),

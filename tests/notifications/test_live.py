@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import requests
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
@@ -25,6 +26,14 @@ from valerix.users import demo
 
 STEPS = ("order.created", "order.confirmed", "order.processing", "order.shipped", "order.completed")
 Person = Callable[[str], str]
+
+
+def described(replica: Process, message_name: str) -> dict[str, Any]:
+    """The fields of a message, as the service describes them."""
+    document = requests.get(f"{replica.url}/asyncapi.json", timeout=60).json()
+    assert document["channels"]["live"]["address"] == "/ws"
+    fields: dict[str, Any] = document["components"]["messages"][message_name]["payload"]["properties"]
+    return fields
 
 
 async def tell(bus: Bus, customer: str, steps: tuple[str, ...] = STEPS) -> str:
@@ -68,6 +77,7 @@ async def test_the_staff_sees_everything(
         await tell(bus, f"{customer}-other", STEPS[:1])
         await bus.publish([message("inventory", ("inventory.updated", "SKU/WH", 1, {"productId": "SKU"}))])
         found = await received(socket, 3)
+    assert {one["type"] for one in found} <= set(described(replicas[0], "LiveEvent")["type"]["enum"])
     assert {one["data"].get("customerId") for one in found} == {customer, f"{customer}-other", None}
 
 
@@ -85,7 +95,9 @@ async def test_who_comes_back_to_another_replica_misses_nothing_and_gets_nothing
             await bus.publish([message("orders", event) for event in told])
 
     async with open_socket(replicas[0], person(customer)) as socket:
-        after = (await greeting(socket))["id"]
+        first = await greeting(socket)
+        after = first["id"]
+        assert first.keys() == described(replicas[0], "LiveConnected").keys()
     telling = asyncio.create_task(place())
     turn = 0
     while len(seen) < 2 * orders:

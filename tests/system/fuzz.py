@@ -2,7 +2,7 @@
 
     python -m tests.system.fuzz --cases 20000 [--seed N]
 
-starts a stack of its own and ends with status 1 if anything was answered 5xx.
+starts a stack of its own and ends with status 1 if anything was answered 5xx, or as the description does not say.
 """
 
 import argparse
@@ -51,11 +51,18 @@ class Findings:
     def total(self) -> int:
         return sum(self.calls.values())
 
-    def note(self, operation: str, response: Any, command: Callable[[], str]) -> None:
+    def note(self, operation: str, described: dict[str, Any], response: Any, command: Callable[[], str]) -> None:
         self.calls[operation] += 1
         self.statuses[response.status_code] += 1
-        if response.status_code >= 500:
+        if response.status_code >= 500 or not is_described(described, response):
             self.failures.setdefault(f"{operation} {response.status_code}", f"{command()}\n{response.text[:SHOWN]}")
+
+
+def is_described(described: dict[str, Any], response: Any) -> bool:
+    """Whether an operation's `responses` have this status with this media type."""
+    own = described.get(str(response.status_code))
+    media_types = [value.partition(";")[0] for value in response.headers.get("content-type", [])]
+    return own is not None and (media_types == [*own.get("content", {})] or not response.content)
 
 
 class Known:
@@ -118,7 +125,8 @@ class Caller:
         response = case.call(session=self._session, timeout=60)
         if response.status_code < 300 and "application/json" in str(response.headers.get("content-type")):
             self._known.learn(case.path, response.json())
-        self._findings.note(case.operation.label, response, lambda: str(case.as_curl_command()))
+        responses = case.operation.definition.raw["responses"]
+        self._findings.note(case.operation.label, responses, response, lambda: str(case.as_curl_command()))
         if response.status_code == 401 and self._email:
             self._sign_in()
         return response
@@ -235,7 +243,7 @@ def _report(findings: Findings) -> None:
     lines = [f"{count:7} {operation}" for operation, count in sorted(findings.calls.items())]
     statuses = ", ".join(f"{status}: {count}" for status, count in sorted(findings.statuses.items()))
     failures = [f"{what}\n{how}" for what, how in findings.failures.items()]
-    verdict = f"{findings.total} cases, {len(findings.calls)} operations, {len(findings.failures)} kinds of 5xx"
+    verdict = f"{findings.total} cases, {len(findings.calls)} operations, {len(findings.failures)} kinds of failure"
     print("\n".join([*lines, statuses, *failures, verdict]))  # noqa: T201 - a command of its own
 
 

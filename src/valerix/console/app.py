@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib import resources as package
+from typing import Final
 
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
@@ -19,6 +20,9 @@ from valerix.console.use_cases import Reference
 from valerix.contracts.events import SOURCES
 from valerix.contracts.roles import STAFF
 
+LIVE: Final = "notifications"
+"""Tells nothing on the bus, but shows live what others tell."""
+
 
 def create(settings: Settings) -> Service:
     """The ASGI app."""
@@ -30,7 +34,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     documented = settings.documented
     clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
     services = [await resources.enter_async_context(client) for client in clients]
-    tellers = [service for service in services if service.dependency in SOURCES]
+    tellers = [service for service in services if service.dependency in (*SOURCES, LIVE)]
     reference = Reference(services, "/openapi.json", publish, settings.reference_ttl_seconds)
     events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     faults = await open_provider_faults(settings, resources)

@@ -5,6 +5,7 @@ from functools import partial
 
 from redis.asyncio import Redis
 
+from valerix.chassis.http.asyncapi import document_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
@@ -13,7 +14,7 @@ from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.postgres.database import KEYED, Database
 from valerix.contracts.roles import ANYONE
-from valerix.notifications import consumers, jobs, live, metrics
+from valerix.notifications import consumers, describing, jobs, live, metrics
 from valerix.notifications.hub import Hub
 from valerix.notifications.links import with_links
 from valerix.notifications.routes import ROUTES
@@ -46,6 +47,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
+        raw=[document_route(describing.document())],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],
         provides={"notifications": notifications, "links": settings.links},
         essentials={"database": tables_present(database, TABLES)},

@@ -24,7 +24,12 @@ their `sequence`; an event that comes again has the same `id`."""
 
 def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:
     """`/asyncapi.json` of a service; `topics`: the type of each event's data, by its topic and its name."""
-    body = msgspec.json.encode(_together([document(topic, data) for topic, data in topics.items()]))
+    return document_route(_together([document(topic, data) for topic, data in topics.items()]))
+
+
+def document_route(whole: Mapping[str, Any]) -> RawRoute:
+    """The same, of a service that describes itself."""
+    body = msgspec.json.encode(whole)
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(200, body, [(b"cache-control", b"no-cache")])
