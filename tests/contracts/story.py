@@ -212,4 +212,4 @@ def _settled(value: Any) -> Any:
 
 def _good(answer: Any) -> Any:
     assert answer.status in (200, 201, 202), answer.body
-    return answer.json if answer.body else None
+    return answer.json

@@ -1,21 +1,21 @@
 """HTTP of what mails let their reader do: confirm an address, set a new password."""
 
-from litestar import Response, post
+from litestar import post
 
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.roles import ANYONE, PUBLIC
-from valerix.users.mails import AccountMails
-from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, ResetPasswordBody
+from valerix.users.mails import LIFE_SECONDS, AccountMails
+from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailRequested, ResetPasswordBody
 
 USERS = "/api/v1/users"
 
 
 @post(USERS + "/password/forgot", access=PUBLIC, tags=["users"], operation_id="forgotPassword", status_code=202)
-async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> Response[None]:
+async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> MailRequested:
     """Send a mail with a link that sets a new password; the answer is the same for an address without an account."""
     await mails.request_reset(data.email, origin)
-    return Response(None, status_code=202)
+    return MailRequested(round(LIFE_SECONDS))
 
 
 @post(USERS + "/password/reset", access=PUBLIC, tags=["users"], operation_id="resetPassword", status_code=204)
@@ -31,10 +31,10 @@ async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: O
     operation_id="requestEmailConfirmation",
     status_code=202,
 )
-async def request_email_confirmation(mails: AccountMails, principal: Principal, origin: Origin) -> Response[None]:
+async def request_email_confirmation(mails: AccountMails, principal: Principal, origin: Origin) -> MailRequested:
     """Send another mail with a link that confirms one's own address."""
     await mails.request_confirmation(principal.subject, origin)
-    return Response(None, status_code=202)
+    return MailRequested(round(LIFE_SECONDS))
 
 
 @post(USERS + "/email/confirm", access=PUBLIC, tags=["users"], operation_id="confirmEmail", status_code=204)

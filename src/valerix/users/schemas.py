@@ -115,6 +115,13 @@ class SignedIn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """After a sign-in: to be sent with the next one (400 days). It opens nothing by itself."""
 
 
+class MailRequested(msgspec.Struct, frozen=True, rename="camel"):
+    """The same whether or not a mail is on its way."""
+
+    expires_in: int
+    """Seconds a link in it is good for."""
+
+
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     """One device a user is signed in on."""
 

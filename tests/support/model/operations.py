@@ -230,12 +230,25 @@ def _password(_: Draw) -> Call:
     return Call(body={"currentPassword": PASSWORD, "newPassword": PASSWORD})
 
 
+def _forgot(draw: Draw) -> Call:
+    return Call(body={"email": draw.of("email") if draw.often(0.5) else "nobody@example.com"})
+
+
+def _with_mail_token(draw: Draw) -> Call:
+    return Call(body={"token": draw.key(1.0)})
+
+
+def _reset(draw: Draw) -> Call:
+    return Call(body={"token": draw.key(1.0), "newPassword": PASSWORD})
+
+
 def _change_user(draw: Draw) -> Call:
     if draw.own and draw.role != ADMIN:
         return Call({"user_id": draw.own["id"]}, body={"name": "Model", "email": draw.own["email"]})
     user = draw.of("guest")
     email = f"{draw.new('changed')}@example.com".lower()
-    return Call({"user_id": user}, body={"name": "Changed", "email": email}, version=draw.version(user))
+    body = {"name": "Changed", "email": email, "currentPassword": PASSWORD}
+    return Call({"user_id": user}, body=body, version=draw.version(user))
 
 
 def _change_role(draw: Draw) -> Call:
@@ -329,6 +342,10 @@ TABLE: Final[dict[str, Operation]] = {
     "register": Operation(4, (ANONYMOUS,), _register),
     "login": Operation(6, (ANONYMOUS,), _login),
     "refresh": Operation(4, (ANONYMOUS,), _refresh),
+    "forgotPassword": Operation(1, (ANONYMOUS,), _forgot),
+    "resetPassword": Operation(1, (ANONYMOUS,), _reset),
+    "confirmEmail": Operation(1, (ANONYMOUS,), _with_mail_token),
+    "requestEmailConfirmation": Operation(1, PEOPLE, lambda _: Call()),
     "changeMyPassword": Operation(1, PEOPLE, _password),
     "changeUser": Operation(2, (*PEOPLE, ADMIN), _change_user),
     "changeUserRole": Operation(2, (ADMIN,), _change_role),
@@ -344,5 +361,5 @@ TABLE: Final[dict[str, Operation]] = {
 KEYS_IN_BODY: Final = frozenset({"adjustStock", "updateStock"})
 REFUSED: Final = dict.fromkeys(
     ("getChaos", "injectFault", "stopChaos", "getAllChaos", "stopAllChaos"), "chaos is disabled on the stack"
-)
+) | dict.fromkeys(("resetPassword", "confirmEmail"), "tokens stand in mails")
 """Operations that never succeed, and why."""
