@@ -75,7 +75,7 @@ PROBLEM: Final = "from valerix.chassis.base.problems import Problem"
 REFUSAL: Final = "class Busy(errors.DomainError):\n    code"
 WITH_HEADERS: Final = "class Busy(DomainError):\n    def __init__(self):\n        super().__init__('', headers={})\n"
 QUERY: Final = "SELECT id FROM orders"
-ROOMS: Final = "abcdefg"
+ROOMS: Final = "abcdefgh"
 
 COMMANDS: Final = commands.CONTRACTS
 CHARGING: Final = (
@@ -318,7 +318,7 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
                 f"chassis/{room}/x.py": "".join(f"import valerix.chassis.{later}.x\n" for later in ROOMS[number + 1 :])
                 for number, room in enumerate(ROOMS)
             },
-            "chassis/ has 21 arrows between rooms",
+            "chassis/ has 28 arrows between rooms",
         ),
     ),
     # --- documents

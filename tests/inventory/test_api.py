@@ -276,7 +276,7 @@ async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api, writ
     for _ in range(2):
         assert (await api.call("DELETE", f"{PRODUCTS}/OLD")).status == 204
     answer = await api.get(f"{PRODUCTS}/OLD")
-    assert (answer.json["active"], answer.headers["etag"]) == (False, '"2"')
+    assert (answer.json["active"], answer.headers["etag"].partition("-")[0]) == (False, '"2')
     assert (await api.get(f"{PRODUCTS}?q=OLD")).json["items"] == []
     assert len((await api.get(f"{PRODUCTS}?q=OLD&active=false")).json["items"]) == 1
     body = {"orderId": await written_orders.write(("OLD", 1)), "items": [{"productId": "OLD", "quantity": 1}]}

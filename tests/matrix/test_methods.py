@@ -11,7 +11,7 @@ from tests.matrix.in_process import InProcess
 from tests.matrix.knock import HTTP, Key, Knock, _concrete, _named, fresh_values
 from tests.matrix.world import World, service_callers
 from tests.support.api import Answer
-from tests.support.stack import place
+from tests.support.shop import place
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),

@@ -1,24 +1,44 @@
 """HTTP of what mails let their reader do: confirm an address, set a new password."""
 
+from typing import Final
+
 from litestar import post
 
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.roles import ANYONE, PUBLIC
+from valerix.users import domain
 from valerix.users.mails import LIFE_SECONDS, AccountMails
 from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailRequested, ResetPasswordBody
 
 USERS = "/api/v1/users"
+EXAMPLE: Final = "9hQmX2v7bJr4cTtK0yWZpA3sLdEuFgHiNoRxVwYzB1c"
+"""Of a token."""
 
 
-@post(USERS + "/password/forgot", access=PUBLIC, tags=["users"], operation_id="forgotPassword", status_code=202)
+@post(
+    USERS + "/password/forgot",
+    access=PUBLIC,
+    tags=["users"],
+    operation_id="forgotPassword",
+    example={"email": "ada@example.com"},
+    status_code=202,
+)
 async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> MailRequested:
     """Send a mail with a link that sets a new password; the answer is the same for an address without an account."""
     await mails.request_reset(data.email, origin)
     return MailRequested(round(LIFE_SECONDS))
 
 
-@post(USERS + "/password/reset", access=PUBLIC, tags=["users"], operation_id="resetPassword", status_code=204)
+@post(
+    USERS + "/password/reset",
+    access=PUBLIC,
+    tags=["users"],
+    operation_id="resetPassword",
+    example={"token": EXAMPLE, "newPassword": "correct horse battery"},
+    status_code=204,
+    refuses=[domain.MailTokenRefused],
+)
 async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: Origin) -> None:
     """Set a new password with the token of the mail: good once, for 30 minutes. Signs out everywhere."""
     await mails.reset(data.token, data.new_password, origin)
@@ -37,7 +57,15 @@ async def request_email_confirmation(mails: AccountMails, principal: Principal, 
     return MailRequested(round(LIFE_SECONDS))
 
 
-@post(USERS + "/email/confirm", access=PUBLIC, tags=["users"], operation_id="confirmEmail", status_code=204)
+@post(
+    USERS + "/email/confirm",
+    access=PUBLIC,
+    tags=["users"],
+    operation_id="confirmEmail",
+    example={"token": EXAMPLE},
+    status_code=204,
+    refuses=[domain.MailTokenRefused],
+)
 async def confirm_email(mails: AccountMails, data: ConfirmEmailBody, origin: Origin) -> None:
     """Confirm an address with the token of the mail: good once, for 30 minutes."""
     await mails.confirm(data.token, origin)

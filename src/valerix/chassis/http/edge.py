@@ -190,6 +190,8 @@ def _from_litestar(error: Exception) -> Problem:
             return named
         if error.status_code < 500:
             return Invalid(error.detail)
+    if isinstance(error, RecursionError):  # a reader further down had less room than the one at the door
+        return Invalid(validation.TOO_DEEP)
     log.error("unexpected error", exc_info=error)
     if isinstance(error, IMPOSSIBLE):
         return ImpossibleValue("One of the values cannot be stored; the trace id leads to the reason")
