@@ -51,7 +51,8 @@ ROLES: Final[Roles] = {
     Role.COMPOSITION: (*_of(SERVICES, "app"), "orders.worker"),
     Role.ROUTES: (
         *_of(SERVICES, "routes"),
-        *("console.feed", "console.files", "notifications.live", "users.mail_routes", "users.session_routes"),
+        *("console.feed", "console.files", "notifications.describing", "notifications.live"),
+        *("users.mail_routes", "users.session_routes"),
     ),
     Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers", "users.consumers"),
     Role.SCHEMAS: _of(SERVICES, "schemas"),

@@ -15,7 +15,7 @@ from tests.support.processes import Process
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.contracts.ids import new_id
 from valerix.contracts.mails import mail_token
-from valerix.notifications.domain import Notification
+from valerix.notifications.domain import EMAIL, Notification
 from valerix.notifications.links import Links, with_links
 from valerix.notifications.senders import OutgoingMessage, SendRefused
 
@@ -100,7 +100,7 @@ async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
     async def send(outgoing: OutgoingMessage) -> None:
         sent.append(outgoing.notification.body)
 
-    await with_links(links, send)(OutgoingMessage(mail(), "ann@shop.example"))
+    await with_links(links, {EMAIL: send})[EMAIL](OutgoingMessage(mail(), "ann@shop.example"))
     assert sent == [f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"]
     assert "the mail alone" in links.shown(mail(), entitled=True).body
 
@@ -110,4 +110,6 @@ async def test_without_the_secret_none_is_sent() -> None:
         pytest.fail("sent")
 
     with pytest.raises(SendRefused):
-        await with_links(Links("", PUBLIC_URL, simulated=False), send)(OutgoingMessage(mail(), "ann@shop.example"))
+        await with_links(Links("", PUBLIC_URL, simulated=False), {EMAIL: send})[EMAIL](
+            OutgoingMessage(mail(), "ann@shop.example")
+        )

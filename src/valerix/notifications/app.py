@@ -5,7 +5,6 @@ from functools import partial
 
 from redis.asyncio import Redis
 
-from valerix.chassis.http.asyncapi import document_route
 from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
@@ -42,12 +41,11 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     wakeups = Wakeups(valkey, hub)
     acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
-    sending = channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds)
-    senders = {channel: with_links(settings.links, send) for channel, send in sending.items()}
+    senders = with_links(settings.links, channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds))
     delivery = MessageDelivery(database, senders, settings.rules)
     return Parts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
-        raw=[document_route(describing.document())],
+        raw=[describing.route()],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],
         provides={"notifications": notifications, "links": settings.links},
         essentials={"database": tables_present(database, TABLES)},

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from valerix import __version__
+from valerix.chassis.http.asyncapi import document_route
+from valerix.chassis.http.raw import RawRoute
 from valerix.contracts.events import BY_SOURCE, CONSUMERS, PREFIX, VERSION
 from valerix.notifications.consumers import CONSUMER
 from valerix.notifications.live import CONNECTED, MAX_ID, PATH
@@ -13,6 +15,11 @@ carries an access token (`Authorization`, or the cookie of a browser). Message i
 with `lastEventId` misses nothing and gets nothing twice. Clients send nothing."""
 _HEARD: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
 _TYPES: Final = [f"{PREFIX}{name}{VERSION}" for name in _HEARD]
+
+
+def route() -> RawRoute:
+    """`GET /asyncapi.json`."""
+    return document_route(document())
 
 
 def document() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Links in mails that let their reader in: written when a mail is sent, and shown to few (ADR 27)."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from valerix.contracts.events import USERS
@@ -35,9 +36,12 @@ class Links(NamedTuple):
         return notification._replace(body=notification.body.replace(LINK, HIDDEN))
 
 
-def with_links(links: Links, send: Send) -> Send:
-    """Writes the link into each message before it is sent."""
+def with_links(links: Links, senders: Mapping[str, Send]) -> dict[str, Send]:
+    """Each, by channel, writes the link into a message before it is sent."""
+    return {channel: _with_links(links, send) for channel, send in senders.items()}
 
+
+def _with_links(links: Links, send: Send) -> Send:
     async def written(outgoing: OutgoingMessage) -> None:
         if outgoing.notification.template in PAGES and not links.secret:
             raise SendRefused("VALERIX_MAIL_SECRET is missing")
