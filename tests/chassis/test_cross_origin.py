@@ -1,12 +1,13 @@
 """Pages of other sites: none may call unless it is named, and no page ever with the visitor's cookies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from tests.support.api import Answer, Api
 from tests.support.identities import Identities
+from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, running
 from valerix.chassis.base.settings import ServiceSettings, SettingsError, load
 
@@ -16,16 +17,17 @@ ALLOWED: Final = "access-control-allow-origin"
 USERS: Final = "/api/v1/users"
 
 
-@pytest.fixture
-def named(identities: Identities, database_url: Callable[..., str]) -> Iterator[Process]:
-    url = database_url("users")
+@pytest.fixture(scope="module")
+def named(identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
+    _, url = postgres.fresh_database("users")
     with running("users", identities, database_url=url, cors_origins=f"{SHOP},http://localhost:3000") as process:
         yield process
 
 
-@pytest.fixture
-def unnamed(identities: Identities, database_url: Callable[..., str]) -> Iterator[Process]:
-    with running("users", identities, database_url=database_url("users")) as process:
+@pytest.fixture(scope="module")
+def unnamed(identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
+    _, url = postgres.fresh_database("users")
+    with running("users", identities, database_url=url) as process:
         yield process
 
 

@@ -43,6 +43,8 @@ class Rule:
     make: Make | None = None
     ends_session: bool = False
     """The call ends the caller's session: each call needs a session of its own."""
+    opens_sessions: bool = False
+    """Each call needs a session more of the owner, whose oldest ones then end."""
     routed: bool = True
     """Whether the gateway leads there."""
     at_gateway: str = ""
@@ -289,7 +291,9 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
                 "password": PASSWORD,
             },
         ),
-        ("POST", "/api/v1/users/login"): Rule(ALL, body=lambda v: {"email": v["email"], "password": v["password"]}),
+        ("POST", "/api/v1/users/login"): Rule(
+            ALL, body=lambda v: {"email": v["email"], "password": v["password"]}, opens_sessions=True
+        ),
         ("GET", "/api/v1/users/me"): Rule(PEOPLE),
         ("GET", "/api/v1/users"): Rule(frozenset({ADMIN})),
         ("GET", "/api/v1/users/{user_id}"): OWN_OR_ADMIN,
@@ -304,7 +308,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/users/audit"): Rule(frozenset({ADMIN})),
         ("POST", "/api/v1/users/refresh"): Rule(
-            ALL, body=lambda v: {"refreshToken": v["refresh_token"]}, make=_own_session
+            ALL, body=lambda v: {"refreshToken": v["refresh_token"]}, make=_own_session, opens_sessions=True
         ),
         ("POST", "/api/v1/users/password/forgot"): Rule(ALL, body=lambda _: {"email": "nobody@example.com"}),
         ("POST", "/api/v1/users/password/reset"): Rule(
@@ -316,7 +320,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/users/me/sessions"): Rule(PEOPLE),
         ("DELETE", "/api/v1/users/me/sessions"): Rule(PEOPLE),
         ("DELETE", "/api/v1/users/me/sessions/{session_id}"): Rule(
-            frozenset({OWNER}), hidden=PEOPLE - {OWNER}, make=_own_session
+            frozenset({OWNER}), hidden=PEOPLE - {OWNER}, make=_own_session, opens_sessions=True
         ),
         ("PUT", "/api/v1/users/me/password"): Rule(
             PEOPLE, body=lambda v: {"currentPassword": v["password"], "newPassword": v["password"]}
