@@ -69,11 +69,22 @@ def test_a_get_may_have_a_body(front: Front) -> None:
     assert reply.status in (200, 400)
 
 
-@pytest.mark.parametrize(
-    "chunk", [b"1;a=\n", b"1;a=\n{\r\n0\r\n\r\n", b"xyz\r\n", b"-1\r\n{}", b"F" * 20 + b"\r\n", b"2\r\n{}x"]
-)
+@pytest.mark.parametrize("chunk", [b"xyz\r\n", b"-1\r\n{}", b"F" * 20 + b"\r\n", b"2\r\n{}x"])
 def test_a_malformed_chunk_is_refused_or_ends_the_connection(front: Front, chunk: bytes) -> None:
     before = front.arrived()
     reply = asked(front, head("POST /orders", "Transfer-Encoding: chunked"), chunk)
     assert reply is None or reply.status == 400
     assert front.arrived() == before
+
+
+@pytest.mark.parametrize("rest", [b"", b"{\r\n0\r\n\r\n", b"{\r\n0\r\n\r\nGET /api/v1/orders/within HTTP/1.1\r\n"])
+def test_a_line_of_a_chunk_that_ends_without_cr_is_refused_or_read_one_way(front: Front, rest: bytes) -> None:
+    """HAProxy 2.6, which Debian 12 has, takes the line feed for its end (RFC 9112, 2.2, lets a recipient do so)."""
+    before = front.arrived()
+    reply = asked(front, head("POST /orders", "Transfer-Encoding: chunked"), b"1;a=\n" + rest)
+    if reply and reply.status == 200:
+        assert reply.document()["body"] == "{"
+        assert front.arrived_since(before) == ["/api/v1/orders"]
+    else:
+        assert reply is None or reply.status in (400, 408)
+        assert front.arrived() == before
