@@ -258,3 +258,16 @@ async def test_changes_by_hand_and_orders_take_turns_on_one_row(shop: Shop, othe
     await asyncio.gather(counting(), *(client() for _ in range(10)))
     assert await shop.level("A") == (70, 0)
     await assert_books_balance(url)
+
+
+async def test_units_that_arrive_while_a_shelf_is_waited_for_can_be_reserved(
+    shop: Shop, other: Shop, url: str, settled: list[int]
+) -> None:
+    """The row as it was before has too few: what is written must not be checked against that."""
+    await shop.add("ARRIVE", east=2)
+    async with holding(other, "ARRIVE") as tx:
+        reserving = asyncio.create_task(shop.reserve(order_id(), ("ARRIVE", 4)))
+        await somebody_waits(url)
+        await tx.execute("UPDATE stock SET on_hand = 6 WHERE sku = 'ARRIVE'")
+    assert reserved(await reserving).allocations
+    assert (await shop.level("ARRIVE"), settled) == ((6, 4), [])

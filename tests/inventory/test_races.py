@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from tests.inventory.conftest import Shop, assert_books_balance, order_id, replica, reserved
-from tests.support.eventually import eventually
+from tests.inventory.test_one_statement import somebody_waits
 from valerix.chassis.postgres.database import CommitOutcomeUnknown, DatabaseUnavailable
 from valerix.contracts.commands import ReservationEnded, StockReserved, StockShort
 from valerix.contracts.states import ReservationStatus
@@ -168,7 +168,7 @@ async def test_what_an_order_reserved_while_it_is_released_is_locked_in_its_turn
 
     monkeypatch.setattr(shop.reserving._waiting, "list_held", read_and_meet)
     releasing = asyncio.create_task(shop.release(late, early))
-    await eventually(lambda: _is_waiting(url))
+    await somebody_waits(url)
     await rival.execute("SELECT FROM stock WHERE sku = 'B-LATE' FOR UPDATE NOWAIT")
     await locks.rollback()
     await rival.close()
@@ -176,15 +176,6 @@ async def test_what_an_order_reserved_while_it_is_released_is_locked_in_its_turn
     assert [await shop.level(sku) for sku in ("A-EARLY", "B-LATE")] == [(5, 0), (5, 0)]
     assert (reads, await deadlocks(url)) == (2, 0)
     await assert_books_balance(url)
-
-
-async def _is_waiting(url: str) -> bool:
-    """Whether some transaction waits for a lock."""
-    connection = await asyncpg.connect(url)
-    try:
-        return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-    finally:
-        await connection.close()
 
 
 async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url: str) -> None:

@@ -82,9 +82,10 @@ class ReservationsRepository:
                        occurred_at
                 FROM ledger, fits WHERE place > 0
             ), moved AS (
-                UPDATE stock SET reserved = l.reserved, version = l.version
+                -- on_hand, too: the constraint first sees the row as it was before another transaction changed it
+                UPDATE stock SET on_hand = l.on_hand, reserved = l.reserved, version = l.version
                 FROM (
-                    SELECT sku, warehouse_id, max(reserved) AS reserved, max(seq) AS version
+                    SELECT sku, warehouse_id, max(on_hand) AS on_hand, max(reserved) AS reserved, max(seq) AS version
                     FROM ledger, fits GROUP BY sku, warehouse_id
                 ) l
                 WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
