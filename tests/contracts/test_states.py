@@ -29,7 +29,7 @@ COLUMNS = [
     ("orders", "orders", set(OrderStatus)),
     ("payments", "payments", set(PaymentStatus)),
     ("payments", "refunds", set(RefundStatus)),
-    ("inventory", "reservations", set(ReservationStatus) - {ReservationStatus.ABSENT}),
+    ("inventory", "reservations", set(ReservationStatus)),
     ("notifications", "notifications", set(NotificationStatus)),
 ]
 

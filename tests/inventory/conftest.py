@@ -71,8 +71,14 @@ UNION ALL
 SELECT order_id, sku FROM waiting_lines w
 WHERE quantity - missing
    <> (SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) FROM jsonb_array_elements(w.set_aside) l)
+UNION ALL
+SELECT order_id, coalesce(state, 'not among the reservations')
+FROM waiting_orders FULL JOIN (SELECT * FROM reservations WHERE state = 'absent') r USING (order_id)
+WHERE since IS NULL OR state IS NULL
 """
-"""Orders that lack what is available, or what a younger one holds that lacks something, too; sums that are wrong."""
+"""Orders that lack what is available, or what a younger one holds that lacks something, too; sums that are wrong;
+orders that wait according to one table and not to another.
+"""
 BROKEN_CHAINS = """
 SELECT sku, warehouse_id, seq FROM (
     SELECT *, sum(on_hand_delta) OVER chain AS on_hand_sum, sum(reserved_delta) OVER chain AS reserved_sum,

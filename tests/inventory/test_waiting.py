@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved
+from tests.inventory.conftest import EAST, NOON, WEST, Shop, assert_books_balance, replica, reserved
+from tests.inventory.statements import RESERVATIONS, WAITING
+from tests.inventory.test_one_statement import ORIGIN, somebody_waits
 from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
     Allocation,
@@ -18,7 +20,10 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.contracts.money import Money
+from valerix.contracts.states import ReservationStatus
+from valerix.inventory.domain import Ending, ReserveLine
 from valerix.inventory.schemas import AdjustBody, ProductBody, UpdateBody
+from valerix.inventory.waiting import WaitingOrder
 
 NOTHING: dict[str, int] = {}
 
@@ -201,6 +206,20 @@ async def test_whatever_brings_units_sets_them_aside_in_its_transaction(shop: Sh
     await assert_books_balance(url)
 
 
+@pytest.mark.parametrize("way", ["cancelled", "edited"])
+async def test_what_an_order_gives_up_that_lacked_more_goes_to_the_next(shop: Shop, url: str, way: str) -> None:
+    await shop.add("A", east=1)
+    await shop.add("B")
+    await shop.wait("o1", ("A", 4))
+    await shop.wait("o2", ("A", 1))
+    if way == "cancelled":
+        await shop.release("o1")
+    else:
+        await shop.wait("o1", ("B", 1))
+    assert await told_ready(shop) == ["o2"]
+    await assert_books_balance(url)
+
+
 async def test_the_answer_of_a_change_says_what_is_left(shop: Shop) -> None:
     await shop.add("A")
     await shop.wait("o1", ("A", 2))
@@ -324,6 +343,42 @@ async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) ->
     )
     assert [isinstance(outcome, IMPOSSIBLE) for outcome in outcomes] == [False, True, False]
     assert (await set_aside(shop)).keys() <= {"o1", "o2"}
+    await assert_books_balance(url)
+
+
+@pytest.mark.parametrize("way", ["released", "reserved"])
+async def test_an_order_that_ends_or_is_reserved_at_that_moment_does_not_come_to_the_list(
+    shop: Shop, url: str, way: str
+) -> None:
+    """It would have units set aside that nothing gives back."""
+    await shop.add("A", east=1)
+    await shop.add("B", east=1)
+    async with shop.database.transaction() as tx:
+        if way == "released":
+            await RESERVATIONS.end(tx, [(Ending("o1", ReservationStatus.RELEASED), ORIGIN)])
+        else:
+            assert await RESERVATIONS.take(tx, [ReserveLine("o1", "B", 1, *ORIGIN)])
+        coming = asyncio.create_task(shop.wait("o1", ("A", 2)))
+        await somebody_waits(url)
+    outcome = await coming
+    if way == "released":
+        assert outcome == ReservationEnded("o1", ReservationStatus.RELEASED)
+    else:
+        assert reserved(outcome).idempotent
+    assert await set_aside(shop) == {}
+    assert await shop.level("A") == (1, 0)
+    await assert_books_balance(url)
+
+
+async def test_a_release_takes_an_order_off_the_list_that_comes_to_it_at_that_moment(shop: Shop, url: str) -> None:
+    await shop.add("A", east=1)
+    async with shop.database.transaction() as tx:
+        await WAITING.save(tx, [WaitingOrder("o1", NOON, ORIGIN.trace_id, {"A": 2}, changed=True)])
+        ending = asyncio.create_task(shop.release("o1"))
+        await somebody_waits(url)
+    (state,) = await ending
+    assert (state.state, state.idempotent) == (ReservationStatus.RELEASED, False)
+    assert await set_aside(shop) == {}
     await assert_books_balance(url)
 
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 import asyncpg
 from asyncpg.connection import Connection
 
-from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
+from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, sql
 from valerix.psp.schemas import LedgerCharge
 
 S = TypeVar("S", OrderStatus, PaymentStatus)
@@ -120,9 +120,10 @@ FROM payments p LEFT JOIN (
     SELECT payment_id, sum(amount_minor) AS by_hand, max(updated_at) AS by_hand_at FROM refunds
     WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
 """
-# An order that waits for stock has no reservation yet.
+# Of an order that waits for stock the reservation keeps the place only.
 _RESERVATIONS = f"""
-SELECT order_id, state FROM reservations UNION ALL SELECT order_id, '{WAITING}' FROM waiting_orders
+SELECT order_id, state FROM reservations WHERE state <> {sql(ReservationStatus.ABSENT)}
+UNION ALL SELECT order_id, '{WAITING}' FROM waiting_orders
 """
 
 

@@ -9,6 +9,7 @@ from valerix.contracts.states import OrderStatus, ReservationStatus, sql
 _RESERVED: Final = sql(ReservationStatus.RESERVED)
 _RELEASED: Final = sql(ReservationStatus.RELEASED)
 _COMMITTED: Final = sql(ReservationStatus.COMMITTED)
+_ABSENT: Final = sql(ReservationStatus.ABSENT)
 
 
 def _unless_cancelling(unfit: str) -> str:
@@ -109,6 +110,7 @@ async def goods_moved_once(evidence: Evidence) -> Finding:
         FROM (
             SELECT order_id, state, coalesce(sum((line ->> 'quantity')::bigint), 0) AS units
             FROM reservations LEFT JOIN LATERAL jsonb_array_elements(lines) AS line ON true
+            WHERE state <> {_ABSENT}
             GROUP BY order_id  -- the primary key, so state comes along
             UNION ALL
             SELECT order_id, '{WAITING}', sum(quantity - missing) FROM waiting_lines GROUP BY order_id

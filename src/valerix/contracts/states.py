@@ -176,7 +176,7 @@ class RefundStatus(StrEnum):
 
 
 class ReservationStatus(StrEnum):
-    """States of the stock an order has reserved. `absent`: nothing was ever reserved; no row has it."""
+    """States of the stock an order has reserved. `absent`: nothing yet; a row says that the order waits."""
 
     RESERVED = "reserved"
     RELEASED = "released"

@@ -179,8 +179,8 @@ class Reserving:
                 known = await self._reservations.find_reservations(lane, ids)
                 waiting = await self._waiting.lock(lane, waited_for | besides, offers, ids)
                 settlement = settle(asked, offers, known, waiting)
-                await self._stock.write(lane, settlement.movements, settlement.opened)
                 await self._waiting.save(lane, waiting.values(), settlement.served)
+                await self._stock.write(lane, settlement.movements, settlement.opened)
                 await COMMITTING.passed()
         except Overtaken as others:
             return await self._settle(lane, asked, besides | others.skus)

@@ -21,6 +21,7 @@ _RESERVATION = Reader(
     products=partial(msgspec.convert, type=list[PricedProduct]),
 )
 _RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RELEASED)
+_ABSENT = sql(ReservationStatus.ABSENT)
 _WITHIN = f"""AND (state <> {_RESERVED} OR NOT EXISTS (
                     SELECT FROM jsonb_array_elements(lines) AS line WHERE line ->> 'productId' <> ALL($6::text[])
                 ))"""
@@ -74,7 +75,6 @@ class ReservationsRepository:
                 SELECT clock_timestamp() AS occurred_at FROM ledger
                 HAVING bool_and(coalesce(reserved <= on_hand, false))
                    AND NOT EXISTS (SELECT FROM reservations WHERE order_id = ANY($1::text[]))
-                   AND NOT EXISTS (SELECT FROM waiting_orders WHERE order_id = ANY($1::text[]))
             ), appended AS (
                 INSERT INTO movements (sku, warehouse_id, seq, on_hand_delta, reserved_delta, on_hand_after,
                                        reserved_after, kind, order_id, actor, trace_id, occurred_at)
@@ -109,18 +109,16 @@ class ReservationsRepository:
     ) -> list[Ended]:
         """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
 
-        Only what this statement ends itself moves stock. What another one ended while it waited for the shelves is left
-        out of the answer: asked again, it is found ended. With `locked`, the products whose stock is locked, it waits
-        for no other shelf: an order that has reserved there is left as it is, and out of the answer.
-        Raises UniqueViolationError when an order got its reservation meanwhile.
+        Only what this statement ends itself moves stock. What another one reserved or ended while it waited is left out
+        of the answer: asked again, it is found. With `locked`, the products whose stock is locked, it waits for no
+        other shelf: an order that has reserved there is left as it is, and out of the answer.
         """
-        within, all_known = (
-            ("", "known") if locked is None else (_WITHIN, "reservations WHERE order_id = ANY($1::text[])")
-        )
+        begun = f"reservations WHERE order_id = ANY($1::text[]) AND state <> {_ABSENT}"
+        within, all_known = ("", "known") if locked is None else (_WITHIN, begun)
         rows = await lane.fetch(
             f"""
             WITH known AS MATERIALIZED (
-                SELECT order_id, state, lines FROM reservations WHERE order_id = ANY($1::text[]) {within}
+                SELECT order_id, state, lines FROM {begun} {within}
             ), missing AS (
                 SELECT * FROM unnest($1::text[], $2::text[]) AS a (order_id, wanted)
                 WHERE order_id <> ALL(ARRAY(SELECT order_id FROM {all_known}))
@@ -143,8 +141,10 @@ class ReservationsRepository:
                 WHERE order_id = ANY($1::text[]) AND state = {_RESERVED} {within}
                 RETURNING order_id, state, lines, array_position($1::text[], order_id) AS place, occurred_at
             ), refused AS (
-                INSERT INTO reservations (order_id, state, lines, products)
+                INSERT INTO reservations AS r (order_id, state, lines, products)
                 SELECT order_id, wanted, '[]', '[]' FROM missing, locked WHERE wanted = {_RELEASED} ORDER BY order_id
+                ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+                WHERE r.state = {_ABSENT}
                 RETURNING order_id, state
             ), ledger AS MATERIALIZED ( -- of each shelf what it held, then what each order moves there
                 SELECT sku, warehouse_id, place, order_id, occurred_at, on_hand_delta, reserved_delta,
@@ -190,8 +190,9 @@ class ReservationsRepository:
     async def find_reservations(self, tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
         """Those of the orders that have one. Read after the stock is locked: then they cannot change any more."""
         rows = await tx.fetch(
-            """
-            SELECT order_id, state, lines AS allocations, products FROM reservations WHERE order_id = ANY($1::text[])
+            f"""
+            SELECT order_id, state, lines AS allocations, products FROM reservations
+            WHERE order_id = ANY($1::text[]) AND state <> {_ABSENT}
             """,
             order_ids,
         )

@@ -9,9 +9,11 @@ import msgspec
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Rows
 from valerix.contracts.commands import Allocation
+from valerix.contracts.states import ReservationStatus, sql
 from valerix.inventory.waiting import WaitingOrder
 
 _encode = msgspec.json.Encoder().encode
+_ABSENT = sql(ReservationStatus.ABSENT)
 
 
 class _PlaceRow(NamedTuple):
@@ -50,10 +52,13 @@ _RIVALS = """
     ) held CROSS JOIN LATERAL (
         SELECT unnest(held.holders) AS order_id
         UNION ALL
-        (SELECT order_id FROM waiting_lines l WHERE l.sku = product.sku AND l.missing > 0
+        (SELECT order_id FROM waiting_lines l
+         WHERE l.sku = product.sku AND l.missing > 0 AND l.order_id <> ALL($3::text[])
          ORDER BY since, order_id LIMIT greatest(product.units, available.units) + held.units)
     ) rival"""
-"""Of each product the incomplete orders that hold some, and as many that lack it as there are units to hand out."""
+"""Of each product the incomplete orders that hold some, and as many that lack it as there are units to hand out, not
+counting those that are asked for ($3): they may be leaving.
+"""
 
 
 class WaitingRepository:
@@ -124,7 +129,10 @@ class WaitingRepository:
         return {row["sku"]: row["places"] for row in rows}
 
     async def save(self, tx: Transaction, orders: Sequence[WaitingOrder]) -> None:
-        """Write these locked or new places as they are now, each with its next version."""
+        """Write these locked or new places as they are now, each with its next version.
+
+        Raises UniqueViolationError when an order came to the list, or its reservation began or ended, meanwhile.
+        """
         if not orders:
             return
         for order in orders:
@@ -143,6 +151,9 @@ class WaitingRepository:
                 SET version = excluded.version, missing = excluded.missing,
                     holding_since = CASE WHEN excluded.holding_since IS NOT NULL
                                     THEN coalesce(w.holding_since, excluded.holding_since) END
+            ), kept AS (
+                INSERT INTO reservations (order_id, state, lines, products)
+                SELECT order_id, {_ABSENT}, '[]', '[]' FROM {_PLACES.unnest} WHERE version = 1 ORDER BY order_id
             ), gone AS (
                 DELETE FROM waiting_lines w WHERE order_id = ANY($1::text[])
                 AND NOT EXISTS (SELECT FROM line l WHERE l.order_id = w.order_id AND l.sku = w.sku)
@@ -158,7 +169,13 @@ class WaitingRepository:
 
     async def delete(self, tx: Transaction, order_ids: Sequence[str]) -> None:
         """Take these locked orders off the list."""
-        await tx.execute("DELETE FROM waiting_orders WHERE order_id = ANY($1::text[])", order_ids)
+        await tx.execute(
+            f"""
+            WITH kept AS (DELETE FROM reservations WHERE order_id = ANY($1::text[]) AND state = {_ABSENT})
+            DELETE FROM waiting_orders WHERE order_id = ANY($1::text[])
+            """,
+            order_ids,
+        )
 
     # --- the sweep
 
