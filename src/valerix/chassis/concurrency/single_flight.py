@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from valerix.chassis.base.problems import Problem
+from valerix.chassis.base.tasks import end
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -36,9 +37,7 @@ class SingleFlight(Generic[T]):
         """Give what is running a moment, then stop it: only for work that can be taken up again."""
         tasks = list(self._tasks.values())
         await wait_for(tasks, CLOSE_SECONDS)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     def _ended(self, key: str, task: "asyncio.Task[T]") -> None:
         del self._tasks[key]

@@ -21,7 +21,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Invalid, Problem, Problems
 from valerix.chassis.base.rolling import RollingSums
 from valerix.chassis.base.settings import ServiceSettings
-from valerix.chassis.base.tasks import being_cancelled
+from valerix.chassis.base.tasks import being_cancelled, end
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.calls.recording import PersonTokens, no_recorder, recorder_at
@@ -155,7 +155,7 @@ class Service:
         jobs = [*parts.jobs, *([opened.job] if opened else [])]
         for job in (*jobs, revocations.follow, self._look_again, watch):
             task = asyncio.create_task(_keep_running(job))
-            self._resources.push_async_callback(_cancel, task)
+            self._resources.push_async_callback(end, [task])
 
     async def _open_chaos(self, parts: Parts, recorder: Recorder) -> OpenedChaos | None:
         if self.settings.chaos != "enabled":
@@ -260,8 +260,3 @@ async def _keep_running(job: Callable[[], Awaitable[None]]) -> None:
                 raise
             log.exception("job failed", job=getattr(job, "__qualname__", str(job)))
         await asyncio.sleep(JOB_RESTART_SECONDS)
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

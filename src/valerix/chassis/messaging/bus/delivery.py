@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from valerix.chassis.base.tasks import end
 from valerix.chassis.messaging.bus.base import BusUnavailable, Delivery, Handler
 
 LONGEST_PAUSE_SECONDS = 5.0
@@ -86,6 +87,4 @@ async def until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)

@@ -18,7 +18,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, PublishError
 
-from valerix.chassis.base.tasks import being_cancelled
+from valerix.chassis.base.tasks import being_cancelled, end
 from valerix.chassis.messaging.bus.base import BusUnavailable, Delivery, Handler, Message, Unroutable
 from valerix.chassis.messaging.bus.delivery import Publications, follow, handled, until_one_ends
 
@@ -125,9 +125,7 @@ class RabbitMq:
             await _closed(channel)
             raise
         finally:
-            for task in sending:
-                task.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
+            await end(sending)
 
     async def subscribe(self, consumer: str, topics: Sequence[str], handle: Handler) -> None:
         async with asyncio.TaskGroup() as tasks:
