@@ -288,7 +288,7 @@ class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
     """Seconds."""
     user: User
     device_token: str | None = None
-    """Lets this client sign in again while somebody else guesses at the account."""
+    """Lets this client sign in again while the password is being guessed."""
 
 
 class Customer(Model, frozen=True, kw_only=True, rename="camel"):

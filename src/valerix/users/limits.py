@@ -1,4 +1,4 @@
-"""How often somebody may guess: by rate, so that nobody is locked out for ever (ADR 27).
+"""Limits of password guesses: rates, so that no account is locked out permanently (ADR 27).
 
 What succeeds is given back, so only failures and what is under way count. The narrow limit (one account from one
 network) and that of a network bound the guesses from one place. An account that is guessed from many places is checked

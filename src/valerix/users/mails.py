@@ -84,7 +84,7 @@ class AccountMails:
         self._waiting.put_nowait(ResetRequest(domain.normal_email(email), origin, telemetry.trace_id.get()))
 
     async def run(self) -> None:
-        """Work on the requests of resets, for ever."""
+        """Work on the requests of resets until it is cancelled."""
         while True:
             request = await self._waiting.get()
             telemetry.trace_id.set(request.trace_id)

@@ -36,7 +36,7 @@ class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     session: Literal["token", "cookie"] = "token"
     """Who keeps the session: the program that signs in, or a browser in its cookies."""
     device_token: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    """Of an earlier sign-in to this account: lets its owner in while somebody else guesses."""
+    """Of an earlier sign-in to this account: lets its owner in while the password is being guessed."""
 
 
 class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):

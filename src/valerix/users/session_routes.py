@@ -49,7 +49,7 @@ async def login(
     """Sign in. Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies.
 
     A request by cookie that changes something repeats the cookie `valerix_csrf` in the header `X-CSRF-Token`.
-    While somebody guesses at the account, a sign-in from elsewhere waits for its turn (429, at most 30 seconds); one
+    While the password is being guessed, a sign-in from elsewhere waits for its turn (429, at most 30 seconds); one
     with the `deviceToken` (or the cookie) of an earlier sign-in does not.
     """
     held = request.cookies.get(cookies.DEVICE, "") if data.session == domain.COOKIE else data.device_token or ""

@@ -7,7 +7,7 @@ import { path } from "./router.js";
 import { Failure, Skeleton } from "./ui.js";
 
 const AGAIN_SECONDS = 2;
-/** For whoever is signed in, and for whoever is not. */
+/** Pages with and without a session. */
 const MAIL_PAGES = ["/forgot-password", "/reset-password", "/confirm-email"];
 
 function App() {
