@@ -1,14 +1,13 @@
 """HTTP in, use case, HTTP out."""
 
-from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from valerix.chassis.base import idempotency, pagination
-from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.base import idempotency, pagination, validation
+from valerix.chassis.base.problems import Invalid
 from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
@@ -79,8 +78,8 @@ async def list_notifications(
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
 ) -> pagination.Page[NotificationView]:
     """Notifications, newest first. A customer sees their own."""
-    _one_of("status", status, tuple(NotificationStatus))
-    _one_of("channel", channel, domain.CHANNELS)
+    validation.check_one_of("status", status, tuple(NotificationStatus))
+    validation.check_one_of("channel", channel, domain.CHANNELS)
     before = None if cursor is None else _cursor_id(cursor)
     owner = _owner(principal)
     if owner is not None and customer_id not in (None, owner):
@@ -133,33 +132,24 @@ def _composed(body: SendBody) -> Notification:
     if body.template is not None:
         if (body.channel, body.template) not in domain.TEMPLATES:
             names = ", ".join(sorted(template for channel, template in domain.TEMPLATES if channel == body.channel))
-            raise _invalid("template", f"Expected one of: {names}")
+            raise Invalid.of("template", f"Expected one of: {names}")
         _absent(body, "with a template", "subject", "body")
         text = render(body.channel, body.template, body.data or {})
         return requested(body.channel, body.template, body.customer_id, text.subject, text.body)
     if body.body is None:
-        raise _invalid("body", "Send a template, or free text")
+        raise Invalid.of("body", "Send a template, or free text")
     _absent(body, "without a template", "data")
     if (body.subject is None) == (body.channel == domain.EMAIL):
-        raise _invalid("subject", "E-mail needs a subject, SMS has none")
+        raise Invalid.of("subject", "E-mail needs a subject, SMS has none")
     return requested(body.channel, None, body.customer_id, body.subject or "", body.body)
 
 
 def _absent(body: SendBody, why: str, *names: str) -> None:
     for name in names:
         if getattr(body, name) is not None:
-            raise _invalid(name, f"Not used {why}")
+            raise Invalid.of(name, f"Not used {why}")
 
 
 def _cursor_id(cursor: str) -> str:
     (notification_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
     return notification_id
-
-
-def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
-    if value is not None and value not in allowed:
-        raise _invalid(name, f"Expected one of: {', '.join(allowed)}")
-
-
-def _invalid(name: str, message: str) -> Invalid:
-    return Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])

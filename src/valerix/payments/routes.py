@@ -1,15 +1,15 @@
 """HTTP in, use case, HTTP out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from valerix.chassis.base import idempotency, pagination
+from valerix.chassis.base import idempotency, pagination, validation
 from valerix.chassis.base.deadline import Deadline
-from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.chassis.base.problems import Invalid
 from valerix.chassis.description.openapi import LOCATION, answer
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
@@ -22,7 +22,7 @@ from valerix.contracts.commands import (
     VoidPayments,
 )
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.ids import first_id_at, is_id
+from valerix.contracts.ids import is_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.roles import ANYONE, CUSTOMER, STAFF, ServiceName, calls_from
 from valerix.contracts.states import PaymentStatus, RefundStatus
@@ -103,7 +103,7 @@ async def capture_payment(
 
     404 no such order, 409 the order is in another state, 422 it owes another charge.
     """
-    _one_of("method", data.method, METHODS)
+    validation.check_one_of("method", data.method, METHODS)
     amount = data.amount
     parsed = idempotency.parse_key(key)
     request = CaptureRequest(
@@ -132,8 +132,8 @@ async def list_payments(
     created_to: pagination.Until = None,
 ) -> pagination.Page[PaymentView]:
     """Payments, newest first."""
-    _one_of("status", status, tuple(PaymentStatus))
-    _one_of("method", method, METHODS)
+    validation.check_one_of("status", status, tuple(PaymentStatus))
+    validation.check_one_of("method", method, METHODS)
     asked = PaymentFilter(
         limit=limit + 1,
         before=None if cursor is None else _cursor_id(cursor),
@@ -142,8 +142,8 @@ async def list_payments(
         order_id=order_id,
         method=method,
         search=q,
-        first=_first_id("from", created_from),
-        last=_first_id("to", created_to),
+        first=pagination.parse_first_id("from", created_from),
+        last=pagination.parse_first_id("to", created_to),
     )
     found = pagination.page(await payments.search(asked), limit, lambda payment: pagination.encode_cursor(payment.id))
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
@@ -278,17 +278,6 @@ def _id(text: str) -> str:
 def _cursor_id(cursor: str) -> str:
     (payment_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
     return payment_id
-
-
-def _first_id(name: str, moment: str | None) -> str | None:
-    at = pagination.parse_moment(name, moment)
-    return None if at is None else first_id_at(at)
-
-
-def _one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
-    if value is not None and value not in allowed:
-        message = f"Expected one of: {', '.join(allowed)}"
-        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
 
 
 def _detail(found: Detail, viewer: Principal) -> PaymentDetail:

@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from valerix.chassis.base.problems import FieldError, Invalid, Problems, ProblemType
+from valerix.chassis.base import validation
+from valerix.chassis.base.problems import Problems, ProblemType
 from valerix.contracts.money import Currency
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import ChargeStatus
@@ -100,9 +101,7 @@ class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
 
 def check_method(method: str) -> None:
     """Raises Invalid for a method that is not offered."""
-    if method not in METHODS:
-        message = f"Expected one of: {', '.join(METHODS)}"
-        raise Invalid(f"Check method: {message}", [FieldError("/method", message)])
+    validation.check_one_of("method", method, METHODS)
 
 
 PROBLEMS: Final[Problems] = {

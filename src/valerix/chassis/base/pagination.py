@@ -10,6 +10,7 @@ import msgspec
 from litestar.params import Parameter, QueryParameter
 
 from valerix.chassis.base.problems import FieldError, Invalid
+from valerix.contracts.ids import first_id_at
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
@@ -55,6 +56,12 @@ def decode_cursor(cursor: str, kind: type[T]) -> T:
     return keys
 
 
+def parse_first_id(name: str, value: str | None) -> str | None:
+    """The smallest id that was made at the time the query parameter `name` says. Raises what parse_moment raises."""
+    moment = parse_moment(name, value)
+    return None if moment is None else first_id_at(moment)
+
+
 def parse_moment(name: str, value: str | None) -> datetime | None:
     """The time that the query parameter `name` says, in UTC; None when it is absent.
 
@@ -66,7 +73,7 @@ def parse_moment(name: str, value: str | None) -> datetime | None:
         return msgspec.convert(value, Moment).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
         message = "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z; write + as %2B in a query"
-        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)]) from None
+        raise Invalid.of(name, message) from None
 
 
 def page(rows: list[T], limit: int, cursor_of: Callable[[T], str]) -> Page[T]:

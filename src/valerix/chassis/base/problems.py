@@ -97,6 +97,11 @@ class Invalid(Problem):
         if errors:
             self.extra["errors"] = errors
 
+    @classmethod
+    def of(cls, name: str, message: str) -> "Invalid":
+        """About one field of the body, or one parameter."""
+        return cls(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
+
 
 class Unauthenticated(Problem):
     status, code, title = 401, "unauthenticated", "Sign in first"

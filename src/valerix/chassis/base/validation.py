@@ -4,7 +4,7 @@ import enum
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -110,6 +110,12 @@ def refused_text(kind: Any, body: bytes) -> Invalid | None:
         return None
     found = list(islice(_refused(kind, parse(body), ""), MAX_ERRORS))
     return _check(found) if found else None
+
+
+def check_one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
+    """Raises Invalid for a value that is not in a closed set; None is absent."""
+    if value is not None and value not in allowed:
+        raise Invalid.of(name, f"Expected one of: {', '.join(allowed)}")
 
 
 def reason(message: str, kind: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from valerix.chassis.base.problems import FieldError, Invalid, Unavailable
+from valerix.chassis.base.problems import Invalid, Unavailable
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
@@ -217,7 +217,7 @@ def _act(name: str, service: str, actor: Actor, what: dict[str, Any]) -> RecordA
 def _known(field: str, name: str, names: Sequence[str]) -> None:
     if name not in names:
         message = f"Expected one of: {', '.join(names)}" if names else "This service has none"
-        raise Invalid(f"Check {field}: {message}", [FieldError(f"/{field}", message)])
+        raise Invalid.of(field, message)
 
 
 def _stopped(faults: Iterable[Injected], by: str, now: datetime, ends: Callable[[Injected], bool]) -> list[Injected]:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 
 from valerix.chassis.description.references import PREFIX, map_strings
 
+T = TypeVar("T")
 _GENERIC: Final = re.compile(r"(\w+?)_(?:\w+\.)*(\w+?)_\Z")
 """A generic struct and its argument, as Litestar (with the module) and msgspec name it: `Page_OrderView_`."""
 
@@ -22,7 +23,7 @@ def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
     """The schemas of all structs and enums in `annotations`, by component name."""
     structs = [each for annotation in annotations for each in _structs(annotation)]
     _, found = msgspec.json.schema_components(structs, ref_template=PREFIX + "{name}")
-    classes = {each.__name__: each for each in _subclasses(msgspec.Struct)}
+    classes = {each.__name__: each for each in subclasses(msgspec.Struct)}
     for name, schema in found.items():
         _describe(schema, classes.get(name.partition("_")[0]))
     named: dict[str, Any] = named_alike({component_name(name): schema for name, schema in found.items()})
@@ -64,10 +65,11 @@ def _structs(annotation: Any) -> Iterator[Any]:
             yield from _structs(argument)
 
 
-def _subclasses(cls: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+def subclasses(cls: type[T]) -> Iterator[type[T]]:
+    """All below a class that are loaded."""
     for each in cls.__subclasses__():
         yield each
-        yield from _subclasses(each)
+        yield from subclasses(each)
 
 
 def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:

@@ -115,14 +115,9 @@ def ecma(value: Any) -> Any:
 
 def problem_kinds(problems: Problems) -> list[dict[str, Any]]:
     """Every kind of problem that this process knows, by code."""
-    kinds = {_code(each, problems) for each in (*problems, Problem, *_subclasses(Problem)) if each is not DomainProblem}
+    classes = {*problems, Problem, *components.subclasses(Problem)} - {DomainProblem}
+    kinds = {_code(each, problems) for each in classes}
     return [kind._asdict() for kind in sorted(kinds, key=lambda kind: kind.code)]
-
-
-def _subclasses(cls: type[Problem]) -> Iterator[type[Problem]]:
-    for each in cls.__subclasses__():
-        yield each
-        yield from _subclasses(each)
 
 
 def _operations(app: Litestar, paths: Mapping[str, Any]) -> Iterator[tuple[HTTPRouteHandler, dict[str, Any]]]:

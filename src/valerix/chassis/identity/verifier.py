@@ -111,7 +111,7 @@ class Verifier:
             raise Unauthenticated("Sign in first, or send an access token: Authorization: Bearer …")
         principal = self._verify(token)
         if principal.role == SERVICE_ROLE:
-            raise Unauthenticated(INVALID)
+            raise _refused()
         return principal
 
     def still_holds(self, principal: Principal) -> bool:
@@ -120,11 +120,11 @@ class Verifier:
 
     def _verify(self, token: str) -> Principal:
         if len(token) > MAX_TOKEN_LENGTH:
-            raise Unauthenticated(INVALID, INVALID_TOKEN)
+            raise _refused()
         principal = self._seen.get(token) or self._remember(token)
         if not self.still_holds(principal):
             self._seen.pop(token, None)
-            raise Unauthenticated(INVALID, INVALID_TOKEN)
+            raise _refused()
         caller.person_token.set("" if principal.role == SERVICE_ROLE else token)
         return principal
 
@@ -139,12 +139,12 @@ class Verifier:
         try:
             issuer, claims = self._read(token)
         except UNREADABLE:
-            raise Unauthenticated(INVALID, INVALID_TOKEN) from None
+            raise _refused() from None
         is_service = claims.role == SERVICE_ROLE
         if is_service == (issuer == PEOPLE_ISSUER) or (is_service and claims.sub != issuer):
-            raise Unauthenticated(INVALID, INVALID_TOKEN)
+            raise _refused()
         if claims.exp - claims.iat > MAX_TTL_SECONDS:
-            raise Unauthenticated(INVALID, INVALID_TOKEN)
+            raise _refused()
         return Principal(
             subject=claims.sub,
             role=claims.role,
@@ -180,6 +180,11 @@ def _header(segment: str) -> tuple[str, object]:
     """
     header = jwt.get_unverified_header(f"{segment}..")
     return header.get("kid", ""), header.get("typ")
+
+
+def _refused() -> Unauthenticated:
+    """One answer for every fault of a token that was sent."""
+    return Unauthenticated(INVALID, INVALID_TOKEN)
 
 
 def require(principal: Principal, access: Access) -> None:

@@ -26,6 +26,7 @@ _EXPOSED_HEADERS: Final = (
     "www-authenticate",
 )
 _PREFLIGHT_SECONDS: Final = 600
+_EXPOSE: Final = (b"access-control-expose-headers", ", ".join(_EXPOSED_HEADERS).encode())
 
 
 class Methods:
@@ -65,8 +66,7 @@ class CrossOrigin:
         origin = request.get(b"origin")
         if origin not in self._origins:
             return [vary]
-        exposed = ", ".join(_EXPOSED_HEADERS).encode()
-        return [vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", exposed)]
+        return [vary, (b"access-control-allow-origin", origin), _EXPOSE]
 
     def preflight(self, request: Mapping[bytes, bytes], allowed: Iterable[str]) -> Headers:
         """What the answer to OPTIONS has besides, when a browser asks whether it may send the real request."""

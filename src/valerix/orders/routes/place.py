@@ -69,7 +69,7 @@ async def _one_unit(
         minor = in_minor_units(amount, product.currency)
         if minor is None:
             message = f"Expected an amount of {product.currency}, such as {money_text(Money(1250, product.currency))}"
-            raise Invalid(f"Check amount: {message}", [FieldError("/amount", message)])
+            raise Invalid.of("amount", message)
         expected = Money(minor, product.currency)
     return [OrderLine(product.product_id, 1)], expected
 

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, get
 from litestar.params import Parameter
 
-from valerix.chassis.base import pagination
+from valerix.chassis.base import pagination, validation
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import FieldError, Invalid
 from valerix.chassis.description.openapi import ETAG
@@ -15,7 +15,6 @@ from valerix.chassis.identity.tokens import Principal
 from valerix.contracts import text
 from valerix.contracts.acts import BY_STAFF, By, RecordedAct, by
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.ids import first_id_at
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
 from valerix.orders.acts import OrderActs
@@ -53,8 +52,8 @@ async def list_orders(
 ) -> pagination.Page[OrderView]:
     """Orders, newest first. A customer sees their own."""
     for one in status or []:
-        _one_of("status", one, tuple(OrderStatus))
-    _one_of("sort", sort, tuple(SORTS))
+        validation.check_one_of("status", one, tuple(OrderStatus))
+    validation.check_one_of("sort", sort, tuple(SORTS))
     if trace_id is not None and created_from is None:
         message = "A trace id is looked for in orders placed since a given time"
         raise Invalid(message, [FieldError("/from", message)])
@@ -69,8 +68,8 @@ async def list_orders(
         statuses=None if status is None else [OrderStatus(one) for one in status],
         product_id=product_id,
         search=q,
-        first=_first_id("from", created_from),
-        last=_first_id("to", created_to),
+        first=pagination.parse_first_id("from", created_from),
+        last=pagination.parse_first_id("to", created_to),
         trace_id=trace_id,
     )
     rows = await queries.search(wanted)
@@ -145,14 +144,3 @@ def _by(entry: HistoryEntry, act: RecordedAct | None, *, to_staff: bool) -> By |
     if act is not None:
         return by(act, to_staff=to_staff)
     return None if entry.refund is None else By(BY_STAFF)
-
-
-def _first_id(name: str, moment: str | None) -> str | None:
-    at = pagination.parse_moment(name, moment)
-    return None if at is None else first_id_at(at)
-
-
-def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
-    if value is not None and value not in allowed:
-        message = f"Expected one of: {', '.join(allowed)}"
-        raise Invalid(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
