@@ -185,6 +185,17 @@ async def assert_books_balance(url: str) -> None:
         await connection.close()
 
 
+async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
+    """By waiting order and product."""
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch("SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku")
+    found: dict[str, dict[str, int]] = {row["order_id"]: {} for row in rows}
+    for row in rows:
+        if row["held"]:
+            found[row["order_id"]][row["sku"]] = row["held"]
+    return dict(sorted(found.items()))
+
+
 def reserved(outcome: ReserveOutcome) -> StockReserved:
     assert isinstance(outcome, StockReserved), outcome
     return outcome

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.inventory.conftest import EAST, NOON, WEST, Shop, assert_books_balance, replica, reserved
-from tests.inventory.statements import RESERVATIONS, WAITING
-from tests.inventory.test_one_statement import ORIGIN, somebody_waits
+from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved, set_aside
 from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
     Allocation,
@@ -20,23 +18,9 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.contracts.money import Money
-from valerix.contracts.states import ReservationStatus
-from valerix.inventory.domain import Ending, ReserveLine
 from valerix.inventory.schemas import AdjustBody, ProductBody, UpdateBody
-from valerix.inventory.waiting import WaitingOrder
 
 NOTHING: dict[str, int] = {}
-
-
-async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
-    """By waiting order and product."""
-    async with shop.database.connection() as tx:
-        rows = await tx.fetch("SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku")
-    found: dict[str, dict[str, int]] = {row["order_id"]: {} for row in rows}
-    for row in rows:
-        if row["held"]:
-            found[row["order_id"]][row["sku"]] = row["held"]
-    return dict(sorted(found.items()))
 
 
 async def told_ready(shop: Shop) -> list[str]:
@@ -343,42 +327,6 @@ async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) ->
     )
     assert [isinstance(outcome, IMPOSSIBLE) for outcome in outcomes] == [False, True, False]
     assert (await set_aside(shop)).keys() <= {"o1", "o2"}
-    await assert_books_balance(url)
-
-
-@pytest.mark.parametrize("way", ["released", "reserved"])
-async def test_an_order_that_ends_or_is_reserved_at_that_moment_does_not_come_to_the_list(
-    shop: Shop, url: str, way: str
-) -> None:
-    """It would have units set aside that nothing gives back."""
-    await shop.add("A", east=1)
-    await shop.add("B", east=1)
-    async with shop.database.transaction() as tx:
-        if way == "released":
-            await RESERVATIONS.end(tx, [(Ending("o1", ReservationStatus.RELEASED), ORIGIN)])
-        else:
-            assert await RESERVATIONS.take(tx, [ReserveLine("o1", "B", 1, *ORIGIN)])
-        coming = asyncio.create_task(shop.wait("o1", ("A", 2)))
-        await somebody_waits(url)
-    outcome = await coming
-    if way == "released":
-        assert outcome == ReservationEnded("o1", ReservationStatus.RELEASED)
-    else:
-        assert reserved(outcome).idempotent
-    assert await set_aside(shop) == {}
-    assert await shop.level("A") == (1, 0)
-    await assert_books_balance(url)
-
-
-async def test_a_release_takes_an_order_off_the_list_that_comes_to_it_at_that_moment(shop: Shop, url: str) -> None:
-    await shop.add("A", east=1)
-    async with shop.database.transaction() as tx:
-        await WAITING.save(tx, [WaitingOrder("o1", NOON, ORIGIN.trace_id, {"A": 2}, changed=True)])
-        ending = asyncio.create_task(shop.release("o1"))
-        await somebody_waits(url)
-    (state,) = await ending
-    assert (state.state, state.idempotent) == (ReservationStatus.RELEASED, False)
-    assert await set_aside(shop) == {}
     await assert_books_balance(url)
 
 
