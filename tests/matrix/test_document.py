@@ -1,5 +1,7 @@
 """The OpenAPI documents of running services: what generators, validators and readers rely on."""
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
@@ -60,6 +62,17 @@ def fields(document: Document) -> Iterator[tuple[str, str, Document]]:
     for component, schema in document["components"]["schemas"].items():
         for name, field in schema.get("properties", {}).items():
             yield component, name, field
+
+
+def parameters(document: Document) -> dict[tuple[str, str], Document]:
+    """Those in paths, by path and name."""
+    return {
+        (path, parameter["name"]): parameter
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
 
 
 def values(field: Document) -> set[str]:
@@ -179,3 +192,34 @@ async def test_what_is_published_is_described_for_readers(documents: dict[str, D
     assert [each["operationId"] for each in operations(published) if not each.get("summary")] == []
     assert [path for path in published["paths"] if "chaos" in path or "internal" in path] == []
     assert "Gremlin" not in published["components"]["schemas"]
+
+
+async def test_a_parameter_in_a_path_has_a_form(document: Document) -> None:
+    schemas = [each["schema"] for each in parameters(document).values()]
+    assert schemas
+    assert [each for each in schemas if not each.keys() & {"pattern", "format", "minimum", "enum"}] == []
+
+
+async def test_no_request_belongs_to_two_paths(document: Document) -> None:
+    """Where each of two paths names what the other one has a parameter for, a form tells them apart."""
+    forms = parameters(document)
+
+    def fits(path: str, place: int, literal: str) -> bool:
+        schema = forms[path, path.split("/")[place].strip("{}")]
+        if schema["schema"]["type"] == "integer":
+            return literal.isdigit()
+        return schema["schema"].get("format") != "uuid" and bool(re.search(schema["schema"]["pattern"], literal))
+
+    seen, ambiguous = 0, []
+    for one, other in itertools.combinations(document["paths"], 2):
+        pairs = list(zip(one.split("/"), other.split("/"), strict=False))
+        if one.count("/") != other.count("/") or any(a != b and "{" not in a + b for a, b in pairs):
+            continue
+        left = [(other, place, a) for place, (a, b) in enumerate(pairs) if "{" in b and "{" not in a]
+        right = [(one, place, b) for place, (a, b) in enumerate(pairs) if "{" in a and "{" not in b]
+        if left and right:
+            seen += 1
+            if all(fits(*each) for each in left) and all(fits(*each) for each in right):
+                ambiguous.append((one, other))
+    assert seen
+    assert ambiguous == []

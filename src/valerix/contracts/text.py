@@ -36,9 +36,12 @@ FORMS: Final = {
 """What callers read instead of the pattern."""
 
 # C1 controls, line separators, and what turns the direction of other text; marks (U+200E, U+061C) and joiners may stay.
-_UNWANTED: Final = "\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-IN_A_LINE: Final = re.compile(f"[\x00-\x1f{_UNWANTED}]")
-IN_LINES: Final = re.compile(f"[\x00-\x08\x0b-\x1f{_UNWANTED}]")
+_UNWANTED: Final = r"\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+_IN_A_LINE: Final = rf"\u0000-\u001f{_UNWANTED}"
+IN_A_LINE: Final = re.compile(f"[{_IN_A_LINE}]")
+IN_LINES: Final = re.compile(rf"[\u0000-\u0008\u000b-\u001f{_UNWANTED}]")
+SEGMENT: Final = rf"^[^/{_IN_A_LINE}]+\Z"
+"""Of a path."""
 _UNWANTED_BYTES: Final = rb"\x7f|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])"
 _PERHAPS: Final = re.compile(rb"\\|" + _UNWANTED_BYTES)
 IN_JSON: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00|[bfr])|" + _UNWANTED_BYTES)

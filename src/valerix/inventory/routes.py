@@ -11,9 +11,9 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.idempotency import KeyInFlight, KeyReused
 from valerix.chassis.base.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from valerix.chassis.base.problems import FieldError, Invalid
-from valerix.chassis.description.openapi import ETAG, LOCATION
+from valerix.chassis.description.openapi import ETAG, LOCATION, in_path
 from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.contracts import commands
+from valerix.contracts import commands, text
 from valerix.contracts.acts import Actor
 from valerix.contracts.commands import (
     Line,
@@ -51,6 +51,7 @@ RESERVE_REFUSALS: Final = (domain.OutOfStock, domain.ReservationOver, domain.Unk
 ORDERS = "valerix:orders"
 """Who moves stock through the internal commands."""
 Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="part of the id or name")]
+Sku = Annotated[str, in_path(text.SKU)]
 
 
 # --- internal commands: the hot path
@@ -111,7 +112,7 @@ async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor
 
 
 @get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory", refuses=UNKNOWN)
-async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
+async def get_inventory(stock: Stock, sku: Sku) -> InventoryItem:
     """Stock of one product."""
     return await stock.get_inventory(sku)
 
@@ -124,7 +125,7 @@ async def get_inventory(stock: Stock, sku: str) -> InventoryItem:
     refuses=UNKNOWN,
 )
 async def list_movements(
-    stock: Stock, sku: str, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+    stock: Stock, sku: Sku, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[MovementView]:
     """Everything that ever happened to the stock of one product, latest first."""
     before = None if cursor is None else pagination.decode_cursor(cursor, schemas.Position)
@@ -261,7 +262,7 @@ async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewPr
     response_headers=[ETAG],
     refuses=UNKNOWN,
 )
-async def get_product(catalogue: Catalogue, sku: str) -> Response[Product]:
+async def get_product(catalogue: Catalogue, sku: Sku) -> Response[Product]:
     """One product."""
     return _product_response(await catalogue.get_product(sku))
 
@@ -278,7 +279,7 @@ async def get_product(catalogue: Catalogue, sku: str) -> Response[Product]:
 async def replace_product(
     catalogue: Catalogue,
     actor: Actor,
-    sku: str,
+    sku: Sku,
     data: schemas.ProductBody,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[Product]:
@@ -287,7 +288,7 @@ async def replace_product(
 
 
 @delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct", refuses=UNKNOWN)
-async def delete_product(catalogue: Catalogue, actor: Actor, sku: str) -> None:
+async def delete_product(catalogue: Catalogue, actor: Actor, sku: Sku) -> None:
     """Remove a product. One that was ever in stock is only taken out of sale: its history stays."""
     await catalogue.delete_product(sku, actor)
 

@@ -8,7 +8,7 @@ from litestar.params import Parameter
 
 from valerix.chassis.base import idempotency, pagination, validation
 from valerix.chassis.base.problems import Invalid
-from valerix.chassis.description.openapi import LOCATION, answer
+from valerix.chassis.description.openapi import LOCATION, answer, in_path
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.messaging.acts import act_of
 from valerix.contracts import text
@@ -24,6 +24,7 @@ from valerix.notifications.schemas import NotificationView, SendBody, view
 from valerix.notifications.use_cases import Notifications, Request, requested
 
 PATH = "/api/v1/notifications"
+Id = Annotated[str, in_path(text.UUID)]
 Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
 
 
@@ -105,7 +106,10 @@ async def list_notifications(
     refuses=[domain.NotificationNotFound],
 )
 async def get_notification(
-    notifications: Notifications, links: Links, principal: Principal, notification_id: str
+    notifications: Notifications,
+    links: Links,
+    principal: Principal,
+    notification_id: Id,
 ) -> NotificationView:
     """One notification. A customer sees their own."""
     if not is_id(notification_id):

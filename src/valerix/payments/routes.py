@@ -10,7 +10,7 @@ from litestar.params import Parameter
 from valerix.chassis.base import idempotency, pagination, validation
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Invalid
-from valerix.chassis.description.openapi import LOCATION, answer
+from valerix.chassis.description.openapi import LOCATION, answer, in_path
 from valerix.chassis.http.raw import RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.contracts import text
@@ -48,6 +48,7 @@ from valerix.payments.schemas import (
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 PATH = "/api/v1/payments"
+Id = Annotated[str, in_path(text.UUID)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
@@ -150,7 +151,7 @@ async def list_payments(
 
 
 @get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment", refuses=UNKNOWN)
-async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: str) -> PaymentDetail:
+async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: Id) -> PaymentDetail:
     """One payment with its first refunds and the begin of its history. A customer sees their own."""
     return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
@@ -162,7 +163,7 @@ async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_
     operation_id="getPaymentOfOrder",
     refuses=UNKNOWN,
 )
-async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: str) -> PaymentDetail:
+async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: Id) -> PaymentDetail:
     """The payment of an order. A customer sees their own."""
     return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
@@ -177,7 +178,7 @@ async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal,
 async def list_refunds(
     payments: PaymentsUseCases,
     principal: Principal,
-    payment_id: str,
+    payment_id: Id,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> pagination.Page[ListedRefund]:
@@ -197,7 +198,7 @@ async def list_refunds(
 async def list_payment_events(
     payments: PaymentsUseCases,
     principal: Principal,
-    payment_id: str,
+    payment_id: Id,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> pagination.Page[PaymentEventView]:
@@ -227,7 +228,7 @@ async def refund_payment(
     principal: Principal,
     deadline: Deadline,
     actor: Actor,
-    payment_id: str,
+    payment_id: Id,
     data: RefundBody,
     refusal: Invalid | None,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,

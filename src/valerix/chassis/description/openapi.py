@@ -11,6 +11,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import Parameter
 
 from valerix import __version__
 from valerix.chassis.base.idempotency import KeyReused
@@ -32,6 +33,7 @@ from valerix.chassis.base.problems import (
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.description import components
 from valerix.chassis.description.references import PREFIX
+from valerix.contracts import text
 from valerix.contracts.errors import DomainError
 
 BEARER: Mapping[str, Any] = {"bearer": []}
@@ -78,6 +80,11 @@ def config(service: str) -> OpenAPIConfig:
 def answer(description: str, body: Any, media_type: str = "application/json") -> ResponseSpec:
     """A further answer of a route, for its `responses`."""
     return ResponseSpec(body, description=description, media_type=media_type, generate_examples=False)
+
+
+def in_path(form: str) -> Any:
+    """The form of a parameter in the path, for readers: one of another form is not found."""
+    return Parameter(schema_extra={"pattern": form})
 
 
 def document(app: Litestar, problems: Problems) -> dict[str, Any]:
@@ -144,7 +151,7 @@ def _summarize(operation: dict[str, Any]) -> None:
 
 
 def _simplify_parameters(operation: dict[str, Any]) -> None:
-    """A parameter is absent or has a value; it is never null."""
+    """A parameter is absent or has a value; it is never null. In a path it is text that may come in."""
     for parameter in operation.get("parameters", ()):
         for name in ("deprecated", "allowEmptyValue", "allowReserved"):
             if not parameter.get(name):
@@ -154,6 +161,8 @@ def _simplify_parameters(operation: dict[str, Any]) -> None:
         values = [each for each in schema.pop("oneOf", ()) if each != {"type": "null"}]
         if len(values) == 1:
             parameter["schema"] = values[0] | schema
+        if parameter["in"] == "path" and schema == {"type": "string"}:
+            schema["pattern"] = text.SEGMENT
 
 
 # --- answers

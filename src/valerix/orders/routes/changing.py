@@ -30,7 +30,7 @@ from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.order import OrderLine
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH, PROBLEM
-from valerix.orders.routes.pieces import REFUSED, order_id_of, order_response, owner_of
+from valerix.orders.routes.pieces import REFUSED, OrderId, order_id_of, order_response, owner_of
 from valerix.orders.schemas import ChangeOrderBody, OrderView
 
 
@@ -49,7 +49,7 @@ async def change_order(
     fulfilment: Fulfilment,
     queries: Queries,
     principal: Principal,
-    order_id: str,
+    order_id: OrderId,
     data: ChangeOrderBody,
     deadline: Deadline,
     actor: Actor | None,
@@ -79,7 +79,7 @@ async def change_order(
 async def _fulfil(
     fulfilment: Fulfilment,
     actor: Actor | None,
-    order_id: str,
+    order_id: OrderId,
     data: ChangeOrderBody,
     status: FulfilmentStatus,
     version: int | None,
@@ -109,7 +109,7 @@ async def _fulfil(
     refuses=[OrderNotFound, NotRetriable],
 )
 async def retry_order(
-    changes: Changes, principal: Principal, order_id: str, deadline: Deadline, actor: Actor | None
+    changes: Changes, principal: Principal, order_id: OrderId, deadline: Deadline, actor: Actor | None
 ) -> Response[bytes]:
     """Drive a pending order now: 200 confirmed, 202 still pending, or the refusal it met."""
     answer = await changes.retry(order_id_of(order_id), owner_of(principal), deadline, actor)
@@ -130,7 +130,7 @@ async def retry_order(
 async def cancel_order(
     changes: Changes,
     principal: Principal,
-    order_id: str,
+    order_id: OrderId,
     deadline: Deadline,
     actor: Actor | None,
     reason: Annotated[str | None, Parameter(max_length=200)] = None,

@@ -1,6 +1,6 @@
 """What the routes of orders share."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from litestar import Response
 
@@ -8,12 +8,14 @@ from valerix.chassis.base import versioning
 from valerix.chassis.base.problems import MEDIA_TYPE
 from valerix.chassis.description import openapi
 from valerix.chassis.identity.tokens import Principal
+from valerix.contracts import text
 from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.ids import is_id
 from valerix.contracts.roles import CUSTOMER
 from valerix.orders.order import Order
 from valerix.orders.schemas import OrderProblem, OrderView, view
 
+OrderId = Annotated[str, openapi.in_path(text.UUID)]
 REFUSED: Final = {
     402: openapi.answer("The payment was declined (`payment_declined`)", OrderProblem, MEDIA_TYPE),
     409: openapi.answer(
@@ -37,10 +39,10 @@ def owner_of(principal: Principal) -> str | None:
     return principal.owner_id or "" if principal.role == CUSTOMER else None
 
 
-def order_id_of(text: str) -> str:
-    if not is_id(text):
+def order_id_of(given: str) -> str:
+    if not is_id(given):
         raise OrderNotFound
-    return text
+    return given
 
 
 def order_response(order: Order, status: int = 200) -> Response[OrderView]:

@@ -22,7 +22,7 @@ from valerix.orders.decisions import HistoryEntry, cause_of, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
-from valerix.orders.routes.pieces import order_id_of, order_response, owner_of
+from valerix.orders.routes.pieces import OrderId, order_id_of, order_response, owner_of
 from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Timeline, step_views, view
 
 SORTS = {"-createdAt": False, "createdAt": True}
@@ -85,7 +85,7 @@ async def list_orders(
     response_headers=[ETAG],
     refuses=[OrderNotFound],
 )
-async def get_order(queries: Queries, principal: Principal, order_id: str) -> Response[OrderView]:
+async def get_order(queries: Queries, principal: Principal, order_id: OrderId) -> Response[OrderView]:
     """One order with its lines, payment and reservation."""
     return order_response(await queries.get(order_id_of(order_id), owner_of(principal)))
 
@@ -101,7 +101,7 @@ async def get_timeline(
     queries: Queries,
     order_acts: OrderActs,
     principal: Principal,
-    order_id: str,
+    order_id: OrderId,
     deadline: Deadline,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
