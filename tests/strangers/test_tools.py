@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.strangers.tools import HERE, NODE_MODULES, PYTHON, needs_node, needs_python, node, run
+from tests.strangers.tools import HERE, NODE_MODULES, PYTHON, needs_node, needs_promtool, needs_python, node, run
 from tests.support.blocking import run_blocking
 from tests.support.stack import ADA, OPERATOR, Stack, new_product, settled
 
 EVENTS = HERE.parent / "contracts" / "events"
 DOCUMENTS = ("openapi.json", "asyncapi.json")
+MEASURED = ("orders", "inventory", "payments", "users", "notifications", "worker", "console", "psp")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,14 @@ def test_redocly_finds_nothing_to_warn_of(folder: Path) -> None:
 @needs_node
 def test_the_asyncapi_parser_reads_what_is_told(folder: Path) -> None:
     run("node", HERE / "events.mjs", "asyncapi.json", folder=folder, NODE_PATH=str(NODE_MODULES))
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", MEASURED)
+def test_promtool_has_nothing_against_the_metrics_of_any_process(stack: Stack, tmp_path: Path, name: str) -> None:
+    metrics = requests.get(f"{stack.service_url(name)}/metrics", timeout=60).text
+    assert metrics.startswith("# HELP")
+    run("promtool", "check", "metrics", folder=tmp_path, given=metrics)
 
 
 @needs_python

@@ -19,16 +19,20 @@ needs_node: Final = pytest.mark.skipif(
     not NODE_MODULES.exists() or shutil.which("node") is None,
     reason="tools are missing: install the packages nodejs and npm, then run tests/strangers/install",
 )
+needs_promtool: Final = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is missing: install the package prometheus"
+)
 
 
-def run(*command: str | Path, folder: Path, **environment: str) -> str:
-    """What a tool prints. It must succeed."""
+def run(*command: str | Path, folder: Path, given: str = "", **environment: str) -> str:
+    """What a tool prints, with `given` as its standard input. It must succeed."""
     words = [str(word) for word in command]
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
         words,
         cwd=folder,
         env={**os.environ, "PATH": path, **environment},
+        input=given,
         capture_output=True,
         text=True,
         timeout=SECONDS,
