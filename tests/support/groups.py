@@ -134,7 +134,7 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/payments/test_void.py": 16,
     "tests/payments/test_refunds_by_hand.py": 14,
     "tests/payments/test_api.py": 12,
-    "tests/users/test_limits.py": 43,
+    "tests/users/test_limits.py": 20,
     "tests/gateway/test_arriving.py": 15,
     "tests/users/test_access.py": 12,
     "tests/users/test_accounts.py": 11,

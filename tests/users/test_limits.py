@@ -1,9 +1,10 @@
 """How often somebody may guess, alone and over several replicas."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.support.api import Answer, Api
 from tests.support.brokers import ValkeyServer
@@ -28,11 +29,31 @@ LIMITS = {
 }
 
 
-@pytest.fixture
-def replicas(seeded: str, identities: Identities, valkey: ValkeyServer) -> Iterator[list[Process]]:
-    settings = {"database_url": seeded, "valkey_url": valkey.url, "address_limit": 1000, **LIMITS}
+@contextmanager
+def pair(database_url: str, identities: Identities, valkey: ValkeyServer) -> Iterator[list[Process]]:
+    settings = {"database_url": database_url, "valkey_url": valkey.url, "address_limit": 1000, **LIMITS}
     with ExitStack() as stack:
         yield [stack.enter_context(running("users", identities, **settings)) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def counters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    with ValkeyServer.running(tmp_path_factory.mktemp("counters")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def processes(users_url: str, identities: Identities, counters: ValkeyServer) -> Iterator[list[Process]]:
+    with pair(users_url, identities, counters) as processes:
+        yield processes
+
+
+@pytest.fixture
+async def replicas(seeded: str, processes: list[Process], counters: ValkeyServer) -> list[Process]:
+    """With nothing counted yet."""
+    async with Redis.from_url(counters.url) as client:
+        await client.flushall()
+    return processes
 
 
 async def test_who_guesses_too_often_waits_on_every_replica_and_nobody_else_does(replicas: list[Process]) -> None:
@@ -162,9 +183,12 @@ async def test_addresses_that_are_free_are_not_counted_as_conflicts(replicas: li
             assert (await api.call("PUT", me, body, token=token)).status == 200
 
 
-async def test_without_valkey_each_replica_counts_for_itself(replicas: list[Process], valkey: ValkeyServer) -> None:
-    valkey.kill()
-    for process in replicas:
-        async with Api.open(process.url) as api:
-            assert [(await api.post(LOGIN, WRONG)).status for _ in range(4)] == [401, 401, 401, 429]
-            assert (await api.post(LOGIN, RIGHT, x_forwarded_for="203.0.113.7")).status == 200
+async def test_without_valkey_each_replica_counts_for_itself(
+    seeded: str, identities: Identities, valkey: ValkeyServer
+) -> None:
+    with pair(seeded, identities, valkey) as replicas:
+        valkey.kill()
+        for process in replicas:
+            async with Api.open(process.url) as api:
+                assert [(await api.post(LOGIN, WRONG)).status for _ in range(4)] == [401, 401, 401, 429]
+                assert (await api.post(LOGIN, RIGHT, x_forwarded_for="203.0.113.7")).status == 200
