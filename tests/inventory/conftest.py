@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -194,6 +194,16 @@ async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
         if row["held"]:
             found[row["order_id"]][row["sku"]] = row["held"]
     return dict(sorted(found.items()))
+
+
+async def told_ready(shop: Shop) -> list[str]:
+    """Orders that were told ready, in that order; the outbox is emptied."""
+    async with shop.database.connection() as tx:
+        rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
+    events: list[Any] = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
+    ready = [event for event in events if event[0] == "inventory.reservation_ready"]
+    assert all(event[1] == event[5]["orderId"] for event in ready)
+    return [event[1] for event in ready]
 
 
 def reserved(outcome: ReserveOutcome) -> StockReserved:

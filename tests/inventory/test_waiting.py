@@ -2,12 +2,12 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved, set_aside
+from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved, set_aside, told_ready
 from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
     Allocation,
@@ -21,16 +21,6 @@ from valerix.contracts.money import Money
 from valerix.inventory.schemas import AdjustBody, ProductBody, UpdateBody
 
 NOTHING: dict[str, int] = {}
-
-
-async def told_ready(shop: Shop) -> list[str]:
-    """Orders that were told ready, in that order; the outbox is emptied."""
-    async with shop.database.connection() as tx:
-        rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
-    events: list[Any] = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
-    ready = [event for event in events if event[0] == "inventory.reservation_ready"]
-    assert all(event[1] == event[5]["orderId"] for event in ready)
-    return [event[1] for event in ready]
 
 
 # --- who gets what
@@ -264,6 +254,18 @@ async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sol
     assert isinstance(await shop.wait("o1", ("A", 1)), ProductsUnknown)
     assert await set_aside(shop) == {"o1": NOTHING}
     await shop.catalogue.replace_product("A", body, None)
+    assert await told_ready(shop) == ["o1"]
+    await assert_books_balance(url)
+
+
+async def test_the_sweep_hands_out_what_is_left_although_an_order_waits_for_it(shop: Shop, url: str) -> None:
+    await shop.add("A")
+    await shop.wait("o1", ("A", 1))
+    async with shop.database.transaction() as tx:  # as an earlier version left it
+        await tx.execute("UPDATE products SET active = false")
+    await shop.bring("A", 1)
+    async with shop.database.transaction() as tx:
+        await tx.execute("UPDATE products SET active = true")
     await shop.reserving.sweep("tester")
     assert await told_ready(shop) == ["o1"]
     await assert_books_balance(url)
@@ -330,16 +332,24 @@ async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) ->
     await assert_books_balance(url)
 
 
-async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other: Shop, url: str) -> None:
-    """Two replicas, mixed sizes, three products, all ways that bring units, side by side."""
+@pytest.fixture
+async def hasty(url: str) -> AsyncIterator[Shop]:
+    """A replica that passes on at once what an incomplete order holds."""
+    async with replica(url, timedelta(0)) as shop:
+        yield shop
+
+
+async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other: Shop, hasty: Shop, url: str) -> None:
+    """Two replicas, mixed sizes, three products, all ways that bring units, edits and sweeps, side by side."""
     mixed = random.Random(19)  # noqa: S311 - not secret
     skus = ["A", "B", "C"]
     for sku in skus:
         await shop.add(sku, east=2)
-    orders = {
-        f"o{number:02}": [(sku, mixed.randint(1, 4)) for sku in mixed.sample(skus, mixed.randint(1, 3))]
-        for number in range(1, 41)
-    }
+
+    def lines() -> list[tuple[str, int]]:
+        return [(sku, mixed.randint(1, 4)) for sku in mixed.sample(skus, mixed.randint(1, 3))]
+
+    orders = {f"o{number:02}": lines() for number in range(1, 41)}
     live = set[str]()
 
     async def ask(order: str) -> None:
@@ -347,13 +357,21 @@ async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other
         if isinstance(outcome, StockReserved):
             live.add(order)
 
+    async def stop_selling(sku: str) -> None:
+        for active in (False, True):
+            body = ProductBody(f"The {sku}", Money(500, "USD"), active=active)
+            await other.catalogue.replace_product(sku, body, None)
+
     for _ in range(12):
         some = mixed.sample(sorted(orders), 10)
+        orders |= {order: lines() for order in some[:2]}
         await asyncio.gather(
             *(ask(order) for order in some),
             *(mixed.choice((shop, other)).bring(sku, mixed.randint(1, 3), mixed.choice((EAST, WEST))) for sku in skus),
             shop.release(*mixed.sample(sorted(orders), 2)),
             *(other.reserve(f"new-{mixed.random()}", (sku, 1)) for sku in skus),
+            hasty.reserving.sweep("tester"),
+            stop_selling(mixed.choice(skus)),
         )
         await assert_books_balance(url)
     for _ in range(3):

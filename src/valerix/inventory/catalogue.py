@@ -12,19 +12,23 @@ from valerix.chassis.postgres.database import Database, Transaction
 from valerix.contracts.acts import PRODUCT_CREATED, PRODUCT_DELETED, PRODUCT_REPLACED, WAREHOUSE_CREATED, Actor
 from valerix.contracts.commands import PricedProduct
 from valerix.inventory import domain, metrics, schemas
-from valerix.inventory.domain import Cause, Movement
+from valerix.inventory.domain import Cause, Initiator, Movement
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.stock import StockRepository
 from valerix.inventory.schemas import Product, ProductFilter, Warehouse
+from valerix.inventory.waiting_list import Overtaken, WaitingList
 
 
 class Catalogue:
     """The use cases around products and warehouses."""
 
-    def __init__(self, database: Database, catalogue: CatalogueRepository, stock: StockRepository) -> None:
+    def __init__(
+        self, database: Database, catalogue: CatalogueRepository, stock: StockRepository, waiting: WaitingList
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._stock = stock
+        self._waiting = waiting
 
     async def create_product(self, new: schemas.NewProduct, actor: str, by: Actor | None = None) -> Product:
         """Raises ProductExists, UnknownWarehouse."""
@@ -45,20 +49,29 @@ class Catalogue:
     async def replace_product(
         self, sku: str, body: schemas.ProductBody, expected_version: int | None, by: Actor | None = None
     ) -> Product:
-        """Raises ProductNotFound, VersionConflict."""
-        act = act_of(by, PRODUCT_REPLACED, sku)
+        """Change it; put on sale again, it goes to the orders that wait for it.
 
-        async def work(tx: Transaction) -> Product | None:
+        Raises ProductNotFound, VersionConflict.
+        """
+        act = act_of(by, PRODUCT_REPLACED, sku)
+        origin = Initiator(by.id if by else "", telemetry.trace_id.get())
+
+        async def work(tx: Transaction) -> tuple[Product | None, list[Movement]]:
             await self._catalogue.lock_product(tx, sku)
             before = await self._catalogue.find_product(tx, sku)
             product = await self._catalogue.update_product(tx, sku, body, expected_version)
             if before is not None and product is not None and (changed := schemas.differences(before, product)):
                 await record(tx, detailed(act, changed=changed))
-            return product
+            if before is None or product is None or before.active or not product.active:
+                return product, []
+            movements = await self._waiting.serve(tx, await self._stock.lock_offers(tx, [sku]), origin)
+            await self._stock.write(tx, movements)
+            return product, movements
 
-        product = await self._database.retry(work)
+        product, movements = await self._database.retry(work, (Overtaken,))
         if product is None:
             raise VersionConflict((await self.get_product(sku)).version)
+        metrics.count_movements(movement.kind for movement in movements)
         return product
 
     async def delete_product(self, sku: str, by: Actor | None = None) -> None:

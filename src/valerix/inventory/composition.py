@@ -56,5 +56,5 @@ def connect(database: Database, set_aside: timedelta = timedelta(days=1)) -> Sto
     return StockFlows(
         Reserving(database, stock, ReservationsRepository(), waiting, set_aside),
         Stock(database, stock, catalogue, waiting),
-        Catalogue(database, catalogue, stock),
+        Catalogue(database, catalogue, stock, waiting),
     )

@@ -4,6 +4,7 @@ Written once, over lists; a single request is a list of one. What arrives while 
 next batch.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -173,11 +174,14 @@ class Reserving:
         skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
         ids = [command.order_id for command, _ in asked]
         waited_for = {line.product_id for command, _ in asked if command.waits_since for line in command.lines} & skus
+        wanted = Counter(dict.fromkeys(waited_for | besides, 0))
+        for line in (line for command, _ in asked for line in command.lines if line.product_id in wanted):
+            wanted[line.product_id] += line.quantity
         try:
             async with lane.transaction():
                 offers = await self._stock.lock_offers(lane, list(skus | besides))
                 known = await self._reservations.find_reservations(lane, ids)
-                waiting = await self._waiting.lock(lane, waited_for | besides, offers, ids)
+                waiting = await self._waiting.lock(lane, wanted, offers, ids)
                 settlement = settle(asked, offers, known, waiting)
                 await self._waiting.save(lane, waiting.values(), settlement.served)
                 await self._stock.write(lane, settlement.movements, settlement.opened)

@@ -94,8 +94,9 @@ def hand_out(offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: I
     """What is available of these products, and what is set aside for orders that still lack something, goes to the
     oldest that want it. What a complete order has, it keeps; of what is not sold any more nothing is set aside.
 
-    `waiting`: of each product all incomplete orders that hold some, and as many of the oldest that lack it as there are
-    units to hand out.
+    `waiting`: of each product as many of the youngest incomplete orders that hold some as an older one may take units
+    from, and as many of the oldest that lack it as there are units to hand out. Orders between them keep what they
+    have: those that hold some are older than those that lack it.
     """
     movements: list[Movement] = []
     line = sorted((order for order in waiting if not order.complete), key=lambda order: order.place)

@@ -32,25 +32,31 @@ class WaitingList:
     async def lock(
         self,
         tx: Transaction,
-        skus: Collection[str],
+        wanted: Mapping[str, int],
         offers: Mapping[str, Offer],
         order_ids: Sequence[str] = (),
         besides: Sequence[str] = (),
     ) -> dict[str, WaitingOrder]:
         """What `hand_out` needs for these products, and these orders, as far as they wait.
 
-        `offers`: the stock that is locked. `besides`: orders that may wait for other products, too. Raises Overtaken
-        when `order_ids` do, or when a product got a place in the stock while this transaction waited for its lock.
+        `wanted`: of each product the units that these orders may take from younger ones. `offers`: the stock that is
+        locked. `besides`: orders that may wait for other products, too. Raises Overtaken when `order_ids` do, when a
+        product got a place in the stock, or another order what it lacked, while this transaction waited for a lock.
         """
-        locked = {sku: offers[sku] for sku in skus if sku in offers}
+        locked = {sku: offers[sku] for sku in wanted if sku in offers}
         available = {sku: offer.available for sku, offer in locked.items()}
-        waiting = await self._waiting.lock(tx, available, [*order_ids, *besides])
+        waiting = await self._waiting.lock(tx, available, wanted, [*order_ids, *besides])
         if waiting:
             await self._waiting.read_lines(tx, waiting)
-        wanted = {sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted}
+        lines = {sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted}
         places = await self._waiting.count_places(tx, list(locked)) if locked else {}
-        if not wanted <= set(skus) or places != {sku: len(offer.shelves) for sku, offer in locked.items()}:
-            raise Overtaken(wanted)
+        rivals = [waiting[order_id] for order_id in waiting.keys() - {*order_ids, *besides}]
+        if (
+            not lines <= wanted.keys()
+            or places != {sku: len(offer.shelves) for sku, offer in locked.items()}
+            or any(rival.complete for rival in rivals)  # there may be others to take from
+        ):
+            raise Overtaken(lines)
         return waiting
 
     async def save(self, tx: Transaction, waiting: Iterable[WaitingOrder], served: Sequence[str] = ()) -> None:
@@ -64,7 +70,7 @@ class WaitingList:
 
         Raises Overtaken.
         """
-        waiting = await self.lock(tx, offers.keys(), offers)
+        waiting = await self.lock(tx, dict.fromkeys(offers, 0), offers)
         movements = hand_out(offers.values(), waiting.values(), origin)
         await self.save(tx, waiting.values())
         return movements
@@ -81,7 +87,7 @@ class WaitingList:
         Raises Overtaken.
         """
         offers = await self._stock.lock_offers(tx, list(skus))
-        waiting = await self.lock(tx, skus, offers, order_ids)
+        waiting = await self.lock(tx, dict.fromkeys(skus, 0), offers, order_ids)
         leaving = [waiting.pop(order_id) for order_id in dict.fromkeys(order_ids) if order_id in waiting]
         movements = [movement for order in leaving for movement in order.want({}, offers, origin)]
         movements += hand_out(offers.values(), waiting.values(), origin)
@@ -93,10 +99,10 @@ class WaitingList:
 
         Raises Overtaken.
         """
-        skus = await self._waiting.list_products(tx, [order_id])
-        offers = await self._stock.lock_offers(tx, skus)
-        completable = await self._waiting.list_completable(tx, skus, MAX_COMPLETED)
-        waiting = await self.lock(tx, skus, offers, [order_id], completable)
+        wanted = await self._waiting.find_wanted(tx, order_id)
+        offers = await self._stock.lock_offers(tx, list(wanted))
+        completable = await self._waiting.list_completable(tx, list(wanted), MAX_COMPLETED)
+        waiting = await self.lock(tx, wanted, offers, [order_id], completable)
         holder = waiting.get(order_id)
         if holder is None or holder.complete:
             return []
@@ -111,5 +117,5 @@ class WaitingList:
         return await self._waiting.list_holding_for(tx, longer_than, after, limit)
 
     async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
-        """Products that are available although orders wait for them: none, unless they went on sale again."""
+        """Products that are available although orders wait for them: none, unless a version before this left some."""
         return await self._waiting.list_unserved(tx, limit)

@@ -43,31 +43,34 @@ _LINES = Rows(
     first=7,
 )
 _RIVALS = """
-    SELECT rival.order_id FROM unnest($1::text[], $2::bigint[]) AS product (sku, units) CROSS JOIN LATERAL (
+    SELECT rival.order_id FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS product (sku, units, wanted)
+    CROSS JOIN LATERAL (
         SELECT coalesce(sum(on_hand - reserved), 0) AS units FROM stock s WHERE s.sku = product.sku
     ) available CROSS JOIN LATERAL (
-        SELECT coalesce(sum(l.quantity - l.missing), 0) AS units, coalesce(array_agg(l.order_id), '{}') AS holders
-        FROM waiting_lines l JOIN waiting_orders o USING (order_id)
-        WHERE l.sku = product.sku AND l.missing < l.quantity AND (o.missing > 0 OR l.order_id = ANY($3::text[]))
+        SELECT coalesce(sum(quantity - missing), 0) AS units FROM waiting_lines l
+        WHERE l.sku = product.sku AND l.order_id = ANY($4::text[])
     ) held CROSS JOIN LATERAL (
-        SELECT unnest(held.holders) AS order_id
+        (SELECT order_id FROM waiting_lines l
+         WHERE l.sku = product.sku AND l.missing < l.quantity AND l.order_id <> ALL($4::text[])
+           AND EXISTS (SELECT FROM waiting_orders o WHERE o.order_id = l.order_id AND o.missing > 0)
+         ORDER BY since DESC, order_id DESC LIMIT product.wanted)
         UNION ALL
         (SELECT order_id FROM waiting_lines l
-         WHERE l.sku = product.sku AND l.missing > 0 AND l.order_id <> ALL($3::text[])
+         WHERE l.sku = product.sku AND l.missing > 0 AND l.order_id <> ALL($4::text[])
          ORDER BY since, order_id LIMIT greatest(product.units, available.units) + held.units)
     ) rival"""
-"""Of each product the incomplete orders that hold some, and as many that lack it as there are units to hand out, not
-counting those that are asked for ($3): they may be leaving.
+"""Of each product the youngest incomplete orders that hold some, at most as many as units are wanted, and the oldest
+that lack it, as many as there are units to hand out; besides those that are asked for ($4), which may be leaving.
 """
 
 
 class WaitingRepository:
     """Places on the waiting list."""
 
-    async def list_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
-        """Whose stock has to be locked before the places of these orders may change."""
-        rows = await tx.fetch("SELECT DISTINCT sku FROM waiting_lines WHERE order_id = ANY($1::text[])", order_ids)
-        return [row["sku"] for row in rows]
+    async def find_wanted(self, tx: Transaction, order_id: str) -> dict[str, int]:
+        """Units of each product, whose stock has to be locked before the place of this order may change."""
+        rows = await tx.fetch("SELECT sku, quantity FROM waiting_lines WHERE order_id = $1", order_id)
+        return {row["sku"]: row["quantity"] for row in rows}
 
     async def list_held_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
         """What is reserved, set aside for or wanted by these orders."""
@@ -83,19 +86,21 @@ class WaitingRepository:
         return [row["sku"] for row in rows]
 
     async def lock(
-        self, tx: Transaction, available: Mapping[str, int], order_ids: Sequence[str]
+        self, tx: Transaction, available: Mapping[str, int], wanted: Mapping[str, int], order_ids: Sequence[str]
     ) -> dict[str, WaitingOrder]:
         """The waiting orders that `hand_out` needs for these products, whose stock is locked, and these orders, as far
-        as they wait; all without their lines. `available`: units of each product, where more are than its rows say yet.
+        as they wait; all without their lines. `available`: units of each product, where more are than its rows say yet;
+        `wanted`: those that an order may take from younger ones.
         """
         rows = await tx.fetch(
             f"""
             SELECT order_id, since, trace_id, version FROM waiting_orders
-            WHERE order_id = ANY(ARRAY(SELECT unnest($3::text[]) UNION ALL {_RIVALS}))
+            WHERE order_id = ANY(ARRAY(SELECT unnest($4::text[]) UNION ALL {_RIVALS}))
             ORDER BY since, order_id FOR UPDATE
             """,
             list(available),
             list(available.values()),
+            [wanted[sku] for sku in available],
             order_ids,
         )
         return {
