@@ -29,6 +29,7 @@ from tests.support.api import Answer
 
 EVENTS: Final = Path(__file__).parents[1] / "contracts" / "events"
 QUIET_SECONDS: Final = 1.0
+NOT_FOUND: Final = 404
 PATIENCE_SECONDS: Final = 10.0
 """How long what is recorded and was not seen yet is waited for."""
 
@@ -139,7 +140,9 @@ class Observed:
         if self.name != "console":  # there it is the platform's
             readings.of_openapi(self.name, (await self._ask(Asked("", "GET", "/openapi.json", by=""))).json, self.taken)
         await self._ask_for_chaos()
-        for asked in [*requests.ALL, *requests.OF.get(self.name, [])]:
+        await self._take_down(requests.INJECT)
+        await self._wait_for_the_fault()
+        for asked in [requests.STRIKE, *requests.OF.get(self.name, [])]:
             await self._take_down(asked)
         kept = self.folder / "psp" / "faults.json"
         told = await valkey.get(f"valerix:chaos:{self.name}")
@@ -148,6 +151,12 @@ class Observed:
             self.taken.add("valkey", "register of faults", way)
         if self.name == "users":
             await self._ask(Asked("", "GET", "/actuator/prometheus", by=""))
+
+    async def _wait_for_the_fault(self) -> None:
+        """Valkey tells the process of it, after the answer."""
+        until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while (await self._ask(requests.STRIKE)).status == NOT_FOUND and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.01)
 
     async def _ask_for_chaos(self) -> None:
         chaos = (await self._ask(Asked("", "GET", "/api/v1/chaos"))).json

@@ -31,10 +31,8 @@ def _rejected(asked: Asked) -> Asked:
     return asked._replace(body=asked.body | {"onShortage": "reject"})
 
 
-ALL: Final = [
-    Asked("inject", "PUT", "/api/v1/chaos", FAULT),
-    Asked("strike", "GET", "/nowhere"),
-]
+INJECT: Final = Asked("inject", "PUT", "/api/v1/chaos", FAULT)
+STRIKE: Final = Asked("strike", "GET", "/nowhere")
 OF: Final[dict[str, list[Asked]]] = {
     "orders": [
         _order("order"),
