@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
+from tests.support.disks import filled
 from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.chassis.identity.keys import KeyRing
@@ -191,6 +192,37 @@ def test_lines_are_whole_and_carry_their_process(capsys: pytest.CaptureFixture[s
     terminal.write("psp", b"other\n")
     terminal.write("orders", b"ne\nsecond\nunfinished")
     assert capsys.readouterr().out.splitlines() == ["psp    | other", "orders | first line", "orders | second"]
+
+
+def test_former_logs_stay_while_there_is_no_room_for_another(small_disk: Path) -> None:
+    file = small_disk / "orders.log"
+    file.write_bytes(b"now\n")
+    for number in (1, 2, 3):
+        file.with_name(f"orders.log.{number}").write_text(f"{number}\n")
+    with filled(small_disk):
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                logs.cut(file, limit_bytes=1)
+        kept = {one.name: one.read_text() for one in small_disk.glob("orders.log*")}
+        assert kept == {
+            "orders.log": "now\n",
+            "orders.log.1": "1\n",
+            "orders.log.2": "2\n",
+            "orders.log.3": "3\n",
+        }
+    assert logs.cut(file, limit_bytes=1)
+
+
+def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_disk: Path) -> None:
+    output = Output(small_disk, None)
+    with filled(small_disk, inodes=True):
+        output.say("no room")
+        output.write("orders", b"no room\n")
+        with output.open("orders") as file:
+            file.write(b"nor for the process\n")
+        output.cut(["orders"])
+    output.say("room again")
+    assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
 
 
 @pytest.mark.parametrize("set_aside", [logs.cut, logs.rotate])
