@@ -14,6 +14,7 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.job import Job, PreparationFailed, Seed
 from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
+from valerix.launcher.ports import PortClaims
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
 from valerix.launcher.programs import CLUSTER, Plan, certificate_of, cluster_of, gateway_of, programs
@@ -30,7 +31,9 @@ RELOAD_SIGNAL = signal.SIGUSR1
 CHAOS_IS_OFF = "No faults can be injected here. Where things may break, start with VALERIX_CHAOS=enabled"
 
 
-def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], None]) -> StackState:
+def run(
+    plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
+) -> StackState:
     """Run the stack until it is told to stop, or cannot start; the returned state says which.
 
     Raises LauncherError when another launcher holds the data directory.
@@ -39,7 +42,7 @@ def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], 
     with only_launcher(plan.data_dir):
         output = Output(plan.data_dir, terminal)
         previous = read_state(plan.data_dir)
-        stack = Stack(plan, output, on_ready)
+        stack = Stack(plan, claims, output, on_ready)
         try:
             stack.report(Phase.STARTING)
             _clear(previous, output)
@@ -63,7 +66,7 @@ def _clear(previous: StackState | None, output: Output) -> None:
 class Stack:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, output: Output, on_ready: Callable[[StackState], None]) -> None:
+    def __init__(self, plan: Plan, claims: PortClaims, output: Output, on_ready: Callable[[StackState], None]) -> None:
         self.state = StackState(
             launcher=Identity.of(os.getpid()),
             data_dir=plan.data_dir,
@@ -74,6 +77,7 @@ class Stack:
             gateway_host=plan.gateway.gateway_host,
         )
         self._plan = plan
+        self._claims = claims
         self._output = output
         self._on_ready = on_ready
         self._began = time.monotonic()
@@ -97,7 +101,7 @@ class Stack:
     async def run(self) -> None:
         """Raises LauncherError when the stack cannot start; whatever had started is stopped then."""
         ports.check_replicas(self._plan.replicas)
-        ports.check_ports(self._plan.ports, self._plan.replicas)
+        ports.claim_ports(self._claims, self._plan.ports, self._plan.replicas)
         for sent in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
         credentials = Credentials(self._plan.data_dir)
