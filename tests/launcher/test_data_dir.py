@@ -7,14 +7,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.support.disks import filled
+from tests.support.disks import filled, mounted
 from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.chassis.identity.keys import KeyRing
@@ -285,11 +289,38 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
     assert server.password not in told + (server.folder / "valkey.conf").read_text()
 
 
+def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
+    """It ends at the first write that it cannot make durable, and reads an append-only file whose end is missing."""
+    with mounted(512 * 1024) as disk:
+        server = Server(disk)
+        server.start()
+        try:
+            asyncio.run(_write(valkey.url(server.port, server.password)))
+            with filled(disk):
+                acknowledged = asyncio.run(_count_up(valkey.url(server.port, server.password)))
+                assert server.process.wait(30)
+            server.start()
+            kept = asyncio.run(_read(valkey.url(server.port, server.password), "count"))
+            assert kept in (b"%d" % acknowledged, b"%d" % (acknowledged + 1)), "the last answer may be lost"
+        finally:
+            server.stop(signal.SIGKILL)
+
+
+async def _count_up(url: str) -> int:
+    """How many were acknowledged until the connection was lost."""
+    acknowledged = 0
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        with suppress(RedisConnectionError):
+            while True:
+                acknowledged = await client.incr("count")
+    return acknowledged
+
+
 async def _write(url: str) -> None:
     async with Redis.from_url(url) as client:
         await client.set("key", "kept")
 
 
-async def _read(url: str) -> object:
+async def _read(url: str, key: str = "key") -> object:
     async with Redis.from_url(url) as client:
-        return await client.get("key")
+        return await client.get(key)
