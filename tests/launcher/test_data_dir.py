@@ -230,6 +230,17 @@ def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_di
     assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
 
 
+def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:
+    """`./valerix up > file` on a full disk."""
+    with Path("/dev/full").open("w") as stream:
+        output = Output(folder, Terminal([Output.LAUNCHER], stream))
+        for number in range(2):
+            output.say(f"{number}")
+            output.show()
+        with pytest.raises(OSError, match="No space left"):
+            stream.close()
+
+
 @pytest.mark.parametrize("set_aside", [logs.cut, logs.rotate])
 def test_following_goes_on_across_a_file_that_was_cut_or_replaced(
     folder: Path, set_aside: Callable[[Path, int], bool]

@@ -121,10 +121,11 @@ class Output:
         self.write(self.LAUNCHER, f"{stamp} {text}\n".encode())
 
     def show(self) -> None:
-        """On the terminal, what was written since the last time."""
+        """On the terminal, what was written since the last time. It may be a file on a full disk, or gone."""
         if self._terminal:
             for name, output in self._following.read():
-                self._terminal.write(name, output)
+                with suppress(OSError):
+                    self._terminal.write(name, output)
 
     def cut(self, names: Iterable[str]) -> None:
         """Keep the files within their limit."""
