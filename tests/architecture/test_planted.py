@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import commands, errors, forms, names, seams, states  # noqa: F401 - enter their rules
+from tests.architecture import commands, errors, forms, loops, names, seams, states  # noqa: F401 - enter their rules
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -319,6 +319,23 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
                 for number, room in enumerate(ROOMS)
             },
             "chassis/ has 28 arrows between rooms",
+        ),
+    ),
+    # --- background work
+    "endless_work_is_kept_running": (
+        Plant(
+            {
+                "chassis/clock.py": "async def tick():\n    while True:\n        await x()",
+                "chassis/begin.py": "import asyncio\ntask = asyncio.create_task(clock.tick())",
+            },
+            "chassis/begin.py:2 starts tick, which an error would end",
+            flat_chassis=True,
+        ),
+        at(
+            "launcher/begin.py",
+            "async def watch(self):\n    while not self._stopping:\n        await x()\n"
+            "def start(self):\n    loop.create_task(self.watch())",
+            ":5 starts watch, which an error would end",
         ),
     ),
     # --- documents

@@ -1,7 +1,9 @@
 """What only RabbitMQ can tell or forget."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 import aio_pika
 import pytest
@@ -9,12 +11,19 @@ import pytest_asyncio
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
 from tests.bus.received import consuming, ids, messages
+from tests.bus.test_contract import published_again
 from tests.chassis.test_tasks import given_up
+from tests.support import brokers
 from tests.support.brokers import Broker
+from tests.support.disks import filled, mounted
+from tests.support.eventually import until
 from valerix.chassis.messaging.bus import rabbitmq
 from valerix.chassis.messaging.bus.base import Bus, BusUnavailable, Message, Unroutable
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.bus.delivery import pauses
+
+DISK_BYTES: Final = 256 * 1024 * 1024
+"""The broker stops publishers below 50 MB."""
 
 
 @pytest_asyncio.fixture
@@ -106,3 +115,23 @@ async def test_who_is_told_to_end_ends() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.mark.full
+async def test_all_that_was_published_arrives_when_there_is_room_again_on_the_brokers_disk(topic: str) -> None:
+    """The broker refuses from then on, until it is started again: the log of its quorum queues has crashed."""
+    if not brokers.rabbitmq_is_installed():
+        pytest.skip(f"needs Debian's package {brokers.PACKAGE}")
+    published = 0
+    with mounted(DISK_BYTES) as disk, contextlib.closing(brokers.RabbitServer(disk / "rabbitmq")) as server:
+        server.start()
+        async with open_bus(server.url, "test-1") as bus, consuming(bus, "reader", topic) as received:
+            await bus.declare([topic], ["reader"])
+            with filled(disk), pytest.raises(BusUnavailable):
+                while True:
+                    await bus.publish(messages(topic, published))
+                    published += 1
+            server.kill()
+            server.start()
+            await published_again(bus, topic, published)
+            await until(lambda: {*received.ids} == {*ids(topic, *range(published + 1))})

@@ -1,14 +1,19 @@
 """Lanes, transactions, lost connections and migrations on a real PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from tests.support.blocking import run_blocking
+from tests.support.disks import filled, mounted
+from tests.support.postgres import PostgresServer
 from tests.support.workers import free_port
+from valerix.chassis.postgres import database as module
 from valerix.chassis.postgres.database import MAX_ATTEMPTS, CommitOutcomeUnknown, Database, DatabaseUnavailable
 from valerix.chassis.postgres.migrations import MigrationChanged, migrate
 
@@ -172,3 +177,80 @@ async def test_migrations_apply_once_in_order_and_may_not_change(
 async def test_readiness_names_the_missing_tables(database_url: Callable[..., str]) -> None:
     async with Database.open(database_url("orders"), 1) as database:
         assert await database.missing_tables(["orders", "order_events", "nowhere"]) == ["nowhere"]
+
+
+async def test_a_database_that_is_read_only_is_not_ready_and_told_as_unavailable(
+    database_url: Callable[..., str],
+) -> None:
+    url = database_url("orders")
+    async with Database.open(url, 1, {"default_transaction_read_only": "on"}) as database:
+        with pytest.raises(DatabaseUnavailable):
+            async with database.transaction() as tx:
+                await tx.execute("INSERT INTO inbox VALUES ('a', 'b')")
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            await database.missing_tables(["orders"])
+
+
+async def test_a_database_whose_connections_are_all_at_work_is_ready_if_they_get_on(
+    database_url: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 3600)
+    async with Database.open(database_url("orders"), 1) as database:
+        async with database.connection():
+            pass
+        async with database.connection():
+            assert await database.missing_tables(["orders"]) == []
+            monkeypatch.setattr(module, "BUSY_SECONDS", 0)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(database.missing_tables(["orders"]), 0.1)
+
+
+@pytest.fixture
+def small_tablespace(postgres: PostgresServer) -> Iterator[Path]:
+    """A file system with room for a few pages; what a session with SMALL writes goes there."""
+    with mounted(256 * 1024) as folder:
+        if postgres.cluster.account:
+            os.chown(folder, postgres.cluster.account.uid, postgres.cluster.account.gid)
+        run_blocking(_as_superuser(postgres, f"CREATE TABLESPACE small LOCATION '{folder}'"))
+        run_blocking(_as_superuser(postgres, "GRANT CREATE ON TABLESPACE small TO PUBLIC"))
+        yield folder
+        run_blocking(_as_superuser(postgres, "DROP TABLESPACE small"))
+
+
+SMALL = {"default_tablespace": "small", "temp_tablespaces": "small"}
+
+
+async def _as_superuser(postgres: PostgresServer, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.superuser_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_a_database_without_room_is_not_ready_until_there_is_room_again(
+    database_url: Callable[..., str], small_tablespace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIAL_SECONDS", 0)
+
+    async def write() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("INSERT INTO full_of SELECT repeat('x', 1000) FROM generate_series(1, 30)")
+
+    async with Database.open(database_url(), 1, SMALL) as database:
+        async with database.connection() as lane:
+            await lane.execute("CREATE TABLE full_of (text text)")
+        await write()
+        assert await database.missing_tables(["full_of"]) == []
+        with filled(small_tablespace):
+            with pytest.raises(DatabaseUnavailable) as refusal:
+                await write()
+            assert "No space left" in str(refusal.value.__cause__)
+            for _ in range(2):
+                with pytest.raises(DatabaseUnavailable):
+                    await database.missing_tables(["full_of"])
+        assert await database.missing_tables(["full_of"]) == []
+        await write()
+        async with database.connection() as lane:
+            assert await lane.fetchval("SELECT count(*) FROM full_of") == 60
+            await lane.execute("DROP TABLE full_of")

@@ -1,19 +1,23 @@
 """Faults of a service that shares no Valkey: kept in a file, read and ended by others over HTTP."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from pyreqwest.exceptions import RequestError
 
 from tests.chassis.test_chaos import CHAOS, SECRET, audit, charge, database, inject
 from tests.support.api import Api
+from tests.support.disks import filled, mounted
 from tests.support.identities import Identities
 from tests.support.processes import Process, prepare
 from valerix.chassis.base import caller
 from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.base.tasks import end
 from valerix.chassis.calls.faults import FaultsUnreachable, RemoteFaults
 from valerix.chassis.calls.recording import no_recorder
-from valerix.chassis.chaos.faults import Errors
+from valerix.chassis.chaos.faults import Errors, Register
 from valerix.chassis.chaos.store import LocalStore, Menu
 from valerix.chassis.chaos.use_cases import Chaos
 from valerix.contracts.acts import Actor
@@ -58,3 +62,19 @@ async def test_a_service_without_valkey_knows_its_faults_after_a_kill_and_is_rea
         assert await console.overview() == []
         with pytest.raises(FaultsUnreachable):
             await remote.stop()
+
+
+async def test_faults_that_cannot_be_kept_hold_for_as_long_as_the_process_lives() -> None:
+    applied: list[Register] = []
+    with mounted(16 * 1024) as disk:
+        store = LocalStore("psp", "psp", disk / "faults.json")
+        following = asyncio.create_task(store.follow(applied.append))
+        await asyncio.sleep(0)
+        with filled(disk):
+            await store.change("psp", lambda register: msgspec.structs.replace(register, version=1))
+            assert await store.count("fault", 2) == 1
+        assert await store.count("fault", 2) == 2
+        await end([following])
+        assert [register.version for register in applied] == [1]
+        successor = LocalStore("psp", "psp", disk / "faults.json")
+        assert await successor.count("fault", 2) == 0, "it is spent"

@@ -1,12 +1,18 @@
-"""Background work ends when it is told to, and for nothing else."""
+"""Background work goes on whatever it raises, and ends when it is told to, and for nothing else."""
 
 import asyncio
 
 import pytest
 
 from valerix.chassis.base import tasks
-from valerix.chassis.http import service
-from valerix.chassis.http.service import _keep_running
+from valerix.chassis.base.tasks import Loops, Work, keep_running
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
 
 
 async def given_up() -> None:
@@ -16,24 +22,68 @@ async def given_up() -> None:
     await future
 
 
-async def test_a_job_goes_on_after_a_cancellation_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "JOB_RESTART_SECONDS", 0)
-    runs, again = 0, asyncio.Event()
+async def full() -> None:
+    raise OSError("No space left on device")
 
-    async def job() -> None:
+
+def first(fault: Work, again: asyncio.Event) -> Work:
+    """Work that meets a fault in its first run."""
+    runs = 0
+
+    async def work() -> None:
         nonlocal runs
         runs += 1
         if runs == 1:
-            await given_up()
+            await fault()
         again.set()
         await asyncio.Event().wait()
 
-    running = asyncio.create_task(_keep_running(job))
-    await asyncio.wait_for(again.wait(), 60)
+    return work
+
+
+@pytest.mark.parametrize("fault", [given_up, full])
+async def test_work_goes_on_after_an_error_and_a_cancellation_nobody_asked_for(fault: Work) -> None:
+    heard: list[BaseException] = []
+    again = asyncio.Event()
+    running = asyncio.create_task(keep_running(first(fault, again), heard.append))
+    await asyncio.wait_for(again.wait(), PATIENCE_SECONDS)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert runs == 2
+    assert len(heard) == 1
+
+
+async def test_work_goes_on_although_its_failure_cannot_be_logged() -> None:
+    def failed(_: BaseException) -> None:
+        raise OSError("No space left on device")
+
+    again = asyncio.Event()
+    running = asyncio.create_task(keep_running(first(full, again), failed))
+    await asyncio.wait_for(again.wait(), PATIENCE_SECONDS)
+    await tasks.end([running])
+
+
+async def test_loops_that_fail_or_end_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    loops = Loops(lambda name, _: heard.append(name))
+    again, ended = asyncio.Event(), asyncio.Event()
+
+    async def ending() -> None:
+        ended.set()
+
+    async def lasting() -> None:
+        await asyncio.Event().wait()
+
+    loops.start("failing", first(full, again))
+    loops.start("ending", ending)
+    loops.start("lasting", lasting)
+    await asyncio.wait_for(asyncio.gather(again.wait(), ended.wait()), PATIENCE_SECONDS)
+    assert loops.troubles() == ["failing failed, times in a row: 1", "ending has ended"]
+    assert heard == ["failing"]
+    monkeypatch.setattr(tasks, "STEADY_SECONDS", 0)
+    assert loops.troubles() == ["ending has ended"]
+    await loops.close()
+    assert loops.troubles() == ["failing has ended", "ending has ended", "lasting has ended"]
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,18 @@
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
 import structlog
 
 from valerix.chassis.base import telemetry
+from valerix.chassis.http import edge
 from valerix.chassis.postgres.database import Database
 
 ADDRESS = "ada@valerix.example"
@@ -19,15 +23,25 @@ ADDRESS = "ada@valerix.example"
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.BytesIO]:
     """What a process that logs writes to its standard output."""
-    output, root = io.BytesIO(), logging.getLogger()
-    handlers, level = [*root.handlers], root.level
+    output = io.BytesIO()
     stdout = io.TextIOWrapper(output)  # which closes what it wraps when it is forgotten
     monkeypatch.setattr(sys, "stdout", stdout)
+    with configured():
+        yield output
+
+
+@contextmanager
+def configured() -> Iterator[None]:
+    """Logging as in a service, to the standard output of now."""
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
     telemetry.configure_logging("test", "test", "info")
-    yield output
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 async def test_the_row_of_a_failed_statement_is_left_out(written: io.BytesIO, database_url: Callable[..., str]) -> None:
@@ -41,3 +55,33 @@ async def test_the_row_of_a_failed_statement_is_left_out(written: io.BytesIO, da
     line = json.loads(written.getvalue())
     assert "CheckViolationError" in line["exception"]
     assert ADDRESS not in str(line)
+
+
+@contextmanager
+def full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Path]]:
+    """Standard output takes nothing until what this gives is called; then it is the file `log`."""
+    with Path("/dev/full").open("w") as stdout, log.open("w") as file:
+
+        def make_room() -> Path:
+            os.dup2(file.fileno(), stdout.fileno())
+            return log
+
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with configured():
+            yield make_room
+
+
+async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write() -> None:
+        structlog.get_logger().info("of our own")
+        logging.getLogger("library").warning("of a library")
+        edge.record("test", "GET", "/api/v1/orders", 200, 0.0, "1" * 32)
+        edge.write_lines()
+
+    with full_disk(tmp_path / "log", monkeypatch) as make_room:
+        for _ in range(200):
+            write()
+        log = make_room()
+        write()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["message"] for line in lines[-3:]] == ["of our own", "of a library", "request"]

@@ -2,9 +2,13 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
+from rich.live import Live
 from rich.text import Text
 
 from valerix.cli.output import console, print_json, table
@@ -82,3 +86,30 @@ def test_log_lines_do_not_control_the_terminal() -> None:
     out = io.StringIO()
     Terminal(["orders"], out).write("orders", b"a\x1b[2J\xc2\x9b2Jb\n")
     assert out.getvalue() == "orders | ab\n"
+
+
+@pytest.mark.parametrize("stderr", [False, True])
+def test_what_is_no_terminal_gets_plain_lines_whatever_is_forced(
+    stderr: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = console(stderr=stderr)
+    with Live(console=out, transient=True, auto_refresh=False) as live:
+        live.update(Text("going on", "red"), refresh=True)
+    out.print(Text("done", "green"))
+    shown = capsys.readouterr()
+    assert (shown.err if stderr else shown.out).split() == ["done"]
+    assert "\x1b" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("words", [["up", "--help"], ["up", "--nonsense"]], ids=["help", "usage"])
+def test_help_and_usage_are_plain_lines_where_there_is_no_terminal(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "valerix.cli.main", *words],
+        env=os.environ | {"FORCE_COLOR": "1", "GITHUB_ACTIONS": "true"},
+        capture_output=True,
+        check=False,
+    )
+    shown = done.stdout + done.stderr
+    assert b"up" in shown
+    assert b"\x1b" not in shown

@@ -131,7 +131,11 @@ async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
     assert (await console.get("/ready")).status == 200
     deep = await console.get("/health/deep")
     assert deep.status == 503
-    assert {name for name, check in deep.json["checks"].items() if check["status"] == "ok"} == {"users", "inventory"}
+    assert {name for name, check in deep.json["checks"].items() if check["status"] == "ok"} == {
+        "users",
+        "inventory",
+        "jobs",
+    }
 
 
 # --- the page

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.disks import mounted
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -22,3 +24,10 @@ def folder() -> Iterator[Path]:
 def without_privileges() -> dict[str, Any]:
     """Options for subprocess that make us an ordinary user, where we are not one already."""
     return {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """With room for a few small files."""
+    with mounted(256 * 1024, inodes=16) as folder:
+        yield folder

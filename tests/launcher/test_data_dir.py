@@ -7,13 +7,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tests.support.disks import filled, mounted
 from tests.support.eventually import until_blocking
 from tests.support.workers import free_port
 from valerix.chassis.identity.keys import KeyRing
@@ -118,8 +123,9 @@ def test_a_state_of_another_version_is_refused_with_its_name(folder: Path) -> No
 
 
 def test_only_one_launcher_holds_a_data_directory(folder: Path) -> None:
-    with only_launcher(folder), pytest.raises(LauncherError, match="Another launcher"), only_launcher(folder):
+    with only_launcher(folder), pytest.raises(LauncherError) as refusal, only_launcher(folder):
         pass
+    assert all(word in str(refusal.value) for word in (str(os.getpid()), str(folder), "status", "down", "--data-dir"))
     with only_launcher(folder):
         pass
 
@@ -193,6 +199,48 @@ def test_lines_are_whole_and_carry_their_process(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.splitlines() == ["psp    | other", "orders | first line", "orders | second"]
 
 
+def test_former_logs_stay_while_there_is_no_room_for_another(small_disk: Path) -> None:
+    file = small_disk / "orders.log"
+    file.write_bytes(b"now\n")
+    for number in (1, 2, 3):
+        file.with_name(f"orders.log.{number}").write_text(f"{number}\n")
+    with filled(small_disk):
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                logs.cut(file, limit_bytes=1)
+        kept = {one.name: one.read_text() for one in small_disk.glob("orders.log*")}
+        assert kept == {
+            "orders.log": "now\n",
+            "orders.log.1": "1\n",
+            "orders.log.2": "2\n",
+            "orders.log.3": "3\n",
+        }
+    assert logs.cut(file, limit_bytes=1)
+
+
+def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_disk: Path) -> None:
+    output = Output(small_disk, None)
+    with filled(small_disk, inodes=True):
+        output.say("no room")
+        output.write("orders", b"no room\n")
+        with output.open("orders") as file:
+            file.write(b"nor for the process\n")
+        output.cut(["orders"])
+    output.say("room again")
+    assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
+
+
+def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:
+    """`./valerix up > file` on a full disk."""
+    with Path("/dev/full").open("w") as stream:
+        output = Output(folder, Terminal([Output.LAUNCHER], stream))
+        for number in range(2):
+            output.say(f"{number}")
+            output.show()
+        with pytest.raises(OSError, match="No space left"):
+            stream.close()
+
+
 @pytest.mark.parametrize("set_aside", [logs.cut, logs.rotate])
 def test_following_goes_on_across_a_file_that_was_cut_or_replaced(
     folder: Path, set_aside: Callable[[Path, int], bool]
@@ -252,11 +300,38 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
     assert server.password not in told + (server.folder / "valkey.conf").read_text()
 
 
+def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
+    """It ends at the first write that it cannot make durable, and reads an append-only file whose end is missing."""
+    with mounted(512 * 1024) as disk:
+        server = Server(disk)
+        server.start()
+        try:
+            asyncio.run(_write(valkey.url(server.port, server.password)))
+            with filled(disk):
+                acknowledged = asyncio.run(_count_up(valkey.url(server.port, server.password)))
+                assert server.process.wait(30)
+            server.start()
+            kept = asyncio.run(_read(valkey.url(server.port, server.password), "count"))
+            assert kept in (b"%d" % acknowledged, b"%d" % (acknowledged + 1)), "the last answer may be lost"
+        finally:
+            server.stop(signal.SIGKILL)
+
+
+async def _count_up(url: str) -> int:
+    """How many were acknowledged until the connection was lost."""
+    acknowledged = 0
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        with suppress(RedisConnectionError):
+            while True:
+                acknowledged = await client.incr("count")
+    return acknowledged
+
+
 async def _write(url: str) -> None:
     async with Redis.from_url(url) as client:
         await client.set("key", "kept")
 
 
-async def _read(url: str) -> object:
+async def _read(url: str, key: str = "key") -> object:
     async with Redis.from_url(url) as client:
-        return await client.get("key")
+        return await client.get(key)

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.workers import PORTS
 from valerix.launcher import ports
 from valerix.launcher.errors import LauncherError
+from valerix.launcher.ports import PortClaims
 from valerix.launcher.settings import AMONG_OURSELVES, chaos, configured_ports, request_limits
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, PROCESSES, SERVICES, instances
+
+
+@pytest.fixture
+def claims() -> Iterator[PortClaims]:
+    """Those of a launcher."""
+    with PortClaims() as claims:
+        yield claims
 
 
 @pytest.fixture
@@ -29,31 +38,54 @@ def taken() -> Iterator[int]:
         (GATEWAY_METRICS, "VALERIX_GATEWAY_METRICS_PORT=N"),
     ],
 )
-def test_a_busy_port_names_itself_its_process_and_the_option(process: str, option: str, taken: int) -> None:
+def test_a_busy_port_names_itself_its_process_and_the_option(
+    process: str, option: str, taken: int, claims: PortClaims
+) -> None:
     with pytest.raises(LauncherError) as refusal:
-        ports.check_ports(ports.free_ports({}) | {process: taken}, {})
+        ports.claim_ports(claims, ports.free_ports({}) | {process: taken}, {})
     line = str(refusal.value)
     assert "\n" not in line
     assert all(part in line for part in (f"Port {taken}", process, option, "--ports auto"))
 
 
-def test_a_busy_port_of_a_replica_is_noticed(taken: int) -> None:
+def test_a_busy_port_of_a_replica_is_noticed(taken: int, claims: PortClaims) -> None:
     with pytest.raises(LauncherError, match="orders-2 needs it"):
-        ports.check_ports(ports.free_ports({}) | {"orders": taken - 100}, {"orders": 2})
+        ports.claim_ports(claims, ports.free_ports({}) | {"orders": taken - 100}, {"orders": 2})
 
 
-def test_two_processes_cannot_share_a_port() -> None:
+def test_two_processes_cannot_share_a_port(claims: PortClaims) -> None:
     chosen = ports.free_ports({})
     with pytest.raises(LauncherError, match="wanted by both orders and worker"):
-        ports.check_ports(chosen | {"worker": chosen["orders"]}, {})
+        ports.claim_ports(claims, chosen | {"worker": chosen["orders"]}, {})
 
 
-def test_chosen_ports_are_free_distinct_and_below_the_kernels() -> None:
+def test_chosen_ports_are_free_distinct_and_below_the_kernels(claims: PortClaims) -> None:
     replicas = {"orders": 3, "inventory": 2}
     chosen = ports.free_ports(replicas)
-    ports.check_ports(chosen, replicas)
+    ports.claim_ports(claims, chosen, replicas)
     assert chosen.keys() == DEFAULT_PORTS.keys()
     assert max(one.port for one in instances(chosen, replicas)) < 32_768
+
+
+def test_launchers_that_start_at_once_choose_different_ports(claims: PortClaims) -> None:
+    """From few; nothing listens yet."""
+    within = PORTS[-4 * len(DEFAULT_PORTS) :]
+    chosen = {*claims.choose({}, within).values()}
+    with PortClaims() as others:
+        assert chosen.isdisjoint(others.choose({}, within).values())
+    assert chosen.isdisjoint(ports.free_ports({}, within).values())
+
+
+def test_a_port_of_another_stack_is_named_as_such_until_its_launcher_ends(claims: PortClaims) -> None:
+    chosen = ports.free_ports({})
+    with PortClaims() as others:
+        ports.claim_ports(others, chosen, {})
+        with pytest.raises(LauncherError) as refusal:
+            ports.claim_ports(claims, chosen, {})
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == len(chosen)
+    assert f"Port {chosen['gateway']} belongs to another stack of this machine, gateway needs it" in "\n".join(lines)
+    ports.claim_ports(claims, chosen, {})
 
 
 def test_default_ports_are_distinct_and_below_the_kernels() -> None:

@@ -18,7 +18,7 @@ from tests.support.leaks import assert_no_leaks
 from tests.support.stack import Stack
 from valerix.client import Valerix, errors
 from valerix.launcher import summary
-from valerix.launcher.state import Phase, StackState, read_state
+from valerix.launcher.state import Phase, StackState, only_launcher, read_state
 from valerix.launcher.topology import SERVICES
 from valerix.users import demo
 
@@ -151,6 +151,15 @@ def test_a_busy_port_is_one_line_and_nothing_is_started(folder: Path) -> None:
     assert f"Port {port} is in use by another program, gateway needs it: choose another with --port N" in output
     assert stack.launched.phase is Phase.FAILED
     assert stack.launched.processes == {}
+
+
+def test_of_two_launchers_on_one_data_directory_the_second_says_what_to_do(folder: Path) -> None:
+    stack = Installation(folder / "data")
+    stack.data_dir.mkdir()
+    with only_launcher(stack.data_dir):
+        output = stack.run("up", "--detach", "--ports", "auto", status=1)
+    assert output.startswith(f"Another launcher (process {os.getpid()}) uses {stack.data_dir}: `./valerix status`")
+    assert len(output.splitlines()) == 1
 
 
 def test_a_start_that_fails_names_the_process_and_leaves_nothing_running(folder: Path) -> None:

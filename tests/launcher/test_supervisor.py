@@ -1,6 +1,7 @@
 """The supervisor with small real processes: order, restarts, the end."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from typing import BinaryIO
 import pytest
 
 from tests.support.eventually import until, until_blocking
-from valerix.chassis.base import timeouts
+from valerix.chassis.base import tasks, timeouts
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.launcher import supervisor as module
 from valerix.launcher.processes import Identity
@@ -123,6 +124,39 @@ async def test_what_dies_is_started_again() -> None:
         await until(lambda: state.status is Status.RUNNING and state.identity != killed)
         assert (state.restarts, state.last_exit) == (1, -signal.SIGKILL)
         assert other.identity == untouched
+
+
+async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launcher can then write neither its state nor its log."""
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
+    full = False
+
+    def no_room(*_: object) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def open_log(_: str) -> BinaryIO:
+        no_room()
+        return Path(os.devnull).open("ab", buffering=0)
+
+    service = shell("service", "exec sleep 1000")
+    supervisor = Supervisor([service], say=no_room, output=open_log, changed=no_room)
+    supervisor.start()
+    try:
+        await supervisor.all_ready()
+        full = True
+        await until(lambda: supervisor.states["service"].healthy)
+        first = supervisor.get_pid("service")
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: supervisor.states["service"].last_exit == module.CANNOT_BE_STARTED)
+        full = False
+        await until(lambda: supervisor.states["service"].status is Status.RUNNING)
+        assert supervisor.get_pid("service") != first
+    finally:
+        full = False
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await supervisor.stop()
 
 
 async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

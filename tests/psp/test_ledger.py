@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disks import filled, mounted
 from valerix.contracts.states import ChargeStatus
 from valerix.psp.book import Book, Entry
 from valerix.psp.ledger import Ledger, LedgerCorrupt, LedgerInUse
-from valerix.psp.schemas import LedgerCharge, LedgerRefund
+from valerix.psp.schemas import CancelRequest, ChargeRequest, LedgerCharge, LedgerRefund, ProviderRefundRequest
 
 ENTRIES: list[Entry] = [
     LedgerCharge("order-1", ChargeStatus.CAPTURED, 1000, "USD", "card_ok"),
@@ -88,3 +89,34 @@ def test_captures_are_counted_from_the_lines_so_a_double_charge_shows(file: Path
     with Ledger.open(file, Book().replay) as ledger:
         ledger.append(ENTRIES[:1])
     assert read(file)[0].find(["order-1"])[0].captures == 2
+
+
+def test_without_room_nothing_of_an_append_stays_and_the_next_one_succeeds() -> None:
+    many: list[Entry] = [LedgerCharge(f"order-{n}", ChargeStatus.CAPTURED, 1, "USD", "card_ok") for n in range(10, 60)]
+    with mounted(64 * 1024) as disk:
+        file = disk / "ledger.jsonl"
+        with Ledger.open(file, Book().replay) as ledger:
+            ledger.append(ENTRIES)
+            whole = file.read_bytes()
+            with filled(disk):
+                with pytest.raises(OSError, match="No space left"):
+                    ledger.append(many)
+                assert file.read_bytes() == whole
+                with pytest.raises(OSError, match="No space left"):
+                    ledger.check()
+            ledger.check()
+            assert file.read_bytes() == whole
+            ledger.append(many)
+        assert read(file)[1] == len(ENTRIES) + len(many)
+
+
+def test_what_could_not_be_written_is_as_if_it_had_never_been_asked(file: Path) -> None:
+    book, lines = read(file)
+    book.charge(ChargeRequest("order-4", 700, "USD", "card_ok"), None)
+    book.charge(ChargeRequest("order-5", 700, "EUR", "card_expired"), "expired_card")
+    book.refund(ProviderRefundRequest("refund-2", "order-4", 200))
+    book.refund(ProviderRefundRequest("refund-3", "order-1", 100))
+    book.cancel(CancelRequest("order-6"))
+    book.take_back(book.take_unwritten())
+    assert book.page(lines, 0, 100) == read(file)[0].page(lines, 0, 100)
+    assert book.refund(ProviderRefundRequest("refund-3", "order-1", 700))[1]

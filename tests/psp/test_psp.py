@@ -1,14 +1,19 @@
 """The provider as its merchants see it: over HTTP, and across kills."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.psp.conftest import SECRET
 from tests.support.api import Answer, Api
+from tests.support.disks import filled, mounted
 from tests.support.eventually import eventually
+from tests.support.identities import Identities
 from tests.support.processes import Process
+from tests.support.provider import provider_in
 from valerix.contracts.ids import new_id
 
 
@@ -193,3 +198,39 @@ async def test_the_ledger_is_read_in_pages_and_every_page_counts_all_of_it(morta
     assert (last["lines"], last["captured"], last["declined"], last["refunds"], last["next"]) == (8, 6, 1, 1, None)
     assert last["totals"] == [{"currency": "USD", "capturedMinor": 6000, "refundedMinor": 300}]
     assert (await mortal_api.get("/v1/ledger?limit=0")).status == 400
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    with mounted(64 * 1024) as folder:
+        yield folder
+
+
+@pytest.fixture
+def confined(small_disk: Path, identities: Identities) -> Iterator[Process]:
+    """A provider whose ledger lies on a small file system."""
+    process = provider_in(small_disk, identities)
+    yield process.start()
+    process.kill()
+
+
+async def test_the_provider_goes_on_when_there_is_room_again(confined: Process, small_disk: Path, order: str) -> None:
+    """A charge it could not write was not made: nothing is left of it, neither in memory nor on disk."""
+    references = [f"{order}-{number}" for number in range(50)]
+    async with Api.open(confined.url, SECRET) as api:
+        assert (await charge(api, order)).status == 201
+        with filled(small_disk):
+            answers = {reference: await charge(api, reference) for reference in references}
+            made = [reference for reference, answer in answers.items() if answer.status == 201]
+            last = answers[references[-1]]
+            assert (last.status, last.json["code"]) == (503, "ledger_broken")
+            assert (await api.get("/ready")).status == 503
+            assert await find(api, references[-1]) == []
+        assert (await api.get("/ready")).status == 200
+        assert (await charge(api, references[-1])).status == 201
+        expected = [order, *made, references[-1]]
+        assert [one["reference"] for one in await all_charges(api)] == expected
+    confined.kill()
+    confined.start()
+    async with Api.open(confined.url, SECRET) as api:
+        assert [one["reference"] for one in await all_charges(api)] == expected

@@ -100,6 +100,7 @@ GROUPS: Final = (
     Group("strangers", ("tests/strangers/test_tools.py",), 40, settings=STILL),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 17),
+    Group("full disk", _system("full_disk"), 60),
     Group("old data", ("tests/upgrade/test_old_data.py",), 40),
     Group("HTTPS", _system("tls"), 25),
     Group("launcher", ("tests/launcher/test_stack.py",), 105),

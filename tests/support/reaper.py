@@ -49,6 +49,8 @@ def reap(folders: set[Path]) -> None:
                 os.kill(launcher.pid, signal.SIGTERM)
     _wait_for(launchers)
     for folder in folders:
+        if folder.is_mount():
+            subprocess.run(["umount", "--lazy", str(folder)], check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,8 +10,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from tests.support.disks import may_mount
+
 LIST: Final = Path(__file__).parents[1] / "skips.toml"
-CONDITIONS: Final[dict[str, Callable[[], bool]]] = {"not root": lambda: os.geteuid() != 0}
+CONDITIONS: Final[dict[str, Callable[[], bool]]] = {
+    "not root": lambda: os.geteuid() != 0,
+    "no mounts": lambda: not may_mount(),
+}
 
 
 class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

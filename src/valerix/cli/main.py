@@ -3,6 +3,7 @@
 import sys
 
 import typer
+from typer import rich_utils
 
 from valerix.cli import audit, bench, bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
 from valerix.cli.load import command as load_command
@@ -38,6 +39,8 @@ app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 def main() -> None:
     """One line for what the user can mend, a traceback only for our own mistakes."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        rich_utils.FORCE_TERMINAL = False  # as cli.output.console, for help and usage
     try:
         app(prog_name="valerix")
     except LauncherError as error:

@@ -41,8 +41,19 @@ class SafeConsole(Console):
 
 
 def console(*, width: int | None = LINE_WIDTH, markup: bool = False, stderr: bool = False) -> Console:
-    """Takes every text literally, unless `markup` says otherwise: names from the catalogue are not markup."""
-    return SafeConsole(width=width, markup=markup, stderr=stderr, highlight=False, emoji=False)
+    """Takes every text literally, unless `markup` says otherwise: names from the catalogue are not markup.
+
+    What is no terminal gets plain lines, even where FORCE_COLOR is set: a log keeps every movement of the cursor.
+    """
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return SafeConsole(
+        width=width,
+        markup=markup,
+        stderr=stderr,
+        force_terminal=None if is_terminal else False,
+        highlight=False,
+        emoji=False,
+    )
 
 
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:

@@ -9,7 +9,7 @@ import typer
 from valerix.cli.options import DataDir
 from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.ports import check_replicas, free_ports
+from valerix.launcher.ports import check_replicas
 from valerix.launcher.programs import Plan
 from valerix.launcher.settings import GatewayName, GatewaySettings, auto_ports, configured_ports, gateway_settings
 from valerix.launcher.state import StackState
@@ -60,10 +60,11 @@ def _plan(
     if ports not in ("default", "auto"):
         raise LauncherError("--ports is either `default` or `auto`")
     check_replicas(counts)
-    chosen = free_ports(counts, auto_ports()) if ports == "auto" else configured_ports()
+    within = auto_ports() if ports == "auto" else None
     return Plan(
         data_dir=data_dir,
-        ports=chosen | ({GATEWAY: port} if port else {}),
+        ports=(configured_ports() if within is None else {}) | ({GATEWAY: port} if port else {}),
+        free_ports=(within[0], within[-1]) if within else None,
         replicas=counts,
         demo=demo,
         gateway=gateway,

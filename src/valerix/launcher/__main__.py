@@ -9,6 +9,7 @@ from valerix.launcher import job, stack
 from valerix.launcher.control import explain_failure
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.logs import Output, Terminal
+from valerix.launcher.ports import PortClaims
 from valerix.launcher.programs import Plan
 from valerix.launcher.state import Phase, StackState
 from valerix.launcher.summary import print_summary
@@ -18,18 +19,28 @@ from valerix.launcher.terminal import say
 def main() -> int:
     plan = msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda _, text: Path(text))
     try:
-        state = _run(plan, foreground="--foreground" in sys.argv)
+        with PortClaims() as claims:
+            state = _run(_with_ports(plan, claims), claims, foreground="--foreground" in sys.argv)
     except LauncherError as error:
         say(error, file=sys.stderr)
         return 1
     return 1 if state.phase is Phase.FAILED else 0
 
 
-def _run(plan: Plan, *, foreground: bool) -> StackState:
+def _with_ports(plan: Plan, claims: PortClaims) -> Plan:
+    """Chosen by the process that keeps them: between a choice and a start, another launcher could choose the same."""
+    if plan.free_ports is None:
+        return plan
+    first, last = plan.free_ports
+    chosen = claims.choose(plan.replicas, range(first, last + 1))
+    return msgspec.structs.replace(plan, ports=chosen | plan.ports, free_ports=None)
+
+
+def _run(plan: Plan, claims: PortClaims, *, foreground: bool) -> StackState:
     if not foreground:
-        return stack.run(plan, None, lambda _: None)
+        return stack.run(plan, claims, None, lambda _: None)
     terminal = Terminal([Output.LAUNCHER, job.NAME, *(instance.name for instance in plan.instances)])
-    state = stack.run(plan, terminal, print_summary)
+    state = stack.run(plan, claims, terminal, print_summary)
     if state.phase is Phase.FAILED:
         raise LauncherError(explain_failure(state))
     return state

@@ -48,6 +48,7 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
     stray = file_of(plan.data_dir, "launcher-errors")
     own_folder(stray.parent)
     rotate(stray)
+    before = stray.stat().st_size if stray.exists() else 0
     with open_appending(stray) as output:
         launcher = subprocess.Popen(  # noqa: S603 - our own module
             _command(plan),
@@ -59,10 +60,16 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
         )
     state = _settled(plan.data_dir, launcher, progress)
     if state is None:
-        raise LauncherError("\n".join(["The launcher ended before it could say why:", *last_lines(stray, 20)]))
+        raise LauncherError(_last_words(stray, before))
     if state.phase is not Phase.READY:
         raise LauncherError(explain_failure(state))
     return state
+
+
+def _last_words(file: Path, before: int) -> str:
+    """What a launcher that left no state wrote into `file`, which was so large before it."""
+    words = file.read_bytes()[before:].decode(errors="replace").strip()
+    return words or f"The launcher ended and could not say why: is there room in {file.parent}?"
 
 
 def _settled(

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -37,14 +38,20 @@ def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
 
 
 def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
-    """The same for a file somebody appends to for as long as it runs: copied, then emptied.
+    """The same for a file that is appended to for as long as a process runs: copied, then emptied.
 
-    What is written between the two is lost.
+    What is written between the two is lost. Raises OSError without room for the copy, and changes nothing then.
     """
     if _size(file) < max(limit_bytes, 1):
         return False
+    copy = file.with_name(f"{file.name}.new")
+    try:
+        shutil.copy(file, copy)  # with its mode
+    except OSError:
+        copy.unlink(missing_ok=True)
+        raise
     _age(file)
-    shutil.copy(file, _former(file, 1))  # with its mode
+    copy.replace(_former(file, 1))
     os.truncate(file, 0)
     return True
 
@@ -84,7 +91,10 @@ class Terminal:
 
 
 class Output:
-    """The launcher's own words, and the files (and terminal) for what its processes say."""
+    """The launcher's own words, and the files (and terminal) for what its processes say.
+
+    What cannot be written - the disk is full - is lost: processes matter more than what they say.
+    """
 
     LAUNCHER = "launcher"
 
@@ -97,10 +107,13 @@ class Output:
 
     def open(self, name: str) -> BinaryIO:
         """For appending: several may have it open."""
-        return open_appending(file_of(self._data_dir, name))
+        try:
+            return open_appending(file_of(self._data_dir, name))
+        except OSError:
+            return open_appending(Path(os.devnull))
 
     def write(self, name: str, output: bytes) -> None:
-        with self.open(name) as file:
+        with suppress(OSError), self.open(name) as file:
             file.write(output)
 
     def say(self, text: str) -> None:
@@ -108,15 +121,17 @@ class Output:
         self.write(self.LAUNCHER, f"{stamp} {text}\n".encode())
 
     def show(self) -> None:
-        """On the terminal, what was written since the last time."""
+        """On the terminal, what was written since the last time. It may be a file on a full disk, or gone."""
         if self._terminal:
             for name, output in self._following.read():
-                self._terminal.write(name, output)
+                with suppress(OSError):
+                    self._terminal.write(name, output)
 
     def cut(self, names: Iterable[str]) -> None:
         """Keep the files within their limit."""
         for name in names:
-            cut(file_of(self._data_dir, name))
+            with suppress(OSError):
+                cut(file_of(self._data_dir, name))
 
 
 def last_lines(file: Path, count: int) -> list[str]:

@@ -2,7 +2,9 @@
 
 import random
 import socket
+import sys
 from collections.abc import Iterable, Mapping
+from typing import Self
 
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY, GATEWAY_METRICS, REPLICA_PORT_STEP, instances
@@ -11,28 +13,77 @@ LOWEST, HIGHEST = 10_000, 32_767  # above, the kernel takes ports for outgoing c
 ANY = range(LOWEST, HIGHEST + 1)
 
 
+class PortClaims:
+    """The ports of one launcher: no other launcher of this machine takes them while it lives.
+
+    A free port says nothing: its process may be about to start, or to start again. The kernel keeps the claims, as
+    names of sockets, and drops them when the process ends. Only Linux can do this.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[int, socket.socket] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for port in list(self._marks):
+            self._drop(port)
+
+    def claim(self, port: int) -> bool:
+        """False when another launcher has it."""
+        if port in self._marks:
+            return True
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform == "linux":
+                mark.bind(f"\0valerix-port-{port}")
+        except OSError:
+            mark.close()
+            return False
+        self._marks[port] = mark
+        return True
+
+    def choose(self, replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
+        """Claim a free port for every process, with room for its replicas. Raises LauncherError."""
+        steps = {
+            name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
+        }
+        return {name: self.choose_base(offsets, within) for name, offsets in steps.items()}
+
+    def choose_base(self, offsets: list[int], within: range) -> int:
+        """Claim free ports this far above a port, which is returned. Raises LauncherError."""
+        bases = within[: len(within) - offsets[-1]]
+        for base in random.sample(bases, len(bases)):
+            wanted = [base + offset for offset in offsets]
+            if self._marks.keys().isdisjoint(wanted) and self._claim_free(wanted):
+                return base
+        raise LauncherError(
+            f"No free ports between {within[0]} and {within[-1]}: VALERIX_AUTO_PORTS=FROM-TO names others"
+        )
+
+    def _claim_free(self, ports: list[int]) -> bool:
+        """All of them or none."""
+        for number, port in enumerate(ports):
+            if not (is_free(port) and self.claim(port)):
+                for claimed in ports[:number]:
+                    self._drop(claimed)
+                return False
+        return True
+
+    def _drop(self, port: int) -> None:
+        self._marks.pop(port).close()
+
+
 def free_ports(replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-    """A free port for every process, with room for its replicas. Raises LauncherError."""
-    taken: set[int] = set()
-    chosen: dict[str, int] = {}
-    for name in DEFAULT_PORTS:
-        wanted = [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))]
-        base = _free_base(wanted, taken, within)
-        taken.update(base + offset for offset in wanted)
-        chosen[name] = base
-    return chosen
-
-
-def _free_base(offsets: list[int], taken: set[int], within: range) -> int:
-    bases = within[: len(within) - offsets[-1]]
-    for base in random.sample(bases, len(bases)):
-        if all(base + offset not in taken and is_free(base + offset) for offset in offsets):
-            return base
-    raise LauncherError(f"No free ports between {within[0]} and {within[-1]}: VALERIX_AUTO_PORTS=FROM-TO names others")
+    """A free port for every process, not claimed. Raises LauncherError."""
+    with PortClaims() as claims:
+        return claims.choose(replicas, within)
 
 
 def free_port() -> int:
-    return _free_base([0], set(), ANY)
+    with PortClaims() as claims:
+        return claims.choose_base([0], ANY)
 
 
 def is_free(port: int) -> bool:
@@ -46,11 +97,18 @@ def is_free(port: int) -> bool:
     return True
 
 
-def check_ports(ports: Mapping[str, int], replicas: Mapping[str, int]) -> None:
-    """Raise LauncherError, one line per port that two processes want or another program has."""
+def claim_ports(claims: PortClaims, ports: Mapping[str, int], replicas: Mapping[str, int]) -> None:
+    """Raise LauncherError, one line per port that two processes want, or another stack or program has."""
     wanted = [(one.port, one.name, one.process) for one in instances(ports, replicas)]
     wanted.append((ports[GATEWAY_METRICS], GATEWAY_METRICS, GATEWAY_METRICS))
-    problems = [*_shared(wanted), *(_busy(*one) for one in wanted if not is_free(one[0]))]
+    problems = _shared(wanted)
+    for port, name, process in wanted:
+        if not claims.claim(port):
+            problems.append(
+                f"Port {port} belongs to another stack of this machine, {name} needs it: {_remedy(process)}"
+            )
+        elif not is_free(port):
+            problems.append(_busy(port, name, process))
     if problems:
         raise LauncherError("\n".join(problems))
 

@@ -30,6 +30,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     data_dir: Path
     ports: dict[str, int]
+    """By process name; with `free_ports`, only those that are not chosen."""
+    free_ports: tuple[int, int] | None = None
+    """Choose the ports between these when the launcher starts; None: `ports` has all of them."""
     replicas: dict[str, int] = {}
     demo: bool = True
     gateway: GatewaySettings

@@ -1,19 +1,20 @@
 """The running stack: one launcher process that starts everything, watches over it and stops it again."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
 from functools import partial
 
+from valerix.chassis.base.tasks import end, keep_running
 from valerix.launcher import job, logs, ports, processes
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.job import Job, PreparationFailed, Seed
 from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
+from valerix.launcher.ports import PortClaims
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
 from valerix.launcher.programs import CLUSTER, Plan, certificate_of, cluster_of, gateway_of, programs
@@ -24,13 +25,15 @@ from valerix.launcher.topology import DATABASES, GATEWAY, POSTGRES
 
 LEFTOVER_PATIENCE_SECONDS = 10.0
 BALANCER_PATIENCE_SECONDS = 10.0
-ROTATION_SECONDS = 10.0
+HOUSEKEEPING_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SIGNAL = signal.SIGUSR1
 CHAOS_IS_OFF = "No faults can be injected here. Where things may break, start with VALERIX_CHAOS=enabled"
 
 
-def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], None]) -> StackState:
+def run(
+    plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
+) -> StackState:
     """Run the stack until it is told to stop, or cannot start; the returned state says which.
 
     Raises LauncherError when another launcher holds the data directory.
@@ -39,7 +42,7 @@ def run(plan: Plan, terminal: Terminal | None, on_ready: Callable[[StackState], 
     with only_launcher(plan.data_dir):
         output = Output(plan.data_dir, terminal)
         previous = read_state(plan.data_dir)
-        stack = Stack(plan, output, on_ready)
+        stack = Stack(plan, claims, output, on_ready)
         try:
             stack.report(Phase.STARTING)
             _clear(previous, output)
@@ -63,7 +66,7 @@ def _clear(previous: StackState | None, output: Output) -> None:
 class Stack:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, output: Output, on_ready: Callable[[StackState], None]) -> None:
+    def __init__(self, plan: Plan, claims: PortClaims, output: Output, on_ready: Callable[[StackState], None]) -> None:
         self.state = StackState(
             launcher=Identity.of(os.getpid()),
             data_dir=plan.data_dir,
@@ -74,11 +77,13 @@ class Stack:
             gateway_host=plan.gateway.gateway_host,
         )
         self._plan = plan
+        self._claims = claims
         self._output = output
         self._on_ready = on_ready
         self._began = time.monotonic()
         self._stop = asyncio.Event()
         self._supervisor: Supervisor | None = None
+        self._untold = False
 
     def report(self, phase: Phase) -> None:
         self.state.phase = phase
@@ -96,7 +101,7 @@ class Stack:
     async def run(self) -> None:
         """Raises LauncherError when the stack cannot start; whatever had started is stopped then."""
         ports.check_replicas(self._plan.replicas)
-        ports.check_ports(self._plan.ports, self._plan.replicas)
+        ports.claim_ports(self._claims, self._plan.ports, self._plan.replicas)
         for sent in STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
         credentials = Credentials(self._plan.data_dir)
@@ -118,12 +123,12 @@ class Stack:
             changed=self._write,
             timeouts=time_limits(),
         )
-        showing = asyncio.create_task(self._show())
+        beside = [asyncio.create_task(keep_running(work, self._failed)) for work in (self._show, self._keep_house)]
         try:
             await self._start_and_stay(self._supervisor, cluster, credentials)
         finally:
             await self._end(self._supervisor)
-            showing.cancel()
+            await end(beside)
         self.report(Phase.STOPPED)
 
     async def _start_and_stay(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
@@ -134,7 +139,7 @@ class Stack:
             if self._stop.is_set():
                 return
             await starting
-            await self._stay(supervisor)
+            await stopping
         finally:
             starting.cancel()
             stopping.cancel()
@@ -166,13 +171,17 @@ class Stack:
                 raise StartupFailed(GATEWAY, f"does not reach {', '.join(missing)}")
             await asyncio.sleep(0.05)
 
-    async def _stay(self, supervisor: Supervisor) -> None:
-        while not self._stop.is_set():
+    async def _keep_house(self) -> None:
+        """Files stay within their limits, and the state is told that could not be written when it was new."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            if self._untold:
+                self._write()
+            self._output.cut([Output.LAUNCHER, *(self._supervisor.states if self._supervisor else ())])
             self._gateway.cut_log()
-            self._output.cut([Output.LAUNCHER, *supervisor.states])
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ROTATION_SECONDS):
-                    await self._stop.wait()
+
+    def _failed(self, error: BaseException) -> None:
+        self._output.say(f"the launcher failed, goes on: {error!r}")
 
     async def _show(self) -> None:
         while True:
@@ -205,6 +214,13 @@ class Stack:
         self._write()
 
     def _write(self) -> None:
+        """On a full disk the processes go on, and the state is written when there is room."""
         if self._supervisor:
             self.state.processes = self._supervisor.states
-        write_state(self.state)
+        try:
+            write_state(self.state)
+            self._untold = False
+        except OSError as error:
+            if not self._untold:
+                self._output.say(f"the state cannot be written, later: {error}")
+            self._untold = True

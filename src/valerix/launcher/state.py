@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -104,8 +104,15 @@ def only_launcher(data_dir: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LauncherError(f"Another launcher already uses {data_dir}") from None
+        other = os.pread(descriptor, 20, 0).decode()
+        raise LauncherError(
+            f"Another launcher (process {other}) uses {data_dir}: `./valerix status` shows its stack, `./valerix down`"
+            " stops it, and --data-dir names another place for a second one"
+        ) from None
     else:
+        with suppress(OSError):  # on a full disk it is held all the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -6,9 +6,11 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 from valerix.chassis.base import timeouts
+from valerix.chassis.base.tasks import keep_running
 from valerix.chassis.base.timeouts import Timeouts
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.health import Probe, ask
@@ -92,7 +94,7 @@ class Supervisor:
 
     def start(self) -> None:
         for child in self._children.values():
-            child.runs = asyncio.create_task(self._supervise(child))
+            child.runs = asyncio.create_task(keep_running(partial(self._supervise, child), self._failed))
 
     def reached(self, milestone: str) -> None:
         """Tell the programs that need `milestone` that they may start."""
@@ -143,24 +145,26 @@ class Supervisor:
 
     async def _run_once(self, child: _Child) -> None:
         try:
-            process = await self._spawn(child)
+            child.process = process = await self._spawn(child.program)
         except OSError as error:
-            with self._output(child.program.name) as output:
-                output.write(f"cannot be started: {error}\n".encode())
             child.state.last_exit = CANNOT_BE_STARTED
+            with contextlib.suppress(OSError), self._output(child.program.name) as output:
+                output.write(f"cannot be started: {error}\n".encode())
             return
-        watching = asyncio.create_task(self._watch(child, process.pid))
+        watch = partial(self._watch, child, process.pid)
+        watching = asyncio.create_task(keep_running(watch, self._failed))
         try:
+            self._note_start(child, process.pid)
             child.state.last_exit = await process.wait()
         finally:
             watching.cancel()
+            child.kill()  # unless it has ended: the next one needs its place
             child.state.identity, child.state.healthy = None, False
 
-    async def _spawn(self, child: _Child) -> asyncio.subprocess.Process:
-        program = child.program
+    async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
         program.prepare()
         with self._output(program.name) as output:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *program.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -169,13 +173,16 @@ class Supervisor:
                 preexec_fn=dies_with_launcher(program.stop_signal),
                 **program.spawn_options,
             )
-        child.process = process
-        child.state.identity = Identity.of(process.pid)
+
+    def _note_start(self, child: _Child, pid: int) -> None:
+        child.state.identity = Identity.of(pid)
         child.state.status = Status.STARTING
         child.state.started_at = datetime.now(UTC)
         child.state.startup_seconds = None
         self._changed()
-        return process
+
+    def _failed(self, error: BaseException) -> None:
+        self._say(f"supervising failed, goes on: {error!r}")
 
     async def _watch(self, child: _Child, pid: int) -> None:
         """A process that lives but is not well is shown as such, never killed."""

@@ -1,6 +1,7 @@
 """What the ledger says, by reference, and what may be added to it. No I/O: whoever adds must make it durable."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import msgspec
 
@@ -43,6 +44,18 @@ class Book:
     def take_unwritten(self) -> list[Entry]:
         taken, self._unwritten = self._unwritten, []
         return taken
+
+    def take_back(self, entries: Sequence[Entry]) -> None:
+        """Forget what was added last, because it could not be made durable."""
+        for entry in reversed(entries):
+            if isinstance(entry, LedgerRefund):
+                del self._refunds[entry.reference]
+                self._refunded(entry.charge_reference, -entry.amount_minor)
+            else:
+                del self._charges[self._references.pop()]
+                self._counts[entry.status] -= 1
+                if entry.status is ChargeStatus.CAPTURED:
+                    self._totals[entry.currency][0] -= entry.amount_minor
 
     def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[LedgerCharge, bool]:
         """The charge of this reference, and whether this call made it. Raises ReferenceReused."""
@@ -111,12 +124,8 @@ class Book:
 
     def _apply(self, entry: Entry) -> None:
         if isinstance(entry, LedgerRefund):
-            charge = self._charges[entry.charge_reference]  # LookupError: only a damaged ledger refunds nothing
+            self._refunded(entry.charge_reference, entry.amount_minor)
             self._refunds[entry.reference] = entry
-            self._charges[charge.reference] = msgspec.structs.replace(
-                charge, refunded_minor=charge.refunded_minor + entry.amount_minor
-            )
-            self._totals[charge.currency][1] += entry.amount_minor
             return
         before = self._charges.get(entry.reference)
         if before is None:
@@ -126,3 +135,9 @@ class Book:
             self._totals[entry.currency][0] += entry.amount_minor
             entry = msgspec.structs.replace(entry, captures=1 if before is None else before.captures + 1)
         self._charges[entry.reference] = entry
+
+    def _refunded(self, reference: str, amount_minor: int) -> None:
+        charge = self._charges[reference]  # LookupError: only a damaged ledger refunds nothing
+        refunded_minor = charge.refunded_minor + amount_minor
+        self._charges[reference] = msgspec.structs.replace(charge, refunded_minor=refunded_minor)
+        self._totals[charge.currency][1] += amount_minor

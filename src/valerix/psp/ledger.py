@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,8 @@ from valerix.psp.schemas import LedgerLine, LedgerRefund
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(LedgerLine).decode
+TRIAL_BYTES = 4096
+"""A block. Without a line break: what a crash leaves of it is cut off at the next start."""
 
 
 class LedgerCorrupt(Exception):
@@ -32,6 +34,7 @@ class Ledger:
 
     def __init__(self, descriptor: int, lines: int) -> None:
         self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
         self.lines = lines
 
     @classmethod
@@ -52,16 +55,36 @@ class Ledger:
             os.close(descriptor)
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Write all entries and return when they are on disk: one write, one fsync. After OSError, open anew."""
+        """Write all entries and return when they are on disk: one write, one fsync. OSError: none counts."""
         now = datetime.now(UTC)
-        lines = []
-        for entry in entries:
-            self.lines += 1
-            lines.append(_encode(_line(self.lines, now, entry)))
-        rest = memoryview(b"\n".join(lines) + b"\n")
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        os.fsync(self._descriptor)
+        lines = [_encode(_line(number, now, entry)) for number, entry in enumerate(entries, self.lines + 1)]
+        block = b"\n".join(lines) + b"\n"
+        self._write(block)
+        self._size += len(block)
+        self.lines += len(lines)
+
+    def check(self) -> None:
+        """Raises OSError while there is no room for further lines."""
+        self._write(bytes(TRIAL_BYTES))
+        self._cut()
+
+    def _write(self, block: bytes) -> None:
+        self._cut()  # if a former attempt could not even do that
+        rest = memoryview(block)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError:
+            with suppress(OSError):
+                self._cut()
+            raise
+
+    def _cut(self) -> None:
+        """Take away what is behind the last line that counts."""
+        if os.fstat(self._descriptor).st_size > self._size:
+            os.ftruncate(self._descriptor, self._size)
+            os.fsync(self._descriptor)
 
 
 def _line(seq: int, at: datetime, entry: Entry) -> LedgerLine:

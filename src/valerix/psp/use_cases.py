@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -88,27 +89,35 @@ class SimulatedProvider:
         return await self._decide(lambda: self._book.page(self._ledger.lines, after, limit))
 
     async def check_writable(self) -> None:
-        """Raises LedgerBroken after a write failed: what is on disk is known only after a restart."""
+        """Raises LedgerBroken after a write failed, until one succeeds."""
         if self._broken:
-            raise LedgerBroken("The ledger could not be written; restart the provider")
+            await self._write(self._ledger.check)
 
     async def _decide(self, decision: Callable[[], T]) -> T:
         result: T = await self._counter.submit(decision)
         return result
 
     async def _serve(self, decisions: list[Callable[[], Any]]) -> Sequence[Any]:
-        await self.check_writable()
         await DECIDING.passed()
         results = [_attempt(decision) for decision in decisions]
         if entries := self._book.take_unwritten():
             try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._ledger.append, entries)
-            except OSError:
-                self._broken = True
-                log.exception("the ledger cannot be written")
+                await self._write(partial(self._ledger.append, entries))
+            except LedgerBroken:
+                self._book.take_back(entries)
                 raise
             await WRITTEN.passed()
         return results
+
+    async def _write(self, work: Callable[[], None]) -> None:
+        """Raises LedgerBroken."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        except OSError as error:
+            self._broken = True
+            log.warning("the ledger cannot be written", error=str(error))
+            raise LedgerBroken("The ledger cannot be written at present") from error
+        self._broken = False
 
 
 def _attempt(decision: Callable[[], Any]) -> Any:

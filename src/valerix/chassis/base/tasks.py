@@ -1,10 +1,19 @@
-"""Cancellation, told apart: some libraries raise it on their own account."""
+"""Background work: it goes on whatever it raises, and ends when it is told to.
+
+Cancellation is told apart: some libraries raise it on their own account.
+"""
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 AGAIN_SECONDS = 5.0
+PAUSE_SECONDS = 1.0
+STEADY_SECONDS = 30.0
+"""A loop that ran this long since it failed is well again."""
+Work = Callable[[], Awaitable[None]]
 
 
 def being_cancelled() -> bool:
@@ -15,6 +24,65 @@ def being_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+async def keep_running(work: Work, failed: Callable[[BaseException], None]) -> None:
+    """Run `work` until it returns or is cancelled; begin again a moment after it raised.
+
+    `failed` hears of each failure. It may raise, too: on a full disk the failure cannot be logged either.
+    """
+    while True:
+        try:
+            return await work()
+        except (Exception, asyncio.CancelledError) as error:
+            if being_cancelled():
+                raise
+            with suppress(Exception):
+                failed(error)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _Loop:
+    """`failed_at` is None before the first failure; `failures` counts those less than STEADY_SECONDS apart."""
+
+    def __init__(self, name: str, work: Work, failed: Callable[[str, BaseException], None]) -> None:
+        self._name, self._failed = name, failed
+        self._failed_at: float | None = None
+        self._failures = 0
+        self.task = asyncio.create_task(keep_running(work, self._note))
+
+    def _note(self, error: BaseException) -> None:
+        self._failures = self._failures + 1 if self._is_unsteady() else 1
+        self._failed_at = time.monotonic()
+        self._failed(self._name, error)
+
+    def _is_unsteady(self) -> bool:
+        return self._failed_at is not None and time.monotonic() - self._failed_at < STEADY_SECONDS
+
+    def trouble(self) -> str:
+        """Not what was raised: that may be about people."""
+        if self.task.done():
+            return f"{self._name} has ended"
+        return f"{self._name} failed, times in a row: {self._failures}" if self._is_unsteady() else ""
+
+
+class Loops:
+    """Those of one process. `failed` hears of each failure, with the name of its loop."""
+
+    def __init__(self, failed: Callable[[str, BaseException], None]) -> None:
+        self._failed = failed
+        self._loops: list[_Loop] = []
+
+    def start(self, name: str, work: Work) -> None:
+        """Keep `work` running; it is not meant to return."""
+        self._loops.append(_Loop(name, work, self._failed))
+
+    def troubles(self) -> list[str]:
+        """A line for each that has ended, or has not run for STEADY_SECONDS since it failed."""
+        return [trouble for loop in self._loops if (trouble := loop.trouble())]
+
+    async def close(self) -> None:
+        await end(loop.task for loop in self._loops)
 
 
 async def end(tasks: "Iterable[asyncio.Task[Any]]") -> None:

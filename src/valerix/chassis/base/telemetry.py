@@ -7,8 +7,9 @@ import logging
 import random
 import re
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import structlog
@@ -59,10 +60,25 @@ def configure_logging(service: str, instance: str, level: str) -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, LogStream(sys.stdout.buffer))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[_Forward()], force=True)
+
+
+class LogStream:
+    """Whole lines into a stream. What it does not take - the disk is full - is lost: no work fails for a log line."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, lines: bytes) -> None:
+        with suppress(OSError):
+            self._stream.write(lines)
+            self._stream.flush()
+
+    def flush(self) -> None:
+        """For loggers: each line is, by itself."""
 
 
 def _leave_rows_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -40,7 +40,7 @@ class Revocations:
         self._until |= dict.fromkeys(session_ids, until)
 
     async def follow(self) -> None:
-        """Keep up with the list. A failure is told once, not every second."""
+        """Keep up with the list, until cancelled. A failure is told once, not every second."""
         since, failing = None, False
         while self._fetch is not None:
             try:
@@ -54,6 +54,7 @@ class Revocations:
                 self.add(answer.session_ids)
                 since, failing = answer.as_of, False
             await asyncio.sleep(POLL_SECONDS)
+        await asyncio.Event().wait()  # the list is kept here
 
     def _forget_the_old(self) -> None:
         now = self._now()

@@ -106,12 +106,16 @@ class LocalStore:
                 self._register, self._strikes = kept.register, Counter(kept.strikes)
 
     def _keep(self) -> None:
-        """It outlives the process, for a fault may kill that."""
-        if self._file is not None:
-            building = self._file.with_suffix(".new")
+        """It outlives the process, for a fault may kill that; without room for it, it holds until then."""
+        if self._file is None:
+            return
+        building = self._file.with_suffix(".new")
+        try:
             building.touch(0o600)
             building.write_bytes(_encode(Kept(self._register, dict(self._strikes))))
             building.replace(self._file)
+        except OSError as error:
+            log.warning("faults cannot be kept for a successor of this process", error=str(error))
 
     async def announce(self, menu: Menu) -> None:
         self._menu = menu

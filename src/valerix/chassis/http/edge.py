@@ -346,8 +346,7 @@ def record(service: str, method: str, endpoint: str, status: int, started: float
 
 def write_lines() -> None:
     """Write the lines of the last moments: one system call for all, and one for whoever reads them."""
-    sys.stdout.buffer.write(b"".join(_lines))
-    sys.stdout.buffer.flush()
+    telemetry.LogStream(sys.stdout.buffer).write(b"".join(_lines))
     _lines.clear()
 
 

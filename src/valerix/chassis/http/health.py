@@ -48,7 +48,7 @@ UNAVAILABLE: Final = {503: openapi.answer("An essential is missing, or the proce
 
 
 def tables_present(database: Database, names: list[str]) -> Check:
-    """Ready means the database answers and has its tables."""
+    """Ready means the database takes changes and has its tables."""
 
     async def check() -> None:
         if missing := await database.missing_tables(names):

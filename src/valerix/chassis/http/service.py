@@ -21,7 +21,7 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.base.problems import Invalid, Problem, Problems
 from valerix.chassis.base.rolling import RollingSums
 from valerix.chassis.base.settings import ServiceSettings
-from valerix.chassis.base.tasks import being_cancelled, end
+from valerix.chassis.base.tasks import Loops, Work
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
 from valerix.chassis.calls.recording import PersonTokens, no_recorder, recorder_at
@@ -34,7 +34,7 @@ from valerix.chassis.description import openapi
 from valerix.chassis.http import edge, route_table
 from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.dispatch import Dispatch
-from valerix.chassis.http.health import Check, health_routes, ready_route
+from valerix.chassis.http.health import Check, NotReady, health_routes, ready_route
 from valerix.chassis.http.raw import RawRoute
 from valerix.chassis.http.resilience_routes import resilience_route
 from valerix.chassis.http.sockets import SocketRoute
@@ -47,7 +47,6 @@ from valerix.contracts.acts import Actor
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
-JOB_RESTART_SECONDS = 1.0
 
 
 @dataclass
@@ -63,7 +62,7 @@ class Parts:
     provides: Mapping[str, object] = field(default_factory=dict)
     """Parameters of handlers by name, e.g. the use cases."""
     essentials: Mapping[str, Check] = field(default_factory=dict)
-    """What readiness means, by name: a check raises when its part cannot serve."""
+    """What readiness means, by name: a check raises when its part cannot serve. Only what the service itself keeps."""
     reported: Mapping[str, Check] = field(default_factory=dict)
     """Shown beside the essentials, but the service is ready without them."""
     downstream: Sequence[HttpClient] = ()
@@ -71,8 +70,8 @@ class Parts:
     """Where requests wait for work on them to begin; when that takes too long, fewer are let in."""
     responses: RollingSums | None = None
     """How long the callers of the main route waited, for `/api/v1/resilience`."""
-    jobs: Sequence[Callable[[], Awaitable[None]]] = ()
-    """Run until shutdown; one that fails is logged and started again."""
+    jobs: Sequence[Work] = ()
+    """Run until shutdown; one that fails is logged, reported and started again."""
     spared: Sequence[str] = ()
     """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
     faults_elsewhere: Sequence[Elsewhere] = ()
@@ -105,6 +104,7 @@ class Service:
         self._authorization = Authorization(name, settings)
         self._dispatch = Dispatch(name, settings, self._authorization, self._admission)
         self._resources = AsyncExitStack()
+        self._loops = Loops(_log_failure)
 
     def begin_drain(self) -> None:
         """From now on `/ready` answers 503, so that balancers stop sending; requests are still served."""
@@ -142,20 +142,21 @@ class Service:
         revocations = parts.revocations or asked
         self._authorization.open(revocations)
         table: list[route_table.RouteEntry] = []
+        reported = {**parts.reported, "jobs": self._check_jobs}
         raw = [
-            *(*parts.raw, ready_route(self, parts.essentials, parts.reported)),
+            *(*parts.raw, ready_route(self, parts.essentials, reported)),
             route_table.routes_route(table),
         ]
-        app = self._litestar(parts, raw, opened.chaos if opened else None)
+        app = self._litestar(parts, raw, reported, opened.chaos if opened else None)
         injector = opened.injector if opened else Injector(LocalStore(self.name, self.name), ())
         table += route_table.route_table(app, raw, parts.sockets)
         methods = Methods((entry.method, entry.path) for entry in table if entry.method != route_table.SOCKET)
         self._dispatch.open(app, raw, parts.sockets, injector, methods)
-        watch: Callable[[], Awaitable[None]] = partial(self._admission.watch, parts.queues)
+        watch: Work = partial(self._admission.watch, parts.queues)
         jobs = [*parts.jobs, *([opened.job] if opened else [])]
+        self._resources.push_async_callback(self._loops.close)
         for job in (*jobs, revocations.follow, self._look_again, watch):
-            task = asyncio.create_task(_keep_running(job))
-            self._resources.push_async_callback(end, [task])
+            self._loops.start(_name_of(job), job)
 
     async def _open_chaos(self, parts: Parts, recorder: Recorder) -> OpenedChaos | None:
         if self.settings.chaos != "enabled":
@@ -179,6 +180,10 @@ class Service:
         client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=PersonTokens())
         return recorder_at(await self._resources.enter_async_context(client))
 
+    async def _check_jobs(self) -> None:
+        if troubles := self._loops.troubles():
+            raise NotReady("; ".join(troubles))
+
     async def _look_again(self) -> None:
         while True:
             self._dispatch.sockets.recheck()
@@ -192,13 +197,15 @@ class Service:
         client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=tokens)
         return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
-    def _litestar(self, parts: Parts, raw: Sequence[RawRoute], chaos: Chaos | None) -> Litestar:
+    def _litestar(
+        self, parts: Parts, raw: Sequence[RawRoute], reported: Mapping[str, Check], chaos: Chaos | None
+    ) -> Litestar:
         documents = [route.document for route in raw if route.document is not None]
         handlers = [
             *(*parts.routes, *documents),
             *chaos_routes(chaos, alone=self.settings.faults_file is not None),
             resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
-            *health_routes(self, parts.essentials, parts.reported, parts.downstream),
+            *health_routes(self, parts.essentials, reported, parts.downstream),
         ]
         for handler in handlers:
             if "access" not in handler.opt:
@@ -249,14 +256,13 @@ def _provide(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
-async def _keep_running(job: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await job()
-        except Problem as problem:
-            log.warning("job interrupted", job=getattr(job, "__qualname__", str(job)), error=problem.detail)
-        except (Exception, asyncio.CancelledError):
-            if being_cancelled():
-                raise
-            log.exception("job failed", job=getattr(job, "__qualname__", str(job)))
-        await asyncio.sleep(JOB_RESTART_SECONDS)
+def _name_of(job: Work) -> str:
+    whole = job.func if isinstance(job, partial) else job
+    return getattr(whole, "__qualname__", str(whole)).replace(".<locals>", "")
+
+
+def _log_failure(job: str, error: BaseException) -> None:
+    if isinstance(error, Problem):
+        log.warning("job interrupted", job=job, error=error.detail)
+    else:
+        log.error("job failed", job=job, exc_info=error)

@@ -3,11 +3,12 @@
 A lane is taken, used and given back without the reset query of a pool: our statements leave no session state behind.
 Errors callers meet:
 
-DatabaseUnavailable       no connection could be had: nothing was written
+DatabaseUnavailable       no connection could be had, or the server takes no changes: nothing was written
 CommitOutcomeUnknown      the connection was lost while committing: read the truth back on a new connection
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Self, TypeVar
@@ -34,6 +35,8 @@ LOST = (
     OSError,
 )
 """The server ended the session, or said that it is about to: the next statement must not meet this connection."""
+UNWRITABLE = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresIOError)
+"""The server takes no changes now: what the statement would have changed is undone."""
 IMPOSSIBLE: tuple[type[Exception], ...] = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.DataError,
@@ -43,6 +46,10 @@ IMPOSSIBLE: tuple[type[Exception], ...] = (
 """A value that this database never takes, however often it is tried."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
+BUSY_SECONDS = 2.0
+"""How long a statement that succeeded says that the database is well."""
+TRIAL_SECONDS = 1.0
+"""Between two attempts of a readiness check to write, after a statement could not."""
 JSONB_VERSION = b"\x01"
 """The first byte of every jsonb value on the wire."""
 KEYED = {
@@ -98,6 +105,8 @@ class Database:
         self._acquire_timeout = acquire_timeout
         self._settings = settings or {}
         self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
+        self._answered_at = self._try_at = 0.0
+        self._unwritable = False
 
     @classmethod
     @asynccontextmanager
@@ -118,11 +127,16 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A lane for statements that each commit by themselves.
 
-        Raises DatabaseUnavailable when none can be had, CommitOutcomeUnknown when it breaks in use.
+        Raises DatabaseUnavailable when none can be had or nothing can be written, CommitOutcomeUnknown when it breaks
+        in use.
         """
         lane = await self._take()
         try:
             yield lane
+            self._answered_at = time.monotonic()
+        except UNWRITABLE as error:
+            self._unwritable = True
+            raise DatabaseUnavailable("The database cannot be written at present") from error
         except LOST as error:
             if isinstance(error, asyncpg.InterfaceError) and not lane.is_closed():
                 raise  # misuse, not a lost connection
@@ -185,9 +199,24 @@ class Database:
         raise unknown or AssertionError("unreachable")
 
     async def missing_tables(self, names: list[str]) -> list[str]:
-        """Which of `names` are not there: readiness means the tables, not only the socket."""
+        """Readiness: which of `names` are missing. Raises DatabaseUnavailable while nothing can be written.
+
+        A full disk is known from the last statement that it failed, and tried out until a trial succeeds. Where all
+        connections are at work, what they did last is the answer.
+        """
+        if not self._unwritable and self._free.empty() and time.monotonic() - self._answered_at < BUSY_SECONDS:
+            return []
         async with self.connection() as lane:
-            return list(await lane.fetchval(_MISSING, names))
+            ((missing, read_only),) = await lane.fetch(_CHECK, names)
+            if read_only:
+                raise DatabaseUnavailable("The database is read-only")
+            if self._unwritable and time.monotonic() >= self._try_at:
+                self._try_at = time.monotonic() + TRIAL_SECONDS
+                await lane.execute(_TRIAL)
+                self._unwritable = False
+        if self._unwritable:
+            raise DatabaseUnavailable("The database cannot be written: its disk is full or broken")
+        return list(missing)
 
     async def _take(self) -> Connection:
         try:
@@ -213,7 +242,10 @@ class Database:
                 await lane.close(timeout=2)
 
 
-_MISSING = "SELECT coalesce(array_agg(n), '{}') FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"
+_CHECK = """SELECT coalesce(array_agg(n), '{}'), current_setting('transaction_read_only') = 'on'
+    FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"""
+_TRIAL = "CREATE TEMPORARY TABLE trial ON COMMIT DROP AS SELECT 1 AS n"
+"""Takes a page of the disk, and gives it back."""
 
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from valerix.chassis.base.tasks import end
+from valerix.chassis.base.tasks import being_cancelled, end
 from valerix.chassis.messaging.bus.base import BusUnavailable, Delivery, Handler
 
 LONGEST_PAUSE_SECONDS = 5.0
@@ -54,7 +54,9 @@ async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:
     for pause in pauses():
         try:
             await handle(deliveries)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if being_cancelled():
+                raise
             first = deliveries[0].message
             log.warning("handler failed, trying again", topic=first.topic, message_id=first.id, error=repr(error))
             await asyncio.sleep(pause)
@@ -79,7 +81,8 @@ async def follow(consumer: str, topic: str, consume: Callable[[], Awaitable[None
 async def until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
     """Run all; when one ends, cancel the others and raise what it raised.
 
-    Not a TaskGroup: before Python 3.13 a failure at the moment of its cancellation hides the cancellation.
+    Not a TaskGroup: a task that ends as cancelled, though nothing cancelled it, would end in silence; and before Python
+    3.13 a failure at the moment of its cancellation hides the cancellation.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:

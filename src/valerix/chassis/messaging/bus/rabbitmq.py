@@ -128,9 +128,7 @@ class RabbitMq:
             await end(sending)
 
     async def subscribe(self, consumer: str, topics: Sequence[str], handle: Handler) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for topic in topics:
-                tasks.create_task(self._follow(consumer, topic, handle))
+        await until_one_ends(*(self._follow(consumer, topic, handle) for topic in topics))
 
     async def _follow(self, consumer: str, topic: str, handle: Handler) -> None:
         async def consume() -> None:
