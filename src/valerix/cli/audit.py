@@ -9,10 +9,9 @@ import typer
 from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, AuditReport, Verdict, inspect
 from valerix.audit.sources import of_stack
 from valerix.chassis.calls.client import CallFailed
-from valerix.cli.installation import data_dir_option
+from valerix.cli.installation import running_stack
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, print_json, table
-from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
 from valerix.launcher.terminal import say
@@ -29,12 +28,7 @@ def audit(
     as_json: JsonOutput = False,
 ) -> None:
     """Reconcile every order, unit of stock and charge of a running stack. Exit status 1 on any violation."""
-    state = control.running(data_dir.resolve())
-    if state is None:
-        raise LauncherError(
-            f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir.resolve())}`"
-        )
-    report = _inspect(state, unfinished_after)
+    report = _inspect(running_stack(data_dir), unfinished_after)
     if as_json:
         print_json(report)
     else:
