@@ -36,7 +36,7 @@ class ReplaySummary(msgspec.Struct, frozen=True, rename="camel"):
     events: dict[str, int]
 
 
-def _time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A moment with its zone, or how long ago it was."""
     try:
         if ago := _AGO.fullmatch(text):
@@ -49,28 +49,28 @@ def _time(text: str) -> datetime:
     return at
 
 
-def _topics(names: list[str] | None) -> list[str]:
+def _known(names: list[str] | None) -> list[str] | None:
     if unknown := set(names or ()) - set(TOPICS):
         raise typer.BadParameter(f"{unknown.pop()!r} is none of {', '.join(TOPICS)}")
-    return names or [*TOPICS]
+    return names
 
 
 def replay_events(
     data_dir: DataDir,
     since: Annotated[str, typer.Option(metavar="TIME", help="2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Now, if left out.")] = None,
-    topic: Annotated[list[str] | None, typer.Option(metavar=NAMES, help="All, if left out.", callback=_topics)] = None,
+    topic: Annotated[list[str] | None, typer.Option(metavar=NAMES, help="All, if left out.", callback=_known)] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Publish events of a running stack again. Each takes effect once: what was heard before changes nothing.
 
     For a bus that has lost its data. Safe to end at any moment, and to repeat.
     """
-    period = Period(_time(since), _time(until) if until else datetime.now(UTC))
+    period = Period(parse_time(since), parse_time(until) if until else datetime.now(UTC))
     if period.until <= period.since:
         raise typer.BadParameter("There is no time between --since and --until")
     state = running_stack(data_dir)
-    counts = _replay(state, period, _topics(topic))
+    counts = _replay(state, period, topic or [*TOPICS])
     if as_json:
         print_json(ReplaySummary(*period, counts))
         return
