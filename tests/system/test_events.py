@@ -328,6 +328,7 @@ async def test_what_a_bus_lost_is_found_and_told_once(live: LiveStack) -> None:
     await eventually(found)
     assert await sent_messages(live, ids) == Counter()
 
+    assert "valerix bus replay --since 1d" in live.cli("audit", "--unfinished-after", "0", check=False).stdout
     for _ in range(2):
         said = live.cli("bus", "replay", "--since", "1h").stdout
         assert "valerix audit" in said

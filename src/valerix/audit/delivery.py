@@ -101,6 +101,7 @@ async def events_have_had_their_effects(evidence: Evidence) -> Finding:
         SELECT order_id AS subject, format('waits although its stock is ready, until %s', due_at) AS what
         FROM ready_facts JOIN orders ON id::text = order_id
         WHERE status = {sql(OrderStatus.PENDING)} AND error_code = 'insufficient_stock' AND cancel_reason IS NULL
+          AND due_at > now()
         """,
     )
     return together([ends, standings, contacts, ready])

@@ -9,7 +9,7 @@ import typer
 from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, AuditReport, Verdict, inspect
 from valerix.audit.sources import of_stack
 from valerix.chassis.calls.client import CallFailed
-from valerix.cli.installation import running_stack
+from valerix.cli.installation import data_dir_option, running_stack
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, print_json, table
 from valerix.launcher.errors import LauncherError
@@ -18,6 +18,8 @@ from valerix.launcher.terminal import say
 
 SHOWN: Final = 10
 """Violations per rule; `--json` has more of them."""
+LOST: Final = frozenset({"delivery", "notifications"})
+"""Rules that find what a replay cures."""
 
 
 def audit(
@@ -33,6 +35,7 @@ def audit(
         print_json(report)
     else:
         print_report(report)
+        _print_next(report, data_dir_option(data_dir.resolve()))
     if not report.sound:
         raise typer.Exit(1)
 
@@ -63,6 +66,11 @@ def _print_violations(verdict: Verdict) -> None:
         say(f"  {violation.subject}: {violation.what}")
     if verdict.value > SHOWN:
         say(f"  … and {verdict.value - SHOWN} more")
+
+
+def _print_next(report: AuditReport, option: str) -> None:
+    if any(verdict.value for verdict in report.verdicts if verdict.rule in LOST):
+        say(f"Next: `./valerix bus replay --since 1d{option}` publishes lost events again; each takes effect once.")
 
 
 def _mark(verdict: Verdict) -> str:
