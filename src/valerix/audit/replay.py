@@ -109,20 +109,24 @@ async def _queue(connection: Connection, period: Period, topic: str) -> AsyncIte
 
 
 async def _leave(connection: Connection, topic: str, service: str, stalled_seconds: float) -> None:
-    """Wait until nearly all have left."""
-    waiting = "SELECT count(*) FROM acts WHERE NOT emitted" if topic == ACTS else "SELECT count(*) FROM outbox"
-    least = left = await connection.fetchval(waiting)
+    """Wait until nearly all have left. Others come meanwhile: that the first one has left is what counts."""
+    waiting = _ACTS_WAITING if topic == ACTS else _ROWS_WAITING
+    ((left, first),) = await connection.fetch(waiting)
     since = time.monotonic()
     while left > MAX_WAITING:
-        if left < least:
-            least, since = left, time.monotonic()
         if time.monotonic() - since > stalled_seconds:
-            raise OutboxStalled(f"{left} messages wait in the outbox of {service}, and none has left for a while")
+            raise OutboxStalled(f"{left} messages wait in the outbox of {service}, and the first does not leave")
         await asyncio.sleep(POLL_SECONDS)
-        left = await connection.fetchval(waiting)
+        before = first
+        ((left, first),) = await connection.fetch(waiting)
+        if first != before:
+            since = time.monotonic()
 
 
 # --- statements
+
+_ROWS_WAITING: Final = "SELECT count(*), min(id) FROM outbox"
+_ACTS_WAITING: Final = "SELECT count(*), min(number) FROM acts WHERE NOT emitted"
 
 
 def _statements(topic: str) -> Iterator[Paged]:
