@@ -25,7 +25,7 @@ LOST: Final = frozenset({"delivery", "notifications"})
 def audit(
     data_dir: DataDir,
     unfinished_after: Annotated[
-        float, typer.Option(help="Seconds after which something under way counts as stuck.", min=0)
+        float, typer.Option(help="Seconds after which what is under way counts as stuck; events, four times.", min=0)
     ] = UNFINISHED_AFTER_SECONDS,
     as_json: JsonOutput = False,
 ) -> None:
