@@ -22,6 +22,7 @@ SHOWN: Final = {
     "inventory.end": STOCK + "test_a_list_that_cannot_be_stored_fails_alone",
     "inventory.write": STOCK + "test_a_list_that_cannot_be_stored_fails_alone",
     "notifications.insert_notifications": POISON,
+    "notifications.insert_skipped": POISON,
     "notifications.upsert_contacts": POISON,
     "notifications.insert_live_events": POISON,
     "notifications.settle": "notifications/test_sending.py::"

@@ -14,6 +14,7 @@ IN_SQL: Final = re.compile(f"'({WORDS})'")
 IN_PAGES: Final = re.compile(rf"""(["'`])({WORDS})\1|[{{,]\s*({WORDS})\s*:""")
 """Strings and keys of JavaScript."""
 HOMONYMS: Final[dict[str, frozenset[str]]] = {
+    "audit/replay.py": frozenset({"reserved"}),  # units of stock
     "audit/rules.py": frozenset({"reserved"}),  # names a rule
     "chassis/http/health.py": frozenset({"failed"}),  # of a check
     "chassis/calls/client.py": frozenset({"failed"}),  # of an attempt

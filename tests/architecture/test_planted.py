@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture import commands, errors, forms, loops, names, seams, states  # noqa: F401 - enter their rules
+from tests.architecture import commands, errors, forms, loops, names, schemas, seams, states  # noqa: F401 - enter their rules
 from tests.architecture.roles import FLAT_CHASSIS, ROLES, ROOTS, SHARED, STORING, Role, Roles, has_role
 from tests.architecture.rules import MAX_FILE_LINES, MAX_ROOM_MODULES, MAX_ROOT_LINES, RULES
 from tests.architecture.tree import SOURCE, Tree
@@ -277,6 +277,15 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
             unlisted(Role.METRICS, "users.metrics"),
         ),
         Plant({"users/migrations/0001.sql": None}, "users/ has no migrations"),
+    ),
+    "migrations_state_the_oldest_code_that_may_go_on": (
+        at("orders/migrations/0999_x.sql", "-- later\n-- compatible_from: 0001\n", " states no version"),
+        at("users/migrations/0999_x.sql", "-- compatible_from: 1000\n", " states 1000"),
+        at("users/migrations/0999_x.sql", "-- compatible_from: 0000\n", " states 0000"),
+    ),
+    "databases_are_opened_by_code_that_says_its_version": (
+        at(now(Role.COMPOSITION), "opened = Database.open(url, 4)", ":1 opens a database without it"),
+        at("chassis/messaging/outbox.py", "database.Database.open(url, 1, KEYED)", ":1 opens a database without it"),
     ),
     # --- sizes and names
     "composition_roots_can_be_read_in_a_minute": (

@@ -36,9 +36,7 @@ class Past:
 
     async def execute(self, service: str, *statements: str) -> None:
         """Something no service would do."""
-        if service not in self._copied:
-            self._databases[service] = self._postgres.copy(service, self._databases[service])
-            self._copied.add(service)
+        self.copy(service)
         connection = await asyncpg.connect(self.sources.databases[service])
         try:
             for statement in statements:
@@ -46,6 +44,12 @@ class Past:
                 assert done.split()[-1] != "0", f"{statement} changed nothing"
         finally:
             await connection.close()
+
+    def copy(self, service: str) -> None:
+        """From now on this database may be written to."""
+        if service not in self._copied:
+            self._databases[service] = self._postgres.copy(service, self._databases[service])
+            self._copied.add(service)
 
     async def value(self, service: str, query: str) -> str:
         connection = await asyncpg.connect(self.sources.databases[service])
@@ -85,6 +89,7 @@ async def _live(urls: dict[str, str], ledger_file: Path) -> None:
                 ledger.append(entries)
         for name in ("inventory", "users"):
             await databases[name].execute("DELETE FROM outbox")  # nobody is there to take the events away
+        await databases["users"].execute("UPDATE user_events SET occurred_at = now() - interval '2 days'")
 
 
 @pytest.fixture

@@ -23,6 +23,10 @@ CANCELLED, FAILED = first("orders", "cancelled"), first("orders", "failed")
 CAPTURED, DECLINED = first("payments", "captured"), first("payments", "declined")
 COMMITTED = "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
 SHELF = "sku = 'BENCH-00002'"
+WAITS = (
+    "status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder', created_at = now(),"
+    " due_at = now() + interval '1 hour'"
+)
 NO_ORDER = "'00000000-0000-7000-8000-000000000000'"
 REFUND = "'00000000-0000-7000-8000-000000000001'::uuid"
 
@@ -105,11 +109,7 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
     "a backorder has lost its place": (
         {"reservations", "order_history"},
         [
-            (
-                "orders",
-                "UPDATE orders SET status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder',"
-                f" created_at = now(), due_at = now() + interval '1 hour' WHERE id = {FAILED}",
-            ),
+            ("orders", f"UPDATE orders SET {WAITS} WHERE id = {FAILED}"),
             ("inventory", "DELETE FROM reservations WHERE state = 'released'"),
         ],
     ),

@@ -64,7 +64,7 @@ async def test_a_customer_sees_their_own_orders_in_order_on_any_replica(
             assert names(found) == list(STEPS)
             assert {one["subject"] for one in found} == {mine}
             assert sorted(one["id"] for one in found) == [one["id"] for one in found]
-            assert found[0].keys() == {"id", "type", "subject", "time", "data"}
+            assert found[0].keys() == {"id", "eventId", "type", "subject", "time", "data"}
             assert found[0]["data"]["customerId"] == customer
 
 

@@ -64,6 +64,15 @@ async def test_messages_from_the_queue_to_their_end(tx: Transaction) -> None:
     ]
 
 
+async def test_messages_that_are_too_late(tx: Transaction) -> None:
+    late = [queued(number, f"event-{number}", f"template-{number}") for number in (1, 2)]
+    await repository.insert_skipped(tx, late)
+    await repository.insert_skipped(tx, late)
+    skipped = NotificationStatus.SKIPPED
+    kept = [one._replace(status=skipped, next_attempt_at=None, last_error="too late") for one in late]
+    assert await stored(tx) == kept
+
+
 async def test_a_message_somebody_asked_for(tx: Transaction) -> None:
     asked = queued(1, None, "template-1")
     assert await repository.insert_requested(tx, asked, b"key", b"fingerprint")

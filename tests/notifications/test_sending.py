@@ -12,10 +12,11 @@ from tests.support.mail import Mailbox, mail_server
 from tests.support.workers import free_port
 from valerix.chassis.base.settings import SettingsError
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.events import Event
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
-from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds
+from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds, is_late
 from valerix.notifications.senders import OutgoingMessage, SmtpSender, channels, simulate
 from valerix.notifications.use_cases import DeliveryRules, MessageDelivery
 
@@ -304,6 +305,21 @@ async def test_of_what_was_told_together_everybody_reads_their_own_from_any_plac
 def test_delays_double_up_to_an_hour() -> None:
     assert [delay_seconds(n, 5, 1) for n in (1, 2, 3, 20)] == [5, 10, 20, 3600]
     assert delay_seconds(1, 5, 0) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "in_time", "late"),
+    [
+        ("order.confirmed", timedelta(hours=23), timedelta(hours=25)),
+        ("account.reset_requested", timedelta(minutes=29), timedelta(minutes=31)),
+    ],
+)
+def test_messages_are_late_after_a_day_and_links_once_they_are_over(
+    name: str, in_time: timedelta, late: timedelta
+) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    event = Event(id="1", source="/valerix/any", type=f"valerix.{name}.v1", subject="1", time=now, sequence=1, data={})
+    assert [is_late(event, now + age) for age in (in_time, late)] == [False, True]
 
 
 @pytest.mark.parametrize("url", ["http://mail.example", "smtp://", "mail.example"])

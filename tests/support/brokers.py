@@ -1,6 +1,7 @@
 """Private, real brokers that tests may kill: Valkey, and RabbitMQ from Debian's package, for any user."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,6 +152,10 @@ class RabbitServer:
         time.sleep(QUEUE_SETTLES_SECONDS)
         os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait(30)
+
+    def forget(self) -> None:
+        """Lose everything that was written; after `kill`."""
+        shutil.rmtree(self._folder / "mnesia")
 
     def send(self, sent: signal.Signals) -> None:
         """To the whole server, e.g. SIGSTOP and SIGCONT."""

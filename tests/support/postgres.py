@@ -4,7 +4,6 @@ import itertools
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from importlib import resources
 from pathlib import Path
 
 import asyncpg
@@ -14,7 +13,7 @@ from asyncpg.connection import Connection
 from tests.support.blocking import LoopThread, run_blocking
 from tests.support.folders import empty_folder
 from tests.support.workers import free_port
-from valerix.chassis.postgres.migrations import migrate
+from valerix.chassis.postgres.migrations import migrate, migrations_of
 from valerix.chassis.postgres.provision import provision
 from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, cluster_for, url
 from valerix.launcher.processes import dies_with_launcher
@@ -107,8 +106,7 @@ class PostgresServer:
     def _make_template(self, role: str, service: str | None) -> None:
         run_blocking(provision(self.superuser_url, {role: PASSWORD}))
         if service:
-            folder = resources.files(f"valerix.{service}") / "migrations"
-            run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), folder))
+            run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), migrations_of(service)))
 
     def _execute(self, statement: str) -> None:
         if self._superuser is None:

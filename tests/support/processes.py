@@ -19,6 +19,7 @@ from tests.support.workers import free_port
 from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
 
 READY_SECONDS = 90.0
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 class NotStarted(Exception):
@@ -26,23 +27,23 @@ class NotStarted(Exception):
 
 
 class Process:
-    """One running service. `log` is what it wrote."""
+    """One running service. `log` is what it wrote, `source` the folder of the code it runs."""
 
     def __init__(self, name: str, port: int, settings: dict[str, str], log: Path) -> None:
         self.name, self.port, self.log = name, port, log
         self.url = f"http://127.0.0.1:{port}"
+        self.source = SOURCE
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Returns once it is ready."""
-        source = str(Path(__file__).parents[2] / "src")
         # The kernel goes by the thread that forks: one that ends would take the service along.
         in_main_thread = threading.current_thread() is threading.main_thread()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "valerix.cli.serve", self.name],
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": source, **self._settings},
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.source), **self._settings},
                 stdout=log,
                 stderr=log,
                 preexec_fn=dies_with_launcher(STOP_AT_ONCE) if in_main_thread else None,  # noqa: PLW1509 - no lock

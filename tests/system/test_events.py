@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +18,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.support import brokers
 from tests.support.api import Answer, Api
 from tests.support.blocking import run_blocking
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_equal
 from tests.support.folders import empty_folder
-from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place
+from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place, settled
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
@@ -56,6 +57,16 @@ class LiveStack(Stack):
             os.kill(self.pid("valkey"), sent)
         else:
             self._node.send(sent)
+
+    def lose_bus(self) -> None:
+        """The broker dies with its data. The launcher, or this, starts it again."""
+        if self._node is None:
+            os.kill(self.pid("valkey"), signal.SIGKILL)
+            shutil.rmtree(self.data_dir / "valkey" / "appendonlydir")
+        else:
+            self._node.kill()
+            self._node.forget()
+            self._node.start()
 
 
 @pytest.fixture(
@@ -266,3 +277,60 @@ async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die
     await assert_told_once(live, ids)
     assert await live.stock("DIES-1") == (900, 0)
     await assert_sound(live)
+
+
+async def sent_messages(stack: Stack, ids: set[str]) -> Counter[tuple[str, str, str]]:
+    """How often each message about these orders has left: (order, channel, template)."""
+    rows = await stack.rows("notifications", "SELECT id::text, event_id, channel, template FROM notifications")
+    about = {row["id"]: row for row in rows if (row["event_id"] or "").rpartition("/")[2].split(":")[0] in ids}
+    log = [json.loads(line) for name in stack.copies("notifications") for line in stack.log(name).splitlines()]
+    sent = [about[line["notification_id"]] for line in log if line.get("notification_id") in about]
+    return Counter((row["event_id"].rpartition("/")[2].split(":")[0], row["channel"], row["template"]) for row in sent)
+
+
+def verdicts(stack: Stack) -> dict[str, int]:
+    """What the rules found that do not hold, whatever may be on its way."""
+    report = json.loads(stack.cli("audit", "--unfinished-after", "0", "--json", check=False).stdout)
+    return {rule["rule"]: rule["value"] for rule in report["verdicts"] if rule["value"] and rule["binding"]}
+
+
+async def outboxes_are_empty(stack: Stack) -> bool:
+    return not any([await stack.rows(name, "SELECT 1 FROM outbox") for name in ("orders", "inventory", "payments")])
+
+
+async def assert_mailed_once(stack: Stack, ids: set[str]) -> None:
+    """Of each order all its messages, once."""
+    messages = [("email", step) for step in ("confirmed", "shipped", "completed")] + [("sms", "shipped")]
+    expected = Counter({(one, channel, f"order_{step}"): 1 for one in ids for channel, step in messages})
+    await quiet(stack)
+    await eventually_equal(lambda: sent_messages(stack, ids), expected, 120)
+
+
+@pytest.mark.full
+async def test_what_a_bus_lost_is_found_and_told_once(live: LiveStack) -> None:
+    """The outboxes are empty, and the messages were on the bus alone."""
+    async with live.api(OPERATOR) as operator:
+        await new_product(operator, "LOST-1", 1000)
+    before = await traffic(live, "LOST-1", each=2)
+    await completed(live, before)
+    await assert_told_once(live, before)
+    with live.kept_down("notifications"):
+        ids = await traffic(live, "LOST-1", each=5)
+        await completed(live, ids)
+        await eventually(lambda: outboxes_are_empty(live))
+        live.lose_bus()
+    ids -= before
+    await settled(live)
+
+    async def found() -> bool:
+        return verdicts(live) == {"notifications": 4 * len(ids)}  # confirmed, shipped by two channels, completed
+
+    await eventually(found)
+    assert await sent_messages(live, ids) == Counter()
+
+    assert "valerix bus replay --since 1d" in live.cli("audit", "--unfinished-after", "0", check=False).stdout
+    for _ in range(2):
+        said = live.cli("bus", "replay", "--since", "1h").stdout
+        assert "valerix audit" in said
+        await assert_mailed_once(live, before | ids)
+    assert verdicts(live) == {}

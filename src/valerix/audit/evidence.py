@@ -8,6 +8,7 @@ per order, and every rule stays one statement.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 import asyncpg
@@ -22,6 +23,10 @@ STATEMENT_SECONDS: Final = 900
 WAITING: Final = "waiting"
 """The state in `reservation_facts` of an order on inventory's waiting list."""
 MAX_SHOWN: Final = 1000
+HORIZON: Final = timedelta(days=1)
+"""How far back delivery is judged: each pass over a history costs. What consumers keep of events outlives it."""
+DELIVERY_FACTOR: Final = 4
+"""How many times longer than a step of an order an event may take to its consumers: two minutes by default."""
 SESSION: Final = {"jit": "off", "work_mem": "64MB", "temp_buffers": "64MB", "enable_sort": "off"}
 """Histories are read in the order of their keys: to sort fifty million events takes as much disk as they do."""
 
@@ -34,6 +39,13 @@ class Sources(NamedTuple):
 
     databases: Mapping[str, str]
     ledger: ReadLedger
+
+
+class Period(NamedTuple):
+    """What happened at `since` or later, and before `until`."""
+
+    since: datetime
+    until: datetime
 
 
 class Violation(NamedTuple):
@@ -66,11 +78,17 @@ def decide(alias: str, conditions: Mapping[S, str]) -> str:
 
 
 class Evidence:
-    """One look. `unfinished_after_seconds`: how long something may be under way before it counts as stuck."""
+    """One look. `unfinished_after_seconds`: how long something may be under way before it counts as stuck.
+
+    `delivered`: of what happened in this period, every event has arrived. One may be on its way for longer than a step
+    of an order: the bus has a backlog of its own.
+    """
 
     def __init__(self, connections: Mapping[str, Connection], unfinished_after_seconds: float) -> None:
         self._connections = connections
         self.unfinished_after_seconds = unfinished_after_seconds
+        now = datetime.now(UTC)
+        self.delivered = Period(now - HORIZON, now - DELIVERY_FACTOR * timedelta(seconds=unfinished_after_seconds))
 
     @classmethod
     @asynccontextmanager
@@ -80,6 +98,14 @@ class Evidence:
             connections = {name: await _connect(stack, url) for name, url in sources.databases.items()}
             await _lay_out(connections, sources.ledger)
             yield cls(connections, unfinished_after_seconds)
+
+    def connection(self, service: str) -> Connection:
+        """To the service's database; temporary tables last as long as the look."""
+        return self._connections[service]
+
+    async def copy(self, source: str, query: str, target: str, table: str, *arguments: object) -> None:
+        """Rows of one service's database into a temporary table beside those of another."""
+        await _copy(self._connections[source], query, self._connections[target], table, *arguments)
 
     async def find(self, service: str, *, checked: str, violations: str, arguments: tuple[object, ...] = ()) -> Finding:
         """`checked` counts what was looked at; `violations` selects (subject, what)."""
@@ -151,13 +177,13 @@ def _acts(service: str) -> str:
     return f"SELECT '{service}'::text, id, act FROM acts WHERE emitted"
 
 
-async def _copy(source: Connection, query: str, target: Connection, table: str) -> None:
+async def _copy(source: Connection, query: str, target: Connection, table: str, *arguments: object) -> None:
     """Stream the rows across as they come, without looking at them."""
     pipe: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
 
     async def read() -> None:
         try:
-            await source.copy_from_query(query, output=pipe.put, format="binary")
+            await source.copy_from_query(query, *arguments, output=pipe.put, format="binary")
         finally:
             await pipe.put(None)
 

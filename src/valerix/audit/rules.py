@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
-from valerix.audit import flow, history, money, stock
+from valerix.audit import delivery, flow, history, money, stock
 from valerix.audit.evidence import Evidence, Finding
 
 
@@ -34,6 +34,8 @@ RULES: Final = (
     Rule("acts", "acts of staff are on record", history.acts_of_staff_are_on_record),
     Rule("unfinished", "nothing is unfinished", flow.nothing_is_unfinished),
     Rule("outbox", "every event has left", flow.outboxes_are_drained),
+    Rule("delivery", "every event has had its effects", delivery.events_have_had_their_effects),
+    Rule("notifications", "every occasion is notified once", delivery.occasions_are_notified_once),
     Rule("dead_letters", "dead letters", flow.dead_letters, binding=False),
     Rule("durability", "commits are durable", flow.commits_are_durable),
 )

@@ -32,6 +32,8 @@ _RESERVED, _RELEASED = sql(ReservationStatus.RESERVED), sql(ReservationStatus.RE
 _COMMITTED = sql(ReservationStatus.COMMITTED)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
+AGO: Final = timedelta(hours=25)
+"""When the past ends: its events were not sent, and the audit wants those of the last day to have had their effects."""
 LEDGER_BATCH: Final = 10_000
 ORDER_BYTES: Final = 7200
 """Measured, all databases and the ledger together."""
@@ -172,12 +174,12 @@ _STATEMENTS: Final = {
 
 
 async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int = 0) -> None:
-    """Make `orders` orders in the last PAST_DAYS, the last `confirmed` of them not fulfilled yet.
+    """Make `orders` orders in the PAST_DAYS before AGO, the last `confirmed` of them not fulfilled yet.
 
     Needs the products and customers of the catalogue. Nothing else may write meanwhile.
     """
     past = timedelta(days=PAST_DAYS)
-    began, step = datetime.now(UTC) - past, past / orders
+    began, step = datetime.now(UTC) - AGO - past, past / orders
 
     async def part(service: str) -> None:
         statement, tables = _STATEMENTS[service]

@@ -9,36 +9,33 @@ import typer
 from valerix.audit.inspection import UNFINISHED_AFTER_SECONDS, AuditReport, Verdict, inspect
 from valerix.audit.sources import of_stack
 from valerix.chassis.calls.client import CallFailed
-from valerix.cli.installation import data_dir_option
+from valerix.cli.installation import data_dir_option, running_stack
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, print_json, table
-from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
 from valerix.launcher.terminal import say
 
 SHOWN: Final = 10
 """Violations per rule; `--json` has more of them."""
+LOST: Final = frozenset({"delivery", "notifications"})
+"""Rules that find what a replay cures."""
 
 
 def audit(
     data_dir: DataDir,
     unfinished_after: Annotated[
-        float, typer.Option(help="Seconds after which something under way counts as stuck.", min=0)
+        float, typer.Option(help="Seconds after which what is under way counts as stuck; events, four times.", min=0)
     ] = UNFINISHED_AFTER_SECONDS,
     as_json: JsonOutput = False,
 ) -> None:
     """Reconcile every order, unit of stock and charge of a running stack. Exit status 1 on any violation."""
-    state = control.running(data_dir.resolve())
-    if state is None:
-        raise LauncherError(
-            f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir.resolve())}`"
-        )
-    report = _inspect(state, unfinished_after)
+    report = _inspect(running_stack(data_dir), unfinished_after)
     if as_json:
         print_json(report)
     else:
         print_report(report)
+        _print_next(report, data_dir_option(data_dir.resolve()))
     if not report.sound:
         raise typer.Exit(1)
 
@@ -69,6 +66,11 @@ def _print_violations(verdict: Verdict) -> None:
         say(f"  {violation.subject}: {violation.what}")
     if verdict.value > SHOWN:
         say(f"  … and {verdict.value - SHOWN} more")
+
+
+def _print_next(report: AuditReport, option: str) -> None:
+    if any(verdict.value for verdict in report.verdicts if verdict.rule in LOST):
+        say(f"Next: `./valerix bus replay --since 1d{option}` publishes lost events again; each takes effect once.")
 
 
 def _mark(verdict: Verdict) -> str:

@@ -1,4 +1,4 @@
-"""`bus`: events that could not be processed."""
+"""`bus`: events that could not be processed, and events that were lost."""
 
 import sys
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from valerix.cli.default_command import DefaultCommand
+from valerix.cli.events import replay_events
 from valerix.cli.failures import explain
 from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
@@ -32,6 +33,7 @@ class ListByDefault(DefaultCommand):
 app = typer.Typer(help="Look after what services tell one another.", no_args_is_help=True)
 letters = typer.Typer(help="Events that a service could not process: see why, and replay them.", cls=ListByDefault)
 app.add_typer(letters, name="dead-letters")
+app.command("replay")(replay_events)
 
 
 def _known(consumer: str | None) -> str | None:

@@ -4,7 +4,10 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+from valerix.launcher import control
+from valerix.launcher.errors import LauncherError
 from valerix.launcher.settings import default_data_dir
+from valerix.launcher.state import StackState
 
 
 class Installation(NamedTuple):
@@ -26,6 +29,15 @@ class Installation(NamedTuple):
         if self.data_dir is None:
             return f" --url {shlex.quote(self.url)}"
         return data_dir_option(self.data_dir)
+
+
+def running_stack(data_dir: Path) -> StackState:
+    """Raises LauncherError when there is none."""
+    state = control.running(data_dir.resolve())
+    if state is None:
+        start = f"./valerix up{data_dir_option(data_dir.resolve())}"
+        raise LauncherError(f"No stack is running in {data_dir}: start it with `{start}`")
+    return state
 
 
 def data_dir_option(data_dir: Path) -> str:

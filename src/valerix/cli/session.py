@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from valerix.cli.failures import report
-from valerix.cli.installation import Installation, data_dir_option
+from valerix.cli.installation import Installation, running_stack
 from valerix.client import Valerix, ValerixError
-from valerix.launcher import control
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
@@ -86,11 +85,7 @@ def _source(context: typer.Context, parameter: str) -> str:
 
 
 def _running_stack(data_dir: Path, administrator: bool) -> Installation:
-    state = control.running(data_dir)
-    if state is None:
-        raise LauncherError(
-            f"No stack is running in {data_dir}: start it with `./valerix up{data_dir_option(data_dir)}`"
-        )
+    state = running_stack(data_dir)
     email, password = _staff_login(state, administrator)
     ca_file = Path(state.ca_file) if state.ca_file else None
     return Installation(gateway_url(state), data_dir, email, password, ca_file=ca_file)

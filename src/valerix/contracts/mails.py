@@ -7,6 +7,10 @@ in no table: users keeps its hash, notifications makes it when the mail is sent.
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
+from typing import Final
+
+LIFE_SECONDS: Final = 1800.0
+"""Of a token, from its event on."""
 
 
 def mail_token(secret: str, event_id: str) -> str:

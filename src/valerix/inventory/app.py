@@ -11,7 +11,8 @@ from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
-from valerix.chassis.postgres.database import KEYED, Database
+from valerix.chassis.postgres.database import KEYED
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.events import INVENTORY
 from valerix.inventory import consumers, jobs
 from valerix.inventory.by_hand import StockByHand
@@ -29,7 +30,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
+    database = await open_database(settings, resources, INVENTORY, settings.database_lanes, KEYED)
     reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)

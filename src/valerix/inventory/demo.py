@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.migrations import code_of
 from valerix.contracts.money import Money
 from valerix.inventory.composition import connect
 from valerix.inventory.domain import ProductExists, WarehouseExists
@@ -51,7 +52,7 @@ PRODUCTS = [
 
 async def seed(database_url: str) -> None:
     """Safe to run on every start: what exists keeps its stock, its price and its name."""
-    async with Database.open(database_url, lanes=1) as database:
+    async with Database.open(database_url, lanes=1, code=code_of("inventory")) as database:
         catalogue = connect(database).catalogue
         for warehouse in WAREHOUSES:
             with suppress(WarehouseExists):

@@ -6,12 +6,12 @@ A short-lived process of its own, so that the launcher need not carry the servic
 
 import asyncio
 import sys
-from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from valerix.chassis.postgres.migrations import migrate
+from valerix.chassis.postgres.database import SchemaTooNew
+from valerix.chassis.postgres.migrations import check_schema, migrate, migrations_of
 from valerix.chassis.postgres.provision import provision
 from valerix.inventory import demo as inventory_demo
 from valerix.launcher import postgres
@@ -22,18 +22,19 @@ from valerix.users import demo as users_demo
 
 
 async def prepare(job: Job) -> None:
-    """Everything asked for; safe to run again."""
+    """Everything asked for; safe to run again. Raises SchemaTooNew before any database is changed."""
     credentials = Credentials(job.data_dir)
     passwords = credentials.database_passwords
     urls = {name: postgres.url(job.port, name, password, name) for name, password in passwords.items()}
     await provision(postgres.url(job.port, postgres.SUPERUSER, credentials.superuser_password, "postgres"), passwords)
+    await asyncio.gather(*(check_schema(url, migrations_of(service)) for service, url in urls.items()))
     await asyncio.gather(*(_migrate(service, url) for service, url in urls.items()))
     if job.seed is not Seed.NOTHING:
         await _seed(urls, credentials, demo=job.seed is Seed.DEMO)
 
 
 async def _migrate(service: str, url: str) -> None:
-    for name in await migrate(url, resources.files(f"valerix.{service}") / "migrations"):
+    for name in await migrate(url, migrations_of(service)):
         say(f"{service}: applied {name}", flush=True)
 
 
@@ -51,7 +52,11 @@ async def _seed(urls: dict[str, str], credentials: Credentials, *, demo: bool) -
 def main() -> None:
     job = msgspec.json.decode(sys.argv[1], type=Job, dec_hook=lambda _, text: Path(text))
     if sys.stdin.readline():
-        asyncio.run(prepare(job))
+        try:
+            asyncio.run(prepare(job))
+        except SchemaTooNew as error:
+            say(error)
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
-from valerix.chassis.postgres.database import KEYED, Database
+from valerix.chassis.postgres.database import KEYED
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.roles import ANYONE
 from valerix.notifications import consumers, describing, jobs, live, metrics
 from valerix.notifications.hub import Hub
@@ -33,12 +34,11 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, consumer, jobs."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
+    database = await open_database(settings, resources, consumers.CONSUMER, settings.database_lanes, KEYED)
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
-    hub, notifications = Hub(database), Notifications(database)
+    notifications, wakeups = Notifications(database), Wakeups(valkey, hub := Hub(database))
     places = Places(settings.max_sockets, metrics.websocket_connections)
-    wakeups = Wakeups(valkey, hub)
     acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = with_links(settings.links, channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds))

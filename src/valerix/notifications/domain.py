@@ -1,11 +1,12 @@
 """Whom an event concerns, what they are told about it, and when a message is tried again. No I/O, no clock."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from valerix.contracts import events
 from valerix.contracts.errors import DomainError
 from valerix.contracts.events import Event
+from valerix.contracts.mails import LIFE_SECONDS
 from valerix.contracts.states import NotificationStatus
 
 EMAIL: Final = "email"
@@ -39,6 +40,8 @@ LINK: Final = "[link]"
 """Stands for it in what is stored."""
 TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages if told[1] not in PAGES)
 """What may be sent by hand."""
+STALE: Final = timedelta(days=1)
+"""Messages are not sent this late, be it that their event comes so late or that they wait so long."""
 NOT_LIVE: Final = frozenset({events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED})
 """Between a person and their mailbox."""
 
@@ -110,6 +113,11 @@ def occasion(event: Event) -> tuple[datetime, str]:
         delivery = f"/{event.data['delivery']}" if "delivery" in event.data else ""  # events of before have none
         return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}{delivery}"
     return event.time, f"{event.source}/{event.id}"
+
+
+def is_late(event: Event, now: datetime) -> bool:
+    """Whether messages about it are of no use any more: those with a link, once the link is over."""
+    return now - event.time > (timedelta(seconds=LIFE_SECONDS) if event.name in NOT_LIVE else STALE)
 
 
 def delay_seconds(attempts: int, first_seconds: float, jitter: float) -> float:

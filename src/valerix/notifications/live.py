@@ -1,10 +1,11 @@
 """`WS /ws`: what a connection is told, from its first message to its last.
 
-Messages to the client are JSON texts `{id, type, subject, time, data}`, ids ascending. The first has the type
+Messages to the client are JSON texts `{id, eventId, type, subject, time, data}`, ids ascending. The first has the type
 CONNECTED: its id is where the client's events begin, and `data.complete` tells whether all of those since
 `?lastEventId=` follow; if not, they lie further back than is kept, and what the client shows has to be read anew.
 Clients send nothing.
-A client that comes back with the last id it has seen misses nothing and gets nothing twice.
+A client that comes back with the last id it has seen misses nothing and gets nothing twice. An event that is published
+again (`valerix bus replay`) has its `eventId` as before.
 """
 
 from contextlib import aclosing

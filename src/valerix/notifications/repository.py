@@ -12,6 +12,7 @@ from valerix.notifications.domain import Contact, Notification
 _LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
 _QUEUE_LOCK = 7_221_905_202
 _QUEUED = sql(NotificationStatus.QUEUED)
+TOO_LATE = "too late"
 
 
 class Outcome(NamedTuple):
@@ -70,6 +71,19 @@ async def insert_notifications(tx: Transaction, notifications: Sequence[Notifica
         f"""
         INSERT INTO notifications ({_QUEUING.names}, next_attempt_at)
         SELECT t.*, t.created_at FROM {_QUEUING.unnest}
+        ON CONFLICT (id) DO NOTHING
+        """,
+        *_QUEUING.arrays(rows),
+    )
+
+
+async def insert_skipped(tx: Transaction, notifications: Sequence[Notification]) -> None:
+    """Put on record messages that are too late to be sent, except those that are there already. Sorted, as above."""
+    rows = sorted(notifications, key=lambda n: n.id)
+    await tx.execute(
+        f"""
+        INSERT INTO notifications ({_QUEUING.names}, status, last_error)
+        SELECT t.*, {sql(NotificationStatus.SKIPPED)}, '{TOO_LATE}' FROM {_QUEUING.unnest}
         ON CONFLICT (id) DO NOTHING
         """,
         *_QUEUING.arrays(rows),
@@ -224,7 +238,7 @@ async def skip_stale(tx: Transaction, age: timedelta) -> None:
     await tx.execute(
         f"""
         UPDATE notifications SET status = {sql(NotificationStatus.SKIPPED)}, next_attempt_at = NULL,
-            last_error = coalesce(last_error, 'too late')
+            last_error = coalesce(last_error, '{TOO_LATE}')
         WHERE status = {_QUEUED} AND next_attempt_at <= now() AND created_at < now() - $1::interval
           AND id NOT IN (SELECT unnest(messages) FROM claims WHERE lapses_at > now())
         """,

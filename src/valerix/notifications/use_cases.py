@@ -25,7 +25,6 @@ from valerix.notifications.repository import DeliveryClaim, Due, Outcome
 from valerix.notifications.senders import AddressUnknown, OutgoingMessage, Send, SendRefused
 
 log = structlog.get_logger()
-STALE = timedelta(days=1)
 MAX_ERROR_LENGTH = 500
 
 
@@ -59,11 +58,17 @@ class Notifications:
         self._database = database
 
     async def tell(self, tx: Transaction, events: list[Event]) -> None:
-        """Queue what people are told about these events, note contacts, show everything live."""
+        """Queue what people are told about these events, note contacts, show everything live.
+
+        What is too late to be of use is put on record and not sent: a replay brings old events.
+        """
         if contacts := _contacts(events):
             await repository.upsert_contacts(tx, contacts)
-        if notifications := [n for event in events for n in _notifications(event)]:
-            await repository.insert_notifications(tx, notifications)
+        notifications = [n for event in events for n in _notifications(event)]
+        if queued := [n for n in notifications if n.status is NotificationStatus.QUEUED]:
+            await repository.insert_notifications(tx, queued)
+        if skipped := [n for n in notifications if n.status is NotificationStatus.SKIPPED]:
+            await repository.insert_skipped(tx, skipped)
         if live := [event for event in events if event.name not in domain.NOT_LIVE]:
             await repository.lock_live_events(tx)  # last: it is held until the commit
             await repository.insert_live_events(tx, [domain.owner_of(e) for e in live], [_live(e) for e in live])
@@ -113,7 +118,7 @@ class Notifications:
         """Bring the gauge up to date, and give up on what has waited too long."""
         async with self._database.transaction() as tx:
             await repository.lock_queue(tx)
-            await repository.skip_stale(tx, STALE)
+            await repository.skip_stale(tx, domain.STALE)
         async with self._database.connection() as lane:
             metrics.queue_size.set(await repository.count_queued(lane))
 
@@ -198,6 +203,7 @@ def _notifications(event: Event) -> list[Notification]:
     if recipient is None:
         return []
     now, (moment, occasion) = datetime.now(UTC), domain.occasion(event)
+    status = NotificationStatus.SKIPPED if domain.is_late(event, now) else NotificationStatus.QUEUED
     return [
         Notification(
             id_of(moment, occasion, channel, recipient),
@@ -207,11 +213,18 @@ def _notifications(event: Event) -> list[Notification]:
             recipient,
             *render(channel, template, event.data),
             now,
+            status,
         )
         for channel, template in domain.TOLD.get(event.name, ())
     ]
 
 
 def _live(event: Event) -> str:
-    shown = {"type": event.type, "subject": event.subject, "time": event.time, "data": event.data}
+    shown = {
+        "eventId": f"{event.source}/{event.id}",
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "data": event.data,
+    }
     return msgspec.json.encode(shown).decode()

@@ -12,6 +12,7 @@ from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.messaging.outbox import Relay, open_relay
 from valerix.chassis.postgres.database import KEYED, Database
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.events import ORDERS
 from valerix.orders.bounds import DEFAULT, Bounds
 from valerix.orders.changes import Changes
@@ -95,10 +96,8 @@ class Built(NamedTuple):
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     """Open the database and the clients, and put the use cases on top."""
-    database = await resources.enter_async_context(
-        Database.open(settings.database_url, settings.database_lanes, PLANNED)
-    )
-    reader = await resources.enter_async_context(Database.open(settings.database_url, settings.search_lanes))
+    database = await open_database(settings, resources, ORDERS, settings.database_lanes, PLANNED)
+    reader = await open_database(settings, resources, ORDERS, settings.search_lanes)
     clients = [
         await open_peer("users", settings.users_url, settings, resources),
         await open_peer("inventory", settings.inventory_url, settings, resources),

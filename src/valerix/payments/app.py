@@ -9,7 +9,8 @@ from valerix.chassis.http.health import tables_present
 from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.outbox import open_relay
-from valerix.chassis.postgres.database import KEYED, Database
+from valerix.chassis.postgres.database import KEYED
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.events import PAYMENTS
 from valerix.payments import composition, jobs
 from valerix.payments.composition import Settings as Settings
@@ -28,7 +29,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, jobs."""
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes, KEYED))
+    database = await open_database(settings, resources, PAYMENTS, settings.database_lanes, KEYED)
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)

@@ -9,7 +9,7 @@ from valerix.chassis.http.service import Parts, Service, create_service
 from valerix.chassis.limits.shared_limit import open_valkey
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
-from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.acts import RECORD_ACT
 from valerix.contracts.events import USERS
 from valerix.users import consumers, jobs, mail_routes, routes, session_routes
@@ -35,7 +35,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     tokens = AccessTokens(settings.signing_key_file)
-    database = await resources.enter_async_context(Database.open(settings.database_url, settings.database_lanes))
+    database = await open_database(settings, resources, USERS, settings.database_lanes)
     relay = await open_relay(settings, resources, USERS, accounts.list_outgoing)
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
     passwords = await resources.enter_async_context(pool)

@@ -6,9 +6,10 @@ from litestar import post
 
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
+from valerix.contracts.mails import LIFE_SECONDS
 from valerix.contracts.roles import ANYONE, PUBLIC
 from valerix.users import domain
-from valerix.users.mails import LIFE_SECONDS, AccountMails
+from valerix.users.mails import AccountMails
 from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailRequested, ResetPasswordBody
 
 USERS = "/api/v1/users"

@@ -15,7 +15,7 @@ from valerix.chassis.base.problems import Problem, Unavailable
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.mails import mail_token
+from valerix.contracts.mails import LIFE_SECONDS, mail_token
 from valerix.users import domain, history
 from valerix.users.audit import record
 from valerix.users.domain import User
@@ -24,7 +24,6 @@ from valerix.users.passwords import PasswordPool, check_acceptable
 from valerix.users.repository import accounts, mails, sessions
 
 log = structlog.get_logger()
-LIFE_SECONDS: Final = 1800.0
 MAX_WAITING: Final = 1_000
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, Final, Protocol
 
 import msgspec
+import structlog
 from litestar import Litestar, MediaType, Request, Response, get
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -15,11 +16,12 @@ from valerix.chassis.calls.client import CallFailed, HttpClient
 from valerix.chassis.description import openapi
 from valerix.chassis.http import edge
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
-from valerix.chassis.postgres.database import Database
+from valerix.chassis.postgres.database import Database, SchemaTooNew
 from valerix.contracts.roles import PUBLIC
 
 Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 2.0
+log = structlog.get_logger()
 
 
 class NotReady(Exception):
@@ -55,6 +57,18 @@ def tables_present(database: Database, names: list[str]) -> Check:
             raise NotReady(f"tables missing: {', '.join(missing)}; run `valerix migrate`")
 
     return check
+
+
+async def refuse_schema(essentials: Mapping[str, Check]) -> None:
+    """Raises SchemaTooNew. What else is missing may come; a process is not ready before, and starts all the same."""
+    for check in essentials.values():
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await check()
+        except SchemaTooNew:
+            raise
+        except Exception as error:
+            log.info("not ready yet", error=str(error) or type(error).__name__)
 
 
 def health_routes(

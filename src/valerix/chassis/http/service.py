@@ -34,7 +34,7 @@ from valerix.chassis.description import openapi
 from valerix.chassis.http import edge, route_table
 from valerix.chassis.http.authorization import Authorization
 from valerix.chassis.http.dispatch import Dispatch
-from valerix.chassis.http.health import Check, NotReady, health_routes, ready_route
+from valerix.chassis.http.health import Check, NotReady, health_routes, ready_route, refuse_schema
 from valerix.chassis.http.raw import RawRoute
 from valerix.chassis.http.resilience_routes import resilience_route
 from valerix.chassis.http.sockets import SocketRoute
@@ -42,6 +42,7 @@ from valerix.chassis.identity.keys import LOOK_SECONDS
 from valerix.chassis.identity.tokens import Principal, TokenIssuer
 from valerix.chassis.limits.admission import Admission, Queue
 from valerix.chassis.limits.origin import Origin
+from valerix.chassis.postgres.database import SchemaTooNew
 from valerix.chassis.semantics.methods import Methods
 from valerix.contracts.acts import Actor
 
@@ -122,6 +123,10 @@ class Service:
         await receive()
         try:
             await self._start()
+        except SchemaTooNew as error:
+            log.error("refused to start", error=str(error))  # noqa: TRY400 - no fault of this code
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         except Exception as error:
             log.exception("startup failed")
             await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -137,6 +142,7 @@ class Service:
         asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
         recorder = await self._ask_to_record()
         parts = await self._compose(self._resources)
+        await refuse_schema(parts.essentials)
         edge.problem_types.update(parts.problems)
         opened = await self._open_chaos(parts, parts.recorder or recorder)
         revocations = parts.revocations or asked

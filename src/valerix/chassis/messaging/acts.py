@@ -19,6 +19,7 @@ from valerix.chassis.messaging.bus.base import Bus
 from valerix.chassis.messaging.outbox import Relay
 from valerix.chassis.messaging.repository import ACTS, Act
 from valerix.chassis.postgres.database import KEYED, Database, Transaction
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts import events
 from valerix.contracts.acts import LIST_ACTS, Actor, ListActs, RecordedAct, RecordedActs
 from valerix.contracts.ids import new_id
@@ -102,7 +103,7 @@ async def open_acts(
     settings: ServiceSettings, resources: AsyncExitStack, source: str, bus: Bus, database: Database
 ) -> list[Callable[[], Awaitable[None]]]:
     """What the service `source` runs until its end: the relay, with a connection of its own, and the forgetting."""
-    own = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+    own = await open_database(settings, resources, source, 1, KEYED)
     consumers = events.CONSUMERS[events.ACTS]
     relay = Relay(own, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS)
     return [relay.run, partial(forget_addresses, database)]

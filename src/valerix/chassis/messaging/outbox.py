@@ -23,6 +23,7 @@ from valerix.chassis.messaging.bus.connect import open_bus
 from valerix.chassis.messaging.repository import RELAY, RelayRepository
 from valerix.chassis.messaging.repository import Entry as Entry
 from valerix.chassis.postgres.database import KEYED, Database
+from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
 async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
     """The relay of the service `source`, with a bus and a lane of its own."""
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
-    database = await resources.enter_async_context(Database.open(settings.database_url, 1, KEYED))
+    database = await open_database(settings, resources, source, 1, KEYED)
     return Relay(database, bus, source, CONSUMERS[source], load)
 
 

@@ -4,6 +4,7 @@ A lane is taken, used and given back without the reset query of a pool: our stat
 Errors callers meet:
 
 DatabaseUnavailable       no connection could be had, or the server takes no changes: nothing was written
+└── SchemaTooNew          nor may it: a newer version has migrated the database, and this code cannot go on with it
 CommitOutcomeUnknown      the connection was lost while committing: read the truth back on a new connection
 """
 
@@ -66,6 +67,10 @@ class DatabaseUnavailable(Unavailable):
     code = "database_unavailable"
 
 
+class SchemaTooNew(DatabaseUnavailable):
+    """Says which schema the database has, which code it wants and which this is."""
+
+
 class CommitOutcomeUnknown(Exception):
     """The connection was lost during COMMIT (or a statement that commits by itself)."""
 
@@ -98,9 +103,15 @@ class Database:
     """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
 
     def __init__(
-        self, url: str, lanes: int, acquire_timeout: float = 5.0, settings: Mapping[str, str] | None = None
+        self,
+        url: str,
+        lanes: int,
+        acquire_timeout: float = 5.0,
+        settings: Mapping[str, str] | None = None,
+        code: int | None = None,
     ) -> None:
         self._url = url
+        self._code = code
         self._lanes = lanes
         self._acquire_timeout = acquire_timeout
         self._settings = settings or {}
@@ -110,12 +121,15 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, lanes: int, settings: Mapping[str, str] | None = None) -> AsyncIterator[Self]:
+    async def open(
+        cls, url: str, lanes: int, settings: Mapping[str, str] | None = None, *, code: int | None = None
+    ) -> AsyncIterator[Self]:
         """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down.
 
-        `settings`: PostgreSQL parameters of every lane, e.g. of its planner.
+        `settings`: PostgreSQL parameters of every lane, e.g. of its planner. `code`: the code's version
+        (migrations.code_of); no lane is opened on a schema that refuses it, be it that it was migrated meanwhile.
         """
-        database = cls(url, lanes, settings=settings)
+        database = cls(url, lanes, settings=settings, code=code)
         for _ in range(lanes):
             database._free.put_nowait(None)
         try:
@@ -228,12 +242,22 @@ class Database:
         if lane is not None and not lane.is_closed():
             return lane
         try:
-            return await connect(self._url, self._settings)
+            return await self._connect()
         except BaseException as error:
             self._free.put_nowait(None)
             if isinstance(error, (*LOST, asyncpg.PostgresError, TimeoutError)):
                 raise DatabaseUnavailable("The database cannot be reached") from error
             raise
+
+    async def _connect(self) -> Connection:
+        lane = await connect(self._url, self._settings)
+        try:
+            if self._code is not None:
+                await check_code(lane, self._code)
+        except BaseException:
+            lane.terminate()
+            raise
+        return lane
 
     async def _close(self) -> None:
         while not self._free.empty():
@@ -246,6 +270,28 @@ _CHECK = """SELECT coalesce(array_agg(n), '{}'), current_setting('transaction_re
     FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"""
 _TRIAL = "CREATE TEMPORARY TABLE trial ON COMMIT DROP AS SELECT 1 AS n"
 """Takes a page of the disk, and gives it back."""
+
+
+# Migrations of before the column want code that has them.
+_SCHEMA = """
+SELECT current_database() AS name, max(version) AS newest,
+       max(coalesce((to_jsonb(m) ->> 'compatible_from')::integer, version)) AS wanted
+FROM schema_migrations m
+"""
+
+
+async def check_code(lane: Connection, code: int) -> None:
+    """Raises SchemaTooNew when code whose newest migration has the number `code` may not go on with the schema."""
+    try:
+        schema = await lane.fetchrow(_SCHEMA)
+    except asyncpg.UndefinedTableError:
+        return  # not migrated yet: readiness says so
+    if schema is not None and (schema["wanted"] or 0) > code:
+        raise SchemaTooNew(
+            f"The database {schema['name']} has schema {schema['newest']:04}, which wants code of version"
+            f" {schema['wanted']:04} or newer, and this code is {code:04}. Start the version of Valerix that has"
+            " migrated it, or restore a backup of before"
+        )
 
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:

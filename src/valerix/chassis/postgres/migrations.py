@@ -1,50 +1,118 @@
-"""Migrations: numbered SQL files, each applied once in its own transaction, one migrator at a time per database."""
+"""Migrations: numbered SQL files, each applied once in its own transaction, one migrator at a time per database.
+
+A file begins with `-- compatible_from: NNNN`: the oldest code that may go on with the schema it leaves, by the number
+of its newest migration (ADR 31). The database keeps it, where older code reads it. Without one: code that has the file.
+"""
 
 import hashlib
+import re
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Final, NamedTuple
 
 from asyncpg.connection import Connection
 
-from valerix.chassis.postgres.database import connect
+from valerix.chassis.base.settings import ServiceSettings
+from valerix.chassis.postgres.database import Database, check_code, connect
 
 MIGRATION_SECONDS = 3600.0
 """Patience with each migration: a large table takes minutes to rewrite."""
 _LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now())"""
+    applied_at timestamptz NOT NULL DEFAULT now(), compatible_from integer)"""
+_OF_BEFORE = "SELECT FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attname = 'compatible_from'"
 _LOCK = 7_221_905_101  # any constant: one migrator at a time per database
+COMPATIBLE_FROM: Final = re.compile(r"-- compatible_from: ([0-9]{4})\n")
 
 
 class MigrationChanged(Exception):
     """A migration that was applied before has other contents now. Write a new one instead of editing it."""
 
 
-async def migrate(url: str, folder: Traversable) -> list[str]:
-    """Apply `NNNN_name.sql` files in order, each in its own transaction; return the names applied now."""
+class Migration(NamedTuple):
+    version: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def compatible_from(self) -> int:
+        stated = COMPATIBLE_FROM.match(self.text)
+        return int(stated[1]) if stated else self.version
+
+
+def migrations_of(service: str) -> Traversable:
+    """The folder with the migrations that this code has for a service."""
+    return resources.files(f"valerix.{service}") / "migrations"
+
+
+def code_of(service: str) -> int:
+    """The version of this code to a service's database: the number of its newest migration."""
+    return _read(migrations_of(service))[-1].version
+
+
+def _read(folder: Traversable) -> list[Migration]:
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return [Migration(int(name.split("_")[0]), name, (folder / name).read_text()) for name in names]
+
+
+async def open_database(
+    settings: ServiceSettings,
+    resources: AsyncExitStack,
+    service: str,
+    lanes: int,
+    planner: Mapping[str, str] | None = None,
+) -> Database:
+    """The database of a service, closed with `resources`; none of its lanes is on a schema that refuses this code."""
+    opened = Database.open(settings.database_url, lanes, planner, code=code_of(service))
+    return await resources.enter_async_context(opened)
+
+
+async def check_schema(url: str, folder: Traversable) -> None:
+    """Raises SchemaTooNew when the code with the migrations in `folder` may not go on with the database."""
     lane = await connect(url)
     try:
-        await lane.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        await lane.execute(_LEDGER)
-        applied = {row["version"]: row["checksum"] for row in await lane.fetch("TABLE schema_migrations")}
-        files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-        return [file.name for file in files if await _apply(lane, file, applied)]
+        await check_code(lane, _read(folder)[-1].version)
     finally:
         await lane.close()
 
 
-async def _apply(lane: Connection, file: Traversable, applied: dict[int, str]) -> bool:
-    version, text = int(file.name.split("_")[0]), file.read_text()
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    if version in applied:
-        if applied[version] != checksum:
-            raise MigrationChanged(f"{file.name} was edited after it was applied")
+async def migrate(url: str, folder: Traversable) -> list[str]:
+    """Apply `NNNN_name.sql` files in order, each in its own transaction; return the names applied now.
+
+    Raises MigrationChanged, and SchemaTooNew before anything is applied.
+    """
+    migrations = _read(folder)
+    lane = await connect(url)
+    try:
+        await lane.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await lane.execute(_LEDGER)
+        if not await lane.fetch(_OF_BEFORE):
+            await lane.execute("ALTER TABLE schema_migrations ADD COLUMN compatible_from integer")
+        await check_code(lane, migrations[-1].version)
+        applied = {row["version"]: row["checksum"] for row in await lane.fetch("TABLE schema_migrations")}
+        return [migration.name for migration in migrations if await _apply(lane, migration, applied)]
+    finally:
+        await lane.close()
+
+
+async def _apply(lane: Connection, migration: Migration, applied: dict[int, str]) -> bool:
+    if migration.version in applied:
+        if applied[migration.version] != migration.checksum:
+            raise MigrationChanged(f"{migration.name} was edited after it was applied")
         return False
     async with lane.transaction():
-        await lane.execute(text, timeout=MIGRATION_SECONDS)
+        await lane.execute(migration.text, timeout=MIGRATION_SECONDS)
         await lane.execute(
-            "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-            version,
-            file.name,
-            checksum,
+            "INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)",
+            migration.version,
+            migration.name,
+            migration.checksum,
+            migration.compatible_from,
         )
     return True

@@ -6,6 +6,8 @@ import { clock, isStaff, user } from "./store.js";
 /** Goes up when events may have been missed: whoever shows loaded data loads it again. */
 export const resync = signal(0);
 
+/** How many ids of events are kept, to recognise those that are published again. */
+const REMEMBERED = 5000;
 const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 5000, EXPIRED = 4401;
 
 /** One WebSocket, opened again whenever it is lost, that goes on after the last event it has seen. */
@@ -23,6 +25,8 @@ class Channel {
     this.last = null;
     this.failures = 0;
     this.opened = false;
+    /** Ids of events, oldest first. */
+    this.known = new Set();
   }
 
   start() {
@@ -77,8 +81,17 @@ class Channel {
       }
       if (this.last !== null && message.id <= this.last) return;
       this.last = message.id;
+      if (this.isKnown(message.eventId)) return;
     }
     for (const listener of this.listeners) listener(message);
+  }
+
+  isKnown(eventId) {
+    if (!eventId) return false; // of a version before
+    if (this.known.has(eventId)) return true;
+    this.known.add(eventId);
+    if (this.known.size > REMEMBERED) this.known.delete(this.known.values().next().value);
+    return false;
   }
 
   lost(heard, code) {

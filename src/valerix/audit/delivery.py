@@ -1,0 +1,185 @@
+"""Delivery: each event has had its effect at each of its consumers, and each occasion its notifications, once.
+
+Outboxes forget what has left, and a bus can lose what it has taken. So histories are compared with what consumers keep
+for good: reservations, standings of customers, contacts, notifications. Inbox marks are no evidence: they are pruned.
+Dead letters are listed by a rule of their own. `valerix bus replay` cures what is found here.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from asyncpg import Record
+
+from valerix.audit.evidence import Evidence, Finding, together
+from valerix.audit.low_stock import LOW_STOCK
+from valerix.audit.replay import HISTORIES
+from valerix.contracts.events import (
+    BY_SOURCE,
+    CUSTOMER_REGISTERED,
+    CUSTOMER_UPDATED,
+    INVENTORY,
+    INVENTORY_LOW_STOCK,
+    PREFIX,
+    VERSION,
+    Event,
+)
+from valerix.contracts.ids import first_id_at
+from valerix.contracts.states import OrderStatus, sql
+from valerix.inventory.consumers import ENDS
+from valerix.notifications.domain import TOLD, occasion
+
+# --- effects
+
+_TABLES: Final = """
+CREATE TEMPORARY TABLE customer_facts (event_id text, customer_id text, recipient text, sequence bigint);
+CREATE TEMPORARY TABLE end_facts (event_id text, order_id text, state text);
+CREATE TEMPORARY TABLE ready_facts (order_id text);
+"""
+_CUSTOMERS: Final = f"""
+    SELECT '/valerix/users/' || user_id || ':' || max(version), data ->> 'customerId',
+           coalesce(data ->> 'customerId', user_id::text), max(version)::bigint
+    FROM user_events
+    WHERE type IN ('{CUSTOMER_REGISTERED}', '{CUSTOMER_UPDATED}') AND occurred_at >= $1 AND occurred_at < $2
+    GROUP BY user_id, data ->> 'customerId'
+"""
+_ENDS: Final = f"""
+    INSERT INTO end_facts
+    SELECT '/valerix/orders/' || order_id || ':' || version, order_id::text, state
+    FROM order_events JOIN (VALUES {", ".join(f"('{name}', '{state}')" for name, state in ENDS.items())})
+        AS ends (type, state) USING (type)
+    WHERE occurred_at >= $1 AND occurred_at < $2
+"""
+_READY: Final = """
+    SELECT order_id FROM waiting_orders w
+    WHERE missing = 0 AND NOT EXISTS (
+        SELECT FROM waiting_lines l JOIN movements m USING (sku)
+        WHERE l.order_id = w.order_id AND m.order_id = w.order_id AND m.occurred_at >= $1)
+"""
+
+
+async def events_have_had_their_effects(evidence: Evidence) -> Finding:
+    """Of orders at inventory, of users at orders and notifications, of the waiting list at orders.
+
+    Acts at users have a rule of their own. Other events lead to notifications, or leave nothing.
+    """
+    await _lay_out_effects(evidence)
+    ends = await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM end_facts",
+        violations="""
+        SELECT event_id AS subject, format('the order is over, its reservation %s and not %s',
+                                           coalesce('is ' || r.state, 'is not there'), f.state) AS what
+        FROM end_facts f LEFT JOIN reservation_facts r USING (order_id)
+        WHERE r.state IS DISTINCT FROM f.state AND event_id <> ALL($1::text[])
+        """,
+        arguments=(await _dead(evidence, "inventory"),),
+    )
+    standings = await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM customer_facts WHERE customer_id IS NOT NULL",
+        violations="""
+        SELECT event_id AS subject, format('orders know %s as of %s', customer_id, coalesce(c.sequence, 0)) AS what
+        FROM customer_facts f LEFT JOIN customers_seen c USING (customer_id)
+        WHERE customer_id IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
+        """,
+        arguments=(await _dead(evidence, "orders"),),
+    )
+    contacts = await evidence.find(
+        "notifications",
+        checked="SELECT count(*) FROM customer_facts",
+        violations="""
+        SELECT event_id AS subject, format('notifications know %s as of %s', recipient, coalesce(c.sequence, 0)) AS what
+        FROM customer_facts f LEFT JOIN contacts c ON c.customer_id = recipient
+        WHERE coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
+        """,
+        arguments=(await _dead(evidence, "notifications"),),
+    )
+    ready = await evidence.find(
+        "orders",
+        checked="SELECT count(*) FROM ready_facts",
+        violations=f"""
+        SELECT order_id AS subject, format('waits although its stock is ready, until %s', due_at) AS what
+        FROM ready_facts JOIN orders ON id::text = order_id
+        WHERE status = {sql(OrderStatus.PENDING)} AND error_code = 'insufficient_stock' AND cancel_reason IS NULL
+          AND due_at > now()
+        """,
+    )
+    return together([ends, standings, contacts, ready])
+
+
+async def _lay_out_effects(evidence: Evidence) -> None:
+    period = evidence.delivered
+    for service in ("orders", "notifications"):
+        await evidence.connection(service).execute(_TABLES)
+        await evidence.copy("users", _CUSTOMERS, service, "customer_facts", *period)
+    await evidence.copy("inventory", _READY, "orders", "ready_facts", period.until)
+    await evidence.connection("orders").execute(_ENDS, *period)
+    await evidence.connection("orders").execute("ANALYZE end_facts, customer_facts")
+
+
+async def _dead(evidence: Evidence, consumer: str) -> list[str]:
+    """Ids of events that wait as dead letters of a consumer."""
+    rows = await evidence.connection(consumer).fetch(
+        """
+        SELECT (event ->> 'source') || '/' || (event ->> 'id') AS event_id FROM dead_letters
+        WHERE replayed_at IS NULL AND event ->> 'id' IS NOT NULL
+        """
+    )
+    return [row["event_id"] for row in rows]
+
+
+# --- notifications
+
+_OCCASIONS: Final = "CREATE TEMPORARY TABLE occasion_facts (event_id text, channel text)"
+
+
+async def occasions_are_notified_once(evidence: Evidence) -> Finding:
+    """Each event that is worth messages has one over each of its channels, sent or not."""
+    notifications = evidence.connection("notifications")
+    await notifications.execute(_OCCASIONS)
+    for topic in HISTORIES:
+        await evidence.copy(topic, _occasions(topic), "notifications", "occasion_facts", *evidence.delivered)
+    low = await evidence.connection(INVENTORY).fetch(f"WITH {LOW_STOCK} SELECT * FROM low", *evidence.delivered)
+    records = {(occasion(_low_stock(row))[1], channel) for row in low for channel, _ in TOLD[INVENTORY_LOW_STOCK]}
+    await notifications.copy_records_to_table("occasion_facts", records=records)
+    await notifications.execute("ANALYZE occasion_facts")
+    return await evidence.find(
+        "notifications",
+        checked="SELECT count(*) FROM occasion_facts",
+        violations="""
+        WITH message AS MATERIALIZED (
+            SELECT event_id, channel, count(*) AS n FROM notifications
+            WHERE id >= $1::uuid AND event_id IS NOT NULL GROUP BY event_id, channel
+        )
+        SELECT event_id || ' ' || channel AS subject, format('%s notifications instead of one', coalesce(n, 0)) AS what
+        FROM occasion_facts LEFT JOIN message USING (event_id, channel)
+        WHERE coalesce(n, 0) <> 1 AND event_id <> ALL($2::text[])
+        """,
+        # Ids have the time of their occasion, that of low stock to the hour.
+        arguments=(first_id_at(evidence.delivered.since - timedelta(hours=1)), await _dead(evidence, "notifications")),
+    )
+
+
+def _occasions(topic: str) -> str:
+    """SQL: events of a history that are worth a message, once for each channel."""
+    table, subject = HISTORIES[topic]
+    wanted = ", ".join(f"('{name}', '{channel}')" for name in BY_SOURCE[topic] for channel, _ in TOLD.get(name, ()))
+    owned = "data ->> 'customerId' IS NOT NULL" if topic == "payments" else "true"  # those of others always are
+    return f"""
+        SELECT '/valerix/{topic}/' || {subject} || ':' || version, channel
+        FROM {table} JOIN (VALUES {wanted}) AS wanted (type, channel) USING (type)
+        WHERE occurred_at >= $1 AND occurred_at < $2 AND {owned}
+    """
+
+
+def _low_stock(row: Record) -> Event:
+    place = f"{row['sku']}/{row['warehouse_id']}"
+    return Event(
+        id=f"{place}:{row['seq']}",
+        source=f"/valerix/{INVENTORY}",
+        type=f"{PREFIX}{INVENTORY_LOW_STOCK}{VERSION}",
+        subject=place,
+        time=row["occurred_at"],
+        sequence=row["seq"],
+        data={"productId": row["sku"], "delivery": row["delivery"]},
+    )
