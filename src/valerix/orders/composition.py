@@ -147,7 +147,7 @@ def connect(
     placed, driven = PlacingRepository(), DrivingRepository()
     driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
     products = Products(saga.services)
-    queries = Queries(database, reader, OrderSearchRepository())
+    queries = Queries(database, reader, OrderSearchRepository(), saga.services)
     placing = Placing(
         database,
         placed,
