@@ -10,8 +10,8 @@ import pytest
 from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
 from tests.support.commands import run
 from tests.support.workers import free_port
+from valerix import __version__
 
-SOURCE = Path(__file__).parents[2] / "src"
 ID = ORDER["id"]
 STOCK = {
     "productId": "PROD-001",
@@ -88,6 +88,29 @@ def test_a_pending_order_is_no_failure(at: Run, server: Server) -> None:
     assert "cannot get lost" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("on_shortage", "said"), [("hold", "is held: `./valerix order retry"), ("backorder", "waits for")]
+)
+def test_an_order_that_is_held_is_accepted(at: Run, server: Server, on_shortage: str, said: str) -> None:
+    held = {**ORDER, "status": "pending", "errorCode": "insufficient_stock", "errorMessage": "Insufficient stock"}
+    held["onShortage"] = on_shortage
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Insufficient stock" in done.stdout
+    assert f"Order {ID} {said}" in done.stdout.splitlines()[-1]
+    document = json.loads(at("order", "place", "--customer", "CUST-001", "PROD-001", "--json").stdout)
+    assert (document["id"], document["errorCode"]) == (ID, "insufficient_stock")
+
+
+def test_an_order_that_ended_for_want_of_stock_is_refused(at: Run, server: Server) -> None:
+    ended = {**ORDER, "status": "failed", "errorCode": "insufficient_stock"}
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=ended))
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--on-shortage", "reject")
+    assert done.returncode == 1
+    assert one_line(done.stderr).startswith(f"Insufficient stock. Order {ID} is failed")
+
+
 def test_json_is_one_document(at: Run, server: Server) -> None:
     server.acts(Reply(200, ORDER, {"Idempotent-Replayed": "true"}))
     done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--json")
@@ -109,19 +132,6 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
         (
             problem(402, "payment_declined", "The payment was declined", order={**ORDER, "status": "failed"}),
             f"The payment was declined. Order {ID} is failed, see `./valerix order show {ID} --url",
-        ),
-        (
-            problem(409, "insufficient_stock", "Insufficient stock", order={**ORDER, "status": "pending"}),
-            f"Insufficient stock. Order {ID} is held: `./valerix order retry {ID} --url",
-        ),
-        (
-            problem(
-                409,
-                "insufficient_stock",
-                "Insufficient stock",
-                order={**ORDER, "status": "pending", "onShortage": "backorder"},
-            ),
-            f"Insufficient stock. Order {ID} waits for new stock, see",
         ),
         (
             problem(400, "invalid", errors=[{"pointer": "/items/0/quantity", "message": "Expected `int` <= 100"}]),
@@ -272,6 +282,20 @@ def test_what_is_not_there_says_where_to_look(at: Run, server: Server) -> None:
     done = at("stock", "NOPE")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith("There is no product NOPE. See `./valerix stock --url ")
+
+
+# --- the program
+
+
+def test_it_says_its_version_and_what_its_exit_status_means() -> None:
+    assert run("--version").stdout == f"valerix {__version__}\n"
+    shown = " ".join(run("--help").stdout.split())
+    assert "0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage" in shown
+
+
+def test_a_shell_completes_its_commands() -> None:
+    line = {"COMP_WORDS": "valerix order c", "COMP_CWORD": "2", "_VALERIX_COMPLETE": "complete_bash"}
+    assert run(**line).stdout.split() == ["cancel", "change"]
 
 
 # --- which installation
