@@ -29,6 +29,8 @@ DATA: Final = {
 TYPES: Final = [f"{PREFIX}{name}{VERSION}" for source in TOPICS for name in BY_SOURCE[source]]
 ADDED: Final[dict[str, set[str]]] = {
     "order.": {"productId", "quantity", "refunded"},
+    "customer.": {"emailConfirmed"},
+    "account.": {"emailConfirmed"},
     **{f"inventory.{name}": {"delivery"} for name in ("low_stock", "restocked", "updated")},
 }
 """Fields that came later to the events of which these are beginnings: they may be missing, so the version stays."""

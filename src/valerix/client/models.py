@@ -280,6 +280,8 @@ class User(Model, frozen=True, kw_only=True, rename="camel"):
     version: int
     customer_id: str | None = None
     """None for staff."""
+    email_confirmed: bool = False
+    """Whether mails to the address reach the owner."""
 
 
 class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):

@@ -124,6 +124,19 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
     return _USER.read(row) if row else None
 
 
+async def confirm_email(tx: Transaction, user_id: str) -> User | None:
+    """None when it was confirmed before."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE users SET email_confirmed = true, version = version + 1, updated_at = now()
+        WHERE id = $1 AND NOT email_confirmed
+        RETURNING {_USER.columns}
+        """,
+        user_id,
+    )
+    return _USER.read(row) if row else None
+
+
 async def update_status(tx: Transaction, user_id: str, status: str) -> User | None:
     """None when it has this status already, or is not there."""
     row = await tx.fetchrow(
