@@ -56,7 +56,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def at(server: Server) -> Run:
     """A command aimed at the scripted server."""
-    return lambda *words: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine")
+    return lambda *words, **more: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine", **more)
 
 
 def one_line(stderr: str) -> str:
@@ -114,7 +114,7 @@ def test_an_order_that_ended_for_want_of_stock_is_refused(at: Run, server: Serve
 def test_json_is_one_document(at: Run, server: Server) -> None:
     server.acts(Reply(200, ORDER, {"Idempotent-Replayed": "true"}))
     done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--json")
-    assert json.loads(done.stdout) == {**ORDER, "replayed": True, "refunded": None}
+    assert json.loads(done.stdout) == {**ORDER, "replayed": True, "refunded": None, "heldUntil": None}
 
 
 @pytest.mark.parametrize("item", [":2", "PROD-001:", "PROD-001:two", "PROD-001:-1"])
@@ -179,6 +179,20 @@ def test_an_order_is_shown_with_its_timeline(at: Run, server: Server) -> None:
     server.acts(*script)
     document = json.loads(at("order", "show", ID, "--json").stdout)
     assert (document["id"], document["events"][1]["steps"][0]["durationMs"]) == (ID, 123.4)
+
+
+def test_a_held_order_says_until_when_and_a_cancelled_one_that_nothing_was_undone(at: Run, server: Server) -> None:
+    held = {**ORDER, "status": "pending", "errorCode": "insufficient_stock", "heldUntil": AT}
+    waiting = {**EVENTS[0], "type": "order.held", "errorMessage": "Insufficient stock", "heldUntil": AT}
+    over = {**EVENTS[0], "type": "order.cancelled", "errorMessage": "Too late", "nothingToUndo": True}
+    server.acts(Reply(200, held), Reply(200, {"orderId": ID, "events": [waiting, over]}))
+    shown = at("order", "show", ID, TZ="UTC").stdout
+    assert "held      until 2026-01-02 03:04:05, then it is cancelled" in shown
+    assert "Insufficient stock; until 2026-01-02 03:04:05" in shown
+    assert "Too late; there was nothing to undo" in shown
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
+    said = at("order", "place", "--customer", "CUST-001", "PROD-001", TZ="UTC").stdout.splitlines()[-1]
+    assert said.startswith(f"Order {ID} is held until 2026-01-02 03:04: `./valerix order retry")
 
 
 def test_a_long_timeline_is_shown_with_all_its_pages(at: Run, server: Server) -> None:

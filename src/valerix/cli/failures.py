@@ -6,7 +6,7 @@ import msgspec
 
 from valerix.cli.installation import Installation
 from valerix.cli.order_ids import Ambiguous
-from valerix.cli.output import print_json
+from valerix.cli.output import minute, print_json
 from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
@@ -99,11 +99,12 @@ def _about(order: Order, installation: Installation) -> str:
 
 
 def about_held(order: Order, installation: Installation) -> str:
-    """What an order that is short of stock waits for."""
+    """What an order that is short of stock waits for, and until when."""
+    until = f" until {minute(order.held_until)}" if order.held_until else ""
     if order.on_shortage == "backorder":
-        return f"Order {order.id} waits for new stock, see `{installation.command(f'order show {order.id}')}`"
+        return f"Order {order.id} waits for new stock{until}, see `{installation.command(f'order show {order.id}')}`"
     retry, cancel = (installation.command(f"order {what} {order.id}") for what in ("retry", "cancel"))
-    return f"Order {order.id} is held: `{retry}` once there is stock, or `{cancel}`"
+    return f"Order {order.id} is held{until}: `{retry}` once there is stock, or `{cancel}`"
 
 
 def _repeat(error: errors.ValerixError) -> str:

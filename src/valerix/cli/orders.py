@@ -265,6 +265,7 @@ def _print_head(out: Console, order: Order) -> None:
         "order": order.id,
         "status": order.status,
         "reason": order.error_message,
+        "held": f"until {moment(order.held_until)}, then it is cancelled" if order.held_until else None,
         "customer": order.customer_id,
         "payment": f"{order.payment_id or 'none yet'} ({order.payment_method})",
         "placed": moment(order.created_at),
@@ -304,7 +305,14 @@ def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
 
 
 def _detail(event: OrderEvent) -> str:
-    return f"{money(event.refund.amount)}: {event.refund.reason}" if event.refund else event.error_message or ""
+    if event.refund:
+        return f"{money(event.refund.amount)}: {event.refund.reason}"
+    facts = (
+        event.error_message,
+        f"until {moment(event.held_until)}" if event.held_until else None,
+        "there was nothing to undo" if event.nothing_to_undo else None,
+    )
+    return "; ".join(fact for fact in facts if fact)
 
 
 def _after(start: datetime, at: datetime) -> str:

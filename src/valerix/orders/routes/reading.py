@@ -18,7 +18,7 @@ from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
 from valerix.orders.acts import OrderActs
-from valerix.orders.decisions import HistoryEntry, cause_of, shown
+from valerix.orders.decisions import HistoryEntry, cause_of, found_nothing_to_undo, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
@@ -140,6 +140,8 @@ def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: b
         error_message=entry.error_message,
         steps=step_views(shown(entry.steps)),
         refund=msgspec.UNSET if entry.refund is None else RefundedView(*entry.refund),
+        held_until=entry.held_until or msgspec.UNSET,
+        nothing_to_undo=found_nothing_to_undo(entry.steps) or msgspec.UNSET,
         by=_by(entry, cause_of(entry, acts), to_staff=to_staff),
     )
 
