@@ -58,6 +58,28 @@ def test_a_template_refuses_data_that_lacks_what_it_shows() -> None:
         render("email", "low_stock", {"productId": "PROD-001"})
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"heldUntil": "2026-01-02T03:04:05.123456Z"}, "it is cancelled on 2026-01-02 at 03:04 UTC.\nYou have not"),
+        ({}, "it is cancelled after a while.\nYou have not"),
+        (
+            {"onShortage": "backorder", "heldUntil": "2026-01-02T05:04:05+02:00"},
+            "stock. We keep it until 2026-01-02 at 03:04 UTC.\n",
+        ),
+        ({"onShortage": "backorder"}, "once the goods are back in stock.\nYou have not"),
+    ],
+)
+def test_an_order_that_waits_says_until_when(changes: dict[str, Any], said: str) -> None:
+    """Events of before do not."""
+    assert said in render("email", "order_held", order("CUST-001", **changes)).body
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(TemplateNeedsMore):
+        render("email", "order_held", order("CUST-001", heldUntil="soon"))
+
+
 URGENT = "urgent! sign in at http://evil.example"
 
 
