@@ -283,7 +283,7 @@ def _print_lines(out: Console, order: Order) -> None:
         made.add_row(*_line_cells(line))
     made.add_section()
     made.add_row("total", "", "", "", money(order.total))
-    out.print(made)
+    out.print("", made, "", sep="\n")
 
 
 def _line_cells(line: OrderLine) -> list[str | Text]:
@@ -292,7 +292,7 @@ def _line_cells(line: OrderLine) -> list[str | Text]:
 
 
 def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
-    made = table("after", "what happened", "outcome", "ms", "detail", right=("after", "ms"), cut=("detail",))
+    made = table("after", "what happened", "outcome", "ms", "detail", right=("after", "ms"))
     start = events[0].occurred_at
     for event in events:
         for step in event.steps:
@@ -300,7 +300,7 @@ def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
             took = f"{step.duration_ms:.1f}"
             made.add_row(_after(start, step.started_at), f"  {step.name}{tries}", step.outcome, took, step.detail or "")
         made.add_row(_after(start, event.occurred_at), event.type, event.status, "", _detail(event))
-    out.print(made)
+    out.print(made, "", sep="\n")
     out.print(f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True)
 
 

@@ -54,10 +54,15 @@ def console(*, markup: bool = False, stderr: bool = False) -> Console:
 
 
 def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()) -> Table:
-    """`right`: the headings of what is aligned there; `cut`: of what gives way where the screen is narrow."""
+    """`right`: the headings of what is aligned there; `cut`: of what alone gives way where the screen is narrow.
+
+    Without `cut`, any cell may have several lines there.
+    """
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading not in cut)
+        made.add_column(
+            heading, justify="right" if heading in right else "left", no_wrap=bool(cut) and heading not in cut
+        )
     return made
 
 

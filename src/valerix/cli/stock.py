@@ -94,7 +94,7 @@ def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> 
         return
     out = console()
     out.print(f"{item.product_id}  {item.name}  (low at {item.low_stock_threshold})", _mark(item))
-    out.print(_warehouse_table(item))
+    out.print("", _warehouse_table(item), "", sep="\n")
     _print_movements(out, movements)
 
 
