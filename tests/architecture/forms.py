@@ -16,6 +16,10 @@ _HARMLESS: Final = re.compile(r"\\.|\[[^\]]*\]")
 """In a pattern: where a dollar sign is itself."""
 _BY_LINE: Final = re.compile(r"re\.(M|MULTILINE)\b")
 
+_CUT: Final = re.compile(r"\b(?!traceI)(\w+I|i)d\.slice\(")
+"""Traces are found by how they begin."""
+_ID: Final = re.compile(r"(^|[._])id$")
+
 
 @rule(r"End the pattern with \Z: a dollar sign matches before a final newline, too")
 def patterns_end_at_the_end(tree: Tree) -> Iterator[str]:
@@ -67,3 +71,19 @@ def the_command_line_writes_in_one_place(tree: Tree) -> Iterator[str]:
         for node in module.nodes:
             if isinstance(node, ast.Call) and (named := written(node.func)) in STREAMS | {"Console", "console.Console"}:
                 yield f"{module.where}:{node.lineno} calls {named}"
+
+
+@rule("Show the short form that searches find: `short` of contracts/ids.py, `shortId` of the console's format.js")
+def ids_are_shortened_in_one_place(tree: Tree) -> Iterator[str]:
+    for path in sorted((tree.source / "console" / "static" / "js").rglob("*.js")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if path.name != "format.js" and _CUT.search(line):
+                yield f"{path.relative_to(tree.root)}:{number} cuts an id"
+    for module in tree.modules.values():
+        for node in module.nodes:
+            if (
+                isinstance(node, ast.Subscript)
+                and isinstance(node.slice, ast.Slice)
+                and _ID.search(written(node.value))
+            ):
+                yield f"{module.where}:{node.lineno} cuts an id"

@@ -69,6 +69,7 @@ ROLES: Final[Roles] = {
             "orders.refunds",
             "payments.captures",
             "payments.refunds_by_hand",
+            "payments.searching",
             "payments.telling",
             "users.use_cases",
         ),

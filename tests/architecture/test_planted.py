@@ -255,6 +255,12 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
         at("cli/orders.py", "out = Console()", ":1 calls Console"),
         at("launcher/job.py", "sys.stdout.write(output)", ":1 calls sys.stdout.write"),
     ),
+    "ids_are_shortened_in_one_place": (
+        at("console/static/js/pages/shop.js", "html`<code>${entry.id.slice(-12)}</code>`", ":1 cuts an id"),
+        at("console/static/js/pages/logs.js", "traceId.slice(0, 8) + orderId.slice(0, 8)", ":1 cuts an id"),
+        at("cli/orders.py", "made.add_row(order.id[-12:])", ":1 cuts an id"),
+        at("notifications/domain.py", "shown = order_id[:8]", ":1 cuts an id"),
+    ),
     # --- the table of roles
     "every_folder_is_a_service_shared_or_a_root": (at("shipping/__init__.py", "", " is in no entry"),),
     "every_listed_module_exists": (

@@ -31,7 +31,7 @@ def many(stack: Stack) -> list[Made]:
 
 
 def short(order_id: str) -> str:
-    return f"{order_id[:8]}…{order_id[-4:]}"
+    return f"…{order_id[-12:]}"
 
 
 async def test_an_operator_finds_one_among_ten_thousand(open_as: Open, many: list[Made]) -> None:
@@ -47,6 +47,13 @@ async def test_an_operator_finds_one_among_ten_thousand(open_as: Open, many: lis
         await page.get_by_role("link", name=short(wanted.id)).click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text(short(wanted.id))
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_an_operator_finds_orders_by_the_name_of_the_customer(open_as: Open, many: list[Made]) -> None:
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go("/orders?q=grace+hopper")
+        await expect(visitor.page.locator(ROWS)).to_have_count(50)
+        await expect(visitor.page.locator(ROWS).filter(has_text="CUST-002")).to_have_count(50)
 
 
 async def test_filters_and_place_survive_a_reload(open_as: Open, many: list[Made]) -> None:

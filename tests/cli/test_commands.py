@@ -10,8 +10,8 @@ import pytest
 from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
 from tests.support.commands import run
 from tests.support.workers import free_port
+from valerix import __version__
 
-SOURCE = Path(__file__).parents[2] / "src"
 ID = ORDER["id"]
 STOCK = {
     "productId": "PROD-001",
@@ -56,7 +56,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def at(server: Server) -> Run:
     """A command aimed at the scripted server."""
-    return lambda *words: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine")
+    return lambda *words, **more: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine", **more)
 
 
 def one_line(stderr: str) -> str:
@@ -88,10 +88,33 @@ def test_a_pending_order_is_no_failure(at: Run, server: Server) -> None:
     assert "cannot get lost" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("on_shortage", "said"), [("hold", "is held: `./valerix order retry"), ("backorder", "waits for")]
+)
+def test_an_order_that_is_held_is_accepted(at: Run, server: Server, on_shortage: str, said: str) -> None:
+    held = {**ORDER, "status": "pending", "errorCode": "insufficient_stock", "errorMessage": "Insufficient stock"}
+    held["onShortage"] = on_shortage
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Insufficient stock" in done.stdout
+    assert f"Order {ID} {said}" in done.stdout.splitlines()[-1]
+    document = json.loads(at("order", "place", "--customer", "CUST-001", "PROD-001", "--json").stdout)
+    assert (document["id"], document["errorCode"]) == (ID, "insufficient_stock")
+
+
+def test_an_order_that_ended_for_want_of_stock_is_refused(at: Run, server: Server) -> None:
+    ended = {**ORDER, "status": "failed", "errorCode": "insufficient_stock"}
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=ended))
+    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--on-shortage", "reject")
+    assert done.returncode == 1
+    assert one_line(done.stderr).startswith(f"Insufficient stock. Order {ID} is failed")
+
+
 def test_json_is_one_document(at: Run, server: Server) -> None:
     server.acts(Reply(200, ORDER, {"Idempotent-Replayed": "true"}))
     done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--json")
-    assert json.loads(done.stdout) == {**ORDER, "replayed": True, "refunded": None}
+    assert json.loads(done.stdout) == {**ORDER, "replayed": True, "refunded": None, "heldUntil": None}
 
 
 @pytest.mark.parametrize("item", [":2", "PROD-001:", "PROD-001:two", "PROD-001:-1"])
@@ -109,19 +132,6 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
         (
             problem(402, "payment_declined", "The payment was declined", order={**ORDER, "status": "failed"}),
             f"The payment was declined. Order {ID} is failed, see `./valerix order show {ID} --url",
-        ),
-        (
-            problem(409, "insufficient_stock", "Insufficient stock", order={**ORDER, "status": "pending"}),
-            f"Insufficient stock. Order {ID} is held: `./valerix order retry {ID} --url",
-        ),
-        (
-            problem(
-                409,
-                "insufficient_stock",
-                "Insufficient stock",
-                order={**ORDER, "status": "pending", "onShortage": "backorder"},
-            ),
-            f"Insufficient stock. Order {ID} waits for new stock, see",
         ),
         (
             problem(400, "invalid", errors=[{"pointer": "/items/0/quantity", "message": "Expected `int` <= 100"}]),
@@ -169,6 +179,20 @@ def test_an_order_is_shown_with_its_timeline(at: Run, server: Server) -> None:
     server.acts(*script)
     document = json.loads(at("order", "show", ID, "--json").stdout)
     assert (document["id"], document["events"][1]["steps"][0]["durationMs"]) == (ID, 123.4)
+
+
+def test_a_held_order_says_until_when_and_a_cancelled_one_that_nothing_was_undone(at: Run, server: Server) -> None:
+    held = {**ORDER, "status": "pending", "errorCode": "insufficient_stock", "heldUntil": AT}
+    waiting = {**EVENTS[0], "type": "order.held", "errorMessage": "Insufficient stock", "heldUntil": AT}
+    over = {**EVENTS[0], "type": "order.cancelled", "errorMessage": "Too late", "nothingToUndo": True}
+    server.acts(Reply(200, held), Reply(200, {"orderId": ID, "events": [waiting, over]}))
+    shown = at("order", "show", ID, TZ="UTC").stdout
+    assert "held      until 2026-01-02 03:04:05, then it is cancelled" in shown
+    assert "Insufficient stock; until 2026-01-02 03:04:05" in shown
+    assert "Too late; there was nothing to undo" in shown
+    server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
+    said = at("order", "place", "--customer", "CUST-001", "PROD-001", TZ="UTC").stdout.splitlines()[-1]
+    assert said.startswith(f"Order {ID} is held until 2026-01-02 03:04: `./valerix order retry")
 
 
 def test_a_long_timeline_is_shown_with_all_its_pages(at: Run, server: Server) -> None:
@@ -272,6 +296,20 @@ def test_what_is_not_there_says_where_to_look(at: Run, server: Server) -> None:
     done = at("stock", "NOPE")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith("There is no product NOPE. See `./valerix stock --url ")
+
+
+# --- the program
+
+
+def test_it_says_its_version_and_what_its_exit_status_means() -> None:
+    assert run("--version").stdout == f"valerix {__version__}\n"
+    shown = " ".join(run("--help").stdout.split())
+    assert "0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage" in shown
+
+
+def test_a_shell_completes_its_commands() -> None:
+    line = {"COMP_WORDS": "valerix order c", "COMP_CWORD": "2", "_VALERIX_COMPLETE": "complete_bash"}
+    assert run(**line).stdout.split() == ["cancel", "change"]
 
 
 # --- which installation

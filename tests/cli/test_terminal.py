@@ -55,7 +55,7 @@ def print_it(text: str) -> None:
 
 
 def print_text(text: str) -> None:
-    console(markup=True, width=None).print(Text(text))
+    console(markup=True).print(Text(text))
 
 
 def print_table(text: str) -> None:

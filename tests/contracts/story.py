@@ -109,6 +109,8 @@ async def _tell_mails(identities: Identities, url: str) -> None:
 
             await eventually(asked)
             _good(await api.post("/api/v1/users/me/email/confirmation", {}))
+            moved = {"name": ada["name"], "email": "ada@home.example", "currentPassword": PASSWORD}
+            _good(await api.call("PUT", f"/api/v1/users/{ada['id']}", moved))
 
 
 async def _tell_stock(service: Process, identities: Identities) -> None:

@@ -28,12 +28,14 @@ DATA: Final = {
 }
 TYPES: Final = [f"{PREFIX}{name}{VERSION}" for source in TOPICS for name in BY_SOURCE[source]]
 ADDED: Final[dict[str, set[str]]] = {
-    "order.": {"productId", "quantity", "refunded"},
+    "order.": {"productId", "quantity", "refunded", "heldUntil"},
+    "customer.": {"emailConfirmed"},
+    "account.": {"emailConfirmed"},
     **{f"inventory.{name}": {"delivery"} for name in ("low_stock", "restocked", "updated")},
 }
 """Fields that came later to the events of which these are beginnings: they may be missing, so the version stays."""
-SOMETIMES: Final[dict[str, set[str]]] = {"order.": {"refunded"}}
-"""Those of them that most events do not have: nothing was given back."""
+SOMETIMES: Final[dict[str, set[str]]] = {"order.": {"refunded", "heldUntil"}}
+"""Those of them that most events do not have: nothing was given back, and nothing waits for stock."""
 ADVICE: Final = (
     "Others read what was pinned, and stored events stay as they are. Leave this version of the type as it was and add "
     "the next one beside it (valerix.….v2, with a file of its own here)"

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import uuid_utils
 
-from valerix.contracts.ids import created_at, id_of, is_id
+from valerix.contracts.ids import created_at, find_ids, id_of, is_id, short
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
 
@@ -32,3 +33,44 @@ def test_it_is_a_uuid_of_version_7_that_says_when() -> None:
     assert uuid_utils.UUID(made).variant == "specified in RFC 4122"
     assert created_at(made) == NOON
     assert made < id_of(NOON + timedelta(milliseconds=1), "order-1:2", "email", "CUST-001")
+
+
+SHOWN = "01a1fdfc-5a0f-7cde-8f01-769c3417a559"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a559", "17a559", "769c3417a559", "…769c3417a559", "...a559", "..a559", " 769C3417A559 "),
+        *("01a1", "01a1fdfc", "01a1fdfc…", "01a1fdfc-5a0f-7", "01a1fdfc…0f36"[:9] + "a559", "01a1fdfc...59", SHOWN),
+        *(SHOWN.replace("-", ""), short(SHOWN)),
+    ],
+)
+def test_an_id_is_meant_by_its_begin_its_end_and_the_forms_it_is_shown_in(text: str) -> None:
+    assert find_ids(text).matches(SHOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "559",
+        "…559",
+        "1a1fdfc",
+        "a558",
+        "01a1fdfc…a558",
+        "8f01769c3417a559",
+        "…01a1",
+        "CUST-001",
+        "%a559",
+        "a559…",
+        "…",
+    ],
+)
+def test_no_other_text_means_it(text: str) -> None:
+    """13 digits and more are a begin: that is no place where chance is."""
+    assert not find_ids(text).matches(SHOWN)
+
+
+def test_a_short_form_is_found_and_has_digits_of_chance_alone() -> None:
+    assert short(SHOWN) == "…769c3417a559"

@@ -160,6 +160,17 @@ def test_the_tests_bring_their_own_packages_once(ready: Checkout) -> None:
     assert ready.syncs() == ["requirements.lock", "requirements-dev.lock"]
 
 
+def test_help_about_the_tests_brings_none_of_their_packages(ready: Checkout) -> None:
+    assert "['test', '--help']" in ready.run("test", "--help")
+    assert ready.syncs() == ["requirements.lock"]
+
+
+def test_a_shell_that_completes_a_line_waits_for_no_installation(ready: Checkout) -> None:
+    ready.environment["_VALERIX_COMPLETE"] = "complete_bash"
+    assert ready.run() == ""
+    assert (ready.status, ready.syncs()) == (0, [])
+
+
 def test_it_runs_from_anywhere_through_a_link(ready: Checkout) -> None:
     elsewhere = ready.home / "else where"
     elsewhere.mkdir()

@@ -188,8 +188,8 @@ EVERY_SERVICE: dict[tuple[str, str], Rule] = {
 EVENTS = {("GET", "/asyncapi.json"): INSIDE}
 
 
-def _called_by(services: set[str], path: str, what: str) -> dict[tuple[str, str], Rule]:
-    return {("POST", path): Rule(frozenset(services), body=lambda _: {what: []}, routed=False)}
+def _called_by(services: set[str], path: str, what: str, value: object = ()) -> dict[tuple[str, str], Rule]:
+    return {("POST", path): Rule(frozenset(services), body=lambda _: {what: value}, routed=False)}
 
 
 def _dead_letters(resource: str) -> dict[tuple[str, str], Rule]:
@@ -221,6 +221,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
         ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
         **_called_by({"inventory", "payments"}, commands.DESCRIBE_ORDERS, "orderIds"),
+        **_called_by({"payments"}, commands.FIND_ORDERS, "search", "769c3417a559"),
         **_called_by({"payments"}, commands.NOTE_REFUNDS, "commands"),
         **_dead_letters("orders"),
         **_called_by({"orders"}, LIST_ACTS, "subjects"),
@@ -334,6 +335,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/.well-known/jwks.json"): Rule(ALL),
         ("GET", "/actuator/prometheus"): INSIDE,
         **_called_by({"orders"}, commands.CHECK_CUSTOMERS, "customerIds"),
+        **_called_by({"orders"}, commands.FIND_CUSTOMERS, "search", "ada"),
         ("POST", RECORD_ACT): Rule(frozenset({ADMIN}), body=_act, routed=False),
         **_dead_letters("users"),
         **EVENTS,

@@ -82,8 +82,27 @@ async def test_requests_of_mails_are_not_live(
     assert first["type"] == "valerix.order.confirmed.v1"
 
 
+@pytest.mark.parametrize("staff", [False, True])
+async def test_a_change_of_address_is_told_to_the_one_of_before_alone(
+    api: Api, bus: Bus, customer: str, database: Connection, staff: bool
+) -> None:
+    user_id = new_id()
+    data = account(None if staff else customer, user_id)
+    changed = data | {"formerEmail": "old@shop.example"}
+    updated = ("customer.updated", user_id, 3, data)
+    await bus.publish([message("users", updated, ("account.email_changed", user_id, 4, changed))])
+    own = user_id if staff else customer
+    (mail,) = await told(api, f"{own}/before/4", 1, status="sent")
+    assert mail["template"] == "email_changed"
+    assert "ann@shop.example" not in mail["body"], "the new address is not the business of the old one"
+    kept = await database.fetch("SELECT customer_id, email FROM contacts WHERE starts_with(customer_id, $1)", own)
+    addresses = {row["customer_id"]: row["email"] for row in kept}
+    assert addresses == {own: "ann@shop.example", f"{own}/before/4": "old@shop.example"}
+    assert (await api.get(f"{PATH}?customerId={own}")).json["items"] == []
+
+
 async def test_they_cannot_be_sent_by_hand(api: Api, customer: str) -> None:
-    for template in ("reset_password", "confirm_email"):
+    for template in ("reset_password", "confirm_email", "email_changed"):
         body: dict[str, object] = {"customerId": customer, "template": template, "data": {}}
         assert (await api.post(f"{PATH}/send", body)).status == 400
 

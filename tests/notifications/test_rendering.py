@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.notifications.conftest import MONEY, order
-from valerix.notifications.domain import PAGES, TEMPLATES, TOLD, TemplateNeedsMore
+from valerix.notifications.domain import EMAIL_CHANGED, PAGES, TEMPLATES, TOLD, TemplateNeedsMore
 from valerix.notifications.rendering import render
 from valerix.orders.errors import REFUSALS
 
@@ -29,9 +29,9 @@ def test_every_message_has_a_text(name: str, channel: str, template: str) -> Non
 
 
 def test_every_message_belongs_to_an_event_that_is_told() -> None:
-    links = {("email", template) for template in PAGES}
-    assert {(channel, template) for _, channel, template in ALL} == TEMPLATES | links
-    assert not TEMPLATES & links, "a link belongs to the event that asked for it"
+    not_by_hand = {("email", template) for template in (*PAGES, EMAIL_CHANGED)}
+    assert {(channel, template) for _, channel, template in ALL} == TEMPLATES | not_by_hand
+    assert not TEMPLATES & not_by_hand, "a link belongs to the event that asked for it"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,28 @@ def test_texts_are_texts_not_html() -> None:
 def test_a_template_refuses_data_that_lacks_what_it_shows() -> None:
     with pytest.raises(TemplateNeedsMore, match="availableInAll"):
         render("email", "low_stock", {"productId": "PROD-001"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"heldUntil": "2026-01-02T03:04:05.123456Z"}, "it is cancelled on 2026-01-02 at 03:04 UTC.\nYou have not"),
+        ({}, "it is cancelled after a while.\nYou have not"),
+        (
+            {"onShortage": "backorder", "heldUntil": "2026-01-02T05:04:05+02:00"},
+            "stock. We keep it until 2026-01-02 at 03:04 UTC.\n",
+        ),
+        ({"onShortage": "backorder"}, "once the goods are back in stock.\nYou have not"),
+    ],
+)
+def test_an_order_that_waits_says_until_when(changes: dict[str, Any], said: str) -> None:
+    """Events of before do not."""
+    assert said in render("email", "order_held", order("CUST-001", **changes)).body
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(TemplateNeedsMore):
+        render("email", "order_held", order("CUST-001", heldUntil="soon"))
 
 
 URGENT = "urgent! sign in at http://evil.example"

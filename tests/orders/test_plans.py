@@ -50,7 +50,11 @@ async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connecti
     assert "using order_products_pkey" in plan
     assert "using orders_by_customer" in plan
     assert "Seq Scan" not in plan
-    assert "using orders_pkey on orders o_1" in await listed(connection, search="01a1fdfc")
+    assert "using orders_pkey on orders o_1" in await listed(connection, search="01a1fdfc-5a0f")
+    plan = await listed(connection, search="…769c3417a559")
+    assert "Index Scan using order_products_by_end" in plan
+    assert "Index Cond: (SUBSTRING(uuid_send(" in plan
+    assert "Seq Scan" not in plan
 
 
 @pytest.mark.parametrize("kind", ["unaided", "others"])

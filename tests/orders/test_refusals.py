@@ -1,6 +1,7 @@
 """A refused order is refused again in the same words: the status, the order's place and the body, byte for byte."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from valerix.orders.composition import PLANNED, OrderFlows
 from valerix.orders.errors import REFUSALS
 from valerix.orders.order import OrderLine
 from valerix.orders.placing import PlaceRequest, new_order
+from valerix.orders.schemas import view
 
 STANDING: Final = {"unknown_customer": "unknown", "customer_suspended": "suspended"}
 
@@ -83,3 +85,18 @@ async def test_a_refusal_is_replayed_as_it_was_given(database: Database, code: s
     document = msgspec.json.decode(first.body)
     assert (document["status"], document["code"], document["order"]["errorCode"]) == (first.status, code, code)
     assert again == first._replace(replayed=True)
+
+
+@pytest.mark.parametrize(("on_shortage", "waits"), [("hold", True), ("backorder", True), ("reject", False)])
+async def test_an_order_that_waits_for_stock_says_until_when(database: Database, on_shortage: str, waits: bool) -> None:
+    flows = open_flows(database, Refusing("insufficient_stock"))
+    order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], "card_ok", on_shortage, None)
+    answer = await flows.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))
+    told = msgspec.json.decode(answer.body)["order"]
+    assert ("heldUntil" in told) is waits
+    kept, (_, entry) = await flows.queries.timeline(order.id, None, after=0, limit=9)
+    assert msgspec.to_builtins(view(kept)) == told
+    assert entry.held_until == (msgspec.convert(told["heldUntil"], datetime) if waits else None)
+    if waits:
+        await flows.changes.cancel(order.id, None, "changed my mind", Deadline.after(60))
+    assert "heldUntil" not in msgspec.to_builtins(view(await flows.queries.get(order.id, None)))

@@ -1,5 +1,6 @@
 """Finding orders among ten thousand, over HTTP, in a real process."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,16 @@ async def test_ten_thousand_orders_are_searched_filtered_and_paged(shop: Found) 
     wanted = made[7654]
     assert await ids(api, q=wanted.id) == await ids(api, q=f"{wanted.id[:8]}…{wanted.id[-4:]}") == [wanted.id]
     assert await ids(api, q=wanted.id[:18]) == [wanted.id]
+    for shown in (wanted.id[-12:], f"…{wanted.id[-12:]}", wanted.id[-9:].upper()):
+        assert await ids(api, q=shown) == [wanted.id]
     since = {"from": made[99].at.isoformat(), "sort": "createdAt"}
     assert await ids(api, **since) == [order.id for order in made[:100]][::-1]
+
+
+async def test_the_last_digits_of_an_id_find_all_orders_that_have_them(shop: Found) -> None:
+    api, made = shop
+    last = next(digits for digits, count in Counter(order.id[-4:] for order in made).items() if count > 1)
+    assert await ids(api, q=last) == [order.id for order in made if order.id[-4:] == last or order.id.startswith(last)]
 
 
 async def test_a_cursor_or_status_nobody_gave_is_refused(shop: Found) -> None:

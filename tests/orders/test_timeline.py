@@ -63,3 +63,16 @@ async def test_a_compensation_that_had_nothing_to_undo_is_not_shown(api: Api, wr
     await written_orders.remember(order_id, 1, steps)
     (entry,) = (await api.get(f"{PATH}/{order_id}/events")).json["events"]
     assert [step["name"] for step in entry["steps"]] == ["reserve_stock", "release_stock"]
+    assert "nothingToUndo" not in entry, "the stock was given back"
+
+
+async def test_an_entry_says_when_there_was_nothing_to_undo_at_all(api: Api, written_orders: WrittenOrders) -> None:
+    began = {"attempt": 1, "startedAt": "2026-02-03T00:00:00Z", "durationMs": 1.5}
+    undone = [{"name": name, "outcome": "nothing_to_undo", **began} for name in ("void_payment", "release_stock")]
+    reserved = {"name": "reserve_stock", "outcome": "ok", **began}
+    for steps, said in ((undone, True), ([reserved], None), ([reserved, *undone], True)):
+        order_id = await written_orders.write(status="cancelled")
+        await written_orders.remember(order_id, 1, steps)
+        (entry,) = (await api.get(f"{PATH}/{order_id}/events")).json["events"]
+        assert entry.get("nothingToUndo") is said
+        assert [step["name"] for step in entry["steps"]] == [s["name"] for s in steps if s is reserved]

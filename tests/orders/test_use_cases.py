@@ -170,8 +170,10 @@ async def test_an_order_is_found_by_the_products_it_has_now(database: Database) 
         )
 
     async def has(product: str) -> bool:
-        found = await orders.queries.search(OrderFilter(limit=1, ascending=True, product_id=product))
-        assert found == await orders.queries.search(OrderFilter(limit=1, ascending=True, search=product))
+        by_product = OrderFilter(limit=1, ascending=True, product_id=product)
+        found = await orders.queries.search(by_product, Deadline.after(60), by_name=False)
+        by_text = OrderFilter(limit=1, ascending=True, search=product)
+        assert found == await orders.queries.search(by_text, Deadline.after(60), by_name=False)
         return bool(found)
 
     assert await has("OLD-1")

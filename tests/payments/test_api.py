@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -255,10 +256,26 @@ async def _search(api: Api, orders: Api) -> None:
     assert len(await found("customerId=CUST-001&status=captured")) == 7
     assert await found("customerId=CUST-002") == []
     assert await found(f"q={declined}") == await found(f"q={declined[:13]}…{declined[-6:]}") == [declined]
+    assert await found(f"q={declined[-12:]}") == await found(f"q=…{declined[-12:]}") == [declined]
     assert await found(f"q={ids[0]}") == await found(f"orderId={ids[0]}")
     assert len(await found("q=cust-001")) == 8
     assert await found("from=2100-01-01T00:00:00Z") == await found("to=2020-01-01T00:00:00Z") == []
     assert len(await found("from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")) == 8
+
+
+async def test_a_payment_is_found_by_the_last_digits_of_its_order(api: Api, written_orders: WrittenOrders) -> None:
+    wanted = await written_orders.charge()
+    payment = (await api.post(PATH, wanted)).json
+    for digits in (wanted["orderId"][-12:], f"…{wanted['orderId'][-12:]}", wanted["orderId"][-8:]):
+        assert (await api.get(f"{PATH}?q={quote(digits)}")).json["items"] == [payment]
+
+
+async def test_a_payment_that_is_not_decided_is_found_by_its_last_digits(api: Api, orders: Api) -> None:
+    """It has no history yet."""
+    (outcome,) = await capture(orders, new_id(), method="card_timeout", patience_ms=0)
+    assert outcome["status"] == "processing"
+    (found,) = (await api.get(f"{PATH}?q={outcome['paymentId'][-12:]}")).json["items"]
+    assert found["id"] == outcome["paymentId"]
 
 
 @pytest.mark.parametrize("query", ["status=lost", "method=barter", "cursor=xyz", "limit=0", "limit=201", "from=soon"])

@@ -1,12 +1,18 @@
 """The product's commands, each in a process of its own that need not import everything anew."""
 
+import fcntl
 import multiprocessing
 import os
+import pty
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+from valerix.launcher.terminal import safe
 
 TIMEOUT_SECONDS = 60
 MODULE = "valerix.cli.main"
@@ -23,6 +29,33 @@ def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
             process.kill()
             raise subprocess.TimeoutExpired(words, TIMEOUT_SECONDS)
         return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+def run_on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, list[str]]:
+    """How `valerix WORDS` exits at a terminal, and the lines it shows, without colours; `typed`: by the reader."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", MODULE, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", **environment},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        shown = b"".join(iter(lambda: _read(terminal.fileno()), b""))
+    return process.wait(TIMEOUT_SECONDS), safe(shown.decode()).splitlines()
+
+
+def _read(terminal: int) -> bytes:
+    """What is shown; nothing once the command has ended, which Linux tells as an error."""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:
+        return b""
 
 
 def _server() -> ForkServerContext:

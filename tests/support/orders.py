@@ -47,6 +47,8 @@ class WrittenOrders:
             f" VALUES ({places}, now(), now())",
             *row.values(),
         )
+        products = list({product for product, *_ in rows})
+        await self._execute("INSERT INTO order_products SELECT unnest($2::text[]), $1", row["id"], products)
         return str(row["id"])
 
     async def change(self, order_id: str, **columns: object) -> None:

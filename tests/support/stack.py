@@ -37,6 +37,8 @@ TOKEN_SECONDS = 300
 """Half the life of an access token."""
 TIME_SCALE = "0.2"
 """Time-outs of a stack, unless a test says otherwise (chassis.base.timeouts)."""
+DWELL_SECONDS = "1"
+"""Steps of the warehouse, unless a test says otherwise."""
 LOOKS = 20
 """Of the audit, before something is wrong: a busy machine takes its time to send what waits in an outbox."""
 
@@ -47,7 +49,7 @@ class Stack:
     def __init__(self, data_dir: Path, **settings: str) -> None:
         """`settings`: `VALERIX_…` variables of every process, by field name."""
         self.data_dir = data_dir
-        settings = {"time_scale": TIME_SCALE} | settings
+        settings = {"time_scale": TIME_SCALE, "dwell_seconds": DWELL_SECONDS} | settings
         self._time_scale = float(settings["time_scale"])
         self._tokens: dict[str, tuple[float, str]] = {}
         self._environment = os.environ | {f"VALERIX_{name.upper()}": value for name, value in settings.items()}

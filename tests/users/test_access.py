@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from asyncpg.connection import Connection
 
 from tests.support.api import Api
 from tests.support.identities import Identities
 from tests.users.conftest import login
-from valerix.contracts.commands import CHECK_CUSTOMERS
+from valerix.contracts.commands import CHECK_CUSTOMERS, FIND_CUSTOMERS
 
 UNKNOWN_ID = "0199d1c2-0000-7000-8000-00000000ffff"
 
@@ -78,6 +79,36 @@ async def test_the_internal_list_answers_one_standing_per_customer_in_order(api:
         {"customerId": "CUST-001", "valid": True},
     ]
     assert (await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=orders)).json == {"outcomes": []}
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("lovelace", ["CUST-001"]),
+        ("Ada LOVE", ["CUST-001"]),
+        ("love ad", ["CUST-001"]),
+        ("ada@demo.valerix.example", ["CUST-001"]),
+        ("ada@demo", ["CUST-001"]),
+        ("lace", []),
+        ("ada hopper", []),
+        ("operator", []),
+        ("a", []),
+        ("", []),
+        ("it's \\ 'odd':* & !", []),
+    ],
+)
+async def test_orders_finds_customers_by_how_words_begin(
+    api: Api, identities: Identities, search: str, found: list[str]
+) -> None:
+    answer = await api.post(FIND_CUSTOMERS, {"search": search}, token=identities.service("orders", "users"))
+    assert answer.json == {"customerIds": found}
+
+
+async def test_customers_with_just_that_name_come_first(api: Api, identities: Identities, database: Connection) -> None:
+    await database.execute("UPDATE users SET name = CASE customer_number WHEN 'CUST-002' THEN 'Jo' ELSE 'Jo Doe' END")
+    answer = await api.post(FIND_CUSTOMERS, {"search": "jo"}, token=identities.service("orders", "users"))
+    first, second, *_ = answer.json["customerIds"]
+    assert (first, second) == ("CUST-002", "CUST-010")
 
 
 async def test_the_internal_list_is_for_orders_alone(api: Api, identities: Identities) -> None:

@@ -154,10 +154,10 @@ async def test_a_user_changes_their_own_name_and_address(api: Api, database: Con
     changed = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
     assert changed.status == 200
     assert (changed.json["name"], changed.json["email"]) == ("Ada King", "countess@demo.valerix.example")
-    assert (changed.json["version"], changed.headers["etag"]) == (2, '"2"')
+    assert (changed.json["version"], changed.headers["etag"]) == (3, '"3"'), "the former address is told"
 
     stale = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
-    assert (stale.status, stale.json["code"], stale.json["version"]) == (412, "version_conflict", 2)
+    assert (stale.status, stale.json["code"], stale.json["version"]) == (412, "version_conflict", 3)
     nonsense = await api.call("PUT", path, body, token=token, if_match="yesterday")
     assert nonsense.status == 400
     taken = await api.call("PUT", path, body | {"email": "grace@demo.valerix.example"}, token=token)
@@ -167,8 +167,9 @@ async def test_a_user_changes_their_own_name_and_address(api: Api, database: Con
     assert [(event["version"], event["type"]) for event in history] == [
         (1, "customer.registered"),
         (2, "customer.updated"),
+        (3, "account.email_changed"),
     ]
-    assert json.loads(history[1]["data"]) == changed.json
+    assert json.loads(history[2]["data"]) == changed.json | {"formerEmail": "ada@demo.valerix.example"}
 
 
 async def test_of_two_changes_made_from_one_version_one_is_told_it_came_late(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import pytest
@@ -23,6 +24,15 @@ async def find(api: Api, admin: str, name: str) -> dict[str, Any]:
 
 async def set_role(api: Api, admin: str, user_id: str, role: str) -> Answer:
     return await api.call("PUT", f"{USERS}/{user_id}/role", {"role": role}, token=admin)
+
+
+async def test_a_user_is_found_by_the_last_digits_of_the_id(api: Api) -> None:
+    """As the audit shows them."""
+    admin = await login(api, "admin")
+    ada = await find(api, admin, "ada")
+    for shown in (ada["id"], ada["id"][-12:], f"…{ada['id'][-12:]}", ada["id"][-6:].upper()):
+        assert (await api.get(f"{USERS}?q={quote(shown)}", token=admin)).json["items"] == [ada]
+    assert (await api.get(f"{USERS}?q={ada['id'][-3:]}@", token=admin)).json["items"] == []
 
 
 # --- roles

@@ -1,5 +1,6 @@
 """Addresses that are confirmed and passwords that are set anew, by mail."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
@@ -120,8 +121,13 @@ async def test_who_registers_confirms_the_address(api: Api, database: Connection
     assert (made.status, made.json["version"], made.headers["etag"]) == (201, 2, '"2"')
     token = await token_of(database, "confirmation_requested", email)
     assert not await database.fetchval("SELECT email_confirmed FROM users WHERE email = $1", email)
+    assert made.json["emailConfirmed"] is False
     assert [(await api.post(CONFIRM, {"token": token})).status for _ in range(2)] == [204, 422]
-    assert await database.fetchval("SELECT email_confirmed FROM users WHERE email = $1", email)
+    signed_in = await api.post("/api/v1/users/login", {"email": email, "password": NEW})
+    me = signed_in.json["user"]
+    assert (me["emailConfirmed"], me["version"]) == (True, 3)
+    (told,) = await database.fetch("SELECT type, data FROM user_events WHERE user_id = $1 AND version = 3", me["id"])
+    assert (told["type"], json.loads(told["data"])) == ("customer.updated", me)
 
 
 async def test_another_address_is_not_confirmed_and_mails_to_the_old_one_are_void(
@@ -139,6 +145,18 @@ async def test_another_address_is_not_confirmed_and_mails_to_the_old_one_are_voi
     assert (await reset(api, forgotten)).status == 422
     new = await token_of(database, "confirmation_requested", "moved@example.com")
     assert (await api.post(CONFIRM, {"token": new})).status == 204
+
+
+async def test_the_address_of_before_is_told_of_the_change(api: Api, database: Connection) -> None:
+    token = await login(api, "ada")
+    me = (await api.get("/api/v1/users/me", token=token)).json
+    named = {"name": "Ada Byron", "email": ADA}
+    assert (await api.call("PUT", f"/api/v1/users/{me['id']}", named, token=token)).status == 200
+    moved = {"name": me["name"], "email": "moved@example.com", "currentPassword": DEMO_PASSWORD}
+    assert (await api.call("PUT", f"/api/v1/users/{me['id']}", moved, token=token)).status == 200
+    (told,) = await database.fetch("SELECT data FROM user_events WHERE type = 'account.email_changed'")
+    data = json.loads(told["data"])
+    assert (data["formerEmail"], data["email"], data["emailConfirmed"]) == (ADA, "moved@example.com", False)
 
 
 async def test_suspended_staff_are_sent_none(api: Api, database: Connection) -> None:

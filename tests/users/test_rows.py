@@ -31,7 +31,15 @@ async def user(tx: Transaction, number: int, customer_number: str | None) -> Use
     role, status = ("operator", "active") if customer_number is None else ("customer", "suspended")
     values = {"email": f"email-{number}", "name": f"name-{number}", "role": role, "status": status}
     user_id, moment = new_id(), await now(tx)
-    begun = User(id=user_id, **values, customer_number=customer_number, version=1, created_at=moment, updated_at=moment)
+    begun = User(
+        **values,
+        id=user_id,
+        customer_number=customer_number,
+        version=1,
+        created_at=moment,
+        updated_at=moment,
+        email_confirmed=False,
+    )
     made = await accounts.insert_user(
         tx, user_id, **values, customer_number=customer_number, password_hash=f"hash-{number}"
     )

@@ -25,6 +25,7 @@ ADA = User(
     version=1,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+    email_confirmed=False,
 )
 
 SESSION = Session(

@@ -36,6 +36,8 @@ NO_LIMIT: Final = 1_000_000
 """Requests per second the gateway lets one address send: a benchmark comes from one."""
 HOT: Final = catalogue.PRODUCTS + 1
 """Number of the product that every customer wants."""
+WAREHOUSE: Final = {"dwell_seconds": "1"}
+"""A drain waits for the last order to be delivered."""
 POLL_SECONDS: Final = 0.25
 
 
@@ -60,7 +62,11 @@ class BenchStack:
         """
         gateway = msgspec.structs.replace(gateway_settings(), gateway_rate=NO_LIMIT)
         plan = Plan(
-            data_dir=data_dir, ports=free_ports(replicas, auto_ports()), replicas=dict(replicas), gateway=gateway
+            data_dir=data_dir,
+            ports=free_ports(replicas, auto_ports()),
+            replicas=dict(replicas),
+            gateway=gateway,
+            settings=WAREHOUSE,
         )
         stack = cls(plan)
         try:

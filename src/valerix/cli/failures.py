@@ -5,7 +5,8 @@ import sys
 import msgspec
 
 from valerix.cli.installation import Installation
-from valerix.cli.output import print_json
+from valerix.cli.order_ids import Ambiguous
+from valerix.cli.output import minute, print_json
 from valerix.client import errors
 from valerix.client.errors import FieldError
 from valerix.client.models import Order
@@ -29,6 +30,8 @@ class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     errors: list[FieldError] = []
     order: Order | None = None
     idempotency_key: str | None = None
+    order_ids: list[str] = []
+    """Of the orders that a short id may mean."""
 
 
 def report(error: errors.ValerixError, installation: Installation, *, as_json: bool) -> None:
@@ -42,6 +45,8 @@ def report(error: errors.ValerixError, installation: Installation, *, as_json: b
 def _failure(error: errors.ValerixError, message: str) -> Failure:
     if isinstance(error, errors.StatusNotReached):
         return Failure(message, order=error.order)
+    if isinstance(error, Ambiguous):
+        return Failure(message, order_ids=[order.id for order in error.orders])
     if not isinstance(error, errors.Refused):
         return Failure(message, idempotency_key=error.idempotency_key)
     return Failure(message, error.status, error.code, error.trace_id, error.errors, error.order, error.idempotency_key)
@@ -88,13 +93,18 @@ def _not_signed_in(error: errors.Unauthenticated, installation: Installation) ->
 
 def _about(order: Order, installation: Installation) -> str:
     """Where a refused order stands."""
-    show = installation.command(f"order show {order.id}")
-    if order.status != OrderStatus.PENDING:
-        return f"Order {order.id} is {order.status}, see `{show}`"
+    if order.status == OrderStatus.PENDING:
+        return about_held(order, installation)
+    return f"Order {order.id} is {order.status}, see `{installation.command(f'order show {order.id}')}`"
+
+
+def about_held(order: Order, installation: Installation) -> str:
+    """What an order that is short of stock waits for, and until when."""
+    until = f" until {minute(order.held_until)}" if order.held_until else ""
     if order.on_shortage == "backorder":
-        return f"Order {order.id} waits for new stock, see `{show}`"
+        return f"Order {order.id} waits for new stock{until}, see `{installation.command(f'order show {order.id}')}`"
     retry, cancel = (installation.command(f"order {what} {order.id}") for what in ("retry", "cancel"))
-    return f"Order {order.id} is held: `{retry}` once there is stock, or `{cancel}`"
+    return f"Order {order.id} is held{until}: `{retry}` once there is stock, or `{cancel}`"
 
 
 def _repeat(error: errors.ValerixError) -> str:

@@ -1,22 +1,44 @@
 """The `valerix` command. A group of commands is one line at the end of this file."""
 
 import sys
+from typing import Annotated, Final
 
 import typer
 from typer import rich_utils
 
+from valerix import __version__
 from valerix.cli import audit, bench, bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
 from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.terminal import say
 
+EXIT_STATUS: Final = (
+    "Exit status: 0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage;"
+    " 130 ended by Ctrl-C."
+)
 app = typer.Typer(
     name="valerix",
     help="Order management that keeps its word: no lost order, no oversell, no double charge.",
+    epilog=EXIT_STATUS,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"valerix {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for no command in particular."""
+
 
 app.command()(processes.up)
 app.command()(processes.down)

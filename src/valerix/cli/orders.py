@@ -7,19 +7,23 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
+from valerix.cli.failures import about_held
 from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
-from valerix.cli.output import console, moment, money, print_json, status_text, table
+from valerix.cli.order_ids import full_id, full_id_to_change
+from valerix.cli.output import console, id_text, minute, moment, money, one_line, print_json, status_text, table
 from valerix.cli.session import Key, Token, Url, find, talk
+from valerix.cli.watching import keep_showing
+from valerix.client.errors import InsufficientStock
 from valerix.client.models import Address, Order, OrderEvent, OrderLine, PlacedOrder
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.launcher.terminal import say
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
-OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order.")]
+OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order, or its last 4 to 12 digits.")]
 
 
 class OnShortage(StrEnum):
@@ -52,21 +56,31 @@ def place(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place an order. Without --wait, exit status 0 also when it is accepted but not confirmed yet."""
+    """Place an order. Without --wait, exit status 0 also when it is accepted but not confirmed yet, or is held."""
     wanted = _wanted(items)
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
-        order = valerix.orders.place(
-            customer,
-            wanted,
-            payment_method=payment_method,
-            on_shortage=on_shortage.value if on_shortage else None,
-            idempotency_key=key,
-        )
+        try:
+            order = valerix.orders.place(
+                customer,
+                wanted,
+                payment_method=payment_method,
+                on_shortage=on_shortage.value if on_shortage else None,
+                idempotency_key=key,
+            )
+        except InsufficientStock as refusal:
+            order = _held(refusal)
         if wait:
             ended = valerix.orders.wait_until(order.id, {OrderStatus.COMPLETED}, timeout_seconds=timeout)
             order = PlacedOrder(**msgspec.structs.asdict(ended), replayed=order.replayed)
     _print_order(order, installation, as_json=as_json)
+
+
+def _held(refusal: InsufficientStock) -> PlacedOrder:
+    """The order, which is accepted as it wished. Raises `refusal` when that has ended it."""
+    if refusal.order is None or refusal.order.status != OrderStatus.PENDING:
+        raise refusal
+    return PlacedOrder(**msgspec.structs.asdict(refusal.order), replayed=False)
 
 
 def _wanted(items: list[str]) -> dict[str, int]:
@@ -91,8 +105,8 @@ def show(
 ) -> None:
     """One order with its timeline."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
-        order = valerix.orders.get(order_id)
-        timeline = valerix.orders.timeline(order_id)
+        order = valerix.orders.get(full_id(valerix, order_id))
+        timeline = valerix.orders.timeline(order.id)
     if as_json:
         print_json({**msgspec.to_builtins(order), "events": timeline.events, "nextCursor": timeline.next_cursor})
         return
@@ -112,33 +126,46 @@ def list_orders(
     status: Annotated[str | None, typer.Option(help="E.g. pending.")] = None,
     customer: Annotated[str | None, typer.Option(help="Number of the customer.")] = None,
     product: Annotated[str | None, typer.Option(help="Orders with this product.")] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Digits of an id, name or e-mail address of a customer, a number.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show them again and again until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Orders, newest first."""
+    """Orders, newest first. On a terminal ids are their last digits, which the other commands take."""
+    if watch and as_json:
+        raise typer.BadParameter("Give either --watch or --json")
+    most = None if everything else limit
+
+    def look() -> tuple[list[Order], bool]:
+        found = valerix.orders.list(status=status, customer_id=customer, product_id=product, search=search)
+        orders = list(itertools.islice(found, None if most is None else most + 1))
+        return orders[:most], most is not None and len(orders) > most
+
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
-        found = valerix.orders.list(status=status, customer_id=customer, product_id=product)
-        orders = list(found if everything else itertools.islice(found, limit + 1))
-    shown = orders if everything else orders[:limit]
+        if watch:
+            keep_showing(lambda: _list(*look()), every)
+        orders, more = look()
     if as_json:
-        print_json({"items": shown})
-        return
-    out = console()
-    out.print(_list_table(shown) if shown else "There are no such orders.")
-    if len(shown) < len(orders):
-        out.print(f"There are more than these {limit}: --limit N or --all shows them.")
+        print_json({"items": orders})
+    else:
+        console().print(_list(orders, more))
 
 
-def _list_table(orders: list[Order]) -> Table:
-    made = table("id", "status", "customer", "total", "placed", "items", right=("total",))
+def _list(orders: list[Order], more: bool) -> RenderableType:
+    if not orders:
+        return "There are no such orders."
+    made = table("id", "status", "customer", "total", "placed", "items", right=("total",), cut=("items",))
     for order in orders:
-        items = ", ".join(f"{line.quantity} x {line.product_id}" for line in order.items)
-        status = status_text(order.status)
-        made.add_row(order.id, status, order.customer_id, money(order.total), moment(order.created_at), items)
-    return made
+        items = one_line(", ".join(f"{line.quantity}x {line.product_id}" for line in order.items))
+        total, placed = money(order.total), minute(order.created_at)
+        made.add_row(id_text(order.id), status_text(order.status), order.customer_id, total, placed, items)
+    return Group(made, f"There are more than these {len(orders)}: --limit N or --all shows them.") if more else made
 
 
 @app.command()
@@ -153,7 +180,7 @@ def cancel(
 ) -> None:
     """Cancel an order: its stock is released, its payment given back."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
-        order = valerix.orders.cancel(order_id, reason=reason)
+        order = valerix.orders.cancel(full_id_to_change(valerix, order_id, "cancel"), reason=reason)
     if as_json:
         print_json(order)
     elif order.status == OrderStatus.CANCELLED:
@@ -174,7 +201,7 @@ def retry(
     """Try a pending order again now, for instance one that is held for stock."""
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
-        order = valerix.orders.retry(order_id)
+        order = valerix.orders.retry(full_id_to_change(valerix, order_id, "retry"))
     _print_order(order, installation, as_json=as_json)
 
 
@@ -204,7 +231,7 @@ def change(
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.change(
-            order_id,
+            full_id_to_change(valerix, order_id, "change"),
             items=_wanted(items) if items else None,
             shipping_address=address,
             status=status,
@@ -225,6 +252,9 @@ def _print_order(order: Order, installation: Installation, *, as_json: bool) -> 
     _print_lines(out, order)
     if isinstance(order, PlacedOrder) and order.replayed:
         out.print("This key was used before: this is the order placed then, as it was answered then.")
+    if order.error_code == "insufficient_stock":
+        out.print(f"{about_held(order, installation)}.", soft_wrap=True)
+        return
     if order.status == OrderStatus.PENDING:
         out.print("It is accepted and cannot get lost; it will be confirmed as soon as that is possible.")
     out.print(f"Next: {installation.command(f'order show {order.id}')}", soft_wrap=True)
@@ -235,6 +265,7 @@ def _print_head(out: Console, order: Order) -> None:
         "order": order.id,
         "status": order.status,
         "reason": order.error_message,
+        "held": f"until {moment(order.held_until)}, then it is cancelled" if order.held_until else None,
         "customer": order.customer_id,
         "payment": f"{order.payment_id or 'none yet'} ({order.payment_method})",
         "placed": moment(order.created_at),
@@ -247,16 +278,16 @@ def _print_head(out: Console, order: Order) -> None:
 
 def _print_lines(out: Console, order: Order) -> None:
     numbers = ("quantity", "unit price", "total")
-    made = table("product", "name", *numbers, right=numbers)
+    made = table("product", "name", *numbers, right=numbers, cut=("name",))
     for line in order.items:
         made.add_row(*_line_cells(line))
     made.add_section()
     made.add_row("total", "", "", "", money(order.total))
-    out.print(made)
+    out.print("", made, "", sep="\n")
 
 
-def _line_cells(line: OrderLine) -> list[str]:
-    name = line.product_name or "-"
+def _line_cells(line: OrderLine) -> list[str | Text]:
+    name = one_line(line.product_name or "-")
     return [line.product_id, name, str(line.quantity), money(line.unit_price), money(line.line_total)]
 
 
@@ -269,12 +300,19 @@ def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
             took = f"{step.duration_ms:.1f}"
             made.add_row(_after(start, step.started_at), f"  {step.name}{tries}", step.outcome, took, step.detail or "")
         made.add_row(_after(start, event.occurred_at), event.type, event.status, "", _detail(event))
-    out.print(made)
+    out.print(made, "", sep="\n")
     out.print(f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True)
 
 
 def _detail(event: OrderEvent) -> str:
-    return f"{money(event.refund.amount)}: {event.refund.reason}" if event.refund else event.error_message or ""
+    if event.refund:
+        return f"{money(event.refund.amount)}: {event.refund.reason}"
+    facts = (
+        event.error_message,
+        f"until {moment(event.held_until)}" if event.held_until else None,
+        "there was nothing to undo" if event.nothing_to_undo else None,
+    )
+    return "; ".join(fact for fact in facts if fact)
 
 
 def _after(start: datetime, at: datetime) -> str:

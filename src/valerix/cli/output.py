@@ -1,7 +1,7 @@
 """How results look: tables for people, one JSON document for programs."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -12,12 +12,13 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from valerix.contracts.ids import short
 from valerix.contracts.money import Money, money_text
 from valerix.contracts.states import OrderStatus, Tone
 from valerix.launcher.terminal import safe, safe_json
 
-LINE_WIDTH: Final = 200
-"""Columns of a line, however narrow the terminal: it wraps what is longer, and ids stay whole for copying."""
+UNLIMITED: Final = 10_000
+"""Columns of a line that goes to no terminal: a row of a table is one line for the program that reads it."""
 TONE_STYLES: Final = {
     Tone.OK: "green",
     Tone.WARN: "yellow",
@@ -40,14 +41,19 @@ class SafeConsole(Console):
             yield segment if segment.control else segment._replace(text=safe(segment.text))
 
 
-def console(*, width: int | None = LINE_WIDTH, markup: bool = False, stderr: bool = False) -> Console:
+def on_terminal() -> bool:
+    """Whether a reader looks at stdout: tables fit the screen, ids are short. Otherwise both are whole."""
+    return sys.stdout.isatty()
+
+
+def console(*, markup: bool = False, stderr: bool = False) -> Console:
     """Takes every text literally, unless `markup` says otherwise: names from the catalogue are not markup.
 
     What is no terminal gets plain lines, even where FORCE_COLOR is set: a log keeps every movement of the cursor.
     """
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return SafeConsole(
-        width=width,
+        width=None if is_terminal else UNLIMITED,
         markup=markup,
         stderr=stderr,
         force_terminal=None if is_terminal else False,
@@ -56,12 +62,27 @@ def console(*, width: int | None = LINE_WIDTH, markup: bool = False, stderr: boo
     )
 
 
-def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
-    """`right`: the headings of what is aligned there."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()) -> Table:
+    """`right`: the headings of what is aligned there; `cut`: of what alone gives way where the screen is narrow.
+
+    Without `cut`, any cell may have several lines there.
+    """
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left")
+        made.add_column(
+            heading, justify="right" if heading in right else "left", no_wrap=bool(cut) and heading not in cut
+        )
     return made
+
+
+def one_line(text: str) -> Text:
+    """A cell of a column that is cut: its end is left out where it does not fit."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def id_text(identifier: str) -> str:
+    """An id in a table."""
+    return short(identifier) if on_terminal() else identifier
 
 
 def status_text(status: str) -> Text:
@@ -76,3 +97,8 @@ def money(amount: Money | None) -> str:
 def moment(at: datetime) -> str:
     """In the reader's time zone."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def minute(at: datetime) -> str:
+    """In the reader's time zone, where there is little room."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

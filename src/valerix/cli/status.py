@@ -98,7 +98,7 @@ def _print_report(report: StackReport) -> None:
     for row in report.processes:
         health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(row.health, row.health)
         table.add_row(row.name, row.status, health, *_figures(row))
-    out = console(width=None, markup=True)
+    out = console(markup=True)
     out.print(table)
     total = f"{report.memory_bytes / 2**20:.0f} MiB in all, the launcher (process {report.launcher_pid}) included"
     out.print(total if report.launcher_pid else "The launcher is not running.")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from valerix.cli.default_command import DefaultCommand
 from valerix.cli.options import DataDir, JsonOutput
-from valerix.cli.output import console, moment, print_json, table
+from valerix.cli.output import console, id_text, moment, one_line, print_json, table
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.client.models import Movement, StockItem
 from valerix.launcher.terminal import say
@@ -82,9 +82,9 @@ def _print_items(items: list[StockItem], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": items})
         return
-    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"))
+    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"), cut=("name",))
     for item in items:
-        made.add_row(item.product_id, item.name, *_figures(item), str(item.low_stock_threshold), _mark(item))
+        made.add_row(item.product_id, one_line(item.name), *_figures(item), str(item.low_stock_threshold), _mark(item))
     console().print(made if items else "There are no such products.")
 
 
@@ -94,7 +94,7 @@ def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> 
         return
     out = console()
     out.print(f"{item.product_id}  {item.name}  (low at {item.low_stock_threshold})", _mark(item))
-    out.print(_warehouse_table(item))
+    out.print("", _warehouse_table(item), "", sep="\n")
     _print_movements(out, movements)
 
 
@@ -109,7 +109,7 @@ def _warehouse_table(item: StockItem) -> Table:
 
 def _print_movements(out: Console, movements: list[Movement]) -> None:
     changes = ("on hand", "reserved")
-    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes)
+    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes, cut=("order, reason",))
     for movement in movements:
         made.add_row(
             moment(movement.occurred_at),
@@ -117,10 +117,15 @@ def _print_movements(out: Console, movements: list[Movement]) -> None:
             movement.kind,
             f"{movement.on_hand_delta:+} = {movement.on_hand_after}",
             f"{movement.reserved_delta:+} = {movement.reserved_after}",
-            ", ".join(text for text in (movement.order_id, movement.reason) if text),
+            one_line(", ".join(_cause(movement))),
         )
     out.print("Latest movements")
     out.print(made)
+
+
+def _cause(movement: Movement) -> list[str]:
+    order = [id_text(movement.order_id)] if movement.order_id else []
+    return order + ([movement.reason] if movement.reason else [])
 
 
 def _figures(item: StockItem) -> list[str]:

@@ -73,6 +73,8 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     error_message: str | None = None
     refunded: Money | None = None
     """What staff has given back so far."""
+    held_until: datetime | None = None
+    """When an order that waits for stock is cancelled."""
 
 
 class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
@@ -113,6 +115,10 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     steps: list[Step] = []
     refund: OrderRefund | None = None
     """Of `order.refunded` alone."""
+    held_until: datetime | None = None
+    """Of an order that waits for stock from then on."""
+    nothing_to_undo: bool = False
+    """It went backwards and found neither money nor stock to give back."""
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
@@ -280,6 +286,8 @@ class User(Model, frozen=True, kw_only=True, rename="camel"):
     version: int
     customer_id: str | None = None
     """None for staff."""
+    email_confirmed: bool = False
+    """Whether mails to the address reach the owner."""
 
 
 class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):

@@ -15,15 +15,20 @@ from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStat
 
 MAX_COMMANDS: Final = 256
 """Most commands one internal call may carry."""
+MAX_FOUND: Final = 20
+"""Most customers or orders that a search of another service is told of."""
 MAX_QUANTITY: Final = 100
 MAX_LINES: Final = 100
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
+SearchText = Annotated[str, msgspec.Meta(max_length=100)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=MAX_QUANTITY)]
 
 DESCRIBE_ORDERS: Final = "/internal/v1/orders/describe"
+FIND_ORDERS: Final = "/internal/v1/orders/find"
 NOTE_REFUNDS: Final = "/internal/v1/orders/refunds"
 CHECK_CUSTOMERS: Final = "/internal/v1/customers/check"
+FIND_CUSTOMERS: Final = "/internal/v1/customers/find"
 RESERVE_STOCK: Final = "/internal/v1/stock/reserve"
 RELEASE_STOCK: Final = "/internal/v1/stock/release"
 COMMIT_STOCK: Final = "/internal/v1/stock/commit"
@@ -83,6 +88,18 @@ class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
         return outcome
 
 
+class FindOrders(msgspec.Struct, frozen=True, rename="camel"):
+    """Orders whose ids end as `search` says (contracts.ids.find_ids)."""
+
+    search: SearchText
+
+
+class OrdersFound(msgspec.Struct, frozen=True, rename="camel"):
+    """Up to MAX_FOUND, the newest."""
+
+    order_ids: list[str]
+
+
 class RefundGiven(msgspec.Struct, frozen=True, rename="camel"):
     """Money that staff gave back of what an order had paid. Noted once under its id, however often it is sent."""
 
@@ -127,6 +144,18 @@ class CustomerStanding(msgspec.Struct, frozen=True, rename="camel", omit_default
 
 class CustomersChecked(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[CustomerStanding]
+
+
+class FindCustomers(msgspec.Struct, frozen=True, rename="camel"):
+    """Customers with a name or an e-mail address that has words which begin as those of `search` do."""
+
+    search: SearchText
+
+
+class CustomersFound(msgspec.Struct, frozen=True, rename="camel"):
+    """Numbers of up to MAX_FOUND customers: those with this very name or address first, then the newest."""
+
+    customer_ids: list[str]
 
 
 # --- inventory

@@ -46,6 +46,7 @@ CUSTOMER_REGISTERED: Final = "customer.registered"
 CUSTOMER_UPDATED: Final = "customer.updated"
 ACCOUNT_CONFIRMATION_REQUESTED: Final = "account.confirmation_requested"
 ACCOUNT_RESET_REQUESTED: Final = "account.reset_requested"
+ACCOUNT_EMAIL_CHANGED: Final = "account.email_changed"
 ACT_RECORDED: Final = "act.recorded"
 
 BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
@@ -62,7 +63,13 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     ),
     INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED, INVENTORY_RESERVATION_READY),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
-    USERS: (CUSTOMER_REGISTERED, CUSTOMER_UPDATED, ACCOUNT_CONFIRMATION_REQUESTED, ACCOUNT_RESET_REQUESTED),
+    USERS: (
+        CUSTOMER_REGISTERED,
+        CUSTOMER_UPDATED,
+        ACCOUNT_CONFIRMATION_REQUESTED,
+        ACCOUNT_RESET_REQUESTED,
+        ACCOUNT_EMAIL_CHANGED,
+    ),
     ACTS: (ACT_RECORDED,),
 }
 """What each topic carries. Entries of a history that are not named here (an order's delays) stay at home."""

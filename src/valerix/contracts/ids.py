@@ -10,7 +10,9 @@ import uuid_utils
 from valerix.contracts import text as forms
 
 _UUID = re.compile(forms.UUID)
-_PART = re.compile(r"([0-9a-f-]{4,36})(?:(?:…|\.{2,3})([0-9a-f]{1,12}))?")
+_ELLIPSIS = r"(?:…|\.{2,3})"
+_BEGIN = re.compile(rf"([0-9a-f-]{{4,36}})(?:{_ELLIPSIS}([0-9a-f]{{0,12}}))?")
+_END = re.compile(rf"{_ELLIPSIS}?([0-9a-f]{{4,12}})")
 
 
 def new_id() -> str:
@@ -41,19 +43,64 @@ def first_id_at(moment: datetime) -> str:
     return str(uuid_utils.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80))
 
 
-class IdRange(NamedTuple):
-    """Where the ids lie that somebody may mean: between `first` and `last`, and like `pattern` (SQL). None: nowhere."""
-
-    first: str | None
-    last: str | None
-    pattern: str | None
+def short(identifier: str) -> str:
+    """The form for people: `…769c3417a559`. The last digits are chance; the first are those of the same minute."""
+    return f"…{identifier[-12:]}"
 
 
-def find_range(text: str) -> IdRange:
-    """Ids that begin with `text` (4 digits or more), or that it is the short form of: `01a1fdfc…0f36`."""
-    match = _PART.fullmatch(text.strip().lower())
+class IdBegin(NamedTuple):
+    """Ids between `first` and `last`, and like `pattern` (SQL)."""
+
+    first: str
+    last: str
+    pattern: str
+
+
+class IdEnd(NamedTuple):
+    """Ids with these last two bytes, which indexes have (end_sql), and like `pattern` (SQL)."""
+
+    last: bytes
+    pattern: str
+
+
+class IdSearch(NamedTuple):
+    """The ids that a text may mean; None: it means none in this way."""
+
+    begin: IdBegin | None
+    end: IdEnd | None
+
+    def matches(self, identifier: str) -> bool:
+        """Whether it is one of them."""
+        begin, end = self.begin, self.end
+        ends = end is not None and identifier.endswith(end.pattern[1:])
+        return ends or (
+            begin is not None and begin.first <= identifier <= begin.last and identifier.endswith(begin.pattern[1:])
+        )
+
+
+def find_ids(text: str) -> IdSearch:
+    """Ids that begin with `text` (4 digits or more) or end with it (4 to 12), or that it is a short form of.
+
+    Short forms: `769c3417a559`, `…769c3417a559`, `01a1fdfc…`, `01a1fdfc…0f36`; three dots are an ellipsis, too.
+    """
+    digits = text.strip().lower()
+    return IdSearch(_find_begin(digits), _find_end(digits))
+
+
+def end_sql(column: str) -> str:
+    """The last two bytes of an id, word for word as indexes have them (ADR 32)."""
+    return f"substring(uuid_send({column}) FROM 15)"
+
+
+def _find_begin(text: str) -> IdBegin | None:
+    match = _BEGIN.fullmatch(text)
     digits = "" if match is None else match[1].replace("-", "")
     if match is None or not 4 <= len(digits) <= 32:
-        return IdRange(None, None, None)
+        return None
     first, last = (str(uuid_utils.UUID(hex=digits.ljust(32, filler))) for filler in "0f")
-    return IdRange(first, last, f"%{match[2] or ''}")
+    return IdBegin(first, last, f"%{match[2] or ''}")
+
+
+def _find_end(text: str) -> IdEnd | None:
+    match = _END.fullmatch(text)
+    return None if match is None else IdEnd(bytes.fromhex(match[1][-4:]), f"%{match[1]}")

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     replicas: dict[str, int] = {}
     demo: bool = True
     gateway: GatewaySettings
+    settings: dict[str, str] = {}
+    """Of all services, by field name, where no VALERIX_ variable says otherwise."""
 
     @property
     def instances(self) -> list[Instance]:
@@ -144,7 +146,7 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Progra
         instance.port,
         [sys.executable, "-P", "-m", "valerix.cli.serve", process.name],
         health.http(instance.port, process.health),
-        spawn_options={"env": inherited() | environment(instance, plan, credentials)},
+        spawn_options={"env": _variables(plan.settings) | inherited() | environment(instance, plan, credentials)},
         needs=frozenset(process.needs),
         uses=frozenset({*peers, *process.needs}),
         # The gateway has stopped before: nobody is left who would have to notice a drain.
@@ -184,6 +186,10 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings["faults_file"] = str(plan.data_dir / "psp" / "faults.json")
     if process.name == "console":
         settings |= _console_settings(plan, credentials)
+    return _variables(settings)
+
+
+def _variables(settings: Mapping[str, str]) -> dict[str, str]:
     return {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
 
 

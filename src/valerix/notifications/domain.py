@@ -20,6 +20,7 @@ MAX_DELAY_SECONDS: Final = 3600.0
 
 CONFIRM_EMAIL: Final = "confirm_email"
 RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - a template
+EMAIL_CHANGED: Final = "email_changed"
 
 TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.ORDER_CONFIRMED: ((EMAIL, "order_confirmed"),),
@@ -32,17 +33,22 @@ TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.INVENTORY_LOW_STOCK: ((EMAIL, "low_stock"),),
     events.ACCOUNT_CONFIRMATION_REQUESTED: ((EMAIL, CONFIRM_EMAIL),),
     events.ACCOUNT_RESET_REQUESTED: ((EMAIL, RESET_PASSWORD),),
+    events.ACCOUNT_EMAIL_CHANGED: ((EMAIL, EMAIL_CHANGED),),
 }
 """Which events are worth a message, over which channels, by which template. Live, everything is told."""
 PAGES: Final = {CONFIRM_EMAIL: "confirm-email", RESET_PASSWORD: "reset-password"}
 """Where in the console the link leads that a mail carries, by template."""
 LINK: Final = "[link]"
 """Stands for it in what is stored."""
-TEMPLATES: Final = frozenset(told for messages in TOLD.values() for told in messages if told[1] not in PAGES)
+TEMPLATES: Final = frozenset(
+    told for messages in TOLD.values() for told in messages if told[1] not in {*PAGES, EMAIL_CHANGED}
+)
 """What may be sent by hand."""
 STALE: Final = timedelta(days=1)
 """Messages are not sent this late, be it that their event comes so late or that they wait so long."""
-NOT_LIVE: Final = frozenset({events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED})
+NOT_LIVE: Final = frozenset(
+    {events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED, events.ACCOUNT_EMAIL_CHANGED}
+)
 """Between a person and their mailbox."""
 
 
@@ -94,6 +100,8 @@ def owner_of(event: Event) -> str | None:
 
 def recipient_of(event: Event) -> str | None:
     """Who gets the messages about an event; None when nobody is known."""
+    if event.name == events.ACCOUNT_EMAIL_CHANGED:
+        return former_owner_of(event)
     if event.name in NOT_LIVE:
         return account_of(event)
     return OPERATORS if event.name == events.INVENTORY_LOW_STOCK else owner_of(event)
@@ -102,6 +110,11 @@ def recipient_of(event: Event) -> str | None:
 def account_of(event: Event) -> str:
     """How the account an event of users is about goes as a recipient: by customer number, staff by user id."""
     return owner_of(event) or event.subject
+
+
+def former_owner_of(event: Event) -> str:
+    """How the address that an account had before goes as a recipient: its owner may be another person by now."""
+    return f"{account_of(event)}/before/{event.sequence}"
 
 
 def occasion(event: Event) -> tuple[datetime, str]:

@@ -1,6 +1,7 @@
 """Texts of messages from the templates: `templates/<template>.<channel>.txt`, the first line is the subject."""
 
 import re
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -20,6 +21,11 @@ class Text(NamedTuple):
 
 def _money(amount: Any) -> str:
     return money_text(msgspec.convert(amount, Money))
+
+
+def _moment(time: Any) -> str:
+    """The zone of the reader is not known."""
+    return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d at %H:%M} UTC"
 
 
 class _Environment(Environment):
@@ -45,6 +51,7 @@ _templates = _Environment(
     auto_reload=False,
 )
 _templates.filters["money"] = _money
+_templates.filters["moment"] = _moment
 _templates.globals.clear()  # none is used, and every rendering copied them
 _template = cache(_templates.get_template)
 

@@ -35,7 +35,7 @@ class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
     """A notification as the API shows it.
 
     `failed`: refused for good, or tried too often; `skipped`: no address, or a day late.
-    `customerId` is `operators` for what goes to the staff.
+    `customerId` is `operators` for what goes to the staff, `CUST-001/before/7` for the address of before version 7.
     """
 
     id: str

@@ -15,7 +15,7 @@ from valerix.chassis.base.problems import Invalid
 from valerix.chassis.messaging.acts import recorded
 from valerix.chassis.messaging.repository import Act
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.events import USERS, Event
+from valerix.contracts.events import ACCOUNT_EMAIL_CHANGED, USERS, Event
 from valerix.contracts.ids import id_of, new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import domain, metrics, repository
@@ -188,13 +188,16 @@ def requested(channel: str, template: str | None, recipient: str, subject: str, 
 
 
 def _contacts(events: list[Event]) -> list[Contact]:
-    """The newest of each customer."""
+    """The newest of each customer, and addresses of before that are written to once more."""
     newest: dict[str, Contact] = {}
     for event in events:
         if event.source == f"/valerix/{USERS}":
             number = domain.account_of(event)
             contact = Contact(number, event.data["name"], event.data["email"], event.sequence)
             newest[number] = max(contact, newest.get(number, contact), key=lambda c: c.sequence)
+        if event.name == ACCOUNT_EMAIL_CHANGED:
+            former = domain.former_owner_of(event)
+            newest[former] = Contact(former, event.data["name"], event.data["formerEmail"], event.sequence)
     return list(newest.values())
 
 

@@ -69,8 +69,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """See orders.bounds."""
     customer_ttl_seconds: float = 5.0
     """How long a customer found valid is taken to be so without asking again."""
-    dwell_seconds: float = 1.0
-    """How long the simulated warehouse takes for each step: confirmed, processing, shipped."""
+    dwell_seconds: float = 8.0
+    """How long the simulated warehouse takes for each step: confirmed, processing, shipped. A reader can follow it."""
     sweep_pause_seconds: float = 0.5
     sweep_batch: int = 100
 
@@ -146,7 +146,7 @@ def connect(
     placed, driven = PlacingRepository(), DrivingRepository()
     driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
     products = Products(saga.services)
-    queries = Queries(database, reader, OrderSearchRepository())
+    queries = Queries(database, reader, OrderSearchRepository(), saga.services)
     placing = Placing(
         database,
         placed,

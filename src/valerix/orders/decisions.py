@@ -19,6 +19,8 @@ DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
 STILL_HELD: Final = "order.still_held"
 """Entries of the history that are no events: they stay in this service."""
+COMPENSATIONS: Final = ("void_payment", "release_stock")
+"""Steps of the saga that undo others."""
 NOTHING_TO_UNDO: Final = "nothing_to_undo"
 """Outcome of a compensation that found nothing."""
 
@@ -52,6 +54,12 @@ class Step:
     detail: str | None = None
 
 
+def found_nothing_to_undo(steps: Sequence[Step]) -> bool:
+    """Whether an order went backwards with these, and no compensation found anything."""
+    undoing = {step.name for step in steps if step.name in COMPENSATIONS}
+    return bool(undoing) and undoing == {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
+
+
 def shown(steps: Sequence[Step]) -> list[Step]:
     """What people are shown of these: no compensation that had nothing to undo."""
     idle = {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
@@ -78,6 +86,7 @@ class HistoryEntry(NamedTuple):
     trace_id: str
     occurred_at: datetime
     refund: Refunded | None = None
+    held_until: datetime | None = None
 
 
 def cause_of(entry: HistoryEntry, recorded: Sequence[RecordedAct]) -> RecordedAct | None:

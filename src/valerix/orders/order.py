@@ -156,6 +156,8 @@ class OrderFilter:
     statuses: Sequence[OrderStatus] | None = None
     product_id: str | None = None
     search: str | None = None
+    customers: Sequence[str] = ()
+    """Numbers of those that `search` means by name or address."""
     first: str | None = None
     last: str | None = None
     trace_id: str | None = None

@@ -1,22 +1,33 @@
 """Reading orders."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
+from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
+from valerix.contracts.commands import MAX_FOUND
 from valerix.contracts.errors import OrderNotFound
-from valerix.contracts.ids import is_id
+from valerix.contracts.ids import find_ids, is_id
+from valerix.orders.customers import find_customers
 from valerix.orders.decisions import HistoryEntry
 from valerix.orders.order import Order, OrderFilter
 from valerix.orders.repository.search import OrderSearchRepository
+from valerix.orders.saga import Services
+
+USERS_WAIT_SECONDS: Final = 2.0
 
 
 class Queries:
     """`reader`: connections for lists and searches, which may take their time."""
 
-    def __init__(self, database: Database, reader: Database, repository: OrderSearchRepository) -> None:
+    def __init__(
+        self, database: Database, reader: Database, repository: OrderSearchRepository, services: Services
+    ) -> None:
         self._database = database
         self._reader = reader
         self._repository = repository
+        self._services = services
 
     async def get(self, order_id: str, owner_id: str | None) -> Order:
         """The order, if it is there and (with `owner_id`) the owner's. Raises OrderNotFound."""
@@ -44,10 +55,21 @@ class Queries:
         async with self._database.connection() as tx:
             return order, await self._repository.list_events(tx, order.id, after=after, limit=limit)
 
-    async def search(self, wanted: OrderFilter) -> list[Order]:
-        """A page of the orders that match."""
+    async def search(self, wanted: OrderFilter, deadline: Deadline, *, by_name: bool) -> list[Order]:
+        """A page of the orders that match; `by_name`: also of customers whose name or address does."""
+        if by_name and wanted.search is not None:
+            customers = await find_customers(self._services.users, wanted.search, deadline.within(USERS_WAIT_SECONDS))
+            wanted = replace(wanted, customers=customers)
         async with self._reader.connection() as tx:
             return await self._repository.list_orders(tx, wanted)
+
+    async def find_ids(self, search: str) -> list[str]:
+        """Up to MAX_FOUND ids of orders that end so, newest first."""
+        end = find_ids(search).end
+        if end is None:
+            return []
+        async with self._reader.connection() as tx:
+            return await self._repository.list_ids_by_end(tx, end, MAX_FOUND)
 
     async def count_open(self) -> dict[str, int]:
         """Orders by status (see OrderSearchRepository.count_open)."""

@@ -182,6 +182,8 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     quantity: int | msgspec.UnsetType = msgspec.UNSET
     refunded: Money | msgspec.UnsetType = msgspec.UNSET
     """What staff has given back so far; absent while that is nothing."""
+    held_until: datetime | msgspec.UnsetType = msgspec.UNSET
+    """When an order that waits for stock is cancelled; absent for any other."""
 
 
 class OrderProblem(ProblemDocument, frozen=True, rename="camel"):
@@ -230,6 +232,10 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     steps: list[StepView]
     refund: RefundedView | msgspec.UnsetType = msgspec.UNSET
     """Of `order.refunded` alone."""
+    held_until: datetime | msgspec.UnsetType = msgspec.UNSET
+    """Of an order that waits for stock from then on: when it is cancelled."""
+    nothing_to_undo: bool | msgspec.UnsetType = msgspec.UNSET
+    """True where the order went backwards and found neither money nor stock to give back: no step shows that."""
     by: By | None = None
     """Whose act it was: null for what the customer did, or the order did by itself."""
 
@@ -268,6 +274,7 @@ def view(order: Order) -> OrderView:
         product_id=order.lines[0].product_id if len(order.lines) == 1 else msgspec.UNSET,
         quantity=order.lines[0].quantity if len(order.lines) == 1 else msgspec.UNSET,
         refunded=_money(order.refunded_minor, order.currency) or msgspec.UNSET,
+        held_until=(order.held_until if order.held else None) or msgspec.UNSET,
     )
 
 

@@ -43,6 +43,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         provides={
             "payments": payments,
             "captures": composition.connect_captures(database, payments, orders),
+            "searching": composition.connect_searching(database, orders),
             "by_hand": composition.connect_refunds(database, payments, orders),
         },
         essentials={"database": tables_present(database, TABLES)},

@@ -23,6 +23,7 @@ from valerix.payments.repository.captures import CaptureKeysRepository
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
 from valerix.payments.repository.search import PaymentSearchRepository
+from valerix.payments.searching import Searching
 from valerix.payments.telling import Telling
 from valerix.payments.use_cases import PaymentsUseCases
 
@@ -71,6 +72,11 @@ def connect_captures(database: Database, payments: PaymentsUseCases, orders: Htt
 def connect_refunds(database: Database, payments: PaymentsUseCases, orders: Peer) -> RefundsByHand:
     """The other flow by hand."""
     return RefundsByHand(database, PaymentsRepository(), payments.refunds, orders)
+
+
+def connect_searching(database: Database, orders: Peer) -> Searching:
+    """Lists of payments."""
+    return Searching(database, PaymentSearchRepository(), orders)
 
 
 def connect_telling(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> Telling:

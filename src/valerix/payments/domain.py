@@ -1,5 +1,6 @@
 """The payment and its refunds: states, what may follow what, and how much may be given back. No I/O, no clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self, assert_never
@@ -204,7 +205,7 @@ class PaymentEvent(NamedTuple):
 class PaymentFilter:
     """Which payments to list: up to `limit`, older than `before`, with ids in [first, last); None: whatever it is.
 
-    `search`: the begin of an id, or a customer.
+    `search`: the begin or the end of an id, or a customer; `order_ids`: of orders that it means by their end.
     """
 
     limit: int
@@ -216,6 +217,7 @@ class PaymentFilter:
     search: str | None
     first: str | None
     last: str | None
+    order_ids: Sequence[str] = ()
 
 
 def new_payment(payment_id: str, command: CapturePayment) -> Payment:

@@ -45,6 +45,7 @@ from valerix.payments.schemas import (
     refund_views,
     view,
 )
+from valerix.payments.searching import Searching
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 PATH = "/api/v1/payments"
@@ -121,14 +122,17 @@ async def capture_payment(
 
 @get(PATH, access=STAFF, tags=["payments"], operation_id="listPayments")
 async def list_payments(
-    payments: PaymentsUseCases,
+    searching: Searching,
+    deadline: Deadline,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     status: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*PaymentStatus]})] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
     method: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})] = None,
-    q: Annotated[str | None, Parameter(max_length=100, description="begin of an id, customer")] = None,
+    q: Annotated[
+        str | None, Parameter(max_length=100, description="begin or last 4 to 12 digits of an id, customer")
+    ] = None,
     created_from: pagination.Since = None,
     created_to: pagination.Until = None,
 ) -> pagination.Page[PaymentView]:
@@ -146,7 +150,8 @@ async def list_payments(
         first=pagination.parse_first_id("from", created_from),
         last=pagination.parse_first_id("to", created_to),
     )
-    found = pagination.page(await payments.search(asked), limit, lambda payment: pagination.encode_cursor(payment.id))
+    rows = await searching.search(asked, deadline)
+    found = pagination.page(rows, limit, lambda payment: pagination.encode_cursor(payment.id))
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
 
 

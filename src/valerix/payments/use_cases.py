@@ -28,7 +28,7 @@ from valerix.contracts.commands import (
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import PaymentStatus
 from valerix.payments import domain
-from valerix.payments.domain import Payment, PaymentEvent, PaymentFilter, Refund
+from valerix.payments.domain import Payment, PaymentEvent, Refund
 from valerix.payments.processor import MAX_UNDER_WAY, Processor, event
 from valerix.payments.provider import Provider
 from valerix.payments.refunds import Refunds
@@ -250,11 +250,6 @@ class PaymentsUseCases:
         if not found:
             raise domain.PaymentNotFound
         return await self.get(found[0].id, owner_id, limit)
-
-    async def search(self, asked: PaymentFilter) -> list[Payment]:
-        """Newest first."""
-        async with self._database.connection() as tx:
-            return await self._search.list_payments(tx, asked)
 
 
 def _act_on(payment: Payment, act: Act | None) -> Act | None:

@@ -139,6 +139,8 @@ class User:
     version: int
     created_at: datetime
     updated_at: datetime
+    email_confirmed: bool
+    """Whether mails to the address reach the owner."""
 
     @property
     def may_sign_in(self) -> bool:

@@ -1,15 +1,19 @@
 """The history of a user: what happened, and the event that tells others."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from valerix.chassis.base import telemetry
 from valerix.chassis.postgres.database import Transaction
 from valerix.users.domain import User
 from valerix.users.repository import accounts
-from valerix.users.schemas import user_view
+from valerix.users.schemas import UserView, user_view
 
 
-async def append(tx: Transaction, user: User, kind: str, actor: str) -> None:
-    """As the user is now, at its version."""
-    data = msgspec.json.encode(user_view(user)).decode()
+async def append(
+    tx: Transaction, user: User, kind: str, actor: str, show: Callable[[User], UserView] = user_view
+) -> None:
+    """As the user is now, at its version; `show` makes the data of the event."""
+    data = msgspec.json.encode(show(user)).decode()
     await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())

@@ -6,6 +6,7 @@ account. One that was answered and not worked on yet is lost when the process di
 
 import asyncio
 import hashlib
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -15,6 +16,7 @@ from valerix.chassis.base.problems import Problem, Unavailable
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.postgres.database import Database, Transaction
+from valerix.contracts.events import ACCOUNT_EMAIL_CHANGED
 from valerix.contracts.mails import LIFE_SECONDS, mail_token
 from valerix.users import domain, history
 from valerix.users.audit import record
@@ -22,6 +24,7 @@ from valerix.users.domain import User
 from valerix.users.limits import SignInLimits
 from valerix.users.passwords import PasswordPool, check_acceptable
 from valerix.users.repository import accounts, mails, sessions
+from valerix.users.schemas import email_changed_view
 
 log = structlog.get_logger()
 MAX_WAITING: Final = 1_000
@@ -56,6 +59,13 @@ class AccountMails:
         await mails.insert_token(tx, _hash(token), user.id, purpose, LIFE_SECONDS)
         return user
 
+    async def tell_former_owner(self, tx: Transaction, user: User, former_email: str, actor: str) -> User:
+        """Ask for a mail to the address of before: its owner may not know of the change. Returns as `request` does."""
+        user = await accounts.advance_version(tx, user.id)
+        show = partial(email_changed_view, former_email=former_email)
+        await history.append(tx, user, ACCOUNT_EMAIL_CHANGED, actor, show)
+        return user
+
     async def request_confirmation(self, user_id: str, origin: Origin) -> None:
         """Another mail to one's own address. Raises UserNotFound, RateLimited, Unavailable."""
         self._check_secret()
@@ -71,7 +81,7 @@ class AccountMails:
         """Raises MailTokenRefused."""
         async with self._database.transaction() as tx:
             user = await _claim(tx, token, domain.CONFIRM_EMAIL)
-            await mails.confirm_email(tx, user.id)
+            await _confirm(tx, user)
             await record(tx, "email.confirmed", origin, actor=user.id, subject=user.id)
 
     async def request_reset(self, email: str, origin: Origin) -> None:
@@ -108,7 +118,7 @@ class AccountMails:
             user = await _claim(tx, token, domain.RESET_PASSWORD)
             await mails.delete_tokens(tx, user.id)
             await accounts.reset_password(tx, user.id, new_hash)
-            await mails.confirm_email(tx, user.id)
+            await _confirm(tx, user)
             await record(tx, "password.reset", origin, actor=user.id, subject=user.id)
             ended = await sessions.revoke_all(tx, user.id, domain.PASSWORD_RESET)
         self._revocations.add(ended)
@@ -144,6 +154,13 @@ async def _claim(tx: Transaction, token: str, purpose: str) -> User:
     if user is None or not user.may_sign_in or not await mails.claim_token(tx, hashed):
         raise domain.MailTokenRefused
     return user
+
+
+async def _confirm(tx: Transaction, user: User) -> None:
+    """Note that mails reach the user, which others are told like any change."""
+    confirmed = await accounts.confirm_email(tx, user.id)
+    if confirmed is not None:
+        await history.append(tx, confirmed, domain.event_type(confirmed.customer_number, "updated"), user.id)
 
 
 def _hash(token: str) -> bytes:

@@ -15,7 +15,13 @@ from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute, command_
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
 from valerix.contracts.acts import RECORD_ACT, RecordAct
-from valerix.contracts.commands import CHECK_CUSTOMERS, CheckCustomers, CustomerStanding
+from valerix.contracts.commands import (
+    CHECK_CUSTOMERS,
+    FIND_CUSTOMERS,
+    CheckCustomers,
+    CustomerStanding,
+    FindCustomers,
+)
 from valerix.contracts.roles import ADMIN, ADMINS, ANYONE, CUSTOMER, PUBLIC, ServiceName, calls_from
 from valerix.users import domain, metrics
 from valerix.users.audit import AuditTrail
@@ -189,7 +195,10 @@ async def list_users(
     users: Users,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    q: Annotated[str | None, Parameter(max_length=100, description="part of name or e-mail, or a number")] = None,
+    q: Annotated[
+        str | None,
+        Parameter(max_length=100, description="part of name or e-mail, begin or last digits of an id, number"),
+    ] = None,
     role: Role | None = None,
     status: Status | None = None,
 ) -> pagination.Page[UserView]:
@@ -238,8 +247,10 @@ def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
         await trail.record(validation.decode(decoder, request.body), request.actor)
         return RawResponse(200, b"{}")
 
+    orders = calls_from(ServiceName.ORDERS)
     return [
-        command_route(CHECK_CUSTOMERS, calls_from(ServiceName.ORDERS), CheckCustomers, users.check_customers),
+        command_route(CHECK_CUSTOMERS, orders, CheckCustomers, users.check_customers),
+        command_route(FIND_CUSTOMERS, orders, FindCustomers, users.find_customers),
         RawRoute("POST", RECORD_ACT, ADMINS, record),
     ]
 

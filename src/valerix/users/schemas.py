@@ -9,7 +9,7 @@ import msgspec
 from valerix.chassis.base.problems import Problems, ProblemType, challenge
 from valerix.contracts import text
 from valerix.contracts.acts import ActRecorded
-from valerix.contracts.events import ACT_RECORDED, ACTS, BY_SOURCE, USERS
+from valerix.contracts.events import ACCOUNT_EMAIL_CHANGED, ACT_RECORDED, ACTS, BY_SOURCE, USERS
 from valerix.users import domain
 from valerix.users.domain import COOKIE, AuditEntry, Session, User
 from valerix.users.passwords import MAX_LENGTH, MIN_LENGTH
@@ -92,9 +92,19 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
     version: int
     created_at: datetime
     updated_at: datetime
+    email_confirmed: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether mails to the address reach the owner. Not in events of before there was this field."""
 
 
-EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView)
+class EmailChangedView(UserView, frozen=True, rename="camel", kw_only=True):
+    """A user whose address is another one now."""
+
+    former_email: str
+
+
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView) | {
+    ACCOUNT_EMAIL_CHANGED: EmailChangedView
+}
 ACT_DATA: Final[dict[str, type]] = {ACT_RECORDED: ActRecorded}
 """Of the topic of acts, which no one service has for its own; it is described here, where they are kept."""
 EVENTS: Final = {USERS: EVENT_DATA, ACTS: ACT_DATA}
@@ -186,6 +196,14 @@ def user_view(user: User) -> UserView:
         version=user.version,
         created_at=user.created_at,
         updated_at=user.updated_at,
+        email_confirmed=user.email_confirmed,
+    )
+
+
+def email_changed_view(user: User, former_email: str) -> EmailChangedView:
+    shown = user_view(user)
+    return EmailChangedView(
+        **{name: getattr(shown, name) for name in shown.__struct_fields__}, former_email=former_email
     )
 
 

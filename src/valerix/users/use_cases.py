@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -10,7 +11,14 @@ from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.commands import CheckCustomers, CustomersChecked, CustomerStanding
+from valerix.contracts.commands import (
+    MAX_FOUND,
+    CheckCustomers,
+    CustomersChecked,
+    CustomersFound,
+    CustomerStanding,
+    FindCustomers,
+)
 from valerix.contracts.ids import new_id
 from valerix.contracts.roles import ADMIN, CUSTOMER
 from valerix.users import domain, history, metrics
@@ -23,6 +31,8 @@ from valerix.users.reauthentication import Reauthentication
 from valerix.users.repository import accounts, mails, sessions
 
 log = structlog.get_logger()
+SHORTEST_WORD: Final = 2
+"""Letters of a word by which customers are looked for; shorter ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,7 @@ class Users:
             await _record(tx, user, "updated", actor)
             if before.email != user.email:
                 await mails.delete_tokens(tx, user_id)
+                user = await self._mails.tell_former_owner(tx, user, before.email, actor)
                 user = await self._mails.request(tx, user, domain.CONFIRM_EMAIL, actor)
             fields = domain.changed_profile(before, user)
             if fields and (actor != user_id or "email" in fields):
@@ -215,6 +226,14 @@ class Users:
             statuses = await accounts.list_customer_statuses(lane, asked)
         metrics.auth_validations.inc(len(asked))
         return CustomersChecked([_standing(*pair) for pair in zip(asked, statuses, strict=True)])
+
+    async def find_customers(self, command: FindCustomers, _: Deadline) -> CustomersFound:
+        """Customers by words of their names and addresses."""
+        words = [word for word in command.search.lower().split() if len(word) >= SHORTEST_WORD]
+        if not words:
+            return CustomersFound([])
+        async with self._database.connection() as lane:
+            return CustomersFound(await accounts.list_numbers_by_words(lane, words, MAX_FOUND))
 
     async def _find_customer(self, number: str, viewer: str | None) -> User | None:
         async with self._database.connection() as lane:

@@ -17,7 +17,7 @@ LINE_SECONDS: Final = 5.0
 
 async def watch(tally: Tally) -> None:
     """Until it is cancelled."""
-    out = console(width=None, stderr=True)
+    out = console(stderr=True)
     if out.is_terminal:
         with Live(console=out, transient=True, auto_refresh=False) as live:
             async for text in _texts(tally, REDRAW_SECONDS):

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from valerix.cli.load.placed import Placed
 from valerix.cli.load.tally import ERROR, Histogram
-from valerix.cli.output import status_text, table
+from valerix.cli.output import id_text, status_text, table
 from valerix.client.models import OrderEvent, Step
 from valerix.contracts.states import OrderStatus
 
@@ -192,7 +192,7 @@ def _affected_table(affected: list[Affected]) -> Table:
     made = table("order", "now", "effects", "answered", "reason", right=("answered",))
     for order in affected:
         answered = "never" if order.answered_ms is None else f"{order.answered_ms:.0f} ms"
-        who = order.order_id or f"key {order.idempotency_key}"
+        who = id_text(order.order_id) if order.order_id else f"key {order.idempotency_key}"
         made.add_row(who, status_text(order.status), ", ".join(order.effects), answered, "; ".join(order.reasons))
     return made
 

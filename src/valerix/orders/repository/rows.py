@@ -44,6 +44,7 @@ def read_entry(row: Record) -> HistoryEntry:
         trace_id=row["trace_id"],
         occurred_at=row["occurred_at"],
         refund=_refund(data["refund"]) if "refund" in data else None,
+        held_until=datetime.fromisoformat(data["heldUntil"]) if "heldUntil" in data else None,
     )
 
 

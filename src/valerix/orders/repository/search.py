@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction, Where
-from valerix.contracts.ids import find_range
+from valerix.contracts.ids import IdEnd, end_sql, find_ids
 from valerix.contracts.states import sql
 from valerix.orders.decisions import HistoryEntry
 from valerix.orders.order import Order, OrderFilter
 from valerix.orders.repository.rows import ORDER, read_entry
 from valerix.orders.transitions import UNCOUNTED
 
-_OF_PRODUCT = "order_products AS p (product_id, id) JOIN orders o USING (id)"
+_BY_PRODUCT = "order_products AS p (product_id, id)"
+_OF_PRODUCT = f"{_BY_PRODUCT} JOIN orders o USING (id)"
 """Here and in `orders o`, `id` alone is a column of the index that is walked."""
+_BEGINS = "id BETWEEN ?::uuid AND ?::uuid AND id::text LIKE ?"
+_ENDS = f"{end_sql('p.id')} = ? AND p.id::text LIKE ?"
 
 
 class OrderSearchRepository:
@@ -39,7 +42,7 @@ class OrderSearchRepository:
             f"ORDER BY id {'ASC' if wanted.ascending else 'DESC'} LIMIT $1",
             list[str](),
         )
-        for source, condition, values in _ways(wanted.product_id, wanted.search):
+        for source, condition, values in _ways(wanted):
             where = Where(*where.arguments)
             where.add(condition, *values)
             where.add("id > ?::uuid" if wanted.ascending else "id < ?::uuid", wanted.after)
@@ -57,6 +60,16 @@ class OrderSearchRepository:
             *where.arguments,
         )
         return [ORDER.read(row) for row in rows]
+
+    async def list_ids_by_end(self, tx: Transaction, end: IdEnd, limit: int) -> list[str]:
+        """Up to `limit` ids with this end, newest first."""
+        where = Where(limit)
+        where.add(_ENDS, *end)
+        rows = await tx.fetch(
+            f"SELECT DISTINCT p.id::text AS id FROM {_BY_PRODUCT} {where.clause} ORDER BY 1 DESC LIMIT $1",
+            *where.arguments,
+        )
+        return [row["id"] for row in rows]
 
     async def list_events(
         self, tx: Transaction, order_id: str, *, after: int = 0, limit: int = MAX_LIMIT
@@ -81,14 +94,17 @@ class OrderSearchRepository:
         return {row["status"]: row["count"] for row in rows}
 
 
-def _ways(product_id: str | None, search: str | None) -> list[tuple[str, str, Sequence[str | None]]]:
+def _ways(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
     """Where to look, as (source, condition, its values): each walks one index in the order of its page."""
+    product_id, search = wanted.product_id, wanted.search
     if search is None:
         return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]
-    ids = find_range(search)
-    ways: list[tuple[str, str, Sequence[str | None]]] = []
-    if ids.first is not None:
-        ways.append(("orders o", "id BETWEEN ?::uuid AND ?::uuid AND id::text LIKE ?", ids))
-    for word in {search.strip(), search.strip().upper()}:
-        ways += [("orders o", "o.customer_id = ?", [word]), (_OF_PRODUCT, "p.product_id = ?", [word])]
-    return ways
+    begin, end = find_ids(search)
+    ways: list[tuple[str, str, Sequence[object]]] = []
+    if begin is not None:
+        ways.append(("orders o", _BEGINS, begin))
+    if end is not None:
+        ways.append((_OF_PRODUCT, _ENDS, end))
+    words = {search.strip(), search.strip().upper()}
+    ways += [(_OF_PRODUCT, "p.product_id = ?", [word]) for word in words]
+    return ways + [("orders o", "o.customer_id = ?", [customer]) for customer in words.union(wanted.customers)]

@@ -2,7 +2,16 @@
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.http.raw import RawRoute, command_route
-from valerix.contracts.commands import DESCRIBE_ORDERS, NOTE_REFUNDS, NoteRefunds, OrderOutcomes, OrderRefs
+from valerix.contracts.commands import (
+    DESCRIBE_ORDERS,
+    FIND_ORDERS,
+    NOTE_REFUNDS,
+    FindOrders,
+    NoteRefunds,
+    OrderOutcomes,
+    OrderRefs,
+    OrdersFound,
+)
 from valerix.contracts.roles import ServiceName, calls_from
 from valerix.orders.queries import Queries
 from valerix.orders.refunds import RefundNotes
@@ -16,8 +25,12 @@ def command_routes(queries: Queries, refunds: RefundNotes) -> list[RawRoute]:
         found = await queries.find_all(command.order_ids)
         return OrderOutcomes([describe(*each) for each in zip(command.order_ids, found, strict=True)])
 
+    async def find_orders(command: FindOrders, _: Deadline) -> OrdersFound:
+        return OrdersFound(await queries.find_ids(command.search))
+
     checking = calls_from(ServiceName.INVENTORY, ServiceName.PAYMENTS)
     return [
         command_route(DESCRIBE_ORDERS, checking, OrderRefs, describe_orders),
+        command_route(FIND_ORDERS, calls_from(ServiceName.PAYMENTS), FindOrders, find_orders),
         command_route(NOTE_REFUNDS, calls_from(ServiceName.PAYMENTS), NoteRefunds, refunds.note),
     ]

@@ -18,7 +18,7 @@ from valerix.contracts.errors import OrderNotFound
 from valerix.contracts.roles import ANYONE, CUSTOMER
 from valerix.contracts.states import OrderStatus
 from valerix.orders.acts import OrderActs
-from valerix.orders.decisions import HistoryEntry, cause_of, shown
+from valerix.orders.decisions import HistoryEntry, cause_of, found_nothing_to_undo, shown
 from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
@@ -27,6 +27,10 @@ from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Time
 
 SORTS = {"-createdAt": False, "createdAt": True}
 STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
+SEARCHED: Final = (
+    "begin or last 4 to 12 digits of an order id, customer, product; for staff also words of a customer's name, or its"
+    " e-mail address, or how they begin (the first 20 customers that match)"
+)
 Id = Annotated[str, msgspec.Meta(pattern=text.UUID)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
@@ -35,6 +39,7 @@ Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 async def list_orders(
     queries: Queries,
     principal: Principal,
+    deadline: Deadline,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     status: Annotated[
@@ -42,7 +47,7 @@ async def list_orders(
     ] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
-    q: Annotated[str | None, Parameter(max_length=100, description="begin of an order id, customer, product")] = None,
+    q: Annotated[str | None, Parameter(max_length=100, description=SEARCHED)] = None,
     created_from: pagination.Since = None,
     created_to: pagination.Until = None,
     trace_id: Annotated[
@@ -72,7 +77,7 @@ async def list_orders(
         last=pagination.parse_first_id("to", created_to),
         trace_id=trace_id,
     )
-    rows = await queries.search(wanted)
+    rows = await queries.search(wanted, deadline, by_name=principal.role != CUSTOMER)
     found = pagination.page(rows, limit, lambda order: pagination.encode_cursor(order.id))
     return pagination.Page([view(order) for order in found.items], found.next_cursor)
 
@@ -135,6 +140,8 @@ def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: b
         error_message=entry.error_message,
         steps=step_views(shown(entry.steps)),
         refund=msgspec.UNSET if entry.refund is None else RefundedView(*entry.refund),
+        held_until=entry.held_until or msgspec.UNSET,
+        nothing_to_undo=found_nothing_to_undo(entry.steps) or msgspec.UNSET,
         by=_by(entry, cause_of(entry, acts), to_staff=to_staff),
     )
 

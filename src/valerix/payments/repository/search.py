@@ -1,13 +1,19 @@
 """Statements that only read."""
 
+from collections.abc import Sequence
+
 from valerix.chassis.base.pagination import MAX_LIMIT
 from valerix.chassis.postgres.database import Transaction, Where
 from valerix.chassis.postgres.rows import Reader
-from valerix.contracts.ids import find_range
+from valerix.contracts.ids import end_sql, find_ids
+from valerix.contracts.states import PaymentStatus, sql
 from valerix.payments.domain import Payment, PaymentEvent, PaymentFilter
 from valerix.payments.repository.rows import PAYMENT
 
 _EVENT = Reader(PaymentEvent)
+_FIRST_EVENTS = "payment_events e JOIN payments p ON p.id = e.payment_id"
+_ENDS = f"e.version = 1 AND {end_sql('e.payment_id')} = ? AND e.payment_id::text LIKE ?"
+_ENDS_WITHOUT_EVENT = f"p.status = {sql(PaymentStatus.PROCESSING)} AND p.id::text LIKE ?"
 
 
 class PaymentSearchRepository:
@@ -15,23 +21,20 @@ class PaymentSearchRepository:
 
     async def list_payments(self, tx: Transaction, asked: PaymentFilter) -> list[Payment]:
         """Newest first."""
-        where = Where(asked.limit)
-        where.add("p.id < ?::uuid", asked.before)
-        where.add("p.status = ?", asked.status)
-        where.add("p.customer_id = ?", asked.customer_id)
-        where.add("p.order_id = ?", asked.order_id)
-        where.add("p.method = ?", asked.method)
-        where.add("p.id >= ?::uuid", asked.first)
-        where.add("p.id < ?::uuid", asked.last)
-        if asked.search is not None:
-            where.add(
-                """(p.customer_id = ? OR (p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?)
-                    OR (p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?))""",
-                asked.search.strip().upper(),
-                *find_range(asked.search) * 2,
-            )
+        where, page, found = Where(asked.limit), "ORDER BY p.id DESC LIMIT $1", list[str]()
+        for source, condition, values in _ways(asked):
+            where = Where(*where.arguments)
+            where.add(condition, *values)
+            where.add("p.id < ?::uuid", asked.before)
+            where.add("p.status = ?", asked.status)
+            where.add("p.customer_id = ?", asked.customer_id)
+            where.add("p.order_id = ?", asked.order_id)
+            where.add("p.method = ?", asked.method)
+            where.add("p.id >= ?::uuid", asked.first)
+            where.add("p.id < ?::uuid", asked.last)
+            found.append(f"(SELECT p.id FROM {source} {where.clause} {page})")
         rows = await tx.fetch(
-            f"SELECT {PAYMENT.columns} FROM payments p {where.clause} ORDER BY p.id DESC LIMIT $1",
+            f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id IN ({' UNION '.join(found)}) {page}",
             *where.arguments,
         )
         return [PAYMENT.read(row) for row in rows]
@@ -50,3 +53,21 @@ class PaymentSearchRepository:
             limit,
         )
         return [_EVENT.read(row) for row in rows]
+
+
+def _ways(asked: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
+    """Where to look, as (source, condition, its values): each walks one index."""
+    if asked.search is None:
+        return [("payments p", "", [None])]
+    begin, end = find_ids(asked.search)
+    ways: list[tuple[str, str, Sequence[object]]] = [
+        ("payments p", "p.customer_id = ?", [asked.search.strip().upper()]),
+        ("payments p", "p.order_id = ANY(?::text[])", [asked.order_ids]),
+    ]
+    if begin is not None:
+        ways.append(("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin))
+        ways.append(("payments p", "p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?", begin))
+    if end is not None:
+        ways.append((_FIRST_EVENTS, _ENDS, end))
+        ways.append(("payments p", _ENDS_WITHOUT_EVENT, [end.pattern]))
+    return ways

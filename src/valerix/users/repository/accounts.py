@@ -1,14 +1,18 @@
 """Accounts and their history."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import asyncpg
 
 from valerix.chassis.messaging.outbox import Entry
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
+from valerix.contracts.ids import find_ids
 from valerix.users.domain import AccountCredentials, EmailTaken, User
 
+MOST_MATCHING: Final = 1000
+"""Most customers that are read to choose from, however common a name is."""
 _USER, _ENTRY = Reader(User, id=str), Reader(Entry)
 
 
@@ -120,6 +124,19 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
     return _USER.read(row) if row else None
 
 
+async def confirm_email(tx: Transaction, user_id: str) -> User | None:
+    """None when it was confirmed before."""
+    row = await tx.fetchrow(
+        f"""
+        UPDATE users SET email_confirmed = true, version = version + 1, updated_at = now()
+        WHERE id = $1 AND NOT email_confirmed
+        RETURNING {_USER.columns}
+        """,
+        user_id,
+    )
+    return _USER.read(row) if row else None
+
+
 async def update_status(tx: Transaction, user_id: str, status: str) -> User | None:
     """None when it has this status already, or is not there."""
     row = await tx.fetchrow(
@@ -201,13 +218,17 @@ async def hold_administrators(tx: Transaction) -> list[str]:
 async def list_users(
     tx: Transaction, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
 ) -> list[User]:
-    """Newest first, from below `before`; `search` is part of a name or address, or a whole customer number."""
+    """Newest first, from below `before`; `search` is part of a name or address, an id by its begin or end, or a whole
+    customer number.
+    """
+    begin, end = find_ids(search or "")
     rows = await tx.fetch(
         f"""
         SELECT {_USER.columns} FROM users
         WHERE ($2::uuid IS NULL OR id < $2)
           AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(email, lower($3)) > 0
-               OR customer_number = upper($3))
+               OR customer_number = upper($3) OR id::text LIKE $6
+               OR (id BETWEEN $7::uuid AND $8::uuid AND id::text LIKE $9))
           AND ($4::text IS NULL OR role = $4)
           AND ($5::text IS NULL OR status = $5)
         ORDER BY users.id DESC
@@ -218,8 +239,37 @@ async def list_users(
         search,
         role,
         status,
+        end and end.pattern,
+        *(begin or (None, None, None)),
     )
     return [_USER.read(row) for row in rows]
+
+
+async def list_numbers_by_words(tx: Transaction, words: Sequence[str], limit: int) -> list[str]:
+    """Numbers of customers in whose name or address a word begins with each of `words`, which are in lower case.
+
+    Those with just this name or address first, then the newest; of very many that match, some.
+    """
+    rows = await tx.fetch(
+        """
+        SELECT customer_number AS number FROM (
+            SELECT * FROM users
+            WHERE array_to_tsvector(array_remove(string_to_array(lower(name) || ' ' || email, ' '), '')) @@ $1::tsquery
+              AND customer_number IS NOT NULL LIMIT $4) AS matching
+        ORDER BY lower(name) = $2 OR email = $2 DESC, id DESC LIMIT $3
+        """,
+        " & ".join(f"{_lexeme(word)}:*" for word in words),
+        " ".join(words),
+        limit,
+        MOST_MATCHING,
+    )
+    return [row["number"] for row in rows]
+
+
+def _lexeme(word: str) -> str:
+    """A word of a tsquery, taken literally."""
+    doubled = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{doubled}'"
 
 
 async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:

@@ -38,8 +38,3 @@ async def delete_tokens(tx: Transaction, user_id: str) -> None:
 
 async def delete_expired(tx: Transaction) -> None:
     await tx.execute("DELETE FROM mail_tokens WHERE expires_at <= now()")
-
-
-async def confirm_email(tx: Transaction, user_id: str) -> None:
-    """That mails reach the owner."""
-    await tx.execute("UPDATE users SET email_confirmed = true, updated_at = now() WHERE id = $1", user_id)

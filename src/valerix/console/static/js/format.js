@@ -48,7 +48,7 @@ export function countdown(seconds) {
 
 export const percent = (share, places = 1) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(places)}%`);
 export const rate = (perSecond) => (perSecond === null || perSecond === undefined ? "–" : perSecond < 10 ? perSecond.toFixed(1) : number(Math.round(perSecond)));
-/** When it was made and what tells it from its neighbours: `01a1fdfc…0f36`, which the searches understand. */
-export const shortId = (id) => (id.length > 13 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);
+/** What tells it from its neighbours: `…769c3417a559` (as contracts/ids.py), which the searches understand. */
+export const shortId = (id) => (id.length > 13 ? `…${id.slice(-12)}` : id);
 /** order_confirmed, orderConfirmed → order confirmed */
 export const words = (text) => text.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[_.]/g, " ").toLowerCase();

@@ -56,7 +56,7 @@ function belongs(order, { q, statuses, from, to }) {
 function Filters({ statuses, from, to, sort }) {
   const [text, setText] = useQueryText();
   const toggle = (one) => filterBy({ status: STATUSES.filter((other) => statuses.includes(other) !== (other === one)).join() });
-  return html`<div class="filters"><${Search} label="Search orders" placeholder=${isStaff.value ? "Order id, customer, product" : "Order id, product"} value=${text} onInput=${setText} />
+  return html`<div class="filters"><${Search} label="Search orders" placeholder=${isStaff.value ? "Id or its last digits, customer, product" : "Order id, product"} value=${text} onInput=${setText} />
     <${DateRange} from=${from} to=${to} />
     <div class="chips" role="group" aria-label="Status">${STATUSES.map((one) => html`<${Chip} key=${one} on=${statuses.includes(one)} onClick=${() => toggle(one)}>${meanings.order[one].label}<//>`)}</div>
     <${Chip} on=${sort === "createdAt"} onClick=${() => filterBy({ sort: sort ? "" : "createdAt" })}>Oldest first<//></div>`;
@@ -82,7 +82,7 @@ function Nothing({ q }) {
   const filtered = FILTERS.some((name) => params.value[name]);
   if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as somebody orders.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
   return html`<${Empty} title="No order matches" icon="search">
-    <p>${q ? "The search knows order ids or how they begin, customer numbers and product ids." : "Perhaps with fewer filters."}</p>
+    <p>${q ? "The search knows order ids, how they begin and their last digits, customers by number, name and e-mail address, and product ids." : "Perhaps with fewer filters."}</p>
     ${q && html`<${ProductHints} q=${q} />`}
     <p><${Button} onClick=${() => filterBy(Object.fromEntries(FILTERS.map((name) => [name, ""])))}>Clear the filters<//></p><//>`;
 }

@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { report, useLive } from "../live.js";
 import { useResource } from "../resource.js";
 import { Link } from "../router.js";
-import { money, number, percent } from "../format.js";
+import { money, number, percent, shortId } from "../format.js";
 import { Badge, Card, Empty, PageHead, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
 import { Chart, ChartHead } from "../widgets/charts.js";
 import { milliseconds, perSecond, share } from "../widgets/numbers.js";
@@ -95,6 +95,6 @@ function Latest() {
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<${Card} title="Latest orders" aside=${html`<${Link} to="/orders">All orders<//>`}><${View} of=${orders} skeleton=${html`<${Table} caption="Latest orders" columns=${COLUMNS}><${SkeletonRows} rows=${LATEST} columns=${COLUMNS.length} /><//>`}
     isEmpty=${({ items }) => !items.length} empty=${html`<${Empty} title="No orders yet" icon="orders"><${Link} class="button" to="/">Create one<//><//>`}>
-    ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`}>${`…${order.id.slice(-12)}`}<//></td>
+    ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`}>${shortId(order.id)}<//></td>
       <td>${order.customerId}</td><td><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} of="order" status=${order.status} /></td><td><${Steps} order=${order} /></td><td class="nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
 }

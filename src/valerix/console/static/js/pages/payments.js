@@ -54,7 +54,7 @@ function Row({ payment }) {
 
 function Nothing() {
   if (!FILTERS.some((name) => params.value[name])) return html`<${Empty} title="No payments yet" icon="payments"><p>They appear as soon as an order is charged.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
-  return html`<${Empty} title="No payment matches" icon="search"><p>The search knows payment and order ids or how they begin, and customer numbers.</p>
+  return html`<${Empty} title="No payment matches" icon="search"><p>The search knows payment and order ids, how they begin and their last digits, and customer numbers.</p>
     <p><${Button} onClick=${() => filterBy(Object.fromEntries(FILTERS.map((name) => [name, ""])))}>Clear the filters<//></p><//>`;
 }
 

@@ -6,7 +6,7 @@ import { useLive, kind } from "../live.js";
 import { useResource, useSettled } from "../resource.js";
 import { saying, usePlacing } from "../placing.js";
 import { Link } from "../router.js";
-import { money, number, time } from "../format.js";
+import { money, number, shortId, time } from "../format.js";
 import { OrderStatus } from "../states.js";
 import { Badge, Button, Card, CopyId, Empty, Field, PageHead, Search, Skeleton, SkeletonRows, Table, View } from "../ui.js";
 import { Icon } from "../icons.js";
@@ -151,6 +151,6 @@ function useActivity() {
 }
 
 function Activity({ entries }) {
-  return html`<${Card} title="Activity">${entries.length ? html`<ul class="activity" tabindex="0" aria-label="Activity">${entries.map((entry) => html`<li key=${entry.number}><span class=${`dot ${entry.tone}`} aria-hidden="true"></span><time class="muted">${time(entry.at)}</time><span class="break">${entry.text}${entry.id && html` <code class="muted">${entry.id.slice(-12)}</code>`}</span></li>`)}</ul>`
+  return html`<${Card} title="Activity">${entries.length ? html`<ul class="activity" tabindex="0" aria-label="Activity">${entries.map((entry) => html`<li key=${entry.number}><span class=${`dot ${entry.tone}`} aria-hidden="true"></span><time class="muted">${time(entry.at)}</time><span class="break">${entry.text}${entry.id && html` <code class="muted">${shortId(entry.id)}</code>`}</span></li>`)}</ul>`
     : html`<p class="muted">What happens to your orders is noted here.</p>`}<//>`;
 }
