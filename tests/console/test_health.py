@@ -2,7 +2,12 @@
 
 import pytest
 
+from valerix.chassis.http.health import CheckResult
+from valerix.console.faults import FaultWatch
+from valerix.console.gather import Gathering, OrderCounts, service_targets
 from valerix.console.health import ActiveFault, OrderingHealth, PlacingAnswers, Severity, judge
+from valerix.console.history import TICK_SECONDS
+from valerix.console.report import FIVE_MINUTES, PlatformReport, report
 
 WELL = dict.fromkeys(
     ("gateway", "orders", "worker", "users", "inventory", "payments", "notifications", "psp", "console"), "ok"
@@ -84,3 +89,30 @@ def test_the_worst_comes_first() -> None:
     health = judge(NONE, WELL | {"notifications": "down", "payments": "down"}, {}, [CUT])
     assert (health.level, health.title) == (Severity.BAD, "Down")
     assert about(health) == ["payments", "notifications", "orders", ""]
+
+
+# --- from what was gathered
+
+
+def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: list[OrderCounts]) -> PlatformReport:
+    gathering = Gathering(service_targets(dict.fromkeys(statuses, ("http://127.0.0.1:9",))), FaultWatch(None))
+    for copy, status in zip(gathering.copies, statuses.values(), strict=True):
+        copy.status, copy.checks = status, checks
+    gathering.counts.extend(counts)
+    gathering.tick = counts[-1].tick if counts else 1
+    return report(gathering, [("orders", "inventory")], 30)
+
+
+def test_a_process_that_reports_a_failed_check_is_impaired_though_it_serves() -> None:
+    told = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
+    assert [process.status for process in told.processes] == ["degraded", "down"]
+    assert [symptom.about for symptom in told.health.symptoms] == ["inventory", "orders", ""]
+
+
+def test_the_success_rate_says_of_how_many_orders_it_is_one() -> None:
+    ticks = FIVE_MINUTES // TICK_SECONDS
+    before, now = {"confirmed": 10.0, "pending": 1.0}, {"confirmed": 11.0, "pending": 2.0}
+    rate = gathered({"orders": "ok"}, {}, [OrderCounts(1, before, None), OrderCounts(1 + ticks, now, None)]).orders
+    assert (rate.success_rate.now, rate.success_rate.confirmed, rate.success_rate.placed) == (0.5, 1, 2)
+    began_anew = [OrderCounts(1, now, None), OrderCounts(1 + ticks, before, None)]
+    assert gathered({"orders": "ok"}, {}, began_anew).orders.success_rate.now is None

@@ -90,7 +90,7 @@ export function usePlacing({ onChange, onEvent }) {
   return { ...placing, submit, tryAgain, update };
 }
 
-const worthRepeating = (problem) => problem.offline || problem.status === 503 || problem.status === 429 || problem.code === "idempotency_key_in_flight";
+const worthRepeating = (problem) => problem.passing || problem.status === 429 || problem.code === "idempotency_key_in_flight";
 
 const tell = (problem) => toast("bad", "The order was not accepted", { detail: problem.message, traceId: problem.traceId });
 
@@ -129,9 +129,11 @@ export function announce(order) {
   return true;
 }
 
+const HELD = { hold: "Out of stock: held for you", backorder: "Out of stock: ordered as soon as it is there" };
+
 /** What an order is waiting for or ended with, in words. */
 export function saying(order) {
-  if (order.status === OrderStatus.PENDING) return order.errorCode === "insufficient_stock" ? "Out of stock: held for you" : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
+  if (order.status === OrderStatus.PENDING) return order.errorCode === "insufficient_stock" ? HELD[order.onShortage] ?? HELD.hold : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
   const ended = order.status === OrderStatus.FAILED || order.status === OrderStatus.CANCELLED;
   return (ended && order.errorMessage) || SAYING[order.status] || words(order.status);
 }

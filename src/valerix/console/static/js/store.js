@@ -29,6 +29,11 @@ export function switchTheme() {
   remember("valerix.theme", theme.value);
 }
 
+/** Whether the window is as narrow as a telephone; app.css goes by the same width. */
+const telephone = matchMedia("(max-width: 760px)");
+export const narrow = signal(telephone.matches);
+telephone.addEventListener("change", (event) => { narrow.value = event.matches; });
+
 // --- toasts
 
 export const toasts = signal([]);
