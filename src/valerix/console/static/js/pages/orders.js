@@ -80,7 +80,7 @@ function Row({ order }) {
 
 function Nothing({ q }) {
   const filtered = FILTERS.some((name) => params.value[name]);
-  if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as one is placed.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
+  if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as somebody orders.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
   return html`<${Empty} title="No order matches" icon="search">
     <p>${q ? "The search knows order ids or how they begin, customer numbers and product ids." : "Perhaps with fewer filters."}</p>
     ${q && html`<${ProductHints} q=${q} />`}
