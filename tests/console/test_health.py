@@ -89,6 +89,8 @@ def test_the_worst_comes_first() -> None:
     health = judge(NONE, WELL | {"notifications": "down", "payments": "down"}, {}, [CUT])
     assert (health.level, health.title) == (Severity.BAD, "Down")
     assert about(health) == ["payments", "notifications", "orders", ""]
+    slow = judge(QUICK._replace(average_ms=5000), WELL | {"psp": "down"}, {("payments", "psp"): "open"}, [])
+    assert about(slow) == ["psp", "payments → psp", ""], "causes before effects"
 
 
 # --- from what was gathered

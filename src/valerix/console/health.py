@@ -78,8 +78,8 @@ def judge(
     breakers: Mapping[tuple[str, str], str | None],
     faults: Sequence[ActiveFault],
 ) -> OrderingHealth:
-    """`processes`: the status of each; `breakers`: the state of each by caller and called."""
-    found = [*_placing(placing), *_processes(processes), *_breakers(breakers), *map(_fault, faults)]
+    """`processes`: the status of each; `breakers`: the state of each by caller and called. Causes before effects."""
+    found = [*_processes(processes), *_breakers(breakers), *_placing(placing), *map(_fault, faults)]
     found.sort(key=lambda symptom: list(Severity).index(symptom.level))
     return OrderingHealth(found[0].level, found[0].title, found) if found else OrderingHealth(Severity.OK, HEALTHY, [])
 

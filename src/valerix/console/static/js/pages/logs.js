@@ -75,7 +75,7 @@ function Line({ line }) {
   const rest = request ? [] : Object.entries(fields);
   return html`<time>${time(line.timestamp)}</time><${Badge} tone=${TONES[line.level]}>${line.level}<//><span class="log-who">${line.file}</span>
     <span class="log-what break">${said}${rest.map(([key, value]) => html` <span class="log-field"><b>${key}</b>=${typeof value === "object" ? JSON.stringify(value) : String(value)}</span>`)}
-    ${traceId && html` <${Link} class="mono log-trace" to="/logs" query=${{ trace: traceId, level: "debug" }} title=${traceId} aria-label=${`Lines of trace ${shortId(traceId)}`}>${shortId(traceId)}<//>`}</span>`;
+    ${traceId && html` <${Link} class="mono nowrap" to="/logs" query=${{ trace: traceId, level: "debug" }} title=${traceId} aria-label=${`Lines of trace ${shortId(traceId)}`}>${shortId(traceId)}<//>`}</span>`;
 }
 
 const AROUND_SECONDS = 60;

@@ -22,12 +22,12 @@ export default function SystemMap() {
       ${chosen && html`<${Side} name=${chosen} report=${now} close=${() => setParams({ process: "" })} />`}</div>`}`;
 }
 
-const PROCESS_COLUMNS = [{ title: "Process" }, { title: "Health" }, { title: "Copies", align: "right" }, { title: "Requests / s", align: "right" }, { title: "p50", align: "right", class: "wide" }, { title: "p95", align: "right", class: "wide" }, { title: "Errors", align: "right", class: "wide" }];
+const PROCESS_COLUMNS = [{ title: "Process" }, { title: "Health" }, { title: "Copies", align: "right", class: "wide" }, { title: "Requests / s", align: "right" }, { title: "p50", align: "right", class: "wide" }, { title: "p95", align: "right", class: "wide" }, { title: "Errors", align: "right", class: "wide" }];
 
 function Processes({ report: now, choose }) {
   return html`<${Card} title="Processes"><${Table} caption="Processes" columns=${PROCESS_COLUMNS}>${now.processes.map(({ name, status, now: figures, copies }) => html`<tr key=${name}>
     <td><button type="button" class="link" onClick=${() => choose(name)}>${name}</button></td><td><${Badge} tone=${TONES[status]}>${STATUS_WORDS[status]}<//></td>
-    <td class="num">${copies.filter((copy) => copy.status === "ok").length} / ${copies.length}</td><td class="num">${perSecond(figures?.rate)}</td><td class="num wide">${milliseconds(figures?.p50)}</td><td class="num wide">${milliseconds(figures?.p95)}</td><td class="num wide">${share(figures?.errors)}</td></tr>`)}<//><//>`;
+    <td class="num wide">${copies.filter((copy) => copy.status === "ok").length} / ${copies.length}</td><td class="num">${perSecond(figures?.rate)}</td><td class="num wide">${milliseconds(figures?.p50)}</td><td class="num wide">${milliseconds(figures?.p95)}</td><td class="num wide">${share(figures?.errors)}</td></tr>`)}<//><//>`;
 }
 
 const EDGE_COLUMNS = [{ title: "Caller" }, { title: "Called" }, { title: "Circuit breaker" }];

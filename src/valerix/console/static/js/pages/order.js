@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { del, get, post } from "../api.js";
 import { useLive } from "../live.js";
-import { announce, newsKey } from "../placing.js";
+import { announce, because, newsKey } from "../placing.js";
 import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { clock, config, failed, isStaff, toast } from "../store.js";
@@ -78,8 +78,7 @@ const REASON_TONES = { [OrderStatus.FAILED]: "bad", [OrderStatus.CANCELLED]: "in
 /** Why the order is where it is, and what comes next. */
 function Reason({ order }) {
   if (!order.errorMessage) return null;
-  const said = order.errorMessage.replace(/[.!?]$/, "");
-  return html`<div class=${`notice ${REASON_TONES[order.status] ?? ""} reason`}><p><strong>${order.status === OrderStatus.CANCELLED && !/^cancelled/i.test(said) ? `Cancelled: ${said}` : said}.</strong> ${next(order)}</p>
+  return html`<div class=${`notice ${REASON_TONES[order.status] ?? ""} reason`}><p><strong>${because(order)}.</strong> ${next(order)}</p>
     ${order.status === OrderStatus.PENDING && isStaff.value && order.errorCode !== HELD && html`<${WhatIsWrong} />`}</div>`;
 }
 

@@ -11,8 +11,8 @@ const DOTS = { bad: "bad", warn: "warn", unknown: "plain", ok: "ok" };
 export function HealthSummary() {
   const { level, symptoms } = health.value;
   if (level === "ok") return html`<p class="notice ok"><${Dot} tone="ok" />Orders are answered quickly, all processes answer, all circuit breakers are closed.</p>`;
-  if (!symptoms.length) return html`<p class="notice info"><${Dot} />Nothing is heard of the platform at the moment.</p>`;
-  return html`<div class=${`notice ${level === "unknown" ? "info" : level} summary`}><ul>${symptoms.map((one) => html`<li key=${one.about + one.text}><${Dot} tone=${DOTS[one.level]} /> <strong>${one.about || "orders"}</strong> ${one.text}</li>`)}</ul>
+  if (!symptoms.length) return html`<p class="notice unknown"><${Dot} />Nothing is heard of the platform at the moment.</p>`;
+  return html`<div class=${`notice ${level} summary`}><ul>${symptoms.map((one) => html`<li key=${one.about + one.text}><${Dot} tone=${DOTS[one.level]} /> <strong>${one.about || one.title}:</strong> ${one.text}</li>`)}</ul>
     ${level !== "unknown" && html`<${Affected} />`}</div>`;
 }
 

@@ -1,15 +1,12 @@
 // Every process and who calls whom. The state of a circuit breaker is on the edge of the two it stands between.
 import { html } from "../lib.js";
 import { heard } from "../live.js";
-import { narrow } from "../store.js";
+import { telephone } from "../store.js";
 import { milliseconds, perSecond } from "./numbers.js";
 import { words } from "../format.js";
 
 const HEIGHT = 46, MARGIN = 6;
-/**
- * Column and row of those one knows; others line up at the end. Calls go to the right, on a telephone down; `bend`: how
- * far an edge leaves its process before it turns, `back`: how far beside the call an answer to it is asked about.
- */
+/** Column and row of those one knows; others line up at the end. Calls go to the right, on a telephone down. */
 const WIDE = {
   width: 128, column: 166, row: 104, down: false,
   places: {
@@ -19,7 +16,7 @@ const WIDE = {
   other: (index) => [3, index * 0.6],
 };
 const NARROW = {
-  width: 110, column: 124, row: 92, down: true,
+  width: 120, column: 128, row: 92, down: true,
   places: {
     gateway: [1, 0], console: [0, 1], orders: [1, 1], notifications: [2, 1], worker: [0, 2],
     users: [0, 3], inventory: [1, 3], payments: [2, 3], psp: [2, 4],
@@ -36,7 +33,7 @@ const LABELS = { half_open: "waits for a call" };
 
 /** `onChoose(name)`: nodes become buttons. */
 export function ServiceMap({ report, chosen, onChoose }) {
-  const layout = narrow.value ? NARROW : WIDE;
+  const layout = telephone.value ? NARROW : WIDE;
   const nodes = report.processes.map((process, index) => ({ ...process, ...place(layout, process.name, index) }));
   const at = new Map(nodes.map((node) => [node.name, node]));
   const edges = report.edges.filter((edge) => at.has(edge.source) && at.has(edge.target) && edge.source !== "console")
@@ -46,7 +43,7 @@ export function ServiceMap({ report, chosen, onChoose }) {
   const unwell = edges.filter((edge) => edgeTone(edge.state) !== "plain");
   return html`<svg class="map" viewBox=${`0 0 ${width} ${height}`} role=${onChoose ? "group" : "img"} aria-label=${sentence(report, unwell)}>
     ${[...edges].sort(byGravity).map((edge) => html`<${Edge} key=${`${edge.source} ${edge.target}`} edge=${edge} />`)}
-    ${nodes.map((node) => html`<${Node} key=${node.name} node=${node} width=${layout.width} chosen=${node.name === chosen} onChoose=${onChoose} />`)}
+    ${nodes.map((node) => html`<${Node} key=${node.name} node=${node} layout=${layout} chosen=${node.name === chosen} onChoose=${onChoose} />`)}
     ${unwell.map((edge) => html`<${EdgeLabel} key=${`${edge.source} ${edge.target}`} edge=${edge} />`)}</svg>`;
 }
 
@@ -94,7 +91,7 @@ function EdgeLabel({ edge }) {
   return html`<g class=${`edge-label ${edgeTone(edge.state)}`}><rect x=${x - width / 2} y=${y - 9} width=${width} height="18" rx="9" /><text x=${x} y=${y + 4} text-anchor="middle">${text}</text></g>`;
 }
 
-function Node({ node, width, chosen, onChoose }) {
+function Node({ node, layout: { width, down }, chosen, onChoose }) {
   const copies = node.copies.length;
   const well = node.copies.filter((copy) => copy.status === "ok").length;
   const figures = node.status === "down" ? "down" : node.now ? `${perSecond(node.now.rate)} rps${node.now.p95 === null ? "" : ` · ${milliseconds(node.now.p95)}`}` : "no data";
@@ -104,9 +101,9 @@ function Node({ node, width, chosen, onChoose }) {
   return html`<g class=${`node ${tone} ${chosen ? "chosen" : ""}`} data-node=${node.name} data-status=${node.status} transform=${`translate(${node.x} ${node.y})`} ...${acting}>
     <rect width=${width} height=${HEIGHT} rx="8" /><circle cx="15" cy="17" r="4.500" />
     <text class="node-name" x="27" y="21.500">${node.name}</text><text class="node-figures" x="14" y="37">${figures}</text>
-    ${copies > 1 && html`<text class="node-copies" x=${width - 8} y="37" text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
+    ${copies > 1 && html`<text class="node-copies" x=${width - 8} y=${down ? -3 : 37} text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
 }
 
-const LINES = [["plain", "closed"], ["warn", "half-open"], ["bad", "open"], ["none", "no breaker"], ["back", "asks back about an order"]];
+const LINES = [["plain", "closed"], ["warn", "half-open"], ["bad", "open"], ["none", "no breaker"], ["back", "asks back"]];
 /** What the lines mean. */
 export const Legend = () => html`<span class="legend">${LINES.map(([name, text]) => html`<span key=${name}><svg width="26" height="8" aria-hidden="true"><path class=${`edge ${name}`} d="M1 4H25" /></svg>${text}</span>`)}</span>`;
