@@ -140,6 +140,10 @@ async def test_nothing_found_says_what_can_be_searched_and_names_products(open_a
         await expect(page.get_by_text("No order matches")).to_be_visible()
         await page.get_by_role("button", name="Clear the filters").click()
         await expect(page.locator(ROWS)).to_have_count(50)
+        await page.get_by_label("From").fill("2999-12-31")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("from=2999-12-31"))
+        await expect(page.get_by_text("No order matches")).to_be_visible()
 
 
 async def test_a_held_order_is_retried_once_there_is_stock(open_as: Open, stack: Stack) -> None:
@@ -194,6 +198,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await expect(page.get_by_text("Order cancelled")).to_be_visible()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
         await expect(page.get_by_text(NASTY).first).to_be_visible()
+        await expect(page.locator(".reason")).to_contain_text("Nothing had been taken")
         assert not await page.locator("img").count()
 
 

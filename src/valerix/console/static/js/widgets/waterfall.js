@@ -59,6 +59,7 @@ export function EventList({ events, mode }) {
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
     ${event.refund && html`<p class="small-text event-note break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
     ${event.errorMessage && html`<p class=${`small-text event-error ${meanings.order[event.status]?.tone ?? ""}`}>${because(event)}</p>`}
+    ${event.nothingToUndo && html`<p class="small-text muted event-note">Nothing had been taken, so there was nothing to undo.</p>`}
     <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
