@@ -24,11 +24,11 @@ export function dateTime(moment) {
   return `${day(at)} ${timeOfDay(at)} ${zone(at)}`;
 }
 export const time = (moment) => (moment ? timeOfDay(new Date(moment)) : "–");
-/** The time of day for today, otherwise with its day. */
+/** The time of day for today, otherwise the day and when on it. */
 export function when(text) {
   if (!text) return "–";
   const then = new Date(text);
-  return day(then) === day(new Date()) ? timeOfDay(then) : `${day(then)} ${timeOfDay(then)}`;
+  return day(then) === day(new Date()) ? timeOfDay(then) : `${day(then)} ${timeOfDay(then).slice(0, 5)}`;
 }
 
 /** 0.8 ms · 54 ms · 1.23 s · 2 min 5 s */

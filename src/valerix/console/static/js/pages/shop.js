@@ -35,7 +35,7 @@ export default function Shop() {
       <${View} of=${catalogue} skeleton=${html`<${Table} caption="Products" columns=${COLUMNS}><${SkeletonRows} columns=${5} /><//>`} isEmpty=${({ products }) => !products.length}
         empty=${html`<${Empty} title=${wanted ? "No product matches" : "Nothing is sold here yet"}>${wanted && html`<${Button} onClick=${() => setSearch("")}>Show all products<//>`}<//>`}>
         ${({ products, more }) => html`<${Table} caption="Products" columns=${COLUMNS}>${products.map((product) => html`<tr key=${product.productId}>
-          <td><strong>${product.name}</strong><br /><code class="muted">${product.productId}</code><span class="narrow break">${money(product.price)} <${Stock} product=${product} /></span></td><td class="num wide">${money(product.price)}</td>
+          <td><strong>${product.name}</strong><br /><code class="muted">${product.productId}</code><span class="narrow">${money(product.price)} <${Stock} product=${product} /></span></td><td class="num wide">${money(product.price)}</td>
           <td class="num">${number(product.available)}</td><td class="wide"><${Stock} product=${product} /></td>
           <td class="num"><${Button} small disabled=${!form.waits && product.available < 1} aria-label=${`Choose ${product.name}`} onClick=${() => form.choose(product.productId)}>Choose<//></td></tr>`)}<//>
           ${more && html`<p class="muted small-text pad-top">More products match: search to find them.</p>`}`}<//><//>`;
