@@ -18,6 +18,7 @@ SHOTS = os.environ.get("VALERIX_SCREENSHOTS")
 PATIENCE_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 Size = tuple[int, int]
 DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
@@ -155,6 +156,7 @@ class Visitor:
 
         The whole document first, if it is wider than the window.
         """
+        await self.page.evaluate(NEXT_FRAME)  # the page follows its window
         found: list[str] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
                 "main button, main a, main td, main th, main input, main select, main [data-node], header *")]
             .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
