@@ -16,7 +16,7 @@ const WIDE = {
   other: (index) => [3, index * 0.6],
 };
 const NARROW = {
-  width: 120, column: 128, row: 92, down: true,
+  width: 126, column: 131, row: 92, down: true,
   places: {
     gateway: [1, 0], console: [0, 1], orders: [1, 1], notifications: [2, 1], worker: [0, 2],
     users: [0, 3], inventory: [1, 3], payments: [2, 3], psp: [2, 4],
