@@ -81,6 +81,7 @@ def test_a_fault_that_no_traffic_has_met_is_said() -> None:
 def test_orders_that_are_cut_off_are_red_before_the_breaker_opens() -> None:
     health = judge(QUICK, WELL, {("orders", "inventory"): "closed"}, [CUT._replace(strikes=1)])
     assert (health.level, about(health)) == (Severity.BAD, ["orders"])
+    assert health.symptoms[0].text == "cut off from inventory: struck once"
     gremlin = ActiveFault("orders", "every 5th request waits 3000 ms", "", strikes=1)
     assert judge(QUICK, WELL, {}, [gremlin]).level == Severity.WARN
 

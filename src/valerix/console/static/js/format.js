@@ -11,6 +11,7 @@ function currency(code) {
 /** Digits after the point: 2 for USD, 0 for JPY. */
 export const digits = (code) => currency(code).resolvedOptions().maximumFractionDigits;
 export const money = (amount) => (amount ? currency(amount.currency).format(amount.amountMinor / 10 ** digits(amount.currency)) : "–");
+export const times = (count) => (count === 1 ? "once" : `${WHOLE.format(count)} times`);
 export const number = (value) => (value === null || value === undefined ? "–" : WHOLE.format(value));
 const two = (value) => String(value).padStart(2, "0");
 export const day = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;

@@ -6,7 +6,7 @@ import { useResource } from "../resource.js";
 import { params, setParams } from "../router.js";
 import { OrdersMeanwhile } from "../widgets/health.js";
 import { failed, toast } from "../store.js";
-import { countdown, number, words, zone } from "../format.js";
+import { countdown, number, times, words, zone } from "../format.js";
 import { Actions, Badge, Button, Card, Dialog, Empty, Field, PageHead, Skeleton, Table, Tabs, Time, View, secondsUntil } from "../ui.js";
 
 const TABS = [["gremlin", "Gremlin"], ["crash", "Crash"], ["errors", "Errors"], ["cut", "Dependency cut"], ["behaviour", "Provider"]];
@@ -65,7 +65,6 @@ function said(fault) {
   }
 }
 
-const times = (n) => (n === 1 ? "once" : `${number(n)} times`);
 const changes = (n) => (n === 1 ? "the next change" : `the next ${number(n)} changes`);
 const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] ?? "th"}`;
 

@@ -65,23 +65,24 @@ function options({ box, series, write, height, sync, shaded, last, floor }) {
 /** A value between two gaps has no line: only then it is drawn as a point. */
 const lonely = (u, index, first, end) => u.data[index].slice(first, end + 1).some((value, i, values) => value != null && values[i - 1] == null && values[i + 1] == null);
 
+/** Periods of chaos: all of them first, so that none covers the name of another. */
 function shade(u, bands) {
   const { ctx, bbox } = u;
+  const shown = bands.map((band) => ({ ...band, left: Math.max(bbox.left, u.valToPos(band.from, "x", true)), right: Math.min(bbox.left + bbox.width, u.valToPos(band.to, "x", true)) }))
+    .filter((band) => band.right > band.left);
   const written = [];
-  for (const band of bands) {
-    const from = Math.max(bbox.left, u.valToPos(band.from, "x", true)), to = Math.min(bbox.left + bbox.width, u.valToPos(band.to, "x", true));
-    if (to <= from) continue;
-    ctx.save();
-    ctx.fillStyle = colour("bad-soft");
-    ctx.fillRect(from, bbox.top, to - from, bbox.height);
-    ctx.fillStyle = colour("bad");
-    ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-    ctx.textAlign = "left";
-    ctx.textBaseline = "top";
-    const { left, line } = room(written, from, ctx.measureText(band.label).width, bbox);
+  ctx.save();
+  ctx.fillStyle = colour("bad-soft");
+  for (const { left, right } of shown) ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  ctx.fillStyle = colour("bad");
+  ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  for (const band of shown) {
+    const { left, line } = room(written, band.left, ctx.measureText(band.label).width, bbox);
     ctx.fillText(band.label, left, bbox.top + (3 + line * LINE) * devicePixelRatio);
-    ctx.restore();
   }
+  ctx.restore();
 }
 
 const LINE = 13, PAD = 4;

@@ -1,6 +1,7 @@
 // From an order to what was wrong while it ran.
 import { html } from "../lib.js";
 import { get } from "../api.js";
+import { times } from "../format.js";
 import { health } from "../live.js";
 import { Link } from "../router.js";
 import { useResource } from "../resource.js";
@@ -26,5 +27,5 @@ export function FaultsMeanwhile({ order }) {
   const faults = (span.data?.chaos ?? []).filter((fault) => Date.parse(fault.since) <= end && Date.parse(fault.until) >= Date.parse(order.createdAt));
   if (!faults.length) return null;
   return html`<${Card} title="Faults meanwhile" aside=${role.value === "admin" && html`<${Link} to="/chaos">Chaos<//>`}><ul class="plain-list">${faults.map((fault) => html`<li key=${fault.id}><strong>${fault.service}</strong> ${fault.label}
-    <span class="block small-text muted"><${Time} at=${fault.since} /> to <${Time} at=${fault.until} /> · ${fault.strikes ? `struck ${fault.strikes} times` : "no traffic met it"}</span></li>`)}</ul><//>`;
+    <span class="block small-text muted"><${Time} at=${fault.since} /> to <${Time} at=${fault.until} /> · ${fault.strikes ? `struck ${times(fault.strikes)}` : "no traffic met it"}</span></li>`)}</ul><//>`;
 }
