@@ -82,6 +82,7 @@ ROLES: Final[Roles] = {
         *(
             "chassis.description.references",
             "console.domain",
+            "console.health",
             "console.history",
             "console.problems",
             "console.readings",

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from playwright.async_api import Page, Route, WebSocketRoute
 
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import NEXT_FRAME, Visitor
 
 RECORD: Final = """
     window.received = []
@@ -32,7 +32,6 @@ RECORD: Final = """
         .observe(document, { childList: true, subtree: true })
 """
 """Records every live message the page received, every answer it handled and the title of every toast it showed."""
-NEXT_FRAME: Final = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
 
 class Race:

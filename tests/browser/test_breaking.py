@@ -45,7 +45,7 @@ async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_gree
         await orders(stack, "SLOW-1", 12)  # enough to outweigh the quick orders of other tests in the window
         for window in (admin, operator_window):
             await expect(window.page.locator(".health")).to_contain_text("Slow")
-            await expect(window.page.locator(".frame.is-slow")).to_be_visible()
+            await expect(window.page.locator(".frame.is-bad")).to_be_visible()
             await expect(window.page.locator(".banner")).to_contain_text("orders: every request waits 2500 ms")
         await expect(operator_window.page.locator(".banner").get_by_role("link")).to_have_count(0)
         assert await operator_window.accessibility_findings() == []
@@ -56,7 +56,7 @@ async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_gree
         await expect(operator_window.page.locator(".banner")).to_have_count(0)
         await orders(stack, "SLOW-1", 60)  # so many quick ones outweigh the slow ones before the window has passed
         await expect(operator_window.page.locator(".health")).to_contain_text("Healthy")
-        await expect(operator_window.page.locator(".frame.is-slow")).to_have_count(0)
+        await expect(operator_window.page.locator(".frame.is-bad")).to_have_count(0)
         await expect(admin.page.get_by_role("table", name="Past faults")).to_contain_text("stopped")
         await admin.go("/metrics?minutes=5")
         await expect(admin.page.get_by_role("table", name=re.compile("Faults injected"))).to_contain_text("2500 ms")
@@ -74,14 +74,21 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await visitor.go("/chaos?tab=cut")
         await inject(visitor, Service="orders", Cut="inventory", Duration="300")
         await expect(page.get_by_role("timer")).to_be_visible()
+        await expect(page.locator(".health")).to_contain_text("no traffic has met it")
         for _ in range(6):  # at once they would be one batch, and one call
             await orders(stack, "CUT-1", 1)
         await visitor.go("/map")
         await expect(edge).to_have_attribute("data-state", re.compile("open"))
         await expect(page.locator(".summary")).to_contain_text("orders → inventory")
+        await expect(page.locator(".frame.is-bad .health")).to_be_visible()
         await visitor.shot("map-breaker")
+        await page.get_by_role("link", name=re.compile("^Orders since .* cut off from inventory")).click()
+        await page.get_by_role("table", name="Orders").get_by_role("link").first.click()
+        await expect(page.locator(".card", has_text="Faults meanwhile")).to_contain_text("cut off from inventory")
         await visitor.api("DELETE", "/api/v1/chaos/orders")
+        await visitor.go("/map")
         await expect(edge).to_have_attribute("data-state", "half_open")
+        await expect(page.locator(".summary")).to_contain_text("waits for the next call")
         await orders(stack, "CUT-1", 1)  # the trial
         await expect(edge).to_have_attribute("data-state", "closed")
 

@@ -121,5 +121,5 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, theme: 
         assert await visitor.accessibility_findings() == []
         await visitor.shot(f"customers-{theme}")
         await visitor.resize(PHONE)
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"customers-{theme}-phone")

@@ -155,7 +155,7 @@ async def test_the_way_in_is_accessible_and_fits_a_telephone(open_as: Open, them
         await expect(visitor.page.get_by_role("heading", name="Sign in")).to_be_visible()
         await expect(visitor.page.get_by_role("button", name="Administrator")).to_be_visible()
         assert await visitor.accessibility_findings() == []
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"login-{theme}-phone")
 
 
@@ -194,6 +194,38 @@ async def test_the_theme_is_switched_and_remembered(open_as: Open) -> None:
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         await page.reload()
         await expect(page.get_by_role("button", name="Switch to the light theme")).to_be_visible()
+
+
+async def test_an_account_is_made_and_kept_by_its_owner(open_as: Open) -> None:
+    async with open_as(None) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await page.get_by_role("link", name="Create an account").click()
+        email = f"lena-{new_id()}@shop.example"
+        for label, text in (("Name", "Lena"), ("E-mail", email), ("Password", "several unrelated words")):
+            await page.get_by_label(label).fill(text)
+        await visitor.shot("register")
+        assert await visitor.accessibility_findings() == []
+        await page.get_by_role("button", name="Create the account").click()
+        await expect(page.get_by_role("heading", name="New order")).to_be_visible()
+        await page.get_by_role("link", name="Your account").click()
+        await page.get_by_label("Name").fill("Lena Linde")
+        await page.get_by_label("E-mail").fill(f"moved-{email}")
+        await page.get_by_label("Current password").first.fill("not this one")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("alert")).to_contain_text("password")
+        assert await visitor.accessibility_findings() == []
+        await page.get_by_label("Current password").first.fill("several unrelated words")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.locator(".who-name")).to_have_text(f"moved-{email}")
+        await page.get_by_role("button", name="Send a mail to confirm").click()
+        await expect(page.get_by_text("A mail with a link is on its way")).to_be_visible()
+        await page.get_by_label("Current password").fill("several unrelated words")
+        await page.get_by_label("New password").fill("other unrelated words")
+        await page.get_by_role("button", name="Change the password").click()
+        await expect(page.get_by_text("Your password is changed")).to_be_visible()
+        await expect(page.get_by_text("this one", exact=True)).to_be_visible()
+        await visitor.shot("account")
 
 
 async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> None:

@@ -94,6 +94,19 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack,
         assert sorted(told) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
 
 
+async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(open_as: Open) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await live(visitor)
+        await visitor.context.set_offline(True)
+        await page.get_by_role("link", name="Payments").click()
+        await expect(page.get_by_text("The page could not be loaded. Trying again by itself.")).to_be_visible()
+        assert await visitor.accessibility_findings() == []
+        await visitor.context.set_offline(False)
+        await expect(page.get_by_role("searchbox", name="Search payments")).to_be_visible()
+
+
 async def test_without_the_server_it_says_how_old_the_data_is_and_goes_on_by_itself(
     open_as: Open, stack: Stack
 ) -> None:

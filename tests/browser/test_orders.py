@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.conftest import Open
-from tests.browser.visitor import DESK, PHONE, THEMES
+from tests.browser.visitor import ADMIN, DESK, PHONE, THEMES
 from tests.support.blocking import run_blocking
 from tests.support.many_orders import Made, insert_orders
 from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, place
@@ -54,6 +54,24 @@ async def test_an_operator_finds_orders_by_the_name_of_the_customer(open_as: Ope
         await visitor.go("/orders?q=grace+hopper")
         await expect(visitor.page.locator(ROWS)).to_have_count(50)
         await expect(visitor.page.locator(ROWS).filter(has_text="CUST-002")).to_have_count(50)
+
+
+async def test_the_way_back_leads_to_where_one_was(open_as: Open, many: list[Made]) -> None:
+    async with open_as(OPERATOR) as visitor:
+        page = visitor.page
+        await visitor.go("/orders?q=CUST-007")
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await page.locator(ROWS).last.scroll_into_view_if_needed()
+        place = await page.evaluate("scrollY")
+        link = page.locator(ROWS).last.get_by_role("link").first
+        wanted = await link.inner_text()
+        await link.click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text(wanted)
+        await expect(page).to_have_title(f"Order {wanted} · Valerix")
+        assert await page.evaluate("scrollY") == 0 < place
+        await page.go_back()
+        await expect(page.locator(ROWS)).to_have_count(50)
+        await page.wait_for_function("(place) => Math.abs(scrollY - place) < 2", arg=place)
 
 
 async def test_filters_and_place_survive_a_reload(open_as: Open, many: list[Made]) -> None:
@@ -129,6 +147,10 @@ async def test_nothing_found_says_what_can_be_searched_and_names_products(open_a
         await expect(page.get_by_text("No order matches")).to_be_visible()
         await page.get_by_role("button", name="Clear the filters").click()
         await expect(page.locator(ROWS)).to_have_count(50)
+        await page.get_by_label("From").fill("2999-12-31")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("from=2999-12-31"))
+        await expect(page.get_by_text("No order matches")).to_be_visible()
 
 
 async def test_a_held_order_is_retried_once_there_is_stock(open_as: Open, stack: Stack) -> None:
@@ -183,6 +205,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await expect(page.get_by_text("Order cancelled")).to_be_visible()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
         await expect(page.get_by_text(NASTY).first).to_be_visible()
+        await expect(page.locator(".reason")).to_contain_text("Nothing had been taken")
         assert not await page.locator("img").count()
 
 
@@ -271,6 +294,35 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(
             assert await visitor.accessibility_findings() == []
             await visitor.shot(f"{name}-{theme}")
             await visitor.resize(PHONE)
-            assert await visitor.overflow() <= 0, name
+            assert await visitor.off_screen() == [], name
             await visitor.shot(f"{name}-{theme}-phone")
             await visitor.resize(DESK)
+        await visitor.page.emulate_media(media="print")
+        await expect(visitor.page.locator(".top")).to_be_hidden()
+        await expect(visitor.page.locator(".waterfall")).to_be_visible()
+        await expect(visitor.page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+
+
+async def test_dialogs_are_accessible_in_both_themes(open_as: Open, stack: Stack) -> None:
+    async with stack.api(OPERATOR) as operator:
+        held = (await place(operator, {"PROD-012": 99})).json["order"]["id"]
+    dialogs = {
+        f"/orders/{held}": "Cancel order",
+        f"/orders?q={held}": "Keep as view",
+        "/inventory?q=PROD-012": "Movements of",
+        "/customers?q=Ada+Lovelace": "",
+    }
+    async with open_as(ADMIN) as visitor:
+        page = visitor.page
+        for path, name in dialogs.items():
+            await visitor.go(path)
+            if name:
+                await page.get_by_role("button", name=re.compile(f"^{name}")).click()
+            else:
+                await page.get_by_role("link", name="Ada Lovelace").click()
+                await page.get_by_role("button", name="Suspend", exact=True).click()
+            await expect(page.get_by_role("dialog").last).to_be_visible()
+            await expect(page.locator("dialog .skeleton")).to_have_count(0)
+            for theme in ("light", "dark"):
+                await page.emulate_media(color_scheme=theme)
+                assert await visitor.accessibility_findings() == [], path

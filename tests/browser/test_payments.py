@@ -149,7 +149,7 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, stack: 
         assert await visitor.accessibility_findings() == []
         await visitor.shot(f"payments-{theme}")
         await visitor.resize(PHONE)
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"payments-{theme}-phone")
         await visitor.resize(DESK)
         await visitor.go(f"/payments?payment={order['paymentId']}")

@@ -189,6 +189,36 @@ async def test_an_operator_orders_for_a_customer_and_a_refusal_names_its_trace(o
         await expect(page.locator(".toast.bad")).to_be_visible()
 
 
+async def test_several_lines_an_address_and_more_than_there_is(open_as: Open, stack: Stack) -> None:
+    await stocked(stack, "BROWSE-8", 5)
+    await stocked(stack, "BROWSE-9", 1)
+    async with open_as(ADA) as visitor:
+        page = visitor.page
+        await visitor.go("/")
+        await choose(page, "BROWSE-8")
+        await page.get_by_role("button", name="Add a line").click()
+        await choose(page, "BROWSE-9")
+        await expect(page.get_by_label("Quantity 2")).to_be_focused()
+        await page.get_by_label("Quantity 2").fill("3")
+        await page.get_by_text("Ship to (optional)").click()
+        await page.get_by_label("City").fill("London")
+        await page.get_by_role("button", name="Create order").click()
+        for said in ("Only 1 can be ordered", "Street is missing", "Country is missing"):
+            await expect(page.get_by_text(said)).to_be_visible()
+        assert await visitor.accessibility_findings() == []
+        for label, text in (("Recipient", "Ada"), ("Street", "1 Way"), ("Country", "gb")):
+            await page.get_by_label(label).fill(text)
+        await page.get_by_label("If short of stock").select_option("backorder")
+        await visitor.shot("shop-lines")
+        await page.get_by_role("button", name="Create order").click()
+        await expect(page.locator(".outcome")).to_contain_text("ordered as soon as it is there")
+        await page.get_by_role("link", name="Timeline").click()
+        await expect(page.get_by_text("London")).to_be_visible()
+        await page.get_by_role("button", name="Cancel order").click()
+        await page.get_by_role("button", name="Cancel the order").click()
+        await expect(page.locator(".reason")).to_contain_text("Its stock was given back")
+
+
 async def test_what_is_typed_is_shown_as_text(open_as: Open) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
@@ -212,7 +242,7 @@ async def test_the_shop_is_accessible_and_fits_a_telephone(open_as: Open, theme:
         await visitor.go("/")
         await expect(visitor.page.get_by_role("button", name=re.compile("^Choose")).first).to_be_visible()
         assert await visitor.accessibility_findings() == []
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"shop-{theme}-phone")
         await visitor.page.get_by_role("button", name="Open navigation").click()
         await visitor.page.get_by_role("link", name="Orders").click()

@@ -132,7 +132,7 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, theme: 
         assert await visitor.accessibility_findings() == []
         await visitor.shot(f"stock-{theme}")
         await visitor.resize(PHONE)
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"stock-{theme}-phone")
         await visitor.resize(DESK)
         await visitor.page.get_by_role("button", name=re.compile("^Adjust")).first.click()

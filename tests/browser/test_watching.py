@@ -18,6 +18,7 @@ PAGES = {
     "/logs": "Logs",
     "/audit": "Audit",
     "/chaos": "In force",
+    "/account": "Your account",
 }
 
 
@@ -115,7 +116,7 @@ async def test_every_page_is_accessible_and_fits_a_telephone(open_as: Open, path
         assert await visitor.accessibility_findings() == []
         await visitor.resize(PHONE)
         assert await visitor.accessibility_findings() == []
-        assert await visitor.overflow() <= 0
+        assert await visitor.off_screen() == []
         await visitor.shot(f"{name}-{theme}-phone")
 
 

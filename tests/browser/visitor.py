@@ -18,6 +18,7 @@ SHOTS = os.environ.get("VALERIX_SCREENSHOTS")
 PATIENCE_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
+NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 Size = tuple[int, int]
 DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
@@ -150,12 +151,19 @@ class Visitor:
             for node in violation["nodes"]
         ]
 
-    async def overflow(self) -> int:
-        """Pixels by which the page is wider than its window."""
-        wider: int = await self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        return wider
+    async def off_screen(self) -> list[str]:
+        """What can be seen or used only by scrolling sideways, but for the rows of chips and tabs that are made for it.
+
+        The whole document first, if it is wider than the window.
+        """
+        await self.page.evaluate(NEXT_FRAME)  # the page follows its window
+        found: list[str] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
+                "main button, main a, main td, main th, main input, main select, main [data-node], header *")]
+            .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
+            .filter((one) => (one === document.documentElement ? one.scrollWidth
+                : one.getBoundingClientRect().right) > innerWidth + 1)
+            .map((one) => one.outerHTML.slice(0, 100))""")
+        return found
 
     def _listen(self, message: ConsoleMessage) -> None:
         # A refused call is shown on the page; the browser's own remark about it is no fault of a script.

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -146,6 +147,21 @@ def test_only_new_whole_wanted_lines_are_read(tmp_path: Path) -> None:
     file.rename(tmp_path / "orders.log.1")
     file.write_text(line("in a new file"))
     assert [one.message for one in logs.read(tmp_path, Wanted(), page.position).lines] == ["in a new file"]
+
+
+def test_requests_to_the_console_itself_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"service": "console", "endpoint": "/static/js/ui.js"}
+    trace = "b" * 32
+    (tmp_path / "console-2.log").write_text(line("request", trace=trace, **asked) + line("stopping", service="console"))
+    (tmp_path / "orders.log").write_text(line("request", endpoint="/api/v1/orders"))
+
+    def shown(wanted: Wanted) -> list[str]:
+        return [one.message for one in logs.read(tmp_path, wanted, "").lines]
+
+    assert shown(Wanted()) == ["stopping", "request"]
+    assert shown(Wanted(console=True)) == ["request", "stopping", "request"]
+    assert shown(Wanted(file="console-2")) == ["request", "stopping"]
+    assert shown(Wanted(trace_id=trace)) == ["request"]
 
 
 @pytest.mark.parametrize("position", ["x", "orders:1", "orders:a:b", ":::"])

@@ -95,8 +95,8 @@ GROUPS: Final = (
     Group("events on Valkey", _system("events"), 70, word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
     # Some of its orders were never placed: they are there to be found and shown.
-    Group("pages", PAGES, 240, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
-    Group("broken pages", _browser("breaking", "losing", "watching"), 150, options=CONSOLES, settings=QUICK),
+    Group("pages", PAGES, 255, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
+    Group("broken pages", _browser("breaking", "losing", "watching"), 160, options=CONSOLES, settings=QUICK),
     Group("strangers", ("tests/strangers/test_tools.py",), 40, settings=STILL),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 17),

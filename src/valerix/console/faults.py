@@ -26,6 +26,10 @@ class ShownFault(msgspec.Struct, frozen=True, rename="camel"):
     until: datetime
     """When it ends or ended."""
     active: bool
+    strikes: int
+    """How often a request met it."""
+    cut_off_from: str
+    """The service that is not reached; empty for other kinds."""
 
 
 class FaultWatch:
@@ -67,6 +71,8 @@ def _shown(service: str, view: FaultView) -> ShownFault:
         since=view.since,
         until=view.stopped_at or view.until,
         active=view.state == "active",
+        strikes=view.strikes,
+        cut_off_from=fault.get("dependency", ""),
     )
 
 

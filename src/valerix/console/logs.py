@@ -37,14 +37,22 @@ class LogLine(msgspec.Struct, frozen=True, rename="camel"):
     fields: dict[str, Any]
 
 
+OWN_PROCESS: Final = "console"
+"""Each page that is opened asks it for some thirty files."""
+
+
 class Wanted(NamedTuple):
-    """What to show: at least this level, of one process or all, of one trace, with this text, the requests or not."""
+    """What to show: at least this level, of one process or all, of one trace, with this text, the requests or not.
+
+    Requests to the console itself are shown only `console`, or when its lines or a trace are asked for.
+    """
 
     level: str = LEVELS[0]
     file: str = ""
     trace_id: str = ""
     text: str = ""
     requests: bool = True
+    console: bool = False
 
 
 class LogPage(msgspec.Struct, frozen=True, rename="camel"):
@@ -124,6 +132,12 @@ def _is_wanted(line: LogLine, raw: bytes, wanted: Wanted) -> bool:
     severity = LEVELS.index(line.level) if line.level in LEVELS else LEVELS.index("error")
     if severity < LEVELS.index(wanted.level):
         return False
-    if line.message == "request" and (not wanted.requests or line.fields.get("endpoint") == PATH):
+    if line.message == "request" and not _is_wanted_request(line, wanted):
         return False
     return wanted.text.lower().encode() in raw.lower()
+
+
+def _is_wanted_request(line: LogLine, wanted: Wanted) -> bool:
+    if line.service == OWN_PROCESS and not (wanted.console or wanted.trace_id or wanted.file):
+        return False
+    return wanted.requests and line.fields.get("endpoint") != PATH

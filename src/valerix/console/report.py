@@ -7,19 +7,19 @@ from typing import Final
 import msgspec
 
 from valerix.chassis.http.health import CheckResult
+from valerix.console import health
 from valerix.console.faults import ShownFault
 from valerix.console.gather import Copy, Gathering, OrderCounts
+from valerix.console.health import ActiveFault, OrderingHealth, PlacingAnswers
 from valerix.console.history import TICK_SECONDS, Ring, point, times
-from valerix.console.readings import COUNT, PLACING, average_ms, percentile_ms
+from valerix.console.readings import COUNT, ERRORS, PLACING, average_ms, no_traffic, percentile_ms
 from valerix.contracts.states import OrderStatus
 
-SLOW_MS: Final = 1000.0
-"""The average order response of the answer window above which the header is red (see the alert rules)."""
 PRESENT_SECONDS: Final = 10
 """What the map calls now: long enough for a rate, short enough to see a change."""
 MINUTE, FIVE_MINUTES = 60, 300
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
-STATES: Final = {CLOSED: "closed", OPEN: "open", HALF_OPEN: "half_open"}
+STATES: Final = {CLOSED: "closed", OPEN: health.OPEN, HALF_OPEN: health.HALF_OPEN}
 """Of `circuit_breaker_state`."""
 SEVERITY: Final = (OPEN, HALF_OPEN, CLOSED)
 
@@ -31,12 +31,19 @@ class Figure(msgspec.Struct, frozen=True):
     before: float | None
 
 
+class SuccessRate(Figure, frozen=True):
+    """A share, and of how many orders it is one."""
+
+    confirmed: float
+    placed: float
+
+
 class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
     average_ms: float | None
     """Of placing an order, over the answer window (30 s); null without orders."""
     slow: bool
     per_minute: Figure
-    success_rate: Figure
+    success_rate: SuccessRate
     p95_ms: Figure
     low_stock: Figure
     tick: dict[str, float | None] | None
@@ -73,6 +80,7 @@ class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
 
 class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
     time: datetime
+    health: OrderingHealth
     orders: OrdersReport
     processes: list[ProcessReport]
     edges: list[EdgeReport]
@@ -82,13 +90,23 @@ class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
 def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> PlatformReport:
     """`calls`: who calls whom; `answer_window_seconds`: what `average_ms` covers, in whole ticks."""
     tick = gathering.tick
+    placing = gathering.rings[PLACING].window(tick, max(TICK_SECONDS, int(answer_window_seconds)))
     names = dict.fromkeys(copy.target.process for copy in gathering.copies)
+    processes = [_process(name, gathering.of(name), gathering.rings[name], tick) for name in names]
+    edges = list(_edges(gathering.copies, calls))
+    faults = gathering.faults.active()
     return PlatformReport(
         time=datetime.fromtimestamp((tick + 1) * TICK_SECONDS, UTC),
-        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick, answer_window_seconds),
-        processes=[_process(name, gathering.of(name), gathering.rings[name], tick) for name in names],
-        edges=list(_edges(gathering.copies, calls)),
-        chaos={"active": gathering.faults.active()},
+        health=health.judge(
+            _answers(placing, answer_window_seconds),
+            {process.name: process.status for process in processes},
+            {(edge.source, edge.target): edge.state for edge in edges},
+            [ActiveFault(fault.service, fault.label, fault.cut_off_from, fault.strikes) for fault in faults],
+        ),
+        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick, average_ms(placing or no_traffic())),
+        processes=processes,
+        edges=edges,
+        chaos={"active": faults},
     )
 
 
@@ -111,12 +129,15 @@ def span(gathering: Gathering, minutes: int) -> Span:
 # --- orders
 
 
-def _orders(placing: Ring, counts: Sequence[OrderCounts], tick: int, answer_window_seconds: float) -> OrdersReport:
-    recent = placing.window(tick, max(TICK_SECONDS, int(answer_window_seconds)))
-    average = average_ms(recent) if recent else None
+def _answers(placing: Sequence[float] | None, seconds: float) -> PlacingAnswers:
+    traffic = placing or no_traffic()
+    return PlacingAnswers(seconds, average_ms(traffic), traffic[COUNT], traffic[ERRORS])
+
+
+def _orders(placing: Ring, counts: Sequence[OrderCounts], tick: int, average: float | None) -> OrdersReport:
     return OrdersReport(
         average_ms=average,
-        slow=average is not None and average > SLOW_MS,
+        slow=health.is_slow(average),
         per_minute=Figure(*(_count(placing, tick - back) for back in (0, MINUTE // TICK_SECONDS))),
         success_rate=_success(counts, tick),
         p95_ms=Figure(*(_p95(placing, tick - back) for back in (0, MINUTE // TICK_SECONDS))),
@@ -135,18 +156,24 @@ def _p95(placing: Ring, tick: int) -> float | None:
     return percentile_ms(row, 0.95) if row else None
 
 
-def _success(counts: Sequence[OrderCounts], tick: int) -> Figure:
+def _success(counts: Sequence[OrderCounts], tick: int) -> SuccessRate:
     """Of the orders placed in the last five minutes, the share confirmed at once; and of those five before."""
     now, middle, start = (_at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2))
-    return Figure(_share(now, middle), _share(middle, start))
+    placed, confirmed = _between(middle, now)
+    return SuccessRate(_share(placed, confirmed), _share(*_between(start, middle)), confirmed, placed)
 
 
-def _share(now: OrderCounts | None, before: OrderCounts | None) -> float | None:
+def _between(before: OrderCounts | None, now: OrderCounts | None) -> tuple[float, float]:
+    """Orders placed, and those of them confirmed at once; none when the counters began anew."""
     if now is None or before is None or now is before:
-        return None
+        return 0.0, 0.0
     placed = sum(now.placed.values()) - sum(before.placed.values())
     confirmed = now.placed.get(OrderStatus.CONFIRMED, 0.0) - before.placed.get(OrderStatus.CONFIRMED, 0.0)
-    return min(1.0, confirmed / placed) if placed > 0 and confirmed >= 0 else None
+    return (placed, min(placed, confirmed)) if placed > 0 and confirmed >= 0 else (0.0, 0.0)
+
+
+def _share(placed: float, confirmed: float) -> float | None:
+    return confirmed / placed if placed else None
 
 
 def _low_stock(counts: Sequence[OrderCounts], tick: int) -> Figure:
@@ -176,9 +203,11 @@ def _process(name: str, copies: Sequence[Copy], ring: Ring, tick: int) -> Proces
 def _status(copies: Sequence[Copy]) -> str:
     states = [copy.status for copy in copies]
     if all(state == "unknown" for state in states):
-        return "unknown"
-    well = states.count("ok")
-    return "ok" if well == len(states) else "degraded" if well else "down"
+        return health.UNKNOWN
+    if "ok" not in states:
+        return health.DOWN
+    impaired = any(check.status != "ok" for copy in copies for check in copy.checks.values())
+    return health.DEGRADED if impaired or states.count("ok") < len(states) else "ok"
 
 
 def _copy(copy: Copy) -> CopyReport:

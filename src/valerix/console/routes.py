@@ -81,10 +81,11 @@ def logs_route(folder: Path) -> Any:
         trace_id: Annotated[str, Parameter(query="traceId", pattern=forms.PART_OF_TRACE_ID)] = "",
         text: Annotated[str, Parameter(query="q", max_length=100)] = "",
         requests: bool = True,
+        console: bool = False,
         after: Annotated[str, Parameter(max_length=4000)] = "",
     ) -> LogPage:
         """The latest lines, or those since `after`, the `position` of an earlier answer."""
-        wanted = Wanted(level, service, trace_id, text, requests)
+        wanted = Wanted(level, service, trace_id, text, requests, console)
         return await asyncio.to_thread(logs.read, folder, wanted, after)
 
     return get_logs

@@ -143,8 +143,9 @@ ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.
 CALLS = (
     *((GATEWAY, process.name) for process in PUBLIC),
     *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
+    *((process.name, asked) for process in SERVICES for asked in process.asks),
 )
-"""Who calls whom for an order; the console's own questions and those about what staff do are no part of any."""
+"""Caller and called. The console's own questions are no part of any order."""
 DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
 
 

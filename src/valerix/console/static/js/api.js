@@ -14,8 +14,12 @@ export class Problem extends Error {
     /** Seconds to wait before trying again, if the server said. */
     this.retryAfter = Number(retryAfter) || 0;
   }
-  /** Nobody can be reached at the moment: it is worth trying again by itself. */
-  get offline() { return this.status === 0 || this.status === 502 || this.status === 504; }
+  /** The network, or the gateway, is not there. */
+  get offline() { return this.status === 0; }
+  /** The gateway is there, the service behind it does not answer or is too busy. */
+  get away() { return this.status === 502 || this.status === 503 || this.status === 504; }
+  /** Whether it is worth trying again by itself. */
+  get passing() { return this.offline || this.away; }
   get forbidden() { return this.status === 403; }
   /** Message for the field with this name, if it was refused. */
   field(name) { return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? ""; }

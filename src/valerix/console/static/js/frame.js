@@ -1,10 +1,11 @@
 // Header, navigation, banner, and the page inside.
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./lib.js";
-import { report, useLive } from "./live.js";
+import { health, report, useLive } from "./live.js";
 import { find, navigation } from "./pages.js";
-import { Link, href, navigate, path } from "./router.js";
+import { Link, href, navigate, path, returning } from "./router.js";
 import { announce } from "./placing.js";
-import { failed, isStaff, role, switchTheme, theme, title, user } from "./store.js";
+import { useImport } from "./resource.js";
+import { failed, isStaff, narrow, role, switchTheme, theme, title, user } from "./store.js";
 import { signOut } from "./session.js";
 import { countdown, duration } from "./format.js";
 import { Button, Connection, Empty, Failure, Forbidden, Skeleton, Toasts, secondsUntil } from "./ui.js";
@@ -15,19 +16,20 @@ export function Frame() {
   useEffect(() => setOpen(false), [path.value]);
   // Customers hear of their orders wherever they are; staff would be drowned.
   useLive(["order."], ({ data }) => { if (!isStaff.value) announce(data); });
-  const slow = isStaff.value && report.value?.orders.slow;
-  return html`<div class=${`frame ${slow ? "is-slow" : ""} ${open ? "nav-open" : ""}`}>
+  const bad = isStaff.value && health.value.level === "bad";
+  return html`<div class=${`frame ${bad ? "is-bad" : ""} ${open ? "nav-open" : ""}`}>
     <a class="skip" href="#main">Skip to the page</a>
     <header class="top">
       <button type="button" class="icon-button menu" aria-label=${open ? "Close navigation" : "Open navigation"} aria-expanded=${open ? "true" : "false"} aria-controls="nav" onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /></button>
       <a class="brand" href=${href("/")} onClick=${(event) => { event.preventDefault(); navigate(href(role.value === "customer" ? "/" : "/overview")); }}><span class="mark" aria-hidden="true"></span>Valerix</a>
       <${Health} />
-      <div class="top-end"><${Connection} /><${ThemeSwitch} /><${Account} /></div>
+      <div class="top-end"><${Connection} />${!narrow.value && html`<${ThemeSwitch} /><${Account} />`}</div>
     </header>
     <${ChaosBanner} />
     <nav id="nav" class="side" aria-label="Pages">${navigation.value.map(([group, pages]) => html`<div class="nav-group" key=${group}><h2>${group}</h2><ul>${pages.map((page) => html`<li key=${page.path}>
       <${Link} to=${page.path} aria-current=${isHere(page.path) ? "page" : undefined}><${Icon} name=${page.icon} />${page.title}<//></li>`)}</ul></div>`)}
-      <div class="nav-group"><h2>Developers</h2><ul><li><a href="/docs"><${Icon} name="book" />API reference</a></li></ul></div></nav>
+      <div class="nav-group"><h2>Developers</h2><ul><li><a href="/docs"><${Icon} name="book" />API reference</a></li></ul></div>
+      ${narrow.value && html`<div class="nav-group nav-account"><${Account} /><${ThemeSwitch} /></div>`}</nav>
     <main id="main" tabindex="-1"><${Page} key=${current()} /></main>
     <${Toasts} /></div>`;
 }
@@ -36,12 +38,20 @@ const isHere = (page) => (page === "/" ? path.value === "/" : path.value === pag
 /** The same page with other arguments is another page to the reader. */
 const current = () => path.value;
 
-/** Green while orders are answered quickly; red as soon as they are not, on whatever page one is. */
+const HEALTH_ICONS = { ok: "check", warn: "alert", bad: "alert", unknown: "info" };
+
+/** How ordering is, on whatever page one is; it leads to the map. */
 function Health() {
-  const orders = isStaff.value ? report.value?.orders : null;
-  if (!orders) return null;
-  const words = orders.averageMs === null ? "No orders in the last 30 s" : `${duration(orders.averageMs)} average order response, last 30 s`;
-  return html`<p class=${`health ${orders.slow ? "bad" : "ok"}`} role="status"><${Icon} name=${orders.slow ? "alert" : "check"} size=${16} /><strong>${orders.slow ? "Slow" : "Healthy"}</strong><span>${words}</span></p>`;
+  if (!isStaff.value) return null;
+  const { level, title: said, symptoms } = health.value;
+  return html`<p class=${`health ${level}`} role="status"><${Icon} name=${HEALTH_ICONS[level]} size=${16} />
+    <${Link} to="/map"><strong>${said}</strong><span class="health-why">${why(symptoms)}</span><//></p>`;
+}
+
+function why([first, ...more]) {
+  const average = report.value?.orders.averageMs;
+  if (!first) return average != null ? `${duration(average)} average order response, last 30 s` : "";
+  return `${first.about && `${first.about}: `}${first.text}${more.length ? `, and ${more.length} more` : ""}`;
 }
 
 function ChaosBanner() {
@@ -65,28 +75,27 @@ function Account() {
     try { await signOut(); navigate(href("/")); } catch (problem) { failed("Signing out did not work", problem); }
     setLeaving(false);
   };
-  return html`<div class="account"><span class="who"><span class="who-name">${user.value.email}</span><span class="who-role">${role.value}</span></span><${Button} small busy=${leaving} onClick=${leave}>Sign out<//></div>`;
+  return html`<div class="account"><${Link} to="/account" class="who"><span class="who-name">${user.value.email}</span><span class="who-role">${role.value}</span><//><${Button} small busy=${leaving} onClick=${leave}>Sign out<//></div>`;
 }
 
 /** The page of the address: loading, there, not for this role, or unknown. */
 function Page() {
   const found = find(path.value);
   const allowed = found?.page.roles.includes(role.value);
-  const [Content, setContent] = useState(null);
-  const [error, setError] = useState(null);
+  const [Content, error] = useImport(found && allowed ? found.page.load : null);
   const [broken, repair] = useErrorBoundary((cause) => console.error(cause));
   const place = useRef(null);
-  const load = () => {
-    setError(null);
-    found.page.load().then((module) => setContent(() => module.default), () => setError({ title: "The page could not be loaded", message: "Perhaps the connection was lost", offline: false }));
-  };
-  useEffect(() => { title.value = found?.page.title ?? "Not found"; if (found && allowed) load(); }, []);
-  useEffect(() => { if (Content && turned) { place.current?.querySelector("h1")?.focus({ preventScroll: true }); scrollTo(0, 0); } }, [Content]);
+  useEffect(() => { title.value = found ? found.page.named?.(found.args) ?? found.page.title : "Not found"; }, []);
+  useEffect(() => {
+    if (!Content || !turned) return;
+    place.current?.querySelector("h1")?.focus({ preventScroll: true });
+    if (!returning()) scrollTo(0, 0);
+  }, [Content]);
   useEffect(() => () => { turned = true; }, []);
   if (!found) return html`<h1 tabindex="-1">Not found</h1><${Empty} title="There is no such page"><${Link} to="/" class="button">Go to the shop<//><//>`;
   if (!allowed) return html`<h1 tabindex="-1">${found.page.title}</h1><${Forbidden} roles=${found.page.roles} />`;
   if (broken) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${{ title: "This page failed", message: String(broken.message ?? broken) }} retry=${repair} />`;
-  if (error) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${error} retry=${load} />`;
+  if (error) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${error} />`;
   if (!Content) return html`<div aria-busy="true"><h1 tabindex="-1">${found.page.title}</h1><${Skeleton} lines=${6} /></div>`;
   return html`<div ref=${place}><${Content} ...${found.args} /></div>`;
 }

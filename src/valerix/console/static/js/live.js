@@ -121,6 +121,12 @@ const channels = [events, feed];
 export const report = signal(null);
 feed.listeners.add((message) => { report.value = message; });
 
+const UNHEARD = { level: "unknown", title: "No data", symptoms: [] };
+/** Whether the report is of now. */
+export const heard = computed(() => feed.state.value === "live" && report.value !== null);
+/** How ordering is, as the feed judges it: {level, title, symptoms}; without the feed it is not known. */
+export const health = computed(() => (heard.value ? report.value.health : UNHEARD));
+
 // Whoever signs in is connected; a changed user gets new connections.
 let connectedAs = null;
 effect(() => {

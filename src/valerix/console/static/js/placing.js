@@ -90,7 +90,7 @@ export function usePlacing({ onChange, onEvent }) {
   return { ...placing, submit, tryAgain, update };
 }
 
-const worthRepeating = (problem) => problem.offline || problem.status === 503 || problem.status === 429 || problem.code === "idempotency_key_in_flight";
+const worthRepeating = (problem) => problem.passing || problem.status === 429 || problem.code === "idempotency_key_in_flight";
 
 const tell = (problem) => toast("bad", "The order was not accepted", { detail: problem.message, traceId: problem.traceId });
 
@@ -124,14 +124,22 @@ export function announce(order) {
   if (!NEWS[order.status]) return false;
   const [tone, title] = NEWS[order.status];
   const about = order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ");
-  const reason = order.errorMessage ? `${order.errorMessage}. ` : "";
+  const reason = order.errorMessage ? `${because(order)}. ` : "";
   toast(tone, title, { detail: `${reason}${about}`, href: href(`/orders/${order.id}`), key: newsKey(order.id, order.status) });
   return true;
 }
 
+const HELD = { hold: "Out of stock: held for you", backorder: "Out of stock: ordered as soon as it is there" };
+
+/** The reason of an order, or of an entry of its history, as a sentence without its stop. What was typed when it was cancelled is said to be that. */
+export function because({ status, errorMessage }) {
+  const said = errorMessage.replace(/[.!?]$/, "");
+  return status === OrderStatus.CANCELLED && !/^cancelled/i.test(said) ? `Cancelled: ${said}` : said;
+}
+
 /** What an order is waiting for or ended with, in words. */
 export function saying(order) {
-  if (order.status === OrderStatus.PENDING) return order.errorCode === "insufficient_stock" ? "Out of stock: held for you" : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
+  if (order.status === OrderStatus.PENDING) return order.errorCode === "insufficient_stock" ? HELD[order.onShortage] ?? HELD.hold : order.errorMessage ? `Still processing: ${order.errorMessage.toLowerCase()}` : "Still processing";
   const ended = order.status === OrderStatus.FAILED || order.status === OrderStatus.CANCELLED;
-  return (ended && order.errorMessage) || SAYING[order.status] || words(order.status);
+  return (ended && order.errorMessage && because(order)) || SAYING[order.status] || words(order.status);
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "./lib.js";
 import { resync } from "./live.js";
 
-const RETRY_OFFLINE_SECONDS = 3;
+const RETRY_SECONDS = 3;
 
 /**
  * What `load(signal)` returns, loaded again whenever a value in `inputs` changes.
@@ -36,7 +36,7 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
       (error) => {
         if (going.signal.aborted) return;
         setState((old) => ({ ...old, error, refreshing: false }));
-        ended(error.offline ? RETRY_OFFLINE_SECONDS : every);
+        ended(error.passing ? Math.max(RETRY_SECONDS, error.retryAfter) : every);
       },
     );
     return () => { going.abort(); clearTimeout(timer); };
@@ -44,6 +44,34 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
   const reload = useRef(() => { if (work.current.busy) work.current.again = true; else setRound((n) => n + 1); }).current;
   return { ...state, loading: state.data === undefined && !state.error, reload };
 }
+
+/**
+ * The default export of a module once it is there: [content, error]. Imported again until the network lets it;
+ * `load`: null while it is not wanted.
+ */
+export function useImport(load) {
+  const [state, setState] = useState([null, null]);
+  const wanted = Boolean(load);
+  useEffect(() => {
+    if (!wanted) return;
+    let timer = 0, left = false;
+    const again = () => { clearTimeout(timer); begin(); };
+    const begin = () => load().then(
+      (module) => { if (!left) setState([module.default, null]); },
+      () => {
+        if (left) return;
+        setState([null, UNLOADED]);
+        timer = setTimeout(begin, RETRY_SECONDS * 1000);
+      },
+    );
+    begin();
+    window.addEventListener("online", again);
+    return () => { left = true; clearTimeout(timer); window.removeEventListener("online", again); };
+  }, [wanted]);
+  return state;
+}
+
+const UNLOADED = { offline: true, again: true, message: "The page could not be loaded" };
 
 /** `value`, once it has stopped changing for `ms`: for what is typed. */
 export function useSettled(value, ms = 250) {

@@ -14,7 +14,46 @@ export const path = computed(() => here.value.path);
 /** The query as a plain object of strings. */
 export const params = computed(() => Object.fromEntries(new URLSearchParams(here.value.search)));
 
-window.addEventListener("popstate", () => { here.value = read(); });
+window.addEventListener("popstate", ({ state }) => {
+  clearTimeout(keeping);
+  here.value = read();
+  returnTo(state?.y ?? 0);
+});
+
+// --- the place on the page: kept with its entry in the history, found again on the way back once the data is there
+
+history.scrollRestoration = "manual";
+const SETTLED_MS = 100, RETURNING_MS = 5000;
+let keeping = 0;
+let arrive = null;
+/** Whether the reader is on the way back to where they were on this page. */
+export const returning = () => arrive !== null;
+
+const keepPlace = () => history.replaceState({ ...history.state, y: Math.round(scrollY) }, "");
+window.addEventListener("scroll", () => {
+  clearTimeout(keeping);
+  if (!returning()) keeping = setTimeout(keepPlace, SETTLED_MS);
+}, { passive: true });
+
+/** The page grows as its data comes: it is held at `y` until the reader moves it. */
+function returnTo(y) {
+  arrive?.();
+  if (!y) return scrollTo(0, 0);
+  const growing = new ResizeObserver(() => scrollTo(0, y));
+  const moves = ["wheel", "touchstart", "pointerdown", "keydown"];
+  const timer = setTimeout(() => arrive(), RETURNING_MS);
+  arrive = () => {
+    arrive = null;
+    clearTimeout(timer);
+    growing.disconnect();
+    for (const move of moves) window.removeEventListener(move, arrived);
+  };
+  const arrived = () => arrive?.();
+  for (const move of moves) window.addEventListener(move, arrived, { passive: true });
+  growing.observe(document.body);
+}
+
+returnTo(history.state?.y ?? 0);
 
 /** The address of a page, for links: href("/orders", {q: "CUST-001"}). */
 export function href(to, query = {}) {
@@ -24,7 +63,12 @@ export function href(to, query = {}) {
 
 /** Go to an address made by href(). */
 export function navigate(address, { replace = false } = {}) {
-  if (address !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", address);
+  if (address !== location.pathname + location.search) {
+    clearTimeout(keeping);
+    arrive?.();
+    if (replace) history.replaceState(history.state, "", address);
+    else { keepPlace(); history.pushState(null, "", address); }
+  }
   here.value = read();
 }
 

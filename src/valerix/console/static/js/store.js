@@ -29,6 +29,16 @@ export function switchTheme() {
   remember("valerix.theme", theme.value);
 }
 
+/** A signal that goes by the width of the window. */
+function atMost(pixels) {
+  const query = matchMedia(`(max-width: ${pixels}px)`), state = signal(query.matches);
+  query.addEventListener("change", (event) => { state.value = event.matches; });
+  return state;
+}
+/** Whether the navigation is put away; app.css goes by the same width. */
+export const narrow = atMost(900);
+export const telephone = atMost(560);
+
 // --- toasts
 
 export const toasts = signal([]);

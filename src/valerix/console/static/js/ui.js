@@ -124,16 +124,16 @@ export const SkeletonRows = ({ rows = 6, columns }) => Array.from({ length: rows
 /** `title` says why there is nothing, children what to do next. */
 export const Empty = ({ title, icon = "empty", children }) => html`<div class="state empty"><${Icon} name=${icon} size=${32} /><p class="state-title">${title}</p>${children && html`<div>${children}</div>`}</div>`;
 
-/** Whatever a call can end with: forbidden names the role needed, offline says how old the data is, the rest can be tried again. */
+/** Whatever a call can end with: forbidden names the role needed, offline and away pass by themselves, the rest can be tried again. */
 export function Failure({ error, retry, stale = false }) {
   if (error.forbidden) return html`<${Forbidden} detail=${error.message} />`;
   if (error.offline) {
     return html`<div class="state offline" role="status"><${Icon} name="offline" size=${stale ? 20 : 32} /><p class="state-title">Reconnecting</p>
-      <p>${error.message}. Trying again by itself.</p></div>`;
+      <p>${error.message}.${(retry || error.again) && " Trying again by itself."}</p></div>`;
   }
   return html`<div class="state error" role="alert"><${Icon} name="alert" size=${stale ? 20 : 32} /><p class="state-title">${error.title || "That did not work"}</p>
     <p>${error.message}</p>${error.traceId && html`<p class="trace">Trace <${CopyId} id=${error.traceId} full label="trace id" /></p>`}
-    ${retry && html`<${Button} icon="refresh" onClick=${retry}>Try again<//>`}</div>`;
+    ${retry && html`${error.away && html`<p>Trying again by itself.</p>`}<${Button} icon="refresh" onClick=${retry}>Try again<//>`}</div>`;
 }
 
 export const Forbidden = ({ roles, detail }) => html`<div class="state forbidden" role="alert"><${Icon} name="lock" size=${32} /><p class="state-title">Not for your role</p>

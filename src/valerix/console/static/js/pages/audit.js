@@ -1,12 +1,13 @@
 // The audit: what concerns accounts, and the acts of staff in every service.
 import { html } from "../lib.js";
+import { zone } from "../format.js";
 import { params } from "../router.js";
 import { Button, Card, Chips, CopyId, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
 import { Pager, filterBy, useList, useQueryText } from "../widgets/list.js";
 import { details, nameOf } from "../widgets/acts.js";
 
 const SERVICES = [["", "all"], ...["orders", "inventory", "payments", "users", "notifications", "psp", "console", "worker"].map((name) => [name, name])];
-const COLUMNS = [{ title: "When" }, { title: "Action" }, { title: "Actor" }, { title: "Subject", class: "wide" }, { title: "Service", class: "wide" }, { title: "Details", class: "wide" }, { title: "Trace", class: "wide" }];
+const COLUMNS = [{ title: `When, ${zone()}` }, { title: "Action" }, { title: "Actor" }, { title: "Subject", class: "wide" }, { title: "Service", class: "wide" }, { title: "Details", class: "wide" }, { title: "Trace", class: "wide" }];
 
 export default function Audit() {
   const { service = "", actor = "", subject = "" } = params.value;
@@ -33,6 +34,6 @@ function Filters({ service }) {
 function Row({ entry }) {
   return html`<tr><td class="nowrap muted"><${Time} at=${entry.occurredAt} /></td><td class="nowrap">${entry.action}</td>
     <td class="break">${entry.actor ? html`<span title=${entry.actor}>${nameOf(entry.actor)}</span>` : "–"}${entry.role && html` <span class="muted">${entry.role}</span>`}${entry.address && html` <span class="muted small-text">${entry.address}</span>`}</td>
-    <td class="wide break">${entry.subject ?? "–"}</td><td class="wide nowrap">${entry.service}</td><td class="wide break small-text">${details(entry.details)}</td>
+    <td class="wide break"><span title=${entry.subject}>${entry.subject ? nameOf(entry.subject) : "–"}</span></td><td class="wide nowrap">${entry.service}</td><td class="wide break small-text">${details(entry.details)}</td>
     <td class="wide"><${CopyId} id=${entry.traceId} label="trace id" /></td></tr>`;
 }

@@ -4,8 +4,9 @@ import { del, get, put } from "../api.js";
 import { report } from "../live.js";
 import { useResource } from "../resource.js";
 import { params, setParams } from "../router.js";
+import { OrdersMeanwhile } from "../widgets/health.js";
 import { failed, toast } from "../store.js";
-import { countdown, number, words } from "../format.js";
+import { countdown, number, times, words, zone } from "../format.js";
 import { Actions, Badge, Button, Card, Dialog, Empty, Field, PageHead, Skeleton, Table, Tabs, Time, View, secondsUntil } from "../ui.js";
 
 const TABS = [["gremlin", "Gremlin"], ["crash", "Crash"], ["errors", "Errors"], ["cut", "Dependency cut"], ["behaviour", "Provider"]];
@@ -44,7 +45,7 @@ function Active({ faults, reload }) {
   const orders = report.value?.orders;
   return html`<${Card} title="In force" aside=${orders?.averageMs != null && html`<${Badge} tone=${orders.slow ? "bad" : "ok"}>orders: ${number(Math.round(orders.averageMs))} ms<//>`}>
     ${faults.length ? html`<ul class="faults">${faults.map((one) => html`<li key=${one.id} class="fault"><div><p><strong>${one.service}</strong> <${Badge} tone="bad">${words(one.fault.kind)}<//></p><p>${said(one.fault)}</p>
-      <p class="muted small-text">struck ${times(one.strikes)}${copies(one)}</p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
+      <p class="muted small-text">${one.strikes ? `struck ${times(one.strikes)}${copies(one)}` : "armed, no traffic has met it"} · <${OrdersMeanwhile} fault=${one}>orders meanwhile<//></p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
       <${Button} small kind="danger" busy=${busy === one.service} onClick=${() => stop(one.service)} aria-label=${`Stop the faults of ${one.service}`}>Stop<//></div></li>`)}</ul>`
     : html`<${Empty} title="Nothing is broken on purpose" icon="check">Inject a fault, and watch header, map and orders.<//>`}<//>`;
 }
@@ -55,7 +56,7 @@ function said(fault) {
   const where = fault.path ? ` below ${fault.path}` : "";
   switch (fault.kind) {
     case "gremlin": return `${fault.every === 1 ? "Every request" : `Every ${ordinal(fault.every)} request`}${where} waits ${number(fault.delayMs)} ms.`;
-    case "crash": return `${fault.how === "kill" ? "Kills itself" : "Drops the connection"} after the commit, before the reply; the next ${fault.times === 1 ? "change" : `${number(fault.times)} changes`}${where}.`;
+    case "crash": return `${fault.how === "kill" ? "Kills itself" : "Drops the connection"} after the commit, before the reply; ${changes(fault.times)}${where}.`;
     case "errors": return `${Math.round(fault.fraction * 100)}% of the requests${where} are answered 503.`;
     case "cut": return `Calls to ${fault.dependency} fail as if the network were gone.`;
     case "failpoint": return `At ${fault.point}: ${fault.action}, ${times(fault.times)}.`;
@@ -64,7 +65,7 @@ function said(fault) {
   }
 }
 
-const times = (n) => (n === 1 ? "once" : `${number(n)} times`);
+const changes = (n) => (n === 1 ? "the next change" : `the next ${number(n)} changes`);
 const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : { 1: "st", 2: "nd", 3: "rd" }[n % 10] ?? "th"}`;
 
 // --- injecting
@@ -119,22 +120,23 @@ function body(kind, given) {
   }
 }
 
-/** A crash is wanted only by who can write down whose. */
+/** A crash is confirmed by typing the name of the service. */
 function Confirm({ service, how, times, onClose, onConfirm }) {
   const [typed, setTyped] = useState("");
   const submit = (event) => { event.preventDefault(); if (typed === service) onConfirm(); };
   return html`<${Dialog} title=${`Crash ${service}?`} onClose=${onClose}><form class="form" onSubmit=${submit}>
-    <p>${how === "kill" ? "The process kills itself" : "The connection is dropped"} after the commit and before the reply, for the next ${times} changes. Clients get no answer; nothing that was committed is lost.</p>
+    <p>${how === "kill" ? "The process kills itself" : "The connection is dropped"} after the commit and before the reply, for ${changes(Number(times))}. Clients get no answer; nothing that was committed is lost.</p>
     <${Field} label=${`Type ${service} to confirm`}>${(field) => html`<input ...${field} value=${typed} autocomplete="off" onInput=${(event) => setTyped(event.currentTarget.value)} />`}<//>
     <${Actions}><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="danger solid" disabled=${typed !== service}>Crash ${service}<//><//></form><//>`;
 }
 
 // --- what was
 
-const COLUMNS = [{ title: "Service" }, { title: "Fault" }, { title: "State" }, { title: "Struck", align: "right" }, { title: "From" }, { title: "Until" }];
+const COLUMNS = [{ title: "Service" }, { title: "Fault" }, { title: "State", class: "wide" }, { title: "Struck", align: "right" }, { title: `From, ${zone()}`, class: "wide" }, { title: "Until", class: "wide" }, { title: "Orders" }];
 
 function History({ services }) {
   const past = services.flatMap((one) => one.history.map((fault) => ({ ...fault, service: one.service }))).sort((a, b) => b.since.localeCompare(a.since));
-  return html`<${Card} title="History">${past.length ? html`<${Table} caption="Past faults" columns=${COLUMNS}>${past.map((one) => html`<tr key=${one.id}><td>${one.service}</td><td>${said(one.fault)}</td><td><${Badge} tone=${STATE_TONES[one.state]}>${one.state}<//></td>
-    <td class="num">${number(one.strikes)}</td><td class="nowrap"><${Time} at=${one.since} /></td><td class="nowrap"><${Time} at=${one.stoppedAt ?? one.until} /></td></tr>`)}<//>` : html`<${Empty} title="No faults yet">What is injected is remembered here.<//>`}<//>`;
+  return html`<${Card} title="History">${past.length ? html`<${Table} caption="Past faults" columns=${COLUMNS}>${past.map((one) => html`<tr key=${one.id}><td>${one.service}</td><td>${said(one.fault)}</td><td class="wide"><${Badge} tone=${STATE_TONES[one.state]}>${one.state}<//></td>
+    <td class="num">${number(one.strikes)}</td><td class="wide nowrap"><${Time} at=${one.since} /></td><td class="wide nowrap"><${Time} at=${one.stoppedAt ?? one.until} /></td>
+    <td><${OrdersMeanwhile} fault=${one} until=${one.stoppedAt ?? one.until}>placed meanwhile<//></td></tr>`)}<//>` : html`<${Empty} title="No faults yet">What is injected is remembered here.<//>`}<//>`;
 }

@@ -23,7 +23,7 @@ export default function Customers() {
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
       ${(rows?.length > 0 || list.loading) && html`<${Table} caption="Customers" columns=${COLUMNS} busy=${list.refreshing}>
         ${rows ? rows.map((row) => html`<${Row} key=${row.id} user=${row} />`) : html`<${SkeletonRows} rows=${10} columns=${COLUMNS.length} />`}<//>`}
-      ${rows?.length === 0 && html`<${Empty} title="Nobody matches" icon="customers"><p>The search knows parts of names and e-mail addresses, and customer numbers.</p>
+      ${rows?.length === 0 && html`<${Empty} title="No account matches" icon="customers"><p>The search knows parts of names and e-mail addresses, and customer numbers.</p>
         <p><${Button} onClick=${() => filterBy({ q: "", role: "", status: "" })}>Clear the filters<//></p><//>`}
       ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="accounts" />`}<//>
     ${user && html`<${UserDrawer} key=${user} id=${user} onClose=${() => setParams({ user: "" })} onChange=${update} />`}`;

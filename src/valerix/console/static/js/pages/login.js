@@ -42,7 +42,7 @@ export default function Login() {
       <${Field} label="E-mail">${(field) => html`<input ...${field} ref=${first} type="email" required autocomplete="username" maxlength="254" value=${email} onInput=${(event) => setEmail(event.currentTarget.value)} />`}<//>
       <${Field} label="Password">${(field) => html`<input ...${field} type="password" required autocomplete="current-password" maxlength="1024" value=${password} onInput=${(event) => setPassword(event.currentTarget.value)} />`}<//>
       <${Button} type="submit" kind="primary" busy=${busy === email && busy !== ""} disabled=${Boolean(busy) || waiting > 0}>${waiting ? `Wait ${countdown(waiting)}` : "Sign in"}<//>
-      <p class="small-text"><${Link} to="/forgot-password">Forgot your password?<//></p>
+      <p class="small-text spread"><${Link} to="/forgot-password">Forgot your password?<//><${Link} to="/register">Create an account<//></p>
     </form>
     ${config.value.demo && html`<section class="demo" aria-labelledby="demo"><h2 id="demo">Demo accounts</h2><p class="muted small-text">This is a demo stack: one click signs you in.</p>
       <ul>${config.value.demo.accounts.map((account) => html`<li key=${account.email}><button type="button" class="demo-account" disabled=${Boolean(busy) || waiting > 0} aria-busy=${busy === account.email ? "true" : undefined} onClick=${() => enter(account.email, config.value.demo.password)}>

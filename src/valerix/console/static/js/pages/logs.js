@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { get } from "../api.js";
 import { Link, params, setParams } from "../router.js";
 import { useResource, useSettled } from "../resource.js";
-import { time, words } from "../format.js";
+import { shortId, time, words } from "../format.js";
 import { Badge, Button, Card, CopyId, Empty, Failure, Field, PageHead, Search, Skeleton } from "../ui.js";
 
 const LEVELS = ["debug", "info", "warning", "error"];
@@ -12,9 +12,9 @@ const TONES = { warning: "warn", error: "bad", critical: "bad", debug: "plain", 
 const TRACE = /^[0-9a-f]{32}$/;
 
 export default function Logs() {
-  const { level = "info", service = "", trace = "", q = "", requests = "" } = params.value;
+  const { level = "info", service = "", trace = "", q = "", requests = "", own = "" } = params.value;
   const [paused, pause] = useState(false);
-  const logs = useLogs({ level, service, traceId: trace, q, requests: requests !== "no" }, paused);
+  const logs = useLogs({ level, service, traceId: trace, q, requests: requests !== "no", console: own === "yes" }, paused);
   const [text, setText] = useState(trace || q);
   const settled = useSettled(text.trim());
   useEffect(() => {
@@ -26,11 +26,12 @@ export default function Logs() {
     <${Card}><div class="log-filters"><${Search} label="Text or trace id" value=${text} onInput=${setText} />
       <${Field} label="Level">${(field) => html`<select ...${field} value=${level} onChange=${(event) => setParams({ level: event.currentTarget.value === "info" ? "" : event.currentTarget.value })}>${LEVELS.map((one) => html`<option key=${one} value=${one}>${one}${one === "error" ? "" : " and above"}</option>`)}</select>`}<//>
       <${Field} label="Process">${(field) => html`<select ...${field} value=${service} onChange=${(event) => setParams({ service: event.currentTarget.value })}><option value="">All</option>${(logs.files ?? [service].filter(Boolean)).map((file) => html`<option key=${file} value=${file}>${file}</option>`)}</select>`}<//>
-      <label class="tick"><input type="checkbox" checked=${requests !== "no"} onChange=${(event) => setParams({ requests: event.currentTarget.checked ? "" : "no" })} /> Requests</label></div>
+      <label class="tick"><input type="checkbox" checked=${requests !== "no"} onChange=${(event) => setParams({ requests: event.currentTarget.checked ? "" : "no" })} /> Requests</label>
+      <label class="tick"><input type="checkbox" checked=${own === "yes"} disabled=${requests === "no"} onChange=${(event) => setParams({ own: event.currentTarget.checked ? "yes" : "" })} /> also to this console</label></div>
     ${trace && html`<${Order} trace=${trace} lines=${logs.lines} />`}
     ${logs.error && html`<${Failure} error=${logs.error} retry=${logs.reload} stale=${Boolean(logs.lines)} />`}
     ${!logs.lines ? !logs.error && html`<div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${10} /></div>` : html`<p class="muted small-text" role="status">${logs.lines.length} lines${logs.lines.length === KEPT ? ", older ones are left out" : ""}${paused ? ", paused" : ""}</p>
-      ${logs.lines.length ? html`<${Lines} lines=${logs.lines} />` : html`<${Empty} title="No line matches" icon="logs"><${Button} onClick=${() => { setText(""); setParams({ level: "", service: "", trace: "", q: "", requests: "" }); }}>Show everything<//><//>`}`}<//>`;
+      ${logs.lines.length ? html`<${Lines} lines=${logs.lines} />` : html`<${Empty} title="No line matches" icon="logs"><${Button} onClick=${() => { setText(""); setParams({ level: "", service: "", trace: "", q: "", requests: "", own: "" }); }}>Show everything<//><//>`}`}<//>`;
 }
 
 /** {lines, files, error, reload}: newest first, asked for again and again while not `paused`. */
@@ -74,7 +75,7 @@ function Line({ line }) {
   const rest = request ? [] : Object.entries(fields);
   return html`<time>${time(line.timestamp)}</time><${Badge} tone=${TONES[line.level]}>${line.level}<//><span class="log-who">${line.file}</span>
     <span class="log-what break">${said}${rest.map(([key, value]) => html` <span class="log-field"><b>${key}</b>=${typeof value === "object" ? JSON.stringify(value) : String(value)}</span>`)}
-    ${traceId && html` <${Link} class="mono log-trace" to="/logs" query=${{ trace: traceId, level: "debug" }} title=${traceId} aria-label=${`Lines of trace ${traceId.slice(0, 8)}`}>${traceId.slice(0, 8)}<//>`}</span>`;
+    ${traceId && html` <${Link} class="mono nowrap" to="/logs" query=${{ trace: traceId, level: "debug" }} title=${traceId} aria-label=${`Lines of trace ${shortId(traceId)}`}>${shortId(traceId)}<//>`}</span>`;
 }
 
 const AROUND_SECONDS = 60;

@@ -5,10 +5,10 @@ import { Link, params, setParams } from "../router.js";
 import { age, dateTime } from "../format.js";
 import { clock } from "../store.js";
 import { Badge, Button, Card, Dot, Empty, PageHead, Skeleton, Table, Tabs } from "../ui.js";
-import { ServiceMap, STATUS_WORDS, edgeTone, edgeWords } from "../widgets/map.js";
+import { HealthSummary } from "../widgets/health.js";
+import { Legend, ServiceMap, STATUS_WORDS, TONES, edgeTone, edgeWords } from "../widgets/map.js";
 import { megabytes, milliseconds, perSecond, share } from "../widgets/numbers.js";
 
-const TONES = { ok: "ok", degraded: "warn", down: "bad", draining: "warn", unavailable: "bad" };
 const COPY_WORDS = { ok: "healthy", draining: "shutting down", unavailable: "not ready", down: "no answer", unknown: "not heard of yet" };
 
 export default function SystemMap() {
@@ -18,26 +18,16 @@ export default function SystemMap() {
   return html`<${PageHead} title="System map" sub="Who calls whom, and how they are. Figures of the last 10 seconds." />
     <${Tabs} label="View" tabs=${[["map", "Map"], ["table", "Table"]]} value=${view} onChange=${(key) => setParams({ view: key === "map" ? "" : key })} />
     ${!now ? html`<${Card}><div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${1} height=${380} /></div><//>` : html`<div class=${`map-page ${chosen ? "with-side" : ""}`}>
-      <div class="stack"><${Summary} report=${now} />${view === "map" ? html`<${Card} title="Services" aside=${html`<${Legend} />`}><div class="map-wrap"><${ServiceMap} report=${now} chosen=${chosen} onChoose=${choose} /></div><//>` : html`<${Processes} report=${now} choose=${choose} /><${Edges} edges=${now.edges} />`}</div>
+      <div class="stack"><${HealthSummary} />${view === "map" ? html`<${Card} title="Services" aside=${html`<${Legend} />`}><div class="map-wrap"><${ServiceMap} report=${now} chosen=${chosen} onChoose=${choose} /></div><//>` : html`<${Processes} report=${now} choose=${choose} /><${Edges} edges=${now.edges} />`}</div>
       ${chosen && html`<${Side} name=${chosen} report=${now} close=${() => setParams({ process: "" })} />`}</div>`}`;
 }
 
-function Summary({ report: now }) {
-  const unwell = now.processes.filter((process) => process.status !== "ok");
-  const broken = now.edges.filter((edge) => edgeTone(edge.state) !== "plain");
-  if (!unwell.length && !broken.length) return html`<p class="notice ok"><${Dot} tone="ok" />All processes are healthy and all circuit breakers closed.</p>`;
-  return html`<ul class="notice bad summary">${unwell.map((process) => html`<li key=${process.name}><strong>${process.name}</strong> ${STATUS_WORDS[process.status]}</li>`)}
-    ${broken.map((edge) => html`<li key=${edge.source + edge.target}><strong>${edge.source} → ${edge.target}</strong> circuit breaker ${edgeWords(edge.state)}</li>`)}</ul>`;
-}
-
-const Legend = () => html`<span class="legend"><span><svg width="26" height="8" aria-hidden="true"><path class="edge" d="M1 4H25" /></svg>closed</span><span><svg width="26" height="8" aria-hidden="true"><path class="edge warn" d="M1 4H25" /></svg>half-open</span><span><svg width="26" height="8" aria-hidden="true"><path class="edge bad" d="M1 4H25" /></svg>open</span></span>`;
-
-const PROCESS_COLUMNS = [{ title: "Process" }, { title: "Health" }, { title: "Copies", align: "right" }, { title: "Requests / s", align: "right" }, { title: "p50", align: "right" }, { title: "p95", align: "right" }, { title: "Errors", align: "right" }];
+const PROCESS_COLUMNS = [{ title: "Process" }, { title: "Health" }, { title: "Copies", align: "right", class: "wide" }, { title: "Requests / s", align: "right" }, { title: "p50", align: "right", class: "wide" }, { title: "p95", align: "right", class: "wide" }, { title: "Errors", align: "right", class: "wide" }];
 
 function Processes({ report: now, choose }) {
   return html`<${Card} title="Processes"><${Table} caption="Processes" columns=${PROCESS_COLUMNS}>${now.processes.map(({ name, status, now: figures, copies }) => html`<tr key=${name}>
     <td><button type="button" class="link" onClick=${() => choose(name)}>${name}</button></td><td><${Badge} tone=${TONES[status]}>${STATUS_WORDS[status]}<//></td>
-    <td class="num">${copies.filter((copy) => copy.status === "ok").length} / ${copies.length}</td><td class="num">${perSecond(figures?.rate)}</td><td class="num">${milliseconds(figures?.p50)}</td><td class="num">${milliseconds(figures?.p95)}</td><td class="num">${share(figures?.errors)}</td></tr>`)}<//><//>`;
+    <td class="num wide">${copies.filter((copy) => copy.status === "ok").length} / ${copies.length}</td><td class="num">${perSecond(figures?.rate)}</td><td class="num wide">${milliseconds(figures?.p50)}</td><td class="num wide">${milliseconds(figures?.p95)}</td><td class="num wide">${share(figures?.errors)}</td></tr>`)}<//><//>`;
 }
 
 const EDGE_COLUMNS = [{ title: "Caller" }, { title: "Called" }, { title: "Circuit breaker" }];

@@ -2,16 +2,18 @@
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { del, get, post } from "../api.js";
 import { useLive } from "../live.js";
-import { announce, newsKey } from "../placing.js";
+import { announce, because, newsKey } from "../placing.js";
 import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
 import { clock, config, failed, isStaff, toast } from "../store.js";
-import { money, shortId, words } from "../format.js";
+import { countdown, dateTime, money, shortId, words } from "../format.js";
 import { OrderStatus, meanings } from "../states.js";
-import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View } from "../ui.js";
+import { Actions, Badge, Button, Card, Chips, CopyId, Dialog, Empty, Failure, Field, PageHead, Skeleton, Time, View, secondsUntil } from "../ui.js";
 import { EventList, MODES, Waterfall } from "../widgets/waterfall.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 import { Acts } from "../widgets/acts.js";
+import { FaultsMeanwhile, WhatIsWrong } from "../widgets/meanwhile.js";
+import { givenBack } from "../widgets/timeline.js";
 import { Lines, PaymentFacts } from "../widgets/orderparts.js";
 
 const TOGETHER_MS = 150;
@@ -48,10 +50,10 @@ export default function OrderPage({ id }) {
   if (order.error?.status === 404) return html`<${PageHead} title="Order" /><${Card}><${Empty} title="There is no such order" icon="orders"><p>Perhaps the address is not complete.</p><p><${Link} to="/orders" class="button">All orders<//></p><//><//>`;
   const shown = order.data;
   return html`<${PageHead} title=${html`Order <span class="mono">${shortId(id)}</span>${" "}${shown && html`<${Badge} of="order" status=${shown.status} />`}`}
-      sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed <${Time} at=${shown.createdAt} />`}>
+      sub=${shown && html`${isStaff.value ? `${shown.customerId} · ` : ""}placed ${dateTime(shown.createdAt)}`}>
       ${shown && html`<${OrderActions} order=${shown} payment=${payment.data} path=${path} reload=${reload} />`}<//>
     <${View} of=${order} skeleton=${html`<${Waiting} />`}>${(found) => html`<${Reason} order=${found} /><div class="grid order-grid">
-      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} more=${found.more && (() => setPages(pages + 1))} busy=${order.refreshing} />${isStaff.value && html`<${Card} title="Done by staff"><${Acts} acts=${found.acts} unanswered=${found.unanswered} /><//>`}</div>
+      <div class="stack"><${Card} title="How it went" aside="time in which nothing happens is narrowed"><${Waterfall} order=${found} events=${found.events} now=${clock.value * 1000} /><//><${Events} events=${found.events} more=${found.more && (() => setPages(pages + 1))} busy=${order.refreshing} />${isStaff.value && html`<${FaultsMeanwhile} order=${found} /><${Card} title="Done by staff"><${Acts} acts=${found.acts} unanswered=${found.unanswered} /><//>`}</div>
       <div class="stack"><${Lines} order=${found} /><${PaymentFacts} of=${payment} ended=${meanings.order[found.status]?.terminal} /><${Facts} order=${found} /></div></div>`}<//>`;
 }
 
@@ -71,11 +73,31 @@ function useFollowing(id, reload) {
 const Waiting = () => html`<div class="grid order-grid"><div class="stack"><${Card}><${Skeleton} lines=${9} /><//><${Card}><${Skeleton} lines=${5} /><//></div>
   <div class="stack"><${Card}><${Skeleton} lines=${4} /><//><${Card}><${Skeleton} lines=${4} /><//></div></div>`;
 
+const REASON_TONES = { [OrderStatus.FAILED]: "bad", [OrderStatus.CANCELLED]: "info" };
+
+/** Why the order is where it is, and what comes next. */
 function Reason({ order }) {
   if (!order.errorMessage) return null;
-  const tone = order.status === OrderStatus.FAILED ? "bad" : order.status === OrderStatus.CANCELLED ? "info" : "";
-  const next = { [OrderStatus.PENDING]: order.errorCode === "insufficient_stock" ? "Retry it once there is stock, or cancel it." : "It is tried again by itself.", [OrderStatus.FAILED]: "Everything it had taken was given back." }[order.status];
-  return html`<p class=${`notice ${tone}`}><span><strong>${order.errorMessage}.</strong>${next && ` ${next}`}</span></p>`;
+  return html`<div class=${`notice ${REASON_TONES[order.status] ?? ""} reason`}><p><strong>${because(order)}.</strong> ${next(order)}</p>
+    ${order.status === OrderStatus.PENDING && isStaff.value && order.errorCode !== HELD && html`<${WhatIsWrong} />`}</div>`;
+}
+
+const HELD = "insufficient_stock";
+
+function next(order) {
+  if (order.status === OrderStatus.PENDING) return order.errorCode === HELD ? waits(order) : "It is tried again by itself.";
+  return meanings.order[order.status]?.terminal ? undone(givenBack(order.events)) : "";
+}
+
+/** `heldUntil` comes with orders that expire. */
+function waits({ onShortage, heldUntil }) {
+  const what = onShortage === "backorder" ? "It is confirmed by itself as soon as there is stock." : "Retry it once there is stock, or cancel it.";
+  return heldUntil ? `${what} Held until ${dateTime(heldUntil)} (${countdown(secondsUntil(heldUntil))}), then it is cancelled.` : what;
+}
+
+function undone({ stock, money: paid }) {
+  if (!stock && !paid) return "Nothing had been taken.";
+  return `${[stock && "Its stock", paid && "the money"].filter(Boolean).join(" and ")} ${stock && paid ? "were" : "was"} given back.`.replace(/^t/, "T");
 }
 
 function OrderActions({ order, payment, path, reload }) {

@@ -5,7 +5,7 @@ import { useLive } from "../live.js";
 import { Link, params } from "../router.js";
 import { useResource } from "../resource.js";
 import { isStaff } from "../store.js";
-import { money, shortId } from "../format.js";
+import { money, shortId, zone } from "../format.js";
 import { OrderStatus, meanings } from "../states.js";
 import { Badge, Button, Card, Chip, Empty, Failure, PageHead, Search, SkeletonRows, Table, Time } from "../ui.js";
 import { Icon } from "../icons.js";
@@ -17,7 +17,7 @@ const STATUSES = Object.values(OrderStatus);
 const CUSTOMER = { title: "Customer", class: "wide" };
 const COLUMNS = [
   { title: "Order" }, CUSTOMER, { title: "Items", class: "wide" }, { title: "Total", align: "right" },
-  { title: "Status" }, { title: "Steps", class: "wide" }, { title: "Created", class: "wide" },
+  { title: "Status" }, { title: "Steps", class: "wide" }, { title: `Created, ${zone()}`, class: "wide" },
 ];
 
 export default function Orders() {
@@ -50,7 +50,7 @@ function belongs(order, { q, statuses, from, to }) {
   const wanted = q.trim().toLowerCase();
   const names = [order.customerId, ...order.items.map((item) => item.productId)].map((name) => name.toLowerCase());
   return (!statuses.length || statuses.includes(order.status)) && (!first || order.createdAt >= first) && (!end || order.createdAt < end)
-    && (!wanted || order.id.startsWith(wanted) || names.includes(wanted));
+    && (!wanted || order.id.startsWith(wanted) || order.id.endsWith(wanted.replace("…", "")) || names.includes(wanted));
 }
 
 function Filters({ statuses, from, to, sort }) {

@@ -4,19 +4,22 @@ import { get } from "../api.js";
 import { report, useLive } from "../live.js";
 import { useResource } from "../resource.js";
 import { Link } from "../router.js";
-import { money, number, percent, shortId } from "../format.js";
+import { money, number, percent, shortId, zone } from "../format.js";
 import { Badge, Card, Empty, PageHead, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
 import { Chart, ChartHead } from "../widgets/charts.js";
 import { milliseconds, perSecond, share } from "../widgets/numbers.js";
 import { Items, Steps } from "../widgets/saga.js";
-import { ServiceMap } from "../widgets/map.js";
+import { HealthSummary } from "../widgets/health.js";
+import { Legend, ServiceMap } from "../widgets/map.js";
 import { useSpan } from "../widgets/span.js";
 
 const LATEST = 8, MINUTES = 5;
+/** Below so many orders a change is chance: it is shown, but not judged. */
+const ENOUGH_ORDERS = 20;
 
 export default function Overview() {
   return html`<${PageHead} title="Overview" />
-    <div class="stack"><${Figures} /><div class="grid two"><${Traffic} /><${Map} /></div><${Latest} /></div>`;
+    <div class="stack"><${HealthSummary} /><${Figures} /><div class="grid two"><${Traffic} /><${Map} /></div><${Latest} /></div>`;
 }
 
 // --- figures
@@ -25,15 +28,19 @@ function Figures() {
   if (!report.value) return html`<div class="grid four" aria-busy="true">${["Orders / min", "Success rate", "p95 latency", "Low stock"].map((label) => html`<section class="card figure"><p class="muted">${label}</p><${Skeleton} lines=${1} height=${28} /></section>`)}</div>`;
   const { perMinute, successRate, p95Ms, lowStock } = report.value.orders;
   return html`<div class="grid four">
-    <${Figure} label="Orders / min" value=${number(perMinute.now)} change=${relative(perMinute)} />
-    <${Figure} label="Success rate" value=${percent(successRate.now)} change=${difference(successRate, 100, "pt", 1)} />
-    <${Figure} label="p95 latency" value=${milliseconds(p95Ms.now)} change=${difference(p95Ms, 1, "ms", 0, -1)} />
-    <${Figure} label="Low stock" value=${number(lowStock.now)} change=${fresh(lowStock)} to="/inventory" query=${{ lowStock: "true" }} /></div>`;
+    <${Figure} label="Orders / min" value=${number(perMinute.now)} about=${perMinute.before === null ? "" : `${number(perMinute.before)} in the minute before`} change=${judged(relative(perMinute), perMinute.before)} />
+    <${Figure} label="Success rate" value=${percent(successRate.now)} about=${`${number(successRate.confirmed)} of ${orders(successRate.placed)} in 5 min confirmed at once`} change=${judged(difference(successRate, 100, "pt", 1), successRate.placed)} />
+    <${Figure} label="p95 latency" value=${milliseconds(p95Ms.now)} about=${`of ${orders(perMinute.now ?? 0)} in the last minute`} change=${judged(difference(p95Ms, 1, "ms", 0, -1), perMinute.now)} />
+    <${Figure} label="Low stock" value=${number(lowStock.now)} about="products at or below the number they warn at" change=${fresh(lowStock)} to="/inventory" query=${{ low: "1" }} /></div>`;
 }
 
-function Figure({ label, value, change, to, query }) {
+const orders = (count) => (count === 1 ? "1 order" : `${number(count)} orders`);
+const judged = (change, count) => (change && count < ENOUGH_ORDERS ? { ...change, tone: "plain" } : change);
+
+function Figure({ label, value, about, change, to, query }) {
   return html`<section class="card figure"><p class="muted">${to ? html`<${Link} to=${to} query=${query}>${label}<//>` : label}</p>
-    <p class="figure-value">${value}${change && html`<span class=${`figure-change ${change.tone}`}>${change.text}<span class="sr-only"> compared with before</span></span>`}</p></section>`;
+    <p class="figure-value">${value}${change && html`<span class=${`figure-change ${change.tone}`}>${change.text}<span class="sr-only"> compared with before</span></span>`}</p>
+    <p class="muted small-text">${about}</p></section>`;
 }
 
 const sign = (value) => (value > 0 ? "+" : "−");
@@ -81,12 +88,15 @@ function Traffic() {
 const latest = (values) => values.findLast((value) => value !== null) ?? null;
 
 function Map() {
-  return html`<${Card} title="Service map" aside=${html`edges show circuit breakers <${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap" role="region" aria-label="Service map" tabindex="0"><${ServiceMap} report=${report.value} /></div>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
+  return html`<${Card} title="Service map" aside=${html`<${Link} to="/map">Open<span class="sr-only"> the system map</span><//>`}>${report.value ? html`<div class="map-wrap" role="region" aria-label="Service map" tabindex="0"><${ServiceMap} report=${report.value} /></div><p class="card-aside"><${Legend} /></p>` : html`<div aria-busy="true"><${Skeleton} lines=${1} height=${300} /></div>`}<//>`;
 }
 
 // --- latest orders
 
-const COLUMNS = [{ title: "Order" }, { title: "Customer" }, { title: "Items" }, { title: "Total", align: "right" }, { title: "Status" }, { title: "Saga" }, { title: "Created" }];
+const COLUMNS = [
+  { title: "Order" }, { title: "Customer", class: "wide" }, { title: "Items", class: "wide" }, { title: "Total", align: "right" },
+  { title: "Status" }, { title: "Steps", class: "wide" }, { title: `Created, ${zone()}`, class: "wide" },
+];
 
 function Latest() {
   const orders = useResource((signal) => get("/api/v1/orders", { limit: LATEST }, signal), [], { every: 30 });
@@ -95,6 +105,8 @@ function Latest() {
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<${Card} title="Latest orders" aside=${html`<${Link} to="/orders">All orders<//>`}><${View} of=${orders} skeleton=${html`<${Table} caption="Latest orders" columns=${COLUMNS}><${SkeletonRows} rows=${LATEST} columns=${COLUMNS.length} /><//>`}
     isEmpty=${({ items }) => !items.length} empty=${html`<${Empty} title="No orders yet" icon="orders"><${Link} class="button" to="/">Create one<//><//>`}>
-    ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`}>${shortId(order.id)}<//></td>
-      <td>${order.customerId}</td><td><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} of="order" status=${order.status} /></td><td><${Steps} order=${order} /></td><td class="nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
+    ${({ items }) => html`<${Table} caption="Latest orders" columns=${COLUMNS}>${items.map((order) => html`<tr key=${order.id}><td><${Link} class="mono nowrap" to=${`/orders/${order.id}`} title=${order.id}>${shortId(order.id)}<//>
+        <span class="narrow small-text muted">${order.customerId} · <${Time} at=${order.createdAt} /></span></td>
+      <td class="wide">${order.customerId}</td><td class="wide"><${Items} order=${order} /></td><td class="num nowrap">${money(order.total)}</td><td><${Badge} of="order" status=${order.status} /></td>
+      <td class="wide"><${Steps} order=${order} /></td><td class="wide nowrap"><${Time} at=${order.createdAt} /></td></tr>`)}<//>`}<//><//>`;
 }

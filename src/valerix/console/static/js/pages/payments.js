@@ -4,19 +4,19 @@ import { get } from "../api.js";
 import { useLive } from "../live.js";
 import { useResource } from "../resource.js";
 import { Link, params, setParams } from "../router.js";
-import { money, shortId, words } from "../format.js";
+import { money, shortId, zone } from "../format.js";
 import { PaymentStatus, meanings } from "../states.js";
 import { Badge, Button, Card, Chips, CopyId, Drawer, Empty, Failure, PageHead, Search, Skeleton, SkeletonRows, Table, Time, View } from "../ui.js";
 import { DateRange, Pager, filterBy, span, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
 import { By } from "../widgets/acts.js";
-import { PaymentNumbers, Refunds, Whole } from "../widgets/orderparts.js";
+import { PaymentNumbers, Refunds, Whole, methodName } from "../widgets/orderparts.js";
 import { RefundDialog, refundable } from "../widgets/refund.js";
 
 const STATUSES = Object.values(PaymentStatus);
 const CHOICES = [["", "all"], ...STATUSES.map((status) => [status, meanings.payment[status].label])];
 const COLUMNS = [
   { title: "Payment" }, { title: "Order", class: "wide" }, { title: "Customer", class: "wide" }, { title: "Method", class: "wide" },
-  { title: "Amount", align: "right" }, { title: "Refunded", align: "right", class: "wide" }, { title: "Status" }, { title: "Created", class: "wide" },
+  { title: "Amount", align: "right" }, { title: "Refunded", align: "right", class: "wide" }, { title: "Status" }, { title: `Created, ${zone()}`, class: "wide" },
 ];
 const FILTERS = ["q", "status", "from", "to"];
 
@@ -47,7 +47,7 @@ function Row({ payment }) {
   return html`<tr><td><${Link} to="/payments" query=${{ ...params.value, payment: payment.id }} class="mono nowrap" title=${payment.id}>${shortId(payment.id)}<//>
       <span class="narrow small-text muted">${payment.customerId && `${payment.customerId} · `}<${Time} at=${payment.createdAt} /></span></td>
     <td class="wide"><${Link} to=${`/orders/${payment.orderId}`} class="mono nowrap" title=${payment.orderId}>${shortId(payment.orderId)}<//></td>
-    <td class="wide nowrap">${payment.customerId ?? "–"}</td><td class="wide nowrap">${payment.method ? words(payment.method) : "–"}</td>
+    <td class="wide nowrap">${payment.customerId ?? "–"}</td><td class="wide nowrap">${methodName(payment.method)}</td>
     <td class="num nowrap">${money(payment.amount)}</td><td class="num nowrap wide">${payment.refunded?.amountMinor ? money(payment.refunded) : "–"}</td>
     <td><${Badge} of="payment" status=${payment.status} /></td><td class="wide nowrap muted"><${Time} at=${payment.createdAt} /></td></tr>`;
 }

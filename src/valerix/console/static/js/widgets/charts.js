@@ -1,5 +1,6 @@
 // Charts over time: gaps stay gaps, cursors move together, periods of chaos are shaded and named.
 import { html, useEffect, useRef } from "../lib.js";
+import { time } from "../format.js";
 import { theme } from "../store.js";
 import uPlot from "/static/vendor/uplot-1.6.32/uplot.js";
 
@@ -50,7 +51,7 @@ function options({ box, series, write, height, sync, shaded, last, floor }) {
     cursor: { sync: sync ? { key: sync, setSeries: false } : undefined, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, floor) * 1.15 || 1] } },
     axes: [
-      { ...axis, show: last, size: 26, space: 80, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString([], { hour12: false })) },
+      { ...axis, show: last, size: 26, space: 80, values: (_, ticks) => ticks.map((at) => time(at * 1000)) },
       { ...axis, size: 58, space: 26, values: (_, ticks) => ticks.map(write) },
     ],
     series: [{}, ...series.map((one) => ({
@@ -64,24 +65,36 @@ function options({ box, series, write, height, sync, shaded, last, floor }) {
 /** A value between two gaps has no line: only then it is drawn as a point. */
 const lonely = (u, index, first, end) => u.data[index].slice(first, end + 1).some((value, i, values) => value != null && values[i - 1] == null && values[i + 1] == null);
 
+/** Periods of chaos: all of them first, so that none covers the name of another. */
 function shade(u, bands) {
   const { ctx, bbox } = u;
-  for (const band of bands) {
-    const from = Math.max(bbox.left, u.valToPos(band.from, "x", true)), to = Math.min(bbox.left + bbox.width, u.valToPos(band.to, "x", true));
-    if (to <= from) continue;
-    ctx.save();
-    ctx.fillStyle = colour("bad-soft");
-    ctx.fillRect(from, bbox.top, to - from, bbox.height);
-    ctx.fillStyle = colour("bad");
-    ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-    ctx.textAlign = "left";
-    ctx.textBaseline = "top";
-    ctx.beginPath();
-    ctx.rect(from, bbox.top, to - from, bbox.height);
-    ctx.clip();
-    ctx.fillText(band.label, from + 4 * devicePixelRatio, bbox.top + 3 * devicePixelRatio);
-    ctx.restore();
+  const shown = bands.map((band) => ({ ...band, left: Math.max(bbox.left, u.valToPos(band.from, "x", true)), right: Math.min(bbox.left + bbox.width, u.valToPos(band.to, "x", true)) }))
+    .filter((band) => band.right > band.left);
+  const written = [];
+  ctx.save();
+  ctx.fillStyle = colour("bad-soft");
+  for (const { left, right } of shown) ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  ctx.fillStyle = colour("bad");
+  ctx.font = `${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "top";
+  for (const band of shown) {
+    const { left, line } = room(written, band.left, ctx.measureText(band.label).width, bbox);
+    ctx.fillText(band.label, left, bbox.top + (3 + line * LINE) * devicePixelRatio);
   }
+  ctx.restore();
+}
+
+const LINE = 13, PAD = 4;
+/** Where a label stands whole: within the chart, and below those it would cover. Enters it in `written`. */
+function room(written, from, width, bbox) {
+  const pad = PAD * devicePixelRatio;
+  const left = Math.max(bbox.left, Math.min(from + pad, bbox.left + bbox.width - width - pad));
+  const taken = new Set(written.filter((other) => left < other.right && other.left < left + width + pad).map((other) => other.line));
+  let line = 0;
+  while (taken.has(line)) line++;
+  written.push({ left, right: left + width + pad, line });
+  return { left, line };
 }
 
 /** What stands at the cursor, in words beside it. */
@@ -91,7 +104,7 @@ function tip(u, series, write) {
   const { idx, left } = u.cursor;
   box.hidden = idx === null || idx === undefined || left < 0;
   if (box.hidden) return;
-  const at = new Date(u.data[0][idx] * 1000).toLocaleTimeString([], { hour12: false });
+  const at = time(u.data[0][idx] * 1000);
   box.textContent = [at, ...series.map((one, i) => `${series.length > 1 ? `${one.label} ` : ""}${u.data[i + 1][idx] == null ? "no data" : write(u.data[i + 1][idx])}`)].join("  ");
   box.style.left = `${Math.min(left + 8, u.over.clientWidth - box.offsetWidth - 2)}px`;
 }

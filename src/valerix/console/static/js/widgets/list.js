@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "../lib.js";
 import { get } from "../api.js";
 import { params, setParams } from "../router.js";
 import { useResource, useSettled } from "../resource.js";
+import { dateTime, day } from "../format.js";
 import { Button, Field } from "../ui.js";
 
 /** A page of `path` with these filters. {…resource, pager}; an empty filter is left out. */
@@ -43,11 +44,30 @@ export function useQueryText(name = "q") {
   return [text, setText];
 }
 
-/** Days in the reader's own zone; both are included. */
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/**
+ * Days in the reader's own zone; both are included. The browser's own control writes days its own way, so they are typed
+ * as they are written everywhere. Links may ask for moments instead: they are said, and can be let go.
+ */
 export function DateRange({ from = "", to = "" }) {
-  const change = (name) => (event) => filterBy({ [name]: event.currentTarget.value });
-  return html`<div class="dates"><${Field} label="From">${(field) => html`<input ...${field} type="date" value=${from} max=${to || undefined} onChange=${change("from")} />`}<//>
-    <${Field} label="To">${(field) => html`<input ...${field} type="date" value=${to} min=${from || undefined} onChange=${change("to")} />`}<//></div>`;
+  const exact = [from, to].some(isMoment);
+  return html`<div class="dates"><${Day} name="from" label="From" value=${from} /><${Day} name="to" label="To" value=${to} />
+    ${exact && html`<${Button} small icon="close" onClick=${() => filterBy({ from: "", to: "" })}>${dateTime(from)} to ${to ? dateTime(to) : "now"}<//>`}</div>`;
+}
+
+const isMoment = (text) => text.includes("T");
+
+function Day({ name, label, value }) {
+  const [text, setText] = useState("");
+  useEffect(() => setText(isMoment(value) ? day(new Date(value)) : value), [value]);
+  const change = (event) => {
+    const typed = event.currentTarget.value.trim();
+    if (typed === "" || (DAY.test(typed) && !Number.isNaN(Date.parse(typed)))) filterBy({ [name]: typed });
+  };
+  const wrong = text && !DAY.test(text.trim()) && "Like 2026-11-30";
+  return html`<${Field} label=${label}>${(field) => html`<input ...${field} inputmode="numeric" placeholder="YYYY-MM-DD" maxlength="10" autocomplete="off" value=${text}
+    aria-invalid=${wrong ? "true" : undefined} title=${wrong || undefined} onInput=${(event) => setText(event.currentTarget.value)} onChange=${change} />`}<//>`;
 }
 
 /** {from, to} as the API takes them: the first moment, and the first one after. */
@@ -55,10 +75,10 @@ export function span({ from, to }) {
   return { from: moment(from, 0), to: moment(to, 1) };
 }
 
-function moment(day, later) {
-  const at = new Date(`${day}T00:00`);
+function moment(text = "", later) {
+  const at = new Date(isMoment(text) ? text : `${text}T00:00`);
   if (Number.isNaN(at.getTime())) return "";
-  at.setDate(at.getDate() + later);
+  if (!isMoment(text)) at.setDate(at.getDate() + later);
   return at.toISOString();
 }
 

@@ -3,8 +3,9 @@ import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { By } from "./acts.js";
 import { Link } from "../router.js";
-import { failed, isStaff } from "../store.js";
+import { config, failed, isStaff } from "../store.js";
 import { money, words } from "../format.js";
+import { meanings } from "../states.js";
 import { Badge, Button, Card, CopyId, Table, Time, View } from "../ui.js";
 
 const COLUMNS = [{ title: "Product" }, { title: "Qty", align: "right" }, { title: "Price", align: "right", class: "wide" }, { title: "Sum", align: "right" }];
@@ -13,7 +14,7 @@ export function Lines({ order }) {
   return html`<${Card} title="Lines"><${Table} caption="Lines of this order" columns=${COLUMNS}>
     ${order.items.map((item) => html`<tr key=${item.productId}><td class="break">${item.productName ?? item.productId}${item.productName && html`<span class="block small-text muted">${item.productId}</span>`}</td>
       <td class="num">${item.quantity}</td><td class="num nowrap wide">${money(item.unitPrice)}</td><td class="num nowrap">${money(item.lineTotal)}</td></tr>`)}
-    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : "not priced yet"}</td></tr>
+    <tr class="sum"><th scope="row">Total</th><td></td><td class="wide"></td><td class="num nowrap">${order.total ? money(order.total) : meanings.order[order.status]?.terminal ? "never priced" : "not priced yet"}</td></tr>
     ${order.refunded && html`<tr><th scope="row">Refunded</th><td></td><td class="wide"></td><td class="num nowrap">${money(order.refunded)}</td></tr>`}<//><//>`;
 }
 
@@ -23,11 +24,14 @@ export function PaymentFacts({ of, ended }) {
     <${PaymentNumbers} payment=${payment} link /><${Refunds} payment=${payment} />`}<//><//>`;
 }
 
+/** A payment method as the shop offers it. */
+export const methodName = (method) => (method ? config.value.paymentMethods?.[method] ?? words(method) : "–");
+
 /** `link`: to the payment's own place. */
 export function PaymentNumbers({ payment, link = false }) {
   return html`<dl class="facts"><dt>Status</dt><dd><${Badge} of="payment" status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
     <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${link && isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
-    ${payment.amount && html`<dt>Amount</dt><dd>${money(payment.amount)}${payment.method && html` <span class="muted">by ${words(payment.method)}</span>`}</dd>
+    ${payment.amount && html`<dt>Amount</dt><dd>${money(payment.amount)}${payment.method && html` <span class="muted">${methodName(payment.method)}</span>`}</dd>
     <dt>Captured</dt><dd>${money(payment.captured)}</dd>`}
     ${payment.refunded?.amountMinor > 0 && html`<dt>Refunded</dt><dd>${money(payment.refunded)}</dd>`}
     ${payment.refundPending?.amountMinor > 0 && html`<dt>Being refunded</dt><dd>${money(payment.refundPending)}</dd>`}</dl>`;

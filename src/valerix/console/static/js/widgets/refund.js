@@ -56,5 +56,5 @@ export function RefundDialog({ payment, partOnly = false, onClose, onDone }) {
     <${Field} label=${`Amount in ${left.currency}`} error=${wrong}>${(field) => html`<input ...${field} inputmode="decimal" required maxlength="16" autofocus value=${text} onInput=${changed(setText)} />`}<//>
     <${Field} label="Reason" hint="Stands in the history of payment and order; the customer reads it, too.">${(field) => html`<input ...${field} required maxlength="200" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
     ${error && html`<${Failure} error=${error} stale />`}
-    <${Actions}><${Button} onClick=${onClose}>Keep the money<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${Boolean(wrong)}>${wrong ? "Refund" : `Refund ${money({ ...left, amountMinor: asked })}`}<//><//></form><//>`;
+    <${Actions}><${Button} onClick=${onClose}>Leave it<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${Boolean(wrong)}>${wrong ? "Refund" : `Refund ${money({ ...left, amountMinor: asked })}`}<//><//></form><//>`;
 }

@@ -41,11 +41,18 @@ export function rowsOf(order, events, now) {
   Object.assign(named.accept, { bars: [bar(at(order.createdAt), at(order.createdAt), "ok", "accepted")], outcome: "accepted", tone: "ok" });
   spanRow(named.pack, when("order.processing"), when("order.shipped"), "packed");
   spanRow(named.deliver, when("order.shipped"), when("order.completed"), "delivered");
-  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "known, not asked", tone: "ok" });
+  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "known already", tone: "ok" });
   const failedAt = named[STEP_KEYS[order.status === OrderStatus.FAILED ? progress(order).at : -1]];
   if (failedAt && !failedAt.attempts) Object.assign(failedAt, { outcome: order.errorMessage, tone: "bad" });
   waitRow(named[waitingFor(order)], order, Math.max(now, at(order.updatedAt)));
   return rows.filter((row) => !row.back || row.bars.length);
+}
+
+/** What going back gave back: {stock, money}; neither where there was nothing to undo. */
+export function givenBack(events) {
+  const steps = events.flatMap((event) => event.steps);
+  const did = (name, outcomes) => steps.some((step) => step.name === name && outcomes.includes(step.outcome));
+  return { stock: did("release_stock", [ReservationStatus.RELEASED]), money: did("void_payment", [PaymentStatus.VOIDED, PaymentStatus.REFUNDED]) };
 }
 
 function stepRow(row, steps) {

@@ -1,10 +1,11 @@
 // One account beside the list: what it is, what it ordered, role and standing, devices.
 import { html, useState } from "../lib.js";
-import { del, get, put } from "../api.js";
+import { get, put } from "../api.js";
 import { Link } from "../router.js";
 import { useResource } from "../resource.js";
-import { failed, toast, user as me } from "../store.js";
+import { toast, user as me } from "../store.js";
 import { money, shortId } from "../format.js";
+import { Sessions } from "./sessions.js";
 import { Actions, Badge, Button, CopyId, Dialog, Drawer, Failure, Field, Skeleton, Time, View } from "../ui.js";
 
 const ROLES = { customer: "orders for themself", operator: "all orders, stock, refunds", admin: "also users and chaos" };
@@ -22,7 +23,7 @@ export function UserDrawer({ id, onClose, onChange }) {
       <${Standing} user=${user} path=${path} onChange=${changed} />
       <${Role} user=${user} path=${path} onChange=${changed} />
       ${user.customerId && html`<${LatestOrders} number=${user.customerId} />`}
-      <${Sessions} user=${user} path=${path} /></div>`}<//><//>`;
+      <section><h3 class="sub-head">Signed in on</h3><${Sessions} path=${path} everywhere=${!isMe(user) && `${user.name} is signed out everywhere`} /></section></div>`}<//><//>`;
 }
 
 const isMe = (user) => user.id === me.value?.id;
@@ -48,7 +49,7 @@ function Role({ user, path, onChange }) {
     toast("ok", `${user.name} is now ${now.role}`, { detail: "It takes effect where they are signed in within seconds." });
     onChange(now);
   };
-  return html`<${Field} label="Role" hint=${isMe(user) && "Somebody else has to change your own role."}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
+  return html`<${Field} label="Role" hint=${isMe(user) && "Another administrator has to change your own role."}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
       ${Object.entries(ROLES).map(([name, about]) => html`<option key=${name} value=${name}>${name} – ${about}</option>`)}</select>`}<//>
     ${wanted && wanted !== user.role && html`<${Confirm} title=${`Make ${user.name} ${wanted === "admin" || wanted === "operator" ? "an" : "a"} ${wanted}?`} action="Change the role" run=${change} onClose=${() => setWanted("")}>
       ${user.name} can then see and do: ${ROLES[wanted]}.<//>`}`;
@@ -72,27 +73,4 @@ function LatestOrders({ number }) {
     <ul class="plain-list">${data.items.map((order) => html`<li key=${order.id} class="spread"><span><${Link} to=${`/orders/${order.id}`} class="mono">${shortId(order.id)}<//> <span class="muted small-text"><${Time} at=${order.createdAt} /></span></span>
       <span>${money(order.total)} <${Badge} of="order" status=${order.status} /></span></li>`)}</ul>
     <p><${Link} to="/orders" query=${{ q: number }}>All orders of ${number}<//></p>`}<//></section>`;
-}
-
-function Sessions({ user, path }) {
-  const sessions = useResource((signal) => get(`${path}/sessions`, {}, signal), [user.id]);
-  const [ending, setEnding] = useState("");
-  const end = async (which, below) => {
-    setEnding(which);
-    try { await del(`${path}/sessions${below}`); toast("ok", below ? "Signed out there" : `${user.name} is signed out everywhere`); } catch (problem) { failed("Signing out did not work", problem); }
-    setEnding("");
-    sessions.reload();
-  };
-  return html`<section><h3 class="sub-head">Signed in on</h3><${View} of=${sessions} isEmpty=${(data) => !data.items.length} empty=${html`<p class="muted">Nowhere at the moment.</p>`}>${(data) => html`
-    <ul class="plain-list">${data.items.map((one) => html`<li key=${one.id}><div class="spread"><span class="break"><strong>${device(one)}</strong>${one.current && html` <${Badge} tone="info">this one<//>`}</span>
-      ${!one.current && html`<${Button} small busy=${ending === one.id} aria-label=${`Sign out ${device(one)}`} onClick=${() => end(one.id, `/${one.id}`)}>Sign out<//>`}</div>
-      <p class="small-text muted break">${one.address} · last used <${Time} at=${one.lastUsedAt} /> · <span title=${one.userAgent}>${one.kind}</span></p></li>`)}</ul>
-    ${data.items.length > 1 && !isMe(user) && html`<p><${Button} small kind="danger" busy=${ending === "all"} onClick=${() => end("all", "")}>Sign out everywhere<//></p>`}`}<//></section>`;
-}
-
-/** "Firefox on Linux" as far as it can be told. */
-function device({ userAgent }) {
-  const browser = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]].find(([mark]) => userAgent.includes(mark))?.[1];
-  const system = [["Android", "Android"], ["iPhone", "iOS"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]].find(([mark]) => userAgent.includes(mark))?.[1];
-  return browser && system ? `${browser} on ${system}` : userAgent || "Unknown device";
 }

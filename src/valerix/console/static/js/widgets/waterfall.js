@@ -2,6 +2,8 @@
 import { html } from "../lib.js";
 import { By } from "./acts.js";
 import { age, duration, money } from "../format.js";
+import { because } from "../placing.js";
+import { meanings } from "../states.js";
 import { Badge } from "../ui.js";
 import { STEP_FAILED, rowsOf, scaleOf } from "./timeline.js";
 
@@ -56,7 +58,8 @@ export function EventList({ events, mode }) {
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
     ${event.refund && html`<p class="small-text event-note break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
-    ${event.errorMessage && html`<p class="small-text event-error">${event.errorMessage}</p>`}
+    ${event.errorMessage && html`<p class=${`small-text event-error ${meanings.order[event.status]?.tone ?? ""}`}>${because(event)}</p>`}
+    ${event.nothingToUndo && html`<p class="small-text muted event-note">Nothing had been taken, so there was nothing to undo.</p>`}
     <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
