@@ -58,6 +58,8 @@ async def test_the_map_shows_every_process_and_its_copies(open_as: Open, stack: 
         ):
             await expect(page.locator(f"[data-node={name}]")).to_have_attribute("data-status", "ok")
         await expect(page.locator("[data-node=console]")).to_contain_text("\N{MULTIPLICATION SIGN}2")
+        for call in ("payments-orders", "inventory-orders"):
+            await expect(page.locator(f"[data-edge={call}]")).to_have_attribute("data-state", "closed")
         node = page.locator("[data-node=inventory]")
         await node.focus()
         await page.keyboard.press("Enter")
