@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import pytest
 import pytest_asyncio
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no stubs
@@ -13,9 +14,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.matrix.in_process import InProcess
 from tests.support.documents import PATHS, Document, complete
+from valerix.chassis.description import components
 from valerix.console.domain import publish
 from valerix.contracts.payment_methods import METHODS
 from valerix.contracts.states import FulfilmentStatus, OrderStatus, PaymentStatus, RefundStatus
+from valerix.users.schemas import SignedIn
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -90,6 +93,12 @@ async def test_component_names_are_class_names_and_each_has_one_meaning(document
     lowered = Counter(name.replace("_", "").lower() for name in schemas)
     assert [name for name, count in lowered.items() if count > 1] == []
     assert [name for name in schemas if "_" in name or "Of" in name.removeprefix("Of")] == []
+
+
+async def test_a_class_of_the_same_name_elsewhere_is_not_taken_for_one_that_is_described() -> None:
+    before = components.schemas([SignedIn])
+    namesake = msgspec.defstruct(SignedIn.__name__, [("other", int)])
+    assert components.schemas([SignedIn]) == before, namesake
 
 
 async def test_operation_ids_are_unique(document: Document) -> None:

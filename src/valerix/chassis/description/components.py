@@ -23,7 +23,7 @@ def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
     """The schemas of all structs and enums in `annotations`, by component name."""
     structs = [each for annotation in annotations for each in _structs(annotation)]
     _, found = msgspec.json.schema_components(structs, ref_template=PREFIX + "{name}")
-    classes = {each.__name__: each for each in subclasses(msgspec.Struct)}
+    classes = {each.__name__: each for each in _classes(msgspec.inspect.multi_type_info(structs), set())}
     for name, schema in found.items():
         _describe(schema, classes.get(name.partition("_")[0]))
     named: dict[str, Any] = named_alike({component_name(name): schema for name, schema in found.items()})
@@ -63,6 +63,21 @@ def _structs(annotation: Any) -> Iterator[Any]:
     else:
         for argument in get_args(annotation):
             yield from _structs(argument)
+
+
+def _classes(known: Any, seen: set[Any]) -> Iterator[type[msgspec.Struct]]:
+    """The structs within these types. Not all that are loaded: other code has classes of the same name."""
+    if isinstance(known, (list, tuple)):
+        for each in known:
+            yield from _classes(each, seen)
+    elif isinstance(known, (msgspec.inspect.Type, msgspec.inspect.Field)):
+        if isinstance(known, msgspec.inspect.StructType):
+            if known.cls in seen:
+                return
+            seen.add(known.cls)
+            yield get_origin(known.cls) or known.cls
+        for name in known.__struct_fields__:
+            yield from _classes(getattr(known, name), seen)
 
 
 def subclasses(cls: type[T]) -> Iterator[type[T]]:
