@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -104,8 +105,13 @@ def test_a_list_is_shown_again_until_the_reader_ends_it(server: Server) -> None:
     place = {"VALERIX_URL": server.url, "VALERIX_TOKEN": "mine", "PATH": os.environ["PATH"]}
     words = ["order", "list", "--watch", "--every", "0.1"]
     command = [sys.executable, "-m", "valerix.cli.main", *words]
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**place, "PYTHONPATH": str(SOURCE)}
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**place, "PYTHONPATH": str(SOURCE)},
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - one system call, no lock
     ) as watch:
         assert watch.stdout is not None
         shown = next(line for line in watch.stdout if "shipped" in line)
