@@ -74,26 +74,8 @@ async def events_have_had_their_effects(evidence: Evidence) -> Finding:
         """,
         arguments=(await _dead(evidence, "inventory"),),
     )
-    standings = await evidence.find(
-        "orders",
-        checked="SELECT count(*) FROM customer_facts WHERE customer_id IS NOT NULL",
-        violations="""
-        SELECT event_id AS subject, format('orders know %s as of %s', customer_id, coalesce(c.sequence, 0)) AS what
-        FROM customer_facts f LEFT JOIN customers_seen c USING (customer_id)
-        WHERE customer_id IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
-        """,
-        arguments=(await _dead(evidence, "orders"),),
-    )
-    contacts = await evidence.find(
-        "notifications",
-        checked="SELECT count(*) FROM customer_facts",
-        violations="""
-        SELECT event_id AS subject, format('notifications know %s as of %s', recipient, coalesce(c.sequence, 0)) AS what
-        FROM customer_facts f LEFT JOIN contacts c ON c.customer_id = recipient
-        WHERE coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
-        """,
-        arguments=(await _dead(evidence, "notifications"),),
-    )
+    standings = await _find_outdated(evidence, "orders", "customers_seen", "customer_id")
+    contacts = await _find_outdated(evidence, "notifications", "contacts", "recipient")
     ready = await evidence.find(
         "orders",
         checked="SELECT count(*) FROM ready_facts",
@@ -105,6 +87,20 @@ async def events_have_had_their_effects(evidence: Evidence) -> Finding:
         """,
     )
     return together([ends, standings, contacts, ready])
+
+
+async def _find_outdated(evidence: Evidence, service: str, copies: str, key: str) -> Finding:
+    """Users of whom the table `copies` of a service is older than their events; `key`: the column of the facts."""
+    return await evidence.find(
+        service,
+        checked=f"SELECT count(*) FROM customer_facts WHERE {key} IS NOT NULL",
+        violations=f"""
+        SELECT event_id AS subject, format('{service} know %s as of %s', f.{key}, coalesce(c.sequence, 0)) AS what
+        FROM customer_facts f LEFT JOIN {copies} c ON c.customer_id = f.{key}
+        WHERE f.{key} IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
+        """,
+        arguments=(await _dead(evidence, service),),
+    )
 
 
 async def _lay_out_effects(evidence: Evidence) -> None:
