@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests.support.planner import Planner
+from tests.support.planner import planner_of
 from valerix.chassis.postgres.database import KEYED
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
@@ -26,11 +25,9 @@ TOLD = """INSERT INTO live_batches (first, last, owners, messages)
 @pytest.fixture
 async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
     """Of a database in which many messages were sent and none waits, on a lane like the service's."""
-    opened = await asyncpg.connect(database_url("notifications"), server_settings={"jit": "off", **KEYED})
-    await opened.execute(SENT)
-    await opened.execute("VACUUM ANALYZE notifications")
-    yield Planner(opened)
-    await opened.close()
+    url, settings = database_url("notifications"), {"jit": "off", **KEYED}
+    async with planner_of(url, SENT, "VACUUM ANALYZE notifications", **settings) as planner:
+        yield planner
 
 
 async def test_what_was_sent_is_settled_by_its_id(planner: Any) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import asyncpg
 import pytest
-from asyncpg.connection import Connection
 
 from tests.payments.statements import SEARCH
-from tests.support.planner import Planner
+from tests.support.planner import planner_of
 from valerix.payments.domain import PaymentFilter
 
 MANY = """
@@ -23,17 +21,12 @@ EVENTS = "INSERT INTO payment_events SELECT id, 1, 'payment.captured', '{}', '',
 
 
 @pytest.fixture
-async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connection]:
-    opened = await asyncpg.connect(database_url("payments"))
-    await opened.execute(MANY)
-    await opened.execute(EVENTS)
-    await opened.execute("ANALYZE")
-    yield opened
-    await opened.close()
+async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
+    async with planner_of(database_url("payments"), MANY, EVENTS, "ANALYZE") as planner:
+        yield planner
 
 
-async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connection: Connection) -> None:
-    planner: Any = Planner(connection)
+async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(planner: Any) -> None:
     wanted = PaymentFilter(
         limit=51,
         **dict.fromkeys(("before", "status", "customer_id", "order_id", "method", "first", "last")),

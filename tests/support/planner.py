@@ -1,7 +1,10 @@
 """What PostgreSQL would do, instead of doing it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from asyncpg.connection import Connection
 
 
@@ -18,3 +21,15 @@ class Planner:
         return []
 
     execute = fetch
+
+
+@asynccontextmanager
+async def planner_of(url: str, *preparing: str, **settings: str) -> AsyncIterator[Any]:
+    """A planner of the database at `url` after these statements, which end with ANALYZE. `settings`: of its lane."""
+    connection = await asyncpg.connect(url, server_settings=settings)
+    try:
+        for statement in preparing:
+            await connection.execute(statement)
+        yield Planner(connection)
+    finally:
+        await connection.close()

@@ -3,11 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import asyncpg
 import pytest
-from asyncpg.connection import Connection
 
-from tests.support.planner import Planner
+from tests.support.planner import planner_of
 from valerix.users.repository import accounts
 
 MANY = """
@@ -19,15 +17,11 @@ MANY = """
 
 
 @pytest.fixture
-async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connection]:
-    opened = await asyncpg.connect(database_url("users"))
-    await opened.execute(MANY)
-    await opened.execute("ANALYZE users")
-    yield opened
-    await opened.close()
+async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
+    async with planner_of(database_url("users"), MANY, "ANALYZE users") as planner:
+        yield planner
 
 
-async def test_customers_are_found_by_words_through_an_index(connection: Connection) -> None:
-    planner: Any = Planner(connection)
+async def test_customers_are_found_by_words_through_an_index(planner: Any) -> None:
     await accounts.list_numbers_by_words(planner, ["name12", "fam"], 20)
     assert "Bitmap Index Scan on users_by_words" in planner.plan
