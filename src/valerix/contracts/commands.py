@@ -16,7 +16,7 @@ from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStat
 MAX_COMMANDS: Final = 256
 """Most commands one internal call may carry."""
 MAX_FOUND: Final = 20
-"""Most customers or orders that a search of another service is told of."""
+"""Customers or orders that an answer to a search of another service has at most."""
 MAX_QUANTITY: Final = 100
 MAX_LINES: Final = 100
 

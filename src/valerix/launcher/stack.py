@@ -83,7 +83,7 @@ class Stack:
         self._began = time.monotonic()
         self._stop = asyncio.Event()
         self._supervisor: Supervisor | None = None
-        self._untold = False
+        self._unwritten = False
 
     def report(self, phase: Phase) -> None:
         self.state.phase = phase
@@ -172,10 +172,10 @@ class Stack:
             await asyncio.sleep(0.05)
 
     async def _keep_house(self) -> None:
-        """Files stay within their limits, and the state is told that could not be written when it was new."""
+        """Keep files within their limits, and write the state if that failed before."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            if self._untold:
+            if self._unwritten:
                 self._write()
             self._output.cut([Output.LAUNCHER, *(self._supervisor.states if self._supervisor else ())])
             self._gateway.cut_log()
@@ -219,8 +219,8 @@ class Stack:
             self.state.processes = self._supervisor.states
         try:
             write_state(self.state)
-            self._untold = False
+            self._unwritten = False
         except OSError as error:
-            if not self._untold:
+            if not self._unwritten:
                 self._output.say(f"the state cannot be written, later: {error}")
-            self._untold = True
+            self._unwritten = True

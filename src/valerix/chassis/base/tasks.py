@@ -1,6 +1,6 @@
-"""Background work: it goes on whatever it raises, and ends when it is told to.
+"""Background work: it continues after any exception, and ends when it is cancelled.
 
-Cancellation is told apart: some libraries raise it on their own account.
+A CancelledError does not prove a cancellation: some libraries raise it themselves.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class Revocations:
         self._until |= dict.fromkeys(session_ids, until)
 
     async def follow(self) -> None:
-        """Keep up with the list, until cancelled. A failure is told once, not every second."""
+        """Keep up with the list, until cancelled. A failure is logged once, not every second."""
         since, failing = None, False
         while self._fetch is not None:
             try:
