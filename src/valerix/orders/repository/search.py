@@ -55,10 +55,9 @@ class OrderSearchRepository:
                 has = "EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)"
                 where.add(has, wanted.product_id)
             found.append(f"(SELECT id FROM {source} {where.clause} {page})")
-        rows = await tx.fetch(
-            f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({' UNION '.join(found)}) {page}",
-            *where.arguments,
-        )
+        # Bounded before orders are read: else the planner expects a page from each place, and reads the table instead.
+        ids = f"SELECT id FROM ({' UNION '.join(found)}) AS found {page}"
+        rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({ids}) {page}", *where.arguments)
         return [ORDER.read(row) for row in rows]
 
     async def list_ids_by_end(self, tx: Transaction, end: IdEnd, limit: int) -> list[str]:
