@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from tests.support.forking import Order, forker_of
 from tests.support.identities import ISSUERS, Identities
 from tests.support.leaks import assert_no_leaks
 from tests.support.workers import free_port
-from valerix.launcher.processes import STOP_AT_ONCE, dies_with_launcher
+from valerix.launcher.processes import Identity
 
 READY_SECONDS = 90.0
 SOURCE = Path(__file__).parents[2] / "src"
@@ -34,23 +32,15 @@ class Process:
         self.url = f"http://127.0.0.1:{port}"
         self.source = SOURCE
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
+        self._identity: Identity | None = None
 
     def start(self) -> Self:
         """Returns once it is ready."""
-        # The kernel goes by the thread that forks: one that ends would take the service along.
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "valerix.cli.serve", self.name],
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.source), **self._settings},
-                stdout=log,
-                stderr=log,
-                preexec_fn=dies_with_launcher(STOP_AT_ONCE) if in_main_thread else None,  # noqa: PLW1509 - no lock
-            )
+        environment = {"PATH": os.environ["PATH"], **self._settings}
+        self._identity = forker_of(self.source).fork(Order(self.name, environment, str(self.log)))
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if not self._identity.is_alive() or time.monotonic() > deadline:
                 self.end()
                 raise NotStarted(f"{self.name} did not become ready:\n{self.log.read_text()[-4000:]}")
             time.sleep(0.02)
@@ -65,29 +55,35 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """Processor time it has taken so far."""
-        assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        assert self._identity is not None
+        fields = Path(f"/proc/{self._identity.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def send(self, sent: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(sent)
+        assert self._identity is not None
+        os.kill(self._identity.pid, sent)
 
     def kill(self) -> None:
         """SIGKILL: no last words. Fine to call when it was not started or has ended."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(30)
+        if self._is_alive():
+            self.send(signal.SIGKILL)
+            self._wait(30)
 
     def end(self) -> None:
-        """SIGINT: stop without the drain's pause. Fine to call when it has ended."""
-        if self._process is not None and self._process.poll() is None:
+        """SIGINT: stop without the drain's pause. Fine to call when it was not started or has ended."""
+        if self._is_alive():
             self.send(signal.SIGCONT)
             self.send(signal.SIGINT)
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self._wait(5)
+            self.kill()
+
+    def _is_alive(self) -> bool:
+        return self._identity is not None and self._identity.is_alive()
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._is_alive() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def prepare(name: str, identities: Identities, **settings: object) -> Process:
