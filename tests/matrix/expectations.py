@@ -94,24 +94,29 @@ async def _own_product(_: World, __: Api, operator: Api) -> Values:
 
 async def _new_user(world: World, _: Api, __: Api) -> Values:
     """Registered and signed in."""
+    user = await _registered(world)
+    async with world.platform.open(world.platform.url) as api:
+        return user | await _session(api, {name: user[name] for name in ("email", "password")})
+
+
+async def _registered(world: World) -> Values:
     account = {"email": f"matrix-{new_id()}@example.com", "password": PASSWORD}
     async with world.platform.open(world.platform.url) as api:
         user = made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
-        return {"user_id": user["id"], **await _session(api, account)}
+    return {"user_id": user["id"], **account}
 
 
-async def _confirming(world: World, owner: Api, operator: Api) -> Values:
+async def _confirming(world: World, _: Api, __: Api) -> Values:
     """With the token of the mail to the address."""
-    user = await _new_user(world, owner, operator)
+    user = await _registered(world)
     return user | {"mail_token": await _mail_token(world, user, ACCOUNT_CONFIRMATION_REQUESTED)}
 
 
-async def _resetting(world: World, owner: Api, operator: Api) -> Values:
+async def _resetting(world: World, _: Api, __: Api) -> Values:
     """With the token of the mail that was asked for."""
-    user = await _new_user(world, owner, operator)
-    (row,) = await world.platform.rows("users", "SELECT email FROM users WHERE id = $1", user["user_id"])
+    user = await _registered(world)
     async with world.platform.open(world.platform.url) as api:
-        assert (await api.post("/api/v1/users/password/forgot", {"email": row["email"]})).status == 202
+        assert (await api.post("/api/v1/users/password/forgot", {"email": user["email"]})).status == 202
     return user | {"mail_token": await _mail_token(world, user, ACCOUNT_RESET_REQUESTED)}
 
 

@@ -26,11 +26,6 @@ pytestmark = [
 ]
 
 
-METRICS = ("/metrics", "/actuator/prometheus")
-METRICS_FIRST = sorted(HTTP, key=lambda key: key[2] not in METRICS)
-"""The services share one registry here: every later request adds to what a scrape has to write."""
-
-
 @pytest.mark.parametrize("service", TARGETS)
 async def test_authorization_matrix_has_an_expectation_for_every_route(platform: InProcess, service: str) -> None:
     await assert_every_route_is_expected(platform, service)
@@ -43,7 +38,7 @@ async def test_authorization_matrix_has_an_expectation_for_all_that_is_described
     await assert_all_that_is_described_is_expected(platform, service)
 
 
-@pytest.mark.parametrize("key", METRICS_FIRST, ids=" ".join)
+@pytest.mark.parametrize("key", HTTP, ids=" ".join)
 async def test_authorization_matrix(world: World, key: Key) -> None:
     await assert_route(world, key)
 
