@@ -33,7 +33,7 @@ class Stage(NamedTuple):
     """What it may take on two cores; when it takes longer, it names the tests that did."""
 
 
-PARTS: Final = Stage("every test without a whole stack", "not stack", 2 * CORES, 170)
+PARTS: Final = Stage("every test without a whole stack", "not stack", 3 * CORES, 170)
 STACKS: Final = Stage("the proofs on whole stacks", "stack", CORES + 1, 440)
 FAST: Final = (PARTS, STACKS)
 FULL: Final = (PARTS, STACKS._replace(share_seconds=1200))
