@@ -74,8 +74,8 @@ class Services:
     async def publish(self) -> list[Message]:
         """Everything leaves the outboxes; what left."""
         for name, relay in self._relays:
-            async with self._databases[name].connection() as lane:
-                while await relay.move(lane):
+            async with self._databases[name].connection() as connection:
+                while await relay.move(connection):
                     pass
         taken, self._bus.published = self._bus.published, []
         return taken
@@ -86,8 +86,8 @@ class Services:
             await inbox.receive([Delivery(message, 1) for message in heard])
 
     async def rows(self, service: str, query: str) -> list[dict[str, Any]]:
-        async with self._databases[service].connection() as lane:
-            return [dict(row) for row in await lane.fetch(query)]
+        async with self._databases[service].connection() as connection:
+            return [dict(row) for row in await connection.fetch(query)]
 
 
 @asynccontextmanager

@@ -34,8 +34,8 @@ async def on_record(database: Database) -> list[tuple[str, str, Any]]:
 
 async def relayed(database: Database, bus: Recorder) -> list[dict[str, Any]]:
     relay = Relay(database, bus, "payments", [], ACTS.list_outgoing, ACTS, topic=TOPIC)
-    async with database.connection() as lane:
-        while await relay.move(lane):
+    async with database.connection() as connection:
+        while await relay.move(connection):
             pass
     return [event for message in bus.published for event in msgspec.json.decode(message.body)]
 

@@ -141,7 +141,7 @@ async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     for n in (2, 3):
         await asyncio.sleep(0)
         rest.append(asyncio.create_task(door.submit(n)))
-    while len(recorder.batches) < 2:  # though the first lane stands still
+    while len(recorder.batches) < 2:  # though the first stands still
         await asyncio.sleep(0.001)
     recorder.gate.set()
     await asyncio.gather(first, *rest)
@@ -181,7 +181,7 @@ async def test_a_full_batch_needs_no_more_company() -> None:
 
 
 async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
-    """Also when a lane had begun to wait for company."""
+    """Also when a further batch had begun to linger."""
     recorder = Recorder()
     recorder.gate.clear()
     door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)

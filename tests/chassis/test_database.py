@@ -1,4 +1,4 @@
-"""Lanes, transactions, lost connections and migrations on a real PostgreSQL."""
+"""Connections, transactions, lost connections and migrations on a real PostgreSQL."""
 
 import asyncio
 import os
@@ -35,26 +35,26 @@ async def assassin_of(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def test_a_transaction_commits_whole_or_not_at_all(database_url: Callable[..., str]) -> None:
     async with Database.open(database_url(), 1) as database:
-        async with database.connection() as lane:
-            await lane.execute("CREATE TABLE t (n int)")
+        async with database.connection() as connection:
+            await connection.execute("CREATE TABLE t (n int)")
         with pytest.raises(RuntimeError):
             async with database.transaction() as tx:
                 await tx.execute("INSERT INTO t VALUES (1)")
                 raise RuntimeError
-        async with database.connection() as lane:
-            assert await lane.fetchval("SELECT count(*) FROM t") == 0
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM t") == 0
 
 
 async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_url: Callable[..., str]) -> None:
     url = database_url()
     async with Database.open(url, 1) as database:
         with pytest.raises(CommitOutcomeUnknown):
-            async with database.connection() as lane:
+            async with database.connection() as connection:
                 async with assassin_of(url) as assassin:
                     await assassin.execute(KILL)
-                await lane.execute("SELECT 1")
-        async with database.connection() as lane:
-            assert await lane.fetchval("SELECT 1") == 1
+                await connection.execute("SELECT 1")
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
 
 
 async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(database_url: Callable[..., str]) -> None:
@@ -62,8 +62,8 @@ async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(datab
     async with Database.open(url, 1) as database:
 
         async def sleep() -> None:
-            async with database.connection() as lane:
-                await lane.execute("SELECT pg_sleep(30)")
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
 
         async with assassin_of(url) as assassin:
             for _ in range(5):
@@ -81,12 +81,12 @@ async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_u
     url = database_url()
     attempts = 0
 
-    async def work(lane: asyncpg.Connection) -> int:
+    async def work(connection: asyncpg.Connection) -> int:
         nonlocal attempts
         attempts += 1
         if attempts < 3:
-            lane.terminate()
-        return int(await lane.fetchval("SELECT 7"))
+            connection.terminate()
+        return int(await connection.fetchval("SELECT 7"))
 
     async with Database.open(url, 1) as database:
         assert await database.repeat(work) == 7
@@ -110,14 +110,14 @@ async def test_work_that_was_overtaken_looks_again_and_does_not_try_for_ever(dat
 async def test_lanes_carry_the_settings_they_were_opened_with(database_url: Callable[..., str]) -> None:
     async with (
         Database.open(database_url(), 1, {"enable_seqscan": "off"}) as database,
-        database.connection() as lane,
+        database.connection() as connection,
     ):
-        assert await lane.fetchval("SHOW enable_seqscan") == "off"
+        assert await connection.fetchval("SHOW enable_seqscan") == "off"
 
 
 async def test_no_database_is_said_to_be_no_database() -> None:
     async with Database.open(f"postgresql://u:p@127.0.0.1:{free_port()}/d", 1) as database:
-        for _ in range(3):  # a lane that could not connect is not lost
+        for _ in range(3):  # a connection that could not be made is not lost
             with pytest.raises(DatabaseUnavailable):
                 async with database.connection():
                     pass
@@ -127,21 +127,21 @@ async def test_a_cancelled_statement_does_not_poison_its_lane(database_url: Call
     async with Database.open(database_url(), 1) as database:
 
         async def sleep() -> None:
-            async with database.connection() as lane:
-                await lane.execute("SELECT pg_sleep(30)")
+            async with database.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
 
         task = asyncio.create_task(sleep())
         await asyncio.sleep(0.1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with database.connection() as lane:
-            assert await lane.fetchval("SELECT 1") == 1
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
 
 
 async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> None:
     async with Database.open(database_url(), 2) as database:
-        async with database.connection() as lane:
-            await lane.execute("CREATE TABLE t (n int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)")
+        async with database.connection() as connection:
+            await connection.execute("CREATE TABLE t (n int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)")
         met = asyncio.Barrier(2)
         crossed = False
 
@@ -157,8 +157,8 @@ async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> N
             await database.retry(work)
 
         await asyncio.gather(add(1, 2), add(2, 1))
-        async with database.connection() as lane:
-            assert [row["v"] for row in await lane.fetch("SELECT v FROM t ORDER BY n")] == [2, 2]
+        async with database.connection() as connection:
+            assert [row["v"] for row in await connection.fetch("SELECT v FROM t ORDER BY n")] == [2, 2]
 
 
 async def test_migrations_apply_once_in_order_and_may_not_change(
@@ -238,8 +238,8 @@ async def test_a_database_without_room_is_not_ready_until_there_is_room_again(
             await tx.execute("INSERT INTO full_of SELECT repeat('x', 1000) FROM generate_series(1, 30)")
 
     async with Database.open(database_url(), 1, SMALL) as database:
-        async with database.connection() as lane:
-            await lane.execute("CREATE TABLE full_of (text text)")
+        async with database.connection() as connection:
+            await connection.execute("CREATE TABLE full_of (text text)")
         await write()
         assert await database.missing_tables(["full_of"]) == []
         with filled(small_tablespace):
@@ -251,6 +251,6 @@ async def test_a_database_without_room_is_not_ready_until_there_is_room_again(
                     await database.missing_tables(["full_of"])
         assert await database.missing_tables(["full_of"]) == []
         await write()
-        async with database.connection() as lane:
-            assert await lane.fetchval("SELECT count(*) FROM full_of") == 60
-            await lane.execute("DROP TABLE full_of")
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM full_of") == 60
+            await connection.execute("DROP TABLE full_of")

@@ -64,19 +64,19 @@ class Recorder:
 @pytest.fixture
 async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
     async with Database.open(database_url(), 6) as opened:
-        async with opened.connection() as lane:
-            await lane.execute(OUTBOX)
+        async with opened.connection() as connection:
+            await connection.execute(OUTBOX)
         yield opened
 
 
 async def tell(database: Database, subject: str, name: str = "order.confirmed") -> None:
-    async with database.connection() as lane:
-        await lane.execute("INSERT INTO outbox (name, subject, sequence) VALUES ($1, $2, 1)", name, subject)
+    async with database.connection() as connection:
+        await connection.execute("INSERT INTO outbox (name, subject, sequence) VALUES ($1, $2, 1)", name, subject)
 
 
 async def left(database: Database) -> int:
-    async with database.connection() as lane:
-        return int(await lane.fetchval("SELECT count(*) FROM outbox"))
+    async with database.connection() as connection:
+        return int(await connection.fetchval("SELECT count(*) FROM outbox"))
 
 
 # --- outbox
@@ -102,12 +102,12 @@ async def test_what_was_committed_leaves_in_order_and_is_forgotten(database: Dat
 async def test_a_late_commit_with_an_earlier_id_is_not_skipped(database: Database) -> None:
     bus = Recorder()
     relay = Relay(database, bus, ORDERS, [], load)
-    async with database.transaction() as slow, database.connection() as lane:
+    async with database.transaction() as slow, database.connection() as connection:
         await slow.execute("INSERT INTO outbox (name, subject, sequence) VALUES ('order.confirmed', 'early', 1)")
         await tell(database, "late")
-        assert await relay.move(lane) == 1
-    async with database.connection() as lane:
-        assert await relay.move(lane) == 1
+        assert await relay.move(connection) == 1
+    async with database.connection() as connection:
+        assert await relay.move(connection) == 1
     assert bus.subjects() == ["late", "early"]
 
 
@@ -137,8 +137,8 @@ async def test_cut_off_between_publishing_and_forgetting_the_same_message_goes_o
         async with database.transaction() as tx:
             await relay.move(tx)
             raise RuntimeError("killed before the delete was committed")
-    async with database.connection() as lane:
-        await relay.move(lane)
+    async with database.connection() as connection:
+        await relay.move(connection)
     first, second = bus.published
     assert (first.id, msgspec.json.decode(first.body)[0]["id"]) == (
         second.id,
@@ -150,8 +150,8 @@ async def test_what_is_nobodys_business_stays_at_home(database: Database) -> Non
     bus = Recorder()
     relay = Relay(database, bus, ORDERS, [], load)
     await tell(database, "a", "order.delayed")
-    async with database.connection() as lane:
-        assert await relay.move(lane) == 1
+    async with database.connection() as connection:
+        assert await relay.move(connection) == 1
     assert bus.published == []
     assert await left(database) == 0
 
@@ -206,8 +206,8 @@ class Consumer:
             raise Unavailable("not now")
 
     async def effects(self) -> list[int]:
-        async with self.database.connection() as lane:
-            return [row["n"] for row in await lane.fetch("SELECT n FROM effects ORDER BY n")]
+        async with self.database.connection() as connection:
+            return [row["n"] for row in await connection.fetch("SELECT n FROM effects ORDER BY n")]
 
 
 @pytest.fixture
@@ -228,8 +228,11 @@ async def test_what_a_consumer_does_not_want_to_hear_costs_no_transaction(consum
     mixed = Delivery(Message(ORDERS, "mixed", msgspec.json.encode(both)), 1)
     await consumer.inbox.receive([unwanted, mixed, delivery(3, 4)])
     assert await consumer.effects() == [3, 4]
-    async with consumer.database.connection() as lane:
-        assert {row["message_id"] for row in await lane.fetch("SELECT message_id FROM inbox")} == {"mixed", "orders-3"}
+    async with consumer.database.connection() as connection:
+        assert {row["message_id"] for row in await connection.fetch("SELECT message_id FROM inbox")} == {
+            "mixed",
+            "orders-3",
+        }
 
 
 async def test_what_is_not_possible_now_leaves_no_trace_and_is_possible_later(consumer: Consumer) -> None:
@@ -286,13 +289,15 @@ async def test_a_message_that_takes_its_consumer_along_is_tried_event_by_event(c
 
 async def test_marks_are_forgotten_when_no_message_can_be_as_old(consumer: Consumer) -> None:
     async def marks() -> list[str]:
-        async with consumer.database.connection() as lane:
-            return [row["message_id"] for row in await lane.fetch("SELECT message_id FROM inbox ORDER BY message_id")]
+        async with consumer.database.connection() as connection:
+            return [
+                row["message_id"] for row in await connection.fetch("SELECT message_id FROM inbox ORDER BY message_id")
+            ]
 
     old, young = timedelta(days=KEEP_DAYS + 1), timedelta(days=KEEP_DAYS - 1)
-    async with consumer.database.connection() as lane:
+    async with consumer.database.connection() as connection:
         for owner, message, age in (("me", "a", old), ("me", "b", young), ("other", "c", old)):
-            await lane.execute("INSERT INTO inbox VALUES ($1, $2, now() - $3::interval)", owner, message, age)
+            await connection.execute("INSERT INTO inbox VALUES ($1, $2, now() - $3::interval)", owner, message, age)
     pruning = asyncio.create_task(consumer.inbox.prune())
 
     async def pruned() -> bool:

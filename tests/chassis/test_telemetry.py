@@ -45,10 +45,10 @@ def configured() -> Iterator[None]:
 
 
 async def test_the_row_of_a_failed_statement_is_left_out(written: io.BytesIO, database_url: Callable[..., str]) -> None:
-    async with Database.open(database_url(), 1) as database, database.connection() as lane:
-        await lane.execute("CREATE TEMPORARY TABLE people (email text CHECK (email = ''))")
+    async with Database.open(database_url(), 1) as database, database.connection() as connection:
+        await connection.execute("CREATE TEMPORARY TABLE people (email text CHECK (email = ''))")
         with pytest.raises(asyncpg.CheckViolationError, match=ADDRESS) as failure:
-            await lane.execute("INSERT INTO people VALUES ($1)", ADDRESS)
+            await connection.execute("INSERT INTO people VALUES ($1)", ADDRESS)
     above = RuntimeError("something went wrong")
     above.__cause__ = failure.value
     structlog.get_logger().error("failed", exc_info=above)

@@ -61,8 +61,8 @@ async def test_older_code_goes_on_after_an_expansion_and_not_after_the_contracti
     await migrate(url, code(INITIAL, EXPAND))
     assert await migrate(url, old) == []
     await check_schema(url, old)
-    async with Database.open(url, 1, code=1) as database, database.connection() as lane:
-        await lane.execute("INSERT INTO t (old) VALUES (1)")
+    async with Database.open(url, 1, code=1) as database, database.connection() as connection:
+        await connection.execute("INSERT INTO t (old) VALUES (1)")
 
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
     for refused in (migrate(url, old), check_schema(url, old)):
@@ -100,8 +100,8 @@ async def test_code_that_is_running_gets_no_new_connection_once_it_is_too_old(
     """Its database comes back migrated, or was migrated beside it."""
     await migrate(url, code(INITIAL))
     async with Database.open(url, 2, code=1) as database:
-        async with database.connection() as lane:
-            assert await lane.fetchval("SELECT count(*) FROM t") == 0
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM t") == 0
             await migrate(url, code(INITIAL, EXPAND, CONTRACT))
             with pytest.raises(SchemaTooNew, match="0003"):
                 async with database.connection():

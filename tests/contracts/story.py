@@ -194,8 +194,8 @@ async def _outgoing_acts(source: str, url: str) -> list[dict[str, Any]]:
 
 
 async def _moved(database: Database, relay: Relay, bus: Recorder) -> list[dict[str, Any]]:
-    async with database.connection() as lane:
-        while await relay.move(lane):
+    async with database.connection() as connection:
+        while await relay.move(connection):
             pass
     return [event for message in bus.published for event in msgspec.json.decode(message.body)]
 

@@ -28,9 +28,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     settle = Reserving._settle
 
-    async def counted(flow: Reserving, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
+    async def counted(flow: Reserving, connection: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
         sizes.append(len(asked))
-        return await settle(flow, lane, asked)
+        return await settle(flow, connection, asked)
 
     monkeypatch.setattr(Reserving, "_settle", counted)
     return sizes
@@ -118,9 +118,9 @@ async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop:
     await shop.add("A", east=5)
     await shop.reserve("o1", ("A", 2))
     asked = [("o2", "committed"), ("o1", "released"), ("o2", "released"), ("o1", "committed"), ("o2", "committed")]
-    async with shop.database.connection() as lane:
+    async with shop.database.connection() as connection:
         endings = [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked]
-        done = await shop.reserving._end(lane, endings)
+        done = await shop.reserving._end(connection, endings)
     assert [(s.order_id, s.state, s.idempotent) for s in done.outcomes] == [
         ("o2", "absent", False),
         ("o1", "released", False),
@@ -154,10 +154,13 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await shop.reserve("old", ("B", 1))
     await shop.release("ended")
     await shop.catalogue.delete_product("GONE")
-    async with shop.database.connection() as lane:
-        assert await RESERVATIONS.take(lane, [ReserveLine(*claim, *ORIGIN) for claim in claims]) == {}
-        assert await lane.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == ["ended", "old"]
-        assert await lane.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
+    async with shop.database.connection() as connection:
+        assert await RESERVATIONS.take(connection, [ReserveLine(*claim, *ORIGIN) for claim in claims]) == {}
+        assert await connection.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == [
+            "ended",
+            "old",
+        ]
+        assert await connection.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
     await assert_books_balance(url)
 
 

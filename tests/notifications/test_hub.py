@@ -20,8 +20,8 @@ class Hesitant(Database):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         await asyncio.sleep(random.choice([0, 0, 0, 0.02, 0.05]))  # noqa: S311 - no secret
-        async with super().connection() as lane:
-            yield lane
+        async with super().connection() as connection:
+            yield connection
 
 
 @pytest.fixture

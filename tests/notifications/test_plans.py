@@ -24,7 +24,7 @@ TOLD = """INSERT INTO live_batches (first, last, owners, messages)
 
 @pytest.fixture
 async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
-    """Of a database in which many messages were sent and none waits, on a lane like the service's."""
+    """Of a database in which many messages were sent and none waits, on a connection like the service's."""
     url, settings = database_url("notifications"), {"jit": "off", **KEYED}
     async with planner_of(url, SENT, "VACUUM ANALYZE notifications", **settings) as planner:
         yield planner

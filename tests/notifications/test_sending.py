@@ -59,8 +59,8 @@ async def queue(database: Database, count: int = 1, recipient: str = "CUST-001",
 
 
 async def rows(database: Database) -> list[asyncpg.Record]:
-    async with database.connection() as lane:
-        return list(await lane.fetch("SELECT * FROM notifications ORDER BY id"))
+    async with database.connection() as connection:
+        return list(await connection.fetch("SELECT * FROM notifications ORDER BY id"))
 
 
 async def deliver_until(delivery: MessageDelivery, database: Database, status: str) -> asyncpg.Record:
@@ -125,8 +125,8 @@ async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert row["status"] == "queued"
-    async with database.connection() as lane:
-        await lane.execute("UPDATE notifications SET attempts = $1, next_attempt_at = now()", MAX_ATTEMPTS - 1)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE notifications SET attempts = $1, next_attempt_at = now()", MAX_ATTEMPTS - 1)
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert (row["status"], row["last_error"]) == ("skipped", "AddressUnknown: No address is known")
@@ -145,12 +145,12 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
     delivery = MessageDelivery(database, channels("", ""), RULES._replace(batch=7))
     while await asyncio.gather(*(delivery.deliver_due() for _ in range(4))) != [0] * 4:
         pass
-    async with database.connection() as lane:
-        sent = await lane.fetch(
+    async with database.connection() as connection:
+        sent = await connection.fetch(
             "SELECT recipient, channel, count(*) FROM notifications WHERE status = 'sent' GROUP BY 1, 2"
         )
-        await lane.execute("UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'")
-        await lane.execute("UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'")
+        await connection.execute("UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'")
+        await connection.execute("UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'")
     assert sorted(map(tuple, sent)) == [("CUST-001", "email", 20), ("CUST-001", "sms", 3), ("CUST-002", "email", 3)]
     while await delivery.deliver_due():
         pass
@@ -210,8 +210,8 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     dying = asyncio.create_task(MessageDelivery(database, {"email": hang}, RULES).deliver_due())
 
     async def claimed() -> int | None:
-        async with database.connection() as lane:
-            claim_id: int | None = await lane.fetchval("SELECT id FROM claims")
+        async with database.connection() as connection:
+            claim_id: int | None = await connection.fetchval("SELECT id FROM claims")
         return claim_id
 
     claim_id = await eventually(claimed)
@@ -229,12 +229,12 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     await eventually(claimed_again)
     dying.cancel()
     # It was only asleep: what it writes now is not believed.
-    async with database.connection() as lane:
+    async with database.connection() as connection:
         await repository.settle(
-            lane, claim_id, [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")]
+            connection, claim_id, [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")]
         )
         assert [row["status"] for row in await rows(database)] == ["queued"]
-        await lane.execute("UPDATE claims SET lapses_at = now()")
+        await connection.execute("UPDATE claims SET lapses_at = now()")
     again.cancel()
     assert await other.deliver_due() == 1
     (row,) = await rows(database)
@@ -263,9 +263,9 @@ async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Data
 
 async def test_what_waited_a_day_is_skipped(database: Database) -> None:
     await queue(database)
-    async with database.connection() as lane:
-        await lane.execute("UPDATE notifications SET created_at = now() - interval '25 hours'")
-        await repository.skip_stale(lane, timedelta(days=1))
+    async with database.connection() as connection:
+        await connection.execute("UPDATE notifications SET created_at = now() - interval '25 hours'")
+        await repository.skip_stale(connection, timedelta(days=1))
     (row,) = await rows(database)
     assert row["status"] == "skipped"
 

@@ -179,8 +179,8 @@ async def test_what_is_under_way_is_left_alone_until_its_lease_is_over(open_paym
     payments = await open_payments(NOWHERE, lease_seconds=30.0)
     await payments.capture_one(command(), patience_ms=0)
     assert await payments.use_cases.resolve_due(10) == 0
-    async with payments.database.connection() as lane:
-        await lane.execute("UPDATE payments SET due_at = due_at - interval '31 s'")
+    async with payments.database.connection() as connection:
+        await connection.execute("UPDATE payments SET due_at = due_at - interval '31 s'")
     assert await payments.use_cases.resolve_due(10) == 1
     assert await payments.use_cases.resolve_due(10) == 0
 
@@ -234,7 +234,7 @@ async def test_history_is_gap_free_and_carries_the_representation(payments: Paym
     assert [e.version for e in history] == [1, 2, 3]
     assert [e.type for e in history] == ["payment.captured", "payment.refunded", "payment.refunded"]
     assert [e.status for e in history] == ["captured", "partially_refunded", "refunded"]
-    async with payments.database.connection() as lane:
-        told = [msgspec.json.decode(entry.data) for entry in await list_outgoing(lane, 10)]
+    async with payments.database.connection() as connection:
+        told = [msgspec.json.decode(entry.data) for entry in await list_outgoing(connection, 10)]
     assert [data["status"] for data in told] == ["captured", "partially_refunded", "refunded"]
     assert told[2]["refunded"] == {"amountMinor": 1000, "currency": "USD"}

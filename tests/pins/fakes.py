@@ -43,11 +43,11 @@ class Database:
         self.answers = answers
         self.statements: list[Statement] = []
 
-    async def connect(self, url: str, **_: Any) -> "Lane":
-        return Lane(self, url)
+    async def connect(self, url: str, **_: Any) -> "PinnedConnection":
+        return PinnedConnection(self, url)
 
 
-class Lane:
+class PinnedConnection:
     """A connection."""
 
     def __init__(self, database: Database, url: str) -> None:

@@ -25,7 +25,9 @@ class Planner:
 
 @asynccontextmanager
 async def planner_of(url: str, *preparing: str, **settings: str) -> AsyncIterator[Any]:
-    """A planner of the database at `url` after these statements, which end with ANALYZE. `settings`: of its lane."""
+    """A planner of the database at `url` after these statements, which end with ANALYZE. `settings`: of its
+    connection.
+    """
     connection = await asyncpg.connect(url, server_settings=settings)
     try:
         for statement in preparing:

@@ -30,7 +30,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → database → use cases → routes."""
-    database = await open_database(settings, resources, INVENTORY, settings.database_lanes, KEYED)
+    database = await open_database(settings, resources, INVENTORY, settings.database_connections, KEYED)
     reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)

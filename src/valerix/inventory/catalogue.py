@@ -91,52 +91,52 @@ class Catalogue:
 
     async def get_product(self, sku: str) -> Product:
         """Raises ProductNotFound."""
-        async with self._database.connection() as lane:
-            product = await self._catalogue.find_product(lane, sku)
+        async with self._database.connection() as connection:
+            product = await self._catalogue.find_product(connection, sku)
         if product is None:
             raise domain.ProductNotFound(sku)
         return product
 
     async def prices(self, skus: Sequence[str]) -> list[PricedProduct | None]:
         """Name and price of each; None for what is not sold. Text that cannot be an id is not looked for."""
-        async with self._database.connection() as lane:
-            found = await self._catalogue.list_prices(lane, [sku for sku in skus if domain.is_sku(sku)])
+        async with self._database.connection() as connection:
+            found = await self._catalogue.list_prices(connection, [sku for sku in skus if domain.is_sku(sku)])
         return [found.get(sku) for sku in skus]
 
     async def find(self, names: Sequence[str]) -> list[PricedProduct | None]:
         """By number or, where there is no such number, by exact name; None also when several have it."""
         found = await self.prices(names)
         rest = [name for name, product in zip(names, found, strict=True) if product is None]
-        async with self._database.connection() as lane:
-            named = await self._catalogue.list_named(lane, rest) if rest else []
+        async with self._database.connection() as connection:
+            named = await self._catalogue.list_named(connection, rest) if rest else []
         alone = {p.name: p for p in named if sum(other.name == p.name for other in named) == 1}
         return [product or alone.get(name) for name, product in zip(names, found, strict=True)]
 
     async def list_products(self, asked: ProductFilter) -> list[Product]:
         """Products by id."""
-        async with self._database.connection() as lane:
-            return await self._catalogue.list_products(lane, asked)
+        async with self._database.connection() as connection:
+            return await self._catalogue.list_products(connection, asked)
 
     async def create_warehouse(self, new: schemas.NewWarehouse, by: Actor | None = None) -> Warehouse:
         """Raises WarehouseExists."""
         act = act_of(by, WAREHOUSE_CREATED, new.warehouse_id, name=new.name, priority=new.priority)
-        async with self._database.connection() as lane:
-            warehouse = await recorded(lane, act, partial(self._catalogue.insert_warehouse, lane, new))
+        async with self._database.connection() as connection:
+            warehouse = await recorded(connection, act, partial(self._catalogue.insert_warehouse, connection, new))
         if warehouse is None:
             raise domain.WarehouseExists(new.warehouse_id)
         return warehouse
 
     async def get_warehouse(self, warehouse_id: str) -> Warehouse:
         """Raises WarehouseNotFound."""
-        async with self._database.connection() as lane:
-            warehouse = await self._catalogue.find_warehouse(lane, warehouse_id)
+        async with self._database.connection() as connection:
+            warehouse = await self._catalogue.find_warehouse(connection, warehouse_id)
         if warehouse is None:
             raise domain.WarehouseNotFound(warehouse_id)
         return warehouse
 
     async def list_warehouses(self, *, after: str, limit: int) -> list[Warehouse]:
-        async with self._database.connection() as lane:
-            return await self._catalogue.list_warehouses(lane, after=after, limit=limit)
+        async with self._database.connection() as connection:
+            return await self._catalogue.list_warehouses(connection, after=after, limit=limit)
 
     async def _receive(self, tx: Transaction, new: schemas.NewProduct, cause: Cause) -> list[Movement]:
         for initial in new.initial_stock:

@@ -33,7 +33,7 @@ TABLES = [
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     database_url: str
-    database_lanes: int = 8
+    database_connections: int = 8
     """Up to three for reserving, three for ending reservations, the rest for everything else."""
     orders_url: tuple[str, ...]
 

@@ -52,7 +52,7 @@ PRODUCTS = [
 
 async def seed(database_url: str) -> None:
     """Safe to run on every start: what exists keeps its stock, its price and its name."""
-    async with Database.open(database_url, lanes=1, code=code_of("inventory")) as database:
+    async with Database.open(database_url, size=1, code=code_of("inventory")) as database:
         catalogue = connect(database).catalogue
         for warehouse in WAREHOUSES:
             with suppress(WarehouseExists):

@@ -33,7 +33,7 @@ from valerix.inventory.waiting_list import Overtaken, WaitingList
 
 COMMITTING = Point("inventory.committing")
 COMMITTED: Final = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end")}
-LANES = 3
+BATCHES = 3
 MAX_LISTS = 8
 """Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
 SWEEP_LIMIT: Final = 100
@@ -81,14 +81,14 @@ class Reserving:
         self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
             partial(self._run, domain.RESERVE, self._reserve),
             name="reserve",
-            max_concurrent_batches=LANES,
+            max_concurrent_batches=BATCHES,
             max_batch=MAX_LISTS,
             impossible=IMPOSSIBLE,
         )
         self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
             partial(self._run, "end", self._end),
             name="end",
-            max_concurrent_batches=LANES,
+            max_concurrent_batches=BATCHES,
             max_batch=MAX_LISTS,
             impossible=IMPOSSIBLE,
         )
@@ -127,14 +127,14 @@ class Reserving:
             for order_id in holders:
                 await self._sweep_one(partial(pass_on, order_id))
             after = holders[-1]
-        async with self._database.connection() as lane:
-            unserved = await self._waiting.list_unserved(lane, SWEEP_LIMIT)
+        async with self._database.connection() as connection:
+            unserved = await self._waiting.list_unserved(connection, SWEEP_LIMIT)
         for sku in unserved:
             await self._sweep_one(partial(serve, sku))
 
     async def _list_holders(self, after: str) -> list[str]:
-        async with self._database.connection() as lane:
-            return await self._waiting.list_holding_for(lane, self._hold, after, SWEEP_LIMIT)
+        async with self._database.connection() as connection:
+            return await self._waiting.list_holding_for(connection, self._hold, after, SWEEP_LIMIT)
 
     async def _sweep_one(self, work: Callable[[Transaction], Awaitable[list[Movement]]]) -> None:
         movements = await self._database.retry(work, (Overtaken,))
@@ -156,18 +156,20 @@ class Reserving:
             for asked, waits in zip(lists, waiting, strict=True)
         ]
 
-    # --- inside a lane
+    # --- on one connection
 
-    async def _reserve(self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> Done[ReserveOutcome]:
+    async def _reserve(
+        self, connection: Connection, asked: list[tuple[ReserveStock, Initiator]]
+    ) -> Done[ReserveOutcome]:
         """All at once when there is enough for all of them, as there mostly is; otherwise one by one."""
         if claims := domain.claims(asked):
             await COMMITTING.passed()
-            if sources := await self._reservations.take(lane, claims):
+            if sources := await self._reservations.take(connection, claims):
                 return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
-        return await self._settle(lane, asked)
+        return await self._settle(connection, asked)
 
     async def _settle(
-        self, lane: Connection, asked: list[tuple[ReserveStock, Initiator]], besides: frozenset[str] = frozenset()
+        self, connection: Connection, asked: list[tuple[ReserveStock, Initiator]], besides: frozenset[str] = frozenset()
     ) -> Done[ReserveOutcome]:
         """`besides`: products that these orders wait for, according to the list."""
         # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
@@ -178,41 +180,41 @@ class Reserving:
         for line in (line for command, _ in asked for line in command.lines if line.product_id in wanted):
             wanted[line.product_id] += line.quantity
         try:
-            async with lane.transaction():
-                offers = await self._stock.lock_offers(lane, list(skus | besides))
-                known = await self._reservations.find_reservations(lane, ids)
-                waiting = await self._waiting.lock(lane, wanted, offers, ids)
+            async with connection.transaction():
+                offers = await self._stock.lock_offers(connection, list(skus | besides))
+                known = await self._reservations.find_reservations(connection, ids)
+                waiting = await self._waiting.lock(connection, wanted, offers, ids)
                 settlement = settle(asked, offers, known, waiting)
-                await self._waiting.save(lane, waiting.values(), settlement.served)
-                await self._stock.write(lane, settlement.movements, settlement.opened)
+                await self._waiting.save(connection, waiting.values(), settlement.served)
+                await self._stock.write(connection, settlement.movements, settlement.opened)
                 await COMMITTING.passed()
         except Overtaken as others:
-            return await self._settle(lane, asked, besides | others.skus)
+            return await self._settle(connection, asked, besides | others.skus)
         return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
 
     async def _end(
-        self, lane: Connection, asked: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
+        self, connection: Connection, asked: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
     ) -> Done[ReservationState]:
         """What is released goes to those that wait for it, in the same transaction."""
         released = [ending.order_id for ending, _ in asked if ending.state is ReservationStatus.RELEASED]
         if not released:
-            return await self._end_all(lane, asked)
+            return await self._end_all(connection, asked)
         try:
-            async with lane.transaction():
-                held = await self._waiting.list_held(lane, [ending.order_id for ending, _ in asked])
+            async with connection.transaction():
+                held = await self._waiting.list_held(connection, [ending.order_id for ending, _ in asked])
                 skus = sorted({*held, *besides})
-                await self._stock.lock_offers(lane, skus)
-                done = await self._end_all(lane, asked, skus)
-                movements = await self._waiting.withdraw(lane, released, skus, asked[0][1])
-                await self._stock.write(lane, movements)
+                await self._stock.lock_offers(connection, skus)
+                done = await self._end_all(connection, asked, skus)
+                movements = await self._waiting.withdraw(connection, released, skus, asked[0][1])
+                await self._stock.write(connection, movements)
         except Overtaken as others:
-            return await self._end(lane, asked, besides | others.skus)
+            return await self._end(connection, asked, besides | others.skus)
         gave_up = {movement.order_id for movement in movements if movement.kind == GIVE_UP}
         outcomes = [msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up) for o in done.outcomes]
         return Done(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
 
     async def _end_all(
-        self, lane: Connection, asked: list[tuple[Ending, Initiator]], locked: list[str] | None = None
+        self, connection: Connection, asked: list[tuple[Ending, Initiator]], locked: list[str] | None = None
     ) -> Done[ReservationState]:
         """Raises Overtaken when an order has reserved other stock than what is locked, if that is given."""
         outcomes: dict[int, ReservationState] = {}
@@ -220,7 +222,7 @@ class Reserving:
         while left := [place for place in range(len(asked)) if place not in outcomes]:
             first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
             await COMMITTING.passed()
-            ended = await self._reservations.end(lane, [asked[place] for place in first.values()], locked)
+            ended = await self._reservations.end(connection, [asked[place] for place in first.values()], locked)
             if locked is not None and len(ended) < len(first):
                 raise Overtaken
             for order_id, state, movements, changed, held in ended:
@@ -231,11 +233,11 @@ class Reserving:
 
 
 async def _with_acts(
-    acts: Sequence[Act | None], work: Work[C, Out], lane: Connection, asked: list[tuple[C, Initiator]]
+    acts: Sequence[Act | None], work: Work[C, Out], connection: Connection, asked: list[tuple[C, Initiator]]
 ) -> Done[Out]:
     """The same work, with the acts of the commands that moved stock."""
     return await recorded_all(
-        lane, acts, lambda: work(lane, asked), lambda done: map(domain.moved_stock, done.outcomes)
+        connection, acts, lambda: work(connection, asked), lambda done: map(domain.moved_stock, done.outcomes)
     )
 
 

@@ -101,30 +101,32 @@ class Stock:
 
     async def get_inventory(self, sku: str) -> InventoryItem:
         """Raises ProductNotFound."""
-        async with self._database.connection() as lane:
-            item = await self._stock.find_inventory(lane, sku)
+        async with self._database.connection() as connection:
+            item = await self._stock.find_inventory(connection, sku)
         if item is None:
             raise domain.ProductNotFound(sku)
         return item
 
     async def list_inventory(self, asked: InventoryFilter) -> list[InventoryItem]:
         """Stock by product."""
-        async with self._database.connection() as lane:
-            return await self._stock.list_inventory(lane, asked)
+        async with self._database.connection() as connection:
+            return await self._stock.list_inventory(connection, asked)
 
     async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.MovementView]:
         """The ledger of one product, latest first, with the acts of staff. Raises ProductNotFound."""
-        async with self._database.connection() as lane:
-            if await self._catalogue.find_product(lane, sku) is None:
+        async with self._database.connection() as connection:
+            if await self._catalogue.find_product(connection, sku) is None:
                 raise domain.ProductNotFound(sku)
-            entries = await self._stock.list_movements(lane, sku, before=before, limit=limit)
-            acts = await list_acts_of_traces(lane, [entry.trace_id for entry in entries])
+            entries = await self._stock.list_movements(connection, sku, before=before, limit=limit)
+            acts = await list_acts_of_traces(connection, [entry.trace_id for entry in entries])
         return [schemas.movement_view(entry, acts) for entry in entries]
 
     async def levels(self) -> tuple[list[Level], int]:
         """The first MAX_LEVELS stock rows, and how many products are low."""
-        async with self._database.connection() as lane:
-            return await self._stock.list_stock_levels(lane, MAX_LEVELS), await self._stock.count_low_stock(lane)
+        async with self._database.connection() as connection:
+            return await self._stock.list_stock_levels(connection, MAX_LEVELS), await self._stock.count_low_stock(
+                connection
+            )
 
     # --- inside a transaction
 
@@ -138,15 +140,15 @@ class Stock:
         return movements
 
     async def _once(
-        self, lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], lane: Transaction
+        self, lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], connection: Transaction
     ) -> tuple[A, list[Movement], bool]:
-        async with lane.transaction():
-            if not await self._stock.claim_key(lane, lookup):
+        async with connection.transaction():
+            if not await self._stock.claim_key(connection, lookup):
                 raise KeyInFlight
-            first = await self._stock.find_keyed_change(lane, lookup)
+            first = await self._stock.find_keyed_change(connection, lookup)
             if first is None:
-                answer, movements = await work(lane)
-                await self._stock.insert_keyed_change(lane, lookup, fingerprint, answer)
+                answer, movements = await work(connection)
+                await self._stock.insert_keyed_change(connection, lookup, fingerprint, answer)
                 return answer, movements, False
         if first.fingerprint != fingerprint:
             raise KeyReused

@@ -34,7 +34,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, consumer, jobs."""
-    database = await open_database(settings, resources, consumers.CONSUMER, settings.database_lanes, KEYED)
+    database = await open_database(settings, resources, consumers.CONSUMER, settings.database_connections, KEYED)
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
     notifications, wakeups = Notifications(database), Wakeups(valkey, hub := Hub(database))

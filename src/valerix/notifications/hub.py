@@ -110,8 +110,8 @@ class Hub:
 
     async def _written(self, owner: str | None, after: int) -> AsyncIterator[tuple[int, str]]:
         while True:
-            async with self._database.connection() as lane:
-                page = await repository.list_live_events(lane, after=after, owner=owner, limit=PAGE)
+            async with self._database.connection() as connection:
+                page = await repository.list_live_events(connection, after=after, owner=owner, limit=PAGE)
             for event in page:
                 yield event.id, _text(event)
             if len(page) < PAGE:
@@ -140,8 +140,8 @@ class Hub:
                 self._position = last
         if not self._clients:
             return 0
-        async with self._database.connection() as lane:
-            page = await repository.list_live_events(lane, after=self._position, owner=None, limit=PAGE)
+        async with self._database.connection() as connection:
+            page = await repository.list_live_events(connection, after=self._position, owner=None, limit=PAGE)
         for event in page:
             self._show(event)
             self._position = event.id
@@ -154,8 +154,8 @@ class Hub:
                 client.offer(event, text)
 
     async def _bounds(self) -> tuple[int, int]:
-        async with self._database.connection() as lane:
-            return await repository.find_live_bounds(lane)
+        async with self._database.connection() as connection:
+            return await repository.find_live_bounds(connection)
 
     async def _woken_within(self, seconds: float) -> bool:
         try:

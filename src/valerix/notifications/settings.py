@@ -14,7 +14,7 @@ SIMULATED_BATCH: Final = 256
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     niceness: int = 5
     """Orders go first; news of them can wait a moment."""
-    database_lanes: int = 8
+    database_connections: int = 8
     smtp_url: str = ""
     """`smtp://` or `smtps://[user:password@]host[:port]`; without it sending is simulated."""
     smtp_from: str = "Valerix <no-reply@valerix.example>"

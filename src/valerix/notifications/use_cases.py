@@ -76,12 +76,12 @@ class Notifications:
     async def request(self, request: Request) -> tuple[Notification, bool]:
         """Queue a message; as it was accepted, and whether an earlier request had asked for it. Raises KeyReused."""
 
-        async def work(lane: Transaction) -> tuple[Notification, bool]:
+        async def work(connection: Transaction) -> tuple[Notification, bool]:
             wanted = (request.notification, request.key, request.fingerprint)
-            insert = partial(repository.insert_requested, lane, *wanted)
-            if request.refusal is None and await recorded(lane, request.act, insert):
+            insert = partial(repository.insert_requested, connection, *wanted)
+            if request.refusal is None and await recorded(connection, request.act, insert):
                 return request.notification, False
-            known = None if request.key is None else await repository.find_by_key(lane, request.key)
+            known = None if request.key is None else await repository.find_by_key(connection, request.key)
             if known is None and request.refusal is not None:
                 raise request.refusal
             assert known is not None  # noqa: S101 - its key is in use, and nobody deletes notifications
@@ -93,8 +93,8 @@ class Notifications:
 
     async def get(self, notification_id: str, recipient: str | None) -> Notification:
         """One message that went to `recipient`; None: to anybody. Raises NotificationNotFound."""
-        async with self._database.connection() as lane:
-            found = await repository.find_notification(lane, notification_id, recipient)
+        async with self._database.connection() as connection:
+            found = await repository.find_notification(connection, notification_id, recipient)
         if found is None:
             raise domain.NotificationNotFound
         return found
@@ -109,9 +109,9 @@ class Notifications:
         channel: str | None,
     ) -> list[Notification]:
         """Newest first, those that went to `recipient`; None: to anybody."""
-        async with self._database.connection() as lane:
+        async with self._database.connection() as connection:
             return await repository.list_notifications(
-                lane, limit=limit, before=before, recipient=recipient, status=status, channel=channel
+                connection, limit=limit, before=before, recipient=recipient, status=status, channel=channel
             )
 
     async def measure(self) -> None:
@@ -119,13 +119,13 @@ class Notifications:
         async with self._database.transaction() as tx:
             await repository.lock_queue(tx)
             await repository.skip_stale(tx, domain.STALE)
-        async with self._database.connection() as lane:
-            metrics.queue_size.set(await repository.count_queued(lane))
+        async with self._database.connection() as connection:
+            metrics.queue_size.set(await repository.count_queued(connection))
 
     async def prune_live(self, keep: int) -> None:
         """Forget all but about the last `keep` live events."""
-        async with self._database.connection() as lane:
-            await repository.prune_live_events(lane, keep)
+        async with self._database.connection() as connection:
+            await repository.prune_live_events(connection, keep)
 
 
 class MessageDelivery:

@@ -50,14 +50,14 @@ TABLES = [
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """Lanes are sagas under way at once; each needs a connection only while it writes."""
+    """Each batch of sagas needs a connection only while it writes."""
 
     users_url: tuple[str, ...]
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
-    search_lanes: int = 2
+    search_connections: int = 2
     """Connections for lists and searches, which are planned for what was asked and may take their time."""
-    saga_lanes: int = 4
+    saga_batches: int = 4
     saga_batch: int = 64
     hold_minutes: float = 30.0
     backorder_days: float = 30.0
@@ -96,8 +96,8 @@ class Built(NamedTuple):
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     """Open the database and the clients, and put the use cases on top."""
-    database = await open_database(settings, resources, ORDERS, settings.database_lanes, PLANNED)
-    reader = await open_database(settings, resources, ORDERS, settings.search_lanes)
+    database = await open_database(settings, resources, ORDERS, settings.database_connections, PLANNED)
+    reader = await open_database(settings, resources, ORDERS, settings.search_connections)
     clients = [
         await open_peer("users", settings.users_url, settings, resources),
         await open_peer("inventory", settings.inventory_url, settings, resources),
@@ -122,7 +122,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         reader,
         saga,
         relay.wake,
-        max_concurrent_batches=settings.saga_lanes,
+        max_concurrent_batches=settings.saga_batches,
         max_batch=settings.saga_batch,
         bounds=Bounds(settings.customer_waiting_orders, settings.customer_unpaid_units, settings.customer_declines),
         timeouts=settings,

@@ -29,7 +29,7 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes, jobs."""
-    database = await open_database(settings, resources, PAYMENTS, settings.database_lanes, KEYED)
+    database = await open_database(settings, resources, PAYMENTS, settings.database_connections, KEYED)
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)

@@ -117,21 +117,21 @@ class Refunds:
         key = request.key or refund_id.encode()
         act = act_of(request.actor, PAYMENT_REFUNDED, request.payment_id, refundId=refund_id, reason=request.reason)
 
-        async def work(lane: Transaction) -> tuple[Refund, bool]:
-            async with lane.transaction():
-                payment = await self._repository.lock_payment(lane, request.payment_id)
+        async def work(connection: Transaction) -> tuple[Refund, bool]:
+            async with connection.transaction():
+                payment = await self._repository.lock_payment(connection, request.payment_id)
                 if payment is None:
                     raise domain.PaymentNotFound
-                if known := await self._repository.find_refund_by_key(lane, payment.id, key):
+                if known := await self._repository.find_refund_by_key(connection, payment.id, key):
                     return _replay(known, request.fingerprint)
                 promised, amount = payment.promised(request.amount_minor)
                 if request.part_only and not promised.refundable_minor:
                     raise domain.CancelInstead
                 refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
-                await self._repository.insert_refund(lane, refund, key, request.fingerprint, self._lease)
-                await self._repository.update_payment(lane, promised)
+                await self._repository.insert_refund(connection, refund, key, request.fingerprint, self._lease)
+                await self._repository.update_payment(connection, promised)
                 await record(
-                    lane, detailed(act, orderId=payment.order_id, amountMinor=amount, currency=payment.currency)
+                    connection, detailed(act, orderId=payment.order_id, amountMinor=amount, currency=payment.currency)
                 )
                 return refund, False
 
@@ -161,30 +161,30 @@ class Refunds:
     async def _end(self, refund: Refund, failure: str | None) -> Refund:
         """Write how the refund ended, unless somebody else has; return it as it then stands."""
 
-        async def work(lane: Transaction) -> Refund:
+        async def work(connection: Transaction) -> Refund:
             now = self._now()
             status = RefundStatus.SUCCEEDED if failure is None else RefundStatus.FAILED
-            async with lane.transaction():
-                payment = await self._repository.lock_payment(lane, refund.payment_id)
+            async with connection.transaction():
+                payment = await self._repository.lock_payment(connection, refund.payment_id)
                 assert payment is not None  # noqa: S101 - a foreign key says so
-                if await self._repository.claim_refund(lane, refund.id, status, failure, now):
-                    await self._tell(lane, payment, refund.amount_minor, failure, now)
-                return await self._repository.get_refund(lane, refund.id)
+                if await self._repository.claim_refund(connection, refund.id, status, failure, now):
+                    await self._tell(connection, payment, refund.amount_minor, failure, now)
+                return await self._repository.get_refund(connection, refund.id)
 
         ended = await self._database.repeat(work)
         await ENDED.passed()
         return ended
 
     async def _tell(
-        self, lane: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime
+        self, connection: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime
     ) -> None:
         if failure is None:
             changed, kind = payment.given_back(amount_minor, now), "payment.refunded"
             metrics.refunds_processed.inc()
         else:
             changed, kind = payment.kept(amount_minor, now), "payment.refund_failed"
-        await self._repository.update_payment(lane, changed)
-        await self._repository.insert_event(lane, event(changed, kind))
+        await self._repository.update_payment(connection, changed)
+        await self._repository.insert_event(connection, event(changed, kind))
 
 
 def _replay(known: tuple[Refund, bytes], fingerprint: bytes) -> tuple[Refund, bool]:

@@ -35,7 +35,7 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     """Settings → resources → use cases → routes."""
     tokens = AccessTokens(settings.signing_key_file)
-    database = await open_database(settings, resources, USERS, settings.database_lanes)
+    database = await open_database(settings, resources, USERS, settings.database_connections)
     relay = await open_relay(settings, resources, USERS, accounts.list_outgoing)
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
     passwords = await resources.enter_async_context(pool)

@@ -82,8 +82,8 @@ class AuditTrail:
 
     async def search(self, asked: AuditFilter) -> list[AuditEntry]:
         """Newest first."""
-        async with self._database.connection() as lane:
-            return await audit.list_entries(lane, asked)
+        async with self._database.connection() as connection:
+            return await audit.list_entries(connection, asked)
 
     async def record(self, act: RecordAct, actor: Actor) -> None:
         """An act in a service without a table for it; one that came before is left as it is."""
@@ -94,5 +94,5 @@ class AuditTrail:
 
     async def forget_old(self) -> None:
         """Addresses are personal data: none is kept for longer than a year."""
-        async with self._database.connection() as lane:
-            await audit.delete_older_than_a_year(lane)
+        async with self._database.connection() as connection:
+            await audit.delete_older_than_a_year(connection)

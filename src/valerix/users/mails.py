@@ -107,9 +107,9 @@ class AccountMails:
     async def reset(self, token: str, new: str, origin: Origin) -> None:
         """Set a new password, which ends every session. Raises MailTokenRefused, Invalid, Unavailable."""
         self._passwords.check_room()
-        async with self._database.connection() as lane:
-            owner = await mails.find_token_owner(lane, _hash(token), domain.RESET_PASSWORD)
-            user = await accounts.find_user(lane, owner, None) if owner else None
+        async with self._database.connection() as connection:
+            owner = await mails.find_token_owner(connection, _hash(token), domain.RESET_PASSWORD)
+            user = await accounts.find_user(connection, owner, None) if owner else None
         if user is None:
             raise domain.MailTokenRefused
         check_acceptable(new, user.email, user.name, "/newPassword")
@@ -124,12 +124,12 @@ class AccountMails:
         self._revocations.add(ended)
 
     async def forget_expired(self) -> None:
-        async with self._database.connection() as lane:
-            await mails.delete_expired(lane)
+        async with self._database.connection() as connection:
+            await mails.delete_expired(connection)
 
     async def _ask_for_reset(self, request: ResetRequest) -> None:
-        async with self._database.connection() as lane:
-            known = await accounts.find_credentials(lane, request.email)
+        async with self._database.connection() as connection:
+            known = await accounts.find_credentials(connection, request.email)
         if known is None or not known.user.may_sign_in:
             return
         user_id = known.user.id

@@ -21,11 +21,11 @@ class Reauthentication:
     async def check(self, user_id: str, password: str, origin: Origin) -> AccountCredentials:
         """The credentials as they were checked. Raises WrongPassword, RateLimited, Unavailable."""
         async with self._limits.guess(user_id, origin.network):
-            async with self._database.connection() as lane:
-                held = await accounts.hold_credentials(lane, user_id)
+            async with self._database.connection() as connection:
+                held = await accounts.hold_credentials(connection, user_id)
             matches = await self._passwords.verify(held.password_hash if held else None, password)
             if held is None or not matches:
-                async with self._database.connection() as lane:
-                    await record(lane, "password.refused", origin, actor=user_id, subject=user_id)
+                async with self._database.connection() as connection:
+                    await record(connection, "password.refused", origin, actor=user_id, subject=user_id)
                 raise domain.WrongPassword
             return held

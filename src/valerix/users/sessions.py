@@ -72,8 +72,8 @@ class Sessions:
         """
         self._passwords.check_room()
         address = domain.normal_email(email)
-        async with self._database.connection() as lane:
-            known = await accounts.find_credentials(lane, address)
+        async with self._database.connection() as connection:
+            known = await accounts.find_credentials(connection, address)
         device = find_device(known.device_secret, devices, datetime.now(UTC)) if known else None
         async with self._limits.guess(address, origin.network, device):
             checked = await self._check(known, password, origin)
@@ -118,8 +118,8 @@ class Sessions:
 
     async def list_of(self, user_id: str) -> list[Session]:
         """The live ones, the one used last first."""
-        async with self._database.connection() as lane:
-            return await sessions.list_live(lane, user_id)
+        async with self._database.connection() as connection:
+            return await sessions.list_live(connection, user_id)
 
     async def end(self, session_id: str, user_id: str, reason: str, actor: str, origin: Origin) -> None:
         """End one session of a user. Raises SessionNotFound."""
@@ -150,13 +150,13 @@ class Sessions:
 
     async def measure(self) -> None:
         """Keep the gauge current."""
-        async with self._database.connection() as lane:
-            metrics.active_sessions.set(await sessions.count_live(lane))
+        async with self._database.connection() as connection:
+            metrics.active_sessions.set(await sessions.count_live(connection))
 
     async def forget_ended(self) -> None:
         """Delete what ended long ago."""
-        async with self._database.connection() as lane:
-            await sessions.delete_over(lane, self._rules.max_days)
+        async with self._database.connection() as connection:
+            await sessions.delete_over(connection, self._rules.max_days)
 
     # --- pieces
 
@@ -193,12 +193,14 @@ class Sessions:
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
         """What somebody typed as an address is not kept: it may have been a password."""
         metrics.login_attempts.labels("failed").inc()
-        async with self._database.connection() as lane:
-            await record(lane, "login.failed", origin, actor=None, subject=user.id if user else None, reason=reason)
+        async with self._database.connection() as connection:
+            await record(
+                connection, "login.failed", origin, actor=None, subject=user.id if user else None, reason=reason
+            )
 
     async def _punish_reuse(self, hashed: bytes, origin: Origin) -> None:
-        async with self._database.connection() as lane:
-            used = await sessions.find_used_token(lane, hashed, LEEWAY_SECONDS)
+        async with self._database.connection() as connection:
+            used = await sessions.find_used_token(connection, hashed, LEEWAY_SECONDS)
         if used is None:
             return
         if used.is_another_tab:
@@ -213,8 +215,8 @@ def revoked_sessions(database: Database) -> Callable[[ListRevoked], Awaitable[Re
     """What the other services follow."""
 
     async def answer(command: ListRevoked) -> RevokedSessions:
-        async with database.connection() as lane:
-            return await sessions.list_revoked(lane, command.since, OVERLAP_SECONDS, WINDOW_SECONDS)
+        async with database.connection() as connection:
+            return await sessions.list_revoked(connection, command.since, OVERLAP_SECONDS, WINDOW_SECONDS)
 
     return answer
 

@@ -110,15 +110,17 @@ class Users:
 
     async def get(self, user_id: str, viewer: str | None) -> User:
         """Raises UserNotFound."""
-        async with self._database.connection() as lane:
-            return await _get(lane, user_id, viewer)
+        async with self._database.connection() as connection:
+            return await _get(connection, user_id, viewer)
 
     async def search(
         self, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
     ) -> list[User]:
         """Up to `limit` users, newest first, from below the id `before`."""
-        async with self._database.connection() as lane:
-            return await accounts.list_users(lane, limit=limit, before=before, search=search, role=role, status=status)
+        async with self._database.connection() as connection:
+            return await accounts.list_users(
+                connection, limit=limit, before=before, search=search, role=role, status=status
+            )
 
     async def change(
         self,
@@ -222,8 +224,8 @@ class Users:
     async def check_customers(self, command: CheckCustomers, _: Deadline) -> CustomersChecked:
         """One standing per customer asked for, in their order."""
         asked = command.customer_ids
-        async with self._database.connection() as lane:
-            statuses = await accounts.list_customer_statuses(lane, asked)
+        async with self._database.connection() as connection:
+            statuses = await accounts.list_customer_statuses(connection, asked)
         metrics.auth_validations.inc(len(asked))
         return CustomersChecked([_standing(*pair) for pair in zip(asked, statuses, strict=True)])
 
@@ -232,12 +234,12 @@ class Users:
         words = [word for word in command.search.lower().split() if len(word) >= SHORTEST_WORD]
         if not words:
             return CustomersFound([])
-        async with self._database.connection() as lane:
-            return CustomersFound(await accounts.list_numbers_by_words(lane, words, MAX_FOUND))
+        async with self._database.connection() as connection:
+            return CustomersFound(await accounts.list_numbers_by_words(connection, words, MAX_FOUND))
 
     async def _find_customer(self, number: str, viewer: str | None) -> User | None:
-        async with self._database.connection() as lane:
-            return await accounts.find_customer(lane, number, viewer)
+        async with self._database.connection() as connection:
+            return await accounts.find_customer(connection, number, viewer)
 
 
 async def _get(tx: Transaction, user_id: str, viewer: str | None) -> User:

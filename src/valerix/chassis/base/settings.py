@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,6 +14,12 @@ from valerix.chassis.base.timeouts import Timeouts
 PREFIX = "VALERIX_"
 FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 """A setting's name within a sentence."""
+RENAMED: Final = {
+    "database_lanes": "database_connections",
+    "saga_lanes": "saga_batches",
+    "search_lanes": "search_connections",
+}
+"""Settings that had another name, by it: a value that has no effect any more must not pass unnoticed."""
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -39,7 +45,7 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     """Whose pages may call and open sockets beside those of the host itself, e.g. `https://shop.example`."""
     database_url: str = ""
-    database_lanes: int = 4
+    database_connections: int = 4
     valkey_url: str = ""
     bus_url: str = ""
     """The event bus: `redis://…` for Valkey streams, `amqp://…` for RabbitMQ."""
@@ -80,13 +86,17 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
-    """Read `kind` from the environment; raise SettingsError naming each variable that is missing or wrong.
+    """Read `kind` from the environment; raise SettingsError naming each variable that is missing, wrong or renamed.
 
     Time-outs are scaled (chassis.timeouts).
     """
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
-    wrong: list[str] = []
+    wrong = [
+        f"{PREFIX}{old.upper()} is called {PREFIX}{new.upper()} now"
+        for old, new in RENAMED.items()
+        if PREFIX + old.upper() in source
+    ]
     for field in msgspec.structs.fields(kind):
         name = PREFIX + field.name.upper()
         if name not in source:

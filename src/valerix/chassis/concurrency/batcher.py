@@ -46,7 +46,7 @@ class BatchQueue(Generic[In]):
         self._run = run
         self._batch_items = batch_items.labels(name)
         self._name = name
-        self._free_lanes = max_concurrent_batches
+        self._free = max_concurrent_batches
         self._at_work = 0
         self._hurry = asyncio.Event()  # nothing is at work, or a batch is full
         self._starting = False
@@ -61,24 +61,24 @@ class BatchQueue(Generic[In]):
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("Too many requests are waiting")
         self._waiting.append((item, asyncio.get_running_loop().time()))
-        self._start_lane()
+        self._start_batch()
 
     def waits_seconds(self) -> float:
         """How long the first in the queue has been waiting; 0 for an empty queue."""
         return asyncio.get_running_loop().time() - self._waiting[0][1] if self._waiting else 0.0
 
-    def _start_lane(self) -> None:
+    def _start_batch(self) -> None:
         if len(self._waiting) >= self._max_batch:
             self._hurry.set()
-        if self._waiting and self._free_lanes and not self._starting:
+        if self._waiting and self._free and not self._starting:
             self._starting = True
-            self._free_lanes -= 1
+            self._free -= 1
             # The task starts on the next turn of the loop, so what arrives in this turn joins its first batch.
-            task = asyncio.create_task(self._lane())
+            task = asyncio.create_task(self._run_batches())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _lane(self) -> None:
+    async def _run_batches(self) -> None:
         caller.person_token.set("")  # it serves all callers, not only the first one
         if self._at_work and self._linger_seconds:
             with suppress(TimeoutError):
@@ -92,10 +92,10 @@ class BatchQueue(Generic[In]):
                 count = min(len(self._waiting), self._max_batch)
                 self._batch_items.observe(count)
                 batch = [self._waiting.popleft()[0] for _ in range(count)]
-                self._start_lane()  # for what is too much for one batch
+                self._start_batch()  # for what is too much for one batch
                 await self._run_batch(batch)
         finally:
-            self._free_lanes += 1
+            self._free += 1
             self._at_work -= 1
             if not self._at_work:
                 self._hurry.set()

@@ -1,7 +1,8 @@
 """How many requests a service takes in: as many as do not make one another wait.
 
-Overload shows as waiting that does not pass - in front of the lanes, or for the processor. While there is such waiting,
-the limit falls by a fifth at a time; while there is none, it grows back. What is shed has cost next to nothing.
+Overload shows as waiting that does not pass - in front of the database connections, or for the processor. While there
+is such waiting, the limit falls by a fifth at a time; while there is none, it grows back. What is shed has cost next to
+nothing.
 """
 
 import asyncio

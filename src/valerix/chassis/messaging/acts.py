@@ -93,8 +93,8 @@ def acts_route(database: Database) -> Any:
 
     @post(LIST_ACTS, access=calls_from(ServiceName.ORDERS), include_in_schema=False, status_code=200)
     async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
-        async with database.connection() as lane:
-            return RecordedActs(await list_acts(lane, data.subjects))
+        async with database.connection() as connection:
+            return RecordedActs(await list_acts(connection, data.subjects))
 
     return list_acts_of_subjects
 
@@ -112,6 +112,6 @@ async def open_acts(
 async def forget_addresses(database: Database) -> None:
     """Addresses are personal data: none is kept for longer than a year. Until cancelled."""
     while True:
-        async with database.connection() as lane:
-            await ACTS.forget_addresses(lane)
+        async with database.connection() as connection:
+            await ACTS.forget_addresses(connection)
         await asyncio.sleep(FORGET_SECONDS)

@@ -129,8 +129,8 @@ class Inbox:
 
     async def _one_by_one(self, delivery: Delivery) -> None:
         message = delivery.message
-        async with self._database.connection() as lane:
-            if await self._repository.is_marked(lane, self.consumer, message.id):
+        async with self._database.connection() as connection:
+            if await self._repository.is_marked(connection, self.consumer, message.id):
                 return
         try:
             events = self._wanted(message)
@@ -140,8 +140,8 @@ class Inbox:
             return
         for index, event in enumerate(events):
             await self._single(f"{message.id}#{index}", event, delivery.attempt)
-        async with self._database.connection() as lane:
-            await self._repository.mark(lane, self.consumer, [message.id])
+        async with self._database.connection() as connection:
+            await self._repository.mark(connection, self.consumer, [message.id])
 
     async def _single(self, mark: str, event: Event, attempt: int) -> None:
         telemetry.trace_id.set(telemetry.parse_traceparent(event.traceparent) or "")
@@ -164,13 +164,13 @@ class Inbox:
 
     async def list_dead(self, after: int, limit: int, *, waiting: bool = False) -> list[DeadLetter]:
         """Those of this consumer with an id above `after`, oldest first; `waiting`: without the replayed ones."""
-        async with self._database.connection() as lane:
-            return await self._repository.list_dead(lane, self.consumer, after, limit, waiting=waiting)
+        async with self._database.connection() as connection:
+            return await self._repository.list_dead(connection, self.consumer, after, limit, waiting=waiting)
 
     async def get_dead(self, letter_id: int) -> DeadLetter:
         """Raises DeadLetterNotFound."""
-        async with self._database.connection() as lane:
-            letter = await self._repository.find_dead(lane, self.consumer, letter_id)
+        async with self._database.connection() as connection:
+            letter = await self._repository.find_dead(connection, self.consumer, letter_id)
         if letter is None:
             raise DeadLetterNotFound(f"{self.consumer} has no dead letter {letter_id}")
         return letter
@@ -194,6 +194,6 @@ class Inbox:
     async def prune(self) -> None:
         """Forget marks that are older than any message can be. Until cancelled."""
         while True:
-            async with self._database.connection() as lane:
-                await self._repository.delete_marks(lane, self.consumer, KEEP_DAYS)
+            async with self._database.connection() as connection:
+                await self._repository.delete_marks(connection, self.consumer, KEEP_DAYS)
             await asyncio.sleep(PRUNE_SECONDS)

@@ -44,7 +44,7 @@ Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
 
 
 async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
-    """The relay of the service `source`, with a bus and a lane of its own."""
+    """The relay of the service `source`, with a bus and a connection of its own."""
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     database = await open_database(settings, resources, source, 1, KEYED)
     return Relay(database, bus, source, CONSUMERS[source], load)
@@ -82,17 +82,17 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled. Keeps one lane of the database for itself."""
-        async with self._database.connection() as lane:
-            while not await self._repository.lock(lane):  # noqa: ASYNC110 - in the database
+        """Until cancelled. Keeps one connection of the database for itself."""
+        async with self._database.connection() as connection:
+            while not await self._repository.lock(connection):  # noqa: ASYNC110 - in the database
                 await asyncio.sleep(STANDBY_SECONDS)
             try:
-                await self._relay(lane)
+                await self._relay(connection)
             finally:
-                if not lane.is_closed():
-                    await self._repository.unlock(lane)
+                if not connection.is_closed():
+                    await self._repository.unlock(connection)
 
-    async def _relay(self, lane: Connection) -> None:
+    async def _relay(self, connection: Connection) -> None:
         declared = False
         while True:
             self._wake.clear()
@@ -100,7 +100,7 @@ class Relay:
                 if not declared:
                     await self.bus.declare([self._topic], self._consumers)
                     declared = True
-                moved = await self.move(lane)
+                moved = await self.move(connection)
             except BusError as error:
                 log.warning("bus not available, events wait in the outbox", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -111,9 +111,9 @@ class Relay:
             elif moved < MAX_ROWS:
                 await asyncio.sleep(min(moved * LINGER_SECONDS, LONGEST_LINGER_SECONDS))
 
-    async def move(self, lane: Connection) -> int:
+    async def move(self, connection: Connection) -> int:
         """Publish the first rows and delete them once the bus has them; how many there were. Raises BusError."""
-        entries = await self._load(lane, MAX_ROWS)
+        entries = await self._load(connection, MAX_ROWS)
         rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
         messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
         if messages:
@@ -121,7 +121,7 @@ class Relay:
             await self.bus.publish(messages)
             await PUBLISHED.passed()
         if rows:
-            await self._repository.delete_rows(lane, [row_id for row_id, _ in rows])
+            await self._repository.delete_rows(connection, [row_id for row_id, _ in rows])
             await FORGOTTEN.passed()
         return len(rows)
 

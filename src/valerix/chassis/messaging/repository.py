@@ -120,16 +120,16 @@ class RelayRepository:
     def __init__(self, lock: int = _LOCK) -> None:
         self._lock = lock
 
-    async def lock(self, lane: Transaction) -> bool:
+    async def lock(self, connection: Transaction) -> bool:
         """Hold the relay's lock for as long as this connection lives; False while another one holds it."""
-        locked: bool = await lane.fetchval("SELECT pg_try_advisory_lock($1)", self._lock)
+        locked: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock)
         return locked
 
-    async def unlock(self, lane: Transaction) -> None:
-        await lane.execute("SELECT pg_advisory_unlock($1)", self._lock)
+    async def unlock(self, connection: Transaction) -> None:
+        await connection.execute("SELECT pg_advisory_unlock($1)", self._lock)
 
-    async def delete_rows(self, lane: Transaction, ids: Sequence[int]) -> None:
-        await lane.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
+    async def delete_rows(self, connection: Transaction, ids: Sequence[int]) -> None:
+        await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
 
 
 class ActsRepository(RelayRepository):
@@ -180,9 +180,9 @@ class ActsRepository(RelayRepository):
         )
         return [_ENTRY.read(row) for row in rows]
 
-    async def delete_rows(self, lane: Transaction, ids: Sequence[int]) -> None:
+    async def delete_rows(self, connection: Transaction, ids: Sequence[int]) -> None:
         """They have left."""
-        await lane.execute("UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids)
+        await connection.execute("UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids)
 
     async def forget_addresses(self, tx: Transaction) -> None:
         """Those that are older than a year."""

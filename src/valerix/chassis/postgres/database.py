@@ -1,7 +1,7 @@
-"""PostgreSQL through a few long-lived connections, each owned by one lane.
+"""PostgreSQL through a few long-lived connections.
 
-A lane is taken, used and given back without the reset query of a pool: our statements leave no session state behind.
-Errors callers meet:
+A connection is taken, used and given back without the reset query of a pool: our statements leave no session state
+behind. Errors callers meet:
 
 DatabaseUnavailable       no connection could be had, or the server takes no changes: nothing was written
 └── SchemaTooNew          nor may it: a newer version has migrated the database, and this code cannot go on with it
@@ -59,7 +59,7 @@ KEYED = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-"""For lanes whose statements are short and keyed, so nested loops over indexes, planned once. Left to itself the
+"""For connections whose statements are short and keyed, so nested loops over indexes, planned once. Left to itself the
 planner keeps a hash join it chose while a table was young (40 times the cost) or plans small batches anew each time."""
 
 
@@ -100,19 +100,19 @@ class Where:
 
 
 class Database:
-    """`lanes` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
+    """Up to `size` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
 
     def __init__(
         self,
         url: str,
-        lanes: int,
+        size: int,
         acquire_timeout: float = 5.0,
         settings: Mapping[str, str] | None = None,
         code: int | None = None,
     ) -> None:
         self._url = url
         self._code = code
-        self._lanes = lanes
+        self._size = size
         self._acquire_timeout = acquire_timeout
         self._settings = settings or {}
         self._free: asyncio.LifoQueue[Connection | None] = asyncio.LifoQueue()
@@ -122,15 +122,15 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, lanes: int, settings: Mapping[str, str] | None = None, *, code: int | None = None
+        cls, url: str, size: int, settings: Mapping[str, str] | None = None, *, code: int | None = None
     ) -> AsyncIterator[Self]:
-        """Lanes connect on first use, so a service starts (and says it is not ready) while its database is down.
+        """Connections are made on first use, so a service starts (and says it is not ready) while its database is down.
 
-        `settings`: PostgreSQL parameters of every lane, e.g. of its planner. `code`: the code's version
-        (migrations.code_of); no lane is opened on a schema that refuses it, be it that it was migrated meanwhile.
+        `settings`: PostgreSQL parameters of every connection, e.g. of its planner. `code`: the code's version
+        (migrations.code_of); no connection is opened on a schema that refuses it, be it that it was migrated meanwhile.
         """
-        database = cls(url, lanes, settings=settings, code=code)
-        for _ in range(lanes):
+        database = cls(url, size, settings=settings, code=code)
+        for _ in range(size):
             database._free.put_nowait(None)
         try:
             yield database
@@ -139,35 +139,35 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A lane for statements that each commit by themselves.
+        """A connection for statements that each commit by themselves.
 
         Raises DatabaseUnavailable when none can be had or nothing can be written, CommitOutcomeUnknown when it breaks
         in use.
         """
-        lane = await self._take()
+        connection = await self._take()
         try:
-            yield lane
+            yield connection
             self._answered_at = time.monotonic()
         except UNWRITABLE as error:
             self._unwritable = True
             raise DatabaseUnavailable("The database cannot be written at present") from error
         except LOST as error:
-            if isinstance(error, asyncpg.InterfaceError) and not lane.is_closed():
+            if isinstance(error, asyncpg.InterfaceError) and not connection.is_closed():
                 raise  # misuse, not a lost connection
-            lane.terminate()
+            connection.terminate()
             raise CommitOutcomeUnknown(str(error)) from error
         except asyncio.CancelledError:
-            # asyncpg cancels the statement on the server; the outcome is settled before the lane is reused.
-            lane.terminate()
+            # asyncpg cancels the statement on the server; the outcome is settled before the connection is reused.
+            connection.terminate()
             raise
         finally:
-            self._free.put_nowait(None if lane.is_closed() else lane)
+            self._free.put_nowait(None if connection.is_closed() else connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """All statements inside commit together or not at all. Never hold one open across a network call."""
-        async with self.connection() as lane, lane.transaction():
-            yield lane
+        async with self.connection() as connection, connection.transaction():
+            yield connection
 
     async def retry(
         self, work: Callable[[Transaction], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
@@ -199,8 +199,8 @@ class Database:
         unknown: CommitOutcomeUnknown | None = None
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                async with self.connection() as lane:
-                    return await work(lane)
+                async with self.connection() as connection:
+                    return await work(connection)
             except CommitOutcomeUnknown as error:
                 unknown = error
             except DatabaseUnavailable:
@@ -220,13 +220,13 @@ class Database:
         """
         if not self._unwritable and self._free.empty() and time.monotonic() - self._answered_at < BUSY_SECONDS:
             return []
-        async with self.connection() as lane:
-            ((missing, read_only),) = await lane.fetch(_CHECK, names)
+        async with self.connection() as connection:
+            ((missing, read_only),) = await connection.fetch(_CHECK, names)
             if read_only:
                 raise DatabaseUnavailable("The database is read-only")
             if self._unwritable and time.monotonic() >= self._try_at:
                 self._try_at = time.monotonic() + TRIAL_SECONDS
-                await lane.execute(_TRIAL)
+                await connection.execute(_TRIAL)
                 self._unwritable = False
         if self._unwritable:
             raise DatabaseUnavailable("The database cannot be written: its disk is full or broken")
@@ -236,11 +236,11 @@ class Database:
         try:
             # Not wait_for: cancelled at the wrong moment, it goes on as if nothing had been (Python 3.11).
             async with asyncio.timeout(self._acquire_timeout):
-                lane = await self._free.get()
+                connection = await self._free.get()
         except TimeoutError:
             raise DatabaseUnavailable("All database connections are busy") from None
-        if lane is not None and not lane.is_closed():
-            return lane
+        if connection is not None and not connection.is_closed():
+            return connection
         try:
             return await self._connect()
         except BaseException as error:
@@ -250,20 +250,20 @@ class Database:
             raise
 
     async def _connect(self) -> Connection:
-        lane = await connect(self._url, self._settings)
+        connection = await connect(self._url, self._settings)
         try:
             if self._code is not None:
-                await check_code(lane, self._code)
+                await check_code(connection, self._code)
         except BaseException:
-            lane.terminate()
+            connection.terminate()
             raise
-        return lane
+        return connection
 
     async def _close(self) -> None:
         while not self._free.empty():
-            lane = self._free.get_nowait()
-            if lane is not None and not lane.is_closed():
-                await lane.close(timeout=2)
+            connection = self._free.get_nowait()
+            if connection is not None and not connection.is_closed():
+                await connection.close(timeout=2)
 
 
 _CHECK = """SELECT coalesce(array_agg(n), '{}'), current_setting('transaction_read_only') = 'on'
@@ -280,10 +280,10 @@ FROM schema_migrations m
 """
 
 
-async def check_code(lane: Connection, code: int) -> None:
+async def check_code(connection: Connection, code: int) -> None:
     """Raises SchemaTooNew when code whose newest migration has the number `code` may not go on with the schema."""
     try:
-        schema = await lane.fetchrow(_SCHEMA)
+        schema = await connection.fetchrow(_SCHEMA)
     except asyncpg.UndefinedTableError:
         return  # not migrated yet: readiness says so
     if schema is not None and (schema["wanted"] or 0) > code:
@@ -296,19 +296,19 @@ async def check_code(lane: Connection, code: int) -> None:
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
     parameters = {"jit": "off", **(settings or {})}
-    lane = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
+    connection = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
     # Binary: as text, every character of an array of documents is looked at for quoting, here and on the server.
-    await lane.set_type_codec(
+    await connection.set_type_codec(
         "json", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="binary"
     )
-    await lane.set_type_codec(
+    await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         encoder=lambda value: JSONB_VERSION + _to_json(value),
         decoder=lambda value: msgspec.json.decode(value[len(JSONB_VERSION) :]),
         format="binary",
     )
-    return lane
+    return connection
 
 
 def _to_json(value: object) -> bytes:

@@ -65,21 +65,23 @@ async def open_database(
     settings: ServiceSettings,
     resources: AsyncExitStack,
     service: str,
-    lanes: int,
+    size: int,
     planner: Mapping[str, str] | None = None,
 ) -> Database:
-    """The database of a service, closed with `resources`; none of its lanes is on a schema that refuses this code."""
-    opened = Database.open(settings.database_url, lanes, planner, code=code_of(service))
+    """The database of a service, closed with `resources`; none of its connections is on a schema that refuses this
+    code.
+    """
+    opened = Database.open(settings.database_url, size, planner, code=code_of(service))
     return await resources.enter_async_context(opened)
 
 
 async def check_schema(url: str, folder: Traversable) -> None:
     """Raises SchemaTooNew when the code with the migrations in `folder` may not go on with the database."""
-    lane = await connect(url)
+    connection = await connect(url)
     try:
-        await check_code(lane, _read(folder)[-1].version)
+        await check_code(connection, _read(folder)[-1].version)
     finally:
-        await lane.close()
+        await connection.close()
 
 
 async def migrate(url: str, folder: Traversable) -> list[str]:
@@ -88,27 +90,27 @@ async def migrate(url: str, folder: Traversable) -> list[str]:
     Raises MigrationChanged, and SchemaTooNew before anything is applied.
     """
     migrations = _read(folder)
-    lane = await connect(url)
+    connection = await connect(url)
     try:
-        await lane.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        await lane.execute(_LEDGER)
-        if not await lane.fetch(_OF_BEFORE):
-            await lane.execute("ALTER TABLE schema_migrations ADD COLUMN compatible_from integer")
-        await check_code(lane, migrations[-1].version)
-        applied = {row["version"]: row["checksum"] for row in await lane.fetch("TABLE schema_migrations")}
-        return [migration.name for migration in migrations if await _apply(lane, migration, applied)]
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute(_LEDGER)
+        if not await connection.fetch(_OF_BEFORE):
+            await connection.execute("ALTER TABLE schema_migrations ADD COLUMN compatible_from integer")
+        await check_code(connection, migrations[-1].version)
+        applied = {row["version"]: row["checksum"] for row in await connection.fetch("TABLE schema_migrations")}
+        return [migration.name for migration in migrations if await _apply(connection, migration, applied)]
     finally:
-        await lane.close()
+        await connection.close()
 
 
-async def _apply(lane: Connection, migration: Migration, applied: dict[int, str]) -> bool:
+async def _apply(connection: Connection, migration: Migration, applied: dict[int, str]) -> bool:
     if migration.version in applied:
         if applied[migration.version] != migration.checksum:
             raise MigrationChanged(f"{migration.name} was edited after it was applied")
         return False
-    async with lane.transaction():
-        await lane.execute(migration.text, timeout=MIGRATION_SECONDS)
-        await lane.execute(
+    async with connection.transaction():
+        await connection.execute(migration.text, timeout=MIGRATION_SECONDS)
+        await connection.execute(
             "INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)",
             migration.version,
             migration.name,

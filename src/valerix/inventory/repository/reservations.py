@@ -32,7 +32,7 @@ OVERTAKEN = (asyncpg.UniqueViolationError,)
 class ReservationsRepository:
     """What orders have reserved, begun and ended."""
 
-    async def take(self, lane: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
+    async def take(self, connection: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
         """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already
         or waits, a product is not sold or its shelf has too little left, change nothing: then there are no sources.
 
@@ -40,7 +40,7 @@ class ReservationsRepository:
         was left.
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
-        rows = await lane.fetch(
+        rows = await connection.fetch(
             f"""
             WITH line AS (
                 SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[]) WITH ORDINALITY
@@ -105,7 +105,7 @@ class ReservationsRepository:
         return {row["product_id"]: Source(_PRODUCT.read(row), row["warehouse_id"]) for row in rows}
 
     async def end(
-        self, lane: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
+        self, connection: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
     ) -> list[Ended]:
         """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
 
@@ -115,7 +115,7 @@ class ReservationsRepository:
         """
         begun = f"reservations WHERE order_id = ANY($1::text[]) AND state <> {_ABSENT}"
         within, all_known = ("", "known") if locked is None else (_WITHIN, begun)
-        rows = await lane.fetch(
+        rows = await connection.fetch(
             f"""
             WITH known AS MATERIALIZED (
                 SELECT order_id, state, lines FROM {begun} {within}
