@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 from pytest_asyncio import is_async_test
 
-from tests.browser.visitor import PATIENCE_MS, Visitor
+from tests.browser.visitor import TIMEOUT_MS, Visitor
 from tests.support.stack import Stack
 
 HERE = Path(__file__).parent
@@ -43,9 +43,7 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("no browser: install the package chromium")
     async with async_playwright() as playwright:
         # Chromium's own sandbox needs kernel features that containers and root do not have.
-        launched = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE_MS
-        )
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=TIMEOUT_MS)
         yield launched
         await launched.close()
 

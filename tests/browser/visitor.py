@@ -15,7 +15,7 @@ ADMIN = "admin@demo.valerix.example"
 AXE = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
 SHOTS = os.environ.get("VALERIX_SCREENSHOTS")
 """Folder for screenshots, which CI keeps; without it none are taken."""
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
@@ -23,7 +23,7 @@ Size = tuple[int, int]
 DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
 THEMES = ("light", "dark")
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 class Answers:
@@ -93,7 +93,7 @@ class Visitor:
             reduced_motion="reduce",
             locale="en-US",
         )
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         try:
             page, _, _ = await asyncio.gather(
                 context.new_page(), context.add_init_script(WATCH_POLICY), sign_in(context, stack, email)

@@ -10,7 +10,7 @@ from valerix.chassis.messaging.bus import delivery
 from valerix.chassis.messaging.bus.base import Delivery, Message
 from valerix.chassis.messaging.bus.delivery import handled, until_one_ends
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 async def test_a_handler_that_a_library_cancels_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,4 +29,4 @@ async def test_a_handler_that_a_library_cancels_is_called_again(monkeypatch: pyt
 
 async def test_of_works_that_belong_together_none_ends_in_silence() -> None:
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(until_one_ends(given_up(), asyncio.Event().wait()), PATIENCE_SECONDS)  # type: ignore[arg-type]  # it never returns
+        await asyncio.wait_for(until_one_ends(given_up(), asyncio.Event().wait()), TIMEOUT_SECONDS)  # type: ignore[arg-type]  # it never returns

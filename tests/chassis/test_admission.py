@@ -5,7 +5,7 @@ import pytest
 from valerix.chassis.base.problems import Unavailable
 from valerix.chassis.limits.admission import LEAST, LOOKS, Admission
 
-PATIENCE = 0.3
+MAX_WAIT = 0.3
 PUBLIC, INTERNAL = "/api/v1/things", "/internal/v1/things"
 
 
@@ -19,18 +19,18 @@ def admits(admission: Admission, path: str) -> bool:
 
 def overload(admission: Admission, times: int = 1) -> None:
     for _ in range(times * LOOKS):
-        admission.saw(PATIENCE * 2)
+        admission.saw(MAX_WAIT * 2)
 
 
 def test_a_burst_changes_nothing() -> None:
-    admission = Admission(1000, PATIENCE)
-    for wait in (PATIENCE * 5, PATIENCE * 5, PATIENCE * 0.6, PATIENCE * 5):
+    admission = Admission(1000, MAX_WAIT)
+    for wait in (MAX_WAIT * 5, MAX_WAIT * 5, MAX_WAIT * 0.6, MAX_WAIT * 5):
         admission.saw(wait)
     assert admission.limit == 1000
 
 
 def test_lasting_waiting_lowers_the_limit_from_what_is_there_and_quiet_brings_it_back() -> None:
-    admission = Admission(1000, PATIENCE)
+    admission = Admission(1000, MAX_WAIT)
     admission.in_flight = 500
     overload(admission)
     assert admission.limit == 400
@@ -42,14 +42,14 @@ def test_lasting_waiting_lowers_the_limit_from_what_is_there_and_quiet_brings_it
 
 
 def test_a_low_ceiling_stays_one_however_long_requests_wait() -> None:
-    admission = Admission(LEAST // 2, PATIENCE)
+    admission = Admission(LEAST // 2, MAX_WAIT)
     admission.in_flight = LEAST // 2
     overload(admission)
     assert admission.limit == LEAST // 2
 
 
 def test_one_too_many_is_shed_but_never_who_looks_after_it() -> None:
-    admission = Admission(10, PATIENCE)
+    admission = Admission(10, MAX_WAIT)
     admission.in_flight = 11
     assert not admits(admission, PUBLIC)
     assert admission.shed == 1
@@ -59,7 +59,7 @@ def test_one_too_many_is_shed_but_never_who_looks_after_it() -> None:
 
 @pytest.mark.parametrize(("in_flight", "admitted"), [(900, True), (1001, False)])
 def test_accepted_work_goes_on_while_new_work_is_shed(in_flight: int, admitted: bool) -> None:
-    admission = Admission(1000, PATIENCE)
+    admission = Admission(1000, MAX_WAIT)
     admission.in_flight = 500
     overload(admission)
     admission.in_flight = in_flight

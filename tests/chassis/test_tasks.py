@@ -7,7 +7,7 @@ import pytest
 from valerix.chassis.base import tasks
 from valerix.chassis.base.tasks import Loops, Work, keep_running
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ async def test_work_goes_on_after_an_error_and_a_cancellation_nobody_asked_for(f
     heard: list[BaseException] = []
     again = asyncio.Event()
     running = asyncio.create_task(keep_running(first(fault, again), heard.append))
-    await asyncio.wait_for(again.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(again.wait(), TIMEOUT_SECONDS)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -59,7 +59,7 @@ async def test_work_goes_on_although_its_failure_cannot_be_logged() -> None:
 
     again = asyncio.Event()
     running = asyncio.create_task(keep_running(first(full, again), failed))
-    await asyncio.wait_for(again.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(again.wait(), TIMEOUT_SECONDS)
     await tasks.end([running])
 
 
@@ -77,7 +77,7 @@ async def test_loops_that_fail_or_end_are_reported(monkeypatch: pytest.MonkeyPat
     loops.start("failing", first(full, again))
     loops.start("ending", ending)
     loops.start("lasting", lasting)
-    await asyncio.wait_for(asyncio.gather(again.wait(), ended.wait()), PATIENCE_SECONDS)
+    await asyncio.wait_for(asyncio.gather(again.wait(), ended.wait()), TIMEOUT_SECONDS)
     assert loops.troubles() == ["failing failed, times in a row: 1", "ending has ended"]
     assert heard == ["failing"]
     monkeypatch.setattr(tasks, "STEADY_SECONDS", 0)

@@ -101,7 +101,7 @@ async def test_a_refusal_carries_its_document(caller: Caller, server: Server) ->
 async def test_an_answer_without_a_document_is_told_by_its_status(caller: Caller, server: Server) -> None:
     server.acts(Reply(504, b"<html>", {"Content-Type": "text/html"}))
     with pytest.raises(errors.ServerFailed, match="HTTP 504 Gateway Timeout"):
-        await caller.run(get, patience_seconds=0)
+        await caller.run(get, retry_seconds=0)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"id": 7}'])

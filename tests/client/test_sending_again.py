@@ -58,7 +58,7 @@ async def test_every_order_has_a_key_of_its_own_unless_one_is_given(caller: Call
 async def test_patience_ends_and_the_error_tells_the_key(caller: Caller, server: Server) -> None:
     server.acts(DROP)
     with pytest.raises(errors.NoAnswer) as caught:
-        await caller.run(place, patience_seconds=2)
+        await caller.run(place, retry_seconds=2)
     assert len(server.received) > 1
     assert caught.value.idempotency_key == server.received[0].headers["idempotency-key"]
 
@@ -66,7 +66,7 @@ async def test_patience_ends_and_the_error_tells_the_key(caller: Caller, server:
 async def test_a_wish_to_wait_longer_than_patience_ends_it_at_once(caller: Caller, server: Server) -> None:
     server.acts(problem(503, "unavailable", retry_after=60))
     with pytest.raises(errors.ServerFailed) as caught:
-        await caller.run(place, patience_seconds=5)
+        await caller.run(place, retry_seconds=5)
     assert caught.value.retry_after == 60
     assert len(server.received) == 1
 
@@ -127,7 +127,7 @@ async def test_other_changes_carry_a_key_too(caller: Caller, server: Server) -> 
 
 def test_nobody_listening_is_told_apart_from_no_answer() -> None:
     with (
-        Valerix(f"http://127.0.0.1:{free_port()}", patience_seconds=0.3) as valerix,
+        Valerix(f"http://127.0.0.1:{free_port()}", retry_seconds=0.3) as valerix,
         pytest.raises(errors.NotConnected, match="refused") as caught,
     ):
         valerix.orders.place("CUST-001", {"PROD-001": 1})

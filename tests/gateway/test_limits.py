@@ -69,8 +69,8 @@ def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "gateway_arriving": 6,
         "gateway_connections": 20,
     }
-    patient = GatewayTimeouts(head=1, body=1)
-    with started(gateway, tmp_path_factory.mktemp("limits"), None, patient, **limits) as front:
+    timeouts = GatewayTimeouts(head=1, body=1)
+    with started(gateway, tmp_path_factory.mktemp("limits"), None, timeouts, **limits) as front:
         yield front
 
 

@@ -1,4 +1,4 @@
-"""A folder whose path has a space and which PostgreSQL's account may enter; patience with a bound."""
+"""A folder whose path has a space and which PostgreSQL's account may enter; waits with a bound."""
 
 import os
 import shutil

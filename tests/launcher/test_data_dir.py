@@ -133,9 +133,9 @@ def test_only_one_launcher_holds_a_data_directory(folder: Path) -> None:
 def test_leftovers_are_ended_and_others_with_their_number_are_not() -> None:
     process = subprocess.Popen(["sleep", "1000"])
     reused = Identity(process.pid, "some other time")
-    assert processes.end([reused], patience_seconds=1) == []
+    assert processes.end([reused], timeout_seconds=1) == []
     assert process.poll() is None
-    assert processes.end([Identity.of(process.pid)], patience_seconds=30) == [process.pid]
+    assert processes.end([Identity.of(process.pid)], timeout_seconds=30) == [process.pid]
     assert process.wait(30) == -signal.SIGTERM
 
 
@@ -143,7 +143,7 @@ def test_a_leftover_that_does_not_listen_is_killed() -> None:
     deaf = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"], stdout=-1)
     assert deaf.stdout is not None
     deaf.stdout.readline()
-    processes.end([Identity.of(deaf.pid)], patience_seconds=0.3)
+    processes.end([Identity.of(deaf.pid)], timeout_seconds=0.3)
     assert deaf.wait(30) == -signal.SIGKILL
     deaf.stdout.close()
 

@@ -23,7 +23,7 @@ from valerix.launcher.topology import SERVICES
 from valerix.users import demo
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 class Installation(Stack):
@@ -209,7 +209,7 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
     assert_no_faults_can_be_injected(stack)
     left = stack.launched.identities()
     launcher.send_signal(signal.SIGINT)
-    launcher.communicate(timeout=PATIENCE_SECONDS)
+    launcher.communicate(timeout=TIMEOUT_SECONDS)
     assert launcher.returncode == 0
     assert stack.launched.phase is Phase.STOPPED
     assert not [one for one in left if one.is_alive()]

@@ -23,7 +23,7 @@ from valerix.launcher.processes import Identity
 from valerix.launcher.state import Status
 from valerix.launcher.supervisor import Program, StartupFailed, Supervisor
 
-PATIENCE_SECONDS = 90
+TIMEOUT_SECONDS = 90
 
 
 async def well(_: int) -> bool:
@@ -73,7 +73,7 @@ async def supervising(
         try:
             yield supervisor, heard
         finally:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await supervisor.stop()
 
 
@@ -155,7 +155,7 @@ async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: py
         assert supervisor.get_pid("service") != first
     finally:
         full = False
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await supervisor.stop()
 
 
@@ -197,7 +197,7 @@ async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pyte
 
 
 async def test_who_never_gets_ready_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STARTUP_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "STARTUP_TIMEOUT_SECONDS", 0.1)
     async with supervising(shell("slow", "exec sleep 1000", unwell)) as (supervisor, _):
         with pytest.raises(StartupFailed, match="did not become ready"):
             await supervisor.all_ready()

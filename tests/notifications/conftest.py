@@ -25,7 +25,7 @@ from valerix.contracts.ids import new_id
 from valerix.notifications.live import CONNECTED
 
 NUMBERS = itertools.count(1)
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 MAIL_SECRET, PUBLIC_URL = "a secret of users and notifications", "https://shop.example"
 OPERATORS_EMAIL = "shop@valerix.example"
 MONEY = {"amountMinor": 129900, "currency": "USD"}
@@ -129,11 +129,11 @@ def open_socket(
     headers = {"authorization": f"Bearer {token}"}
     url = f"{process.url.replace('http', 'ws')}/ws{query}"
     return connect(
-        url, additional_headers=headers, **{"proxy": None, "max_queue": None, "open_timeout": PATIENCE_SECONDS, **more}
+        url, additional_headers=headers, **{"proxy": None, "max_queue": None, "open_timeout": TIMEOUT_SECONDS, **more}
     )
 
 
-async def received(socket: ClientConnection, count: int, seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
+async def received(socket: ClientConnection, count: int, seconds: float = TIMEOUT_SECONDS) -> list[dict[str, Any]]:
     """The next `count` messages after the greeting."""
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(seconds):
@@ -145,7 +145,7 @@ async def received(socket: ClientConnection, count: int, seconds: float = PATIEN
 
 
 async def greeting(socket: ClientConnection) -> dict[str, Any]:
-    first: dict[str, Any] = msgspec.json.decode(await asyncio.wait_for(socket.recv(), PATIENCE_SECONDS))
+    first: dict[str, Any] = msgspec.json.decode(await asyncio.wait_for(socket.recv(), TIMEOUT_SECONDS))
     assert first["type"] == CONNECTED
     return first
 

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from tests.notifications.conftest import PATIENCE_SECONDS, greeting, message, open_socket, order, received
+from tests.notifications.conftest import TIMEOUT_SECONDS, greeting, message, open_socket, order, received
 from tests.support.api import Api
 from tests.support.brokers import ValkeyServer
 from tests.support.eventually import eventually
@@ -208,7 +208,7 @@ async def test_a_connection_ends_with_its_token(replicas: list[Process], identit
     token = issuer.issue(subject="x", role="operator", audience=PUBLIC_AUDIENCE, ttl_seconds=5)
     async with open_socket(replicas[0], token) as socket:
         with pytest.raises(ConnectionClosed) as end:
-            await asyncio.wait_for(_drain(socket), PATIENCE_SECONDS)
+            await asyncio.wait_for(_drain(socket), TIMEOUT_SECONDS)
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 4401
 
@@ -219,7 +219,7 @@ async def test_a_client_that_talks_is_closed(replicas: list[Process], person: Pe
             await greeting(socket)
             await socket.send(text)
             with pytest.raises(ConnectionClosed) as end:
-                await asyncio.wait_for(_drain(socket), PATIENCE_SECONDS)
+                await asyncio.wait_for(_drain(socket), TIMEOUT_SECONDS)
         assert end.value.rcvd is not None
         assert end.value.rcvd.code == code
 
@@ -265,7 +265,7 @@ async def test_a_client_that_does_not_read_is_closed_and_disturbs_nobody(
 
         await eventually(one_left, 90)
         with pytest.raises(ConnectionClosed):
-            await asyncio.wait_for(_drain(stuck), PATIENCE_SECONDS)
+            await asyncio.wait_for(_drain(stuck), TIMEOUT_SECONDS)
 
 
 async def test_clients_are_served_while_valkey_is_away(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.orders.test_domain import NOW, RETRY, order
-from tests.support.patience import NO_PATIENCE
+from tests.support.stock_wait import NO_STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.client import Attempt, NotSent
 from valerix.contracts import commands
@@ -48,7 +48,7 @@ async def driven(peers: Peers, status: str, cancel_reason: str | None = None) ->
     reserved = order(status=status)
     reserved.allocations, reserved.cancel_reason = [Allocation("A", "EAST", 2)], cancel_reason
     services = Services(peers, peers, peers)  # type: ignore[arg-type]  # in place of the clients
-    saga = Saga(services, dict, NO_PATIENCE, timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # no customer is checked
+    saga = Saga(services, dict, NO_STOCK_WAIT, timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # no customer is checked
     running = SagaRun(reserved)
     await saga.run([running], Deadline.after(60), 1.0)
     return running
@@ -161,7 +161,7 @@ async def reserving(
     priced.lines, priced.on_shortage, priced.attempts = [OrderLine("A", 2)], on_shortage, attempts
     priced.currency, priced.total_minor, priced.expected_total = "USD", 1000, expected
     peers: Any = Reserving(outcome)
-    saga = Saga(Services(peers, peers, peers), known_customers, NO_PATIENCE, timedelta(0), RETRY, 0)
+    saga = Saga(Services(peers, peers, peers), known_customers, NO_STOCK_WAIT, timedelta(0), RETRY, 0)
     running = SagaRun(priced)
     await saga.run([running], Deadline.after(60), 1.0)
     return running, peers.asked

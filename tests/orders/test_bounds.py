@@ -14,7 +14,7 @@ import pytest
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop
 from tests.support.migrations import migrate_up_to
-from tests.support.patience import PATIENCE
+from tests.support.stock_wait import STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.chassis.postgres.migrations import migrate
@@ -59,7 +59,7 @@ def shop() -> UndecidedShop:
 
 @pytest.fixture
 def flows(database: Database, shop: UndecidedShop) -> OrderFlows:
-    saga = Saga(Services(shop, shop, shop), directory, PATIENCE, timedelta(hours=1), Retry(1, 1), 0)
+    saga = Saga(Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0)
     return connect(database, database, saga, lambda: None, max_concurrent_batches=2, bounds=BOUNDS)
 
 
@@ -150,7 +150,7 @@ async def test_an_order_that_is_confirmed_at_once_leaves_nothing(database: Datab
 
 
 async def test_without_bounds_nothing_is_refused(database: Database, shop: UndecidedShop) -> None:
-    saga = Saga(Services(shop, shop, shop), directory, PATIENCE, timedelta(hours=1), Retry(1, 1), 0)
+    saga = Saga(Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0)
     nothing = connect(database, database, saga, lambda: None, max_concurrent_batches=2, bounds=Bounds(0, 0, 0))
     shop.in_stock = False
     for _ in range(2):

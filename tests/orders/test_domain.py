@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.patience import PATIENCE
+from tests.support.stock_wait import STOCK_WAIT
 from valerix.contracts.commands import PricedProduct
 from valerix.contracts.states import OrderStatus
 from valerix.orders import decisions
@@ -74,7 +74,7 @@ def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> Non
 )
 def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
     decision = decisions.short_of_stock(
-        order(on_shortage=on_shortage), "A: 2 wanted, 1 left", PATIENCE, NOW, asked=False
+        order(on_shortage=on_shortage), "A: 2 wanted, 1 left", STOCK_WAIT, NOW, asked=False
     )
     assert (decision.status, decision.due_in) == (status, due_in)
     assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")

@@ -12,7 +12,7 @@ from tests.orders.test_domain import NOW, RETRY
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop, place
 from tests.orders.test_use_cases import LEASE, accept, accepting, claim, finish, finishing, make_due
-from tests.support.patience import NO_PATIENCE, PATIENCE
+from tests.support.stock_wait import NO_STOCK_WAIT, STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.events import BY_SOURCE, ORDERS
@@ -37,10 +37,10 @@ class SagaWithoutServices(Saga):
     """Takes steps that need nobody; whatever asks another service is put off."""
 
     def __init__(self) -> None:
-        super().__init__(Services, dict, NO_PATIENCE, timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
+        super().__init__(Services, dict, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.asked = list[str]()
 
-    async def run(self, passes: object, deadline: Deadline, patience: float) -> None:
+    async def run(self, passes: object, deadline: Deadline, wait_seconds: float) -> None:
         for p in passes:  # type: ignore[attr-defined]  # passes
             self.asked.append(p.order.id)
             p.decision = decisions.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
@@ -53,11 +53,11 @@ def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
 
 def held(order: Order) -> Decision:
     """For no time at all."""
-    return decisions.short_of_stock(order, "x", NO_PATIENCE, NOW, asked=False)
+    return decisions.short_of_stock(order, "x", NO_STOCK_WAIT, NOW, asked=False)
 
 
 def shop_flows(database: Database, shop: Shop) -> OrderFlows:
-    saga = Saga(Services(shop, shop, shop), directory, PATIENCE, timedelta(hours=1), RETRY, 0)
+    saga = Saga(Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), RETRY, 0)
     return connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
 
@@ -106,8 +106,8 @@ async def test_orders_that_are_ready_are_due(database: Database, wish: str) -> N
     for wanted in (ready, waiting):
         wanted.order.on_shortage = wish
     await accept(database, ready, waiting)
-    patient = decisions.short_of_stock(ready.order, "x", PATIENCE, utc_now(), asked=False)
-    await finish(database, *(finishing(wanted.order, patient, 409) for wanted in (ready, waiting)))
+    ready_decision = decisions.short_of_stock(ready.order, "x", STOCK_WAIT, utc_now(), asked=False)
+    await finish(database, *(finishing(wanted.order, ready_decision, 409) for wanted in (ready, waiting)))
     assert await claim(database) == []
     async with database.connection() as tx:
         await READ_MODEL.make_ready_due(tx, [ready.order.id, new_id()])
@@ -121,7 +121,7 @@ async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_p
     await accept(database, wanted)
     async with database.connection() as tx:
         await READ_MODEL.make_ready_due(tx, [wanted.order.id])
-    short = decisions.short_of_stock(wanted.order, "x", PATIENCE, utc_now(), asked=False)
+    short = decisions.short_of_stock(wanted.order, "x", STOCK_WAIT, utc_now(), asked=False)
     assert await finish(database, finishing(wanted.order, short, 409)) == set()
     assert [order.id for order in await claim(database)] == [wanted.order.id]
 
@@ -129,7 +129,7 @@ async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_p
 async def test_a_hold_is_over_after_its_time_and_a_backorder_after_its_own(database: Database) -> None:
     hold, backorder, old, delayed = (accepting() for _ in range(4))
     backorder.order.on_shortage = old.order.on_shortage = "backorder"
-    old.order.created_at -= PATIENCE.backorder
+    old.order.created_at -= STOCK_WAIT.backorder
     await accept(database, hold, backorder, old, delayed)
     for wanted in (hold, backorder, old):
         short = held(wanted.order)
@@ -154,10 +154,10 @@ async def test_a_backorder_of_before_gets_its_end_when_it_is_looked_at(database:
     await make_due(database)
     (taken,) = await claim(database)
     assert taken.cancel_reason is None
-    short = decisions.short_of_stock(taken, "x", PATIENCE, utc_now(), asked=False)
+    short = decisions.short_of_stock(taken, "x", STOCK_WAIT, utc_now(), asked=False)
     async with database.connection() as tx:
         await DRIVING.postpone_orders(tx, [SagaRun(taken, decision=short)])
-        assert await tx.fetchval("SELECT held_until FROM orders") == taken.created_at + PATIENCE.backorder
+        assert await tx.fetchval("SELECT held_until FROM orders") == taken.created_at + STOCK_WAIT.backorder
 
 
 async def test_a_hold_that_is_over_ends_even_if_a_service_is_away_then(database: Database) -> None:

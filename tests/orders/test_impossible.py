@@ -12,7 +12,7 @@ from tests.orders.statements import COUNTED, DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import RETRY
 from tests.orders.test_one_answer import Peers, directory, open_flows
 from tests.orders.test_use_cases import accept, accepting
-from tests.support.patience import NO_PATIENCE
+from tests.support.stock_wait import NO_STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.calls.client import Attempt, Refused, Unacceptable
 from valerix.chassis.postgres.database import Database
@@ -166,7 +166,7 @@ async def test_a_time_that_cannot_be_stored_postpones_the_others(database: Datab
     for run, due_in in zip(runs, (timedelta(days=1), timedelta.max, timedelta(days=1)), strict=True):
         assert run.decision
         run.decision.due_in = due_in
-    saga = Saga(Services(Peers(), Peers(), Peers()), directory, NO_PATIENCE, timedelta(0), RETRY, 0)
+    saga = Saga(Services(Peers(), Peers(), Peers()), directory, NO_STOCK_WAIT, timedelta(0), RETRY, 0)
     driving = Driving(database, DRIVING, PLACING, COUNTED, saga, lambda: None)
     await driving.finish([(run, "t") for run in runs])
     async with database.connection() as tx:

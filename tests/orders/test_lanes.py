@@ -31,7 +31,7 @@ class SagaWithSlowProduct(Saga):
         super().__init__(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+    async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
         if any(p.order.lines[0].product_id == SLOW for p in runs):
             self.began.set()
             await self.go_on.wait()
@@ -60,11 +60,11 @@ async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_ur
     heard = []
 
     class SlowCharge(Saga):
-        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
-            heard.append(patience)
+        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+            heard.append(wait_seconds)
 
-        async def resume(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
-            heard.append(patience)
+        async def resume(self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+            heard.append(wait_seconds)
             for run in runs:
                 self.give_up(run)
 
@@ -111,7 +111,7 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
     """However often an order meets the open breaker."""
 
     class Withheld(Saga):
-        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
+        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
             for p in runs:
                 p.decision = decisions.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0)
 

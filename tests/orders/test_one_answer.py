@@ -14,7 +14,7 @@ import pytest
 
 from tests.orders.statements import SEARCH
 from tests.orders.test_domain import RETRY
-from tests.support.patience import NO_PATIENCE
+from tests.support.stock_wait import NO_STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.calls.client import Attempt
 from valerix.chassis.chaos.points import POINTS
@@ -87,7 +87,7 @@ async def directory(_: list[str]) -> dict[str, str]:
 
 
 def open_flows(database: Database, peers: Peers) -> OrderFlows:
-    saga = Saga(Services(peers, peers, peers), directory, NO_PATIENCE, timedelta(hours=1), RETRY, 0)
+    saga = Saga(Services(peers, peers, peers), directory, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)
     return connect(database, database, saga, lambda: None, max_concurrent_batches=2, max_batch=4)
 
 

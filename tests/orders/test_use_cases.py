@@ -11,7 +11,7 @@ from tests.orders.statements import DRIVING, PLACING, SEARCH
 from tests.orders.test_domain import NOW, RETRY
 from tests.orders.test_one_answer import directory
 from tests.orders.test_quote import Shop
-from tests.support.patience import NO_PATIENCE, PATIENCE
+from tests.support.stock_wait import NO_STOCK_WAIT, STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.postgres.database import Database
 from valerix.contracts.commands import Allocation
@@ -116,7 +116,7 @@ async def test_a_due_order_is_claimed_once(database: Database) -> None:
 async def test_the_first_definite_answer_stays_for_ever(database: Database) -> None:
     wanted = accepting(b"key")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", PATIENCE, NOW, asked=False)
+    held = decisions.short_of_stock(wanted.order, "x", STOCK_WAIT, NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
@@ -151,10 +151,10 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
 async def test_an_order_is_found_by_the_products_it_has_now(database: Database) -> None:
     wanted = accepting(product="OLD-1")
     await accept(database, wanted)
-    held = decisions.short_of_stock(wanted.order, "x", PATIENCE, NOW, asked=False)
+    held = decisions.short_of_stock(wanted.order, "x", STOCK_WAIT, NOW, asked=False)
     await finish(database, finishing(wanted.order, held, 409))
     shop = Shop(**{"NEW-1": 1, "NEW-2": 2, "OLD-1": 3})
-    saga = Saga(Services(shop, shop, shop), directory, NO_PATIENCE, timedelta(0), RETRY, 0)
+    saga = Saga(Services(shop, shop, shop), directory, NO_STOCK_WAIT, timedelta(0), RETRY, 0)
     orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
 
     async def change(*products: str) -> None:

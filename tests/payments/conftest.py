@@ -40,12 +40,12 @@ class Payments:
         self.use_cases = use_cases
         self.database = database
 
-    async def capture(self, *commands: CapturePayment, patience_ms: int = 25_000) -> list[PaymentOutcome]:
-        request = CapturePayments(list(commands), patience_ms)
+    async def capture(self, *commands: CapturePayment, wait_ms: int = 25_000) -> list[PaymentOutcome]:
+        request = CapturePayments(list(commands), wait_ms)
         return (await self.use_cases.capture(request, Deadline.after(30))).outcomes
 
-    async def capture_one(self, command: CapturePayment, patience_ms: int = 25_000) -> PaymentOutcome:
-        return (await self.capture(command, patience_ms=patience_ms))[0]
+    async def capture_one(self, command: CapturePayment, wait_ms: int = 25_000) -> PaymentOutcome:
+        return (await self.capture(command, wait_ms=wait_ms))[0]
 
     async def void(self, *order_ids: str) -> list[str]:
         request = VoidPayments([VoidPayment(order_id, "test") for order_id in order_ids])

@@ -83,12 +83,12 @@ def body(**changes: Any) -> dict[str, Any]:
     return {"orderId": new_id(), "customerId": "CUST-001", "amount": amount, "method": "card_ok"} | changes
 
 
-async def capture(orders: Api, *order_ids: str, method: str = "card_ok", patience_ms: int = 8000) -> list[Any]:
+async def capture(orders: Api, *order_ids: str, method: str = "card_ok", wait_ms: int = 8000) -> list[Any]:
     commands = [
         {"orderId": o, "customerId": "CUST-001", "amountMinor": 1000, "currency": "USD", "method": method}
         for o in order_ids
     ]
-    answer = await orders.post(CAPTURE_PAYMENTS, {"commands": commands, "patienceMs": patience_ms})
+    answer = await orders.post(CAPTURE_PAYMENTS, {"commands": commands, "patienceMs": wait_ms})
     assert answer.status == 200, answer.body
     outcomes: list[Any] = answer.json["outcomes"]
     return outcomes
@@ -128,7 +128,7 @@ async def test_answers_say_how_it_went(api: Api, orders: Api, written_orders: Wr
 
 async def test_a_slow_provider_is_answered_202_and_looked_after(api: Api, orders: Api) -> None:
     order_id = new_id()
-    (outcome,) = await capture(orders, order_id, method="card_timeout", patience_ms=0)
+    (outcome,) = await capture(orders, order_id, method="card_timeout", wait_ms=0)
     assert outcome["status"] == "processing"
 
     async def settled() -> bool:
@@ -272,7 +272,7 @@ async def test_a_payment_is_found_by_the_last_digits_of_its_order(api: Api, writ
 
 async def test_a_payment_that_is_not_decided_is_found_by_its_last_digits(api: Api, orders: Api) -> None:
     """It has no history yet."""
-    (outcome,) = await capture(orders, new_id(), method="card_timeout", patience_ms=0)
+    (outcome,) = await capture(orders, new_id(), method="card_timeout", wait_ms=0)
     assert outcome["status"] == "processing"
     (found,) = (await api.get(f"{PATH}?q={outcome['paymentId'][-12:]}")).json["items"]
     assert found["id"] == outcome["paymentId"]

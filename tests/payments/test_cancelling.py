@@ -14,8 +14,8 @@ import pytest
 from tests.orders.test_domain import RETRY
 from tests.payments.conftest import SECRET, charges
 from tests.support.api import Api
-from tests.support.patience import PATIENCE
 from tests.support.processes import Process
+from tests.support.stock_wait import STOCK_WAIT
 from valerix.chassis.base.deadline import Deadline, utc_now
 from valerix.chassis.calls.client import Attempt, HttpClient, NotSent
 from valerix.chassis.calls.policy import Policy
@@ -83,7 +83,7 @@ class House:
     def __init__(self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider) -> None:
         self.peers, self.books = Direct(), books
         peers: Any = self.peers  # in place of the clients
-        saga = Saga(Services(peers, peers, peers), _directory, PATIENCE, timedelta(1), RETRY, 0)
+        saga = Saga(Services(peers, peers, peers), _directory, STOCK_WAIT, timedelta(1), RETRY, 0)
         self.orders = connect_orders(orders, orders, saga, lambda: None, max_concurrent_batches=2)
         self.payments, self.shop = payments.connect(books, provider), shop
         self.captures = payments.connect_captures(books, self.payments, peers)

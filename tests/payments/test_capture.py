@@ -91,7 +91,7 @@ async def test_a_slow_provider_leaves_it_processing_and_then_it_is_captured_once
 ) -> None:
     payments = await open_payments(psp.url, timeout=0.4)
     wanted = command("card_timeout")
-    first = await payments.capture_one(wanted, patience_ms=50)
+    first = await payments.capture_one(wanted, wait_ms=50)
     assert first.status == "processing"
     again = await payments.capture_one(wanted)
     assert (again.status, again.payment_id) == ("captured", first.payment_id)
@@ -99,7 +99,7 @@ async def test_a_slow_provider_leaves_it_processing_and_then_it_is_captured_once
 
 
 async def test_those_who_are_quick_do_not_wait_for_the_slow_beyond_the_patience(payments: Payments) -> None:
-    outcomes = await payments.capture(command("card_timeout"), command(), patience_ms=2000)
+    outcomes = await payments.capture(command("card_timeout"), command(), wait_ms=2000)
     assert [o.status for o in outcomes] == ["processing", "captured"]
 
 
@@ -108,7 +108,7 @@ async def test_without_a_provider_it_stays_processing_and_is_charged_once_when_i
 ) -> None:
     payments = await open_payments(mortal_psp.url)
     wanted = [command() for _ in range(5)]
-    assert {o.status for o in await payments.capture(*wanted, patience_ms=100)} == {"processing"}
+    assert {o.status for o in await payments.capture(*wanted, wait_ms=100)} == {"processing"}
     mortal_psp.start()
     await until_captured(payments, wanted)
     assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in wanted))] == [1] * 5
@@ -118,7 +118,7 @@ async def until_captured(payments: Payments, wanted: list[CapturePayment]) -> No
     """Asked again as orders are: after an outage the breaker lets one call try first."""
 
     async def captured() -> bool:
-        return {o.status for o in await payments.capture(*wanted, patience_ms=2000)} == {"captured"}
+        return {o.status for o in await payments.capture(*wanted, wait_ms=2000)} == {"captured"}
 
     await eventually(captured, 60)
 
@@ -141,7 +141,7 @@ async def test_a_provider_killed_between_effect_and_answer_charged_once(
     mortal_psp.start()
     payments = await open_payments(mortal_psp.url)
     wanted = command("card_timeout")
-    assert (await payments.capture_one(wanted, patience_ms=50)).status == "processing"
+    assert (await payments.capture_one(wanted, wait_ms=50)).status == "processing"
     await eventually(lambda: charges(mortal_provider, wanted.order_id))
     mortal_psp.kill()
     mortal_psp.start()
@@ -154,7 +154,7 @@ async def test_dying_between_the_row_and_the_call_is_made_good_by_the_next_proce
 ) -> None:
     first = await open_payments(NOWHERE)
     wanted = command()
-    assert (await first.capture_one(wanted, patience_ms=50)).status == "processing"
+    assert (await first.capture_one(wanted, wait_ms=50)).status == "processing"
     await first.close()
     second = await open_payments(psp.url)
     assert (await second.capture_one(wanted)).status == "captured"
@@ -166,7 +166,7 @@ async def test_dying_between_the_charge_and_its_record_is_made_good_without_bein
 ) -> None:
     first = await open_payments(psp.url, lease_seconds=0.2)
     wanted = command("card_timeout")
-    assert (await first.capture_one(wanted, patience_ms=50)).status == "processing"
+    assert (await first.capture_one(wanted, wait_ms=50)).status == "processing"
     await eventually(lambda: charges(provider, wanted.order_id))
     await first.close()
     second = await open_payments(psp.url)
@@ -177,7 +177,7 @@ async def test_dying_between_the_charge_and_its_record_is_made_good_without_bein
 
 async def test_what_is_under_way_is_left_alone_until_its_lease_is_over(open_payments: OpenPayments) -> None:
     payments = await open_payments(NOWHERE, lease_seconds=30.0)
-    await payments.capture_one(command(), patience_ms=0)
+    await payments.capture_one(command(), wait_ms=0)
     assert await payments.use_cases.resolve_due(10) == 0
     async with payments.database.connection() as connection:
         await connection.execute("UPDATE payments SET due_at = due_at - interval '31 s'")
@@ -188,7 +188,7 @@ async def test_what_is_under_way_is_left_alone_until_its_lease_is_over(open_paym
 async def test_a_wrong_secret_declines_nobody(open_payments: OpenPayments, psp: Process) -> None:
     misconfigured = await open_payments(psp.url, secret="not-the-secret-at-all")
     wanted = command()
-    assert (await misconfigured.capture_one(wanted, patience_ms=300)).status == "processing"
+    assert (await misconfigured.capture_one(wanted, wait_ms=300)).status == "processing"
     await misconfigured.close()
     assert (await (await open_payments(psp.url)).capture_one(wanted)).status == "captured"
 
@@ -202,7 +202,7 @@ async def test_a_stalled_provider_holding_hundreds_of_charges_takes_each_once(
     wanted = [command() for _ in range(200)]
     more = [command() for _ in range(200)]
     mortal_psp.send(signal.SIGSTOP)
-    stalled = await asyncio.gather(payments.capture(*wanted, patience_ms=500), payments.capture(*more, patience_ms=500))
+    stalled = await asyncio.gather(payments.capture(*wanted, wait_ms=500), payments.capture(*more, wait_ms=500))
     assert {o.status for outcomes in stalled for o in outcomes} == {"processing"}
     await asyncio.sleep(1.5)  # the calls time out while the provider has their requests in its socket
     mortal_psp.send(signal.SIGCONT)
@@ -216,13 +216,13 @@ async def test_too_much_under_way_is_shed_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(processor, "MAX_UNDER_WAY", 20)
     payments = await open_payments(NOWHERE)
-    await payments.capture(*(command() for _ in range(19)), patience_ms=0)
+    await payments.capture(*(command() for _ in range(19)), wait_ms=0)
     wanted = [command() for _ in range(2)]
     with pytest.raises(Unavailable):
         await payments.capture(*wanted)
     with pytest.raises(PaymentNotFound):
         await payments.detail(wanted[0].order_id)
-    assert (await payments.capture_one(wanted[0], patience_ms=0)).status == "processing"
+    assert (await payments.capture_one(wanted[0], wait_ms=0)).status == "processing"
 
 
 async def test_history_is_gap_free_and_carries_the_representation(payments: Payments) -> None:

@@ -52,7 +52,7 @@ async def test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_sett
     wanted = [command("card_declined") for _ in range(3)]
     odd_id = wanted[1].order_id
     monkeypatch.setattr(Processor, "settle", odd)
-    await payments.capture(*wanted, patience_ms=1)
-    outcomes = await payments.capture(wanted[0], wanted[2], patience_ms=30_000)
-    outcomes += await payments.capture(wanted[1], patience_ms=1)
+    await payments.capture(*wanted, wait_ms=1)
+    outcomes = await payments.capture(wanted[0], wanted[2], wait_ms=30_000)
+    outcomes += await payments.capture(wanted[1], wait_ms=1)
     assert [outcome.status for outcome in outcomes] == ["declined", "declined", "processing"]

@@ -48,7 +48,7 @@ async def test_a_payment_has_the_times_and_ids_it_is_given(database_url: Callabl
     async with Database.open(database_url("payments"), 2) as database:
         provider = Provider(psp, backoff_seconds=0, chance=chance)
         payments = connect(database, provider, now=lambda: MOVED_AT, make_id=lambda: next(ids))
-        wanted = CapturePayments([CapturePayment("1", "CUST-001", 1000, "USD", "card_ok")], patience_ms=30_000)
+        wanted = CapturePayments([CapturePayment("1", "CUST-001", 1000, "USD", "card_ok")], wait_ms=30_000)
         await payments.capture(wanted, Deadline.after(60))
         await payments.refunds.refund(RefundRequest(IDS[0], None, "tested", None, b""), 30)
         found = await payments.get_of_order("1", None)

@@ -41,7 +41,7 @@ async def test_void_while_processing_waits_for_the_provider_and_forbids_the_char
 ) -> None:
     cut_off = await open_payments(NOWHERE)
     wanted = command()
-    assert (await cut_off.capture_one(wanted, patience_ms=0)).status == "processing"
+    assert (await cut_off.capture_one(wanted, wait_ms=0)).status == "processing"
     assert await cut_off.void(wanted.order_id) == ["processing"]
     await cut_off.close()
     payments = await open_payments(psp.url)
@@ -81,7 +81,7 @@ async def test_void_leaves_a_decline_as_it_is(payments: Payments) -> None:
 
 async def test_void_of_a_charge_whose_answer_is_still_on_its_way_refunds_it(payments: Payments, provider: Api) -> None:
     wanted = command("card_timeout")
-    assert (await payments.capture_one(wanted, patience_ms=0)).status == "processing"
+    assert (await payments.capture_one(wanted, wait_ms=0)).status == "processing"
     await eventually(lambda: charges(provider, wanted.order_id))
     assert await voided(payments, wanted.order_id) == "refunded"
     assert await net(provider, wanted.order_id) == 0
@@ -94,7 +94,7 @@ async def test_a_void_says_when_there_was_nothing_to_undo(
     never, taken, declined, called_off = command(), command(), command("card_declined"), command()
     await payments.capture(taken, declined)
     cut_off = await open_payments(NOWHERE)
-    await cut_off.capture_one(called_off, patience_ms=0)
+    await cut_off.capture_one(called_off, wait_ms=0)
     await cut_off.close()
     wanted = [VoidPayment(each.order_id, "test") for each in (never, taken, declined, called_off)]
     for _ in range(2):
@@ -119,7 +119,7 @@ async def test_racing_captures_and_voids_never_keep_money(
 
     async def race(number: int, one: CapturePayment) -> str:
         first, second = replicas if number % 2 else reversed(replicas)
-        capture = asyncio.create_task(first.capture_one(one, patience_ms=100))
+        capture = asyncio.create_task(first.capture_one(one, wait_ms=100))
         await asyncio.sleep(0.002 * (number % 5))
         await asyncio.gather(*(voided(payments, one.order_id) for payments in (first, second)), capture)
         return (await second.capture_one(one)).status

@@ -30,7 +30,7 @@ from tests.support.api import Answer
 EVENTS: Final = Path(__file__).parents[1] / "contracts" / "events"
 QUIET_SECONDS: Final = 1.0
 NOT_FOUND: Final = 404
-PATIENCE_SECONDS: Final = 10.0
+TIMEOUT_SECONDS: Final = 10.0
 """How long what is recorded and was not seen yet is waited for."""
 
 
@@ -154,7 +154,7 @@ class Observed:
 
     async def _wait_for_the_fault(self) -> None:
         """Valkey tells the process of it, after the answer."""
-        until = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        until = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         while (await self._ask(requests.STRIKE)).status == NOT_FOUND and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
 
@@ -203,7 +203,7 @@ class Observed:
         """Until all that is recorded was seen, but for lines with the word `later`, and nothing new comes."""
         loop, read, count = asyncio.get_running_loop(), 0, -1
         wanted = {one for one in self._by_itself() if later not in one[1]}
-        until, quiet_at = loop.time() + PATIENCE_SECONDS, loop.time() + QUIET_SECONDS
+        until, quiet_at = loop.time() + TIMEOUT_SECONDS, loop.time() + QUIET_SECONDS
         while loop.time() < quiet_at or (wanted and loop.time() < until):
             statements, read = self.database.statements[read:], len(self.database.statements)
             readings.of_statements(self.name, statements, self.taken)

@@ -16,7 +16,7 @@ from valerix.contracts.commands import CAPTURE_PAYMENTS, RESERVE_STOCK
 
 ADMIN = "admin@demo.valerix.example"
 REGISTER = "/api/v1/users/register"
-PATIENCE_SECONDS = 90
+TIMEOUT_SECONDS = 90
 
 
 @asynccontextmanager
@@ -86,7 +86,7 @@ async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_
             assert answer.json["errorCode"] == "inventory_unavailable"
             assert answer.json["errorMessage"].startswith("Inventory is not available: no answer within")
             assert answer.headers["retry-after"]
-        await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
+        await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
         assert (await place(ada, {"SLOW-3": 5}, key="slow-3")).status == 200
         await _idle(stack)
     assert await stack.stock("SLOW-3") == (100, 5)
@@ -102,7 +102,7 @@ async def _idle(stack: Stack) -> None:
             ]
         return all(door["inFlight"] <= 1 for door in doors)
 
-    await eventually(nobody_waits, PATIENCE_SECONDS)
+    await eventually(nobody_waits, TIMEOUT_SECONDS)
 
 
 # --- crash after the commit
@@ -121,7 +121,7 @@ async def test_crash_after_commit_finds_the_first_result(stack: Stack, service: 
         async with broken(stack, service, "crash", how=how, times=1, path=path) as admin:
             answer = await place(ada, {sku: 5}, key=sku)
             assert answer.status in (201, 202), answer.body
-            await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
+            await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
             (fault,) = await _crashes(admin, service)
         assert (fault["state"], fault["strikes"]) == ("spent", 1)
         stock = (await ada.get(f"/api/v1/inventory/{sku}")).json
@@ -148,7 +148,7 @@ async def _crashes(admin: Api, service: str) -> list[dict[str, Any]]:
         history: list[dict[str, Any]] = answer.json["history"]
         return history[:1]
 
-    return await eventually(found, PATIENCE_SECONDS)
+    return await eventually(found, TIMEOUT_SECONDS)
 
 
 # --- between any two durable steps
@@ -178,9 +178,9 @@ async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stac
         faults = [broken(stack, service, "failpoint", point=point, action="kill") for service in services.split()]
         admins = [await breaking.enter_async_context(fault) for fault in faults]
         answers = [await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)]
-        await eventually(lambda: struck(admins[0], services.split()), PATIENCE_SECONDS)
+        await eventually(lambda: struck(admins[0], services.split()), TIMEOUT_SECONDS)
         await breaking.aclose()
-        await settled(stack, PATIENCE_SECONDS)
+        await settled(stack, TIMEOUT_SECONDS)
     assert len({answer.json["id"] for answer in answers}) == 3
     assert await stack.stock(sku) == (100, 3)
     await assert_sound(stack)
@@ -210,9 +210,9 @@ async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(
             free = await place(ada, {"AWAY-FREE": 9}, onShortage="backorder")
             restock = {"productId": "AWAY-FREE", "warehouseId": "WH-EAST", "delta": 9, "reason": "delivery"}
             assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
-            await eventually(lambda: confirmed(ada, free.json["order"]["id"]), PATIENCE_SECONDS)
+            await eventually(lambda: confirmed(ada, free.json["order"]["id"]), TIMEOUT_SECONDS)
             assert (await ada.get(paths[1])).json["status"] == "confirmed"
-        await eventually(lambda: _is_cancelled(ada, paths[1]), PATIENCE_SECONDS)
+        await eventually(lambda: _is_cancelled(ada, paths[1]), TIMEOUT_SECONDS)
     assert await stack.stock("AWAY-1") == (10, 2)
     await assert_sound(stack)
 
@@ -251,7 +251,7 @@ async def test_a_service_that_is_cut_off_says_so_and_goes_on_once_it_is_not(stac
             answer = await place(ada, {"PROD-008": 1})
             assert (answer.status, answer.json["errorCode"]) == (202, "payments_unavailable")
             assert "cannot be connected to" in answer.json["errorMessage"]
-        await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
+        await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("behaviour", ["timeout-before", "timeout-after", "error-after", "rate-limit", "stall"])
@@ -259,7 +259,7 @@ async def test_whatever_the_provider_does_is_charged_once(stack: Stack, behaviou
     async with stack.api(ADA) as ada, broken(stack, "psp", "behaviour", name=behaviour, times=1):
         answer = await place(ada, {"PROD-008": 1})
         assert answer.status in (201, 202), answer.body
-        await eventually(lambda: confirmed(ada, answer.json["id"]), PATIENCE_SECONDS)
+        await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
     captures = [c["captures"] for c in (await stack.ledger())["charges"] if answer.json["id"] in c["reference"]]
     assert captures == [1]
 

@@ -12,7 +12,7 @@ from pyreqwest.exceptions import RequestError
 from tests.support.api import Api
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
-from tests.system.test_chaos import PATIENCE_SECONDS, broken
+from tests.system.test_chaos import TIMEOUT_SECONDS, broken
 from tests.system.test_events import mails, quiet
 from valerix.contracts.events import BY_SOURCE, ORDERS, PREFIX, VERSION
 from valerix.contracts.states import OrderStatus
@@ -108,7 +108,7 @@ async def _until(stack: Stack, order_id: str, status: str) -> None:
         rows = await stack.rows("orders", "SELECT status FROM orders WHERE id::text = $1", order_id)
         return bool(rows[0]["status"] == status)
 
-    await eventually(arrived, PATIENCE_SECONDS)
+    await eventually(arrived, TIMEOUT_SECONDS)
 
 
 async def _is_back(stack: Stack, process: str, killed: int) -> None:
@@ -118,7 +118,7 @@ async def _is_back(stack: Stack, process: str, killed: int) -> None:
         found = stack.state["processes"][process]
         return bool(found["identity"]) and found["identity"]["pid"] != killed and found["healthy"]
 
-    await eventually(successor, PATIENCE_SECONDS)
+    await eventually(successor, TIMEOUT_SECONDS)
 
 
 async def _history(stack: Stack, order_id: str) -> list[str]:
@@ -141,8 +141,8 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
     )  # others stay at home
-    await eventually_equal(lambda: _told(stack, order_id), events, PATIENCE_SECONDS)
-    await eventually_equal(lambda: mails(stack, order_id), letters, PATIENCE_SECONDS)
+    await eventually_equal(lambda: _told(stack, order_id), events, TIMEOUT_SECONDS)
+    await eventually_equal(lambda: mails(stack, order_id), letters, TIMEOUT_SECONDS)
     sold, paid = history[-1] == "order.completed", "order.confirmed" in history
     restocked = sold and "order.held" in history
     quantity = UNITS + restocked

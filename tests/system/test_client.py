@@ -116,9 +116,9 @@ def test_accounts_and_who_may_what(stack: Stack, valerix: Valerix) -> None:
 
 
 async def test_a_killed_service_is_never_noticed(stack: Stack) -> None:
-    """The client's own patience bridges the restart; every order is placed once."""
+    """The client's repetitions bridge the restart; every order is placed once."""
     victims = ["orders", "orders-2"]
-    async with AsyncValerix(stack.url, email=ADA, password=stack.secret("demo"), patience_seconds=60) as ada:
+    async with AsyncValerix(stack.url, email=ADA, password=stack.secret("demo"), retry_seconds=60) as ada:
         placing = [asyncio.create_task(ada.orders.place("CUST-001", {"PROD-018": 1})) for _ in range(40)]
         await asyncio.sleep(0.05)
         for victim in victims:

@@ -9,7 +9,7 @@ from pyreqwest.exceptions import TransportError
 from tests.support.api import Answer, Api
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.stack import ADA, OPERATOR, PRICE, Stack, assert_sound, new_product, place, settled
-from tests.system.test_chaos import PATIENCE_SECONDS, broken, struck
+from tests.system.test_chaos import TIMEOUT_SECONDS, broken, struck
 
 MAILS = """SELECT body FROM notifications WHERE template = 'payment_refunded' AND subject LIKE '%' || $1 || '%'
            ORDER BY created_at"""
@@ -111,7 +111,7 @@ async def test_a_refund_is_told_when_the_provider_has_given_it_and_not_before(st
             given = await give_back(operator, order_id, {"amountMinor": 5, "reason": "late"})
             assert (given.status, given.json["status"]) == (202, "pending")
             assert "refunded" not in (await ada.get(f"/api/v1/orders/{order_id}")).json
-        await shows(ada, order_id, 5, PATIENCE_SECONDS)
+        await shows(ada, order_id, 5, TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("point", ["payments.refund.ended", "payments.refund.told"])
@@ -127,14 +127,14 @@ async def test_killed_before_and_after_it_is_told_a_refund_is_told_once(stack: S
                     return answer.status in (200, 201)
                 return False
 
-            await eventually(given, PATIENCE_SECONDS)
-            await eventually(lambda: struck(admin, ["payments"]), PATIENCE_SECONDS)
-        await shows(ada, order_id, 5, PATIENCE_SECONDS)
+            await eventually(given, TIMEOUT_SECONDS)
+            await eventually(lambda: struck(admin, ["payments"]), TIMEOUT_SECONDS)
+        await shows(ada, order_id, 5, TIMEOUT_SECONDS)
 
         async def told() -> bool:
             return not await stack.rows("payments", UNTOLD, order_id)
 
-        await eventually(told, PATIENCE_SECONDS)
+        await eventually(told, TIMEOUT_SECONDS)
         history = [entry["type"] for entry in (await ada.get(f"/api/v1/orders/{order_id}/events")).json["events"]]
     assert history.count("order.refunded") == 1
     await settled(stack)

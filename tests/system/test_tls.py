@@ -44,7 +44,7 @@ def test_the_client_trusts_the_file_it_is_given_and_nothing_else(secured: Stack)
     with Valerix(url, email=ADA, password=password, ca_file=Path(secured.state["caFile"])) as client:
         assert client.products.get("PROD-001").product_id == "PROD-001"
     with (
-        Valerix(url, email=ADA, password=password, patience_seconds=0) as stranger,
+        Valerix(url, email=ADA, password=password, retry_seconds=0) as stranger,
         pytest.raises(errors.NotConnected, match="certificate"),
     ):
         stranger.products.get("PROD-001")

@@ -103,7 +103,7 @@ def _minus(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str,
 
 async def _metrics(port: int) -> str:
     try:
-        async with asyncio.timeout(health.PATIENCE_SECONDS):
+        async with asyncio.timeout(health.TIMEOUT_SECONDS):
             return (await health.http_get(port, "/metrics"))[1].decode()
     except (OSError, TimeoutError):
         return ""

@@ -15,7 +15,7 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import ADMINISTRATOR, DEMO_ADMINISTRATOR, OPERATOR, gateway_url
 
-PATIENCE_SECONDS = 5.0
+RETRY_SECONDS = 5.0
 """Somebody is waiting at the keyboard."""
 
 Url = Annotated[
@@ -50,7 +50,7 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
             password=installation.password,
             token=installation.token,
             ca_file=installation.ca_file,
-            patience_seconds=PATIENCE_SECONDS,
+            retry_seconds=RETRY_SECONDS,
         ) as valerix:
             yield valerix
     except ValerixError as error:

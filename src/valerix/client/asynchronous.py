@@ -12,7 +12,7 @@ from pyreqwest.exceptions import RequestError
 from valerix.client import calls, transport
 from valerix.client.calls import Pages
 from valerix.client.models import SignedIn
-from valerix.client.session import DEFAULT_PATIENCE_SECONDS, Session
+from valerix.client.session import DEFAULT_RETRY_SECONDS, Session
 from valerix.client.steps import Answer, Flow, Outcome, Pause, Request, SignIn
 from valerix.client.transport import DEFAULT_TIMEOUT_SECONDS
 
@@ -177,10 +177,10 @@ class AsyncValerix:
         token: str | None = None,
         ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> None:
         url = transport.base_url(url)
-        session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
+        session = Session(email=email, password=password, token=token, retry_seconds=retry_seconds)
         self._session = session
         self._http = transport.configured(ClientBuilder(), url, timeout_seconds, ca_file).build()
         self._runner = runner = Runner(session, url, self._http)

@@ -13,7 +13,7 @@ from pyreqwest.exceptions import RequestError
 from valerix.client import calls, transport
 from valerix.client.calls import Pages
 from valerix.client.models import SignedIn
-from valerix.client.session import DEFAULT_PATIENCE_SECONDS, Session
+from valerix.client.session import DEFAULT_RETRY_SECONDS, Session
 from valerix.client.steps import Answer, Flow, Outcome, Pause, Request, SignIn
 from valerix.client.transport import DEFAULT_TIMEOUT_SECONDS
 
@@ -167,7 +167,7 @@ class Valerix:
 
     `url`: of the gateway, e.g. `http://127.0.0.1:8080`. Either `email` and `password` (signs in when needed, and
     again when the token has run out) or a `token`; without both only public calls work. Every attempt takes at most
-    `timeout_seconds`; what may safely be sent again is, for at most `patience_seconds` (see `client.session`).
+    `timeout_seconds`; what may safely be sent again is, for at most `retry_seconds` (see `client.session`).
     `ca_file`: PEM certificates to trust besides those this machine trusts anyway.
     """
 
@@ -180,10 +180,10 @@ class Valerix:
         token: str | None = None,
         ca_file: Path | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+        retry_seconds: float = DEFAULT_RETRY_SECONDS,
     ) -> None:
         url = transport.base_url(url)
-        session = Session(email=email, password=password, token=token, patience_seconds=patience_seconds)
+        session = Session(email=email, password=password, token=token, retry_seconds=retry_seconds)
         self._session = session
         self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds, ca_file).build()
         self._runner = runner = _Runner(session, url, self._http)

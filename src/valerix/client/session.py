@@ -1,11 +1,11 @@
-"""Who we are to the server and how patient we are with it: tokens, and what is sent again when.
+"""Who we are to the server and how long requests are repeated: tokens, and what is sent again when.
 
 What is sent again, after 0.1, 0.2, 0.4 … 2 s (each times 0.5 to 1) or what `Retry-After` says:
 - any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`, a gateway that is
   just starting (404 without a problem document);
 - a repeatable one (reading, signing in, cancelling, and changes that carry a key) also when its outcome is not known:
   connection lost, no answer in time, 502, 503, 504. Under its key it has one effect, however often it is sent.
-No attempt begins later than `patience_seconds` after the first; each takes at most the client's `timeout_seconds`.
+No attempt begins later than `retry_seconds` after the first; each takes at most the client's `timeout_seconds`.
 """
 
 import random
@@ -21,7 +21,7 @@ from valerix.client.reading import read_as
 from valerix.client.steps import Answer, Flow, NoReply, Outcome, Pause, Request, SignIn
 
 T = TypeVar("T")
-DEFAULT_PATIENCE_SECONDS: Final = 30.0
+DEFAULT_RETRY_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
 TOKEN_LIFE_USED: Final = 0.9
@@ -33,12 +33,12 @@ _read_signed_in = read_as(SignedIn)
 class Session:
     """One caller. With e-mail and password it signs in by itself, and again when the token has run out."""
 
-    def __init__(self, *, email: str | None, password: str | None, token: str | None, patience_seconds: float) -> None:
+    def __init__(self, *, email: str | None, password: str | None, token: str | None, retry_seconds: float) -> None:
         self._credentials = None if email is None or password is None else (email, password)
         self._token = token
         self._device: str | None = None
         self._renew_at = float("inf")
-        self._patience = patience_seconds
+        self._retry_seconds = retry_seconds
 
     def call(self, request: Request, read: Callable[[Answer], T], *, repeatable: bool) -> Flow[T]:
         """Send as the caller. Raises the errors of `valerix.client.errors`."""
@@ -71,7 +71,7 @@ class Session:
     # --- sending
 
     def _send(self, request: Request, repeatable: bool, once: Callable[[Request], Flow[Outcome]]) -> Flow[Answer]:
-        give_up_at = time.monotonic() + self._patience
+        give_up_at = time.monotonic() + self._retry_seconds
         attempt = 0
         while True:
             outcome = yield from once(request)
@@ -89,7 +89,7 @@ class Session:
         return outcome
 
     def once(self, request: Request) -> Flow[Outcome]:
-        """Send as the caller, a single time; signing in, where that is needed, has its own patience."""
+        """Send as the caller, a single time; signing in, where that is needed, is repeated by itself."""
         if self._credentials is not None and (self._token is None or time.monotonic() >= self._renew_at):
             yield SignIn(self._token)
         token = self._token

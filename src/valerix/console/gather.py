@@ -22,7 +22,7 @@ from valerix.console.history import TICK_SECONDS, Ring
 from valerix.console.readings import ALL, PLACING, ProcessReading
 
 log = structlog.get_logger()
-PATIENCE_SECONDS: Final = 1.5
+TIMEOUT_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
 """What lies between two readings further apart is not told as if it were known."""
 KEPT_COUNTS: Final = 300
@@ -147,7 +147,7 @@ class Gathering:
 
 async def _get(connections: Connections, path: str) -> Reply | None:
     try:
-        return await connections.send("GET", path, {}, None, PATIENCE_SECONDS)
+        return await connections.send("GET", path, {}, None, TIMEOUT_SECONDS)
     except (TransferFailed, TimeoutError):
         return None
 

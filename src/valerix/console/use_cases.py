@@ -14,7 +14,7 @@ from valerix.chassis.calls.client import CallFailed, HttpClient
 from valerix.console.domain import Document
 
 log = structlog.get_logger()
-PATIENCE_SECONDS = 2.0
+TIMEOUT_SECONDS = 2.0
 Merge = Callable[[Mapping[str, Document], Sequence[str], str], Document]
 """Documents by service, services that could not be asked, version."""
 _decoder = msgspec.json.Decoder(dict[str, object])
@@ -70,7 +70,7 @@ class Reference:
 
 async def _find_document(service: HttpClient, path: str) -> Document | None:
     try:
-        return await service.get(path, _decoder, deadline=Deadline.after(PATIENCE_SECONDS))
+        return await service.get(path, _decoder, deadline=Deadline.after(TIMEOUT_SECONDS))
     except CallFailed as error:
         log.warning("service left out of the reference", dependency=service.dependency, error=error.reason)
         return None

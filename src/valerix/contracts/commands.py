@@ -279,10 +279,10 @@ class CapturePayment(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CapturePayments(msgspec.Struct, frozen=True, rename="camel"):
-    """`patience_ms`: how long to wait for slow ones; those undecided then are answered `processing`."""
+    """`wait_ms`: how long to wait for slow ones; those undecided then are answered `processing`."""
 
     commands: Annotated[list[CapturePayment], msgspec.Meta(max_length=MAX_COMMANDS)]
-    patience_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 500
+    wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = msgspec.field(default=500, name="patienceMs")
 
 
 class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -21,10 +21,10 @@ from valerix.launcher.programs import Plan
 from valerix.launcher.state import Phase, StackState, read_state
 
 POLL_SECONDS = 0.05
-START_PATIENCE_SECONDS = 180.0
-STOP_PATIENCE_SECONDS = 120.0
-LEFTOVER_PATIENCE_SECONDS = 10.0
-RELOAD_PATIENCE_SECONDS = 10.0
+START_TIMEOUT_SECONDS = 180.0
+STOP_TIMEOUT_SECONDS = 120.0
+LEFTOVER_TIMEOUT_SECONDS = 10.0
+RELOAD_TIMEOUT_SECONDS = 10.0
 
 
 def running(data_dir: Path) -> StackState | None:
@@ -75,7 +75,7 @@ def _last_words(file: Path, before: int) -> str:
 def _settled(
     data_dir: Path, launcher: "subprocess.Popen[bytes]", progress: Callable[[StackState], None]
 ) -> StackState | None:
-    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         ended = launcher.poll() is not None
         state = read_state(data_dir)
@@ -85,7 +85,7 @@ def _settled(
         if ended or (ours and ours.phase is Phase.READY):
             return ours
         time.sleep(POLL_SECONDS)
-    raise LauncherError(f"The stack was not ready within {START_PATIENCE_SECONDS:.0f} s: see `valerix status`")
+    raise LauncherError(f"The stack was not ready within {START_TIMEOUT_SECONDS:.0f} s: see `valerix status`")
 
 
 def explain_failure(state: StackState) -> str:
@@ -108,9 +108,9 @@ def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
     if state is None:
         return False
     if not state.is_alive:
-        return bool(processes.end(state.identities(), LEFTOVER_PATIENCE_SECONDS))
+        return bool(processes.end(state.identities(), LEFTOVER_TIMEOUT_SECONDS))
     _signal(state.launcher)
-    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while state.is_alive:
         if time.monotonic() > deadline:
             raise LauncherError(f"The launcher (process {state.launcher.pid}) did not stop within two minutes")
@@ -125,7 +125,7 @@ def reload_gateway(data_dir: Path) -> None:
     if state is None:
         raise LauncherError(f"No stack runs in {data_dir}: `./valerix up` starts one")
     _signal(state.launcher, signal.SIGUSR1)
-    deadline = time.monotonic() + RELOAD_PATIENCE_SECONDS
+    deadline = time.monotonic() + RELOAD_TIMEOUT_SECONDS
     while (now := read_state(data_dir) or state).reloads == state.reloads:
         if time.monotonic() > deadline:
             raise LauncherError("The launcher did not answer: see `valerix logs launcher`")

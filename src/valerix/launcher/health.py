@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-PATIENCE_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
 Probe = Callable[[int], Awaitable[bool]]
 """Given the process number, whether it can serve."""
 
 
 async def ask(probe: Probe, pid: int) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await probe(pid)
     except (OSError, TimeoutError):
         return False

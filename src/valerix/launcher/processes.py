@@ -43,13 +43,13 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def end(leftovers: Iterable[Identity], patience_seconds: float) -> list[int]:
+def end(leftovers: Iterable[Identity], timeout_seconds: float) -> list[int]:
     """Terminate, then kill; return the process numbers that were alive. Each is checked again before each signal."""
     alive = [one for one in leftovers if one.is_alive()]
     for sent in (signal.SIGTERM, signal.SIGKILL):
         for one in alive:
             _signal(one, sent)
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + timeout_seconds
         while any(one.is_alive() for one in alive) and time.monotonic() < deadline:
             time.sleep(0.02)
     return [one.pid for one in alive]

@@ -23,8 +23,8 @@ from valerix.launcher.state import Phase, StackState, only_launcher, read_state,
 from valerix.launcher.supervisor import StartupFailed, Supervisor
 from valerix.launcher.topology import DATABASES, GATEWAY, POSTGRES
 
-LEFTOVER_PATIENCE_SECONDS = 10.0
-BALANCER_PATIENCE_SECONDS = 10.0
+LEFTOVER_TIMEOUT_SECONDS = 10.0
+BALANCER_TIMEOUT_SECONDS = 10.0
 HOUSEKEEPING_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SIGNAL = signal.SIGUSR1
@@ -59,7 +59,7 @@ def run(
 
 def _clear(previous: StackState | None, output: Output) -> None:
     """End what a killed launcher left behind."""
-    if previous and (ended := processes.end(previous.identities(), LEFTOVER_PATIENCE_SECONDS)):
+    if previous and (ended := processes.end(previous.identities(), LEFTOVER_TIMEOUT_SECONDS)):
         output.say(f"ended {len(ended)} processes of a former launcher")
 
 
@@ -165,7 +165,7 @@ class Stack:
 
     async def _balancer_ready(self) -> None:
         """The gateway looks again at what was not there when it started."""
-        deadline = time.monotonic() + BALANCER_PATIENCE_SECONDS
+        deadline = time.monotonic() + BALANCER_TIMEOUT_SECONDS
         while missing := await self._gateway.unreachable():
             if time.monotonic() > deadline:
                 raise StartupFailed(GATEWAY, f"does not reach {', '.join(missing)}")

@@ -18,7 +18,7 @@ from valerix.launcher.processes import Identity, dies_with_launcher
 from valerix.launcher.state import ProcessState, Status
 
 FIRST_PAUSE_SECONDS = 0.2
-STARTUP_PATIENCE_SECONDS = 120.0
+STARTUP_TIMEOUT_SECONDS = 120.0
 """The provider alone reads ten million lines of its ledger in 50 s."""
 STARTUP_ATTEMPTS = 3
 WRONG_SETTINGS = 2
@@ -196,8 +196,8 @@ class Supervisor:
             if healthy != state.healthy:
                 state.healthy = healthy
                 self._changed()
-            if not ready.is_set() and _now() - spawned > STARTUP_PATIENCE_SECONDS:
-                self._fail_startup(child, f"did not become ready within {STARTUP_PATIENCE_SECONDS:.0f} s")
+            if not ready.is_set() and _now() - spawned > STARTUP_TIMEOUT_SECONDS:
+                self._fail_startup(child, f"did not become ready within {STARTUP_TIMEOUT_SECONDS:.0f} s")
             await asyncio.sleep(IMPATIENT_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
 
     def _cannot_start(self, child: _Child) -> bool:

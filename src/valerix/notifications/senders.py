@@ -27,7 +27,7 @@ from valerix.notifications.domain import EMAIL, SMS, Notification
 
 log = structlog.get_logger()
 SMTP_SECONDS = 10.0
-"""Patience with each step of a conversation with a mail server."""
+"""StockWait with each step of a conversation with a mail server."""
 PORTS = {"smtp": 25, "smtps": 465}
 
 

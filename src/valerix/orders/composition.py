@@ -16,7 +16,7 @@ from valerix.chassis.postgres.migrations import open_database
 from valerix.contracts.events import ORDERS
 from valerix.orders.bounds import DEFAULT, Bounds
 from valerix.orders.changes import Changes
-from valerix.orders.decisions import Patience, Retry
+from valerix.orders.decisions import Retry, StockWait
 from valerix.orders.driving import Driving
 from valerix.orders.fulfilment import Fulfilment
 from valerix.orders.placing import Placing
@@ -104,7 +104,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         await open_peer("payments", settings.payments_url, settings, resources),
     ]
     relay = await open_relay(settings, resources, ORDERS, list_outgoing)
-    patience = Patience(
+    stock_wait = StockWait(
         timedelta(minutes=settings.hold_minutes),
         timedelta(days=settings.backorder_days),
         timedelta(minutes=settings.backorder_look_minutes),
@@ -116,7 +116,7 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     async def directory(customer_ids: list[str]) -> dict[str, str]:
         return await database.repeat(lambda tx: read.list_standings(tx, customer_ids))
 
-    saga = Saga(Services(*clients), directory, patience, dwell, retry, settings.customer_ttl_seconds)
+    saga = Saga(Services(*clients), directory, stock_wait, dwell, retry, settings.customer_ttl_seconds)
     flows = connect(
         database,
         reader,

@@ -169,7 +169,7 @@ def _entering(
     return Decision(status, f"order.{status}", error_code, message, due_in, detail)
 
 
-class Patience(NamedTuple):
+class StockWait(NamedTuple):
     """How long orders that are short of stock wait."""
 
     hold: timedelta
@@ -206,7 +206,7 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
     return Decision(order.status, DELAYED, code, message, due_in, emits_event=not known)
 
 
-def short_of_stock(order: Order, shortages: str, patience: Patience, now: datetime, *, asked: bool) -> Decision:
+def short_of_stock(order: Order, shortages: str, stock_wait: StockWait, now: datetime, *, asked: bool) -> Decision:
     """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for stock.
 
     That it waits is told once. While it does, the history keeps only what the customer (or staff) `asked` for.
@@ -215,11 +215,11 @@ def short_of_stock(order: Order, shortages: str, patience: Patience, now: dateti
     if order.on_shortage == REJECT:
         return failed(InsufficientStock, message, shortages)
     if order.backordered:
-        held_until = order.created_at + patience.backorder
-        due_in = min(patience.look, held_until - now)
+        held_until = order.created_at + stock_wait.backorder
+        due_in = min(stock_wait.look, held_until - now)
     else:
         kept = None if asked or not order.held else order.held_until
-        held_until = kept or now + patience.hold
+        held_until = kept or now + stock_wait.hold
         due_in = held_until - now
     event = STILL_HELD if order.held else ORDER_HELD
     return Decision(

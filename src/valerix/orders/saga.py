@@ -20,7 +20,7 @@ from valerix.contracts import commands
 from valerix.contracts.states import PaymentStatus, ReservationStatus
 from valerix.orders import decisions, errors, metrics, requests
 from valerix.orders.calls import StepCalls
-from valerix.orders.decisions import NOTHING_TO_UNDO, Patience, Retry, SagaRun
+from valerix.orders.decisions import NOTHING_TO_UNDO, Retry, SagaRun, StockWait
 from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Saga:
         self,
         services: Services,
         directory: Directory,
-        patience: Patience,
+        stock_wait: StockWait,
         dwell: timedelta,
         retry: Retry,
         customer_ttl_seconds: float,
@@ -61,15 +61,15 @@ class Saga:
         """`chance` in [0, 1) spreads load."""
         self.services = services
         self._directory = directory
-        self._patience = patience
+        self._stock_wait = stock_wait
         self._now = now
         self._dwell = dwell
         self._calls = StepCalls(retry, now, chance)
         self._postpone = self._calls.postpone
         self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
 
-    async def run(self, runs: Sequence[SagaRun], deadline: Deadline, patience: float) -> None:
-        """Drive every run to a decision, or leave it `charging` when its payment takes longer than `patience` s."""
+    async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+        """Drive every run to a decision, or leave it `charging` when its payment takes longer than `wait_seconds`."""
         for run in runs:
             if run.order.status in AT_REST:
                 run.decision = decisions.left_alone(run.order)
@@ -78,12 +78,12 @@ class Saga:
         await self._fulfil([run for run in _open(runs) if run.order.status in FULFILMENT_STEPS], deadline)
         await self._validate_customers(_open(runs), deadline)
         await self._reserve_stock(_open(runs), deadline)
-        await self._charge(_open(runs), deadline, patience)
+        await self._charge(_open(runs), deadline, wait_seconds)
         await self._compensate([run for run in runs if run.compensate], deadline)
 
-    async def resume(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
+    async def resume(self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
         """Ask once more about the payments these runs are still waiting for."""
-        await self._charge(runs, deadline, patience)
+        await self._charge(runs, deadline, wait_seconds)
         await self._compensate([run for run in runs if run.compensate], deadline)
 
     def give_up(self, run: SagaRun) -> None:
@@ -165,7 +165,9 @@ class Saga:
                     f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
                 )
                 step.outcome, step.detail = "insufficient_stock", short
-                run.decision = decisions.short_of_stock(run.order, short, self._patience, self._now(), asked=run.asked)
+                run.decision = decisions.short_of_stock(
+                    run.order, short, self._stock_wait, self._now(), asked=run.asked
+                )
                 if outcome.products:
                     self._price(run, run.order.quote, outcome.products)
                 waits = run.order.backordered or run.order.driven_before
@@ -187,7 +189,7 @@ class Saga:
         except errors.UNPAYABLE as refusal:
             run.decision = decisions.failed(type(refusal), refusal.detail)
 
-    async def _charge(self, runs: list[SagaRun], deadline: Deadline, patience: float) -> None:
+    async def _charge(self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
         for run in runs:
             if run.order.total_minor == 0:
                 run.decision = decisions.confirmed(self._dwell)
@@ -196,7 +198,7 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
-            command = commands.CapturePayments([requests.capture(run.order) for run in some], int(patience * 1000))
+            command = commands.CapturePayments([requests.capture(run.order) for run in some], int(wait_seconds * 1000))
             payments = self.services.payments
             reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
             return reply.outcomes

@@ -92,7 +92,7 @@ class Captures:
     async def _charge(self, request: CaptureRequest, command: CapturePayment, deadline: Deadline) -> Captured:
         await CHECKED.passed()
         first = await self._claim(request)
-        wait_ms = int(self._payments.patience_seconds * 1000)
+        wait_ms = int(self._payments.wait_seconds * 1000)
         act = act_of(request.actor, PAYMENT_CAPTURED, command.order_id, orderId=command.order_id)
         (outcome,) = (await self._payments.capture(CapturePayments([command], wait_ms), deadline, act)).outcomes
         payment = await self._find(command.order_id)

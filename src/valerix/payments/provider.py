@@ -1,4 +1,4 @@
-"""The payment provider's API, and patience with it."""
+"""The payment provider's API, and its timeouts."""
 
 import asyncio
 import random

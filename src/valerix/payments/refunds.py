@@ -68,7 +68,7 @@ class Refunds:
         self._make_id = make_id
         self.under_way: SingleFlight[Refund] = SingleFlight(MAX_UNDER_WAY)
 
-    async def refund(self, request: RefundRequest, patience_seconds: float) -> tuple[Refund, bool]:
+    async def refund(self, request: RefundRequest, wait_seconds: float) -> tuple[Refund, bool]:
         """The refund - `pending` when the provider takes longer - and whether an earlier request had asked for it.
 
         Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, CancelInstead, KeyReused, RefundRejected.
@@ -76,7 +76,7 @@ class Refunds:
         refund, replayed = await self._set_aside(request)
         if refund.status is RefundStatus.PENDING:
             task = self._drive(refund)
-            await wait_for([task], patience_seconds)
+            await wait_for([task], wait_seconds)
             refund = result_or(task, refund)
         if refund.status is RefundStatus.FAILED:
             raise domain.RefundRejected(refund.failure, refund.id)

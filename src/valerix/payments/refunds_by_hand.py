@@ -27,7 +27,7 @@ class RefundsByHand:
         self._refunds = refunds
         self._orders = orders
 
-    async def refund(self, request: RefundRequest, patience_seconds: float, deadline: Deadline) -> tuple[Refund, bool]:
+    async def refund(self, request: RefundRequest, wait_seconds: float, deadline: Deadline) -> tuple[Refund, bool]:
         """See Refunds.refund; a request that was let through before is answered without a look at its order.
 
         Raises OrderNotRefundable, CancelInstead, too; NotSent when orders gives no answer, and then nothing is
@@ -38,7 +38,7 @@ class RefundsByHand:
                 raise request.refusal
             request = request._replace(part_only=await self._part_only(request.payment_id, deadline))
             await CHECKED.passed()
-        return await self._refunds.refund(request, patience_seconds)
+        return await self._refunds.refund(request, wait_seconds)
 
     async def _part_only(self, payment_id: str, deadline: Deadline) -> bool:
         async with self._database.connection() as tx:

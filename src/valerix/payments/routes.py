@@ -252,8 +252,8 @@ async def refund_payment(
         actor=actor,
         refusal=refusal,
     )
-    patience = min(payments.patience_seconds, deadline.remaining())
-    refund, replayed = await by_hand.refund(request, patience, deadline)
+    wait_seconds = min(payments.wait_seconds, deadline.remaining())
+    refund, replayed = await by_hand.refund(request, wait_seconds, deadline)
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
     headers = {"Location": f"{PATH}/{payment_id}"} | ({idempotency.REPLAYED: "true"} if replayed else {})
     return Response(refund_view(refund), status_code=status, headers=headers)

@@ -86,7 +86,7 @@ class PaymentsUseCases:
         self._processor = processor
         self.refunds = refunds
         self._timeouts = timeouts
-        self.patience_seconds = timeouts.provider_wait_seconds
+        self.wait_seconds = timeouts.provider_wait_seconds
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
@@ -101,7 +101,7 @@ class PaymentsUseCases:
     # --- capture
 
     async def capture(self, request: CapturePayments, deadline: Deadline, act: Act | None = None) -> PaymentOutcomes:
-        """Charge each order once, ever. Those not decided within the patience are answered `processing`.
+        """Charge each order once, ever. Those not decided within `wait_ms` are answered `processing`.
 
         With a reason, when nobody is asking the provider any more: then waiting is of no use now.
         """
@@ -112,7 +112,7 @@ class PaymentsUseCases:
             for k in known
             if k.payment.status is PaymentStatus.PROCESSING
         }
-        await wait_for(driven.values(), min(request.patience_ms / 1000, self._left(deadline)))
+        await wait_for(driven.values(), min(request.wait_ms / 1000, self._left(deadline)))
         given_up = {payment_id for payment_id, task in driven.items() if task.done()}
         return PaymentOutcomes(
             [
@@ -122,10 +122,10 @@ class PaymentsUseCases:
         )
 
     async def await_outcome(self, payment: Payment, deadline: Deadline) -> Payment:
-        """A `processing` payment as it stands once its outcome is known, or after `patience_seconds`."""
+        """A `processing` payment as it stands once its outcome is known, or after `wait_seconds`."""
         _shed(self._processor.under_way, 1)
         task = self._processor.drive(payment, fresh=False)
-        await wait_for([task], min(self.patience_seconds, self._left(deadline)))
+        await wait_for([task], min(self.wait_seconds, self._left(deadline)))
         return result_or(task, payment)
 
     async def _open(self, openings: list[Opening]) -> list[list[Known]]:

@@ -16,6 +16,7 @@ FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 """A setting's name within a sentence."""
 RENAMED: Final = {
     "database_lanes": "database_connections",
+    "door_patience_seconds": "admission_wait_seconds",
     "saga_lanes": "saga_batches",
     "search_lanes": "search_connections",
 }
@@ -65,7 +66,7 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     """The same for one client address, whoever they are."""
     max_in_flight: int = 1024
     """Requests being worked on at once, at most; one more is shed with 503 before any work begins."""
-    door_patience_seconds: float = 1.0
+    admission_wait_seconds: float = 1.0
     """When requests wait for longer before work on them begins, fewer are let in."""
     call_retries: int = 3
     call_retry_ratio: float = 0.1

@@ -86,11 +86,11 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
             ),
             (
                 self.step_wait_seconds <= self.call_timeout_seconds / 2,
-                "step_wait_seconds must be at most half of call_timeout_seconds: a patient answer would count as none",
+                "step_wait_seconds must be at most half of call_timeout_seconds: an answer would come too late",
             ),
             (
                 self.batch_slot_seconds <= self.call_timeout_seconds / 2,
-                "batch_slot_seconds must be at most half of call_timeout_seconds: a patient answer would count as none",
+                "batch_slot_seconds must be at most half of call_timeout_seconds: an answer would come too late",
             ),
             (
                 self.charge_wait_seconds < self.batch_slot_seconds,

@@ -12,8 +12,8 @@ class Bulkhead:
         self.inside = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def enter(self, patience_seconds: float) -> bool:
-        """Whether there was room within `patience_seconds`; if so, `leave` afterwards."""
+    async def enter(self, wait_seconds: float) -> bool:
+        """Whether a place was free within `wait_seconds`; if so, `leave` afterwards."""
         if self.inside < self.limit:
             self.inside += 1
             return True
@@ -22,7 +22,7 @@ class Bulkhead:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(wait_seconds):
                 await turn
         except (TimeoutError, asyncio.CancelledError) as error:
             if turn.cancelled():

@@ -22,7 +22,7 @@ from valerix.chassis.chaos.faults import Register
 
 log = structlog.get_logger()
 PREFIX: Final = "valerix:chaos"
-PATIENCE_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 1.0
 COUNT: Final = """
 local struck = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or 0)
@@ -168,7 +168,7 @@ class ValkeyStore:
             decode_responses=True,
             retry=Retry(NoBackoff(), 0),  # an administrator tries again
             socket_timeout=None,  # the client's own loses cancellations on Python 3.11
-            socket_connect_timeout=PATIENCE_SECONDS,
+            socket_connect_timeout=TIMEOUT_SECONDS,
         )
         store = cls(valkey, service, instance)
         try:
@@ -206,7 +206,7 @@ class ValkeyStore:
 
     async def _all_told(self, service: str, version: int, listening: int) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110 - in Valkey
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -268,7 +268,7 @@ def _decoded(text: str | None) -> Register:
 async def _bounded(work: "Awaitable[Any] | Any") -> Any:
     """Raises StoreUnavailable."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await work
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable from error

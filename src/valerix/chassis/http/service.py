@@ -101,7 +101,7 @@ class Service:
         self._instance = settings.instance or name
         self.draining = False
         self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
-        self._admission = Admission(settings.max_in_flight, settings.door_patience_seconds)
+        self._admission = Admission(settings.max_in_flight, settings.admission_wait_seconds)
         self._authorization = Authorization(name, settings)
         self._dispatch = Dispatch(name, settings, self._authorization, self._admission)
         self._resources = AsyncExitStack()

@@ -40,13 +40,13 @@ class Admission:
     What other services ask for belongs to work that was accepted at the front door already: only `ceiling` stops it.
     """
 
-    def __init__(self, ceiling: int, patience_seconds: float) -> None:
+    def __init__(self, ceiling: int, max_wait_seconds: float) -> None:
         self.ceiling = ceiling
         self.limit = ceiling
         self.in_flight = 0
         self.shed = 0
         self.wait_seconds = 0.0
-        self._patience = patience_seconds
+        self._max_wait = max_wait_seconds
         self._seen: deque[float] = deque(maxlen=LOOKS)
         limit_gauge.set_function(lambda: self.limit)
         in_flight_gauge.set_function(lambda: self.in_flight)
@@ -66,10 +66,10 @@ class Admission:
         """Adapt the limit to how long requests wait now."""
         self.wait_seconds = wait_seconds
         self._seen.append(wait_seconds)
-        if len(self._seen) == LOOKS and min(self._seen) > self._patience:
+        if len(self._seen) == LOOKS and min(self._seen) > self._max_wait:
             self.limit = max(min(LEAST, self.ceiling), int(min(self.limit, self.in_flight) * FALL))
             self._seen.clear()
-        elif wait_seconds < self._patience / 2:
+        elif wait_seconds < self._max_wait / 2:
             self.limit = min(self.ceiling, int(self.limit * GROW) + 1)
 
     async def watch(self, queues: Sequence[Queue]) -> None:

@@ -18,7 +18,7 @@ from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.postgres.database import Database, check_code, connect
 
 MIGRATION_SECONDS = 3600.0
-"""Patience with each migration: a large table takes minutes to rewrite."""
+"""StockWait with each migration: a large table takes minutes to rewrite."""
 _LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(), compatible_from integer)"""

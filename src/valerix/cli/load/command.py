@@ -25,7 +25,7 @@ from valerix.cli.session import Token, Url, find
 from valerix.client import AsyncValerix, ValerixError, transport
 from valerix.client.asynchronous import Runner
 from valerix.client.models import User
-from valerix.client.session import DEFAULT_PATIENCE_SECONDS, Session
+from valerix.client.session import DEFAULT_RETRY_SECONDS, Session
 from valerix.contracts.ids import new_id
 from valerix.contracts.payment_methods import METHODS
 from valerix.launcher.summary import OPERATOR
@@ -155,9 +155,7 @@ async def _customers(
     stack.push_async_callback(http.close)
 
     async def signed_in(email: str | None, password: str | None) -> Caller:
-        session = Session(
-            email=email, password=password, token=installation.token, patience_seconds=DEFAULT_PATIENCE_SECONDS
-        )
+        session = Session(email=email, password=password, token=installation.token, retry_seconds=DEFAULT_RETRY_SECONDS)
         caller = Caller(session, Runner(session, installation.url, http))
         await caller.sign_in()
         return caller

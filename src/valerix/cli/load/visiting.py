@@ -16,7 +16,7 @@ from valerix.client.session import Session
 from valerix.client.steps import Answer, NoReply, Outcome, Request
 
 PATH: Final = "/api/v1/orders"
-PATIENCE_SECONDS: Final = 30.0
+TIMEOUT_SECONDS: Final = 30.0
 """Who has no answer by then makes room for the next, and keeps asking from outside."""
 
 
@@ -98,7 +98,7 @@ class Shop:
             if isinstance(outcome, Answer) and is_answer(outcome):
                 self._tally.answered(seconds)
                 return outcome
-            if seconds > PATIENCE_SECONDS:
+            if seconds > TIMEOUT_SECONDS:
                 break
             await asyncio.sleep(pause(outcome, attempt))
         return None

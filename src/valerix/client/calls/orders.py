@@ -42,7 +42,7 @@ class Orders(Calls):
         """Place an order of `items`, quantities by product; refused (Conflict) over a total other than expected.
 
         Always sent with a key (a fresh one if none is given) and sent again under it until there is an answer or
-        patience is over. An order that comes back `pending` is safely accepted and will be driven to its end.
+        `retry_seconds` are over. An order that comes back `pending` is safely accepted and will be driven to its end.
 
         Raises PaymentDeclined, InsufficientStock, Unprocessable (with `.order`), Invalid, Forbidden …; when the
         outcome stayed unknown (NoAnswer, ServerFailed), place it again with the error's `.idempotency_key`.

@@ -49,7 +49,7 @@ class Publications:
 
 
 async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:
-    """Return once `handle` did. They stay in hand while it fails: giving them back would spend the broker's patience
+    """Return once `handle` did. They stay in hand while it fails: giving them back would spend the broker's timeout
     (a delivery limit) on a database that is only restarting."""
     for pause in pauses():
         try:

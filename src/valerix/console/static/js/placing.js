@@ -8,7 +8,7 @@ import { money, words } from "./format.js";
 import { OrderStatus } from "./states.js";
 
 const PAUSES = [1, 2, 4, 8];
-const PATIENCE_SECONDS = 20;
+const TIMEOUT_SECONDS = 20;
 const LOOK_AGAIN_SECONDS = 3;
 const MAX_EARLY = 500;
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
@@ -53,7 +53,7 @@ export function usePlacing({ onChange, onEvent }) {
   const attempt = async (body, key) => {
     for (let number = 0; ; number++) {
       try {
-        const { data } = await call("POST", "/api/v1/orders", { body, key, patience: PATIENCE_SECONDS });
+        const { data } = await call("POST", "/api/v1/orders", { body, key, patience: TIMEOUT_SECONDS });
         return settle(data);
       } catch (problem) {
         if (problem.document?.order) return settle(problem.document.order);

@@ -16,7 +16,7 @@ from valerix.launcher import logs
 from valerix.launcher.gateways import contract
 from valerix.launcher.gateways.contract import Listening
 from valerix.launcher.gateways.haproxy import configuration
-from valerix.launcher.health import PATIENCE_SECONDS
+from valerix.launcher.health import TIMEOUT_SECONDS
 from valerix.launcher.packages import package_folder
 from valerix.launcher.private import FILE_MODE, own_folder, write_private
 from valerix.launcher.topology import Instance
@@ -76,7 +76,7 @@ class HaproxyGateway:
     def _statistics(self) -> str:
         """With a client that reads chunks, which HAProxy sends even to one of HTTP/1.0."""
         url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
-        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             text: str = answer.read().decode()
             return text
 
