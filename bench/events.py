@@ -55,7 +55,7 @@ async def switch(stack: Stack, *, on: bool) -> None:
 async def measure(stack: Stack, turns: int, batches: int) -> None:
     server = await asyncpg.connect(superuser(stack, "postgres"))
     meter = Meter(stack, server)
-    async with stack.api(OPERATOR) as operator, stack.at_door("orders", ADA) as owner:
+    async with stack.api(OPERATOR) as operator, stack.at_service_port("orders", ADA) as owner:
         for number in range(PRODUCTS):
             await new_product(operator, f"BENCH-{number:03}", 1_000_000)
 

@@ -28,7 +28,7 @@ CALM = 0.9
 """Of the peak: what is offered before and after."""
 RECOVERED_SECONDS = 10
 SETTLE_SECONDS = 240.0
-DOOR = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
+SERVICE_PORT = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
 STEPS = """
     SELECT step->>'name' AS name, count(*)::int AS n
     FROM order_events, json_array_elements(steps) AS step
@@ -88,7 +88,7 @@ async def repeated(stack: Stack) -> float:
 
 async def arrived(stack: Stack) -> float:
     """Requests to place orders that reached the service so far."""
-    return await _metric(stack, "orders", DOOR)
+    return await _metric(stack, "orders", SERVICE_PORT)
 
 
 async def _metric(stack: Stack, process: str, prefix: str) -> float:
@@ -145,12 +145,12 @@ class Bench:
         print(f"accepted in each second of overload: {by_second}")
         print(f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}")
         sent = sum(len(phase.shots) for phase in phases)
-        at_door = (await arrived(self._stack) - arrived_before) / sent
+        at_service_port = (await arrived(self._stack) - arrived_before) / sent
         again = await repeated(self._stack) - repeated_before
         steps = {row["name"]: row["n"] for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))}
         print(
-            f"attempts   {at_door:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
-            f"repeated: {at_door + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
+            f"attempts   {at_service_port:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
+            f"repeated: {at_service_port + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
         )
         print(f"attempts by step, of the orders behind {sent} requests: {steps}")
         return phases

@@ -1,4 +1,4 @@
-"""The limit at the door follows the waiting behind it."""
+"""The limit of admission follows the waiting behind it."""
 
 import pytest
 

@@ -25,19 +25,19 @@ class Recorder:
 
 async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
-    assert await asyncio.gather(*(door.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1)
+    assert await asyncio.gather(*(batcher.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
     assert recorder.batches == [list(range(10))]
 
 
 async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=3)
-    first = asyncio.create_task(door.submit(0))
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=3)
+    first = asyncio.create_task(batcher.submit(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    rest = [asyncio.create_task(door.submit(n)) for n in range(1, 6)]
+    rest = [asyncio.create_task(batcher.submit(n)) for n in range(1, 6)]
     await asyncio.sleep(0)
     recorder.gate.set()
     assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10]
@@ -45,8 +45,8 @@ async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
 
 
 async def test_ones_error_is_not_the_neighbours() -> None:
-    door = Batcher(Recorder().run, name="test", max_concurrent_batches=1)
-    good, bad, other = await asyncio.gather(*(door.submit(n) for n in (1, -1, 2)), return_exceptions=True)
+    batcher = Batcher(Recorder().run, name="test", max_concurrent_batches=1)
+    good, bad, other = await asyncio.gather(*(batcher.submit(n) for n in (1, -1, 2)), return_exceptions=True)
     assert (good, other) == (2, 4)
     assert isinstance(bad, ValueError)
 
@@ -61,10 +61,10 @@ async def test_a_failing_batch_fails_for_all_of_it_and_the_lane_goes_on() -> Non
             raise ConnectionError("gone")
         return batch
 
-    door = Batcher(run, name="test", max_concurrent_batches=1)
-    results = await asyncio.gather(door.submit(1), door.submit(2), return_exceptions=True)
+    batcher = Batcher(run, name="test", max_concurrent_batches=1)
+    results = await asyncio.gather(batcher.submit(1), batcher.submit(2), return_exceptions=True)
     assert all(isinstance(result, ConnectionError) for result in results)
-    assert await door.submit(3) == 3
+    assert await batcher.submit(3) == 3
 
 
 async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
@@ -78,14 +78,14 @@ async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
 async def test_a_full_house_refuses_before_any_work() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1, max_waiting=2)
-    running = [asyncio.create_task(door.submit(0))]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1, max_waiting=2)
+    running = [asyncio.create_task(batcher.submit(0))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    running += [asyncio.create_task(door.submit(n)) for n in (1, 2)]
+    running += [asyncio.create_task(batcher.submit(n)) for n in (1, 2)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
-        await door.submit(3)
+        await batcher.submit(3)
     recorder.gate.set()
     assert await asyncio.gather(*running) == [0, 2, 4]
     assert 3 not in [n for batch in recorder.batches for n in batch]
@@ -94,8 +94,8 @@ async def test_a_full_house_refuses_before_any_work() -> None:
 async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
-    leaving, staying = asyncio.create_task(door.submit(1)), asyncio.create_task(door.submit(2))
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1)
+    leaving, staying = asyncio.create_task(batcher.submit(1)), asyncio.create_task(batcher.submit(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     leaving.cancel()
@@ -106,8 +106,8 @@ async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
 
 async def test_the_sizes_of_batches_are_counted() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="counted", max_concurrent_batches=1, max_batch=4)
-    await asyncio.gather(*(door.submit(n) for n in range(6)))
+    batcher = Batcher(recorder.run, name="counted", max_concurrent_batches=1, max_batch=4)
+    await asyncio.gather(*(batcher.submit(n) for n in range(6)))
     samples = [s for metric in batch_items.collect() for s in metric.samples if s.labels["coalescer"] == "counted"]
     sizes = {s.labels["le"]: s.value for s in samples if "le" in s.labels}
     assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)
@@ -116,16 +116,16 @@ async def test_the_sizes_of_batches_are_counted() -> None:
 async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1)
-    assert door.waits_seconds() == 0.0
-    waiting = [asyncio.create_task(door.submit(0))]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1)
+    assert batcher.waits_seconds() == 0.0
+    waiting = [asyncio.create_task(batcher.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)
-    waiting.append(asyncio.create_task(door.submit(1)))
+    waiting.append(asyncio.create_task(batcher.submit(1)))
     await asyncio.sleep(0.05)
-    waiting.append(asyncio.create_task(door.submit(2)))
+    waiting.append(asyncio.create_task(batcher.submit(2)))
     await asyncio.sleep(0)
-    assert door.waits_seconds() >= 0.04
+    assert batcher.waits_seconds() >= 0.04
     recorder.gate.set()
     await asyncio.gather(*waiting)
 
@@ -133,14 +133,14 @@ async def test_the_wait_is_that_of_the_first_in_the_queue() -> None:
 async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=0.05)
-    first = asyncio.create_task(door.submit(0))
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=0.05)
+    first = asyncio.create_task(batcher.submit(0))
     while not recorder.batches:
         await asyncio.sleep(0)
-    rest = [asyncio.create_task(door.submit(1))]
+    rest = [asyncio.create_task(batcher.submit(1))]
     for n in (2, 3):
         await asyncio.sleep(0)
-        rest.append(asyncio.create_task(door.submit(n)))
+        rest.append(asyncio.create_task(batcher.submit(n)))
     while len(recorder.batches) < 2:  # though the first stands still
         await asyncio.sleep(0.001)
     recorder.gate.set()
@@ -151,11 +151,11 @@ async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
 async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
-    first = asyncio.create_task(door.submit(0))
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
+    first = asyncio.create_task(batcher.submit(0))
     while not recorder.batches:
         await asyncio.sleep(0)
-    second = asyncio.create_task(door.submit(1))
+    second = asyncio.create_task(batcher.submit(1))
     for _ in range(5):
         await asyncio.sleep(0)
     assert recorder.batches == [[0]]
@@ -166,12 +166,12 @@ async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
 async def test_a_full_batch_needs_no_more_company() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, max_batch=3, linger_seconds=3600)
-    waiting = [asyncio.create_task(door.submit(0))]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, max_batch=3, linger_seconds=3600)
+    waiting = [asyncio.create_task(batcher.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)
     for n in (1, 2, 3):
-        waiting.append(asyncio.create_task(door.submit(n)))
+        waiting.append(asyncio.create_task(batcher.submit(n)))
         await asyncio.sleep(0)
     while len(recorder.batches) < 2:
         await asyncio.sleep(0)
@@ -184,24 +184,24 @@ async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
     """Also when a further batch had begun to linger."""
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
-    waiting = [asyncio.create_task(door.submit(0))]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)
+    waiting = [asyncio.create_task(batcher.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)
-    waiting.append(asyncio.create_task(door.submit(1)))
+    waiting.append(asyncio.create_task(batcher.submit(1)))
     for _ in range(5):
         await asyncio.sleep(0)
     recorder.gate.set()
     await asyncio.gather(*waiting)
-    assert await door.submit(2) == 4
+    assert await batcher.submit(2) == 4
 
 
 async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_ended() -> None:
     recorder = Recorder()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1)
-    assert await door.submit(0) == 0
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1)
+    assert await batcher.submit(0) == 0
     recorder.gate.clear()
-    waiting = [asyncio.create_task(door.submit(n)) for n in (1, 2, 3)]
+    waiting = [asyncio.create_task(batcher.submit(n)) for n in (1, 2, 3)]
     for _ in range(10):
         await asyncio.sleep(0)
     assert recorder.batches == [[0], [1]]
@@ -212,8 +212,8 @@ async def test_there_are_no_more_batches_at_once_than_lanes_however_many_have_en
 async def test_what_is_too_much_for_one_batch_gets_another_lane() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    door = Batcher(recorder.run, name="test", max_concurrent_batches=3, max_batch=2)
-    waiting = [asyncio.create_task(door.submit(n)) for n in range(7)]
+    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=3, max_batch=2)
+    waiting = [asyncio.create_task(batcher.submit(n)) for n in range(7)]
     while len(recorder.batches) < 3:
         await asyncio.sleep(0)
     assert recorder.batches == [[0, 1], [2, 3], [4, 5]]

@@ -52,7 +52,7 @@ async def test_another_error_ends_it() -> None:
 
 async def test_callers_of_a_batch_beside_an_impossible_one_get_their_results() -> None:
     store = Store(7)
-    door = Batcher(store.put, name="test", max_concurrent_batches=1, impossible=IMPOSSIBLE)
-    results = await asyncio.gather(*(door.submit(n) for n in range(10)), return_exceptions=True)
+    batcher = Batcher(store.put, name="test", max_concurrent_batches=1, impossible=IMPOSSIBLE)
+    results = await asyncio.gather(*(batcher.submit(n) for n in range(10)), return_exceptions=True)
     assert isinstance(results.pop(7), KeyError)
     assert results == [n for n in range(10) if n != 7]

@@ -94,7 +94,7 @@ class Stack:
         return f"http://127.0.0.1:{self.state['ports']['gateway']}"
 
     def service_url(self, name: str) -> str:
-        """A service's own door, past the gateway."""
+        """A service's own port, past the gateway."""
         return f"http://127.0.0.1:{self.state['processes'][name]['port']}"
 
     def pid(self, process: str) -> int:
@@ -132,7 +132,7 @@ class Stack:
             yield api
 
     @asynccontextmanager
-    async def at_door(self, process: str, email: str = ADA) -> AsyncIterator[Api]:
+    async def at_service_port(self, process: str, email: str = ADA) -> AsyncIterator[Api]:
         """One copy of a service, past the gateway, signed in as `email`."""
         token = await self.token(email)
         async with Api.open(self.service_url(process), token) as api:

@@ -1,4 +1,4 @@
-"""Inventory goes down and comes back, as a person at the orders service's own door sees it."""
+"""Inventory goes down and comes back, as a person at the orders service's own port sees it."""
 
 import json
 import statistics
@@ -31,7 +31,7 @@ FAILED = 'inventory_calls_total{status="failed"}'
 
 
 async def test_breaker_opens_answers_at_once_and_closes_after_one_trial(stack: Stack) -> None:
-    async with stack.at_door("orders", ADA) as ada, stack.at_door("orders", OPERATOR) as staff:
+    async with stack.at_service_port("orders", ADA) as ada, stack.at_service_port("orders", OPERATOR) as staff:
         async with stack.api(OPERATOR) as operator:
             await new_product(operator, "BREAK-1", 1000)
         assert (await place(ada, {"BREAK-1": 1})).status == 201
@@ -113,7 +113,7 @@ def _changes(stack: Stack, process: str) -> list[dict[str, Any]]:
 
 
 async def test_refusals_of_any_number_never_open_a_breaker(stack: Stack) -> None:
-    async with stack.at_door("orders", ADA) as ada, stack.at_door("orders", OPERATOR) as staff:
+    async with stack.at_service_port("orders", ADA) as ada, stack.at_service_port("orders", OPERATOR) as staff:
         async with stack.api(OPERATOR) as operator:
             await new_product(operator, "BREAK-2", 1)
         before = await _breaker_changes(staff)

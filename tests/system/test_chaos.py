@@ -97,10 +97,10 @@ async def _idle(stack: Stack) -> None:
 
     async def nobody_waits() -> bool:
         async with stack.api(OPERATOR) as operator:
-            doors = [
+            states = [
                 (await operator.get(f"/api/v1/resilience/{copy}")).json["door"] for copy in ("inventory", "inventory-2")
             ]
-        return all(door["inFlight"] <= 1 for door in doors)
+        return all(state["inFlight"] <= 1 for state in states)
 
     await eventually(nobody_waits, TIMEOUT_SECONDS)
 

@@ -13,19 +13,23 @@ ROOM = 24
 STOCK = 1_000_000
 SATURATED_SECONDS, OVERLOAD_SECONDS = 3.0, 5.0
 TIMES = 3
-DOOR = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
+ARRIVED = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
 
 
 @pytest.fixture
 def small_stack() -> Iterator[Stack]:
-    """Its doors let so few in that a test can overload it; the gateway, which would answer 429, keeps out of it."""
+    """Its services admit so few requests that a test can overload it; the gateway, which would answer 429, keeps out of it."""
     with own_stack(dwell_seconds="3600", max_in_flight=str(ROOM), gateway_room="1000000") as started:
         yield started
 
 
 async def test_overload_sheds_early_loses_nothing_and_is_not_amplified(small_stack: Stack) -> None:
     stack = small_stack
-    async with stack.api(ADA) as ada, stack.api(OPERATOR) as operator, stack.at_door("orders", OPERATOR) as staff:
+    async with (
+        stack.api(ADA) as ada,
+        stack.api(OPERATOR) as operator,
+        stack.at_service_port("orders", OPERATOR) as staff,
+    ):
         await new_product(operator, "OVER-1", STOCK)
         phases = await _overload(stack, await stack.token(ADA))
         shots = [shot for phase in phases for shot in phase.shots]
@@ -69,8 +73,8 @@ async def _overload(stack: Stack, token: str) -> list[Phase]:
 
 
 async def _attempts(staff: Api) -> float:
-    """Requests that reached the door of orders, and calls orders repeated behind it."""
+    """Requests that reached orders, and calls orders repeated behind it."""
     text = (await staff.get("/metrics")).body.decode()
-    arrived = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(DOOR))
+    arrived = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(ARRIVED))
     dependencies = (await staff.get("/api/v1/resilience")).json["dependencies"]
     return arrived + sum(int(each["retries"]) for each in dependencies)

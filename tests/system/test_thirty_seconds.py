@@ -24,9 +24,9 @@ async def gauge(staff: Api) -> float:
 
 async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns(stack: Stack) -> None:
     async with (
-        stack.at_door("orders", ADA) as ada,
-        stack.at_door("orders", OPERATOR) as staff,
-        stack.at_door("orders", ADMIN) as admin,
+        stack.at_service_port("orders", ADA) as ada,
+        stack.at_service_port("orders", OPERATOR) as staff,
+        stack.at_service_port("orders", ADMIN) as admin,
     ):
 
         async def nobody_waited() -> bool:

@@ -251,7 +251,7 @@ async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:
 
 @pytest.fixture(scope="module")
 def payments(service: Process, identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
-    """Another service: whichever, the door is the same."""
+    """Another service: whichever, the edge is the same."""
     name, url = postgres.fresh_database("payments")
     away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
     settings = {**away, "users_url": service.url, "psp_secret": "unused", "database_url": url}

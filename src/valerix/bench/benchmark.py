@@ -29,7 +29,7 @@ from valerix.bench import (
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, CellPlan
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, DOOR, GATEWAY, SUSTAINED, Results, RunResult, name_of
+from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, SUSTAINED, Results, RunResult, name_of
 from valerix.bench.stack import BenchStack
 from valerix.launcher.errors import LauncherError
 
@@ -235,8 +235,8 @@ async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: S
 def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
     """What a round measures after its turn and the ceiling that ends it: another ceiling between every few runs."""
     wanted = [
-        *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, DOOR)),
-        *(CellPlan(DOOR, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
+        *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, SERVICE_PORT)),
+        *(CellPlan(SERVICE_PORT, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
         *(CellPlan(peer, HEADLINE) for peer in beside),
     ]
     ceilings = [CellPlan(system, CLIENTS) for system in SCRIPTS if system != CEILING]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from valerix.bench.results import CLASSIC, DOOR, GATEWAY, TUNED, Goal, Results, name_of
+from valerix.bench.results import CLASSIC, SERVICE_PORT, GATEWAY, TUNED, Goal, Results, name_of
 
 SATURATION_SHARE: Final = 0.7
 Value = Callable[[Results], float | None]
@@ -14,7 +14,9 @@ def judge(results: Results) -> list[Goal]:
     return [
         _at_least("1", "sustained orders/s over the ceiling: gateway, 128 connections", 0.9, results, sustained_ratio),
         _at_least("2", "burst orders/s over the ceiling: gateway, 128 connections", 1.0, results, ceiling_ratio),
-        _at_least("2", "the same at the orders service's own port, 128 connections", 1.3, results, _ratio(DOOR, 128)),
+        _at_least(
+            "2", "the same at the orders service's own port, 128 connections", 1.3, results, _ratio(SERVICE_PORT, 128)
+        ),
         _at_least("2", "the same through the gateway, 32 connections", 0.6, results, _ratio(GATEWAY, 32)),
         _at_least("3", "times Node classic: gateway, 128 connections", 5.0, results, _over(CLASSIC)),
         _at_least("3", "times Node tuned: gateway, 128 connections", 2.5, results, _over(TUNED)),
@@ -64,7 +66,7 @@ def _over(peer: str) -> Value:
 
 
 def _hot(results: Results) -> float | None:
-    return _quotient(results, name_of(DOOR, 128, "hot"), name_of(DOOR, 128))
+    return _quotient(results, name_of(SERVICE_PORT, 128, "hot"), name_of(SERVICE_PORT, 128))
 
 
 def _quotient(results: Results, above: str, below: str) -> float | None:

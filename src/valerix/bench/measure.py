@@ -13,7 +13,7 @@ from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.drain import Drained
 from valerix.bench.load import Load
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, DOOR, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
+from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
@@ -162,7 +162,7 @@ class Bench:
             first, products = (1, 1) if hot else (1, catalogue.PRODUCTS)
             return Load(peer.port, "", cell.connections, seconds, products, first, path="/orders", peer=True)
         return Load(
-            port={GATEWAY: self.stack.gateway_port, DOOR: self.stack.door_port}[cell.system],
+            port={GATEWAY: self.stack.gateway_port, SERVICE_PORT: self.stack.service_port}[cell.system],
             run=self._unique(),
             connections=cell.connections,
             seconds=seconds,

@@ -27,7 +27,7 @@ class _Orders(msgspec.Struct):
 
 
 def measure(port: int, token: str) -> list[PageResult]:
-    """Through the door at `port`, where orders have been placed. Raises LauncherError."""
+    """Measures them at `port`, where orders have been placed. Raises LauncherError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         customer = _ask(connection, token, OLDEST).items[0].customer_id  # of the past, if there is one: of many orders

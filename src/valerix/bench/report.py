@@ -6,7 +6,7 @@ from typing import Final
 
 from valerix.bench import plots, turns
 from valerix.bench.load import ORDERS_EACH
-from valerix.bench.results import CEILING, DOOR, GATEWAY, SUSTAINED, CellResult, Costs, Goal, Results
+from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, SUSTAINED, CellResult, Costs, Goal, Results
 
 REPORT, RESULTS = "report.md", "results.json"
 MET: Final = {True: "met", False: "missed", None: ""}
@@ -130,7 +130,7 @@ def _unusual(cell: CellResult) -> str:
 def _costs(results: Results) -> str:
     cells = [(cell.cell, cell.costs) for cell in results.cells if cell.costs is not None]
     parts = [_by_name("CPU µs per order, by process", cells, lambda costs: costs.cpu_us, "{:,.0f}")]
-    ours = [(name, costs) for name, costs in cells if name.startswith((GATEWAY, DOOR))]
+    ours = [(name, costs) for name, costs in cells if name.startswith((GATEWAY, SERVICE_PORT))]
     if ours:
         parts += [
             _by_name(
@@ -218,7 +218,7 @@ def _plots(results: Results) -> dict[str, str]:
     series: dict[str, list[tuple[float, float]]] = {}
     for cell in results.cells:
         system, connections, pattern = cell.cell.split("/")
-        if cell.ratio is not None and system in (GATEWAY, DOOR) and pattern not in ("paced", SUSTAINED):
+        if cell.ratio is not None and system in (GATEWAY, SERVICE_PORT) and pattern not in ("paced", SUSTAINED):
             series.setdefault(f"{system} {pattern}", []).append((float(connections), cell.ratio))
     if series:
         drawn["ratio.svg"] = plots.lines("Orders/s over the ceiling", "connections", series, mark=1.0)

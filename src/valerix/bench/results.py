@@ -12,7 +12,7 @@ from valerix.launcher.errors import LauncherError
 
 CEILING: Final = "ceiling"
 GATEWAY: Final = "gateway"
-DOOR: Final = "door"
+SERVICE_PORT: Final = "door"
 """The orders service's own, past the gateway."""
 SUSTAINED: Final = "sustained"
 """Pattern of the turns that the headline comes from: a long load through the gateway, until all is done."""

@@ -122,7 +122,7 @@ class BenchStack:
             server.send_signal(postgres.STOP_SIGNAL)
             await server.wait()
 
-    # --- its doors
+    # --- its ports
 
     @property
     def state(self) -> StackState:
@@ -139,7 +139,7 @@ class BenchStack:
         return self._plan.ports[GATEWAY]
 
     @property
-    def door_port(self) -> int:
+    def service_port(self) -> int:
         """The orders service's own; with replicas, the first's."""
         return self._plan.ports["orders"]
 

@@ -163,7 +163,7 @@ def breakers(
         trial = f", one may try in {one.trial_in_seconds:.0f} s" if one.state == "open" else ""
         made.add_row(one.name, one.state + trial, str(one.window.calls), str(one.window.failures), str(one.retries))
     console().print(made)
-    say(f"at the door: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
+    say(f"arriving requests: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
     if found.responses is not None and found.responses.average_seconds is not None:
         answers = found.responses
         say(

@@ -17,7 +17,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     psp_url: tuple[str, ...] = ()
     console_url: tuple[str, ...] = ()
     gateway_metrics_url: tuple[str, ...] = ()
-    """The gateway's inner door, with `/health` and `/metrics`."""
+    """The gateway's inner port, with `/health` and `/metrics`."""
     call_pairs: tuple[str, ...] = ()
     """`orders>inventory`: the edges of the system map."""
     logs_folder: Path | None = None

@@ -48,7 +48,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         },
         essentials={"database": tables_present(database, TABLES)},
         downstream=[psp, orders],
-        queues=[payments.door],
+        queues=[payments.openings],
         reported={"bus": relay.bus.check},
         jobs=[partial(jobs.resolve, payments), partial(jobs.tell, telling), relay.run, *acts_jobs],
         problems=PROBLEMS,

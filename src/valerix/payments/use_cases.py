@@ -90,7 +90,7 @@ class PaymentsUseCases:
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.door: Batcher[Opening, list[Known]] = Batcher(
+        self.openings: Batcher[Opening, list[Known]] = Batcher(
             self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
         )
 
@@ -106,7 +106,7 @@ class PaymentsUseCases:
         With a reason, when nobody is asking the provider any more: then waiting is of no use now.
         """
         _shed(self._processor.under_way, len(request.commands))
-        known = await self.door.submit(Opening(request.commands, act))
+        known = await self.openings.submit(Opening(request.commands, act))
         driven = {
             k.payment.id: self._processor.drive(k.payment, fresh=k.fresh)
             for k in known

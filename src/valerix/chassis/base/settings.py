@@ -58,7 +58,7 @@ class ServiceSettings(Timeouts, frozen=True, kw_only=True):
     """The higher, the sooner the process gives way to the others when processors are short."""
     log_level: str = "INFO"
     drain_seconds: float = 1.0
-    """On SIGTERM: how long `/ready` answers 503 before the door closes; at least one probe interval."""
+    """On SIGTERM: how long `/ready` answers 503 before the port closes; at least one probe interval."""
     max_body_bytes: int = 64 * 1024
     user_limit: int = 1_200
     """Requests one person may send per minute to one replica; also at once. Above it: 429. 0: no limit."""

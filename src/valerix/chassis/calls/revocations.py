@@ -1,4 +1,4 @@
-"""Sessions that have ended: their access tokens, though signed and not expired, open no door any more.
+"""Sessions that have ended: their access tokens, though signed and not expired, are refused everywhere.
 
 Every service follows the list of whoever keeps the sessions. While that cannot be asked, the last list known holds;
 a service that starts then knows none, until a token's life (ten minutes) makes the difference disappear.

@@ -79,7 +79,7 @@ class Injector:
 
     def __init__(self, store: Store, spared: Sequence[str]) -> None:
         self.armed = False
-        """Whether a fault waits for requests at the door."""
+        """Whether a fault strikes arriving requests."""
         self._store = store
         self._untouched = (*UNTOUCHED, *spared)
         self._running: dict[str, _Running] = {}
@@ -142,7 +142,7 @@ class Injector:
         log.warning("fault strikes", kind=kind, fault=one.injected.id, number=number, **where)
         return True
 
-    # --- at the door
+    # --- arriving requests
 
     async def before_work(self, path: str) -> None:
         """The gremlin waits; an injected error is raised."""

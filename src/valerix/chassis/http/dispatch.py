@@ -83,17 +83,17 @@ class Dispatch:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         method = scope["method"]
-        exchange = edge.Exchange(send, trace, Reading(method, headers) if method in READING else None)
-        exchange.headers += self._cross_origin.headers(headers)
+        writer = edge.ResponseWriter(send, trace, Reading(method, headers) if method in READING else None)
+        writer.headers += self._cross_origin.headers(headers)
         scope = _as_routed(scope)
-        scope["valerix_headers"] = exchange.headers
+        scope["valerix_headers"] = writer.headers
         armed = self.injector.armed
         self._admission.in_flight += 1
         route = self._raw.get((scope["method"], scope["path"]))
         try:
             self._admission.check(scope["path"])
             if route is None and (options := self._check_method(scope, headers)):
-                await exchange.respond(options)
+                await writer.respond(options)
                 return
             if armed:
                 await self.injector.before_work(scope["path"])
@@ -102,21 +102,21 @@ class Dispatch:
                 response = await self._handle_raw(route, scope, headers, receive)
                 if armed:
                     await self.injector.before_reply(scope["method"], scope["path"], response.status)
-                await exchange.respond(response)
+                await writer.respond(response)
             else:
                 body = scope[edge.BODY] = edge.Body(scope, headers, receive, self._settings.max_body_bytes)
                 app = self.injector.around(self._litestar) if armed else self._litestar
-                await app(scope, body.receive, exchange.send)
+                await app(scope, body.receive, writer.send)
         except ReplyDropped:
-            await exchange.drop(scope, receive)
+            await writer.drop(scope, receive)
         except Exception as error:
-            await exchange.respond_problem(error)
+            await writer.respond_problem(error)
         finally:
             self._admission.in_flight -= 1
             endpoint = route.path if route else scope.get("path_template") or "unmatched"
-            seconds = edge.record(self._service, method, endpoint, exchange.status, started, trace)
+            seconds = edge.record(self._service, method, endpoint, writer.status, started, trace)
             if route is not None and route.answered is not None:
-                route.answered(exchange.status, seconds)
+                route.answered(writer.status, seconds)
             telemetry.trace_id.reset(token)
 
     def _check_method(self, scope: Any, headers: Mapping[bytes, bytes]) -> RawResponse | None:

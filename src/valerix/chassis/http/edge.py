@@ -90,7 +90,7 @@ class DependencyUnavailable(Unavailable):
     code = "dependency_unavailable"
 
 
-class Exchange:
+class ResponseWriter:
     """The answering half of one request; remembers the status that was sent."""
 
     def __init__(self, send: Send, trace: str, reading: Reading | None = None) -> None:
@@ -190,7 +190,7 @@ def _from_litestar(error: Exception) -> Problem:
             return named
         if error.status_code < 500:
             return Invalid(error.detail)
-    if isinstance(error, RecursionError):  # a reader further down had less room than the one at the door
+    if isinstance(error, RecursionError):  # a reader further down had less stack left than the first one
         return Invalid(validation.TOO_DEEP)
     log.error("unexpected error", exc_info=error)
     if isinstance(error, IMPOSSIBLE):

@@ -22,7 +22,7 @@ from valerix.chassis.http.service import Service
 AUTOGROUP, AUTOGROUP_TRIES = Path("/proc/self/autogroup"), 20
 KEEP_ALIVE_SECONDS = 75
 FINISH_SECONDS = 15
-"""How long requests under way may take once the door is closed."""
+"""How long requests under way may take once the port is closed."""
 
 GC_THRESHOLDS = (10_000, 20, 20)
 """Reference counts free nearly everything; Python's own (700, 10, 10) looks for cycles several times per batch."""
@@ -99,7 +99,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Leaves balancers time to notice before it closes the door."""
+    """Leaves balancers time to notice before it closes the port."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)

@@ -1,6 +1,6 @@
 """create_service(): one call turns a composition into a running service.
 
-It gives every service the same door (authorization, limits, problem documents, trace id, one log line and metrics per
+It gives every service the same edge (authorization, limits, problem documents, trace id, one log line and metrics per
 request), `/health`, `/ready`, `/health/deep`, `/metrics`, `/openapi.json`, background jobs and a graceful drain.
 """
 

@@ -37,7 +37,7 @@ class Queue(Protocol):
 class Admission:
     """The count of requests being worked on, and its limit.
 
-    What other services ask for belongs to work that was accepted at the front door already: only `ceiling` stops it.
+    What other services ask for belongs to work that was accepted at the edge already: only `ceiling` stops it.
     """
 
     def __init__(self, ceiling: int, max_wait_seconds: float) -> None:

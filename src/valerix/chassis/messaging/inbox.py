@@ -1,4 +1,4 @@
-"""The inbox: each event has its effect once, however often and in whatever company its message arrives.
+"""The inbox: each event has its effect once, however often and in whichever batch its message arrives.
 
 The mark that a message was seen and the effect of its events share one transaction; the bus hears of it afterwards.
 A message that tells this consumer nothing it wants to hear is read and costs no transaction.
