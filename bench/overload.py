@@ -145,12 +145,12 @@ class Bench:
         print(f"accepted in each second of overload: {by_second}")
         print(f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}")
         sent = sum(len(phase.shots) for phase in phases)
-        at_service_port = (await arrived(self._stack) - arrived_before) / sent
+        arrivals = (await arrived(self._stack) - arrived_before) / sent
         again = await repeated(self._stack) - repeated_before
         steps = {row["name"]: row["n"] for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))}
         print(
-            f"attempts   {at_service_port:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
-            f"repeated: {at_service_port + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
+            f"attempts   {arrivals:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
+            f"repeated: {arrivals + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
         )
         print(f"attempts by step, of the orders behind {sent} requests: {steps}")
         return phases

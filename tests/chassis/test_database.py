@@ -207,7 +207,7 @@ async def test_a_database_whose_connections_are_all_at_work_is_ready_if_they_get
 
 @pytest.fixture
 def small_tablespace(postgres: PostgresServer) -> Iterator[Path]:
-    """A file system with room for a few pages; what a session with SMALL writes goes there."""
+    """A file system with space for a few pages; what a session with SMALL writes goes there."""
     with mounted(256 * 1024) as folder:
         if postgres.cluster.account:
             os.chown(folder, postgres.cluster.account.uid, postgres.cluster.account.gid)

@@ -30,10 +30,10 @@ async def test_work_goes_on_when_those_who_wait_have_left() -> None:
 
     task = flights.join("a", work)
     await wait_for([task], 0)
-    assert (result_or(task, "not yet"), flights.room()) == ("not yet", 1)
+    assert (result_or(task, "not yet"), flights.free_places()) == ("not yet", 1)
     gate.set()
     await wait_for([task], 5)
-    assert (result_or(task, "not yet"), flights.room()) == ("done", 2)
+    assert (result_or(task, "not yet"), flights.free_places()) == ("done", 2)
 
 
 async def test_a_failure_is_no_result_and_is_not_raised_at_those_who_wait() -> None:
@@ -52,4 +52,4 @@ async def test_closing_gives_a_moment_and_then_stops() -> None:
     quick = flights.join("quick", lambda: asyncio.sleep(0.01))
     endless = flights.join("endless", asyncio.Event().wait)  # type: ignore[arg-type]  # never returns
     await flights.close()
-    assert (quick.cancelled(), endless.cancelled(), flights.room()) == (False, True, 2)
+    assert (quick.cancelled(), endless.cancelled(), flights.free_places()) == (False, True, 2)

@@ -62,13 +62,13 @@ def full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     """Standard output takes nothing until what this gives is called; then it is the file `log`."""
     with Path("/dev/full").open("w") as stdout, log.open("w") as file:
 
-        def make_room() -> Path:
+        def make_space() -> Path:
             os.dup2(file.fileno(), stdout.fileno())
             return log
 
         monkeypatch.setattr(sys, "stdout", stdout)
         with configured():
-            yield make_room
+            yield make_space
 
 
 async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,10 +78,10 @@ async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypa
         edge.record("test", "GET", "/api/v1/orders", 200, 0.0, "1" * 32)
         edge.write_lines()
 
-    with full_disk(tmp_path / "log", monkeypatch) as make_room:
+    with full_disk(tmp_path / "log", monkeypatch) as make_space:
         for _ in range(200):
             write()
-        log = make_room()
+        log = make_space()
         write()
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["message"] for line in lines[-3:]] == ["of our own", "of a library", "request"]

@@ -64,7 +64,7 @@ def test_a_second_over_the_rate_is_answered_429(gateway: GatewayName, tmp_path_f
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     limits = {
         "gateway_rate": 100_000,
-        "gateway_room": 3,
+        "gateway_capacity": 3,
         "gateway_in_flight": 5,
         "gateway_arriving": 6,
         "gateway_connections": 20,

@@ -34,7 +34,9 @@ def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Ite
     unwell.ready = False
     services = [EchoService("orders-1"), ScriptedService("payments-1", _misbehaves), unwell, EchoService("console-1")]
     folder = tmp_path_factory.mktemp("errors")
-    with started(gateway, folder, None, QUICK, services, gateway_rate=40, gateway_in_flight=3, gateway_room=1) as front:
+    with started(
+        gateway, folder, None, QUICK, services, gateway_rate=40, gateway_in_flight=3, gateway_capacity=1
+    ) as front:
         until_blocking(lambda: front.get("/users")[0] == 503, "it is known not to be well")
         yield front
 

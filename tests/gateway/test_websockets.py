@@ -25,7 +25,7 @@ def services() -> list[EchoService | ScriptedService]:
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     timeouts = QUICK._replace(idle=1)
-    limits = {"gateway_rate": 100_000, "gateway_room": 1, "gateway_in_flight": 120}
+    limits = {"gateway_rate": 100_000, "gateway_capacity": 1, "gateway_in_flight": 120}
     with started(gateway, tmp_path_factory.mktemp("websockets"), None, timeouts, services(), **limits) as front:
         yield front
 

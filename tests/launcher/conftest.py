@@ -28,6 +28,6 @@ def without_privileges() -> dict[str, Any]:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """With room for a few small files."""
+    """With space for a few small files."""
     with mounted(256 * 1024, inodes=16) as folder:
         yield folder

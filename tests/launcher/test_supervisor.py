@@ -132,16 +132,16 @@ async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: py
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     full = False
 
-    def no_room(*_: object) -> None:
+    def no_space(*_: object) -> None:
         if full:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def open_log(_: str) -> BinaryIO:
-        no_room()
+        no_space()
         return Path(os.devnull).open("ab", buffering=0)
 
     service = shell("service", "exec sleep 1000")
-    supervisor = Supervisor([service], say=no_room, output=open_log, changed=no_room)
+    supervisor = Supervisor([service], say=no_space, output=open_log, changed=no_space)
     supervisor.start()
     try:
         await supervisor.all_ready()

@@ -46,7 +46,7 @@ def unmount(folder: Path) -> None:
 
 @contextmanager
 def filled(folder: Path, *, inodes: bool = False) -> Iterator[None]:
-    """Not a byte is left of the file system; with `inodes`, there is no room for a further file, even an empty one."""
+    """Not a byte is left of the file system; with `inodes`, there is no space for a further file, even an empty one."""
     filling = [folder / "filling"]
     fill(filling[0])
     if inodes:

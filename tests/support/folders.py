@@ -1,4 +1,4 @@
-"""Folders of test servers: in memory where there is room, and gone with the test process, however it ends."""
+"""Folders of test servers: in memory where there is space, and gone with the test process, however it ends."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from typing import Final
 from tests.support import reaper
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
-ROOM: Final = 4 << 30
+SPACE_BYTES: Final = 4 << 30
 """Bytes that all servers of a test run need, with much to spare. Containers often have less."""
 
 
 def _place() -> Path | None:
     """None: wherever temporary files go. Making a database costs a fifth in memory."""
-    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
-    return MEMORY if roomy else None
+    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= SPACE_BYTES
+    return MEMORY if spacious else None
 
 
 @contextmanager

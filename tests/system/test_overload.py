@@ -9,7 +9,7 @@ from tests.support.eventually import eventually
 from tests.support.open_loop import Phase, Shooter, Target
 from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, place, settled
 
-ROOM = 24
+CAPACITY = 24
 STOCK = 1_000_000
 SATURATED_SECONDS, OVERLOAD_SECONDS = 3.0, 5.0
 TIMES = 3
@@ -18,8 +18,8 @@ ARRIVED = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
 
 @pytest.fixture
 def small_stack() -> Iterator[Stack]:
-    """Its services admit so few requests that a test can overload it; the gateway, which would answer 429, keeps out of it."""
-    with own_stack(dwell_seconds="3600", max_in_flight=str(ROOM), gateway_room="1000000") as started:
+    """Its services admit so few requests that a test can overload it; the gateway answers no 429."""
+    with own_stack(dwell_seconds="3600", max_in_flight=str(CAPACITY), gateway_capacity="1000000") as started:
         yield started
 
 
@@ -57,14 +57,14 @@ async def test_overload_sheds_early_loses_nothing_and_is_not_amplified(small_sta
 async def _overload(stack: Stack, token: str) -> list[Phase]:
     """First as much as the stack takes, then three times that, whatever it answers; more, if it took that as well."""
     async with Shooter(Target(stack.url, token, "CUST-001", "OVER-1", "overload")) as shooter:
-        phases = [await shooter.at_once(ROOM // 2, SATURATED_SECONDS)]
+        phases = [await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS)]
         before = rate = phases[0].goodput()
         while len(phases) == 1 or not phases[-1].statuses[503]:
             rate *= TIMES
             phases.append(await shooter.at_rate(rate, OVERLOAD_SECONDS))
             await shooter.answered()
         over = phases[-1]
-        phases.append(await shooter.at_once(ROOM // 2, SATURATED_SECONDS))
+        phases.append(await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS))
     print(  # noqa: T201 - for who asked with -s
         f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were asked for, "
         f"{phases[-1].goodput() / before:.0%} afterwards; {dict(over.statuses)}, {over.unsent} unsent"

@@ -29,7 +29,7 @@ from valerix.bench import (
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, CellPlan
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, SUSTAINED, Results, RunResult, name_of
+from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, SUSTAINED, Results, RunResult, name_of
 from valerix.bench.stack import BenchStack
 from valerix.launcher.errors import LauncherError
 

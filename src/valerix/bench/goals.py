@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from valerix.bench.results import CLASSIC, SERVICE_PORT, GATEWAY, TUNED, Goal, Results, name_of
+from valerix.bench.results import CLASSIC, GATEWAY, SERVICE_PORT, TUNED, Goal, Results, name_of
 
 SATURATION_SHARE: Final = 0.7
 Value = Callable[[Results], float | None]

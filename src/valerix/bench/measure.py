@@ -13,7 +13,7 @@ from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.drain import Drained
 from valerix.bench.load import Load
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, Costs, LatencyQuantiles, RunResult, name_of
+from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, Costs, LatencyQuantiles, RunResult, name_of
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5

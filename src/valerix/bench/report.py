@@ -6,7 +6,7 @@ from typing import Final
 
 from valerix.bench import plots, turns
 from valerix.bench.load import ORDERS_EACH
-from valerix.bench.results import CEILING, SERVICE_PORT, GATEWAY, SUSTAINED, CellResult, Costs, Goal, Results
+from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, SUSTAINED, CellResult, Costs, Goal, Results
 
 REPORT, RESULTS = "report.md", "results.json"
 MET: Final = {True: "met", False: "missed", None: ""}

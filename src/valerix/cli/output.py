@@ -100,5 +100,5 @@ def moment(at: datetime) -> str:
 
 
 def minute(at: datetime) -> str:
-    """In the reader's time zone, where there is little room."""
+    """In the reader's time zone, where there is little space."""
     return f"{at.astimezone():%Y-%m-%d %H:%M}"

@@ -74,7 +74,7 @@ class Stock:
         act = act_of(by, STOCK_UPDATED, body.product_id, quantity=body.quantity, orderId=body.order_id)
 
         async def work(tx: Transaction) -> tuple[StockUpdated, list[Movement]]:
-            offer = await self._offer_with_room(tx, body.product_id, needs_shelf=body.quantity > 0)
+            offer = await self._offer_with_shelf(tx, body.product_id, needs_shelf=body.quantity > 0)
             before = offer.on_hand
             movements = await self._write(tx, offer, domain.change(offer, body.quantity, cause), cause)
             await record(tx, act)
@@ -154,7 +154,7 @@ class Stock:
             raise KeyReused
         return msgspec.convert(first.answer, kind), [], True
 
-    async def _offer_with_room(self, tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
+    async def _offer_with_shelf(self, tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
         """The locked product; with a shelf in the first warehouse if it has none and needs one."""
         offers = await self._stock.lock_offers(tx, [sku])
         if sku not in offers:

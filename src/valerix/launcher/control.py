@@ -69,7 +69,7 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 def _last_words(file: Path, before: int) -> str:
     """What a launcher that left no state wrote into `file`, which was so large before it."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
-    return words or f"The launcher ended and could not say why: is there room in {file.parent}?"
+    return words or f"The launcher ended and could not say why: is there space in {file.parent}?"
 
 
 def _settled(

@@ -40,7 +40,7 @@ def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
 def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
     """The same for a file that is appended to for as long as a process runs: copied, then emptied.
 
-    What is written between the two is lost. Raises OSError without room for the copy, and changes nothing then.
+    What is written between the two is lost. Raises OSError without space for the copy, and changes nothing then.
     """
     if _size(file) < max(limit_bytes, 1):
         return False

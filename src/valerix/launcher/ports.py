@@ -45,7 +45,7 @@ class PortClaims:
         return True
 
     def choose(self, replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-        """Claim a free port for every process, with room for its replicas. Raises LauncherError."""
+        """Claim a free port for every process, with further ones for its replicas. Raises LauncherError."""
         steps = {
             name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
         }

@@ -47,7 +47,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """Requests of one source address whose body has not arrived whole with their headers. Above it: 429 (HAProxy)."""
     gateway_in_flight: int = 4_000
     """Complete requests and WebSockets of one source address. Above it: 429."""
-    gateway_room: int = 512
+    gateway_capacity: int = 512
     """Requests to one service's API that are let in at once, whoever sends them. Above it: 503 (Traefik: 429)."""
     gateway_tls: bool = False
     """HTTPS instead of HTTP on the gateway's port."""

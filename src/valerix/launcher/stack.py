@@ -214,7 +214,7 @@ class Stack:
         self._write()
 
     def _write(self) -> None:
-        """On a full disk the processes go on, and the state is written when there is room."""
+        """On a full disk the processes go on, and the state is written when there is space."""
         if self._supervisor:
             self.state.processes = self._supervisor.states
         try:

@@ -45,7 +45,7 @@ class Fulfilment:
         return max(await self._driving.finish_local_steps(limit), await self._drive_due(limit, deadline))
 
     async def _drive_due(self, limit: int, deadline: Deadline) -> int:
-        if not self._sweeps.room():
+        if not self._sweeps.free_places():
             return 0
         due = await self._driving.claim_due(limit)
         if due:

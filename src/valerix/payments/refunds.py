@@ -106,7 +106,7 @@ class Refunds:
 
     async def resolve_due(self, limit: int) -> int:
         """Take over refunds that are due; how many there were."""
-        limit = min(limit, self.under_way.room())
+        limit = min(limit, self.under_way.free_places())
         due = await self._database.repeat(lambda tx: self._repository.claim_due_refunds(tx, limit, self._lease))
         for refund in due:
             self._drive(refund)

@@ -200,8 +200,8 @@ class PaymentsUseCases:
     async def resolve_due(self, limit: int) -> int:
         """Take over payments and refunds whose outcome nobody found out in time; how many there were."""
         telemetry.trace_id.set(telemetry.new_trace_id())
-        room = min(limit, self._processor.under_way.room())
-        due = await self._database.repeat(lambda tx: self._repository.claim_due_payments(tx, room, self._lease))
+        count = min(limit, self._processor.under_way.free_places())
+        due = await self._database.repeat(lambda tx: self._repository.claim_due_payments(tx, count, self._lease))
         for payment in due:
             self._processor.drive(payment, fresh=False)
         return len(due) + await self.refunds.resolve_due(limit)
@@ -260,7 +260,7 @@ def _act_on(payment: Payment, act: Act | None) -> Act | None:
 
 def _shed(under_way: SingleFlight[Payment], more: int) -> None:
     """Raises Unavailable, before any work is done, when too much is under way already."""
-    if under_way.room() < more:
+    if under_way.free_places() < more:
         raise Unavailable("Too many payments are being processed")
 
 

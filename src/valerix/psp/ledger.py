@@ -64,7 +64,7 @@ class Ledger:
         self.lines += len(lines)
 
     def check(self) -> None:
-        """Raises OSError while there is no room for further lines."""
+        """Raises OSError while there is no space for further lines."""
         self._write(bytes(TRIAL_BYTES))
         self._cut()
 

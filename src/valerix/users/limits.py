@@ -2,7 +2,7 @@
 
 What succeeds is given back, so only failures and what is under way count. The narrow limit (one account from one
 network) and that of a network bound the guesses from one place. An account that is guessed from many places is checked
-once per interval, in turns: a network that has not guessed wrong lately finds room among those that have. A device
+once per interval, in turns: a network that has not guessed wrong lately is let in among those that have. A device
 that signed in before passes by all of them; its own guesses are counted.
 """
 

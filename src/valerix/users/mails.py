@@ -106,7 +106,7 @@ class AccountMails:
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
         """Set a new password, which ends every session. Raises MailTokenRefused, Invalid, Unavailable."""
-        self._passwords.check_room()
+        self._passwords.check_capacity()
         async with self._database.connection() as connection:
             owner = await mails.find_token_owner(connection, _hash(token), domain.RESET_PASSWORD)
             user = await accounts.find_user(connection, owner, None) if owner else None

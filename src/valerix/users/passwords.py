@@ -111,13 +111,13 @@ class PasswordPool:
         matches = await self._run(lambda: _verify(hashed or self._decoy, password))
         return matches and hashed is not None
 
-    def check_room(self) -> None:
+    def check_capacity(self) -> None:
         """Raises Unavailable when too many are waiting: asked first, so that a refusal costs no other work."""
         if self._admitted >= self._limit:
             raise Unavailable("Too many people are signing in at this moment")
 
     async def _run(self, work: Callable[[], T]) -> T:
-        self.check_room()
+        self.check_capacity()
         self._admitted += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -70,7 +70,7 @@ class Sessions:
 
         Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable.
         """
-        self._passwords.check_room()
+        self._passwords.check_capacity()
         address = domain.normal_email(email)
         async with self._database.connection() as connection:
             known = await accounts.find_credentials(connection, address)

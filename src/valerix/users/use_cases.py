@@ -89,7 +89,7 @@ class Users:
 
     async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
         """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
-        self._passwords.check_room()
+        self._passwords.check_capacity()
         address = domain.normal_email(email)
         check_acceptable(password, address, name)
         await self._limits.register(origin.network)

@@ -17,6 +17,7 @@ FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 RENAMED: Final = {
     "database_lanes": "database_connections",
     "door_patience_seconds": "admission_wait_seconds",
+    "gateway_room": "gateway_capacity",
     "saga_lanes": "saga_batches",
     "search_lanes": "search_connections",
 }

@@ -106,7 +106,7 @@ class LocalStore:
                 self._register, self._strikes = kept.register, Counter(kept.strikes)
 
     def _keep(self) -> None:
-        """It outlives the process, for a fault may kill that; without room for it, it holds until then."""
+        """It outlives the process, for a fault may kill that; without space for it, it holds until then."""
         if self._file is None:
             return
         building = self._file.with_suffix(".new")

@@ -21,7 +21,7 @@ class SingleFlight(Generic[T]):
         self._limit = limit
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
-    def room(self) -> int:
+    def free_places(self) -> int:
         """How many more tasks may be begun: ask before doing anything that then has to be finished."""
         return max(0, self._limit - len(self._tasks))
 

@@ -127,7 +127,7 @@ class ResponseWriter:
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
-        """A refusal by one limit does not speak of another one that still has room."""
+        """A refusal by one limit does not speak of another one that has capacity left."""
         if self.status != 429:
             return self.headers
         return [header for header in self.headers if not header[0].startswith(b"ratelimit")]

@@ -30,7 +30,7 @@ REASONS: Final = {
 }
 MAX_PER_SUBJECT: Final = 32
 SEND_SECONDS: Final = 10.0
-"""How long a client may take to make room for one message."""
+"""How long a client may take to receive one message."""
 CLOSE_SECONDS: Final = 2.0
 GONE: Final = (OSError, RuntimeError)
 """What sending raises when the connection is closed or being closed; the last from uvicorn after a missed heartbeat."""
@@ -45,7 +45,7 @@ class TooManySockets(TooMany):
 
 
 class Places:
-    """Connections this replica has room for, in all and for each person; `taken` shows how many there are."""
+    """The capacity of this replica for connections, in all and for each person; `taken` shows how many there are."""
 
     def __init__(self, most: int, taken: Gauge) -> None:
         self._most = most
@@ -58,7 +58,7 @@ class Places:
         if self._subjects[subject] >= MAX_PER_SUBJECT:
             raise TooManySockets("Close some of your other connections first")
         if self._subjects.total() >= self._most:
-            raise Unavailable("This replica has no room for another connection")
+            raise Unavailable("This replica has no capacity for another connection")
         self._subjects[subject] += 1
         self._taken.inc()
         try:
@@ -148,7 +148,7 @@ class Socket:
             self._task.cancel()
 
     async def send(self, text: str) -> None:
-        """Raises TimeoutError when the client makes no room, GONE when it has gone."""
+        """Raises TimeoutError when the client does not receive it, GONE when it has gone."""
         async with asyncio.timeout(SEND_SECONDS):
             await self._send({"type": "websocket.send", "text": text})
 

@@ -80,7 +80,7 @@ class Turns:
 
     Callers that only try again would lose every place to the one that tries most often. A turn is `longest_seconds`
     away at most and lapses TURN_KEPT_SECONDS after its moment; callers that find none so near hold nothing. Those that
-    had turns lately queue up half as far, so that they leave newcomers room.
+    had turns lately queue up half as far, so that they leave newcomers capacity.
     """
 
     def __init__(

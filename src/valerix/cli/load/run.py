@@ -78,15 +78,15 @@ class LoadRun:
 
     async def _send(self, group: asyncio.TaskGroup, coming: Iterator[Visit], started: float) -> None:
         pace, end = self._pace, started + self._pace.seconds
-        room = asyncio.Semaphore(pace.concurrency or MAX_IN_FLIGHT)
+        slots = asyncio.Semaphore(pace.concurrency or MAX_IN_FLIGHT)
         for visit in itertools.islice(coming, pace.orders):
             due = started + visit.at
             await asyncio.sleep(min(due, end) - time.monotonic())
-            await room.acquire()
+            await slots.acquire()
             due = due if pace.rate else time.monotonic()
             if due > end:
                 return
-            task = group.create_task(self._shop.visit(visit, due, room))
+            task = group.create_task(self._shop.visit(visit, due, slots))
             self._visits.add(task)
             task.add_done_callback(self._visits.discard)
 

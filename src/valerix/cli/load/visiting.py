@@ -17,7 +17,7 @@ from valerix.client.steps import Answer, NoReply, Outcome, Request
 
 PATH: Final = "/api/v1/orders"
 TIMEOUT_SECONDS: Final = 30.0
-"""Who has no answer by then makes room for the next, and keeps asking from outside."""
+"""A visit without an answer by then gives its slot to the next, and goes on asking without one."""
 
 
 class Caller:
@@ -56,8 +56,8 @@ class Shop:
         self._on_shortage = on_shortage
         self.placed: list[Placed] = []
 
-    async def visit(self, visit: Visit, due: float, room: asyncio.Semaphore) -> None:
-        """Until the order has its definite answer; `room` is given back as soon as nobody stands there waiting."""
+    async def visit(self, visit: Visit, due: float, slots: asyncio.Semaphore) -> None:
+        """Until the order has its definite answer; `slots` is given back as soon as nobody stands there waiting."""
         customer_id, caller = self._customers[visit.customer]
         placed = Placed(f"load-{self._run}-{visit.number}", customer_id)
         request = self._request(visit, placed)
@@ -68,7 +68,7 @@ class Shop:
                 await self._look_around(visit, caller, request, placed, answer)
         finally:
             self._tally.in_flight -= 1
-            room.release()
+            slots.release()
         if placed.status is None:
             await self._follow(caller, request, placed, due)
 

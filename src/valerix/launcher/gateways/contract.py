@@ -115,7 +115,7 @@ class Route:
     """Documents, not pages: nothing to show, or to keep."""
     single: bool = False
     """`target` is one copy."""
-    takes_room: bool = False
+    takes_capacity: bool = False
     """Counts towards what its service is let in at once. What stays open for hours does not."""
 
 
@@ -151,8 +151,8 @@ def _of(process: Process) -> list[Route]:
     canonical = tuple(f"{API}/{resource}" for resource in process.resources)
     short = tuple(f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api"))
     made = [
-        Route(process.name, process.name, canonical, _below(canonical), takes_room=True),
-        Route(f"{process.name}-short", process.name, short, _below(short), Rewrite.CANONICAL, takes_room=True),
+        Route(process.name, process.name, canonical, _below(canonical), takes_capacity=True),
+        Route(f"{process.name}-short", process.name, short, _below(short), Rewrite.CANONICAL, takes_capacity=True),
         Route(
             f"{process.name}-pages",
             process.name,

@@ -199,7 +199,7 @@ def _routers(routes: Sequence[Route]) -> Document:
     """One for both forms of an API: what a middleware counts, it counts for one router."""
     by_name: dict[str, list[Route]] = {}
     for route in routes:
-        by_name.setdefault(route.target if route.takes_room else route.name, []).append(route)
+        by_name.setdefault(route.target if route.takes_capacity else route.name, []).append(route)
     return {name: _router(together) for name, together in by_name.items()}
 
 
@@ -211,7 +211,7 @@ def _router(routes: Sequence[Route]) -> Document:
     ]
     changes = [] if route.rewrite is Rewrite.NONE else [route.rewrite.name.lower()]
     # Headers first, so that every refusal has them; then whole requests alone are counted.
-    arriving = ["limit", "whole", "open", "room"] if route.takes_room else ["limit", "open"]
+    arriving = ["limit", "whole", "open", "capacity"] if route.takes_capacity else ["limit", "open"]
     return {
         "rule": " || ".join(rules),
         "entryPoints": ["web"],
@@ -233,9 +233,9 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
             "buffering": {"maxRequestBodyBytes": contract.BODY_BYTES, "memRequestBodyBytes": contract.BODY_BYTES}
         },
         # By a header that has been dropped: for all addresses and host names together.
-        "room": {
+        "capacity": {
             "inFlightReq": {
-                "amount": settings.gateway_room,
+                "amount": settings.gateway_capacity,
                 "sourceCriterion": {"requestHeaderName": contract.IDENTITY_HEADERS[0]},
             }
         },

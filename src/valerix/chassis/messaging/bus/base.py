@@ -3,7 +3,7 @@
 A topic is the name of the service that tells. Two adapters, one contract (tests/bus): Valkey streams and RabbitMQ.
 
 BusError
-├── BusUnavailable   the broker cannot be reached or has no room: nothing may be taken as published; try again
+├── BusUnavailable   the broker cannot be reached or has no space: nothing may be taken as published; try again
 └── Unroutable       the broker took the message but has nowhere to put it: a mistake in the set-up, never a success
 """
 

@@ -19,7 +19,7 @@ FILES_BESIDE: Final = 500
 """Open files besides two for a connection."""
 REWRITING_BYTES: Final = 8 * 1024
 BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
-"""A whole request with room to change its headers: a larger one would be passed on before it is complete."""
+"""A whole request with space to change its headers: a larger one would be passed on before it is complete."""
 STREAMS: Final = 100
 """Of one HTTP/2 connection at once."""
 TRACKED_ADDRESSES: Final = 100_000
@@ -64,7 +64,9 @@ def lines(listening: Listening, instances: Sequence[Instance]) -> Iterator[str]:
     yield from _tables()
     copies = contract.services(instances)
     for process in dict.fromkeys(one.process for one in copies):
-        yield from _service(listening.settings.gateway_room, process, [one for one in copies if one.process == process])
+        yield from _service(
+            listening.settings.gateway_capacity, process, [one for one in copies if one.process == process]
+        )
     for name, routes in _by_backend(contract.routes(instances)).items():
         if name not in BY_NAME:
             yield from _aside(name, routes, copies)
@@ -198,20 +200,20 @@ def _metrics(listening: Listening) -> Iterator[str]:
     )
 
 
-def _service(room: int, process: str, copies: Iterable[Instance]) -> Iterator[str]:
+def _service(capacity: int, process: str, copies: Iterable[Instance]) -> Iterator[str]:
     yield f"backend {process}"
     yield "  balance roundrobin"
     yield "  option httpchk"
     yield f"  http-check send meth GET uri {BY_NAME[process].health} hdr Host localhost"
     yield "  http-check expect status 200"
-    yield from _rules(_refuse(contract.OVERLOADED, f"{{ be_conn gt {room} }}"), *_rewrites([Rewrite.CANONICAL]))
+    yield from _rules(_refuse(contract.OVERLOADED, f"{{ be_conn gt {capacity} }}"), *_rewrites([Rewrite.CANONICAL]))
     for one in copies:
         yield f"  server {one.name} 127.0.0.1:{one.port} check"
 
 
 def backend_of(route: Route) -> str:
-    """What takes room shares one, whose limit is that of the service."""
-    return route.target if route.takes_room else route.name
+    """What counts against a service's capacity shares one, whose limit is that of the service."""
+    return route.target if route.takes_capacity else route.name
 
 
 def _by_backend(routes: Iterable[Route]) -> dict[str, list[Route]]:
@@ -222,7 +224,7 @@ def _by_backend(routes: Iterable[Route]) -> dict[str, list[Route]]:
 
 
 def _aside(name: str, routes: Sequence[Route], copies: Iterable[Instance]) -> Iterator[str]:
-    """What takes no room; whether a copy is well, the backend of its service knows."""
+    """What does not count against it; whether a copy is well, the backend of its service knows."""
     yield f"backend {name}"
     yield "  balance roundrobin"
     yield from _rules(*_rewrites([route.rewrite for route in routes]))
