@@ -44,7 +44,7 @@ OF_ITS_OWN: Final = {
     "orders.hand_back": "ids of orders it had taken over",
     "orders.put_off": "ids of orders it has locked",
     "orders.replace_products": "the lines of one order",
-    "payments.mark_told": "ids of refunds it has sent",
+    "payments.mark_reported": "ids of refunds it has sent",
 }
 """What the rows of these are, which are never impossible or have no neighbours."""
 

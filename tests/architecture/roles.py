@@ -70,7 +70,7 @@ ROLES: Final[Roles] = {
             "payments.captures",
             "payments.refunds_by_hand",
             "payments.searching",
-            "payments.telling",
+            "payments.refund_reports",
             "users.use_cases",
         ),
     ),

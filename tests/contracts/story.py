@@ -56,10 +56,10 @@ def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[st
     urls = {name: url for name, (_, url) in databases.items()}
     with ExitStack() as processes:
         services = dict(_start(processes, identities, urls))
-        told = asyncio.run(_tell(services, identities, urls))
+        recorded = asyncio.run(_tell(services, identities, urls))
     for name, _ in databases.values():
         postgres.drop(name)
-    return told
+    return recorded
 
 
 def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
@@ -81,12 +81,12 @@ async def _tell(
     await _tell_mails(identities, urls[USERS])
     await _tell_stock(services[INVENTORY], identities)
     await _tell_orders_and_payments(services, identities, urls[ORDERS])
-    told: dict[str, dict[str, Any]] = {}
+    recorded: dict[str, dict[str, Any]] = {}
     for source, url in urls.items():
         for event in await _outgoing(source, url):
-            told.setdefault(event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event))
-    told[ACT_RECORDED] = _settled((await _outgoing_acts(INVENTORY, urls[INVENTORY]))[0])
-    return told
+            recorded.setdefault(event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event))
+    recorded[ACT_RECORDED] = _settled((await _outgoing_acts(INVENTORY, urls[INVENTORY]))[0])
+    return recorded
 
 
 async def _tell_customers(service: Process, identities: Identities) -> None:

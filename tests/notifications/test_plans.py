@@ -17,7 +17,7 @@ SENT = """INSERT INTO notifications (id, channel, recipient, subject, body, stat
     SELECT uuidv7(), 'email', 'CUST-' || mod(n, 50), 'Subject', repeat('x', 250), 'sent', 1, now(), now()
     FROM generate_series(1, 5000) n"""
 
-TOLD = """INSERT INTO live_batches (first, last, owners, messages)
+EMITTED = """INSERT INTO live_batches (first, last, owners, messages)
     SELECT n * 10 - 9, n * 10, array_fill('CUST-' || mod(n, 50), ARRAY[10]), array_fill(repeat('x', 300), ARRAY[10])
     FROM generate_series(1, 1000) n"""
 
@@ -57,7 +57,7 @@ async def test_a_page_walks_an_index(planner: Any, recipient: str | None, index:
 
 @pytest.mark.parametrize("owner", ["CUST-3", None])
 async def test_what_was_missed_is_read_on_from_an_index(planner: Any, owner: str | None) -> None:
-    await planner.connection.execute(TOLD)
+    await planner.connection.execute(EMITTED)
     await planner.connection.execute("VACUUM ANALYZE live_batches")
     await repository.list_live_events(planner, after=9900, owner=owner, limit=50)
     assert "Index Scan using live_batches_pkey" in planner.plan

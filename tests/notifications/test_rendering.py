@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.notifications.conftest import MONEY, order
-from valerix.notifications.domain import EMAIL_CHANGED, PAGES, TEMPLATES, TOLD, TemplateNeedsMore
+from valerix.notifications.domain import EMAIL_CHANGED, NOTIFICATIONS_BY_EVENT, PAGES, TEMPLATES, TemplateNeedsMore
 from valerix.notifications.rendering import render
 from valerix.orders.errors import REFUSALS
 
@@ -17,7 +17,7 @@ DATA: dict[str, dict[str, Any]] = {
     name: json.loads((EVENTS / f"valerix.{name}.v1.json").read_text())["data"]
     for name in ("payment.refunded", "inventory.low_stock")
 }
-ALL = [(name, channel, template) for name, messages in TOLD.items() for channel, template in messages]
+ALL = [(name, channel, template) for name, messages in NOTIFICATIONS_BY_EVENT.items() for channel, template in messages]
 
 
 @pytest.mark.parametrize(("name", "channel", "template"), ALL)

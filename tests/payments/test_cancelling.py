@@ -89,7 +89,7 @@ class House:
         self.captures = payments.connect_captures(books, self.payments, peers)
         self.by_hand = StockByHand(shop.reserving, peers)
         self.refunds = payments.connect_refunds(books, self.payments, peers)
-        self.telling = payments.connect_telling(books, peers)
+        self.reports = payments.connect_refund_reports(books, peers)
         self.peers.uses = {
             commands.DESCRIBE_ORDERS: self._describe,
             commands.NOTE_REFUNDS: self.orders.refunds.note,
@@ -142,7 +142,7 @@ class House:
 
     async def told(self, order: Order) -> list[str]:
         """The types of its history, once orders has heard of every refund."""
-        while await self.telling.tell_due(10):
+        while await self.reports.report_due(10):
             pass
         _, history = await self.orders.queries.timeline(order.id, None, after=0, limit=50)
         return [entry.type for entry in history]

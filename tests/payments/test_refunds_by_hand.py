@@ -248,7 +248,7 @@ async def test_a_refund_that_orders_does_not_take_keeps_no_other_one_from_being_
         return await note(asked, deadline)
 
     house.peers.uses[commands.NOTE_REFUNDS] = picky
-    assert await house.telling.tell_due(10) == 3
+    assert await house.reports.report_due(10) == 3
     assert [(await house.order(order.id)).refunded_minor for order in orders] == [1, None, 1]
 
 
@@ -256,10 +256,10 @@ async def test_what_orders_could_not_be_told_is_told_later(house: House) -> None
     order = await house.buy()
     await house.refund(order, 1)
     house.peers.away = {commands.NOTE_REFUNDS}
-    assert await house.telling.tell_due(10) == 1
+    assert await house.reports.report_due(10) == 1
     house.peers.away = set()
-    assert await house.telling.tell_due(10) == 0  # not before its lease is over
+    assert await house.reports.report_due(10) == 0  # not before its lease is over
     async with house.books.connection() as tx:
         await tx.execute("UPDATE refunds SET due_at = now() WHERE due_at IS NOT NULL")
     assert (await house.told(order))[-1] == "order.refunded"
-    assert await house.telling.tell_due(10) == 0
+    assert await house.reports.report_due(10) == 0

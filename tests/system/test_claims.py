@@ -16,7 +16,7 @@ from tests.system.test_chaos import TIMEOUT_SECONDS, broken
 from tests.system.test_events import mails, quiet
 from valerix.contracts.events import BY_SOURCE, ORDERS, PREFIX, VERSION
 from valerix.contracts.states import OrderStatus
-from valerix.notifications.domain import EMAIL, TOLD
+from valerix.notifications.domain import EMAIL, NOTIFICATIONS_BY_EVENT
 from valerix.orders.transitions import FULFILMENT_STEPS, LOCAL_STEPS, TRANSITIONS
 
 OPEN = [status for status, next_ones in TRANSITIONS.items() if next_ones]
@@ -137,7 +137,9 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     await quiet(stack)
     history = await _history(stack, order_id)
     assert len(set(history)) == len(history), history
-    letters = Counter(template for event in history for channel, template in TOLD.get(event, ()) if channel == EMAIL)
+    letters = Counter(
+        template for event in history for channel, template in NOTIFICATIONS_BY_EVENT.get(event, ()) if channel == EMAIL
+    )
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
     )  # others stay at home

@@ -14,7 +14,7 @@ from tests.system.test_chaos import TIMEOUT_SECONDS, broken, struck
 MAILS = """SELECT body FROM notifications WHERE template = 'payment_refunded' AND subject LIKE '%' || $1 || '%'
            ORDER BY created_at"""
 
-UNTOLD = """SELECT 1 FROM refunds r JOIN payments p ON p.id = r.payment_id
+UNREPORTED = """SELECT 1 FROM refunds r JOIN payments p ON p.id = r.payment_id
             WHERE p.order_id = $1 AND r.due_at IS NOT NULL"""
 
 
@@ -132,7 +132,7 @@ async def test_killed_before_and_after_it_is_told_a_refund_is_told_once(stack: S
         await shows(ada, order_id, 5, TIMEOUT_SECONDS)
 
         async def told() -> bool:
-            return not await stack.rows("payments", UNTOLD, order_id)
+            return not await stack.rows("payments", UNREPORTED, order_id)
 
         await eventually(told, TIMEOUT_SECONDS)
         history = [entry["type"] for entry in (await ada.get(f"/api/v1/orders/{order_id}/events")).json["events"]]

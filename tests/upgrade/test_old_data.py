@@ -26,7 +26,7 @@ from tests.upgrade import snapshot
 from valerix.contracts import events
 from valerix.contracts.ids import created_at
 from valerix.launcher.credentials import Credentials
-from valerix.notifications.domain import EMAIL, SMS, TOLD
+from valerix.notifications.domain import EMAIL, NOTIFICATIONS_BY_EVENT, SMS
 from valerix.orders.transitions import TRANSITIONS
 from valerix.users.passwords import hash_password
 
@@ -193,7 +193,7 @@ async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
         (channel, template)
         for types in (await old.timelines()).values()
         for event in types
-        for channel, template in TOLD.get(event, ())
+        for channel, template in NOTIFICATIONS_BY_EVENT.get(event, ())
     )
     async with old.api(OPERATOR) as operator:
         for payment in await pages(operator, "/api/v1/payments?limit=200"):

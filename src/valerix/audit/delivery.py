@@ -26,7 +26,7 @@ from valerix.contracts.events import (
 from valerix.contracts.ids import first_id_at
 from valerix.contracts.states import OrderStatus, sql
 from valerix.inventory.consumers import ENDS
-from valerix.notifications.domain import TOLD, occasion
+from valerix.notifications.domain import NOTIFICATIONS_BY_EVENT, occasion
 
 # --- effects
 
@@ -136,7 +136,11 @@ async def occasions_are_notified_once(evidence: Evidence) -> Finding:
     for topic in HISTORIES:
         await evidence.copy(topic, _occasions(topic), "notifications", "occasion_facts", *evidence.delivered)
     low = await evidence.connection(INVENTORY).fetch(f"WITH {LOW_STOCK} SELECT * FROM low", *evidence.delivered)
-    records = {(occasion(_low_stock(row))[1], channel) for row in low for channel, _ in TOLD[INVENTORY_LOW_STOCK]}
+    records = {
+        (occasion(_low_stock(row))[1], channel)
+        for row in low
+        for channel, _ in NOTIFICATIONS_BY_EVENT[INVENTORY_LOW_STOCK]
+    }
     await notifications.copy_records_to_table("occasion_facts", records=records)
     await notifications.execute("ANALYZE occasion_facts")
     return await evidence.find(
@@ -159,7 +163,9 @@ async def occasions_are_notified_once(evidence: Evidence) -> Finding:
 def _occasions(topic: str) -> str:
     """SQL: events of a history that are worth a message, once for each channel."""
     table, subject = HISTORIES[topic]
-    wanted = ", ".join(f"('{name}', '{channel}')" for name in BY_SOURCE[topic] for channel, _ in TOLD.get(name, ()))
+    wanted = ", ".join(
+        f"('{name}', '{channel}')" for name in BY_SOURCE[topic] for channel, _ in NOTIFICATIONS_BY_EVENT.get(name, ())
+    )
     owned = "data ->> 'customerId' IS NOT NULL" if topic == "payments" else "true"  # those of others always are
     return f"""
         SELECT '/valerix/{topic}/' || {subject} || ':' || version, channel

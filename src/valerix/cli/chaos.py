@@ -347,11 +347,11 @@ def describe(fault: dict[str, Any]) -> str:
             return f"behaviour {fault['name']}{share}{times}"
 
 
-def _print_table(last: str, rows: list[tuple[str, Fault]], tell: Callable[[Fault], str]) -> None:
+def _print_table(last: str, rows: list[tuple[str, Fault]], cell: Callable[[Fault], str]) -> None:
     made = table("service", "what", "struck", "since", last, right=("struck",))
     for service, fault in rows:
         struck = f"{fault.strikes}{_by_copy(fault)}"
-        made.add_row(service, describe(fault.fault), struck, moment(fault.since), tell(fault))
+        made.add_row(service, describe(fault.fault), struck, moment(fault.since), cell(fault))
     console().print(made)
 
 

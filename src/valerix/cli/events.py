@@ -96,11 +96,11 @@ def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, i
 async def _count(state: StackState, period: Period, topics: list[str]) -> dict[str, int]:
     """By topic; a line on stderr every few seconds."""
     latest: dict[tuple[str, str], Queued] = {}
-    told_at = time.monotonic()
+    reported_at = time.monotonic()
     async for queued in replay(of_stack(state).databases, period, topics):
         latest[queued.topic, queued.service] = queued
-        if time.monotonic() - told_at > PROGRESS_SECONDS:
-            told_at = time.monotonic()
+        if time.monotonic() - reported_at > PROGRESS_SECONDS:
+            reported_at = time.monotonic()
             say(f"{queued.topic}: {queued.events:,} events of {queued.service} so far", file=sys.stderr, flush=True)
     counts: dict[str, int] = {}
     for queued in latest.values():

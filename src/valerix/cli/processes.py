@@ -35,22 +35,22 @@ def up(
         say(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
         print_summary(state)
         return
-    told = _told(gateway, host, tls)
-    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, gateway=told, demo=demo)
+    settings = _gateway_settings(gateway, host, tls)
+    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, gateway=settings, demo=demo)
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
         control.become_launcher(plan)
 
 
-def _told(gateway: GatewayName | None, host: str | None, tls: bool) -> GatewaySettings:
+def _gateway_settings(gateway: GatewayName | None, host: str | None, tls: bool) -> GatewaySettings:
     """The environment's settings, and the options that go first."""
-    told = gateway_settings()
+    settings = gateway_settings()
     return msgspec.structs.replace(
-        told,
-        gateway=gateway or told.gateway,
-        gateway_host=host or told.gateway_host,
-        gateway_tls=tls or told.gateway_tls,
+        settings,
+        gateway=gateway or settings.gateway,
+        gateway_host=host or settings.gateway_host,
+        gateway_tls=tls or settings.gateway_tls,
     )
 
 

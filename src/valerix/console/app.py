@@ -21,7 +21,7 @@ from valerix.contracts.events import SOURCES
 from valerix.contracts.roles import STAFF
 
 LIVE: Final = "notifications"
-"""Tells nothing on the bus, but shows live what others tell."""
+"""Publishes nothing on the bus, but shows live what others publish."""
 
 
 def create(settings: Settings) -> Service:
@@ -34,12 +34,12 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     documented = settings.documented
     clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
     services = [await resources.enter_async_context(client) for client in clients]
-    tellers = [service for service in services if service.dependency in (*SOURCES, LIVE)]
+    publishers = [service for service in services if service.dependency in (*SOURCES, LIVE)]
     reference = Reference(services, "/openapi.json", publish, settings.reference_ttl_seconds)
-    events = Reference(tellers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
+    events = Reference(publishers, "/asyncapi.json", merge_events, settings.reference_ttl_seconds)
     faults = await open_provider_faults(settings, resources)
     gathering = await open_gathering(settings, faults, resources)
-    told = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)
+    live_feed = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)
     places = Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
@@ -51,7 +51,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
         ],
         raw=[*pages, *reference_routes(reference, events, documented)],
-        sockets=[SocketRoute(feed.PATH, STAFF, settings.cors_origins, partial(feed.serve, told, places))],
+        sockets=[SocketRoute(feed.PATH, STAFF, settings.cors_origins, partial(feed.serve, live_feed, places))],
         provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],

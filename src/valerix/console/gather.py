@@ -141,8 +141,10 @@ class Gathering:
         return placed
 
     def _value(self, process: str, name: str) -> float | None:
-        told = [copy.reading.values[name] for copy in self.of(process) if copy.reading and name in copy.reading.values]
-        return max(told, default=None)
+        values = [
+            copy.reading.values[name] for copy in self.of(process) if copy.reading and name in copy.reading.values
+        ]
+        return max(values, default=None)
 
 
 async def _get(connections: Connections, path: str) -> Reply | None:

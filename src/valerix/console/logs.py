@@ -59,7 +59,7 @@ class LogPage(msgspec.Struct, frozen=True, rename="camel"):
     lines: list[LogLine]
     """Oldest first."""
     position: str
-    """Hand it back to be told what has come since."""
+    """Hand it back to be entry what has come since."""
     files: list[str]
 
 
@@ -112,18 +112,18 @@ def _line(name: str, at: int, raw: bytes, wanted: Wanted) -> LogLine | None:
     if len(raw) > MAX_LINE_BYTES:
         raw = raw[:MAX_LINE_BYTES]
     try:
-        told = _decoder.decode(raw)
+        entry = _decoder.decode(raw)
     except msgspec.MsgspecError:
-        told = {"message": raw.decode(errors="replace"), "level": "info"}
+        entry = {"message": raw.decode(errors="replace"), "level": "info"}
     line = LogLine(
         file=name,
         at=at,
-        timestamp=str(told.get("timestamp", "")),
-        level=str(told.get("level", "info")).lower(),
-        service=str(told.get("service", name)),
-        trace_id=str(told.get("trace_id", "")),
-        message=str(told.get("message", "")),
-        fields={key: value for key, value in told.items() if key not in _OWN},
+        timestamp=str(entry.get("timestamp", "")),
+        level=str(entry.get("level", "info")).lower(),
+        service=str(entry.get("service", name)),
+        trace_id=str(entry.get("trace_id", "")),
+        message=str(entry.get("message", "")),
+        fields={key: value for key, value in entry.items() if key not in _OWN},
     )
     return line if _is_wanted(line, raw, wanted) else None
 

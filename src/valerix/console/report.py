@@ -211,13 +211,13 @@ def _status(copies: Sequence[Copy]) -> str:
 
 
 def _copy(copy: Copy) -> CopyReport:
-    told = copy.reading.values if copy.reading and copy.status != "down" else {}
+    values = copy.reading.values if copy.reading and copy.status != "down" else {}
     return CopyReport(
         copy.target.name,
         copy.status,
         copy.checks,
-        told.get("process_resident_memory_bytes"),
-        told.get("process_start_time_seconds"),
+        values.get("process_resident_memory_bytes"),
+        values.get("process_start_time_seconds"),
     )
 
 
@@ -225,11 +225,11 @@ def _copy(copy: Copy) -> CopyReport:
 
 
 def _edges(copies: Sequence[Copy], calls: Sequence[tuple[str, str]]) -> Iterator[EdgeReport]:
-    told: dict[tuple[str, str], set[int]] = {}
+    states_by_call: dict[tuple[str, str], set[int]] = {}
     for copy in copies:
         for target, state in (copy.reading.labeled["circuit_breaker_state"] if copy.reading else {}).items():
-            told.setdefault((copy.target.process, target), set()).add(int(state))
+            states_by_call.setdefault((copy.target.process, target), set()).add(int(state))
     for call in calls:
-        states = told.get(call, set())
+        states = states_by_call.get(call, set())
         worst = next((state for state in SEVERITY if state in states), None)
         yield EdgeReport(*call, None if worst is None else STATES[worst])

@@ -58,12 +58,12 @@ def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
 
 def certificate_of(plan: Plan) -> Certificate | None:
     """What the gateway shows; None without TLS. Raises LauncherError when the configured one cannot be used."""
-    told = plan.gateway
-    if not told.gateway_tls:
+    settings = plan.gateway
+    if not settings.gateway_tls:
         return None
-    if told.gateway_certificate and told.gateway_key:
-        return certificates.configured(told.gateway_certificate, told.gateway_key)
-    if told.gateway_certificate or told.gateway_key:
+    if settings.gateway_certificate and settings.gateway_key:
+        return certificates.configured(settings.gateway_certificate, settings.gateway_key)
+    if settings.gateway_certificate or settings.gateway_key:
         raise LauncherError("Set both VALERIX_GATEWAY_CERTIFICATE and VALERIX_GATEWAY_KEY, or neither")
     return certificates.generated(plan.data_dir / "tls")
 

@@ -130,8 +130,8 @@ def time_limits() -> Timeouts:
 
 def request_limits(gateway_host: str) -> dict[str, int]:
     """By setting, where they are not the services' own: a gateway that only this machine reaches fears no crowd."""
-    told: LimitSettings = _load(LimitSettings)
-    wanted: dict[str, int | None] = msgspec.structs.asdict(told)
+    limits: LimitSettings = _load(LimitSettings)
+    wanted: dict[str, int | None] = msgspec.structs.asdict(limits)
     alone = AMONG_OURSELVES if is_loopback(gateway_host) else None
     return {name: limit for name, given in wanted.items() if (limit := alone if given is None else given) is not None}
 

@@ -1,4 +1,4 @@
-"""Events in: everything that is told, is told to people."""
+"""Events in: each event becomes the notifications it is worth."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ CONSUMER: Final = "notifications"
 def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: Wakeups) -> Inbox:
     """The one consumer of this service."""
 
-    async def tell(tx: Transaction, events: list[Event]) -> None:
-        await notifications.tell(tx, events)
+    async def notify(tx: Transaction, events: list[Event]) -> None:
+        await notifications.notify(tx, events)
         wakeups.announce()
 
-    return Inbox(database, bus, CONSUMER, SOURCES, [name for source in SOURCES for name in BY_SOURCE[source]], tell)
+    return Inbox(database, bus, CONSUMER, SOURCES, [name for source in SOURCES for name in BY_SOURCE[source]], notify)

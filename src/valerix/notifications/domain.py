@@ -22,7 +22,7 @@ CONFIRM_EMAIL: Final = "confirm_email"
 RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - a template
 EMAIL_CHANGED: Final = "email_changed"
 
-TOLD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+NOTIFICATIONS_BY_EVENT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.ORDER_CONFIRMED: ((EMAIL, "order_confirmed"),),
     events.ORDER_SHIPPED: ((EMAIL, "order_shipped"), (SMS, "order_shipped")),
     events.ORDER_COMPLETED: ((EMAIL, "order_completed"),),
@@ -41,7 +41,7 @@ PAGES: Final = {CONFIRM_EMAIL: "confirm-email", RESET_PASSWORD: "reset-password"
 LINK: Final = "[link]"
 """Stands for it in what is stored."""
 TEMPLATES: Final = frozenset(
-    told for messages in TOLD.values() for told in messages if told[1] not in {*PAGES, EMAIL_CHANGED}
+    one for messages in NOTIFICATIONS_BY_EVENT.values() for one in messages if one[1] not in {*PAGES, EMAIL_CHANGED}
 )
 """What may be sent by hand."""
 STALE: Final = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What can be done with notifications; telling and sending are written once, over a list."""
+"""What can be done with notifications; recording and sending are written once, over a list."""
 
 import asyncio
 import random
@@ -57,7 +57,7 @@ class Notifications:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tell(self, tx: Transaction, events: list[Event]) -> None:
+    async def notify(self, tx: Transaction, events: list[Event]) -> None:
         """Queue what people are told about these events, note contacts, show everything live.
 
         What is too late to be of use is put on record and not sent: a replay brings old events.
@@ -218,7 +218,7 @@ def _notifications(event: Event) -> list[Notification]:
             now,
             status,
         )
-        for channel, template in domain.TOLD.get(event.name, ())
+        for channel, template in domain.NOTIFICATIONS_BY_EVENT.get(event.name, ())
     ]
 
 

@@ -101,13 +101,13 @@ class Saga:
         unsure = [run for run in runs if not self._valid_customers.has(run.order.customer_id)]
         if not unsure:
             return
-        told = await self._directory(list({run.order.customer_id for run in unsure}))
+        standings = await self._directory(list({run.order.customer_id for run in unsure}))
         for run in unsure:
-            if standing := told.get(run.order.customer_id):
+            if standing := standings.get(run.order.customer_id):
                 self._judge_customer(
                     run, commands.CustomerStanding(run.order.customer_id, standing == "active", standing)
                 )
-        await self._ask_for_customers([run for run in unsure if run.order.customer_id not in told], deadline)
+        await self._ask_for_customers([run for run in unsure if run.order.customer_id not in standings], deadline)
 
     async def _ask_for_customers(self, runs: list[SagaRun], deadline: Deadline) -> None:
         """Customers nobody has told of yet."""

@@ -36,7 +36,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     acts_jobs = await open_acts(settings, resources, PAYMENTS, relay.bus, database)
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
-    telling = composition.connect_telling(database, orders, settings)
+    reports = composition.connect_refund_reports(database, orders, settings)
     return Parts(
         routes=[*ROUTES, acts_route(database)],
         raw=[*internal_routes(payments), asyncapi_route({PAYMENTS: EVENT_DATA})],
@@ -50,6 +50,6 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
         downstream=[psp, orders],
         queues=[payments.openings],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), partial(jobs.tell, telling), relay.run, *acts_jobs],
+        jobs=[partial(jobs.resolve, payments), partial(jobs.report_refunds, reports), relay.run, *acts_jobs],
         problems=PROBLEMS,
     )

@@ -17,6 +17,7 @@ from valerix.contracts.ids import new_id
 from valerix.payments.captures import Captures
 from valerix.payments.processor import Processor
 from valerix.payments.provider import Provider
+from valerix.payments.refund_reports import RefundReports
 from valerix.payments.refunds import Refunds
 from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.repository.captures import CaptureKeysRepository
@@ -24,7 +25,6 @@ from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
 from valerix.payments.repository.search import PaymentSearchRepository
 from valerix.payments.searching import Searching
-from valerix.payments.telling import Telling
 from valerix.payments.use_cases import PaymentsUseCases
 
 
@@ -79,6 +79,6 @@ def connect_searching(database: Database, orders: Peer) -> Searching:
     return Searching(database, PaymentSearchRepository(), orders)
 
 
-def connect_telling(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> Telling:
-    """What follows it."""
-    return Telling(database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds))
+def connect_refund_reports(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> RefundReports:
+    """Reports of refunds by hand."""
+    return RefundReports(database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from valerix.payments.telling import Telling
+from valerix.payments.refund_reports import RefundReports
 from valerix.payments.use_cases import PaymentsUseCases
 
 BATCH = 256
@@ -16,8 +16,8 @@ async def resolve(payments: PaymentsUseCases) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def tell(telling: Telling) -> None:
-    """Tell orders what was given back by hand."""
+async def report_refunds(reports: RefundReports) -> None:
+    """Report refunds by hand to orders."""
     while True:
-        if await telling.tell_due(BATCH) < BATCH:
+        if await reports.report_due(BATCH) < BATCH:
             await asyncio.sleep(PAUSE_SECONDS)

@@ -168,14 +168,14 @@ class Refunds:
                 payment = await self._repository.lock_payment(connection, refund.payment_id)
                 assert payment is not None  # noqa: S101 - a foreign key says so
                 if await self._repository.claim_refund(connection, refund.id, status, failure, now):
-                    await self._tell(connection, payment, refund.amount_minor, failure, now)
+                    await self._emit(connection, payment, refund.amount_minor, failure, now)
                 return await self._repository.get_refund(connection, refund.id)
 
         ended = await self._database.repeat(work)
         await ENDED.passed()
         return ended
 
-    async def _tell(
+    async def _emit(
         self, connection: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime
     ) -> None:
         if failure is None:

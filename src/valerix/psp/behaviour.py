@@ -1,4 +1,4 @@
-"""What the provider does around the effect of a request: sandbox methods, and what it is told to do wrong."""
+"""What the provider does around the effect of a request: sandbox methods, and what it is forced to do wrong."""
 
 import asyncio
 from typing import Final
@@ -44,8 +44,8 @@ class ProviderBehaviour:
 
     async def decline_reason(self, request: ChargeRequest) -> str | None:
         """Why the issuer says no; None when it does not."""
-        told = domain.TOLD_TO_DECLINE if await DECLINE.is_on() else None
-        return told or domain.DECLINES.get(request.method)
+        forced = domain.FORCED_DECLINE if await DECLINE.is_on() else None
+        return forced or domain.DECLINES.get(request.method)
 
     # --- sandbox methods
 

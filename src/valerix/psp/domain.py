@@ -10,7 +10,7 @@ DECLINES: Final = {
     "card_expired": "expired_card",
 }
 """Methods whose issuer says no, with the reason given."""
-TOLD_TO_DECLINE: Final = "card_declined"
+FORCED_DECLINE: Final = "card_declined"
 """The reason when no method asks for it."""
 SLOW_METHOD: Final = "card_timeout"
 FLAKY_METHOD: Final = "card_flaky"

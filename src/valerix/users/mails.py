@@ -59,7 +59,7 @@ class AccountMails:
         await mails.insert_token(tx, _hash(token), user.id, purpose, LIFE_SECONDS)
         return user
 
-    async def tell_former_owner(self, tx: Transaction, user: User, former_email: str, actor: str) -> User:
+    async def notify_former_address(self, tx: Transaction, user: User, former_email: str, actor: str) -> User:
         """Ask for a mail to the address of before: its owner may not know of the change. Returns as `request` does."""
         user = await accounts.advance_version(tx, user.id)
         show = partial(email_changed_view, former_email=former_email)

@@ -154,7 +154,7 @@ class Users:
             await _record(tx, user, "updated", actor)
             if before.email != user.email:
                 await mails.delete_tokens(tx, user_id)
-                user = await self._mails.tell_former_owner(tx, user, before.email, actor)
+                user = await self._mails.notify_former_address(tx, user, before.email, actor)
                 user = await self._mails.request(tx, user, domain.CONFIRM_EMAIL, actor)
             fields = domain.changed_profile(before, user)
             if fields and (actor != user_id or "email" in fields):

@@ -181,8 +181,8 @@ class ValkeyStore:
         await _bounded(self._valkey.hset(PREFIX, self._service, _encode(menu).decode()))
 
     async def services(self) -> dict[str, Menu]:
-        told = await _bounded(self._valkey.hgetall(PREFIX))
-        return {name: msgspec.json.decode(text, type=Menu) for name, text in sorted(told.items())}
+        stored = await _bounded(self._valkey.hgetall(PREFIX))
+        return {name: msgspec.json.decode(text, type=Menu) for name, text in sorted(stored.items())}
 
     async def read(self, service: str) -> Register:
         return _decoded(await _bounded(self._valkey.get(_key(service))))
@@ -201,10 +201,10 @@ class ValkeyStore:
             pipe.publish(_key(service), str(changed.version))
 
         listening = (await _bounded(self._valkey.transaction(work, _key(service))))[-1]
-        await self._all_told(service, changed.version, listening)
+        await self._wait_until_applied(service, changed.version, listening)
         return changed
 
-    async def _all_told(self, service: str, version: int, listening: int) -> None:
+    async def _wait_until_applied(self, service: str, version: int, listening: int) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110 - in Valkey
@@ -213,8 +213,8 @@ class ValkeyStore:
             log.warning("not every copy has heard of a change of faults", target=service)
 
     async def copies(self, service: str, version: int) -> list[str]:
-        told = await _bounded(self._valkey.hgetall(_key(service, "copies")))
-        return sorted(name for name, applied in told.items() if int(applied) >= version)
+        stored = await _bounded(self._valkey.hgetall(_key(service, "copies")))
+        return sorted(name for name, applied in stored.items() if int(applied) >= version)
 
     async def count(self, fault_id: str, times: int | None) -> int:
         try:
@@ -228,11 +228,11 @@ class ValkeyStore:
     async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
         if not fault_ids:  # as of most services, and the console looks at each of them every other second
             return {}
-        told = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
+        stored = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
         found: dict[str, StrikeCounts] = {}
         for one in fault_ids:
-            by_copy = {f.removeprefix(f"{one} "): int(n) for f, n in told.items() if f.startswith(f"{one} ")}
-            found[one] = StrikeCounts(int(told.get(one, 0)), by_copy)
+            by_copy = {f.removeprefix(f"{one} "): int(n) for f, n in stored.items() if f.startswith(f"{one} ")}
+            found[one] = StrikeCounts(int(stored.get(one, 0)), by_copy)
         return found
 
     async def follow(self, apply: Callable[[Register], None]) -> None:

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of a service: the events it tells, made from their types.
+"""The AsyncAPI 3.0 document of a service: the events it publishes, made from their types.
 
 Each service describes its own, as it does its HTTP API; the console merges them into that of the platform.
 """
@@ -17,9 +17,9 @@ from valerix.contracts.roles import PUBLIC
 PATH: Final = "/asyncapi.json"
 _SCHEMAS: Final = "#/components/schemas/"
 _CONSTANTS: Final = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
-_CHANNEL: Final = """What {tellers} tells, in batches: a message on the bus is a JSON array of one or more of these
-events (`application/cloudevents-batch+json`). Messages arrive at least once, events of one subject in the order of
-their `sequence`; an event that comes again has the same `id`."""
+_CHANNEL: Final = """What {publisher} publishes, in batches: a message on the bus is a JSON array of
+one or more of these events (`application/cloudevents-batch+json`). Messages arrive at least once,
+events of one subject in the order of their `sequence`; an event that comes again has the same `id`."""
 
 
 def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:
@@ -73,7 +73,7 @@ def _type(name: str) -> str:
 def _channel(source: str, data: Mapping[str, type]) -> dict[str, Any]:
     return {
         "address": source,
-        "description": _CHANNEL.format(tellers="every service" if source == ACTS else f"the service `{source}`"),
+        "description": _CHANNEL.format(publisher="every service" if source == ACTS else f"the service `{source}`"),
         "messages": {name: {"$ref": f"#/components/messages/{_type(name)}"} for name in data},
         "x-consumers": list(CONSUMERS[source]),
     }

@@ -128,8 +128,8 @@ def _troubles(placed: Placed, events: list[OrderEvent], steps: list[Step]) -> li
     last = {step.name: step for step in steps}
     delays = [event.error_message or "delayed" for event in events if _is_delay(event)]
     repeated = [f"{step.name}: {step.detail or step.outcome}" for step in steps if step is not last[step.name]]
-    told = "; ".join([*placed.reasons, *delays])
-    new = [text for text in repeated if text.partition(": ")[2] not in told]
+    reasons = "; ".join([*placed.reasons, *delays])
+    new = [text for text in repeated if text.partition(": ")[2] not in reasons]
     return list(dict.fromkeys([*(delay for delay in delays if delay not in placed.reasons), *new]))
 
 

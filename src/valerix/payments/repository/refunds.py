@@ -114,7 +114,7 @@ class RefundsRepository:
         )
         return [_REFUND.read(row) for row in rows]
 
-    async def claim_untold_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[RefundGiven]:
+    async def claim_unreported_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[RefundGiven]:
         """Take over refunds that orders has not noted yet."""
         rows = await tx.fetch(
             f"""
@@ -131,7 +131,7 @@ class RefundsRepository:
             for row in rows
         ]
 
-    async def mark_told(self, tx: Transaction, refund_ids: Sequence[str]) -> None:
+    async def mark_reported(self, tx: Transaction, refund_ids: Sequence[str]) -> None:
         """Nothing is left to be done about these."""
         await tx.execute("UPDATE refunds SET due_at = NULL WHERE id = ANY($1::uuid[])", refund_ids)
 

@@ -121,7 +121,7 @@ def _defaults(listening: Listening) -> Iterator[str]:
 
 def _web(listening: Listening) -> Iterator[str]:
     timeouts = listening.timeouts
-    told, host = listening.settings, listening.settings.gateway_host
+    settings, host = listening.settings, listening.settings.gateway_host
     address = f"[{host}]" if ":" in host else host
     tls = " ssl crt chain.pem alpn h2,http/1.1" if listening.certificate else ""
     yield "frontend web"
@@ -129,7 +129,7 @@ def _web(listening: Listening) -> Iterator[str]:
     yield f'  log "fd@${{{LOG_VARIABLE}}}" len {8 * LOGGED_BYTES} format raw local0 info info'
     yield f"  bind {_quoted(f'{address}:{listening.port}')}{tls}"
     yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
-    yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {told.gateway_connections} }}"
+    yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {settings.gateway_connections} }}"
     yield "  acl unfinished req.body_size,sub(txn.here) gt 0"
     yield "  acl unfinished req.hdr_cnt(transfer-encoding) gt 0"
     # A stream of HTTP/2 need not say how long it is.
@@ -153,7 +153,7 @@ def _web(listening: Listening) -> Iterator[str]:
         _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
         "set-var(txn.here) req.body_len",
         f"track-sc0 {SOURCE} table arriving if unfinished or stream !declared",
-        _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {told.gateway_arriving} }}"),
+        _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {settings.gateway_arriving} }}"),
         *_if_newer("track-sc3 int(1) table everyone if unfinished or stream !declared"),
         # A stream that need not have a body is not refused.
         *_if_newer(_refuse(contract.OVERLOADED, f"{full} unfinished or {full} stream !declared !bodiless")),
@@ -163,8 +163,8 @@ def _web(listening: Listening) -> Iterator[str]:
         _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
         # … then, for what is complete, the limits of its address.
         f"track-sc1 {SOURCE} table complete",
-        _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {told.gateway_rate} }}"),
-        _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {told.gateway_in_flight} }}"),
+        _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {settings.gateway_rate} }}"),
+        _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {settings.gateway_in_flight} }}"),
         *(f"del-header {name}" for name in contract.IDENTITY_HEADERS),
         "del-header X-Forwarded- -m beg",
         "del-header HTTP2-Settings",

@@ -1,4 +1,4 @@
-"""Telling orders what staff has given back: durably due with the refund, told until orders has noted it."""
+"""Reports of refunds by hand to orders: due with the refund, sent again until orders has noted it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,12 +17,12 @@ from valerix.contracts.commands import NOTE_REFUNDS, NoteRefunds, RefundGiven, R
 from valerix.payments.repository.refunds import RefundsRepository
 
 log = structlog.get_logger()
-TOLD = Point("payments.refund.told")
+REPORTED = Point("payments.refund.told")
 _noted = msgspec.json.Decoder(RefundsNoted)
 
 
-class Telling:
-    """`lease`: how long a refund that was told and not noted is left alone."""
+class RefundReports:
+    """`lease`: the time until a refund that was reported and not noted is reported again."""
 
     def __init__(self, database: Database, repository: RefundsRepository, orders: Peer, lease: timedelta) -> None:
         self._database = database
@@ -30,21 +30,24 @@ class Telling:
         self._orders = orders
         self._lease = lease
 
-    async def tell_due(self, limit: int) -> int:
-        """Tell what orders has not noted yet; how much that was. While orders is away it is due again after a lease."""
+    async def report_due(self, limit: int) -> int:
+        """Reports what orders has not noted yet; returns how many.
+
+        While orders is away, they are due again after a lease.
+        """
         telemetry.trace_id.set(telemetry.new_trace_id())
-        due = await self._database.repeat(lambda tx: self._repository.claim_untold_refunds(tx, limit, self._lease))
+        due = await self._database.repeat(lambda tx: self._repository.claim_unreported_refunds(tx, limit, self._lease))
         try:
-            parts = await by_halves(due, self._tell, (Unacceptable,))
+            parts = await by_halves(due, self._report, (Unacceptable,))
         except CallFailed as failure:
             log.warning("orders was not told of refunds", count=len(due), error=failure.reason)
             return len(due)
-        await TOLD.passed()
+        await REPORTED.passed()
         noted = [one for _, outcome in parts if not isinstance(outcome, Exception) for one in outcome]
         if settled := [one.refund_id for one in noted if one.settled]:
-            await self._database.repeat(lambda tx: self._repository.mark_told(tx, settled))
+            await self._database.repeat(lambda tx: self._repository.mark_reported(tx, settled))
         return len(due)
 
-    async def _tell(self, given: Sequence[RefundGiven]) -> list[RefundNoted]:
+    async def _report(self, given: Sequence[RefundGiven]) -> list[RefundNoted]:
         deadline = Deadline.after(self._lease.total_seconds())
         return (await self._orders.post(NOTE_REFUNDS, NoteRefunds(list(given)), _noted, deadline=deadline)).outcomes
