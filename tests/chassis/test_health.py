@@ -11,7 +11,7 @@ from tests.support.eventually import eventually
 from tests.support.identities import Identities
 from tests.support.workers import free_port
 from valerix.chassis.base.settings import ServiceSettings
-from valerix.chassis.http.service import Parts, Service
+from valerix.chassis.http.service import Service, ServiceParts
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
@@ -24,8 +24,8 @@ async def missing() -> None:
 
 
 @asynccontextmanager
-async def serving(identities: Identities, parts: Parts) -> AsyncIterator[Api]:
-    async def compose(_: ServiceSettings, __: AsyncExitStack) -> Parts:
+async def serving(identities: Identities, parts: ServiceParts) -> AsyncIterator[Api]:
+    async def compose(_: ServiceSettings, __: AsyncExitStack) -> ServiceParts:
         return parts
 
     settings = ServiceSettings(port=free_port(), keys_file=identities.keys_file)
@@ -37,7 +37,7 @@ async def serving(identities: Identities, parts: Parts) -> AsyncIterator[Api]:
 
 
 async def test_a_job_that_keeps_failing_is_reported_and_takes_nothing_out_of_service(identities: Identities) -> None:
-    async with serving(identities, Parts(jobs=[missing])) as api:
+    async with serving(identities, ServiceParts(jobs=[missing])) as api:
 
         async def reported() -> bool:
             ready = await api.get("/ready")
@@ -48,9 +48,9 @@ async def test_a_job_that_keeps_failing_is_reported_and_takes_nothing_out_of_ser
 
 
 async def test_only_what_is_essential_takes_it_out_of_service(identities: Identities) -> None:
-    async with serving(identities, Parts(essentials={"own": missing})) as api:
+    async with serving(identities, ServiceParts(essentials={"own": missing})) as api:
         ready = await api.get("/ready")
     assert (ready.status, ready.json["checks"]["own"]["message"]) == (503, "it is not there")
-    async with serving(identities, Parts(reported={"other": missing})) as api:
+    async with serving(identities, ServiceParts(reported={"other": missing})) as api:
         ready = await api.get("/ready")
     assert (ready.status, ready.json["checks"]["other"]["status"]) == (200, "failed")

@@ -7,7 +7,7 @@ from typing import Final
 
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.console import feed, states
 from valerix.console.domain import merge_events, publish
@@ -29,7 +29,7 @@ def create(settings: Settings) -> Service:
     return create_service("console", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes."""
     documented = settings.documented
     clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
@@ -45,7 +45,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
     pages += [*file_routes(static, "/static"), *content_route(states.module(), "js", f"/static{states.PATH}")]
     pages += [offer_route(offer(settings))]
-    return Parts(
+    return ServiceParts(
         routes=[
             *(page_route(static / "index.html"), get_history),
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),

@@ -7,7 +7,7 @@ from functools import partial
 from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
@@ -28,7 +28,7 @@ def create(settings: Settings) -> Service:
     return create_service("inventory", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → database → use cases → routes."""
     database = await open_database(settings, resources, INVENTORY, settings.database_connections, KEYED)
     reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
@@ -37,7 +37,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     acts_jobs = await open_acts(settings, resources, INVENTORY, relay.bus, database)
     inbox = consumers.inbox(database, relay.bus, reserving, settings.deadline_seconds)
     own = [partial(jobs.refresh_gauges, stock), partial(jobs.sweep, reserving)]
-    return Parts(
+    return ServiceParts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox), acts_route(database)],
         raw=[*command_routes(reserving, catalogue), asyncapi_route({INVENTORY: EVENT_DATA})],
         provides={"stock": stock, "by_hand": StockByHand(reserving, orders), "catalogue": catalogue},

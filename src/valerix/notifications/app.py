@@ -6,7 +6,7 @@ from functools import partial
 from redis.asyncio import Redis
 
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.http.sockets import Places, SocketRoute
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.bus.connect import open_bus
@@ -32,7 +32,7 @@ def create(settings: Settings) -> Service:
     return create_service("notifications", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes, consumer, jobs."""
     database = await open_database(settings, resources, consumers.CONSUMER, settings.database_connections, KEYED)
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
@@ -43,7 +43,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     inbox = consumers.inbox(database, bus, notifications, wakeups)
     senders = with_links(settings.links, channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds))
     delivery = MessageDelivery(database, senders, settings.rules)
-    return Parts(
+    return ServiceParts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
         raw=[describing.route()],
         sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],

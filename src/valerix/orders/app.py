@@ -5,7 +5,7 @@ from typing import Final
 
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.contracts.events import INVENTORY, ORDERS, PAYMENTS
@@ -26,13 +26,13 @@ def create(settings: Settings) -> Service:
     return create_service("orders", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
     metrics.responses.cover(settings.answer_window_seconds)
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     acts_jobs = await open_acts(settings, resources, ORDERS, built.relay.bus, built.database)
-    return Parts(
+    return ServiceParts(
         routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox), acts_route(built.database)],
         raw=[
             place_route(built.flows.placing, built.flows.products),

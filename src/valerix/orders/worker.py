@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.orders import composition, consumers, jobs
 from valerix.orders.schemas import PROBLEMS
 
@@ -21,11 +21,11 @@ def create(settings: Settings) -> Service:
     return create_service("worker", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → jobs."""
     built = await composition.build(settings, resources)
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
-    return Parts(
+    return ServiceParts(
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},
         downstream=built.clients,

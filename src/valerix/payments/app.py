@@ -6,7 +6,7 @@ from functools import partial
 from valerix.chassis.calls.peers import open_peer
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.messaging.acts import acts_route, open_acts
 from valerix.chassis.messaging.outbox import open_relay
 from valerix.chassis.postgres.database import KEYED
@@ -27,7 +27,7 @@ def create(settings: Settings) -> Service:
     return create_service("payments", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes, jobs."""
     database = await open_database(settings, resources, PAYMENTS, settings.database_connections, KEYED)
     psp = await composition.open_provider(settings, resources)
@@ -37,7 +37,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     payments = composition.connect(database, Provider(psp, settings.call_backoff_seconds), settings)
     resources.push_async_callback(payments.close)
     reports = composition.connect_refund_reports(database, orders, settings)
-    return Parts(
+    return ServiceParts(
         routes=[*ROUTES, acts_route(database)],
         raw=[*internal_routes(payments), asyncapi_route({PAYMENTS: EVENT_DATA})],
         provides={

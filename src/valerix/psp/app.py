@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from valerix.chassis.base.settings import ServiceSettings
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.psp.behaviour import ProviderBehaviour
 from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
@@ -29,7 +29,7 @@ def create(settings: Settings) -> Service:
     return create_service("psp", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Ledger → book → provider → routes."""
     book = Book()
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
@@ -37,7 +37,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     provider = SimulatedProvider(
         book, ledger, ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds), writer
     )
-    return Parts(
+    return ServiceParts(
         routes=[ledger_route(provider, settings.psp_secret)],
         raw=routes(provider, settings.psp_secret),
         essentials={"ledger": provider.check_writable},

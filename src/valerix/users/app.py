@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from valerix.chassis.calls.revocations import Revocations
 from valerix.chassis.http.asyncapi import asyncapi_route
 from valerix.chassis.http.health import tables_present
-from valerix.chassis.http.service import Parts, Service, create_service
+from valerix.chassis.http.service import Service, ServiceParts, create_service
 from valerix.chassis.limits.shared_limit import open_valkey
 from valerix.chassis.messaging.dead_letters import dead_letter_routes
 from valerix.chassis.messaging.outbox import open_relay
@@ -32,7 +32,7 @@ def create(settings: Settings) -> Service:
     return create_service("users", settings, compose)
 
 
-async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
+async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes."""
     tokens = AccessTokens(settings.signing_key_file)
     database = await open_database(settings, resources, USERS, settings.database_connections)
@@ -46,7 +46,7 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> Parts:
     sessions = Sessions(database, passwords, tokens, revocations, settings.session_rules, limits)
     trail = AuditTrail(database)
     letters = dead_letter_routes("users", inbox := consumers.inbox(database, relay.bus), record_act)
-    return Parts(
+    return ServiceParts(
         routes=[*routes.ROUTES, *session_routes.ROUTES, *mail_routes.ROUTES, *letters],
         spared=("/api/v1/users/login", "/api/v1/users/refresh", RECORD_ACT),
         raw=[*routes.command_routes(users, trail), session_routes.revocations_route(fetch), asyncapi_route(EVENTS)],

@@ -51,7 +51,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 @dataclass
-class Parts:
+class ServiceParts:
     """What a composition root hands over."""
 
     routes: Sequence[Any] = ()
@@ -83,7 +83,7 @@ class Parts:
     """Of the service that keeps the audit; the others ask it."""
 
 
-Compose = Callable[[S, AsyncExitStack], Awaitable[Parts]]
+Compose = Callable[[S, AsyncExitStack], Awaitable[ServiceParts]]
 
 
 def create_service(name: str, settings: S, compose: Compose[S]) -> "Service":
@@ -100,7 +100,7 @@ class Service:
         self.settings: ServiceSettings = settings
         self._instance = settings.instance or name
         self.draining = False
-        self._compose: Callable[[AsyncExitStack], Awaitable[Parts]] = lambda stack: compose(settings, stack)
+        self._compose: Callable[[AsyncExitStack], Awaitable[ServiceParts]] = lambda stack: compose(settings, stack)
         self._admission = Admission(settings.max_in_flight, settings.admission_wait_seconds)
         self._authorization = Authorization(name, settings)
         self._dispatch = Dispatch(name, settings, self._authorization, self._admission)
@@ -164,7 +164,7 @@ class Service:
         for job in (*jobs, revocations.follow, self._look_again, watch):
             self._loops.start(_name_of(job), job)
 
-    async def _open_chaos(self, parts: Parts, recorder: Recorder) -> OpenedChaos | None:
+    async def _open_chaos(self, parts: ServiceParts, recorder: Recorder) -> OpenedChaos | None:
         if self.settings.chaos != "enabled":
             return None
         dependencies = [client.dependency for client in parts.downstream]
@@ -204,7 +204,7 @@ class Service:
         return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
     def _litestar(
-        self, parts: Parts, raw: Sequence[RawRoute], reported: Mapping[str, Check], chaos: Chaos | None
+        self, parts: ServiceParts, raw: Sequence[RawRoute], reported: Mapping[str, Check], chaos: Chaos | None
     ) -> Litestar:
         documents = [route.document for route in raw if route.document is not None]
         handlers = [
