@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.blocking import run_blocking
 from tests.support.postgres import PostgresServer
-from valerix.audit.evidence import Sources
+from valerix.audit.snapshot import Sources
 from valerix.bench import catalogue, prefill
 from valerix.launcher.topology import DATABASE_NAMES
 from valerix.psp.book import Book, Entry

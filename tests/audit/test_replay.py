@@ -16,8 +16,8 @@ from tests.audit.test_delivery import AN_HOUR_AGO
 from tests.audit.test_rules import COMPLETED, FAILED, broken, look
 from tests.inventory.conftest import EAST, WEST, Shop, replica
 from valerix.audit import replay as replaying
-from valerix.audit.evidence import Period
 from valerix.audit.replay import OutboxStalled, replay
+from valerix.audit.snapshot import Period
 from valerix.contracts.events import BY_SOURCE, INVENTORY_LOW_STOCK, TOPICS, Event
 from valerix.contracts.ids import new_id
 from valerix.inventory.domain import OutOfStock

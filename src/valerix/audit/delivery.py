@@ -1,7 +1,7 @@
 """Delivery: each event has had its effect at each of its consumers, and each occasion its notifications, once.
 
 Outboxes forget what has left, and a bus can lose what it has taken. So histories are compared with what consumers keep
-for good: reservations, standings of customers, contacts, notifications. Inbox marks are no evidence: they are pruned.
+for good: reservations, standings of customers, contacts, notifications. Inbox marks are no snapshot: they are pruned.
 Dead letters are listed by a rule of their own. `valerix bus replay` cures what is found here.
 """
 
@@ -10,9 +10,9 @@ from typing import Final
 
 from asyncpg import Record
 
-from valerix.audit.evidence import Evidence, Finding, together
 from valerix.audit.low_stock import LOW_STOCK
 from valerix.audit.replay import HISTORIES
+from valerix.audit.snapshot import AuditSnapshot, Finding, together
 from valerix.contracts.events import (
     BY_SOURCE,
     CUSTOMER_REGISTERED,
@@ -57,13 +57,13 @@ _READY: Final = """
 """
 
 
-async def events_have_had_their_effects(evidence: Evidence) -> Finding:
+async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
     """Of orders at inventory, of users at orders and notifications, of the waiting list at orders.
 
     Acts at users have a rule of their own. Other events lead to notifications, or leave nothing.
     """
-    await _lay_out_effects(evidence)
-    ends = await evidence.find(
+    await _lay_out_effects(snapshot)
+    ends = await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM end_facts",
         violations="""
@@ -72,11 +72,11 @@ async def events_have_had_their_effects(evidence: Evidence) -> Finding:
         FROM end_facts f LEFT JOIN reservation_facts r USING (order_id)
         WHERE r.state IS DISTINCT FROM f.state AND event_id <> ALL($1::text[])
         """,
-        arguments=(await _dead(evidence, "inventory"),),
+        arguments=(await _dead(snapshot, "inventory"),),
     )
-    standings = await _find_outdated(evidence, "orders", "customers_seen", "customer_id")
-    contacts = await _find_outdated(evidence, "notifications", "contacts", "recipient")
-    ready = await evidence.find(
+    standings = await _find_outdated(snapshot, "orders", "customers_seen", "customer_id")
+    contacts = await _find_outdated(snapshot, "notifications", "contacts", "recipient")
+    ready = await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM ready_facts",
         violations=f"""
@@ -89,9 +89,9 @@ async def events_have_had_their_effects(evidence: Evidence) -> Finding:
     return together([ends, standings, contacts, ready])
 
 
-async def _find_outdated(evidence: Evidence, service: str, copies: str, key: str) -> Finding:
+async def _find_outdated(snapshot: AuditSnapshot, service: str, copies: str, key: str) -> Finding:
     """Users of whom the table `copies` of a service is older than their events; `key`: the column of the facts."""
-    return await evidence.find(
+    return await snapshot.find(
         service,
         checked=f"SELECT count(*) FROM customer_facts WHERE {key} IS NOT NULL",
         violations=f"""
@@ -99,23 +99,23 @@ async def _find_outdated(evidence: Evidence, service: str, copies: str, key: str
         FROM customer_facts f LEFT JOIN {copies} c ON c.customer_id = f.{key}
         WHERE f.{key} IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
         """,
-        arguments=(await _dead(evidence, service),),
+        arguments=(await _dead(snapshot, service),),
     )
 
 
-async def _lay_out_effects(evidence: Evidence) -> None:
-    period = evidence.delivered
+async def _lay_out_effects(snapshot: AuditSnapshot) -> None:
+    period = snapshot.delivered
     for service in ("orders", "notifications"):
-        await evidence.connection(service).execute(_TABLES)
-        await evidence.copy("users", _CUSTOMERS, service, "customer_facts", *period)
-    await evidence.copy("inventory", _READY, "orders", "ready_facts", period.until)
-    await evidence.connection("orders").execute(_ENDS, *period)
-    await evidence.connection("orders").execute("ANALYZE end_facts, customer_facts")
+        await snapshot.connection(service).execute(_TABLES)
+        await snapshot.copy("users", _CUSTOMERS, service, "customer_facts", *period)
+    await snapshot.copy("inventory", _READY, "orders", "ready_facts", period.until)
+    await snapshot.connection("orders").execute(_ENDS, *period)
+    await snapshot.connection("orders").execute("ANALYZE end_facts, customer_facts")
 
 
-async def _dead(evidence: Evidence, consumer: str) -> list[str]:
+async def _dead(snapshot: AuditSnapshot, consumer: str) -> list[str]:
     """Ids of events that wait as dead letters of a consumer."""
-    rows = await evidence.connection(consumer).fetch(
+    rows = await snapshot.connection(consumer).fetch(
         """
         SELECT (event ->> 'source') || '/' || (event ->> 'id') AS event_id FROM dead_letters
         WHERE replayed_at IS NULL AND event ->> 'id' IS NOT NULL
@@ -129,13 +129,13 @@ async def _dead(evidence: Evidence, consumer: str) -> list[str]:
 _OCCASIONS: Final = "CREATE TEMPORARY TABLE occasion_facts (event_id text, channel text)"
 
 
-async def occasions_are_notified_once(evidence: Evidence) -> Finding:
+async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
     """Each event that is worth messages has one over each of its channels, sent or not."""
-    notifications = evidence.connection("notifications")
+    notifications = snapshot.connection("notifications")
     await notifications.execute(_OCCASIONS)
     for topic in HISTORIES:
-        await evidence.copy(topic, _occasions(topic), "notifications", "occasion_facts", *evidence.delivered)
-    low = await evidence.connection(INVENTORY).fetch(f"WITH {LOW_STOCK} SELECT * FROM low", *evidence.delivered)
+        await snapshot.copy(topic, _occasions(topic), "notifications", "occasion_facts", *snapshot.delivered)
+    low = await snapshot.connection(INVENTORY).fetch(f"WITH {LOW_STOCK} SELECT * FROM low", *snapshot.delivered)
     records = {
         (occasion(_low_stock(row))[1], channel)
         for row in low
@@ -143,7 +143,7 @@ async def occasions_are_notified_once(evidence: Evidence) -> Finding:
     }
     await notifications.copy_records_to_table("occasion_facts", records=records)
     await notifications.execute("ANALYZE occasion_facts")
-    return await evidence.find(
+    return await snapshot.find(
         "notifications",
         checked="SELECT count(*) FROM occasion_facts",
         violations="""
@@ -156,7 +156,7 @@ async def occasions_are_notified_once(evidence: Evidence) -> Finding:
         WHERE coalesce(n, 0) <> 1 AND event_id <> ALL($2::text[])
         """,
         # Ids have the time of their occasion, that of low stock to the hour.
-        arguments=(first_id_at(evidence.delivered.since - timedelta(hours=1)), await _dead(evidence, "notifications")),
+        arguments=(first_id_at(snapshot.delivered.since - timedelta(hours=1)), await _dead(snapshot, "notifications")),
     )
 
 

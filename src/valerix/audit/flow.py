@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.audit.evidence import ACTING, Evidence, Finding, together
+from valerix.audit.snapshot import ACTING, AuditSnapshot, Finding, together
 from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 
 TELLING: Final = ("orders", "inventory", "payments", "users")
@@ -11,10 +11,10 @@ LISTENING: Final = ("orders", "inventory", "notifications", "users")
 """Services with an inbox."""
 
 
-async def nothing_is_unfinished(evidence: Evidence) -> Finding:
+async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
     """No order pending without waiting for its customer, none overdue, no payment or refund without an outcome."""
-    age = (evidence.unfinished_after_seconds,)
-    orders = await evidence.find(
+    age = (snapshot.unfinished_after_seconds,)
+    orders = await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM orders",
         violations=f"""
@@ -27,7 +27,7 @@ async def nothing_is_unfinished(evidence: Evidence) -> Finding:
         """,
         arguments=age,
     )
-    payments = await evidence.find(
+    payments = await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM payments",
         violations=f"""
@@ -43,10 +43,10 @@ async def nothing_is_unfinished(evidence: Evidence) -> Finding:
     return together([orders, payments])
 
 
-async def outboxes_are_drained(evidence: Evidence) -> Finding:
+async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
     """Every event has left for the bus. Checked are the outboxes; a violation is a row that stays."""
     found = [
-        await evidence.find(
+        await snapshot.find(
             service,
             checked="SELECT 1",
             violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",
@@ -54,7 +54,7 @@ async def outboxes_are_drained(evidence: Evidence) -> Finding:
         for service in TELLING
     ]
     acts = [
-        await evidence.find(
+        await snapshot.find(
             service,
             checked="SELECT 1",
             violations=f"""
@@ -66,10 +66,10 @@ async def outboxes_are_drained(evidence: Evidence) -> Finding:
     return together([*found, *acts])
 
 
-async def dead_letters(evidence: Evidence) -> Finding:
+async def dead_letters(snapshot: AuditSnapshot) -> Finding:
     """Events that could not be processed and wait for somebody who mends the cause: listed, not a violation."""
     found = [
-        await evidence.find(
+        await snapshot.find(
             service,
             checked="SELECT count(*) FROM dead_letters",
             violations=f"""
@@ -82,9 +82,9 @@ async def dead_letters(evidence: Evidence) -> Finding:
     return together(found)
 
 
-async def commits_are_durable(evidence: Evidence) -> Finding:
+async def commits_are_durable(snapshot: AuditSnapshot) -> Finding:
     """The server that runs now syncs what it acknowledges."""
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT 3",
         violations="""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding, together
+from valerix.audit.snapshot import AuditSnapshot, Finding, together
 from valerix.contracts.events import ORDER_CREATED, ORDER_HELD, ORDER_REFUNDED
 from valerix.contracts.states import OrderStatus, PaymentStatus, sql
 from valerix.orders.decisions import CHANGED, DELAYED, STILL_HELD
@@ -25,9 +25,9 @@ _PAYMENT_STATUS: Final = """
 _FIRST_PAYMENT_STATUS: Final = f"{sql(PaymentStatus.PROCESSING)}::text"
 
 
-async def orders_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
+async def orders_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
     """Versions count up from 1 to the order's own, each state may follow the one before, the last is the order's."""
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM order_events",
         violations=_history("orders", "order_events", "order_id", _ORDER_STATUS, "''::text"),
@@ -35,9 +35,9 @@ async def orders_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
     )
 
 
-async def payments_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
+async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
     """The same of payments, whose first state (`processing`) is told by no event."""
-    return await evidence.find(
+    return await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM payment_events",
         violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, _FIRST_PAYMENT_STATUS),
@@ -45,9 +45,9 @@ async def payments_have_gap_free_legal_histories(evidence: Evidence) -> Finding:
     )
 
 
-async def acts_of_staff_are_on_record(evidence: Evidence) -> Finding:
+async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
     """What only staff and services by hand can do has its act, since there are acts; each that has left is audited."""
-    refunds = await evidence.find(
+    refunds = await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM acts",
         violations=f"""
@@ -56,7 +56,7 @@ async def acts_of_staff_are_on_record(evidence: Evidence) -> Finding:
           AND NOT EXISTS (SELECT FROM acts WHERE what ->> 'refundId' = refunds.id::text)
         """,
     )
-    movements = await evidence.find(
+    movements = await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM acts",
         violations=f"""
@@ -66,7 +66,7 @@ async def acts_of_staff_are_on_record(evidence: Evidence) -> Finding:
           AND NOT EXISTS (SELECT FROM acts a WHERE a.trace_id = m.trace_id AND a.actor = m.actor)
         """,
     )
-    audited = await evidence.find(
+    audited = await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM act_facts",
         violations="""
@@ -82,9 +82,9 @@ def _since(migration: str) -> str:
     return f"(SELECT applied_at FROM schema_migrations WHERE name LIKE '%\\_{migration}.sql')"
 
 
-async def users_have_gap_free_histories(evidence: Evidence) -> Finding:
+async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
     """Versions count up from 1 to the user's own."""
-    return await evidence.find(
+    return await snapshot.find(
         "users",
         checked="SELECT count(*) FROM user_events",
         violations="""
@@ -98,9 +98,9 @@ async def users_have_gap_free_histories(evidence: Evidence) -> Finding:
     )
 
 
-async def answers_can_be_repeated(evidence: Evidence) -> Finding:
+async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
     """Whoever repeats a request gets the same bytes: they are there, whole or in the event they were taken from."""
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM orders WHERE answer_status IS NOT NULL",
         violations="""

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from valerix.audit.evidence import Evidence, Finding, Sources
 from valerix.audit.rules import RULES, Rule
+from valerix.audit.snapshot import AuditSnapshot, Finding, Sources
 
 LOOKS: Final = 4
 PAUSE_SECONDS: Final = 1.5
@@ -63,8 +63,8 @@ async def inspect(
 
 
 async def _look(sources: Sources, unfinished_after_seconds: float, rules: Sequence[Rule]) -> dict[str, Verdict]:
-    async with Evidence.gather(sources, unfinished_after_seconds) as evidence:
-        return {rule.name: _verdict(rule, await rule.judge(evidence)) for rule in rules}
+    async with AuditSnapshot.gather(sources, unfinished_after_seconds) as snapshot:
+        return {rule.name: _verdict(rule, await rule.judge(snapshot)) for rule in rules}
 
 
 def _verdict(rule: Rule, finding: Finding) -> Verdict:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.audit.evidence import Evidence, Finding, decide
+from valerix.audit.snapshot import AuditSnapshot, Finding, decide
 from valerix.contracts.states import ChargeStatus, OrderStatus, PaymentStatus
 
 _CAPTURED: Final = f"'{ChargeStatus.CAPTURED}'"
@@ -56,9 +56,9 @@ _REFUNDS_DIFFER: Final = decide(
 )
 
 
-async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
+async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
     """At most one capture under each reference in the provider's own ledger."""
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM charge_facts",
         violations="""
@@ -67,12 +67,12 @@ async def nobody_is_charged_twice(evidence: Evidence) -> Finding:
     )
 
 
-async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
+async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
     """The provider holds what the payments say, under the reference they say, and nothing else.
 
     A payment whose outcome is not known yet is judged by how long that lasts (`unfinished`).
     """
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM payment_facts FULL JOIN charge_facts ON reference = provider_reference",
         violations=f"""
@@ -89,12 +89,12 @@ async def ledger_and_payments_agree(evidence: Evidence) -> Finding:
     )
 
 
-async def money_fits_the_orders(evidence: Evidence) -> Finding:
+async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
     """Confirmed or later: exactly the total was taken. Failed or cancelled: nothing is kept. No order: nothing at all.
 
     What staff returned by hand from an order that stands stays with the customer.
     """
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM orders",
         violations=f"""
@@ -111,12 +111,12 @@ async def money_fits_the_orders(evidence: Evidence) -> Finding:
     )
 
 
-async def refunds_by_hand_are_shown(evidence: Evidence) -> Finding:
+async def refunds_by_hand_are_shown(snapshot: AuditSnapshot) -> Finding:
     """An order that stands shows what staff gave back of its payment, once there was time to tell it.
 
     One that ended without success got the rest back as well, and may show less: it ended before it was told.
     """
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM payment_facts WHERE by_hand_minor > 0",
         violations=f"""
@@ -126,5 +126,5 @@ async def refunds_by_hand_are_shown(evidence: Evidence) -> Finding:
         FROM orders o LEFT JOIN payment_facts p ON p.order_id = o.id::text
         WHERE {_REFUNDS_DIFFER} AND coalesce(p.by_hand_at, 'epoch') < now() - make_interval(secs => $1)
         """,
-        arguments=(evidence.unfinished_after_seconds,),
+        arguments=(snapshot.unfinished_after_seconds,),
     )

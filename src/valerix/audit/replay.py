@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 from asyncpg.connection import Connection
 
-from valerix.audit.evidence import Period
 from valerix.audit.low_stock import LOW_STOCK
+from valerix.audit.snapshot import Period
 from valerix.contracts.acts import STOCK_RESERVED
 from valerix.contracts.events import (
     ACT_SOURCES,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from valerix.audit import delivery, flow, history, money, stock
-from valerix.audit.evidence import Evidence, Finding
+from valerix.audit.snapshot import AuditSnapshot, Finding
 
 
 class Rule(NamedTuple):
@@ -12,7 +12,7 @@ class Rule(NamedTuple):
 
     name: str
     says: str
-    judge: Callable[[Evidence], Awaitable[Finding]]
+    judge: Callable[[AuditSnapshot], Awaitable[Finding]]
     binding: bool = True
 
 

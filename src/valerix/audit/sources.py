@@ -1,11 +1,11 @@
-"""Where the evidence of a stack is: its databases, each opened with its own role, and the provider's ledger."""
+"""Where the data of a stack is: its databases, each opened with its own role, and the provider's ledger."""
 
 from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 
-from valerix.audit.evidence import ReadLedger, Sources
+from valerix.audit.snapshot import ReadLedger, Sources
 from valerix.chassis.calls.client import HttpClient
 from valerix.chassis.calls.policy import Policy
 from valerix.launcher import postgres
@@ -20,7 +20,7 @@ _pages = msgspec.json.Decoder(LedgerPage)
 
 
 def of_stack(state: StackState) -> Sources:
-    """The evidence of a running stack."""
+    """The data of a running stack."""
     credentials, port = Credentials(state.data_dir), state.ports[POSTGRES]
     passwords = credentials.database_passwords
     databases = {name: postgres.url(port, name, passwords[name], name) for name in DATABASE_NAMES}

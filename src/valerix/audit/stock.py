@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from valerix.audit.evidence import WAITING, Evidence, Finding, decide
+from valerix.audit.snapshot import WAITING, AuditSnapshot, Finding, decide
 from valerix.contracts import text
 from valerix.contracts.states import OrderStatus, ReservationStatus, sql
 
@@ -33,9 +33,9 @@ _UNFIT: Final = decide(
 )
 
 
-async def movements_are_gap_free(evidence: Evidence) -> Finding:
+async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
     """Each movement of a stock row follows the one before it: its number, and where it leaves the stock."""
-    return await evidence.find(
+    return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM movements",
         violations="""
@@ -55,9 +55,9 @@ async def movements_are_gap_free(evidence: Evidence) -> Finding:
     )
 
 
-async def stock_is_what_moved(evidence: Evidence) -> Finding:
+async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
     """Each stock row is where its last movement left it; nothing is negative or promised twice."""
-    return await evidence.find(
+    return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
         violations="""
@@ -74,9 +74,9 @@ async def stock_is_what_moved(evidence: Evidence) -> Finding:
     )
 
 
-async def reserved_is_what_orders_hold(evidence: Evidence) -> Finding:
+async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
     """On each shelf, the reserved units are those of the live reservations and what is set aside for waiting orders."""
-    return await evidence.find(
+    return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
         violations=f"""
@@ -96,11 +96,11 @@ async def reserved_is_what_orders_hold(evidence: Evidence) -> Finding:
     )
 
 
-async def goods_moved_once(evidence: Evidence) -> Finding:
+async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
     """The movements of each order add up to what its reservation came to: promised, gone, or neither; of an order that
     waits, to what is set aside for it.
     """
-    return await evidence.find(
+    return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM reservations",
         violations=f"""
@@ -125,13 +125,13 @@ async def goods_moved_once(evidence: Evidence) -> Finding:
     )
 
 
-async def waiting_orders_are_served_by_age(evidence: Evidence) -> Finding:
+async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
     """Of a product that a waiting order lacks nothing is available, and no younger order holds some without being
     complete.
 
     What has just been put on sale again is handed out by a sweep.
     """
-    return await evidence.find(
+    return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM waiting_orders",
         violations="""
@@ -152,13 +152,13 @@ async def waiting_orders_are_served_by_age(evidence: Evidence) -> Finding:
     )
 
 
-async def reservations_fit_their_orders(evidence: Evidence) -> Finding:
+async def reservations_fit_their_orders(snapshot: AuditSnapshot) -> Finding:
     """What is confirmed is promised, what has left is committed, what has ended or never was holds nothing and does not
     wait; a backorder has its place on the waiting list.
 
     Reservations made by hand, for something that is no order id, are nobody's promise.
     """
-    return await evidence.find(
+    return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM orders",
         violations=f"""

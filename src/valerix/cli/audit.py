@@ -44,7 +44,7 @@ def _inspect(state: StackState, unfinished_after: float) -> AuditReport:
     try:
         return asyncio.run(inspect(of_stack(state), unfinished_after_seconds=unfinished_after))
     except (OSError, asyncpg.PostgresError, CallFailed) as error:
-        raise LauncherError(f"The evidence cannot be read: {error}") from None
+        raise LauncherError(f"The data cannot be read: {error}") from None
 
 
 def print_report(report: AuditReport) -> None:

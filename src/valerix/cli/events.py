@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 import typer
 
-from valerix.audit.evidence import HORIZON, Period
 from valerix.audit.replay import OutboxStalled, Queued, replay
+from valerix.audit.snapshot import HORIZON, Period
 from valerix.audit.sources import of_stack
 from valerix.cli.installation import data_dir_option, running_stack
 from valerix.cli.options import DataDir, JsonOutput

@@ -1,4 +1,4 @@
-"""What the rules look at: every database as its own service sees it, and on one desk what must be compared.
+"""What the rules look at: every database as its own service sees it, and, in temporary tables, what must be compared.
 
 Services never share a database, so rules that join two of them join copies: the facts of payments, inventory and the
 provider are streamed into temporary tables beside the orders. That costs a few hundred bytes and a few microseconds
@@ -77,8 +77,9 @@ def decide(alias: str, conditions: Mapping[S, str]) -> str:
     return f"CASE {alias}.status {cases} END"
 
 
-class Evidence:
-    """One look. `unfinished_after_seconds`: how long something may be under way before it counts as stuck.
+class AuditSnapshot:
+    """What one inspection reads. `unfinished_after_seconds`: how long something may be under way before it counts as
+    stuck.
 
     `delivered`: of what happened in this period, every event has arrived. One may be on its way for longer than a step
     of an order: the bus has a backlog of its own.
@@ -92,15 +93,15 @@ class Evidence:
 
     @classmethod
     @asynccontextmanager
-    async def gather(cls, sources: Sources, unfinished_after_seconds: float) -> AsyncIterator["Evidence"]:
-        """Connect and fill the desk. Raises OSError, asyncpg.PostgresError, CallFailed."""
+    async def gather(cls, sources: Sources, unfinished_after_seconds: float) -> AsyncIterator["AuditSnapshot"]:
+        """Connect and fill the temporary tables. Raises OSError, asyncpg.PostgresError, CallFailed."""
         async with AsyncExitStack() as stack:
             connections = {name: await _connect(stack, url) for name, url in sources.databases.items()}
-            await _lay_out(connections, sources.ledger)
+            await _fill(connections, sources.ledger)
             yield cls(connections, unfinished_after_seconds)
 
     def connection(self, service: str) -> Connection:
-        """To the service's database; temporary tables last as long as the look."""
+        """To the service's database; temporary tables last as long as the snapshot."""
         return self._connections[service]
 
     async def copy(self, source: str, query: str, target: str, table: str, *arguments: object) -> None:
@@ -124,9 +125,9 @@ async def _connect(stack: AsyncExitStack, url: str) -> Connection:
     return connection
 
 
-# --- the desk
+# --- temporary tables in the database of orders
 
-_DESK = """
+_TABLES = """
 CREATE TEMPORARY TABLE payment_facts (
     order_id text, provider_reference text, status text, currency text, captured_minor bigint, refunding_minor bigint,
     refunded_minor bigint, by_hand_minor bigint, by_hand_at timestamptz);
@@ -137,7 +138,7 @@ CREATE TEMPORARY TABLE act_facts (service text, id uuid, act text);
 CREATE TEMPORARY TABLE audit_facts (id uuid);
 """
 ACTING: Final = ("orders", "inventory", "payments", "notifications")
-"""Services with a table of acts, that of the desk first."""
+"""Services with a table of acts, that of the temporary tables first."""
 # What somebody returned to a customer by hand has the fingerprint of its request; what the saga gives back has none.
 _PAYMENTS = f"""
 SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
@@ -153,23 +154,23 @@ UNION ALL SELECT order_id, '{WAITING}' FROM waiting_orders
 """
 
 
-async def _lay_out(connections: Mapping[str, Connection], ledger: ReadLedger) -> None:
-    desk = connections["orders"]
-    await desk.execute(_DESK)
-    await _copy(connections["payments"], _PAYMENTS, desk, "payment_facts")
-    await _copy(connections["inventory"], _RESERVATIONS, desk, "reservation_facts")
-    await desk.execute(f"INSERT INTO act_facts {_acts('orders')}")
+async def _fill(connections: Mapping[str, Connection], ledger: ReadLedger) -> None:
+    target = connections["orders"]
+    await target.execute(_TABLES)
+    await _copy(connections["payments"], _PAYMENTS, target, "payment_facts")
+    await _copy(connections["inventory"], _RESERVATIONS, target, "reservation_facts")
+    await target.execute(f"INSERT INTO act_facts {_acts('orders')}")
     for service in ACTING[1:]:
-        await _copy(connections[service], _acts(service), desk, "act_facts")
-    await _copy(connections["users"], "SELECT id FROM audit WHERE service <> 'users'", desk, "audit_facts")
+        await _copy(connections[service], _acts(service), target, "act_facts")
+    await _copy(connections["users"], "SELECT id FROM audit WHERE service <> 'users'", target, "audit_facts")
     async for charges in ledger():
-        await desk.copy_records_to_table(
+        await target.copy_records_to_table(
             "charge_facts",
             records=[
                 (c.reference, c.status, c.currency, c.amount_minor, c.refunded_minor, c.captures) for c in charges
             ],
         )
-    await desk.execute("ANALYZE payment_facts, reservation_facts, charge_facts")
+    await target.execute("ANALYZE payment_facts, reservation_facts, charge_facts")
 
 
 def _acts(service: str) -> str:
