@@ -99,12 +99,12 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
 
 
-@pytest.mark.parametrize("wish", ["backorder", "hold"])
-async def test_orders_that_are_ready_are_due(database: Database, wish: str) -> None:
+@pytest.mark.parametrize("on_shortage", ["backorder", "hold"])
+async def test_orders_that_are_ready_are_due(database: Database, on_shortage: str) -> None:
     """Also one that is held, when staff has reserved stock for it."""
     ready, waiting = accepting(), accepting()
     for wanted in (ready, waiting):
-        wanted.order.on_shortage = wish
+        wanted.order.on_shortage = on_shortage
     await accept(database, ready, waiting)
     ready_decision = decisions.short_of_stock(ready.order, "x", STOCK_WAIT, utc_now(), asked=False)
     await finish(database, *(finishing(wanted.order, ready_decision, 409) for wanted in (ready, waiting)))

@@ -141,11 +141,13 @@ async def test_shortage_is_held_backordered_or_rejected_as_the_order_wished(stac
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SHORT-1", 3)
         orders: list[str] = []
-        for wish, status in (("hold", "pending"), ("backorder", "pending"), ("reject", "failed")):
-            answer = await place(ada, {"SHORT-1": 4}, onShortage=wish, key=f"short-{wish}")
+        for on_shortage, status in (("hold", "pending"), ("backorder", "pending"), ("reject", "failed")):
+            answer = await place(ada, {"SHORT-1": 4}, onShortage=on_shortage, key=f"short-{on_shortage}")
             document = problem(answer, 409, "insufficient_stock")
             assert (document["order"]["status"], document["order"]["errorMessage"]) == (status, "Insufficient stock")
-            assert (await place(ada, {"SHORT-1": 4}, onShortage=wish, key=f"short-{wish}")).body == answer.body
+            assert (
+                await place(ada, {"SHORT-1": 4}, onShortage=on_shortage, key=f"short-{on_shortage}")
+            ).body == answer.body
             orders.append(document["order"]["id"])
         assert await stack.stock("SHORT-1") == (3, 3)  # set aside for the backorder
         assert not await stack.rows("payments", "SELECT 1 FROM payments WHERE order_id::text = ANY($1)", orders)

@@ -41,8 +41,8 @@ C = TypeVar("C")
 Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
 
 
-class Asked(NamedTuple, Generic[C]):
-    """One caller's list."""
+class CallerList(NamedTuple, Generic[C]):
+    """The commands of one caller."""
 
     commands: list[C]
     origin: Initiator
@@ -51,14 +51,14 @@ class Asked(NamedTuple, Generic[C]):
     """Set when staff move the stock of one order by hand."""
 
 
-class Done(NamedTuple, Generic[Out]):
+class BatchResult(NamedTuple, Generic[Out]):
     """One outcome per command, and the kind of each movement this took."""
 
     outcomes: list[Out]
     kinds: list[str]
 
 
-Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[Done[Out]]]
+Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[BatchResult[Out]]]
 
 
 class Reserving:
@@ -78,14 +78,14 @@ class Reserving:
         self._reservations = reservations
         self._waiting = waiting
         self._hold = hold
-        self.reserving: Batcher[Asked[ReserveStock], list[ReserveOutcome]] = Batcher(
+        self.reserving: Batcher[CallerList[ReserveStock], list[ReserveOutcome]] = Batcher(
             partial(self._run, domain.RESERVE, self._reserve),
             name="reserve",
             max_concurrent_batches=BATCHES,
             max_batch=MAX_LISTS,
             impossible=IMPOSSIBLE,
         )
-        self.ending: Batcher[Asked[Ending], list[ReservationState]] = Batcher(
+        self.ending: Batcher[CallerList[Ending], list[ReservationState]] = Batcher(
             partial(self._run, "end", self._end),
             name="end",
             max_concurrent_batches=BATCHES,
@@ -97,7 +97,7 @@ class Reserving:
         self, commands: list[ReserveStock], actor: str, deadline: Deadline, act: Act | None = None
     ) -> list[ReserveOutcome]:
         """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
-        return await self.reserving.submit(Asked(commands, initiator(actor), deadline, act))
+        return await self.reserving.submit(CallerList(commands, initiator(actor), deadline, act))
 
     async def end(
         self, endings: list[Ending], actor: str, deadline: Deadline, act: Act | None = None
@@ -106,7 +106,7 @@ class Reserving:
 
         Raises DeadlineExceeded when there was no time to begin.
         """
-        return await self.ending.submit(Asked(endings, initiator(actor), deadline, act))
+        return await self.ending.submit(CallerList(endings, initiator(actor), deadline, act))
 
     async def sweep(self, actor: str) -> None:
         """Pass on what was set aside for too long, and serve what waits although there is stock."""
@@ -140,104 +140,113 @@ class Reserving:
         movements = await self._database.retry(work, (Overtaken,))
         metrics.count_movements(movement.kind for movement in movements)
 
-    async def _run(self, operation: str, work: Work[C, Out], lists: list[Asked[C]]) -> Sequence[list[Out] | Exception]:
+    async def _run(
+        self, operation: str, work: Work[C, Out], lists: list[CallerList[C]]
+    ) -> Sequence[list[Out] | Exception]:
         """One batch for all lists whose callers still wait."""
-        waiting = [asked.deadline.remaining() > 0 for asked in lists]
+        waiting = [one.deadline.remaining() > 0 for one in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         acts = [a.act for a, waits in zip(lists, waiting, strict=True) if waits for _ in a.commands]
         with metrics.operation_seconds.labels(operation).time():
-            done = await self._database.repeat(partial(_with_acts, acts, work, asked=together), OVERTAKEN)
+            done = await self._database.repeat(partial(_with_acts, acts, work, commands=together), OVERTAKEN)
         await COMMITTED[operation].passed()
         metrics.count_movements(done.kinds)
         metrics.count_outcomes(done.outcomes)
         outcomes = iter(done.outcomes)
         return [
-            list(islice(outcomes, len(asked.commands))) if waits else DeadlineExceeded()
-            for asked, waits in zip(lists, waiting, strict=True)
+            list(islice(outcomes, len(one.commands))) if waits else DeadlineExceeded()
+            for one, waits in zip(lists, waiting, strict=True)
         ]
 
     # --- on one connection
 
     async def _reserve(
-        self, connection: Connection, asked: list[tuple[ReserveStock, Initiator]]
-    ) -> Done[ReserveOutcome]:
+        self, connection: Connection, commands: list[tuple[ReserveStock, Initiator]]
+    ) -> BatchResult[ReserveOutcome]:
         """All at once when there is enough for all of them, as there mostly is; otherwise one by one."""
-        if claims := domain.claims(asked):
+        if claims := domain.claims(commands):
             await COMMITTING.passed()
             if sources := await self._reservations.take(connection, claims):
-                return Done(domain.reserved(asked, sources), [domain.RESERVE] * len(claims))
-        return await self._settle(connection, asked)
+                return BatchResult(domain.reserved(commands, sources), [domain.RESERVE] * len(claims))
+        return await self._settle(connection, commands)
 
     async def _settle(
-        self, connection: Connection, asked: list[tuple[ReserveStock, Initiator]], besides: frozenset[str] = frozenset()
-    ) -> Done[ReserveOutcome]:
+        self,
+        connection: Connection,
+        commands: list[tuple[ReserveStock, Initiator]],
+        besides: frozenset[str] = frozenset(),
+    ) -> BatchResult[ReserveOutcome]:
         """`besides`: products that these orders wait for, according to the list."""
         # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
-        skus = {line.product_id for command, _ in asked for line in command.lines if domain.is_sku(line.product_id)}
-        ids = [command.order_id for command, _ in asked]
-        waited_for = {line.product_id for command, _ in asked if command.waits_since for line in command.lines} & skus
+        skus = {line.product_id for command, _ in commands for line in command.lines if domain.is_sku(line.product_id)}
+        ids = [command.order_id for command, _ in commands]
+        waited_for = {
+            line.product_id for command, _ in commands if command.waits_since for line in command.lines
+        } & skus
         wanted = Counter(dict.fromkeys(waited_for | besides, 0))
-        for line in (line for command, _ in asked for line in command.lines if line.product_id in wanted):
+        for line in (line for command, _ in commands for line in command.lines if line.product_id in wanted):
             wanted[line.product_id] += line.quantity
         try:
             async with connection.transaction():
                 offers = await self._stock.lock_offers(connection, list(skus | besides))
                 known = await self._reservations.find_reservations(connection, ids)
                 waiting = await self._waiting.lock(connection, wanted, offers, ids)
-                settlement = settle(asked, offers, known, waiting)
+                settlement = settle(commands, offers, known, waiting)
                 await self._waiting.save(connection, waiting.values(), settlement.served)
                 await self._stock.write(connection, settlement.movements, settlement.opened)
                 await COMMITTING.passed()
         except Overtaken as others:
-            return await self._settle(connection, asked, besides | others.skus)
-        return Done(settlement.outcomes, [movement.kind for movement in settlement.movements])
+            return await self._settle(connection, commands, besides | others.skus)
+        return BatchResult(settlement.outcomes, [movement.kind for movement in settlement.movements])
 
     async def _end(
-        self, connection: Connection, asked: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
-    ) -> Done[ReservationState]:
+        self, connection: Connection, commands: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
+    ) -> BatchResult[ReservationState]:
         """What is released goes to those that wait for it, in the same transaction."""
-        released = [ending.order_id for ending, _ in asked if ending.state is ReservationStatus.RELEASED]
+        released = [ending.order_id for ending, _ in commands if ending.state is ReservationStatus.RELEASED]
         if not released:
-            return await self._end_all(connection, asked)
+            return await self._end_all(connection, commands)
         try:
             async with connection.transaction():
-                held = await self._waiting.list_held(connection, [ending.order_id for ending, _ in asked])
+                held = await self._waiting.list_held(connection, [ending.order_id for ending, _ in commands])
                 skus = sorted({*held, *besides})
                 await self._stock.lock_offers(connection, skus)
-                done = await self._end_all(connection, asked, skus)
-                movements = await self._waiting.withdraw(connection, released, skus, asked[0][1])
+                done = await self._end_all(connection, commands, skus)
+                movements = await self._waiting.withdraw(connection, released, skus, commands[0][1])
                 await self._stock.write(connection, movements)
         except Overtaken as others:
-            return await self._end(connection, asked, besides | others.skus)
+            return await self._end(connection, commands, besides | others.skus)
         gave_up = {movement.order_id for movement in movements if movement.kind == GIVE_UP}
         outcomes = [msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up) for o in done.outcomes]
-        return Done(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
+        return BatchResult(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
 
     async def _end_all(
-        self, connection: Connection, asked: list[tuple[Ending, Initiator]], locked: list[str] | None = None
-    ) -> Done[ReservationState]:
+        self, connection: Connection, commands: list[tuple[Ending, Initiator]], locked: list[str] | None = None
+    ) -> BatchResult[ReservationState]:
         """Raises Overtaken when an order has reserved other stock than what is locked, if that is given."""
         outcomes: dict[int, ReservationState] = {}
         kinds: list[str] = []
-        while left := [place for place in range(len(asked)) if place not in outcomes]:
-            first = {asked[place][0].order_id: place for place in reversed(left)}  # of those that name the same order
+        while left := [place for place in range(len(commands)) if place not in outcomes]:
+            first = {
+                commands[place][0].order_id: place for place in reversed(left)
+            }  # of those that name the same order
             await COMMITTING.passed()
-            ended = await self._reservations.end(connection, [asked[place] for place in first.values()], locked)
+            ended = await self._reservations.end(connection, [commands[place] for place in first.values()], locked)
             if locked is not None and len(ended) < len(first):
                 raise Overtaken
             for order_id, state, movements, changed, held in ended:
                 idempotent = not changed and state is not ReservationStatus.ABSENT
                 outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)
                 kinds += [domain.STEP_TO[state]] * movements if movements else []
-        return Done([outcomes[place] for place in range(len(asked))], kinds)
+        return BatchResult([outcomes[place] for place in range(len(commands))], kinds)
 
 
 async def _with_acts(
-    acts: Sequence[Act | None], work: Work[C, Out], connection: Connection, asked: list[tuple[C, Initiator]]
-) -> Done[Out]:
+    acts: Sequence[Act | None], work: Work[C, Out], connection: Connection, commands: list[tuple[C, Initiator]]
+) -> BatchResult[Out]:
     """The same work, with the acts of the commands that moved stock."""
     return await recorded_all(
-        connection, acts, lambda: work(connection, asked), lambda done: map(domain.moved_stock, done.outcomes)
+        connection, acts, lambda: work(connection, commands), lambda done: map(domain.moved_stock, done.outcomes)
     )
 
 

@@ -76,7 +76,7 @@ def _allocate(
     waiting: dict[str, WaitingOrder],
     settlement: Settlement,
 ) -> list[Allocation] | None:
-    """Where the units of the order are; None when it is short of some, and waits if that is its wish."""
+    """Where the units of the order are; None when it is short of some, and waits if it is to."""
     order_id = command.order_id
     place = waiting.get(order_id)
     if place is None:

@@ -146,7 +146,7 @@ def left_alone(order: Order) -> Decision:
 
 
 def shipped_after_all(dwell: timedelta) -> Decision:
-    """The wish to cancel came too late: the goods have left."""
+    """The cancellation came too late: the goods have left."""
     return _entering(OrderStatus.SHIPPED, due_in=dwell)
 
 
@@ -207,7 +207,7 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
 
 
 def short_of_stock(order: Order, shortages: str, stock_wait: StockWait, now: datetime, *, asked: bool) -> Decision:
-    """Insufficient stock, by the order's own wish: fail at once, wait for the customer, or wait for stock.
+    """Insufficient stock, by the order's own choice: fail at once, wait for the customer, or wait for stock.
 
     That it waits is told once. While it does, the history keeps only what the customer (or staff) `asked` for.
     """

@@ -41,7 +41,7 @@ ANSWER_SHARE: Final = 0.4
 OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
 
 
-class Known(NamedTuple):
+class OpenedPayment(NamedTuple):
     """The one payment of an order; `fresh` when this very command made it."""
 
     payment: Payment
@@ -90,7 +90,7 @@ class PaymentsUseCases:
         self._lease = timedelta(seconds=timeouts.step_lease_seconds)
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
-        self.openings: Batcher[Opening, list[Known]] = Batcher(
+        self.openings: Batcher[Opening, list[OpenedPayment]] = Batcher(
             self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
         )
 
@@ -128,7 +128,7 @@ class PaymentsUseCases:
         await wait_for([task], min(self.wait_seconds, self._left(deadline)))
         return result_or(task, payment)
 
-    async def _open(self, openings: list[Opening]) -> list[list[Known]]:
+    async def _open(self, openings: list[Opening]) -> list[list[OpenedPayment]]:
         """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
         wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
         by_hand = [each.act for each in openings for _ in each.commands]
@@ -147,13 +147,13 @@ class PaymentsUseCases:
         known = iter(await self._known(wanted, made))
         return [[next(known) for _ in each.commands] for each in openings]
 
-    async def _known(self, wanted: list[Payment], made: set[str]) -> list[Known]:
+    async def _known(self, wanted: list[Payment], made: set[str]) -> list[OpenedPayment]:
         """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
         by_order = {p.order_id: p for p in wanted if p.id in made}
         if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
             rows = await self._database.repeat(lambda tx: self._repository.list_by_orders(tx, rest))
             by_order |= {p.order_id: p for p in rows}
-        return [Known(by_order[p.order_id], p.id in made) for p in wanted]
+        return [OpenedPayment(by_order[p.order_id], p.id in made) for p in wanted]
 
     # --- void
 
@@ -169,7 +169,7 @@ class PaymentsUseCases:
         await wait_for(voided.values(), min(self._timeouts.step_wait_seconds, self._left(deadline)))
         return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
 
-    async def _forbid(self, commands: Sequence[VoidPayment]) -> list[Known]:
+    async def _forbid(self, commands: Sequence[VoidPayment]) -> list[OpenedPayment]:
         """Tombstones for orders without a payment: a late capture finds them and is refused for ever."""
         wanted = [domain.tombstone(self._make_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
@@ -264,7 +264,7 @@ def _shed(under_way: SingleFlight[Payment], more: int) -> None:
         raise Unavailable("Too many payments are being processed")
 
 
-def _now(known: Known, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
+def _now(known: OpenedPayment, tasks: "dict[str, asyncio.Task[Payment]]") -> Payment:
     task = tasks.get(known.payment.id)
     return known.payment if task is None else result_or(task, known.payment)
 

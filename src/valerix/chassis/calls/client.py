@@ -301,7 +301,7 @@ class HttpClient:
 
     async def _send(self, request: "_Request", replica: int, limit: Deadline) -> tuple[int, bytes]:
         """Status and body of any answer below 500. A replica that cannot be connected to is passed over once."""
-        whole = limit.remaining() >= self.policy.timeout_seconds / 2
+        full_timeout = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)
         if CUTS and await is_cut_off(self.dependency):
             raise NotSent(self.dependency, "cannot be connected to")
@@ -318,7 +318,7 @@ class HttpClient:
             except NeverSent:
                 continue
             except (TransferFailed, TimeoutError) as error:
-                raise self._unknown(error, remaining, whole) from error
+                raise self._unknown(error, remaining, full_timeout) from error
             return self._usable(reply), reply.body
         raise NotSent(self.dependency, "cannot be connected to")
 
@@ -343,10 +343,10 @@ class HttpClient:
             raise OutcomeUnknown(self.dependency, f"answered {status}")
         return status
 
-    def _unknown(self, error: Exception, waited: float, whole: bool) -> OutcomeUnknown:
+    def _unknown(self, error: Exception, waited: float, full_timeout: bool) -> OutcomeUnknown:
         if not isinstance(error, TimeoutError):
             return OutcomeUnknown(self.dependency, "the connection was lost")
-        kind = OutcomeUnknown if whole else CutShort
+        kind = OutcomeUnknown if full_timeout else CutShort
         return kind(self.dependency, f"no answer within {waited:.1f} s")
 
     def _breaker_changed(self, state: str) -> None:

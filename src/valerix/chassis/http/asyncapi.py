@@ -27,9 +27,9 @@ def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:
     return document_route(_together([document(topic, data) for topic, data in topics.items()]))
 
 
-def document_route(whole: Mapping[str, Any]) -> RawRoute:
+def document_route(document: Mapping[str, Any]) -> RawRoute:
     """The same, of a service that describes itself."""
-    body = msgspec.json.encode(whole)
+    body = msgspec.json.encode(document)
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(200, body, [(b"cache-control", b"no-cache")])
@@ -57,13 +57,13 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
 
 def _together(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The first, with what the others add."""
-    whole = documents[0]
+    merged = documents[0]
     for more in documents[1:]:
         for part in ("channels", "operations"):
-            whole[part] |= more[part]
+            merged[part] |= more[part]
         for part in ("messages", "schemas"):
-            whole["components"][part] |= more["components"][part]
-    return whole
+            merged["components"][part] |= more["components"][part]
+    return merged
 
 
 def _type(name: str) -> str:

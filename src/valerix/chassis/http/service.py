@@ -263,8 +263,8 @@ def _provide(value: object) -> Provide:
 
 
 def _name_of(job: Work) -> str:
-    whole = job.func if isinstance(job, partial) else job
-    return getattr(whole, "__qualname__", str(whole)).replace(".<locals>", "")
+    function = job.func if isinstance(job, partial) else job
+    return getattr(function, "__qualname__", str(function)).replace(".<locals>", "")
 
 
 def _log_failure(job: str, error: BaseException) -> None:

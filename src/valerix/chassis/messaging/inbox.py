@@ -95,15 +95,15 @@ class Inbox:
     async def receive(self, deliveries: Sequence[Delivery]) -> None:
         """Process messages; returns when their effects are committed. Raises what is transient."""
         await RECEIVED.passed()
-        whole = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
-        if not (whole and await self._succeeded([delivery.message for delivery in deliveries])):
+        fresh = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
+        if not (fresh and await self._succeeded([delivery.message for delivery in deliveries])):
             for delivery in deliveries:
                 await self._one_by_one(delivery)
         await COMMITTED.passed()
 
     async def _succeeded(self, messages: list[Message]) -> bool:
         try:
-            await self._all_at_once(messages)
+            await self._handle_batch(messages)
         except TRANSIENT:
             raise
         except Exception as error:
@@ -111,7 +111,7 @@ class Inbox:
             return False
         return True
 
-    async def _all_at_once(self, messages: list[Message]) -> None:
+    async def _handle_batch(self, messages: list[Message]) -> None:
         wanted = {message.id: events for message in messages if (events := self._wanted(message))}
         if not wanted:
             return

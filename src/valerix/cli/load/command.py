@@ -35,7 +35,7 @@ DEFAULT_SECONDS: Final = 30.0
 DEMO_CUSTOMERS: Final = [f"CUST-{number:03}" for number in range(1, 11)]
 
 
-class Wish(NamedTuple):
+class LoadOptions(NamedTuple):
     """What was asked for on the command line."""
 
     pace: Pace
@@ -68,7 +68,7 @@ def load(
     payment: Annotated[list[str] | None, typer.Option(help="METHOD=SHARE, e.g. card_declined=0.05.")] = None,
     reads: Annotated[float, typer.Option(min=0, max=100, help="Reads after each order, on average.")] = 1.0,
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of orders sent again under their key.")] = 0.05,
-    on_shortage: Annotated[OnShortage, typer.Option(help="What orders wish when stock is short.")] = OnShortage.REJECT,
+    on_shortage: Annotated[OnShortage, typer.Option(help="What orders do when stock is short.")] = OnShortage.REJECT,
     restock: Annotated[bool, typer.Option("--restock/--no-restock", help="Bring in stock before it runs out.")] = True,
     settle: Annotated[float, typer.Option(min=0, help="Seconds to wait for the last definite answer.")] = 120.0,
     url: Url = None,
@@ -85,7 +85,7 @@ def load(
     if rate is None and concurrency is None:
         rate = DEFAULT_RATE
     limit = seconds or (float("inf") if orders else DEFAULT_SECONDS)
-    wish = Wish(
+    options = LoadOptions(
         Pace(rate, concurrency, orders, limit, settle),
         random.randrange(1_000_000) if seed is None else seed,  # noqa: S311 - a name for a run
         customer or [],
@@ -99,7 +99,7 @@ def load(
     installation = find(context, data_dir, url, token)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            report = runner.run(_run(installation, wish))
+            report = runner.run(_run(installation, options))
     except ValerixError as error:
         report_failure(error, installation, as_json=as_json)
         raise typer.Exit(1) from None
@@ -123,7 +123,7 @@ def _shares(texts: list[str]) -> dict[str, float]:
     return shares
 
 
-async def _run(installation: Installation, wish: Wish) -> LoadReport:
+async def _run(installation: Installation, options: LoadOptions) -> LoadReport:
     """Raises ValerixError when it cannot begin."""
     tally = Tally()
     async with AsyncExitStack() as stack:
@@ -133,19 +133,21 @@ async def _run(installation: Installation, wish: Wish) -> LoadReport:
             )
         )
         me = await staff.users.me()
-        customers = await _customers(stack, staff, me, installation, wish)
-        products = wish.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
+        customers = await _customers(stack, staff, me, installation, options)
+        products = options.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
         if not products:
             raise typer.BadParameter("Nothing is sold there: name what to order with --product")
-        shelves = Shelves(staff, tally, products, wish.pace.orders) if wish.restock and not me.customer_id else None
-        run = LoadRun(wish.pace, Shop(customers, tally, new_id(), wish.on_shortage), staff, shelves, tally)
+        shelves = (
+            Shelves(staff, tally, products, options.pace.orders) if options.restock and not me.customer_id else None
+        )
+        run = LoadRun(options.pace, Shop(customers, tally, new_id(), options.on_shortage), staff, shelves, tally)
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupt)
-        mix = Mix(products, len(customers), wish.payments, wish.reads, wish.duplicates)
-        return await run.to_the_end(visits(mix, wish.seed, wish.pace.rate), wish.seed)
+        mix = Mix(products, len(customers), options.payments, options.reads, options.duplicates)
+        return await run.to_the_end(visits(mix, options.seed, options.pace.rate), options.seed)
 
 
 async def _customers(
-    stack: AsyncExitStack, staff: AsyncValerix, me: User, installation: Installation, wish: Wish
+    stack: AsyncExitStack, staff: AsyncValerix, me: User, installation: Installation, options: LoadOptions
 ) -> list[Customer]:
     """On a stack with demo accounts they sign in themselves; elsewhere staff orders on their behalf.
 
@@ -163,7 +165,7 @@ async def _customers(
     on_behalf = await signed_in(installation.email, installation.password)
     if me.customer_id is not None:
         return [Customer(me.customer_id, on_behalf)]
-    numbers = wish.customers or [number for number in DEMO_CUSTOMERS if await _may_order(staff, number)]
+    numbers = options.customers or [number for number in DEMO_CUSTOMERS if await _may_order(staff, number)]
     if not numbers:
         raise typer.BadParameter("There are no demo customers: name who orders with --customer")
     if installation.email != OPERATOR:

@@ -42,7 +42,7 @@ class OrderSearchRepository:
             f"ORDER BY id {'ASC' if wanted.ascending else 'DESC'} LIMIT $1",
             list[str](),
         )
-        for source, condition, values in _ways(wanted):
+        for source, condition, values in _sources(wanted):
             where = Where(*where.arguments)
             where.add(condition, *values)
             where.add("id > ?::uuid" if wanted.ascending else "id < ?::uuid", wanted.after)
@@ -93,17 +93,17 @@ class OrderSearchRepository:
         return {row["status"]: row["count"] for row in rows}
 
 
-def _ways(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
+def _sources(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
     """Where to look, as (source, condition, its values): each walks one index in the order of its page."""
     product_id, search = wanted.product_id, wanted.search
     if search is None:
         return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]
     begin, end = find_ids(search)
-    ways: list[tuple[str, str, Sequence[object]]] = []
+    sources: list[tuple[str, str, Sequence[object]]] = []
     if begin is not None:
-        ways.append(("orders o", _BEGINS, begin))
+        sources.append(("orders o", _BEGINS, begin))
     if end is not None:
-        ways.append((_OF_PRODUCT, _ENDS, end))
+        sources.append((_OF_PRODUCT, _ENDS, end))
     words = {search.strip(), search.strip().upper()}
-    ways += [(_OF_PRODUCT, "p.product_id = ?", [word]) for word in words]
-    return ways + [("orders o", "o.customer_id = ?", [customer]) for customer in words.union(wanted.customers)]
+    sources += [(_OF_PRODUCT, "p.product_id = ?", [word]) for word in words]
+    return sources + [("orders o", "o.customer_id = ?", [customer]) for customer in words.union(wanted.customers)]

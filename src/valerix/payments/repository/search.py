@@ -22,7 +22,7 @@ class PaymentSearchRepository:
     async def list_payments(self, tx: Transaction, asked: PaymentFilter) -> list[Payment]:
         """Newest first."""
         where, page, found = Where(asked.limit), "ORDER BY p.id DESC LIMIT $1", list[str]()
-        for source, condition, values in _ways(asked):
+        for source, condition, values in _sources(asked):
             where = Where(*where.arguments)
             where.add(condition, *values)
             where.add("p.id < ?::uuid", asked.before)
@@ -55,19 +55,19 @@ class PaymentSearchRepository:
         return [_EVENT.read(row) for row in rows]
 
 
-def _ways(asked: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
+def _sources(asked: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
     """Where to look, as (source, condition, its values): each walks one index."""
     if asked.search is None:
         return [("payments p", "", [None])]
     begin, end = find_ids(asked.search)
-    ways: list[tuple[str, str, Sequence[object]]] = [
+    sources: list[tuple[str, str, Sequence[object]]] = [
         ("payments p", "p.customer_id = ?", [asked.search.strip().upper()]),
         ("payments p", "p.order_id = ANY(?::text[])", [asked.order_ids]),
     ]
     if begin is not None:
-        ways.append(("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin))
-        ways.append(("payments p", "p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?", begin))
+        sources.append(("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin))
+        sources.append(("payments p", "p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?", begin))
     if end is not None:
-        ways.append((_FIRST_EVENTS, _ENDS, end))
-        ways.append(("payments p", _ENDS_WITHOUT_EVENT, [end.pattern]))
-    return ways
+        sources.append((_FIRST_EVENTS, _ENDS, end))
+        sources.append(("payments p", _ENDS_WITHOUT_EVENT, [end.pattern]))
+    return sources
