@@ -63,9 +63,9 @@ class Services:
                 for name in events.ACT_SOURCES
             ),
         ]
-        tell, stock = Notifications(databases["notifications"]).tell, connect(databases["inventory"]).reserving
+        notify, stock = Notifications(databases["notifications"]).notify, connect(databases["inventory"]).reserving
         self._inboxes = [
-            Inbox(databases["notifications"], self._bus, "notifications", SOURCES, EVERYTHING, tell),
+            Inbox(databases["notifications"], self._bus, "notifications", SOURCES, EVERYTHING, notify),
             orders.inbox(databases["orders"], self._bus, ReadModel(ReadModelRepository())),
             inventory.inbox(databases["inventory"], self._bus, stock, 30),
             users.inbox(databases["users"], self._bus),
