@@ -28,28 +28,28 @@ inventory warehouse_exists: 409 The warehouse exists already
 inventory warehouse_not_found: 404 No such warehouse
 notifications notification_not_found: 404 No such notification
 notifications template_needs_more: 422 The template cannot be filled in
-orders customer_bound: 429 Too much of this customer is undecided; retry-after: 60
+orders customer_bound: 429 The customer has too many undecided orders; retry-after: 60
 orders customer_suspended: 422 The customer is suspended
-orders illegal_transition: 409 The order cannot go there
+orders illegal_transition: 409 Illegal status transition
 orders insufficient_stock: 409 Insufficient stock
 orders not_cancellable: 409 The order can no longer be cancelled
 orders not_changeable: 409 The order cannot be changed now
 orders not_chargeable: 422 The order cannot be charged
 orders not_retriable: 409 There is nothing to retry
 orders not_your_customer: 403 Not allowed
-orders order_busy: 409 The order is being worked on; retry-after: 1
+orders order_busy: 409 The order is being processed; retry-after: 1
 orders order_cancelled: 409 The order was cancelled
 orders order_ended: 409 The order ended without success
 orders order_not_found: 404 No such order
 orders payment_declined: 402 The payment was declined
 orders price_changed: 409 The price has changed
 orders staff_only: 403 Not allowed
-orders total_differs: 409 The total is another one
+orders total_differs: 409 The total differs
 orders unknown_customer: 422 Unknown customer
 orders unknown_product: 422 Unknown product
 payments cancel_instead: 409 Cancel the order instead
 payments charge_not_owed: 422 The order owes another charge
-payments illegal_transition: 409 The payment cannot go there
+payments illegal_transition: 409 Illegal status transition
 payments not_refundable: 409 There is nothing to refund
 payments order_not_found: 404 No such order
 payments order_not_payable: 409 The order cannot be paid now
@@ -58,22 +58,22 @@ payments payment_declined: 402 The payment was declined
 payments payment_mismatch: 409 The order has another payment
 payments payment_not_found: 404 No such payment
 payments payment_voided: 409 The payment of this order was voided
-payments refund_exceeds_captured: 422 More than what is left of the payment
+payments refund_exceeds_captured: 422 The refund exceeds the payment
 payments refund_rejected: 409 The provider refused the refund
 psp charge_not_found: 404 No such charge
 psp provider_fault: 500 The provider failed
 psp reference_reused: 422 The reference belongs to another request
-psp refund_exceeds_charge: 409 More than what is left of the charge
+psp refund_exceeds_charge: 409 The refund exceeds the charge
 psp too_many_requests: 429 Too many requests; retry-after: 1
 users customer_not_found: 404 No such customer
 users email_taken: 409 The e-mail address cannot be used
-users last_administrator: 409 Somebody has to be administrator
+users last_administrator: 409 The last administrator must remain
 users login_refused: 401 Sign-in refused; www-authenticate: Bearer realm="valerix"
-users mail_token_refused: 422 The link is not good any more
-users own_account: 403 Not on your own account
+users mail_token_refused: 422 The link is no longer valid
+users own_account: 403 Not permitted on your own account
 users password_needed: 403 The current password is needed
-users refresh_refused: 401 The session is over; www-authenticate: Bearer realm="valerix", error="invalid_token"
-users refresh_superseded: 409 Another tab was first
+users refresh_refused: 401 The session has ended; www-authenticate: Bearer realm="valerix", error="invalid_token"
+users refresh_superseded: 409 The session was renewed elsewhere
 users session_not_found: 404 No such session
 users user_not_found: 404 No such user
 users wrong_password: 403 The password is wrong

@@ -21,7 +21,7 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 
 
 class ServiceSilent(Unavailable):
-    code, title = "service_silent", "The service does not answer"
+    code, title = "service_silent", "Service unavailable"
 
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} does not answer; its description can be read once it does")

@@ -39,7 +39,7 @@ class OrderBusy(DomainError):
     code = "order_busy"
 
     def __init__(self) -> None:
-        super().__init__("The order is being worked on right now; ask again shortly")
+        super().__init__("The order is being processed right now; ask again shortly")
 
 
 class NotChangeable(DomainError):

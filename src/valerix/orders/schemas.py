@@ -314,15 +314,15 @@ def _money(amount: int | None, currency: str | None) -> Money | None:
 
 
 PROBLEMS: Final[Problems] = {
-    errors.IllegalOrderTransition: ProblemType(409, "The order cannot go there"),
+    errors.IllegalOrderTransition: ProblemType(409, "Illegal status transition"),
     errors.StaffOnly: ProblemType(403, "Not allowed"),
     OrderNotFound: ProblemType(404, "No such order"),
     errors.NotCancellable: ProblemType(409, "The order can no longer be cancelled"),
     errors.NotRetriable: ProblemType(409, "There is nothing to retry"),
-    errors.OrderBusy: ProblemType(409, "The order is being worked on", {"Retry-After": "1"}),
+    errors.OrderBusy: ProblemType(409, "The order is being processed", {"Retry-After": "1"}),
     errors.NotChangeable: ProblemType(409, "The order cannot be changed now"),
     errors.NotYourCustomer: ProblemType(403, "Not allowed"),
-    errors.BeyondBounds: ProblemType(429, "Too much of this customer is undecided", {"Retry-After": "60"}),
+    errors.BeyondBounds: ProblemType(429, "The customer has too many undecided orders", {"Retry-After": "60"}),
     errors.PaymentDeclined: ProblemType(402, "The payment was declined"),
     errors.InsufficientStock: ProblemType(409, "Insufficient stock"),
     errors.UnknownProduct: ProblemType(422, "Unknown product"),
@@ -330,7 +330,7 @@ PROBLEMS: Final[Problems] = {
     errors.CustomerSuspended: ProblemType(422, "The customer is suspended"),
     errors.NotChargeable: ProblemType(422, "The order cannot be charged"),
     errors.PriceChanged: ProblemType(409, "The price has changed"),
-    errors.TotalDiffers: ProblemType(409, "The total is another one"),
+    errors.TotalDiffers: ProblemType(409, "The total differs"),
     errors.OrderCancelled: ProblemType(409, "The order was cancelled"),
     errors.OrderEnded: ProblemType(409, "The order ended without success"),
 }

@@ -107,7 +107,7 @@ def check_method(method: str) -> None:
 PROBLEMS: Final[Problems] = {
     domain.ReferenceReused: ProblemType(422, "The reference belongs to another request"),
     domain.ChargeNotFound: ProblemType(404, "No such charge"),
-    domain.RefundExceedsCharge: ProblemType(409, "More than what is left of the charge"),
+    domain.RefundExceedsCharge: ProblemType(409, "The refund exceeds the charge"),
     domain.ProviderFault: ProblemType(500, "The provider failed"),
     domain.AnswerLost: ProblemType(500, "The provider failed"),
     domain.MerchantRateLimited: ProblemType(429, "Too many requests", {"Retry-After": "1"}),

@@ -248,13 +248,13 @@ PROBLEMS: Final[Problems] = {
     domain.LoginRefused: ProblemType(401, "Sign-in refused", challenge()),
     domain.UserNotFound: ProblemType(404, "No such user"),
     domain.CustomerNotFound: ProblemType(404, "No such customer"),
-    domain.RefreshRefused: ProblemType(401, "The session is over", challenge("invalid_token")),
-    domain.RefreshSuperseded: ProblemType(409, "Another tab was first"),
+    domain.RefreshRefused: ProblemType(401, "The session has ended", challenge("invalid_token")),
+    domain.RefreshSuperseded: ProblemType(409, "The session was renewed elsewhere"),
     domain.SessionNotFound: ProblemType(404, "No such session"),
-    domain.OwnAccount: ProblemType(403, "Not on your own account"),
-    domain.LastAdministrator: ProblemType(409, "Somebody has to be administrator"),
+    domain.OwnAccount: ProblemType(403, "Not permitted on your own account"),
+    domain.LastAdministrator: ProblemType(409, "The last administrator must remain"),
     domain.WrongPassword: ProblemType(403, "The password is wrong"),
-    domain.MailTokenRefused: ProblemType(422, "The link is not good any more"),
+    domain.MailTokenRefused: ProblemType(422, "The link is no longer valid"),
     domain.PasswordNeeded: ProblemType(403, "The current password is needed"),
 }
 """What HTTP makes of each error of the domain."""

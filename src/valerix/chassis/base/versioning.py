@@ -6,7 +6,7 @@ from valerix.chassis.base.problems import FieldError, Invalid, Problem
 class VersionConflict(Problem):
     """If-Match did not hold (RFC 9110, section 13.1.1)."""
 
-    status, code, title = 412, "version_conflict", "Somebody else changed it first"
+    status, code, title = 412, "version_conflict", "Changed elsewhere in the meantime"
 
     def __init__(self, version: int) -> None:
         super().__init__(f"It is at version {version} now; read it again and repeat the change", version=version)

@@ -16,7 +16,7 @@ _decoder = msgspec.json.Decoder(Any)
 
 
 class ActNotRecorded(Unavailable):
-    code, title = "act_not_recorded", "The act cannot be put on record"
+    code, title = "act_not_recorded", "The act cannot be recorded"
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"Nothing was changed, because it could not be put on record: {reason}")

@@ -17,7 +17,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class CsrfTokenMissing(Forbidden):
     """Cookie given, but nothing that only a page of ours could know."""
 
-    code, title = "csrf_token_missing", "The request may not come from our page"
+    code, title = "csrf_token_missing", "The CSRF token is missing"
 
     def __init__(self) -> None:
         super().__init__(f"Repeat the value of the cookie valerix_csrf in the header {CSRF_HEADER}")
