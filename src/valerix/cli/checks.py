@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -16,7 +17,15 @@ from valerix.launcher.settings import REPOSITORY
 from valerix.launcher.terminal import say
 
 CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True}
-LINT: Final = (["ruff", "check"], ["ruff", "format", "--check"])
+PAGES: Final = "src/valerix/console/static"
+LINT: Final = (
+    ["ruff", "check"],
+    ["ruff", "format", "--check"],
+    ["oxlint", "--deny-warnings", PAGES],
+    ["oxfmt", "--check", PAGES],
+)
+PROGRAMS: Final = {"oxlint", "oxfmt"}
+"""Tools whose packages bring a program, not a module."""
 TYPES: Final = ["mypy"]
 FIND: Final = ["pytest", "-q", "--collect-only"]
 CORES: Final = os.cpu_count() or 1
@@ -85,16 +94,22 @@ def _line(what: str, seconds: float) -> str:
 
 def _run(command: list[str], about: str = "") -> None:
     say(f"--- {about or ' '.join(command)}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *command], cwd=REPOSITORY, env=_environment(), check=False)  # noqa: S603 - tools of ours
+    done = subprocess.run(_command(command), cwd=REPOSITORY, env=_environment(), check=False)  # noqa: S603 - tools of ours
     if done.returncode:
         raise typer.Exit(done.returncode)
+
+
+def _command(command: list[str]) -> list[str]:
+    tool, *arguments = command
+    program = [str(Path(sys.executable).with_name(tool))] if tool in PROGRAMS else [sys.executable, "-m", tool]
+    return [*program, *arguments]
 
 
 @contextmanager
 def _beside(command: list[str]) -> Iterator[None]:
     """Run a command beside what is done within; its output is shown when it fails."""
     started = subprocess.Popen(  # noqa: S603 - a tool of ours
-        [sys.executable, "-m", *command],
+        _command(command),
         cwd=REPOSITORY,
         env=_environment(),
         stdout=subprocess.PIPE,
