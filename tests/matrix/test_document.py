@@ -126,8 +126,22 @@ async def test_closed_sets_are_enumerations(document: Document) -> None:
         assert set(schemas[states.__name__]["enum"]) == set(states)
 
 
+async def test_enumerations_are_of_strings(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    found = [*schemas.values(), *(field for _, _, field in fields(document))]
+    enumerations = [one for each in found for one in (each, *each.get("anyOf", ())) if "enum" in one]
+    assert enumerations
+    assert [one for one in enumerations if one.get("type") != "string"] == []
+
+
+async def test_the_address_of_an_order_is_described(document: Document) -> None:
+    field = document["components"]["schemas"]["OrderView"]["properties"]["shippingAddress"]
+    assert field == {"anyOf": [{"$ref": "#/components/schemas/Address"}, {"type": "null"}]}
+
+
 async def test_times_are_described_as_times(document: Document) -> None:
-    times = [field for _, name, field in fields(document) if name in ("createdAt", "updatedAt", "occurredAt")]
+    names = ("createdAt", "updatedAt", "occurredAt", "failedAt")
+    times = [field for _, name, field in fields(document) if name in names]
     assert times
     assert [field for field in times if field != {"type": "string", "format": "date-time"}] == []
 

@@ -9,6 +9,7 @@ import msgspec
 
 from valerix.chassis.base import validation
 from valerix.chassis.base.problems import FieldError, Invalid, ProblemDocument, Problems, ProblemType
+from valerix.chassis.description.references import PREFIX
 from valerix.contracts import text
 from valerix.contracts.acts import By, RecordedAct
 from valerix.contracts.commands import (
@@ -149,6 +150,10 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     status: FulfilmentStatus | None = None
 
 
+ShownAddress = Annotated[dict[str, Any], msgspec.Meta(extra={"openapi": {"$ref": f"{PREFIX}{Address.__name__}"}})]
+"""An `Address` as it was stored."""
+
+
 class LineView(msgspec.Struct, frozen=True, rename="camel"):
     product_id: str
     product_name: str | None
@@ -171,7 +176,7 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     inventory_updated: bool
     reservation: list[Allocation] | None
     on_shortage: OnShortage
-    shipping_address: dict[str, Any] | None
+    shipping_address: ShownAddress | None
     error_code: str | None
     error_message: str | None
     version: int

@@ -26,7 +26,7 @@ def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
     classes = {each.__name__: each for each in _classes(msgspec.inspect.multi_type_info(structs), set())}
     for name, schema in found.items():
         _describe(schema, classes.get(name.partition("_")[0]))
-    named: dict[str, Any] = named_alike({component_name(name): schema for name, schema in found.items()})
+    named: dict[str, Any] = named_alike({component_name(name): _typed(schema) for name, schema in found.items()})
     for name, schema in named.items():
         schema["title"] = name
     return named
@@ -96,14 +96,17 @@ def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
         described = schema["properties"][field.encode_name]
         if text := words.get(field.name):
             described.setdefault("description", text)
-        strings = [one for one in (described, *described.get("anyOf", ())) if one.get("type") == "string"]
-        for string in strings:
-            string.update(_further(field.type))
+        further = _further(field.type)
+        for one in (described, *described.get("anyOf", ())):
+            if one.get("type") in ("string", "object"):
+                one.update(further)
+                if "$ref" in further:
+                    del one["type"]
         without_default(described)
 
 
 def _further(annotation: Any) -> dict[str, Any]:
-    """What msgspec does not say of a string: that it is a time, and what an annotation adds as `openapi`."""
+    """What msgspec does not say of a string or an object: a time's format, what an annotation adds as `openapi`."""
     for each in (annotation, *get_args(annotation)):
         if each is datetime:
             return {"format": "date-time"}
@@ -111,6 +114,18 @@ def _further(annotation: Any) -> dict[str, Any]:
             if isinstance(meta, msgspec.Meta) and meta.extra and "openapi" in meta.extra:
                 return dict(meta.extra["openapi"])
     return {}
+
+
+def _typed(schema: Any) -> Any:
+    """A copy in which every enumeration of strings has its type, which generators look at first."""
+    if isinstance(schema, list):
+        return [_typed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    typed = {name: _typed(inner) for name, inner in schema.items()}
+    values = typed.get("enum")
+    untyped = isinstance(values, list) and "type" not in typed and all(isinstance(value, str) for value in values)
+    return {"type": "string", **typed} if untyped else typed
 
 
 def _field_docstrings(cls: type) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Routes for the dead letters of one consumer: see what could not be processed, and try it again once mended."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -36,8 +37,8 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
     subject: str
     error: str
     attempts: int
-    failed_at: str
-    replayed_at: str | None
+    failed_at: datetime
+    replayed_at: datetime | None
 
 
 def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record) -> list[Any]:
@@ -98,6 +99,6 @@ def _view(letter: DeadLetter) -> DeadLetterView:
         subject=str(letter.event.get("subject", "")),
         error=letter.error,
         attempts=letter.attempts,
-        failed_at=letter.failed_at.isoformat(),
-        replayed_at=letter.replayed_at.isoformat() if letter.replayed_at else None,
+        failed_at=letter.failed_at,
+        replayed_at=letter.replayed_at,
     )
