@@ -94,6 +94,8 @@ class NewWarehouse(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
+    """The stock of one product in one warehouse."""
+
     warehouse_id: str
     on_hand: int
     reserved: int
@@ -115,11 +117,12 @@ class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """One movement; `seq` counts without gaps per product and warehouse."""
+    """One movement of stock."""
 
     product_id: str
     warehouse_id: str
     seq: int
+    """Counts without gaps per product and warehouse."""
     kind: str
     on_hand_delta: int
     reserved_delta: int
@@ -195,6 +198,8 @@ class Position(NamedTuple):
 
 
 class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
+    """The units reserved for an order, with name and price of each product."""
+
     order_id: str
     state: ReservationStatus
     allocations: list[Allocation]
@@ -225,6 +230,8 @@ class StockUpdated(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 
 
 class Product(msgspec.Struct, frozen=True, rename="camel"):
+    """A product of the catalogue."""
+
     product_id: str
     name: str
     description: str
@@ -237,6 +244,8 @@ class Product(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
+    """A place of stock. Stock is taken from the warehouse with the lowest `priority` first."""
+
     warehouse_id: str
     name: str
     priority: int

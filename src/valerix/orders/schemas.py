@@ -38,6 +38,8 @@ DEFAULT_PAYMENT_METHOD = "card_ok"
 
 
 class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """A postal address."""
+
     name: Text
     street: Text
     city: Text
@@ -155,6 +157,11 @@ ShownAddress = Annotated[dict[str, Any], msgspec.Meta(extra={"openapi": {"$ref":
 
 
 class LineView(msgspec.Struct, frozen=True, rename="camel"):
+    """One line of an order.
+
+    Name and prices are null until inventory has answered once; the line costs its price, or less.
+    """
+
     product_id: str
     product_name: str | None
     quantity: int
@@ -216,6 +223,8 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
+    """One attempt of one step of an order's saga."""
+
     name: str
     attempt: int
     outcome: str
@@ -246,7 +255,7 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
-    """One page of an order's history, oldest first. `next_cursor` is null on the last."""
+    """One page of an order's history, oldest first. `nextCursor` is null on the last."""
 
     order_id: str
     events: list[OrderEventView]

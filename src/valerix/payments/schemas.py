@@ -74,6 +74,7 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
     id: str
     payment_id: str
     amount_minor: int
+    """In the payment's currency."""
     reason: str
     status: RefundStatus
     failure: str | None

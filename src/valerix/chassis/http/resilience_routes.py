@@ -13,6 +13,8 @@ from valerix.contracts.roles import STAFF
 
 
 class Window(msgspec.Struct, frozen=True, rename="camel"):
+    """The calls of the last `seconds`."""
+
     seconds: float
     calls: int
     failures: int
@@ -38,6 +40,7 @@ class Dependency(msgspec.Struct, frozen=True, rename="camel"):
 
     name: str
     state: str
+    """Of the circuit breaker: `closed`, `open` or `half_open`."""
     trial_in_seconds: float
     window: Window
     in_flight: int
@@ -47,7 +50,9 @@ class Dependency(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Door(msgspec.Struct, frozen=True, rename="camel"):
-    """`limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process started."""
+    """The requests in work and how many may be. `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed`
+    counts since the process started.
+    """
 
     in_flight: int
     limit: int
@@ -57,7 +62,7 @@ class Door(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Responses(msgspec.Struct, frozen=True, rename="camel"):
-    """What the callers of this service's main route waited for in the last seconds; null when there were none."""
+    """How long callers of the main route waited. `averageSeconds` is null when none called in the window."""
 
     window_seconds: float
     count: int
@@ -65,11 +70,14 @@ class Responses(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Resilience(msgspec.Struct, frozen=True, rename="camel"):
+    """One copy of a service: its calls to other services, its load and its responses."""
+
     service: str
     instance: str
     dependencies: list[Dependency]
     door: Door
     responses: Responses | None
+    """Null for a service without a main route."""
 
 
 def resilience_route(

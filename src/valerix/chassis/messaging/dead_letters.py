@@ -32,6 +32,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
     """A dead letter without the event itself, which may be large."""
 
     id: int
+    """Counts per consumer."""
     consumer: str
     event_type: str
     subject: str
@@ -39,6 +40,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
     attempts: int
     failed_at: datetime
     replayed_at: datetime | None
+    """Null until a replay has processed it."""
 
 
 def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record) -> list[Any]:

@@ -19,12 +19,15 @@ class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
     """An event that could not be processed, and why."""
 
     id: int
+    """Counts per consumer."""
     consumer: str
     event: dict[str, Any]
+    """The CloudEvent as it arrived."""
     error: str
     attempts: int
     failed_at: datetime
     replayed_at: datetime | None
+    """Null until a replay has processed it."""
 
 
 class Entry(NamedTuple):
