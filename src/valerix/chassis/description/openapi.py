@@ -206,7 +206,10 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 def _add_headers(operation: dict[str, Any]) -> None:
-    """The headers of every answer: those a route declares stand with each of its successes."""
+    """The headers of every answer: those a route declares stand with each of its successes.
+
+    They are sorted, because Litestar keeps them in a set: each process writes the same document.
+    """
     responses = operation["responses"]
     successes = [response for status, response in responses.items() if status.startswith("2")]
     declared = {name: header for each in successes for name, header in (each.get("headers") or {}).items()}
@@ -214,7 +217,7 @@ def _add_headers(operation: dict[str, Any]) -> None:
         header.setdefault("schema", {"type": "string"})
     keyed = any(each["name"] == _KEY for each in operation.get("parameters", ()))
     for status, response in responses.items():
-        own = dict(declared) if status.startswith("2") else {}
+        own = dict(sorted(declared.items())) if status.startswith("2") else {}
         names = ["Trace-Id"]
         names += ["Retry-After"] if status in _LATER else []
         names += ["WWW-Authenticate"] if status == "401" else []
