@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import commands, errors, forms, loops, names, schemas, seams, states  # noqa: F401 - enter their rules
+from tests.architecture import commands, errors, forms, loops, names, schemas, seams, sizes, states  # noqa: F401 - enter their rules
 from tests.architecture.rules import RULES, Rule
 from tests.architecture.tree import SOURCE, Tree
 

@@ -20,7 +20,6 @@ from tests.architecture.roles import (
 )
 from tests.architecture.tree import SOURCE, Module, Tree, room
 
-MAX_FILE_LINES: Final = 400
 MAX_ROOT_LINES: Final = 60
 MAX_ROOM_MODULES: Final = 12
 MAX_ROOM_ARROWS: Final = 22
@@ -305,14 +304,6 @@ def composition_roots_can_be_read_in_a_minute(tree: Tree) -> Iterable[str]:
         if not found:
             yield f"{SOURCE}{service}/ has no composition root"
         yield from (f"{module.where} has {module.lines} lines" for module in found if module.lines > MAX_ROOT_LINES)
-
-
-@rule(f"Over {MAX_FILE_LINES} lines: make it a folder of the same name")
-def no_file_grows_past_its_limit(tree: Tree) -> Iterable[str]:
-    for folder in ("src", "tests", "tools", "bench"):
-        for path in sorted((tree.root / folder).rglob("*.py")):
-            if (lines := len(path.read_text().splitlines())) > MAX_FILE_LINES:
-                yield f"{path.relative_to(tree.root)} has {lines} lines"
 
 
 @rule("Name it after what it does")

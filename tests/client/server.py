@@ -41,6 +41,7 @@ SIGNED_IN = {
     "accessToken": "token-1",
     "tokenType": "Bearer",
     "expiresIn": 600,
+    "refreshExpiresAt": AT,
     "user": {**USER, "customerId": "CUST-001", "createdAt": AT, "updatedAt": AT},
 }
 

@@ -18,7 +18,7 @@ from valerix.cli.session import Token, Url, find, talk
 from valerix.client import Valerix
 from valerix.client.calls import CONSUMERS
 from valerix.client.errors import Conflict, NoAnswer, NotFound, ServerFailed
-from valerix.client.models import DeadLetter, DeadLetterSummary
+from valerix.client.models import DeadLetter, DeadLetterView
 from valerix.launcher.terminal import say
 
 NAMES: Final = "|".join(CONSUMERS)
@@ -66,7 +66,7 @@ def list_letters(
 ) -> None:
     """What waits to be replayed, oldest first. Exit status 1 when a service could not be asked."""
     installation = find(context, data_dir, url, token)
-    found: list[DeadLetterSummary] = []
+    found: list[DeadLetterView] = []
     silent: dict[str, str] = {}
     with talk(installation, as_json=as_json) as valerix:
         for name in [consumer] if consumer else CONSUMERS:
@@ -86,7 +86,7 @@ def _noting_silence(name: str, silent: dict[str, str], installation: Installatio
         silent[name] = explain(error, installation)
 
 
-def _print_list(found: list[DeadLetterSummary], silent: dict[str, str], *, as_json: bool) -> None:
+def _print_list(found: list[DeadLetterView], silent: dict[str, str], *, as_json: bool) -> None:
     for name, why in silent.items():
         say(f"{name} could not be asked: {why}", file=sys.stderr)
     if as_json:
@@ -178,7 +178,7 @@ def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _replay_one(valerix: Valerix, letter: DeadLetterSummary) -> Replayed:
+def _replay_one(valerix: Valerix, letter: DeadLetterView) -> Replayed:
     try:
         valerix.dead_letters.replay(letter.consumer, letter.id)
     except Conflict as error:

@@ -14,7 +14,7 @@ from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, moment, print_json, table
 from valerix.cli.session import Token, Url, find, talk
 from valerix.client import Valerix
-from valerix.client.operations import Fault, ServiceChaos
+from valerix.client.models import Fault, ServiceChaos
 from valerix.launcher.terminal import say
 from valerix.launcher.topology import SERVICES
 

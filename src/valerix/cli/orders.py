@@ -18,7 +18,7 @@ from valerix.cli.output import console, id_text, minute, moment, money, one_line
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.cli.watching import keep_showing
 from valerix.client.errors import InsufficientStock
-from valerix.client.models import Address, Order, OrderEvent, OrderLine, PlacedOrder
+from valerix.client.models import Address, Line, Order, OrderEvent, PlacedOrder
 from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.launcher.terminal import say
 
@@ -286,7 +286,7 @@ def _print_lines(out: Console, order: Order) -> None:
     out.print("", made, "", sep="\n")
 
 
-def _line_cells(line: OrderLine) -> list[str | Text]:
+def _line_cells(line: Line) -> list[str | Text]:
     name = one_line(line.product_name or "-")
     return [line.product_id, name, str(line.quantity), money(line.unit_price), money(line.line_total)]
 

@@ -13,7 +13,7 @@ from valerix.cli.default_command import DefaultCommand
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.output import console, id_text, moment, one_line, print_json, table
 from valerix.cli.session import Key, Token, Url, find, talk
-from valerix.client.models import Movement, StockItem
+from valerix.client.models import InventoryItem, Movement
 from valerix.launcher.terminal import say
 
 LATEST_MOVEMENTS: Final = 10
@@ -78,7 +78,7 @@ def adjust(
     )
 
 
-def _print_items(items: list[StockItem], *, as_json: bool) -> None:
+def _print_items(items: list[InventoryItem], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": items})
         return
@@ -88,7 +88,7 @@ def _print_items(items: list[StockItem], *, as_json: bool) -> None:
     console().print(made if items else "There are no such products.")
 
 
-def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> None:
+def _print_one(item: InventoryItem, movements: list[Movement], *, as_json: bool) -> None:
     if as_json:
         print_json({**msgspec.to_builtins(item), "movements": movements})
         return
@@ -98,7 +98,7 @@ def _print_one(item: StockItem, movements: list[Movement], *, as_json: bool) -> 
     _print_movements(out, movements)
 
 
-def _warehouse_table(item: StockItem) -> Table:
+def _warehouse_table(item: InventoryItem) -> Table:
     made = table("warehouse", *FIGURES, right=FIGURES)
     for place in item.warehouses:
         made.add_row(place.warehouse_id, str(place.on_hand), str(place.reserved), str(place.available))
@@ -128,9 +128,9 @@ def _cause(movement: Movement) -> list[str]:
     return order + ([movement.reason] if movement.reason else [])
 
 
-def _figures(item: StockItem) -> list[str]:
+def _figures(item: InventoryItem) -> list[str]:
     return [str(item.on_hand), str(item.reserved), str(item.available)]
 
 
-def _mark(item: StockItem) -> Text:
+def _mark(item: InventoryItem) -> Text:
     return Text("low", "red") if item.low_stock else Text("")

@@ -49,6 +49,7 @@ def event(status: str, *steps: Step, **more: Any) -> OrderEvent:
         "version": 1,
         "type": f"order.{status}",
         "occurred_at": AT,
+        "trace_id": "",
         "status": status,
         "steps": list(steps),
         **more,

@@ -7,7 +7,7 @@ from typing import Final
 from valerix.cli.load.schedule import QUANTITIES
 from valerix.cli.load.tally import Tally
 from valerix.client import AsyncValerix, ValerixError
-from valerix.client.models import StockItem
+from valerix.client.models import InventoryItem
 
 LOOK_SECONDS: Final = 0.5
 LEAST_UNITS: Final = 1000
@@ -41,7 +41,7 @@ class Shelves:
             except ValerixError:
                 continue
 
-    async def _bring_in(self, item: StockItem, units: int) -> None:
+    async def _bring_in(self, item: InventoryItem, units: int) -> None:
         warehouse = item.warehouses[0].warehouse_id
         await self._staff.inventory.adjust(item.product_id, warehouse, units, reason="valerix load")
         self._tally.restocked += units

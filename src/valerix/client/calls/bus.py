@@ -16,9 +16,9 @@ CONSUMERS: Final = tuple(sorted(set(chain.from_iterable(events.CONSUMERS.values(
 class DeadLetters(Calls):
     """Events that one of CONSUMERS could not process. For staff."""
 
-    def list(self, consumer: str, *, waiting: bool = False) -> Pages[models.DeadLetterSummary]:
+    def list(self, consumer: str, *, waiting: bool = False) -> Pages[models.DeadLetterView]:
         """Those of `consumer`, oldest first; `waiting`: only what no replay has processed yet."""
-        return Pages(self._session, _path(consumer), models.DeadLetterSummary, waiting="true" if waiting else None)
+        return Pages(self._session, _path(consumer), models.DeadLetterView, waiting="true" if waiting else None)
 
     def get(self, consumer: str, letter_id: int) -> Flow[models.DeadLetter]:
         """One with its event. Raises NotFound."""

@@ -15,18 +15,18 @@ class Inventory(Calls):
 
     _PATH = "/api/v1/inventory"
 
-    def get(self, product_id: str) -> Flow[models.StockItem]:
+    def get(self, product_id: str) -> Flow[models.InventoryItem]:
         """The stock of one product. Raises NotFound."""
-        return self._get(f"{self._PATH}/{part(product_id)}", models.StockItem)
+        return self._get(f"{self._PATH}/{part(product_id)}", models.InventoryItem)
 
     def list(
         self, *, search: str | None = None, warehouse_id: str | None = None, low_stock: bool = False
-    ) -> Pages[models.StockItem]:
+    ) -> Pages[models.InventoryItem]:
         """Stock by product; `low_stock`: only what is at or under its threshold."""
         return Pages(
             self._session,
             self._PATH,
-            models.StockItem,
+            models.InventoryItem,
             q=search,
             warehouse=warehouse_id,
             lowStock="true" if low_stock else None,
@@ -38,7 +38,7 @@ class Inventory(Calls):
 
     def adjust(
         self, product_id: str, warehouse_id: str, delta: int, *, reason: str, idempotency_key: str | None = None
-    ) -> Flow[models.StockAdjusted]:
+    ) -> Flow[models.Adjusted]:
         """Correct the stock in one warehouse by `delta` units, once per key. Raises Conflict below zero or reserved."""
         key = idempotency_key or new_id()
         body = {
@@ -48,7 +48,7 @@ class Inventory(Calls):
             "reason": reason,
             "idempotencyKey": key,
         }
-        sending = self._send("POST", f"{self._PATH}/adjust", body, models.StockAdjusted, repeatable=True)
+        sending = self._send("POST", f"{self._PATH}/adjust", body, models.Adjusted, repeatable=True)
         return keyed(key, sending)
 
     def update(

@@ -98,7 +98,7 @@ class Orders(Calls):
             events += page.events
             cursor = page.next_cursor
             if cursor is None or len(events) >= LONGEST_TIMELINE:
-                return models.Timeline(order_id=page.order_id, events=events, next_cursor=cursor)
+                return msgspec.structs.replace(page, events=events)
 
     def cancel(self, order_id: str, *, reason: str | None = None) -> Flow[models.Order]:
         """Release the stock, give the money back. An order that comes back otherwise than `cancelled` will be yet.

@@ -22,9 +22,9 @@ class Payments(Calls):
         """The payment of an order. Raises NotFound."""
         return self._get(f"{self._PATH}/order/{part(order_id)}", models.PaymentDetail)
 
-    def refunds(self, payment_id: str) -> Pages[models.Refund]:
+    def refunds(self, payment_id: str) -> Pages[models.ListedRefund]:
         """All refunds of a payment, oldest first. Raises NotFound."""
-        return Pages(self._session, f"{self._PATH}/{part(payment_id)}/refunds", models.Refund)
+        return Pages(self._session, f"{self._PATH}/{part(payment_id)}/refunds", models.ListedRefund)
 
     def events(self, payment_id: str) -> Pages[models.PaymentEvent]:
         """All that happened to a payment, oldest first. Raises NotFound."""

@@ -14,9 +14,9 @@ class Customers(Calls):
         """One customer by number. Raises NotFound."""
         return self._get(f"{self._PATH}/{part(customer_id)}", models.Customer)
 
-    def validate(self, customer_id: str) -> Flow[models.CustomerValidity]:
+    def validate(self, customer_id: str) -> Flow[models.CustomerStanding]:
         """Whether a customer may order, and if not, why."""
-        return self._get(f"{self._PATH}/{part(customer_id)}/validate", models.CustomerValidity)
+        return self._get(f"{self._PATH}/{part(customer_id)}/validate", models.CustomerStanding)
 
 
 class Users(Calls):

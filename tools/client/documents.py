@@ -1,0 +1,113 @@
+"""The OpenAPI documents of the services, as the services themselves write them.
+
+Each service starts as a served process does, with the settings of the launcher. A service needs
+neither its database nor its bus nor another service to describe itself, so nothing else runs: every
+address leads to a port without a listener.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, redirect_stdout
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import msgspec
+
+from valerix import __version__
+from valerix.chassis.base import settings
+from valerix.console.domain import merge, publish
+from valerix.launcher import topology
+from valerix.launcher.credentials import Credentials
+from valerix.launcher.keys import make_keys
+from valerix.launcher.programs import Plan, environment
+from valerix.launcher.settings import GatewaySettings
+
+Document = dict[str, Any]
+Message = dict[str, Any]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+"""An ASGI app."""
+ROOT: Final = Path(__file__).resolve().parents[2]
+SERVICES: Final = ("orders", "inventory", "payments", "users", "notifications")
+"""The services whose documents the gateway serves."""
+CLOSED_PORT: Final = 1
+
+
+def complete(documents: Mapping[str, Document]) -> Document:
+    """All that the gateway routes, faults on purpose among it."""
+    return merge(documents, [], __version__)
+
+
+def published(documents: Mapping[str, Document]) -> Document:
+    """The document at `/openapi.json`."""
+    return publish(documents, [], __version__)
+
+
+def documents() -> dict[str, Document]:
+    """The document of each service, by the service's name. Their logs are dropped: they name all
+    that is missing.
+    """
+    with TemporaryDirectory() as folder, redirect_stdout(TextIOWrapper(BytesIO())):
+        return asyncio.run(_documents(Path(folder)))
+
+
+async def _documents(folder: Path) -> dict[str, Document]:
+    credentials = Credentials(folder)
+    make_keys(credentials)
+    ports = dict.fromkeys(topology.DEFAULT_PORTS, CLOSED_PORT)
+    plan = Plan(data_dir=folder, ports=ports, gateway=GatewaySettings())
+    instances = {instance.process: instance for instance in plan.instances}
+    return {name: await _document(name, environment(instances[name], plan, credentials)) for name in SERVICES}
+
+
+async def _document(name: str, variables: Mapping[str, str]) -> Document:
+    module = importlib.import_module(topology.BY_NAME[name].module)
+    app: App = module.create(settings.load(module.Settings, variables))
+    async with _started(name, app):
+        document: Document = msgspec.json.decode(await _get(app, "/openapi.json"))
+    return document
+
+
+@asynccontextmanager
+async def _started(name: str, app: App) -> AsyncIterator[None]:
+    """Runs the lifespan of the app. Raises RuntimeError when the service does not start."""
+    received: asyncio.Queue[Message] = asyncio.Queue()
+    sent: asyncio.Queue[Message] = asyncio.Queue()
+    running = asyncio.ensure_future(app({"type": "lifespan"}, received.get, sent.put))
+    received.put_nowait({"type": "lifespan.startup"})
+    started = await sent.get()
+    if started["type"] != "lifespan.startup.complete":
+        raise RuntimeError(f"{name} did not start: {started}")
+    try:
+        yield
+    finally:
+        received.put_nowait({"type": "lifespan.shutdown"})
+        await running
+
+
+async def _get(app: App, path: str) -> bytes:
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "server": ("127.0.0.1", CLOSED_PORT),
+        "client": ("127.0.0.1", CLOSED_PORT),
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")],
+        "state": {},
+    }
+    body = bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        body.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return bytes(body)

@@ -1,0 +1,25 @@
+"""TypeScript types of the published API, by openapi-typescript, which tests/strangers/install
+installs.
+"""
+
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import msgspec
+from tools.client.documents import ROOT, Document
+
+TYPES: Final = Path("clients/typescript/valerix.d.ts")
+PROGRAM: Final = ROOT / ".strangers/node/node_modules/openapi-typescript/bin/cli.js"
+
+
+def types(document: Document) -> str:
+    """The text of the declarations. Raises FileNotFoundError where the tools are missing."""
+    if not PROGRAM.exists():
+        raise FileNotFoundError(f"{PROGRAM} is missing: install nodejs and npm, then run tests/strangers/install")
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, "openapi.json"), Path(folder, "valerix.d.ts")
+        source.write_bytes(msgspec.json.encode(document))
+        subprocess.run(["node", PROGRAM, source, "--output", target], check=True, capture_output=True)
+        return target.read_text()
