@@ -1,6 +1,6 @@
 // What a team does first with the types that openapi-typescript has generated from the published document.
 // node order.js URL PASSWORD CUSTOMER OPERATOR PRODUCT; prints `done` at the end.
-import type { components, operations, paths } from "./api.js";
+import type { components, operations, paths } from "./valerix.js";
 
 declare const process: { argv: string[] };
 type Schema<Name extends keyof components["schemas"]> = components["schemas"][Name];

@@ -12,6 +12,9 @@ from tests.support.blocking import run_blocking
 from tests.support.stack import ADA, OPERATOR, Stack, new_product, settled
 
 EVENTS = HERE.parent / "contracts" / "events"
+TYPES = HERE.parents[1] / "clients" / "typescript" / "valerix.d.ts"
+STRICT = ("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
+TARGET = ("--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom")
 DOCUMENTS = ("openapi.json", "asyncapi.json")
 MEASURED = ("orders", "inventory", "payments", "users", "notifications", "worker", "console", "psp")
 
@@ -53,13 +56,18 @@ def test_a_client_generated_by_openapi_python_client_orders_reads_pays_refunds_a
 
 
 @needs_node
+def test_the_committed_types_are_those_of_the_published_document(folder: Path) -> None:
+    run(*node("openapi-typescript", "bin/cli.js"), "openapi.json", "-o", "generated.d.ts", folder=folder)
+    generated = (folder / "generated.d.ts").read_text()
+    assert generated == TYPES.read_text(), "Generate them again: python -m tools.client types"
+
+
+@needs_node
 def test_types_generated_by_openapi_typescript_compile_strictly_and_order(stack: Stack, folder: Path) -> None:
-    shutil.copy(HERE / "order.ts", folder)
+    for file in (HERE / "order.ts", TYPES):
+        shutil.copy(file, folder)
     (folder / "package.json").write_text(json.dumps({"type": "module"}))
-    run(*node("openapi-typescript", "bin/cli.js"), "openapi.json", "-o", "api.ts", folder=folder)
-    strict = ("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
-    target = ("--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom")
-    run(*node("typescript", "bin/tsc"), *strict, *target, "order.ts", folder=folder)
+    run(*node("typescript", "bin/tsc"), *STRICT, *TARGET, "order.ts", folder=folder)
     assert run("node", "order.js", *arguments(stack, "STRANGER-2"), folder=folder).strip() == "done"
     run_blocking(settled(stack))
 
