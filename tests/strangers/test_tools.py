@@ -1,18 +1,21 @@
 """Generators, compilers, linters and parsers of others take the published documents, and their clients work."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.client.server import ORDER, SIGNED_IN, Reply, problem, serving
 from tests.strangers.tools import HERE, NODE_MODULES, PYTHON, needs_node, needs_promtool, needs_python, node, run
 from tests.support.blocking import run_blocking
 from tests.support.stack import ADA, OPERATOR, Stack, new_product, settled
 
 EVENTS = HERE.parent / "contracts" / "events"
-TYPES = HERE.parents[1] / "clients" / "typescript" / "valerix.d.ts"
+ROOT = HERE.parents[1]
+TYPES = ROOT / "clients" / "typescript" / "valerix.d.ts"
 STRICT = ("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes")
 TARGET = ("--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom")
 DOCUMENTS = ("openapi.json", "asyncapi.json")
@@ -26,6 +29,20 @@ def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in DOCUMENTS:
         (downloaded / name).write_bytes(requests.get(f"{stack.url}/{name}", timeout=60).content)
     return downloaded
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs in TypeScript, compiled against the committed types: `order` and that of docs/client.md."""
+    folder = tmp_path_factory.mktemp("programs")
+    (text,) = re.findall(r"^```typescript\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S)
+    (folder / "documented.ts").write_text(text)
+    (folder / "package.json").write_text(json.dumps({"type": "module"}))
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    for file in (HERE / "order.ts", TYPES):
+        shutil.copy(file, folder)
+    run(*node("typescript", "bin/tsc"), *STRICT, *TARGET, "order.ts", "documented.ts", folder=folder)
+    return folder
 
 
 def arguments(stack: Stack, product: str) -> tuple[str, ...]:
@@ -63,13 +80,20 @@ def test_the_committed_types_are_those_of_the_published_document(folder: Path) -
 
 
 @needs_node
-def test_types_generated_by_openapi_typescript_compile_strictly_and_order(stack: Stack, folder: Path) -> None:
-    for file in (HERE / "order.ts", TYPES):
-        shutil.copy(file, folder)
-    (folder / "package.json").write_text(json.dumps({"type": "module"}))
-    run(*node("typescript", "bin/tsc"), *STRICT, *TARGET, "order.ts", folder=folder)
-    assert run("node", "order.js", *arguments(stack, "STRANGER-2"), folder=folder).strip() == "done"
+def test_types_generated_by_openapi_typescript_compile_strictly_and_order(stack: Stack, programs: Path) -> None:
+    assert run("node", "order.js", *arguments(stack, "STRANGER-2"), folder=programs).strip() == "done"
     run_blocking(settled(stack))
+
+
+@needs_node
+def test_the_documented_program_compiles_strictly_and_follows_an_order(programs: Path) -> None:
+    busy = problem(409, "order_busy", retry_after=0)
+    with serving() as server:
+        server.acts(Reply(200, SIGNED_IN), busy, Reply(201, ORDER), Reply(200, {**ORDER, "status": "completed"}))
+        printed = run("node", "documented.js", server.url, "a@b.c", "password", folder=programs)
+    assert printed.splitlines()[-1] == "completed"
+    assert len({request.headers["idempotency-key"] for request in server.received[1:3]}) == 1
+    assert server.received[3].headers["authorization"] == "Bearer token-1"
 
 
 @needs_node
