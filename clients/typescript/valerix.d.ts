@@ -9068,7 +9068,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "token": "9hQmX2v7bJr4cTtK0yWZpA3sLdEuFgHiNoRxVwYzB1c",
+                 *       "token": "an-example-of-the-token-in-a-link-of-a-mail",
                  *       "newPassword": "correct horse battery"
                  *     }
                  */
@@ -9254,7 +9254,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "token": "9hQmX2v7bJr4cTtK0yWZpA3sLdEuFgHiNoRxVwYzB1c"
+                 *       "token": "an-example-of-the-token-in-a-link-of-a-mail"
                  *     }
                  */
                 "application/json": components["schemas"]["ConfirmEmailBody"];

@@ -13,7 +13,7 @@ from valerix.users.mails import AccountMails
 from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailRequested, ResetPasswordBody
 
 USERS = "/api/v1/users"
-EXAMPLE: Final = "9hQmX2v7bJr4cTtK0yWZpA3sLdEuFgHiNoRxVwYzB1c"
+EXAMPLE: Final = "an-example-of-the-token-in-a-link-of-a-mail"
 """Of a token."""
 
 
