@@ -1588,8 +1588,10 @@ export interface components {
         };
         /**
          * Door
-         * @description The requests in work and how many may be. `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed`
-         *         counts since the process started.
+         * @description The requests in work and how many may be.
+         *
+         *         `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process
+         *         started.
          */
         Door: {
             inFlight: number;
@@ -1600,7 +1602,7 @@ export interface components {
         };
         /**
          * Responses
-         * @description How long callers of the main route waited. `averageSeconds` is null when none called in the window.
+         * @description How long the main route took. `averageSeconds` is null when the window has no response.
          */
         Responses: {
             windowSeconds: number;

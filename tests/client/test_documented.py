@@ -1,4 +1,6 @@
-"""The Python program of docs/client.md, as a reader has it: outside of this checkout, with the package installed."""
+"""The Python program of docs/client.md, as a reader has it: outside of this checkout, with the
+package installed.
+"""
 
 import os
 import re
@@ -57,7 +59,9 @@ def typed(program: Path, cache: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_typed(program: Path, cache: Path) -> None:
-    """Which needs `py.typed` (PEP 561): mypy reads the package as it reads any that is installed."""
+    """Which needs `py.typed` (PEP 561): mypy reads the package as it reads any that is
+    installed.
+    """
     checked = typed(program, cache)
     assert checked.returncode == 0, checked.stdout
 

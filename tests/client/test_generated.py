@@ -1,4 +1,6 @@
-"""The generated models are those of the services' documents, and read what a later server may answer."""
+"""The generated models are those of the services' documents, and read what a later server may
+answer.
+"""
 
 import subprocess
 import sys
@@ -16,7 +18,9 @@ ADVICE = "Generate it again: python -m tools.client models"
 
 
 def test_generating_again_gives_the_committed_models() -> None:
-    """In an interpreter of its own: a service describes the problems of all that is loaded, and configures logging."""
+    """In an interpreter of its own: a service describes the problems of all that is loaded, and
+    configures logging.
+    """
     program = (
         "import sys; from tools.client import documents, python;"
         "sys.stdout.write(python.models(documents.complete(documents.documents())))"

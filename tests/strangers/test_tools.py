@@ -1,4 +1,6 @@
-"""Generators, compilers, linters and parsers of others take the published documents, and their clients work."""
+"""Generators, compilers, linters and parsers of others take the published documents, and their
+clients work.
+"""
 
 import json
 import re
@@ -24,7 +26,7 @@ MEASURED = ("orders", "inventory", "payments", "users", "notifications", "worker
 
 @pytest.fixture(scope="module")
 def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published documents, as anybody downloads them."""
+    """The published documents, as the gateway serves them."""
     downloaded = tmp_path_factory.mktemp("strangers")
     for name in DOCUMENTS:
         (downloaded / name).write_bytes(requests.get(f"{stack.url}/{name}", timeout=60).content)
@@ -33,7 +35,9 @@ def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs in TypeScript, compiled against the committed types: `order` and that of docs/client.md."""
+    """The programs in TypeScript, compiled against the committed types: `order` and that of
+    docs/client.md.
+    """
     folder = tmp_path_factory.mktemp("programs")
     (text,) = re.findall(r"^```typescript\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S)
     (folder / "documented.ts").write_text(text)

@@ -8,7 +8,9 @@ T = TypeVar("T")
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of all answers. Fields that this version does not know are skipped: a newer server can be read."""
+    """Base of all answers. Fields that this version does not know are skipped: a newer server can
+    be read.
+    """
 
 
 class Page(Model, Generic[T], frozen=True, kw_only=True, rename="camel"):

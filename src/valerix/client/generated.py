@@ -214,8 +214,10 @@ class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Door(Model, frozen=True, kw_only=True, rename="camel"):
-    """The requests in work and how many may be. `limit` adapts to `wait_seconds`, between very few
-    and `ceiling`; `shed` counts since the process started.
+    """The requests in work and how many may be.
+
+    `limit` adapts to `wait_seconds`, between very few and `ceiling`; `shed` counts since the
+    process started.
     """
 
     in_flight: int
@@ -588,9 +590,7 @@ class Resilience(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Responses(Model, frozen=True, kw_only=True, rename="camel"):
-    """How long callers of the main route waited. `average_seconds` is None when none called in the
-    window.
-    """
+    """How long the main route took. `average_seconds` is None when the window has no response."""
 
     window_seconds: float
     count: int

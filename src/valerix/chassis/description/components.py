@@ -106,7 +106,10 @@ def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
 
 
 def _further(annotation: Any) -> dict[str, Any]:
-    """What msgspec does not say of a string or an object: a time's format, what an annotation adds as `openapi`."""
+    """What msgspec does not say of a string or an object.
+
+    That is the format of a time, and what an annotation adds as `openapi`.
+    """
     for each in (annotation, *get_args(annotation)):
         if each is datetime:
             return {"format": "date-time"}

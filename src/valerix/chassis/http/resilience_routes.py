@@ -50,8 +50,10 @@ class Dependency(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Door(msgspec.Struct, frozen=True, rename="camel"):
-    """The requests in work and how many may be. `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed`
-    counts since the process started.
+    """The requests in work and how many may be.
+
+    `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process
+    started.
     """
 
     in_flight: int
@@ -62,7 +64,7 @@ class Door(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Responses(msgspec.Struct, frozen=True, rename="camel"):
-    """How long callers of the main route waited. `averageSeconds` is null when none called in the window."""
+    """How long the main route took. `averageSeconds` is null when the window has no response."""
 
     window_seconds: float
     count: int
