@@ -25,6 +25,7 @@ from valerix.chassis.identity.keys import KeyRing
 from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.identity.verifier import Verifier
 from valerix.launcher import health, logs, processes, valkey, valkey_users
+from valerix.launcher.control import explain_failure
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
@@ -228,6 +229,16 @@ def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_di
         output.cut(["orders"])
     output.say("room again")
     assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
+
+
+def test_a_start_that_a_full_disk_ended_says_so(small_disk: Path) -> None:
+    """The launcher can record no reason then."""
+    state = msgspec.structs.replace(state_of(small_disk), phase=Phase.STARTING)
+    with filled(small_disk):
+        assert explain_failure(state).splitlines() == [
+            "The stack did not start: its launcher ended without recording why",
+            f"The disk of {small_disk} has 0 KiB left: make space there and start again",
+        ]
 
 
 def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:
