@@ -156,6 +156,26 @@ def test_a_zombie_is_not_alive() -> None:
     process.wait()
 
 
+ENDED_FIRST_THREAD = """
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60}.get(os.uname().machine, 93), 0)  # exit: of this thread alone
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel counts no threads")
+def test_a_process_is_alive_as_long_as_one_of_its_threads() -> None:
+    """Until then what it has open is not closed: its successor could not lock the same file."""
+    process = subprocess.Popen([sys.executable, "-c", ENDED_FIRST_THREAD])
+    state = Path(f"/proc/{process.pid}/stat")
+    until_blocking(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "its first thread has ended")
+    identity = Identity.of(process.pid)
+    assert identity.is_alive()
+    process.kill()
+    until_blocking(lambda: not identity.is_alive(), "it ended")
+    process.wait()
+
+
 def test_memory_is_told_while_a_process_lives() -> None:
     shell = subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE)
     assert shell.stdout is not None
