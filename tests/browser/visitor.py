@@ -144,6 +144,7 @@ class Visitor:
         """What axe finds wrong with what is shown."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text())
+        await self.page.evaluate(NEXT_FRAME)  # a theme that was just changed is in no colour half-way
         found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"

@@ -25,6 +25,7 @@ from valerix.chassis.identity.keys import KeyRing
 from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.identity.verifier import Verifier
 from valerix.launcher import health, logs, processes, valkey, valkey_users
+from valerix.launcher.control import explain_failure
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
@@ -155,6 +156,26 @@ def test_a_zombie_is_not_alive() -> None:
     process.wait()
 
 
+ENDED_FIRST_THREAD = """
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60}.get(os.uname().machine, 93), 0)  # exit: of this thread alone
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel counts no threads")
+def test_a_process_is_alive_as_long_as_one_of_its_threads() -> None:
+    """Until then what it has open is not closed: its successor could not lock the same file."""
+    process = subprocess.Popen([sys.executable, "-c", ENDED_FIRST_THREAD])
+    state = Path(f"/proc/{process.pid}/stat")
+    until_blocking(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "its first thread has ended")
+    identity = Identity.of(process.pid)
+    assert identity.is_alive()
+    process.kill()
+    until_blocking(lambda: not identity.is_alive(), "it ended")
+    process.wait()
+
+
 def test_memory_is_told_while_a_process_lives() -> None:
     shell = subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE)
     assert shell.stdout is not None
@@ -228,6 +249,16 @@ def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_di
         output.cut(["orders"])
     output.say("room again")
     assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
+
+
+def test_a_start_that_a_full_disk_ended_says_so(small_disk: Path) -> None:
+    """The launcher can record no reason then."""
+    state = msgspec.structs.replace(state_of(small_disk), phase=Phase.STARTING)
+    with filled(small_disk):
+        assert explain_failure(state).splitlines() == [
+            "The stack did not start: its launcher ended without recording why",
+            f"The disk of {small_disk} has 0 KiB left: make space there and start again",
+        ]
 
 
 def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:

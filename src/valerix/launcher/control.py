@@ -1,6 +1,7 @@
 """A stack seen from outside its launcher: start it in the background, wait for it, stop it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ START_TIMEOUT_SECONDS = 180.0
 STOP_TIMEOUT_SECONDS = 120.0
 LEFTOVER_TIMEOUT_SECONDS = 10.0
 RELOAD_TIMEOUT_SECONDS = 10.0
+LEAST_FREE_BYTES = 32 << 20
+"""PostgreSQL writes its log in files of 16 MiB."""
 
 
 def running(data_dir: Path) -> StackState | None:
@@ -69,7 +72,19 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 def _last_words(file: Path, before: int) -> str:
     """What a launcher that left no state wrote into `file`, which was so large before it."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
+??<<<<<<< HEAD
     return words or f"The launcher ended and could not say why: is there space in {file.parent}?"
+=======
+    return "\n".join([words or "The launcher ended without recording why", *_short_of_space(file.parent)])
+
+
+def _short_of_space(folder: Path) -> list[str]:
+    """What to do, if that is the likely reason of a failure."""
+    free = shutil.disk_usage(folder).free
+    if free > LEAST_FREE_BYTES:
+        return []
+    return [f"The disk of {folder} has {free // 1024} KiB left: make space there and start again"]
+>>>>>>> main
 
 
 def _settled(
@@ -90,7 +105,13 @@ def _settled(
 
 def explain_failure(state: StackState) -> str:
     """Why it did not start, with the last words of the process that failed."""
-    lines = [f"The stack did not start: {state.error}"] if state.error else ["The stack was stopped while starting"]
+    if state.error:
+        lines = [f"The stack did not start: {state.error}"]
+    elif state.phase is Phase.STARTING:
+        lines = ["The stack did not start: its launcher ended without recording why"]
+    else:
+        lines = ["The stack was stopped while starting"]
+    lines += _short_of_space(state.data_dir)
     if state.failed_process:
         file = file_of(state.data_dir, state.failed_process)
         lines.append(f"Last lines of {file}:")

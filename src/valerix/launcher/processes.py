@@ -40,7 +40,9 @@ def start_time(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    # The first thread may have ended before the others, which still hold what the process has open.
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else fields[19]
 
 
 def end(leftovers: Iterable[Identity], timeout_seconds: float) -> list[int]:
