@@ -72,9 +72,6 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 def _last_words(file: Path, before: int) -> str:
     """What a launcher that left no state wrote into `file`, which was so large before it."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
-??<<<<<<< HEAD
-    return words or f"The launcher ended and could not say why: is there space in {file.parent}?"
-=======
     return "\n".join([words or "The launcher ended without recording why", *_short_of_space(file.parent)])
 
 
@@ -84,7 +81,6 @@ def _short_of_space(folder: Path) -> list[str]:
     if free > LEAST_FREE_BYTES:
         return []
     return [f"The disk of {folder} has {free // 1024} KiB left: make space there and start again"]
->>>>>>> main
 
 
 def _settled(
