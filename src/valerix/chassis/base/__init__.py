@@ -1,1 +1,1 @@
-"""What everything else stands on: problems, settings, time, and the conventions of requests."""
+"""What all other packages build on: problems, settings, time, and the conventions of requests."""
