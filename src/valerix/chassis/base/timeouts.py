@@ -78,9 +78,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     Then the answer is that the decision is still under way.
     """
     slow_answer_seconds: float = 15.0
-    """How late the simulated provider answers when the fault injected into it makes it slow."""
+    """Delay of the simulated provider under the faults `timeout-before` and `timeout-after`."""
     stall_seconds: float = 120.0
-    """How late the simulated provider answers when the fault `stall` is injected."""
+    """Delay of the simulated provider under the fault `stall`."""
 
     send_timeout_seconds: float = 40.0
     """Time-out of one attempt to hand over a message."""
