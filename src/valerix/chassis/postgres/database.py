@@ -78,8 +78,8 @@ class DatabaseUnavailable(Unavailable):
 
 
 class SchemaTooNew(DatabaseUnavailable):
-    """The message names the schema of the database, the code it requires, and the version of this
-    code.
+    """The message names the schema of the database, the code it requires, and this code's
+    version.
     """
 
 
