@@ -37,8 +37,9 @@ class Point:
 
 
 class Switch:
-    """A faulty behaviour that a service shows while its fault is injected, e.g.
-    `Switch("decline")`.
+    """A faulty behaviour that a service shows on request, e.g. `Switch("decline")`.
+
+    An administrator injects the fault of the same name.
     """
 
     __slots__ = ("name", "struck")
