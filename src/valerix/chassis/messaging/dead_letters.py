@@ -80,7 +80,7 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         refuses=[DeadLetterNotFound, StillFails],
     )
     async def replay_dead_letter(letter_id: LetterId, actor: Actor | None) -> DeadLetter:
-        """Process the event of a dead letter again. A letter whose replay succeeded before stays
+        """Process the event of a dead letter again. A letter that was replayed successfully stays
         unchanged.
 
         409 when the event still cannot be processed: then nothing was changed.
