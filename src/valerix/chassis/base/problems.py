@@ -38,14 +38,14 @@ def type_of(code: str) -> str:
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One bad field: an RFC 6901 JSON pointer into the body, and what is wrong there."""
+    """One bad field: an RFC 6901 JSON pointer into the body, and the fault of the value there."""
 
     pointer: str
     message: str
 
 
 def challenge(error: str = "") -> dict[str, str]:
-    """The header that says how to authenticate, and what was wrong with the attempt.
+    """The header that describes how to authenticate, and the fault of the attempt, if any.
 
     See RFC 6750, section 3.
     """
@@ -65,7 +65,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     trace_id: str
     """Finds the log lines of this request."""
     errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
-    """What is wrong with each invalid field."""
+    """The fault of each invalid field."""
 
 
 class Problem(Exception):
@@ -189,7 +189,7 @@ class GatewayTimeout(Problem):
 
 
 class ProblemType(msgspec.Struct, frozen=True):
-    """What HTTP adds to the domain errors of one class."""
+    """The HTTP part of the domain errors of one class."""
 
     status: int
     title: str

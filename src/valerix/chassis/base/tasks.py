@@ -85,7 +85,7 @@ class Loops:
         self._loops: list[_Loop] = []
 
     def start(self, name: str, work: Work) -> None:
-        """Keeps `work` running. It is not meant to return."""
+        """Keeps `work` running. It should not return."""
         self._loops.append(_Loop(name, work, self._failed))
 
     def troubles(self) -> list[str]:

@@ -204,9 +204,7 @@ class HttpClient:
         return await self._call(_Request("DELETE", path), answer, deadline, None)
 
     async def probe(self, path: str, deadline: Deadline) -> int:
-        """The status below 500 of a single GET, which the breaker does not stop. Raises
-        CallFailed.
-        """
+        """The status below 500 of a single GET. The breaker does not stop it. Raises CallFailed."""
         status, _ = await self._send(_Request("GET", path), next(self._next), deadline)
         return status
 
@@ -317,8 +315,9 @@ class HttpClient:
     # --- one attempt
 
     async def _send(self, request: "_Request", replica: int, limit: Deadline) -> tuple[int, bytes]:
-        """Status and body of any answer below 500. Skips a replica that refuses connections,
-        once.
+        """Status and body of any answer below 500.
+
+        A replica that refuses connections is skipped; each replica is tried at most once.
         """
         full_timeout = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)

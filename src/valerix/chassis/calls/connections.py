@@ -189,8 +189,9 @@ class _Connection(asyncio.Protocol):
 
 
 def _message(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """The bytes of a request. Raises ValueError for parts that would turn it into another
-    request.
+    """The bytes of a request.
+
+    Raises ValueError for parts that would turn it into another request than it looks like.
     """
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
     if body is not None:

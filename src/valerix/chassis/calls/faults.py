@@ -1,6 +1,4 @@
-"""Faults of a service that stores them itself, because it has no Valkey: read and ended over
-HTTP.
-"""
+"""Faults of a service that stores them itself, for lack of a Valkey: read and ended over HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,8 +1,8 @@
 """Ended sessions: their access tokens, though signed and not expired, are refused everywhere.
 
 Every service follows the list of the service that keeps the sessions. While that service cannot be
-reached, the last known list holds. A service that starts then knows no ended session, until the
-tokens expire (after ten minutes at most).
+reached, the last known list holds. A service that starts during that time has an empty list, until
+the old tokens expire (after ten minutes at most).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The faults of this process.
 
-Those in force, and what they do to requests, points, calls and behaviours.
+It tracks the active ones and applies them to requests, points, calls and behaviours.
 """
 
 import asyncio

@@ -29,9 +29,7 @@ class Point:
         POINTS[name] = self
 
     async def passed(self) -> None:
-        """Called at this point. With a fault injected, it may return late, raise, or never
-        return.
-        """
+        """Called at this point. With a fault injected, it may block, raise, or never return."""
         if self.strike is not None:
             await self.strike()
 

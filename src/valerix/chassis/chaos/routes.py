@@ -1,7 +1,7 @@
 """`/api/v1/chaos` of every service: for administrators, where the settings allow it.
 
-`/api/v1/chaos/all` covers every service that shares this Valkey and, where configured, those that
-share none. The gateway serves the console's as `/api/v1/chaos`.
+`/api/v1/chaos/all` covers every service that shares this Valkey and, where configured, services
+without one. The gateway serves the console's as `/api/v1/chaos`.
 """
 
 from typing import Any, Final
@@ -39,8 +39,8 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
 
     @get(PATH, access=ADMINS, tags=["chaos"], operation_id="getChaos", refuses=REFUSALS)
     async def get_chaos() -> ServiceChaos:
-        """Show the faults of this service. The answer lists the active faults, the earlier ones and
-        those that can be injected.
+        """Show the faults of this service. The answer lists the active faults, the earlier ones,
+        and the available ones.
         """
         return await allowed().state()
 

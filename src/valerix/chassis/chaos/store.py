@@ -48,7 +48,7 @@ class StoreUnavailable(Unavailable):
 
 
 class Menu(msgspec.Struct, frozen=True):
-    """What can be injected into a service beyond the faults that every service offers."""
+    """The faults that a service offers beyond those of every service."""
 
     failpoints: list[str]
     behaviours: list[str]
@@ -66,7 +66,7 @@ class Store(Protocol):
     """The registers of all services, and how often their faults struck."""
 
     async def announce(self, menu: Menu) -> None:
-        """Publishes what can be injected into this service."""
+        """Publishes the faults that this service offers."""
 
     async def services(self) -> dict[str, Menu]:
         """Every service that has announced itself."""

@@ -1,6 +1,4 @@
-"""The use cases of administrators: inject a fault, end all faults, show active and earlier
-faults.
-"""
+"""The use cases of administrators: inject a fault, end all faults, show the state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,7 +22,7 @@ log = structlog.get_logger()
 Recorder = Callable[[RecordAct, Actor], Awaitable[None]]
 """Returns when the act is on record. Raises Unavailable."""
 REMEMBERED: Final = 50
-"""Maximum number of faults stored per service, including those that are over."""
+"""Maximum number of faults stored per service, past ones included."""
 
 
 class FaultView(msgspec.Struct, frozen=True, rename="camel"):
@@ -46,9 +44,7 @@ class FaultView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServiceChaos(msgspec.Struct, frozen=True, rename="camel"):
-    """One service: its active faults, its earlier faults (latest first), and what can be
-    injected.
-    """
+    """One service: active faults, earlier faults (latest first), and available faults."""
 
     service: str
     active: list[FaultView]
@@ -69,15 +65,16 @@ class Elsewhere(Protocol):
         """Its faults. Raises Unavailable."""
 
     async def stop(self) -> None:
-        """Ends every fault, on behalf of the administrator behind the request. Raises
-        Unavailable.
+        """Ends every fault, on behalf of the administrator behind the request.
+
+        Raises Unavailable.
         """
 
 
 class Chaos:
     """The use cases around faults: for this service, and for all services.
 
-    The others are reached over Valkey, or are among those `elsewhere`.
+    The other services share the Valkey, or are listed in `elsewhere`.
     """
 
     def __init__(
@@ -194,7 +191,7 @@ class OpenedChaos(NamedTuple):
     chaos: Chaos
     injector: Injector
     job: Callable[[], Awaitable[None]]
-    """Runs until cancelled and applies what any replica injects."""
+    """Runs until cancelled and applies the faults that any replica injects."""
 
 
 async def open_chaos(

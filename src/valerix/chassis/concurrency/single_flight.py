@@ -59,9 +59,7 @@ class SingleFlight(Generic[T]):
 
 
 async def wait_for(tasks: "Iterable[asyncio.Task[T]]", seconds: float) -> None:
-    """Waits until all tasks have ended or `seconds` have passed. Cancels nothing, raises
-    nothing.
-    """
+    """Waits until all tasks have ended or `seconds` have passed. Neither cancels nor raises."""
     if pending := [task for task in tasks if not task.done()]:
         await asyncio.wait(pending, timeout=max(0.0, seconds))
 

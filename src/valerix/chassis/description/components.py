@@ -112,8 +112,9 @@ def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
 
 
 def _further(annotation: Any) -> dict[str, Any]:
-    """What msgspec omits for a string: the format of a time, and what an annotation adds as
-    `openapi`.
+    """Members that msgspec omits for a string.
+
+    These are the format of a time, and the entry `openapi` of an annotation.
     """
     for each in (annotation, *get_args(annotation)):
         if each is datetime:
@@ -125,9 +126,7 @@ def _further(annotation: Any) -> dict[str, Any]:
 
 
 def _field_docstrings(cls: type) -> dict[str, str]:
-    """The string below each field, by the name of the field; a subclass inherits those of its
-    bases.
-    """
+    """The string below each field, by field name; a subclass inherits the strings of its bases."""
     modules = [(each.__module__, each.__name__) for each in reversed(cls.__mro__)]
     found = [_docstrings_of(module).get(name, {}) for module, name in modules if module.startswith("valerix.")]
     return {field: text for own in found for field, text in own.items()}

@@ -150,8 +150,9 @@ def _annotations(handler: HTTPRouteHandler) -> list[Any]:
 
 
 def _summarize(operation: dict[str, Any]) -> None:
-    """Uses the first sentence of the handler's docstring as summary instead of the handler's
-    name.
+    """Uses the first sentence of the handler's docstring as summary.
+
+    It says more than the handler's name in capitals.
     """
     first, _, rest = " ".join(operation.pop("description", "").split()).partition(". ")
     if first:
@@ -187,7 +188,7 @@ def _code(refusal: Refusal, problems: Problems) -> _Code:
 
 
 def _add_refusals(operation: dict[str, Any], own: list[_Code]) -> None:
-    """Adds the refusals of the edge, those of the route, and a default for anything else."""
+    """Adds the refusals of the edge and of the route, and a default for all others."""
     parameters = operation.get("parameters", ())
     parts: tuple[tuple[object, tuple[Refusal, ...]], ...] = (
         (True, _ALWAYS),
@@ -218,8 +219,9 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 def _add_headers(operation: dict[str, Any]) -> None:
-    """Adds the headers of every answer. Headers that a route declares belong to all its
-    successes.
+    """Adds the headers of every answer.
+
+    Headers that a route declares belong to each of its successes.
     """
     responses = operation["responses"]
     successes = [response for status, response in responses.items() if status.startswith("2")]

@@ -41,10 +41,10 @@ class Authorization:
         self.verifier = Verifier(self._keys, self._service, revocations)
 
     def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: Access) -> Principal | None:
-        """The caller, or None on a public route. Requests with bad tokens count towards the limits,
-        too.
+        """The caller; None on a public route.
 
-        Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited.
+        Requests with bad tokens count towards the limits, too. Raises Unauthenticated,
+        CsrfTokenMissing, Forbidden, RateLimited.
         """
         if not access:
             self.admit(scope, headers, None)
@@ -63,9 +63,7 @@ class Authorization:
         return principal
 
     def admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
-        """Counts the request towards the limits of this person or this address. Raises
-        RateLimited.
-        """
+        """Counts the request towards the limits of its person or address. Raises RateLimited."""
         if not scope["path"].startswith(UNSHED):
             network = network_of(address_of(scope, headers, self._proxies))
             scope.setdefault("valerix_headers", []).extend(self._limits.admit(network, subject))

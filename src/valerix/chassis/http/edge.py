@@ -311,9 +311,7 @@ def _is_json(media_type: bytes) -> bool:
 
 
 def refuse_text(scope: Any) -> None:
-    """Raises Invalid for a path or query with characters that no text may contain
-    (contracts.text).
-    """
+    """Raises Invalid for a path or query with forbidden characters (contracts.text)."""
     if not text.is_line(scope["path"]):
         raise Invalid(f"Check the path: {text.REFUSED}")
     query = scope["query_string"]
@@ -365,9 +363,7 @@ def record(service: str, method: str, endpoint: str, status: int, started: float
 
 
 def write_lines() -> None:
-    """Writes the collected lines: one system call for all of them, here and in the reader of the
-    log.
-    """
+    """Writes the collected lines with one system call, so that their reader also needs only one."""
     telemetry.LogStream(sys.stdout.buffer).write(b"".join(_lines))
     _lines.clear()
 

@@ -45,8 +45,9 @@ class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`status` is `ok`, `draining` or `unavailable`; a check is `ok`, or `failed` with a
-    message.
+    """The health of a service, and its checks by name.
+
+    `status` is `ok`, `draining` or `unavailable`. Each check is `ok`, or `failed` with a message.
     """
 
     service: str
@@ -70,7 +71,7 @@ def tables_present(database: Database, names: list[str]) -> Check:
 async def refuse_schema(essentials: Mapping[str, Check]) -> None:
     """Raises SchemaTooNew. Other failures do not prevent the start.
 
-    What else is missing may appear later; until then the process reports that it is not ready.
+    Other missing parts may appear later; until then the process reports that it is not ready.
     """
     for check in essentials.values():
         try:

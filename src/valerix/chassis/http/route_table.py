@@ -1,6 +1,4 @@
-"""The routes of a running service and their callers: the list that authorization is tested
-against.
-"""
+"""The routes of a running service and their callers. Authorization is tested against this list."""
 
 from collections.abc import Iterable
 from typing import Final

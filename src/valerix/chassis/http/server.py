@@ -162,9 +162,7 @@ def give_way(niceness: int) -> None:
 
 
 def config(app: ASGIApp, options: ServiceSettings) -> uvicorn.Config:
-    """The server's configuration for `app`: address, protocols, limits of connections and
-    messages.
-    """
+    """The server's configuration for `app`: address, protocols, limits of connections and sizes."""
     return uvicorn.Config(
         app,
         host=options.host,

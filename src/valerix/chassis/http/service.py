@@ -81,8 +81,7 @@ class ServiceParts:
     jobs: Sequence[Work] = ()
     """Run until shutdown. A failed job is logged, reported and started again."""
     spared: Sequence[str] = ()
-    """Path prefixes that injected faults never affect, because switching the faults off needs
-    them."""
+    """Path prefixes that injected faults never affect: switching the faults off needs them."""
     faults_elsewhere: Sequence[Elsewhere] = ()
     """Services that store their faults themselves."""
     revocations: Revocations | None = None

@@ -75,7 +75,7 @@ class Places:
 
 
 class OpenSockets:
-    """The connections of this process. Ends those of ended sessions."""
+    """The connections of this process. It ends a connection when its session has ended."""
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier

@@ -36,7 +36,7 @@ INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INSUFFICIENT: Final = challenge("insufficient_scope")
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
 UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, ValueError, OverflowError, RecursionError)
-"""What the decoding of a token raises: values of another type, numbers and brackets without end."""
+"""Errors of reading a token: values of another type, numbers and brackets without end."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -126,9 +126,7 @@ class Verifier:
         return principal
 
     def still_holds(self, principal: Principal) -> bool:
-        """Whether a principal verified earlier would still be accepted; for long-lived
-        connections.
-        """
+        """Whether a principal that was verified earlier still holds; for long-lived connections."""
         return principal.expires_at > self._now() and principal.session_id not in self._revoked
 
     def _verify(self, token: str) -> Principal:

@@ -56,9 +56,7 @@ def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str
 
 @lru_cache(4096)
 def network_of(address: str) -> Network:
-    """The network that limits count an address by; text that is no address is returned
-    unchanged.
-    """
+    """The network that limits count an address by; a text that is no address counts as it is."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -40,8 +40,9 @@ class Entry(NamedTuple):
 
 
 class Act(NamedTuple):
-    """A record of a change by staff. Its `id` makes it unique, however often the change is
-    retried.
+    """A record of a change by staff.
+
+    Its `id` makes it unique, however often the change is retried.
     """
 
     id: str

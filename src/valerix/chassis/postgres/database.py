@@ -41,7 +41,7 @@ LOST = (
 The next statement must not use this connection.
 """
 UNWRITABLE = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresIOError)
-"""The server takes no changes now. What the statement would have changed is rolled back."""
+"""The server takes no changes now. All changes of the statement are rolled back."""
 IMPOSSIBLE: tuple[type[Exception], ...] = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.DataError,
@@ -78,9 +78,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class SchemaTooNew(DatabaseUnavailable):
-    """The message names the schema of the database, the code it requires, and this code's
-    version.
-    """
+    """The message names the database's schema, the code it requires, and this code's version."""
 
 
 class CommitOutcomeUnknown(Exception):

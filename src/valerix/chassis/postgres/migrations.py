@@ -46,8 +46,8 @@ class Migration(NamedTuple):
 
     @property
     def compatible_from(self) -> int:
-        """The number of the newest migration that the oldest code compatible with this schema
-        has.
+        """The oldest code that may use this schema, by the number of that code's newest
+        migration.
         """
         stated = COMPATIBLE_FROM.match(self.text)
         return int(stated[1]) if stated else self.version

@@ -72,9 +72,7 @@ class CrossOrigin:
         return [vary, (b"access-control-allow-origin", origin), _EXPOSE]
 
     def preflight(self, request: Mapping[bytes, bytes], allowed: Iterable[str]) -> Headers:
-        """Further headers for OPTIONS, when a browser checks whether it may send the real
-        request.
-        """
+        """Further headers for OPTIONS when a browser checks whether it may send a request."""
         if request.get(b"origin") not in self._origins or b"access-control-request-method" not in request:
             return []
         return [

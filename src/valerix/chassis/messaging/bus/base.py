@@ -59,7 +59,7 @@ When it raises, none is, and the same messages arrive again in the same order af
 
 
 class Bus(Protocol):
-    """What outbox and inbox need of a broker."""
+    """The operations that outbox and inbox need of a broker."""
 
     async def declare(self, topics: Sequence[str], consumers: Sequence[str]) -> None:
         """Ensures that every topic exists and keeps its messages for every one of `consumers`.

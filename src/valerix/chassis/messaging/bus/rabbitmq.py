@@ -5,7 +5,7 @@ connection of its own, because the broker stops reading from publishers when it 
 and acknowledgements must not wait behind them.
 
 The broker selects a queue's single active consumer. The delivery limit is only a backstop for
-messages that kill every consumer. What it removes stays in the queue `valerix.dead-letters`.
+messages that kill every consumer. Removed messages stay in the queue `valerix.dead-letters`.
 """
 
 import asyncio
