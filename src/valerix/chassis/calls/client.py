@@ -83,10 +83,7 @@ class Withheld(NotSent):
 
 
 class BreakerOpen(Withheld):
-    """The dependency failed too often to be called now.
-
-    One trial call may enter in `retry_after_seconds`.
-    """
+    """It failed too often to be called now; one trial may enter in `retry_after_seconds`."""
 
     def __init__(self, dependency: str, retry_after_seconds: float) -> None:
         super().__init__(dependency, "Circuit breaker is open", retry_after_seconds)
@@ -189,10 +186,7 @@ class HttpClient:
         deadline: Deadline | None = None,
         report: Report | None = None,
     ) -> T:
-        """POSTs `body` and decodes a 2xx with `answer`. `report` is called with every attempt.
-
-        Raises CallFailed.
-        """
+        """POSTs `body`, decodes a 2xx with `answer`, reports every attempt. Raises CallFailed."""
         return await self._call(_Request("POST", path, msgspec.json.encode(body)), answer, deadline, report)
 
     async def get(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
@@ -243,9 +237,8 @@ class HttpClient:
         return True
 
     def may_retry(self) -> bool:
-        """Takes one retry from the budget.
-
-        For callers that repeat calls themselves, with `retries` 0.
+        """Takes one retry from the budget, for callers that repeat calls themselves (`retries`
+        0).
         """
         allowed = self._budget.take()
         if allowed:
@@ -261,10 +254,7 @@ class HttpClient:
         limit: Deadline,
         report: Report | None,
     ) -> T:
-        """Makes one attempt if breaker and bulkhead admit it.
-
-        The breaker learns what the result shows about the health of the dependency.
-        """
+        """One attempt, if breaker and bulkhead admit it. Its result goes to the breaker."""
         if limit.remaining() < LEAST_SECONDS:
             raise Withheld(self.dependency, "no time left")
         permit = self.breaker.enter()
@@ -315,10 +305,7 @@ class HttpClient:
     # --- one attempt
 
     async def _send(self, request: "_Request", replica: int, limit: Deadline) -> tuple[int, bytes]:
-        """Status and body of any answer below 500.
-
-        A replica that refuses connections is skipped; each replica is tried at most once.
-        """
+        """Status and body of any answer below 500. Skips replicas that refuse connections."""
         full_timeout = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)
         if CUTS and await is_cut_off(self.dependency):
