@@ -23,7 +23,7 @@ class KeyInFlight(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "The first request with this key has not finished; ask again shortly",
+            "The first request with this key has not finished; repeat the request shortly",
             headers={"Retry-After": "1"},
         )
 

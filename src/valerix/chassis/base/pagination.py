@@ -17,8 +17,8 @@ from valerix.contracts.ids import first_id_at
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="rows per page")]
-Cursor = Annotated[str | None, Parameter(max_length=500, description="nextCursor of the page before")]
+Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="Maximum number of items on the page")]
+Cursor = Annotated[str | None, Parameter(max_length=500, description="`nextCursor` of the previous page")]
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
 """The range of a PostgreSQL bigint."""
@@ -51,7 +51,7 @@ def decode_cursor(cursor: str, kind: type[T]) -> T:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         if b"\\u0000" in text:
-            raise ValueError("PostgreSQL has no such text")  # noqa: TRY301 - every fault gets the same answer
+            raise ValueError("PostgreSQL stores no U+0000")  # noqa: TRY301 - every fault gets the same answer
         keys = msgspec.json.decode(text, type=kind)
         for key in cast("tuple[object, ...]", keys):
             if isinstance(key, datetime):

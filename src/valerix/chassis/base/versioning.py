@@ -12,7 +12,7 @@ class VersionConflict(Problem):
     status, code, title = 412, "version_conflict", "Changed elsewhere in the meantime"
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"It is at version {version} now; read it again and repeat the change", version=version)
+        super().__init__(f"The current version is {version}; read it again and repeat the change", version=version)
 
 
 def etag(version: int) -> dict[str, str]:
@@ -32,6 +32,6 @@ def expected_version(if_match: str | None) -> int | None:
         return None
     digits = if_match.removeprefix("W/").strip('"').partition("-")[0]
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
-        message = 'If-Match must be the ETag of what was read, e.g. "3"'
+        message = 'If-Match must be the ETag of the version that was read, e.g. "3"'
         raise Invalid(message, [FieldError("/headers/If-Match", message)])
     return int(digits)

@@ -44,8 +44,10 @@ LEAST_SECONDS = 0.01
 """With less time left than this, a call is not sent."""
 breaker_state = Gauge("circuit_breaker_state", "0 closed, 1 open, 2 half-open", ["dependency"])
 breaker_changes = Counter("circuit_breaker_changes_total", "New states of the circuit breaker", ["dependency", "state"])
-call_attempts = Counter("call_attempts_total", "Calls to other services, repeated ones too", ["dependency", "outcome"])
-call_retries = Counter("call_retries_total", "Calls to other services that were repeated", ["dependency"])
+call_attempts = Counter(
+    "call_attempts_total", "Attempts of calls to other services, retries included", ["dependency", "outcome"]
+)
+call_retries = Counter("call_retries_total", "Retries of calls to other services", ["dependency"])
 
 
 class CallFailed(Exception):

@@ -74,7 +74,7 @@ class Connections:
                 connection = self._take() or await self._connect()
                 reply = await connection.exchange(message)
         except httptools.HttpParserError as error:
-            raise Lost(f"no HTTP: {error}") from error
+            raise Lost(f"not HTTP: {error}") from error
         if connection.reusable:
             self._idle.append(connection)
         else:

@@ -44,7 +44,7 @@ class StoreUnavailable(Unavailable):
     code, title = "chaos_store_unavailable", "Valkey cannot be reached"
 
     def __init__(self) -> None:
-        super().__init__("Faults are kept in Valkey, which cannot be reached; what is injected ends by itself")
+        super().__init__("Faults are stored in Valkey, which cannot be reached; active faults end by themselves")
 
 
 class Menu(msgspec.Struct, frozen=True):

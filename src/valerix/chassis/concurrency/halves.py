@@ -25,7 +25,7 @@ async def by_halves(
         return [(items, await work(items))]
     except impossible as error:
         if len(items) == 1:
-            log.exception("one of a batch is impossible")
+            log.exception("an item of a batch is impossible")
             return [(items, error)]
     middle = len(items) // 2
     return [

@@ -20,7 +20,7 @@ _SCHEMAS: Final = "#/components/schemas/"
 _CONSTANTS: Final = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
 _CHANNEL: Final = """What {publisher} publishes, in batches: a message on the bus is a JSON array of
 one or more of these events (`application/cloudevents-batch+json`). Messages arrive at least once,
-events of one subject in the order of their `sequence`; an event that comes again has the same `id`."""
+events of one subject in the order of their `sequence`; a repeated event has the same `id`."""
 
 
 def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:

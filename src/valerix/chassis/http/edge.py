@@ -292,7 +292,7 @@ async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
     while more:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
-            raise Invalid("The client went away before the body was complete")
+            raise Invalid("The client disconnected before the body was complete")
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:

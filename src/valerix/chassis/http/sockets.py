@@ -25,7 +25,7 @@ BEARER: Final = "valerix.bearer."
 POLICY_VIOLATION, TRY_AGAIN_LATER, SIGNED_OUT = 1008, 1013, 4401
 REASONS: Final = {
     POLICY_VIOLATION: "clients send nothing here",
-    TRY_AGAIN_LATER: "come back with your last event id",
+    TRY_AGAIN_LATER: "reconnect with your last event id",
     SIGNED_OUT: "the access token has expired or was revoked",
 }
 MAX_PER_SUBJECT: Final = 32

@@ -202,9 +202,9 @@ def require(principal: Principal, access: Access) -> None:
     """Raises Forbidden unless the route is open to the caller."""
     if principal.role == SERVICE_ROLE:
         if principal.subject.removeprefix(ISSUER_PREFIX) not in access.services:
-            raise Forbidden("This is not open to that service", headers=INSUFFICIENT)
+            raise Forbidden("This route is not open to that service", headers=INSUFFICIENT)
     elif principal.role not in access.roles:
-        needed = f"This needs one of the roles: {', '.join(sorted(access.roles))}"
+        needed = f"This route requires one of the roles: {', '.join(sorted(access.roles))}"
         raise Forbidden(
-            needed if access.roles else "This is open to services of the platform only", headers=INSUFFICIENT
+            needed if access.roles else "This route is open to services of the platform only", headers=INSUFFICIENT
         )

@@ -203,7 +203,7 @@ class ValkeyStreams:
             synced, _ = await connection.read_response()
         except ResponseError as error:
             if not self._warned:
-                log.warning("the server keeps no append-only file, its death loses messages", error=str(error))
+                log.warning("the server keeps no append-only file, a crash loses messages", error=str(error))
             self._warned = True
         else:
             if not synced:
