@@ -8,7 +8,7 @@ CallFailed
 ├── NotSent          no connection, or refused with 503 or 429 before work began: it had no effect
 │   ├── Throttled    429: the dependency accepts no more calls of this service for now
 │   └── Withheld     not even tried: no time left, too many calls under way, or BreakerOpen
-├── OutcomeUnknown   sent, but no usable answer: time-out, connection lost, 5xx. It may have had its effect
+├── OutcomeUnknown   no usable answer: time-out, connection lost, 5xx. It may have had its effect
 │   └── CutShort     the caller's own deadline ended first
 └── Refused          a definite 4xx; `problem` is the problem document of the dependency
     └── Unacceptable 400 or 422: the content of the request was refused, and would be refused again

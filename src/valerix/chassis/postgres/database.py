@@ -3,10 +3,9 @@
 A connection is taken, used and returned without the reset query of a pool: the statements leave no
 session state behind. Errors that callers meet:
 
-DatabaseUnavailable       no connection is available, or the server takes no changes: nothing was
-written
-└── SchemaTooNew          a newer version has migrated the database, and this code may not use the schema
-CommitOutcomeUnknown      the connection was lost during commit: read the state back on a new connection
+DatabaseUnavailable    no connection, or the server takes no changes: nothing was written
+└── SchemaTooNew       a newer version has migrated the database: this code may not use the schema
+CommitOutcomeUnknown   the connection was lost during commit: read the state on a new connection
 """
 
 import asyncio

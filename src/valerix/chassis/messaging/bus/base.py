@@ -1,12 +1,13 @@
-"""The bus between services: at-least-once, in order per topic, one active consumer per (consumer,
-topic).
+"""The bus between services.
+
+It delivers at least once, in order per topic, to one active process per consumer and topic.
 
 A topic is named after the service that publishes to it. Two adapters fulfil one contract
 (tests/bus): Valkey streams and RabbitMQ.
 
 BusError
-├── BusUnavailable   the broker cannot be reached or is full: no message counts as published; try again
-└── Unroutable       the broker took the message but has no queue for it: a configuration error
+├── BusUnavailable   the broker cannot be reached or is full: nothing counts as published; try again
+└── Unroutable       the broker took the message but has no queue for it: a mistake in the set-up
 """
 
 from collections.abc import Awaitable, Callable, Sequence
