@@ -42,7 +42,7 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller left before the exchange ended
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller left early
             await read_request(reader)
             self.requests += 1
             status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]

@@ -76,7 +76,7 @@ async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(datab
                 await assassin.execute(KILL)
                 with pytest.raises(CommitOutcomeUnknown):
                     await sleeping
-                while await assassin.fetchval(SLEEPERS):  # the error arrives before the server has removed the session
+                while await assassin.fetchval(SLEEPERS):  # the server removes the session later
                     await asyncio.sleep(0.01)
 
 

@@ -238,7 +238,7 @@ class ValkeyStore:
             return await self._local.count(fault_id, times)
 
     async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
-        if not fault_ids:  # true for most services, and the console reads each of them every other second
+        if not fault_ids:  # the usual case, which the console polls every other second
             return {}
         stored = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
         found: dict[str, StrikeCounts] = {}

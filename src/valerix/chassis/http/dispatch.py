@@ -162,4 +162,5 @@ def _as_routed(scope: Any) -> Any:
     """
     if scope["path"][-1:] == "/" and scope["path"].startswith(edge.API):
         scope["path"] = scope["path"].rstrip("/")
-    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # a copy: the server reads its own scope
+    # A copy, because the server reads the method from its own scope.
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope

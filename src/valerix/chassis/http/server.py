@@ -60,7 +60,7 @@ class Corked:
             self._loop.call_soon(self._flush)
         self._pending.append(data)
         self._size += len(data)
-        if self._size > MAX_CORKED_BYTES:  # so that the transport can signal that its buffer is full
+        if self._size > MAX_CORKED_BYTES:  # the transport then signals a full buffer
             self._flush()
 
     def close(self) -> None:
@@ -86,7 +86,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.app_state = {**self.app_state, CONNECTION: transport}
 
     def handle_websocket_upgrade(self) -> None:
-        self.transport = cast("Corked", self.transport).uncorked()  # every message is one write of its own
+        # Every message is one write already.
+        self.transport = cast("Corked", self.transport).uncorked()
         super().handle_websocket_upgrade()
 
 

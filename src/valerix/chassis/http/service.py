@@ -155,7 +155,8 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
-        followed = await self._open_revocations()  # first, so that metrics name the service's own client of users
+        # First, so that metrics name the service's own client of users.
+        followed = await self._open_revocations()
         recorder = await self._open_recorder()
         parts = await self._compose(self._resources)
         await refuse_schema(parts.essentials)

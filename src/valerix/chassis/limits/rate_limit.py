@@ -27,7 +27,7 @@ class RateLimited(TooMany):
         headers = {
             "Retry-After": str(seconds),
             "RateLimit-Policy": policy,
-            "RateLimit": _field(name, 0, seconds),  # the same moment, because clients rely on either header
+            "RateLimit": _field(name, 0, seconds),  # the same moment: clients use either one
         }
         super().__init__(f"{what}; try again in {seconds} s", headers=headers)
 
@@ -60,7 +60,7 @@ class Buckets:
         now = self._now()
         full_at = max(self._full_at.get(key, now), now) + self._interval
         over = full_at - now - self._window
-        if over > self._interval * 1e-6:  # tolerance: repeated addition of the interval is not exact
+        if over > self._interval * 1e-6:  # repeated addition of the interval is not exact
             return BucketReading(0, full_at - self._interval - now, over)
         if len(self._full_at) >= MAX_KEYS:
             self._full_at = _still_ahead(self._full_at, now)

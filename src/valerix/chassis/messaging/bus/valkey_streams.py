@@ -247,7 +247,7 @@ class Lease:
 
 async def _add(connection: AbstractConnection, messages: Sequence[Message]) -> None:
     commands: list[tuple[str | bytes | int, ...]] = [
-        ("MULTI",),  # a waiting consumer gets all of them at once, not the first and then the others
+        ("MULTI",),  # a waiting consumer gets all at once, not the first and then the others
         *(("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body) for message in messages),
         ("EXEC",),
         ("WAITAOF", 1, 0, DURABLE_WITHIN_MS),
