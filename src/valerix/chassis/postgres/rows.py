@@ -26,7 +26,7 @@ class Rows(Generic[T]):
     def __init__(self, kind: type[T], columns: str, alias: str = "t", first: int = 1) -> None:
         paths, types = zip(*map(str.split, columns.split(",")), strict=True)
         if len(paths) < 2:
-            raise ValueError(f"{columns!r} is one column: pass its array")  # attrgetter returns no tuple
+            raise ValueError(f"{columns!r} is one column: pass its array")  # attrgetter gives no tuple
         for path in paths:
             _check_field(kind, path)
         arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, first))

@@ -58,8 +58,7 @@ class Link:
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
                 await self.close()
-                # Without a timeout argument: aio-pika's time-out loses cancellations on Python
-                # 3.11.
+                # Without a timeout argument: aio-pika's own loses cancellations on Python 3.11.
                 self._connection = await aio_pika.connect(
                     self._url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": self._name}
                 )
@@ -124,8 +123,7 @@ class RabbitMq:
         try:
             await asyncio.gather(*sending)
         except BaseException:
-            # After one refusal, a channel may be refused further even when its queue has a new
-            # leader.
+            # After one refusal, a channel may stay refused even when its queue has a new leader.
             await _closed(channel)
             raise
         finally:

@@ -118,8 +118,7 @@ class ValkeyStreams:
             deliveries: list[tuple[bytes, Delivery]] = []
             async with _bounded():
                 if time.monotonic() >= look_back_at:
-                    # Only the holder of the lease gets here: pending messages have no live
-                    # consumer.
+                    # Only the holder of the lease gets here: what is pending has no live consumer.
                     deliveries = await self._abandoned(consumer, topic)
                     look_back_at = 0.0 if deliveries else time.monotonic() + LOOK_BACK_SECONDS
                 if not deliveries:
