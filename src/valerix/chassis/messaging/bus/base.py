@@ -2,8 +2,8 @@
 
 It delivers at least once, in order per topic, to one active process per consumer and topic.
 
-A topic is named after the service that publishes to it. Two adapters fulfil one contract
-(tests/bus): Valkey streams and RabbitMQ.
+A topic is named after the service that publishes to it; every service publishes to `acts`. Two
+adapters fulfil one contract (tests/bus): Valkey streams and RabbitMQ.
 
 BusError
 ├── BusUnavailable   the broker cannot be reached or is full: nothing counts as published; try again
