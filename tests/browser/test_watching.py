@@ -143,7 +143,9 @@ async def test_loading_error_and_forbidden_each_say_what_they_are(open_as: Open,
         assert await visitor.accessibility_findings() == []
         async with answers.held():  # some pages ask by themselves, too
             await alert.get_by_role("button", name="Try again").click()
-            answers.become(403, {"title": "Not allowed", "status": 403, "detail": "This needs one of the roles: x"})
+            answers.become(
+                403, {"title": "Not allowed", "status": 403, "detail": "This route requires one of the roles: x"}
+            )
         await expect(page.get_by_text("Not for your role")).to_be_visible()
         await page.unroute_all(behavior="ignoreErrors")
         await page.reload()

@@ -1,4 +1,4 @@
-"""`/api/v1/resilience` of every service: how it is bounded, and how that stands just now."""
+"""`/api/v1/resilience` of every service: its limits, and their present state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,14 +13,19 @@ from valerix.contracts.roles import STAFF
 
 
 class Window(msgspec.Struct, frozen=True, rename="camel"):
+    """Calls and failures that the breaker counted during the last `seconds`."""
+
     seconds: float
     calls: int
     failures: int
 
 
 class Configuration(msgspec.Struct, frozen=True, rename="camel"):
-    """`timeoutSeconds` of one attempt; the breaker opens when `opensAtFailureRatio` of at least `opensAfterCalls` calls
-    of the window failed, for `openSeconds`; `retryRatio`: retries per call that are allowed in the long run.
+    """The limits on calls to a dependency.
+
+    `timeoutSeconds` applies to one attempt. The breaker opens for `openSeconds` when a share of at
+    least `opensAtFailureRatio` of the calls in the window failed, if there were at least
+    `opensAfterCalls`. `retryRatio`: retries per call that are allowed in the long run.
     """
 
     timeout_seconds: float
@@ -34,7 +39,11 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Dependency(msgspec.Struct, frozen=True, rename="camel"):
-    """`attempts` since the process started, by outcome; `circuit_open` are calls that were not made."""
+    """A service that this one calls.
+
+    `attempts` since the process started, by outcome. `circuit_open` counts calls that were not
+    made.
+    """
 
     name: str
     state: str
@@ -47,7 +56,11 @@ class Dependency(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Door(msgspec.Struct, frozen=True, rename="camel"):
-    """`limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process started."""
+    """Admission of requests.
+
+    `limit` adapts to `waitSeconds`, between a small minimum and `ceiling`. `shed` counts the
+    requests refused since the process started.
+    """
 
     in_flight: int
     limit: int
@@ -57,7 +70,10 @@ class Door(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Responses(msgspec.Struct, frozen=True, rename="camel"):
-    """What the callers of this service's main route waited for in the last seconds; null when there were none."""
+    """How long the callers of this service's main route waited in the last `windowSeconds`.
+
+    `averageSeconds` is null when there were none.
+    """
 
     window_seconds: float
     count: int
@@ -65,6 +81,8 @@ class Responses(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Resilience(msgspec.Struct, frozen=True, rename="camel"):
+    """Circuit breakers, retries and load of one replica of a service."""
+
     service: str
     instance: str
     dependencies: list[Dependency]
@@ -75,9 +93,11 @@ class Resilience(msgspec.Struct, frozen=True, rename="camel"):
 def resilience_route(
     service: str, instance: str, clients: Sequence[HttpClient], admission: Admission, responses: RollingSums | None
 ) -> Any:
+    """The route; `responses`: the durations of the main route, if there is one."""
+
     @get("/api/v1/resilience", access=STAFF, tags=["resilience"], operation_id="getResilience", sync_to_thread=False)
     def get_resilience() -> Resilience:
-        """Circuit breakers, retries and load of this copy of the service."""
+        """Show circuit breakers, retries and load of this replica of the service."""
         door = Door(
             admission.in_flight, admission.limit, admission.ceiling, round(admission.wait_seconds, 4), admission.shed
         )
