@@ -56,7 +56,7 @@ class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="described", tag_field="outcome"):
-    """The current state of an order: lines, total, and whether it may still be paid or delivered."""
+    """The state of an order: lines, total, and whether it may still be paid or delivered."""
 
     order_id: str
     customer_id: str
@@ -93,7 +93,7 @@ class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FindOrders(msgspec.Struct, frozen=True, rename="camel"):
-    """A search for orders by the end of their ids; `search` has a form of contracts.ids.find_ids."""
+    """A search for orders by the end of their ids, in a form of contracts.ids.find_ids."""
 
     search: SearchText
 

@@ -98,7 +98,10 @@ def name_of(event_type: str) -> str:
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of a CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
+    """The attributes of a CloudEvent.
+
+    `id` is `<subject>:<sequence>`: the same event always has the same id.
+    """
 
     id: str
     source: str

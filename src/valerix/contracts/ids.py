@@ -21,7 +21,7 @@ def new_id() -> str:
 
 
 def id_of(moment: datetime, *names: str) -> str:
-    """Derive the UUIDv7 of a millisecond from these names: the same names always give the same id."""
+    """Derive the UUIDv7 of a millisecond from these names; the same names give the same id."""
     time, chance = f"{int(moment.timestamp() * 1000):012x}", hashlib.sha256("\n".join(names).encode()).hexdigest()
     # Version 7 and the variant of RFC 9562; the rest are digits of the hash.
     return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) % 4]}{chance[4:7]}-{chance[7:19]}"

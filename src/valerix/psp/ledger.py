@@ -79,7 +79,7 @@ class Ledger:
         self.lines += len(lines)
 
     def check(self) -> None:
-        """Write and remove a trial block. Raises OSError while there is no space for further lines."""
+        """Write and remove a trial block. Raises OSError while there is no space for more lines."""
         self._write(bytes(TRIAL_BYTES))
         self._cut()
 

@@ -93,7 +93,7 @@ class CurrencyTotals(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
-    """Counts of the entire ledger at one moment, and some of its charges in the order of arrival."""
+    """Counts of the entire ledger at one moment, and some charges in the order of arrival."""
 
     lines: int
     captured: int

@@ -94,7 +94,7 @@ class SimulatedProvider:
         return await self._decide(lambda: self._book.page(self._ledger.lines, after, limit))
 
     async def check_writable(self) -> None:
-        """Check the ledger after a failed write. Raises LedgerBroken until a trial write succeeds."""
+        """Check the ledger after a failed write. Raises LedgerBroken until a write succeeds."""
         if self._broken:
             await self._write(self._ledger.check)
 
