@@ -228,12 +228,16 @@ class ProductPrices(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Shortage(msgspec.Struct, frozen=True, rename="camel"):
+    """A product that is short: the quantity requested and the quantity available."""
+
     product_id: str
     requested: int
     available: int
 
 
 class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved", tag_field="outcome"):
+    """All lines of the order are reserved."""
+
     order_id: str
     allocations: list[Allocation]
     products: list[PricedProduct]
@@ -242,6 +246,8 @@ class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved",
 
 
 class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"):
+    """Stock is short for at least one product, so nothing is reserved."""
+
     order_id: str
     shortages: list[Shortage]
     products: list[PricedProduct] = []
@@ -249,6 +255,8 @@ class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_
 
 
 class ProductsUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"):
+    """At least one product is unknown or no longer sold, so nothing is reserved."""
+
     order_id: str
     product_ids: list[str]
 

@@ -158,10 +158,12 @@ def shipped_after_all(dwell: timedelta) -> Decision:
 
 
 def failed(refusal: type[DomainError], message: str, detail: str | None = None) -> Decision:
+    """End the order as failed, with the code of the refusal."""
     return _entering(OrderStatus.FAILED, refusal.code, message, detail=detail)
 
 
 def cancelled(reason: str) -> Decision:
+    """End the order as cancelled, with this reason."""
     return _entering(OrderStatus.CANCELLED, OrderCancelled.code, reason)
 
 

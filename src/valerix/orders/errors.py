@@ -54,6 +54,8 @@ class NotYourCustomer(DomainError):
 
 
 class BeyondBounds(DomainError):
+    """The customer has reached a bound; `bound` names it (see orders.bounds)."""
+
     code = "customer_bound"
 
     def __init__(self, bound: str, detail: str) -> None:
@@ -103,6 +105,8 @@ class OrderCancelled(DomainError):
 
 
 class OrderEnded(DomainError):
+    """The reservation or the payment of the order has ended, or is for other lines."""
+
     code = "order_ended"
 
 

@@ -95,10 +95,7 @@ class Saga:
         run.decision = self._postpone(run, "payment_processing", "The payment is still being processed")
 
     def fulfil_locally(self, runs: Sequence[SagaRun]) -> None:
-        """Decide about orders with a next step that needs no other service.
-
-        A transaction may be open, because no service is called.
-        """
+        """Decide about orders with a local next step, so that a transaction may be open."""
         for run in runs:
             run.decision = decisions.fulfilled(run.order, self._dwell)
 
@@ -302,10 +299,7 @@ class Saga:
     async def _end_reservations(
         self, path: str, step: str, runs: list[SagaRun], deadline: Deadline
     ) -> dict[str, ReservationStatus]:
-        """Release or commit; return the state of each reservation by order.
-
-        Orders with a failed call are left out.
-        """
+        """Release or commit; return the states by order, without orders of a failed call."""
         if not runs:
             return {}
 

@@ -37,6 +37,8 @@ DEFAULT_PAYMENT_METHOD = "card_ok"
 
 
 class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """The postal address to which the goods are shipped."""
+
     name: Text
     street: Text
     city: Text
@@ -47,6 +49,8 @@ class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_d
 
 
 class OrderItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A product to order, and how many units of it."""
+
     product_id: Key
     quantity: Quantity
 
@@ -87,10 +91,7 @@ _place_decoder = msgspec.json.Decoder(PlaceOrderBody)
 
 
 def decode_place(body: bytes) -> PlaceOrderBody:
-    """Decode the body of "place".
-
-    Raises Invalid with a pointer for each bad field, for every form.
-    """
+    """Decode the body of "place". Raises Invalid with a pointer for each bad field of any form."""
     decoded = validation.decode(_place_decoder, body, _form_errors)
     if errors := _form_errors(_plain(decoded)):
         raise Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
@@ -135,10 +136,7 @@ def _form_errors(raw: Any) -> list[FieldError]:
 
 
 def _one_of(name: str, value: Any, allowed: Collection[str]) -> list[FieldError]:
-    """Check that a value is in a list.
-
-    The body may have any types, so the value may be one that cannot be looked up.
-    """
+    """Check a value of any type against a list; it may be one that cannot be looked up."""
     if isinstance(value, str) and value in allowed:
         return []
     return [FieldError(f"/{name}", f"Expected one of: {', '.join(allowed)}")]
@@ -161,6 +159,8 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 
 class LineView(msgspec.Struct, frozen=True, rename="camel"):
+    """A line of an order. Name and prices are null until inventory has answered once."""
+
     product_id: str
     product_name: str | None
     quantity: int
@@ -169,10 +169,7 @@ class LineView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OrderView(msgspec.Struct, frozen=True, rename="camel"):
-    """An order in the API.
-
-    It is also the data of its events, so that an old answer can be replayed from them.
-    """
+    """An order in the API; also the data of its events, so that an old answer can be replayed."""
 
     id: str
     customer_id: str
@@ -229,6 +226,8 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
+    """One attempt of a saga step: its outcome, and its duration in milliseconds."""
+
     name: str
     attempt: int
     outcome: str

@@ -21,6 +21,8 @@ from valerix.psp.use_cases import SimulatedProvider
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Settings of the simulated provider."""
+
     psp_secret: Annotated[str, msgspec.Meta(min_length=16)]
     ledger_file: Path
     address_limit: int = 0

@@ -38,6 +38,8 @@ class RefundExceedsCharge(DomainError):
 
 
 class ProviderFault(DomainError):
+    """The request had no effect."""
+
     code = "provider_fault"
 
     def __init__(self) -> None:
@@ -45,6 +47,8 @@ class ProviderFault(DomainError):
 
 
 class AnswerLost(DomainError):
+    """The request took effect, but its answer is lost."""
+
     code = "provider_fault"
 
     def __init__(self) -> None:

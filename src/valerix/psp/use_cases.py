@@ -38,6 +38,8 @@ WRITTEN = Point("psp.written")
 
 
 class LedgerBroken(Unavailable):
+    """The ledger cannot be written, so the request had no effect."""
+
     code = "ledger_broken"
 
 

@@ -40,10 +40,12 @@ def owner_of(principal: Principal) -> str | None:
 
 
 def order_id_of(given: str) -> str:
+    """Return an order id of valid form. Raises OrderNotFound for any other text."""
     if not is_id(given):
         raise OrderNotFound
     return given
 
 
 def order_response(order: Order, status: int = 200) -> Response[OrderView]:
+    """Respond with the order, and with its version as ETag."""
     return Response(view(order), status_code=status, headers=versioning.etag(order.version))
