@@ -179,7 +179,7 @@ def _entering(
 
 
 class StockWait(NamedTuple):
-    """How long orders wait that are short of stock."""
+    """Waiting times of orders that are short of stock."""
 
     hold: timedelta
     """For the customer, from the moment the order is held."""

@@ -122,7 +122,8 @@ class Placing:
     async def place(self, request: PlaceRequest) -> Answer:
         """Accept an order durably and drive it.
 
-        Raises KeyReused, KeyInFlight, BeyondBounds, or Unavailable; nothing is written then.
+        Raises KeyReused, KeyInFlight, BeyondBounds, or Unavailable. Nothing is written then, unless
+        the database fails after the acceptance: such an order is driven on by the worker.
         """
         started = time.perf_counter()
         placed = PlacedOrder(request, asyncio.get_running_loop().create_future())
