@@ -1,4 +1,4 @@
-"""What the inventory API takes and gives."""
+"""Request and response bodies of the inventory API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from valerix.inventory import domain, permitted
 
 MAX_CHANGE = 1_000_000
 Id = Annotated[str, msgspec.Meta(pattern=text.SKU, examples=["PROD-001"])]
-Change = Annotated[int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="not zero")]
+Change = Annotated[
+    int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="Units to add (> 0) or remove (< 0); not zero.")
+]
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Description = Annotated[str, msgspec.Meta(max_length=2000), text.LINES]
@@ -54,7 +56,7 @@ class AdjustBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 class UpdateBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Take out (negative) or bring in (positive) units of a product, wherever they lie."""
+    """Take out (negative) or bring in (positive) units of a product, in any warehouse."""
 
     product_id: Id
     quantity: Change
@@ -68,7 +70,7 @@ class InitialStock(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The whole of a product, except its id and its stock."""
+    """All properties of a product, except its id and its stock."""
 
     name: Name
     price: Money
@@ -101,7 +103,10 @@ class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
-    """The stock of one product: in total and per warehouse. `low_stock`: available is at or under the threshold."""
+    """The stock of one product, in total and per warehouse.
+
+    `lowStock`: the available units are at or under the threshold.
+    """
 
     product_id: str
     name: str
@@ -115,7 +120,7 @@ class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """One movement; `seq` counts without gaps per product and warehouse."""
+    """One movement of stock. `seq` counts without gaps per product and warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -133,29 +138,34 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class MovementView(LedgerEntry, frozen=True, rename="camel"):
-    """One movement, and whose act it was: null for what is part of an order's way."""
+    """One movement of stock. `by`: the staff member behind it; null for a step of an order."""
 
     by: By | None = None
 
 
 class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of the ledger's events: one product in one warehouse after a movement (migrations/0007_waiting_list.sql)."""
+    """Data of the ledger's events: one product in one warehouse after a movement.
+
+    See migrations/0007_waiting_list.sql.
+    """
 
     product_id: str
     warehouse_id: str
     kind: str
-    """Of the movement, as the ledger has it."""
+    """Kind of the movement, as in the ledger."""
     on_hand: int
     reserved: int
     available_in_all: int | None
     """Units available over all warehouses; only with `inventory.low_stock`."""
     order_id: str | None
     delivery: int | None = None
-    """A number that is another one after each delivery of the product; only with `inventory.low_stock`."""
+    """A number that changes with each delivery of the product; only with `inventory.low_stock`."""
 
 
 class ReadyEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of `inventory.reservation_ready`: all that the order wants is set aside for it, or was reserved by hand."""
+    """Data of `inventory.reservation_ready`: all units of the order are set aside, or were reserved
+    by hand.
+    """
 
     order_id: str
 
@@ -167,7 +177,10 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEv
 
 @dataclass(frozen=True)
 class InventoryFilter:
-    """Whose stock to list: up to `limit` products, those after `after`; `q` is looked for in id and name."""
+    """The stock to list: that of up to `limit` products with ids after `after`.
+
+    `q` is searched for in id and name.
+    """
 
     q: str | None
     warehouse_id: str | None
@@ -178,7 +191,7 @@ class InventoryFilter:
 
 @dataclass(frozen=True)
 class ProductFilter:
-    """Which products to list: see InventoryFilter."""
+    """The products to list: see InventoryFilter."""
 
     q: str | None
     active: bool | None
@@ -187,7 +200,7 @@ class ProductFilter:
 
 
 class Position(NamedTuple):
-    """Where a page of movements ends."""
+    """The last movement of a page."""
 
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
     warehouse_id: str
@@ -203,7 +216,10 @@ class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Adjusted(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Stock of the product in that warehouse after the change; `idempotent` when an earlier answer is repeated."""
+    """Stock of the product in that warehouse after the change.
+
+    `idempotent`: the answer of an earlier request is repeated.
+    """
 
     product_id: str
     warehouse_id: str
@@ -244,13 +260,13 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def movement_view(entry: LedgerEntry, acts: Sequence[RecordedAct]) -> MovementView:
-    """The movement as staff see it. The act it is part of is one of `acts`, if there is one."""
+    """The movement as staff see it, with its act among `acts`, if there is one."""
     act = next((a for a in acts if (a.trace_id, a.actor) == (entry.trace_id, entry.actor)), None)
     return MovementView(**msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True))
 
 
 def differences(before: Product, after: Product) -> dict[str, list[Any]]:
-    """Old and new value of each field that is another one."""
+    """Old and new value of each changed field."""
     old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
     return {name: [old[name], new[name]] for name in old.keys() - {"version", "updatedAt"} if old[name] != new[name]}
 
@@ -272,4 +288,4 @@ PROBLEMS: Final[Problems] = {
     domain.WarehouseExists: ProblemType(409, "The warehouse exists already"),
     domain.NoWarehouse: ProblemType(409, "There is no warehouse"),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem of each error of the domain."""
