@@ -38,8 +38,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     orders_url: tuple[str, ...]
 
     set_aside_hours: float = 24.0
-    """Hours for which units stay set aside for an incomplete backorder that could complete
-    another.
+    """Hours for which units stay set aside for a backorder that lacks others, while they could
+    complete another backorder.
     """
 
 

@@ -154,9 +154,7 @@ class Offer:
 
 
 class ReserveLine(NamedTuple):
-    """The quantity of one product that an order requests, with the actor and trace of the
-    request.
-    """
+    """The units of one product that an order requests, with the actor and trace of the request."""
 
     order_id: str
     sku: str

@@ -66,9 +66,7 @@ def release(order: OrderDescription) -> Ending:
 
 
 def commit(order: OrderDescription) -> Ending:
-    """The command that commits the stock of an order in `processing`. Raises
-    OrderNotCommittable.
-    """
+    """The command that commits the stock of a `processing` order. Raises OrderNotCommittable."""
     if order.status is not OrderStatus.PROCESSING:
         detail = f"The order is {order.status}; goods leave the warehouse for orders in processing"
         raise OrderNotCommittable(order.status, detail)

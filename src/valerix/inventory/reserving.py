@@ -210,9 +210,7 @@ class Reserving:
     async def _end(
         self, connection: Connection, commands: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
     ) -> BatchResult[ReservationState]:
-        """End reservations. Released units go to the orders that wait for them, in the same
-        transaction.
-        """
+        """End reservations. Released units go to waiting orders in the same transaction."""
         released = [ending.order_id for ending, _ in commands if ending.state is ReservationStatus.RELEASED]
         if not released:
             return await self._end_all(connection, commands)

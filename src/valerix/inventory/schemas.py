@@ -163,8 +163,8 @@ class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ReadyEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of `inventory.reservation_ready`: all units of the order are set aside, or were reserved
-    by hand.
+    """Data of `inventory.reservation_ready`: all units of the order are set aside, or were already
+    reserved by hand.
     """
 
     order_id: str

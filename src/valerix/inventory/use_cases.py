@@ -85,9 +85,7 @@ class Stock:
         return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
 
     async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
-        """Run a change, once only if it has a key. True when the answer is that of an earlier
-        request.
-        """
+        """Run a change, only once if it has a key. True: the answer is that of an earlier request."""
         with metrics.operation_seconds.labels(cause.kind).time():
             if cause.idempotency_key is None:
                 answer, movements = await self._database.retry(work, (Overtaken,))
@@ -116,8 +114,9 @@ class Stock:
             return await self._stock.list_inventory(connection, wanted)
 
     async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.MovementView]:
-        """The ledger of one product, latest first, with the acts of staff. Raises
-        ProductNotFound.
+        """List the ledger of one product, latest first, with the acts of staff.
+
+        Raises ProductNotFound.
         """
         async with self._database.connection() as connection:
             if await self._catalogue.find_product(connection, sku) is None:

@@ -111,8 +111,7 @@ class ReservationsRepository:
     async def end(
         self, connection: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
     ) -> list[Ended]:
-        """Bring the reservations of these orders, each named once, to the requested state, and
-        commit.
+        """Bring the reservations of these orders, each named once, to the requested states; commit.
 
         Only reservations that this statement itself ends move stock. A reservation that another
         statement began or ended while this one waited is left out of the result; a second call

@@ -106,11 +106,11 @@ class StockRepository:
         movements: Sequence[Movement],
         opened: Sequence[Reservation] = (),
     ) -> None:
-        """Append to the ledger, update the (locked) stock rows, and record the reservations that
-        began.
+        """Append to the ledger, update the (locked) stock rows, and record new reservations.
 
         Each stock row gets the values of its latest movement. The time is that of the statement:
         taken after the locks, it rises with `seq`.
+
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
         if not movements and not opened:
@@ -157,9 +157,7 @@ class StockRepository:
         return found
 
     async def claim_key(self, tx: Transaction, lookup_key: bytes) -> bool:
-        """Lock this idempotency key until the transaction ends. False while another one holds
-        it.
-        """
+        """Lock this idempotency key for the transaction. False while another transaction holds it."""
         number = int.from_bytes(lookup_key[:8], "big", signed=True)
         claimed: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", number)
         return claimed

@@ -95,8 +95,7 @@ class WaitingRepository:
     async def lock(
         self, tx: Transaction, available: Mapping[str, int], wanted: Mapping[str, int], order_ids: Sequence[str]
     ) -> dict[str, WaitingOrder]:
-        """Lock the waiting orders that `hand_out` needs for these products, and those of
-        `order_ids`.
+        """Lock the waiting orders among `order_ids`, and those `hand_out` needs for these products.
 
         The stock of the products is locked already. The orders come without their lines.
         `available`: the units of each product, when there are more than its rows say yet. `wanted`:
@@ -196,8 +195,8 @@ class WaitingRepository:
     # --- the sweep
 
     async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
-        """List incomplete orders that have held units for longer than this, with ids after
-        `after`.
+        """List incomplete orders, with ids after `after`, that have held units for longer than
+        this.
         """
         rows = await tx.fetch(
             """
