@@ -32,16 +32,22 @@ Threshold = Annotated[int, msgspec.Meta(ge=0, le=MAX_CHANGE)]
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Units of one product."""
+
     product_id: Id
     quantity: Quantity
 
 
 class ReserveBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The items of a pending order; they must be the lines of the order."""
+
     order_id: Id
     items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
 
 
 class OrderBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The order with the reserved stock."""
+
     order_id: Id
 
 
@@ -65,6 +71,8 @@ class UpdateBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 class InitialStock(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Units of a new product in one warehouse."""
+
     warehouse_id: Id
     quantity: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHANGE)]
 
@@ -80,6 +88,8 @@ class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 class NewProduct(ProductBody, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A new product with its id and its initial stock."""
+
     product_id: Id
     initial_stock: Annotated[list[InitialStock], msgspec.Meta(max_length=100)] = []
 
@@ -96,6 +106,8 @@ class NewWarehouse(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
+    """The stock of one product in one warehouse; `available` is `onHand` minus `reserved`."""
+
     warehouse_id: str
     on_hand: int
     reserved: int
@@ -208,6 +220,8 @@ class Position(NamedTuple):
 
 
 class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
+    """The reservation of an order. `idempotent`: the answer of an earlier request is repeated."""
+
     order_id: str
     state: ReservationStatus
     allocations: list[Allocation]
@@ -241,6 +255,8 @@ class StockUpdated(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 
 
 class Product(msgspec.Struct, frozen=True, rename="camel"):
+    """A product of the catalogue."""
+
     product_id: str
     name: str
     description: str
@@ -253,6 +269,8 @@ class Product(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
+    """A warehouse. Stock is taken from the warehouse with the lowest `priority` first."""
+
     warehouse_id: str
     name: str
     priority: int

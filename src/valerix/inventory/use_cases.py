@@ -85,7 +85,7 @@ class Stock:
         return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
 
     async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
-        """Run a change, only once if it has a key. True: the answer is that of an earlier request."""
+        """Run a change, under a key only once. True: the answer is that of an earlier request."""
         with metrics.operation_seconds.labels(cause.kind).time():
             if cause.idempotency_key is None:
                 answer, movements = await self._database.retry(work, (Overtaken,))

@@ -150,10 +150,9 @@ class Payment(NamedTuple):
         )
 
     def promised(self, amount_minor: int | None) -> tuple[Self, int]:
-        """The payment with `amount_minor` (None: all that is left) set aside for a refund, and this
-        amount.
+        """The payment with an amount set aside for a refund, and this amount.
 
-        Raises NotRefundable, RefundExceedsCaptured.
+        `amount_minor`: None means all that is left. Raises NotRefundable, RefundExceedsCaptured.
         """
         if not self.status.holds_money:
             raise NotRefundable(self.status)

@@ -76,7 +76,7 @@ class Processor:
         may_exist = not fresh
 
         async def ask() -> Charge:
-            """Charge under the same reference each time, so a lost answer cannot cause a second
+            """Charge under the same reference each time, so that a lost answer causes no second
             charge.
             """
             nonlocal may_exist

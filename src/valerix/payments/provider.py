@@ -31,7 +31,7 @@ class ProviderCalls(Protocol):
         """Send the body, and return the decoded answer. Raises CallFailed."""
 
     def may_retry(self) -> bool:
-        """Whether a call may be repeated. Each query counts as one repetition."""
+        """Whether a call may be repeated. If so, the retry is taken from the budget."""
 
 
 class Rejected(Exception):
@@ -107,12 +107,12 @@ class Provider:
         return await self._call("/v1/charges", request, _charge)
 
     async def find(self, reference: str) -> Charge | None:
-        """The charge under `reference`. None: no charge yet, but a request may still be under way."""
+        """The charge under `reference`. None: no charge yet, but a request may be under way."""
         found = await self._call("/v1/charges/find", _FindRequest([reference]), _charges)
         return found.charges[0] if found.charges else None
 
     async def cancel(self, reference: str) -> Charge:
-        """Forbid a charge forever, or find the charge that was made. Nothing can change after this."""
+        """Forbid a charge forever, or find the charge that was made. Nothing changes after this."""
         return await self._call("/v1/charges/cancel", _CancelRequest(reference), _charge)
 
     async def refund(self, refund: Refund, charge_reference: str) -> None:

@@ -23,13 +23,15 @@ ChargeMinor = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
 
 class ChargeAmount(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An amount to charge, in minor units of its currency."""
+
     amount_minor: ChargeMinor
     currency: Currency
 
 
 class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The charge that an order owes. Every field must match the order. An order is charged at most
-    once, ever.
+    """The charge that an order owes. Every field must match the order. An order is charged once,
+    ever.
     """
 
     order_id: Annotated[str, msgspec.Meta(pattern=text.UUID)]

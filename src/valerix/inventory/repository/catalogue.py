@@ -50,7 +50,7 @@ class CatalogueRepository:
         return _product(row) if row else None
 
     async def lock_product(self, tx: Transaction, sku: str) -> bool:
-        """Lock the product, so that no stock row can be added. False when there is no such product."""
+        """Lock the product, so that no stock row can be added. False when it does not exist."""
         return await tx.fetchval("SELECT true FROM products WHERE sku = $1 FOR UPDATE", sku) is True
 
     async def has_stock_rows(self, tx: Transaction, sku: str) -> bool:

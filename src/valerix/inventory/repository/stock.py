@@ -157,7 +157,7 @@ class StockRepository:
         return found
 
     async def claim_key(self, tx: Transaction, lookup_key: bytes) -> bool:
-        """Lock this idempotency key for the transaction. False while another transaction holds it."""
+        """Lock this idempotency key for the transaction. False while another one holds it."""
         number = int.from_bytes(lookup_key[:8], "big", signed=True)
         claimed: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", number)
         return claimed

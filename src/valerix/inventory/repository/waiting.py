@@ -195,9 +195,7 @@ class WaitingRepository:
     # --- the sweep
 
     async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
-        """List incomplete orders, with ids after `after`, that have held units for longer than
-        this.
-        """
+        """List incomplete orders after the id `after` that have held units for longer than this."""
         rows = await tx.fetch(
             """
             SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval AND order_id > $2

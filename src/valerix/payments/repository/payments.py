@@ -49,7 +49,7 @@ class PaymentsRepository:
         return {row[0] for row in inserted}
 
     async def insert_tombstones(self, tx: Transaction, events: Sequence[PaymentChange]) -> set[str]:
-        """Insert voided payments for the orders without one, each with its event; return their ids."""
+        """Insert voided payments, with their events, for orders without one; return their ids."""
         rows = sorted(events, key=lambda e: e.payment.order_id)
         inserted = await tx.fetch(
             f"""
