@@ -38,7 +38,7 @@ STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITT
 _SKU = re.compile(forms.SKU)
 
 
-# --- what is moved, and why
+# --- movements and their causes
 
 
 class Initiator(NamedTuple):

@@ -20,7 +20,10 @@ class OrderNotReservable(DomainError):
 
 
 class OtherLines(DomainError):
-    """`differences`: RFC 6901 pointers into the body, each with what the order has there."""
+    """The requested items differ from the lines of the order.
+
+    `differences`: RFC 6901 pointers into the body, each with the quantity in the order.
+    """
 
     code = "other_lines"
 

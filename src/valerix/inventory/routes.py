@@ -108,7 +108,9 @@ async def list_inventory(
 
 @get(INVENTORY + "/alerts", access=STAFF, tags=["inventory"], operation_id="listLowStock")
 async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
-    """List products low in stock. Their available units are at or under their threshold."""
+    """List products low in stock. Their available units are at or under their threshold. Sorted by
+    product id.
+    """
     wanted = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
     return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
@@ -293,8 +295,8 @@ async def replace_product(
     data: schemas.ProductBody,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[Product]:
-    """Replace a product. Its stock stays; `adjustStock` changes the stock. An `If-Match` header
-    with the ETag of the product prevents overwriting the change of another request.
+    """Replace a product. Its stock does not change; `adjustStock` changes the stock. With the ETag
+    of the product in `If-Match`, a change by another request in the meantime is not overwritten.
     """
     return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
 

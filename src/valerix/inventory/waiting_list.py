@@ -37,7 +37,7 @@ class WaitingList:
         order_ids: Sequence[str] = (),
         besides: Sequence[str] = (),
     ) -> dict[str, WaitingOrder]:
-        """Lock the waiting orders among `order_ids`, and those `hand_out` needs for these products.
+        """Lock the waiting orders among `order_ids`, and the orders that `hand_out` needs.
 
         `wanted`: of each product the units that these orders may take from younger ones. `offers`:
         the locked stock. `besides`: orders that may also wait for other products.

@@ -191,7 +191,9 @@ async def list_refunds(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> pagination.Page[ListedRefund]:
-    """List the refunds of a payment, oldest first. Customers see their own only."""
+    """List the refunds of a payment, oldest first. Customers see refunds of their own payments
+    only.
+    """
     after = None if cursor is None else _cursor_id(cursor)
     rows, acts = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
     return _refund_page(rows, acts, principal, limit)

@@ -90,7 +90,7 @@ class CatalogueRepository:
         return [_product(row) for row in rows]
 
     async def list_prices(self, tx: Transaction, skus: Sequence[str]) -> dict[str, PricedProduct]:
-        """Prices of those of the products that are sold."""
+        """The names and prices of the products among `skus` that are on sale."""
         rows = await tx.fetch(
             """
             SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency FROM products

@@ -35,11 +35,12 @@ class ReservationsRepository:
     async def take(self, connection: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
         """Reserve all of these orders, each product from one shelf, and commit; or change nothing.
 
-        Nothing changes when one of the orders is known already or waits, a product is not sold, or
-        its shelf has too few units left. Then there are no sources.
+        Nothing changes when one of the orders has a reservation already or waits, when a product is
+        not sold, or when its shelf has too few units left. Then there are no sources.
 
         The units on a shelf are read while its lock is taken. No transaction comes between, and a
         statement that waited sees what was left.
+
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
         rows = await connection.fetch(
@@ -194,7 +195,7 @@ class ReservationsRepository:
         return [_ENDED.read(row) for row in rows]
 
     async def find_reservations(self, tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
-        """The reservations of those orders that have one.
+        """The reservations of the orders that have one.
 
         Read after the stock is locked, when they can no longer change.
         """

@@ -95,7 +95,7 @@ class WaitingRepository:
     async def lock(
         self, tx: Transaction, available: Mapping[str, int], wanted: Mapping[str, int], order_ids: Sequence[str]
     ) -> dict[str, WaitingOrder]:
-        """Lock the waiting orders among `order_ids`, and those `hand_out` needs for these products.
+        """Lock the waiting orders among `order_ids`, and the orders that `hand_out` needs.
 
         The stock of the products is locked already. The orders come without their lines.
         `available`: the units of each product, when there are more than its rows say yet. `wanted`:

@@ -112,7 +112,7 @@ class PaymentsRepository:
         return [PAYMENT.read(row) for row in rows]
 
     async def list_by_orders(self, tx: Transaction, order_ids: Sequence[str]) -> list[Payment]:
-        """The payments of those of the orders that have one."""
+        """The payments of the orders that have one."""
         rows = await tx.fetch(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.order_id = ANY($1::text[])",
             order_ids,
