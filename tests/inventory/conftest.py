@@ -118,8 +118,9 @@ class Shop(NamedTuple):
         return await self.reserving.reserve(commands, "tester", Deadline.after(30))
 
     async def wait(self, order_id: str, *lines: tuple[str, int], minutes: int | None = None) -> ReserveOutcome:
-        """Reserve for a backorder accepted `minutes` after noon; by default the number of the
-        order.
+        """Reserve for a backorder accepted `minutes` after noon.
+
+        The default is the number of the order.
         """
         since = NOON + timedelta(minutes=int(order_id.strip("o")) if minutes is None else minutes)
         command = ReserveStock(order_id, [Line(*line) for line in lines], since)

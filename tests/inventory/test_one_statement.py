@@ -193,7 +193,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
 
 
 async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(shop: Shop, url: str) -> None:
-    """The release came after the statement had looked for it: the unique key makes all of it fail."""
+    """The release came after the statement looked for it: the unique key makes all of it fail."""
     await shop.add("A", east=5)
     await shop.add("B", east=5)
     async with holding(shop, "A"):

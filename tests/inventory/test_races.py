@@ -96,7 +96,7 @@ async def test_a_flash_sale_sells_exactly_what_is_there(shop: Shop, other: Shop,
 
 
 async def test_crossed_carts_never_deadlock(url: str) -> None:
-    """Lines name products in opposite order, orders come in lists, some end at once: no deadlock."""
+    """Lines name products in opposite order, orders come in lists, some end: no deadlock."""
     skus = [f"X-{n}" for n in range(6)]
     async with replica(url) as first:
         for sku in skus:
