@@ -99,18 +99,14 @@ async def list_inventory(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[InventoryItem]:
-    """List the stock of all products. Each has its units on hand, reserved and available, in total
-    and per warehouse. Sorted by product id.
-    """
+    """List stock by product id: on hand, reserved and available, in total and per warehouse."""
     wanted = InventoryFilter(q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1)
     return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/alerts", access=STAFF, tags=["inventory"], operation_id="listLowStock")
 async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
-    """List products low in stock. Their available units are at or under their threshold. Sorted by
-    product id.
-    """
+    """List products low in stock: their available units are at or under their threshold."""
     wanted = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
     return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
@@ -149,11 +145,10 @@ async def list_movements(
 async def reserve(
     by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.ReserveBody
 ) -> schemas.ReservationView:
-    """Reserve the items of a pending order. The reservation is all or nothing. A repeated request
-    changes nothing.
+    """Reserve the items of a pending order, all or nothing. Repeating it changes nothing.
 
-    404: the order does not exist. 409: the order is in another state or is being cancelled, or
-    there is not enough stock. 422: the order has other items.
+    404: no such order. 409: another state, under cancellation, or not enough stock. 422: other
+    items.
     """
     lines = [Line(item.product_id, item.quantity) for item in data.items]
     reserved = _reserved(await by_hand.reserve(data.order_id, lines, actor, deadline))
@@ -172,10 +167,9 @@ async def reserve(
     refuses=[OrderNotFound, OrderNotReleasable, domain.ReservationNotFound, domain.ReservationOver],
 )
 async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """Release the stock of a failed or cancelled order. Later requests to reserve stock for the
-    order are refused.
+    """Release the stock of a failed or cancelled order. Later reservations for it are refused.
 
-    404: the order does not exist. 409: the order has not ended; cancel it to return its stock.
+    404: no such order. 409: the order has not ended; cancel it to return its stock.
     """
     state = await by_hand.release(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.RELEASED)
@@ -191,10 +185,10 @@ async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: 
     refuses=[OrderNotFound, OrderNotCommittable, domain.ReservationNotFound, domain.ReservationOver],
 )
 async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """Commit the reserved stock of an order in `processing`. The goods leave the warehouse. The
-    worker then moves the order to `shipped`.
+    """Commit the stock of an order in `processing`: its goods leave the warehouse. The worker then
+    moves the order to `shipped`.
 
-    404: the order does not exist. 409: the order is in another state or is being cancelled.
+    404: no such order. 409: the order is in another state or is being cancelled.
     """
     state = await by_hand.commit(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.COMMITTED)
@@ -210,9 +204,7 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
     refuses=[domain.UnknownProducts, domain.UnknownWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
 async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None) -> schemas.Adjusted:
-    """Correct the stock of a product in one warehouse, with a reason. The stock never falls below
-    the reserved units.
-    """
+    """Correct the stock of a product in one warehouse. It never falls below the reserved units."""
     _not_zero("delta", data.delta)
     return await stock.adjust(data, actor.id, actor, refusal)
 
@@ -227,8 +219,8 @@ async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: 
     refuses=[domain.UnknownProducts, domain.NoWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
 async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None) -> schemas.StockUpdated:
-    """Take units out of stock (`quantity` below 0) or bring them in (above 0). The warehouse is
-    chosen by priority. A request with a repeated key has no second effect.
+    """Take out (`quantity` below 0) or bring in units, in the order of warehouse priority. A
+    request with a repeated key has no second effect.
     """
     _not_zero("quantity", data.quantity)
     return await stock.update(data, actor.id, actor, refusal)
@@ -295,8 +287,8 @@ async def replace_product(
     data: schemas.ProductBody,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[Product]:
-    """Replace a product. Its stock does not change; `adjustStock` changes the stock. With the ETag
-    of the product in `If-Match`, a change by another request in the meantime is not overwritten.
+    """Replace a product. Its stock does not change: see `adjustStock`. With the ETag in `If-Match`,
+    a change made in the meantime is not overwritten.
     """
     return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
 
@@ -309,9 +301,7 @@ async def delete_product(catalogue: Catalogue, actor: Actor, sku: Sku) -> None:
 
 @get(WAREHOUSES, access=ANYONE, tags=["warehouses"], operation_id="listWarehouses")
 async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Warehouse]:
-    """List the warehouses, sorted by id. Stock is taken from the warehouse with the lowest
-    `priority` number first.
-    """
+    """List warehouses by id. Stock is taken from the one with the lowest `priority` first."""
     rows = await catalogue.list_warehouses(after=_after(cursor), limit=limit + 1)
     return _page_by_id(rows, limit, lambda warehouse: warehouse.warehouse_id)
 
