@@ -30,8 +30,9 @@ def route() -> RawRoute:
 
 
 def document() -> dict[str, Any]:
-    """The AsyncAPI document of this service. It publishes nothing on the bus, so one channel is
-    all.
+    """The AsyncAPI document of this service.
+
+    It publishes nothing on the bus, so one channel is all.
     """
     connected = {"type": "object", "properties": {"complete": {"type": "boolean"}}, "required": ["complete"]}
     event = {"type": "object", "description": "The data of the event, as the channel of its source describes it."}

@@ -70,8 +70,9 @@ class TemplateNeedsMore(DomainError):
 
 
 class Notification(NamedTuple):
-    """One message to one recipient over one channel. `recipient`: a customer number, or
-    OPERATORS.
+    """One message to one recipient over one channel.
+
+    `recipient`: a customer number, or OPERATORS.
     """
 
     id: str
@@ -95,8 +96,9 @@ class Notification(NamedTuple):
 
 
 class Contact(NamedTuple):
-    """Name and address of a customer. `sequence` is the customer's version: an older one changes
-    nothing.
+    """Name and address of a customer.
+
+    `sequence` is the customer's version: an older one changes nothing.
     """
 
     customer_id: str

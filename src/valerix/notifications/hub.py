@@ -36,8 +36,9 @@ class Client:
         self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, event: LiveEvent, text: str) -> None:
-        """Queue an event. Events that arrive once the queue is full have to be read from the
-        table.
+        """Queue an event.
+
+        Events that arrive once the queue is full have to be read from the table.
         """
         if len(self._queued) >= MAX_QUEUED:
             self._overrun = True

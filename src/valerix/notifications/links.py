@@ -33,8 +33,9 @@ class Links(NamedTuple):
         return notification._replace(body=notification.body.replace(LINK, link))
 
     def shown(self, notification: Notification, *, entitled: bool) -> Notification:
-        """The notification as the API shows it. `entitled`: the caller may see the link of a
-        simulated mail.
+        """The notification as the API shows it.
+
+        `entitled`: the caller may see the link of a simulated mail.
         """
         if notification.template not in PAGES:
             return notification

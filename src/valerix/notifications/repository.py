@@ -82,8 +82,9 @@ async def insert_notifications(tx: Transaction, notifications: Sequence[Notifica
 
 
 async def insert_skipped(tx: Transaction, notifications: Sequence[Notification]) -> None:
-    """Record messages that are too late to be sent, except those that exist already. Sorted, as
-    above.
+    """Record messages that are too late to be sent, except those that exist already.
+
+    Sorted, as above.
     """
     rows = sorted(notifications, key=lambda n: n.id)
     await tx.execute(

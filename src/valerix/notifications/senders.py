@@ -52,8 +52,9 @@ class OutgoingMessage(NamedTuple):
 
 
 Send = Callable[[OutgoingMessage], Awaitable[None]]
-"""Returns once the message is handed over. On any error except SendRefused the message is tried
-again.
+"""Returns once the message is handed over.
+
+On any error except SendRefused the message is tried again.
 """
 
 
@@ -84,8 +85,9 @@ class SmtpSender:
         self._timeout_seconds = timeout_seconds
 
     async def send(self, outgoing: OutgoingMessage) -> None:
-        """Hands the message to the mail server. Raises AddressUnknown, SendRefused, or a network
-        error.
+        """Hands the message to the mail server.
+
+        Raises AddressUnknown, SendRefused, or a network error.
         """
         if outgoing.email is None:
             raise AddressUnknown("No address is known")

@@ -19,8 +19,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """`smtp://` or `smtps://[user:password@]host[:port]`; when empty, sending is simulated."""
     smtp_from: str = "Valerix <no-reply@valerix.example>"
     mail_secret: str = ""
-    """Shared with users: the links in mails are derived from it. When empty, mails with links are
-    not sent.
+    """Shared with users: the links in mails are derived from it.
+
+    When empty, mails with links are not sent.
     """
     public_url: str = ""
     """Public address of the console, e.g. `https://shop.example`: links in mails begin with it."""

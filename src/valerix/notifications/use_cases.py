@@ -103,8 +103,9 @@ class Notifications:
         return await self._database.repeat(work)
 
     async def get(self, notification_id: str, recipient: str | None) -> Notification:
-        """One message, if it is addressed to `recipient`; None: to any recipient. Raises
-        NotificationNotFound.
+        """One message, if it is addressed to `recipient`; None: to any recipient.
+
+        Raises NotificationNotFound.
         """
         async with self._database.connection() as connection:
             found = await repository.find_notification(connection, notification_id, recipient)

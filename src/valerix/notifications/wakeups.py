@@ -1,5 +1,6 @@
-"""Wakes every replica through Valkey when there are new live events. Without Valkey the replicas
-poll.
+"""Wakes every replica through Valkey when there are new live events.
+
+Without Valkey the replicas poll.
 """
 
 import asyncio
