@@ -1,6 +1,4 @@
-"""Models of the API's answers about the services themselves: injected faults, and the state of
-calls.
-"""
+"""Models of the API's answers about services: injected faults, and the state of calls."""
 
 from datetime import datetime
 from typing import Any
@@ -72,9 +70,7 @@ class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Door(Model, frozen=True, kw_only=True, rename="camel"):
-    """Admission: requests in flight, their limit, and requests shed since the start of the
-    process.
-    """
+    """Admission: requests in flight, their limit, and requests shed since the process started."""
 
     in_flight: int
     limit: int

@@ -56,8 +56,9 @@ class Session:
     # --- signing in
 
     def login(self, email: str, password: str) -> Flow[SignedIn]:
-        """Sign in; later calls are made as this user, who is signed in again when the token has
-        expired.
+        """Sign in; later calls are made as this user.
+
+        Signs in again when the token has expired.
         """
         signed_in = yield from self._sign_in(email, password)
         self._credentials = (email, password)

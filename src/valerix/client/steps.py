@@ -1,5 +1,4 @@
-"""Steps of a call, without any I/O: a flow yields steps, and its runner sends back the outcome of
-each.
+"""Steps of a call, without any I/O: a flow yields steps and receives their outcomes.
 
 The blocking and the asynchronous client run the same flows; every decision is made in the flows.
 """

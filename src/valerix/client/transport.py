@@ -1,6 +1,4 @@
-"""HTTP as the blocking and the asynchronous client share it: address, connections, meaning of
-failures.
-"""
+"""HTTP as both clients share it: address, connections, meaning of failures."""
 
 from datetime import timedelta
 from ipaddress import ip_address

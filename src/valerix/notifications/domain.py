@@ -146,8 +146,9 @@ def occasion(event: Event) -> tuple[datetime, str]:
 
 
 def is_late(event: Event, now: datetime) -> bool:
-    """Whether messages about an event are useless by now: with a link, as soon as the link has
-    expired.
+    """Whether messages about an event are useless by now.
+
+    Messages with a link are useless as soon as the link has expired.
     """
     return now - event.time > (timedelta(seconds=LIFE_SECONDS) if event.name in NOT_LIVE else STALE)
 

@@ -48,9 +48,7 @@ class Client:
             self._waiting.set_result(None)
 
     async def next(self) -> tuple[int, str] | None:
-        """Waits for the next event: its id and text; None once events are missing from the
-        queue.
-        """
+        """Waits for the next event: id and text. None once events are missing from the queue."""
         if not self._queued:
             if self._overrun:
                 return None
@@ -60,9 +58,7 @@ class Client:
 
 
 class Hub:
-    """The clients of this replica, and the position in the live events up to which they were
-    shown.
-    """
+    """The clients of this replica, and the last live event that they were shown."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -130,9 +126,7 @@ class Hub:
 
     @contextmanager
     def _joined(self, owner: str | None) -> Iterator[Client]:
-        """A client that is shown all events written from now on, and perhaps again a few written
-        before.
-        """
+        """A client that is shown all events from now on, and perhaps again a few of before."""
         client = Client(owner)
         self._clients.setdefault(owner, set()).add(client)
         try:

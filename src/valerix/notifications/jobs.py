@@ -31,9 +31,7 @@ async def measure(notifications: Notifications) -> None:
 
 
 async def prune(notifications: Notifications, keep: int) -> None:
-    """Delete all but about the last `keep` live events, so that the table does not grow without
-    bound.
-    """
+    """Delete all but about the last `keep` live events, which bounds the table."""
     await _every(PRUNE_SECONDS, partial(notifications.prune_live, keep))
 
 

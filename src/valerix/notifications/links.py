@@ -1,6 +1,4 @@
-"""Links in mails that give access to an account: written when a mail is sent, shown to few (ADR
-27).
-"""
+"""Links that give access to an account: written when a mail is sent, shown to few (ADR 27)."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

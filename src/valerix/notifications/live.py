@@ -48,8 +48,9 @@ def _owner(principal: Principal) -> str | None:
 
 
 async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool) -> int | None:
-    """Send missed events, then new ones; returns the code to close with, None when the client has
-    gone.
+    """Send missed events, then new ones.
+
+    Returns the code to close with; None when the client has gone.
     """
     try:
         await socket.send(_connected(after, complete))

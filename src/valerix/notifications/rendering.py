@@ -1,5 +1,6 @@
-"""Renders messages from `templates/<template>.<channel>.txt`; the first line of an e-mail is its
-subject.
+"""Renders messages from `templates/<template>.<channel>.txt`.
+
+The first line of an e-mail is its subject.
 """
 
 import re

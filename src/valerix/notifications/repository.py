@@ -166,8 +166,9 @@ async def list_notifications(
 
 
 async def lock_queue(tx: Transaction) -> None:
-    """Allow one claim at a time: two replicas cannot both use the rest of a recipient's hourly
-    limit.
+    """Allow one claim at a time.
+
+    Otherwise two replicas could both use the rest of a recipient's hourly limit.
     """
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
@@ -283,9 +284,7 @@ async def upsert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
 
 
 async def lock_live_events(tx: Transaction) -> None:
-    """Exclude other writers of live events until the commit, so that ids become visible in
-    order.
-    """
+    """Exclude other writers of live events until the commit: ids become visible in order."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LIVE_LOCK)
 
 

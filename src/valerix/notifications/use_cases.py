@@ -29,8 +29,9 @@ MAX_ERROR_LENGTH = 500
 
 
 class Request(NamedTuple):
-    """A message to send by request; `key` and `fingerprint` identify it
-    (chassis.base.idempotency).
+    """A message to send by request.
+
+    `key` and `fingerprint` identify the request (chassis.base.idempotency).
     """
 
     notification: Notification

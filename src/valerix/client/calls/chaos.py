@@ -46,8 +46,9 @@ class Chaos(Calls):
         path: str | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[operations.ServiceChaos]:
-        """Delay one of `every` requests (default 5) by `delay_ms` (default 3,000) before it is
-        processed.
+        """Delay one of `every` requests (default 5) by `delay_ms` (default 3,000).
+
+        The request is processed after the delay.
 
         At most `times`.
         """

@@ -57,9 +57,7 @@ class Calls:
 
 
 def keyed(key: str, flow: Flow[T]) -> Flow[T]:
-    """Runs `flow` and puts `key` on its errors, so that the change can be repeated under the same
-    key.
-    """
+    """Runs `flow`; its errors carry `key`, under which the change can be repeated."""
     try:
         return (yield from flow)
     except ValerixError as error:
