@@ -66,7 +66,7 @@ async def test_a_role_is_changed_after_asking(open_as: Open, stack: Stack) -> No
         page = visitor.page
         await open_account(visitor, email)
         await page.get_by_label("Role", exact=True).last.select_option("operator")
-        await page.get_by_role("button", name="Leave it").click()
+        await page.get_by_role("button", name="Cancel", exact=True).click()
         await expect(page.get_by_label("Role", exact=True).last).to_have_value("customer")
         await page.get_by_label("Role", exact=True).last.select_option("operator")
         await page.get_by_role("button", name="Change the role").click()

@@ -46,7 +46,7 @@ async def test_an_unknown_user_and_a_wrong_password_are_told_the_same(open_as: O
             await expect(page.get_by_label("Password")).to_have_value("")
             await expect(page.get_by_role("alert")).to_be_visible()
             said.append(await page.get_by_role("alert").inner_text())
-        assert said[0] == said[1] == "E-mail or password is not right."
+        assert said[0] == said[1] == "E-mail or password is wrong."
         await expect(page.get_by_label("E-mail")).to_have_value("nobody@demo.valerix.example")
 
 
@@ -180,7 +180,7 @@ async def test_the_keyboard_reaches_everything(open_as: Open) -> None:
         await visitor.go("/")
         await expect(page.get_by_role("heading", name="New order")).to_be_visible()
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        await expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
         await page.get_by_role("link", name="Orders").focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
@@ -218,8 +218,8 @@ async def test_an_account_is_made_and_kept_by_its_owner(open_as: Open) -> None:
         await page.get_by_label("Current password").first.fill("several unrelated words")
         await page.get_by_role("button", name="Save").click()
         await expect(page.locator(".who-name")).to_have_text(f"moved-{email}")
-        await page.get_by_role("button", name="Send a mail to confirm").click()
-        await expect(page.get_by_text("A mail with a link is on its way")).to_be_visible()
+        await page.get_by_role("button", name="Send an e-mail to confirm").click()
+        await expect(page.get_by_text("An e-mail with a link is on its way")).to_be_visible()
         await page.get_by_label("Current password").fill("several unrelated words")
         await page.get_by_label("New password").fill("other unrelated words")
         await page.get_by_role("button", name="Change the password").click()
@@ -240,7 +240,7 @@ async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> 
         await page.get_by_label("E-mail").fill(account["email"])
         await visitor.shot("forgot-password")
         await page.get_by_role("button", name="Send the link").click()
-        await expect(page.get_by_role("status")).to_contain_text("a mail with a link is on its way")
+        await expect(page.get_by_role("status")).to_contain_text("an e-mail with a link is on its way")
 
         await page.goto(await _link(stack, made["customerId"], "reset_password"))
         await expect(page).to_have_url(re.compile(r"/console/reset-password$"))

@@ -101,7 +101,7 @@ async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(o
         await live(visitor)
         await visitor.context.set_offline(True)
         await page.get_by_role("link", name="Payments").click()
-        await expect(page.get_by_text("The page could not be loaded. Trying again by itself.")).to_be_visible()
+        await expect(page.get_by_text("The page could not be loaded. Trying again automatically.")).to_be_visible()
         assert await visitor.accessibility_findings() == []
         await visitor.context.set_offline(False)
         await expect(page.get_by_role("searchbox", name="Search payments")).to_be_visible()

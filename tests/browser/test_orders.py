@@ -205,7 +205,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await expect(page.get_by_text("Order cancelled")).to_be_visible()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
         await expect(page.get_by_text(NASTY).first).to_be_visible()
-        await expect(page.locator(".reason")).to_contain_text("Nothing had been taken")
+        await expect(page.locator(".reason")).to_contain_text("Neither stock nor money was taken")
         assert not await page.locator("img").count()
 
 
@@ -273,7 +273,7 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
         await expect(page.get_by_text("Reconnecting").first).to_be_visible()
         await page.unroute("**/api/v1/orders?*")
         await visitor.later(3)
-        await expect(page.get_by_text("Trying again by itself")).to_have_count(0)
+        await expect(page.get_by_text("Trying again automatically")).to_have_count(0)
 
 
 def problem(status: int) -> dict[str, Any]:

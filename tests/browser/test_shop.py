@@ -211,12 +211,12 @@ async def test_several_lines_an_address_and_more_than_there_is(open_as: Open, st
         await page.get_by_label("If short of stock").select_option("backorder")
         await visitor.shot("shop-lines")
         await page.get_by_role("button", name="Create order").click()
-        await expect(page.locator(".outcome")).to_contain_text("ordered as soon as it is there")
+        await expect(page.locator(".outcome")).to_contain_text("confirmed as soon as it is back")
         await page.get_by_role("link", name="Timeline").click()
         await expect(page.get_by_text("London")).to_be_visible()
         await page.get_by_role("button", name="Cancel order").click()
         await page.get_by_role("button", name="Cancel the order").click()
-        await expect(page.locator(".reason")).to_contain_text("Its stock was given back")
+        await expect(page.locator(".reason")).to_contain_text("Its stock was released")
 
 
 async def test_what_is_typed_is_shown_as_text(open_as: Open) -> None:

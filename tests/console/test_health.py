@@ -75,7 +75,7 @@ def test_a_fault_that_no_traffic_has_met_is_said() -> None:
     for placing in (QUICK, NONE):
         health = judge(placing, WELL, {}, [CUT])
         assert (health.level, health.title) == (Severity.WARN, "Fault armed")
-        assert health.symptoms[0].text == "cut off from inventory: armed, no traffic has met it"
+        assert health.symptoms[0].text == "cut off from inventory: armed, no request has met it yet"
 
 
 def test_orders_that_are_cut_off_are_red_before_the_breaker_opens() -> None:

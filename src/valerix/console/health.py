@@ -136,7 +136,7 @@ def _breakers(breakers: Mapping[tuple[str, str], str | None]) -> Iterator[Sympto
 
 def _fault(fault: ActiveFault) -> Symptom:
     if not fault.strikes:
-        return Symptom(Severity.WARN, "Fault armed", fault.service, f"{fault.label}: armed, no traffic has met it")
+        return Symptom(Severity.WARN, "Fault armed", fault.service, f"{fault.label}: armed, no request has met it yet")
     times = "once" if fault.strikes == 1 else f"{fault.strikes} times"
     level = Severity.BAD if (fault.service, fault.cut_off_from) in NEEDED_CALLS else Severity.WARN
     return Symptom(level, "Fault", fault.service, f"{fault.label}: struck {times}")
