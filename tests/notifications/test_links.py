@@ -47,9 +47,9 @@ async def test_the_simulated_mail_is_shown_to_its_recipient_and_administrators(
     await bus.publish([message("users", event)])
     (seen_by_operator,) = await told(api, customer, 1, status="sent")
     where, expected = f"{PATH}/{seen_by_operator['id']}", link("reset-password", user_id)
-    assert "the mail alone" in seen_by_operator["body"]
+    assert "the e-mail only" in seen_by_operator["body"]
     assert "#" not in seen_by_operator["body"]
-    assert "the mail alone" in (await api.get(where)).json["body"]
+    assert "the e-mail only" in (await api.get(where)).json["body"]
     for token in (person(customer), identities.person("admin")):
         assert expected in (await api.get(where, token=token)).json["body"]
         listed = (await api.get(f"{PATH}?customerId={customer}", token=token)).json["items"]
@@ -121,7 +121,7 @@ async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
 
     await with_links(links, {EMAIL: send})[EMAIL](OutgoingMessage(mail(), "ann@shop.example"))
     assert sent == [f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"]
-    assert "the mail alone" in links.shown(mail(), entitled=True).body
+    assert "the e-mail only" in links.shown(mail(), entitled=True).body
 
 
 async def test_without_the_secret_none_is_sent() -> None:
