@@ -100,7 +100,7 @@ class Gathering:
 
         `tick`: the tick that begins now. The readings are kept under the one that has just ended.
         """
-        await asyncio.gather(*(self._ask(copy) for copy in self.copies), self.faults.look())
+        await asyncio.gather(*(self._read(copy) for copy in self.copies), self.faults.look())
         self._keep(tick - 1)
         self.tick = tick - 1
         ended, self._ended = self._ended, asyncio.Event()
@@ -115,7 +115,7 @@ class Gathering:
             await self._ended.wait()
         return self.tick
 
-    async def _ask(self, copy: Copy) -> None:
+    async def _read(self, copy: Copy) -> None:
         target = copy.target
         (ready, metrics), now = (
             await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, METRICS)),

@@ -22,7 +22,7 @@ MAX_LINES: Final = 500
 MAX_LINE_BYTES: Final = 16 * 1024
 Place = tuple[int, int]
 """Inode and offset: the file may have been replaced by a new one."""
-_NOT_OURS = frozenset({"launcher", "access"})
+_HIDDEN_FILES = frozenset({"launcher", "access"})
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _OWN = frozenset({"timestamp", "level", "service", "instance", "trace_id", "message"})
 
@@ -78,7 +78,7 @@ def read(folder: Path, wanted: Wanted, position: str) -> LogPage:
     since = _places(position)
     found: list[LogLine] = []
     now: dict[str, Place] = {}
-    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _NOT_OURS)
+    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _HIDDEN_FILES)
     for name in names:
         lines, now[name] = _tail(folder / f"{name}.log", since.get(name))
         if wanted.file in ("", name):
@@ -103,11 +103,11 @@ def _tail(file: Path, since: Place | None) -> tuple[list[tuple[int, bytes]], Pla
         start = max(since[1] if since is not None and continued else 0, status.st_size - MAX_BYTES)
         stream.seek(start)
         content = stream.read(MAX_BYTES)
-    whole, _, _ = content.rpartition(b"\n")
-    lines = list(_ends(whole, start)) if whole else []
+    complete, _, _ = content.rpartition(b"\n")
+    lines = list(_ends(complete, start)) if complete else []
     if not continued and start:
         lines = lines[1:]  # the first line is incomplete
-    return lines, (status.st_ino, start + len(whole) + bool(whole))
+    return lines, (status.st_ino, start + len(complete) + bool(complete))
 
 
 def _ends(content: bytes, start: int) -> Iterator[tuple[int, bytes]]:

@@ -67,25 +67,25 @@ def read(text: str) -> ProcessReading:
     reading = ProcessReading()
     for line in text.splitlines():
         name, _, number = line.rpartition(" ")
-        meant = _meant(name)
-        if meant is None:
+        meaning = _meaning(name)
+        if meaning is None:
             continue
         value = float(number)
-        if meant.columns:
-            for column in meant.columns:
+        if meaning.columns:
+            for column in meaning.columns:
                 reading.traffic[ALL][column] += value
-                if meant.placing:
+                if meaning.placing:
                     reading.traffic[PLACING][column] += value
-        elif meant.label:
-            series = reading.labeled[meant.name]
-            series[meant.label] = series.get(meant.label, 0.0) + value
+        elif meaning.label:
+            series = reading.labeled[meaning.name]
+            series[meaning.label] = series.get(meaning.label, 0.0) + value
         else:
-            reading.values[meant.name] = value
+            reading.values[meaning.name] = value
     return reading
 
 
 @lru_cache(maxsize=KNOWN_LINES)
-def _meant(text: str) -> _Line | None:
+def _meaning(text: str) -> _Line | None:
     """The meaning of a line; cached, because the same few lines come with every reading."""
     name, _, rest = text.partition("{")
     if name in _PLAIN:
@@ -104,19 +104,19 @@ def _answers(name: str, labels: dict[str, str]) -> _Line | None:
     Answers to the platform's own requests are left out.
     """
     if name.startswith(_SERVICE):
-        ours = labels["endpoint"] not in _QUIET
+        counted = labels["endpoint"] not in _QUIET
         placing = (labels["method"], labels["endpoint"]) == _PLACING
         part, status = name.removeprefix(_SERVICE), labels["status"]
     elif name.startswith(_TRAEFIK):
         # The duration of a WebSocket is that of its page.
-        ours = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"
+        counted = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"
         placing, part, status = False, name.removeprefix(_TRAEFIK), labels["code"]
     elif name == _HAPROXY:
-        ours = labels["proxy"] == "web" and labels["code"] != "1xx"
+        counted = labels["proxy"] == "web" and labels["code"] != "1xx"
         placing, part, status = False, "count", labels["code"]
     else:
         return None
-    return _traffic(part, labels, status, placing) if ours else None
+    return _traffic(part, labels, status, placing) if counted else None
 
 
 def _label(pair: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class Reference:
         self._path = path
         self._merge = merge
         self._ttl_seconds = ttl_seconds
-        self._asking = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self._fresh_until = 0.0
         self._documents: dict[str, Document] = {}
         self._merged = b""
@@ -57,7 +57,7 @@ class Reference:
         return msgspec.json.encode(self._documents[service])
 
     async def _refresh(self) -> None:
-        async with self._asking:
+        async with self._refreshing:
             if time.monotonic() < self._fresh_until:
                 return
             answers = await asyncio.gather(*(_find_document(service, self._path) for service in self._services))

@@ -13,7 +13,7 @@ CHANNEL: Final = "live"
 _DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the events about themselves, staff receive all
 events. The handshake carries an access token (`Authorization` header, or the cookie of a browser). Message ids ascend.
 A client that reconnects with `lastEventId` misses no event and receives none twice. Clients send nothing."""
-_HEARD: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
+_RECEIVED: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
 _SINCE: Final = {
     "eventId": {
         "type": "string",
@@ -21,7 +21,7 @@ _SINCE: Final = {
     }
 }
 """Properties that messages of earlier versions lack."""
-_TYPES: Final = [f"{PREFIX}{name}{VERSION}" for name in _HEARD]
+_TYPES: Final = [f"{PREFIX}{name}{VERSION}" for name in _RECEIVED]
 
 
 def route() -> RawRoute:
