@@ -1,4 +1,4 @@
-"""What is broken on purpose, and how the other pages show it."""
+"""Injected faults, and how the other pages show them."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ from tests.support.stack import OPERATOR, Stack, new_product
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def calm(stack: Stack) -> AsyncIterator[None]:
-    """Whatever a test breaks, the next one finds whole."""
+    """Ends the faults of a test, so that the next one finds none."""
     yield
     async with stack.api(ADMIN) as admin:
         assert (await admin.call("DELETE", "/api/v1/chaos")).status == 200
 
 
 async def inject(visitor: Visitor, **fields: str) -> None:
-    """By the form on the page; `fields` by their labels' first words."""
+    """Inject a fault with the form; `fields`: values by the first word of their labels."""
     for label, value in fields.items():
         control = visitor.page.get_by_label(re.compile(f"^{label}"))
         if await control.evaluate("one => one.tagName") == "SELECT":
@@ -75,7 +75,7 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await inject(visitor, Service="orders", Cut="inventory", Duration="300")
         await expect(page.get_by_role("timer")).to_be_visible()
         await expect(page.locator(".health")).to_contain_text("no request has met it yet")
-        for _ in range(6):  # at once they would be one batch, and one call
+        for _ in range(6):  # concurrent orders would be one batch, and one call
             await orders(stack, "CUT-1", 1)
         await visitor.go("/map")
         await expect(edge).to_have_attribute("data-state", re.compile("open"))

@@ -1,4 +1,4 @@
-"""Operators find orders and see what became of them; customers see their own."""
+"""Operators find orders and see their history; customers see their own."""
 
 import asyncio
 import re
@@ -194,7 +194,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await visitor.go(f"/orders/{held}")
         cancel = page.get_by_role("button", name="Cancel order")
         await cancel.click()
-        await expect(page.get_by_role("dialog")).to_be_visible()  # before that, nobody hears the key
+        await expect(page.get_by_role("dialog")).to_be_visible()  # until then, the key has no effect
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(cancel).to_be_focused()

@@ -1,4 +1,4 @@
-"""Money: what was taken, and giving it back."""
+"""Payments: captures and refunds."""
 
 import re
 
@@ -14,7 +14,7 @@ NASTY = "<svg onload=alert(1)>"
 
 
 async def paid(stack: Stack, price: int = 5000) -> dict[str, str]:
-    """An order of Ada's that was paid for."""
+    """A paid order of Ada's."""
     async with stack.api(OPERATOR) as operator:
         if (await operator.get(f"/api/v1/products/PAID-{price}")).status == 404:
             await new_product(operator, f"PAID-{price}", 100, price)
@@ -25,7 +25,7 @@ async def paid(stack: Stack, price: int = 5000) -> dict[str, str]:
 
 
 async def delivered(stack: Stack, price: int = 5000) -> dict[str, str]:
-    """One that has arrived, too: all of its money may be given back."""
+    """A paid and delivered order: all of its money may be refunded."""
     order = await paid(stack, price)
     async with stack.api(ADA) as ada:
 

@@ -1,4 +1,4 @@
-"""What is said of ordering: the worst of its latency, its breakers and its processes, weighted by what orders need."""
+"""Health of ordering: the worst of latency, breakers and processes, weighted by need."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def test_the_worst_comes_first() -> None:
     assert about(slow) == ["psp", "payments → psp", ""], "causes before effects"
 
 
-# --- from what was gathered
+# --- from gathered readings
 
 
 def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: list[OrderCounts]) -> PlatformReport:
@@ -107,9 +107,9 @@ def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: l
 
 
 def test_a_process_that_reports_a_failed_check_is_impaired_though_it_serves() -> None:
-    told = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
-    assert [process.status for process in told.processes] == ["degraded", "down"]
-    assert [symptom.about for symptom in told.health.symptoms] == ["inventory", "orders", ""]
+    result = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
+    assert [process.status for process in result.processes] == ["degraded", "down"]
+    assert [symptom.about for symptom in result.health.symptoms] == ["inventory", "orders", ""]
 
 
 def test_the_success_rate_says_of_how_many_orders_it_is_one() -> None:
