@@ -142,6 +142,8 @@ class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class WarehouseStock(Model, frozen=True, kw_only=True, rename="camel"):
+    """The stock of one product in one warehouse; `available` is on hand minus reserved."""
+
     warehouse_id: str
     on_hand: int
     reserved: int
@@ -206,6 +208,11 @@ class StockUpdated(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Product(Model, frozen=True, kw_only=True, rename="camel"):
+    """One product of the catalogue.
+
+    `version`: pass it to `products.update` to detect other changes.
+    """
+
     product_id: str
     name: str
     price: Money
@@ -290,6 +297,8 @@ class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
 
 
 class User(Model, frozen=True, kw_only=True, rename="camel"):
+    """One account. `role`: customer, operator or admin; `status`: active or suspended."""
+
     id: str
     email: str
     name: str
@@ -305,6 +314,8 @@ class User(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
+    """The answer to a sign-in."""
+
     access_token: str
     expires_in: int
     """Seconds."""
@@ -314,6 +325,8 @@ class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Customer(Model, frozen=True, kw_only=True, rename="camel"):
+    """A customer by customer number. `status`: active or suspended."""
+
     customer_id: str
     name: str
     email: str

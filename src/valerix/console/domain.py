@@ -27,20 +27,22 @@ _TAGS: Final = {
     "bus": "Events that could not be processed",
     "resilience": "Circuit breakers and limits of a service",
 }
-_INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has short forms: `/orders` and
-`/api/orders` for `/api/v1/orders`.
+_INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has short forms:
+`/orders` and `/api/orders` for `/api/v1/orders`.
 
-To try it, run `POST /api/v1/users/login` below. The page then sends the access token with every request (or paste a
-token under *Authorize*). Errors are problem documents (RFC 9457): `code` is stable, `traceId` finds the log lines.
+To try it, run `POST /api/v1/users/login` below. The page then sends the access token with every
+request (or paste a token under *Authorize*). Errors are problem documents (RFC 9457): `code` is
+stable, `traceId` finds the log lines.
 
-Times have a zone (RFC 3339). Amounts are a number of minor units with a currency. The description of an optional field
-states its default. Later versions may add fields and values.
+Times have a zone (RFC 3339). Amounts are a number of minor units with a currency. The description of
+an optional field states its default. Later versions may add fields and values.
 
-Events published on the event bus, and live on the WebSocket `/ws`, are described in [asyncapi.json](/asyncapi.json)
-(AsyncAPI 3.0)."""
-_EVENTS_INTRODUCTION: Final = """Events that the services publish for one another and for any other consumer of the bus:
-CloudEvents 1.0 in JSON. The data of an event is its aggregate's public representation at that version. An event type
-never changes its meaning or loses a field; a breaking change becomes a new version of the type."""
+Events published on the event bus, and live on the WebSocket `/ws`, are described in
+[asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""
+_EVENTS_INTRODUCTION: Final = """Events that the services publish for one another and for any other
+consumer of the bus: CloudEvents 1.0 in JSON. The data of an event is its aggregate's public
+representation at that version. An event type never changes its meaning or loses a field; a breaking
+change becomes a new version of the type."""
 
 
 def merge(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:

@@ -56,6 +56,7 @@ class FaultWatch:
         self._seen = OrderedDict((fault.id, fault) for fault in recent[-KEPT:])
 
     def active(self) -> list[ShownFault]:
+        """Faults in force now, oldest first."""
         now = datetime.now(UTC)
         return [fault for fault in self._seen.values() if fault.active and fault.until > now]
 

@@ -143,6 +143,7 @@ class Gathering:
         self.counts.append(OrderCounts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
 
     def of(self, process: str) -> list[Copy]:
+        """The copies of a process."""
         return [copy for copy in self.copies if copy.target.process == process]
 
     def _placed(self) -> dict[str, float]:

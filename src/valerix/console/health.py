@@ -99,6 +99,7 @@ def judge(
 
 
 def is_slow(average_ms: float | None) -> bool:
+    """Whether placing orders is so slow that ordering is down."""
     return average_ms is not None and average_ms > SLOW_MS
 
 

@@ -24,6 +24,7 @@ class Ring:
         self._rows = array("d", [0.0]) * (ticks * WIDTH)
 
     def put(self, tick: int, row: Sequence[float]) -> None:
+        """Write the row of a tick over the oldest one."""
         place = tick % self._ticks
         self._written[place] = tick
         self._rows[place * WIDTH : (place + 1) * WIDTH] = array("d", row)

@@ -28,7 +28,7 @@ _ADVICE: Final = {
     404: "The resource does not exist, or belongs to another account.",
     405: "The Allow header names the methods of this path.",
     408: "Send the request again, without pauses.",
-    409: "The current state does not permit this; read it again. With Retry-After, repeat the request after that time.",
+    409: "The state does not permit this now; read it again. With Retry-After, repeat the request then.",
     412: "The resource has changed since it was read; read it again and repeat the change.",
     413: "Send a smaller request.",
     415: "Send JSON, not compressed.",

@@ -37,6 +37,7 @@ KNOWN_LINES: Final = 20_000
 
 
 def no_traffic() -> list[float]:
+    """A row of traffic of zeros."""
     return [0.0] * WIDTH
 
 
@@ -50,6 +51,7 @@ class ProcessReading:
 
     @property
     def started_at(self) -> float:
+        """Start of the process, Unix seconds; 0 when it does not say."""
         return self.values.get("process_start_time_seconds", 0.0)
 
 
@@ -160,6 +162,7 @@ def total(rows: Iterable[Sequence[float]]) -> list[float]:
 
 
 def average_ms(traffic: Sequence[float]) -> float | None:
+    """Average duration of timed answers; None without any."""
     return 1000 * traffic[SUM] / traffic[TIMED] if traffic[TIMED] else None
 
 

@@ -39,6 +39,8 @@ class SuccessRate(Figure, frozen=True):
 
 
 class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The placing of orders, and products low in stock."""
+
     average_ms: float | None
     """Average response time of placing an order, over the answer window (30 s).
 
@@ -88,6 +90,8 @@ class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
+    """One message of the live feed. `time`: end of the tick it covers."""
+
     time: datetime
     health: OrderingHealth
     orders: OrdersReport

@@ -7,11 +7,15 @@ from valerix.contracts.payment_methods import METHODS
 
 
 class DemoAccount(msgspec.Struct, frozen=True, rename="camel"):
+    """An account of the demo data, with a description for the sign-in page."""
+
     email: str
     about: str
 
 
 class Demo(msgspec.Struct, frozen=True, rename="camel"):
+    """The demo accounts and the password that they share."""
+
     password: str
     accounts: list[DemoAccount]
 

@@ -53,5 +53,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     @property
     def call_graph(self) -> list[tuple[str, str]]:
+        """Caller and called of each edge of the system map."""
         pairs = (pair.partition(">") for pair in self.call_pairs)
         return [(source, target) for source, _, target in pairs]

@@ -10,9 +10,10 @@ from valerix.notifications.consumers import CONSUMER
 from valerix.notifications.live import CONNECTED, MAX_ID, PATH
 
 CHANNEL: Final = "live"
-_DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the events about themselves, staff receive all
-events. The handshake carries an access token (`Authorization` header, or the cookie of a browser). Message ids ascend.
-A client that reconnects with `lastEventId` misses no event and receives none twice. Clients send nothing."""
+_DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the events about themselves,
+staff receive all events. The handshake carries an access token (`Authorization` header, or the cookie
+of a browser). Message ids ascend. A client that reconnects with `lastEventId` misses no event and
+receives none twice. Clients send nothing."""
 _RECEIVED: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
 _SINCE: Final = {
     "eventId": {

@@ -59,6 +59,8 @@ NOT_LIVE: Final = frozenset(
 
 
 class NotificationNotFound(DomainError):
+    """No notification has this id, or it is not the caller's."""
+
     code = "notification_not_found"
 
     def __init__(self) -> None:
@@ -66,6 +68,8 @@ class NotificationNotFound(DomainError):
 
 
 class TemplateNeedsMore(DomainError):
+    """The data lacks a value that the template shows."""
+
     code = "template_needs_more"
 
 

@@ -26,6 +26,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     public_url: str = ""
     """Public address of the console, e.g. `https://shop.example`: links in mails begin with it."""
     operators_email: str = ""
+    """Address of the operators; without it SMTP cannot deliver their messages, and they end as
+    skipped.
+    """
     hourly_limit: int = 20
     """Messages that one recipient gets per hour and channel; further messages wait."""
     first_retry_seconds: float = 5.0
@@ -34,10 +37,14 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     @property
     def links(self) -> Links:
+        """How links in mails are made and shown."""
         return Links(self.mail_secret, self.public_url, simulated=not self.smtp_url)
 
     @property
     def rules(self) -> DeliveryRules:
+        """Limits of sending; over SMTP the batches are small, because each message takes a
+        while.
+        """
         batch = SMTP_BATCH if self.smtp_url else SIMULATED_BATCH
         lease = timedelta(seconds=self.send_lease_seconds)
         return DeliveryRules(batch, self.hourly_limit, self.first_retry_seconds, self.operators_email, lease)

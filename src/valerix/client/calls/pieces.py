@@ -66,14 +66,17 @@ def keyed(key: str, flow: Flow[T]) -> Flow[T]:
 
 
 def encode(body: Mapping[str, object]) -> bytes:
+    """A body as JSON, without the fields that are None."""
     return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
 
 
 def part(text: str) -> str:
+    """`text` as one segment of a path."""
     return quote(text, safe="")
 
 
 def query(**parameters: Any) -> str:
+    """A query string with its `?`, without parameters that are None; empty without any."""
     given = {name: _text(value) for name, value in parameters.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""
 
