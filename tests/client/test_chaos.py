@@ -1,4 +1,4 @@
-"""Chaos through both clients: what is sent, and what is read."""
+"""Fault injection through both clients: the requests sent, and the answers read."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""What the API answers with. Fields this version does not know are skipped, so a newer server can be talked to."""
+"""Models of the API's answers.
+
+Fields that this version does not know are skipped, so newer servers work too.
+"""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -15,7 +18,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Page(Model, Generic[T], frozen=True, kw_only=True, rename="camel"):
-    """One page of a list. `next_cursor` is None on the last."""
+    """One page of a list. `next_cursor` is None on the last page."""
 
     items: list[T]
     next_cursor: str | None = None
@@ -35,7 +38,10 @@ class Address(Model, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class OrderLine(Model, frozen=True, kw_only=True, rename="camel"):
-    """Name and prices are None until inventory has answered once; what is charged is the price, or less."""
+    """One line of an order.
+
+    Name and prices are None until inventory has answered once. The charge is this price, or less.
+    """
 
     product_id: str
     quantity: int
@@ -45,7 +51,7 @@ class OrderLine(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Allocation(Model, frozen=True, kw_only=True, rename="camel"):
-    """Units of one product promised from one warehouse."""
+    """Units of one product reserved in one warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -72,20 +78,20 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     error_code: str | None = None
     error_message: str | None = None
     refunded: Money | None = None
-    """What staff has given back so far."""
+    """Amount that staff has refunded so far."""
     held_until: datetime | None = None
-    """When an order that waits for stock is cancelled."""
+    """Time at which an order that still waits for stock is cancelled."""
 
 
 class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
-    """The answer to "place"."""
+    """The answer to placing an order."""
 
     replayed: bool = False
-    """This key was used before: the order is the one placed then, as it was answered then."""
+    """The idempotency key was used before: this is the stored answer of that first request."""
 
 
 class Step(Model, frozen=True, kw_only=True, rename="camel"):
-    """One attempt of one step on an order's way."""
+    """One attempt of one step of an order's saga."""
 
     name: str
     attempt: int
@@ -96,7 +102,7 @@ class Step(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class OrderRefund(Model, frozen=True, kw_only=True, rename="camel"):
-    """What staff gave back, and why."""
+    """A refund by staff, with its reason."""
 
     amount: Money
     reason: str
@@ -114,15 +120,18 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     error_message: str | None = None
     steps: list[Step] = []
     refund: OrderRefund | None = None
-    """Of `order.refunded` alone."""
+    """Only for `order.refunded`."""
     held_until: datetime | None = None
-    """Of an order that waits for stock from then on."""
+    """Only for an order that waits for stock from this event on."""
     nothing_to_undo: bool = False
-    """It went backwards and found neither money nor stock to give back."""
+    """The compensation found neither money to refund nor stock to release."""
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
-    """What happened to an order, oldest first. `next_cursor`: where it goes on; None at its end."""
+    """The events of an order, oldest first.
+
+    `next_cursor`: where the next page begins; None at the end.
+    """
 
     order_id: str
     events: list[OrderEvent]
@@ -133,6 +142,8 @@ class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class WarehouseStock(Model, frozen=True, kw_only=True, rename="camel"):
+    """The stock of one product in one warehouse; `available` is on hand minus reserved."""
+
     warehouse_id: str
     on_hand: int
     reserved: int
@@ -154,7 +165,7 @@ class StockItem(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Movement(Model, frozen=True, kw_only=True, rename="camel"):
-    """One entry of the stock ledger; `seq` counts without gaps per product and warehouse."""
+    """One entry of the stock ledger; `seq` counts without gaps, per product and warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -172,7 +183,10 @@ class Movement(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class StockAdjusted(Model, frozen=True, kw_only=True, rename="camel"):
-    """The stock of one product in one warehouse after the change; `idempotent`: an earlier answer is repeated."""
+    """The stock of one product in one warehouse after the change.
+
+    `idempotent`: this repeats an earlier answer.
+    """
 
     product_id: str
     warehouse_id: str
@@ -194,6 +208,11 @@ class StockUpdated(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Product(Model, frozen=True, kw_only=True, rename="camel"):
+    """One product of the catalogue.
+
+    `version`: pass it to `products.update` to detect other changes.
+    """
+
     product_id: str
     name: str
     price: Money
@@ -218,7 +237,9 @@ class Warehouse(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Refund(Model, frozen=True, kw_only=True, rename="camel"):
-    """`status`: pending (the provider has not answered yet), succeeded, or failed (with `failure`)."""
+    """`status`: pending (the provider has not answered yet), succeeded, or failed (with
+    `failure`).
+    """
 
     id: str
     payment_id: str
@@ -234,7 +255,7 @@ class Refund(Model, frozen=True, kw_only=True, rename="camel"):
 class Payment(Model, frozen=True, kw_only=True, rename="camel"):
     """`status`: processing, captured, declined, voided, partially_refunded or refunded.
 
-    Customer, method and amounts are None only when the order ended before it was to be charged.
+    Customer, method and amounts are None only when the order ended before the charge.
     """
 
     id: str
@@ -264,7 +285,7 @@ class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
-    """With the first of its refunds and events; a cursor is None when these are all."""
+    """A payment with its first refunds and events; a cursor is None when there are no more."""
 
     refunds: list[Refund] = []
     history: list[PaymentEvent] = []
@@ -276,6 +297,8 @@ class PaymentDetail(Payment, frozen=True, kw_only=True, rename="camel"):
 
 
 class User(Model, frozen=True, kw_only=True, rename="camel"):
+    """One account. `role`: customer, operator or admin; `status`: active or suspended."""
+
     id: str
     email: str
     name: str
@@ -287,19 +310,23 @@ class User(Model, frozen=True, kw_only=True, rename="camel"):
     customer_id: str | None = None
     """None for staff."""
     email_confirmed: bool = False
-    """Whether mails to the address reach the owner."""
+    """Whether the owner of the account has confirmed the address."""
 
 
 class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
+    """The answer to a sign-in."""
+
     access_token: str
     expires_in: int
     """Seconds."""
     user: User
     device_token: str | None = None
-    """Lets this client sign in again while the password is being guessed."""
+    """Lets this client sign in again while the account is limited because of guessed passwords."""
 
 
 class Customer(Model, frozen=True, kw_only=True, rename="camel"):
+    """A customer by customer number. `status`: active or suspended."""
+
     customer_id: str
     name: str
     email: str
@@ -318,10 +345,13 @@ class CustomerValidity(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class DeadLetterSummary(Model, frozen=True, kw_only=True, rename="camel"):
-    """An event that `consumer` could not process. `replayed_at`: when a replay did; None while it waits."""
+    """An event that `consumer` could not process.
+
+    `replayed_at`: when a replay processed it; None while it waits.
+    """
 
     id: int
-    """Counts per consumer."""
+    """Counted per consumer."""
     consumer: str
     event_type: str
     subject: str
@@ -332,7 +362,7 @@ class DeadLetterSummary(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class DeadLetter(Model, frozen=True, kw_only=True, rename="camel"):
-    """See DeadLetterSummary; `event` is the CloudEvent as it arrived."""
+    """A dead letter in full (see DeadLetterSummary); `event` is the CloudEvent as it arrived."""
 
     id: int
     consumer: str

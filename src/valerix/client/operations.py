@@ -1,4 +1,4 @@
-"""What the API answers with about the services themselves: faults on purpose, and how calls fare."""
+"""Models of the API's answers about services: injected faults, and the state of calls."""
 
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,15 @@ from valerix.client.models import Model
 
 
 class Fault(Model, frozen=True, kw_only=True, rename="camel"):
-    """A fault that was injected. `state`: active, expired, stopped, or spent: it struck as often as it may."""
+    """An injected fault.
+
+    `state`: active, expired, stopped, or spent (it struck as often as it may).
+    """
 
     id: str
     state: str
     fault: dict[str, Any]
-    """`kind`: gremlin, crash, errors, cut, failpoint or behaviour; and its settings."""
+    """Its `kind` (gremlin, crash, errors, cut, failpoint or behaviour) and its settings."""
     by: str
     since: datetime
     until: datetime
@@ -25,7 +28,10 @@ class Fault(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class ServiceChaos(Model, frozen=True, kw_only=True, rename="camel"):
-    """One service. `history`: latest first; `copies`: those in which all that is active is in force."""
+    """The faults of one service.
+
+    `history`: latest first. `copies`: the processes in which all active faults are in force.
+    """
 
     service: str
     active: list[Fault]
@@ -40,7 +46,7 @@ class ServiceChaos(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class CallWindow(Model, frozen=True, kw_only=True, rename="camel"):
-    """The calls of the last `seconds`."""
+    """Calls and failures of the last `seconds`."""
 
     seconds: float
     calls: int
@@ -48,7 +54,11 @@ class CallWindow(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
-    """`state` of the circuit breaker: closed, open or half_open. `attempts` and `retries` since the start."""
+    """A service that this one calls.
+
+    `state` of the circuit breaker: closed, open or half_open. `attempts` and `retries` count since
+    the start of the process.
+    """
 
     name: str
     state: str
@@ -60,7 +70,7 @@ class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Door(Model, frozen=True, kw_only=True, rename="camel"):
-    """Requests being worked on, how many may be, and how many were turned away since the start."""
+    """Admission: requests in flight, their limit, and requests shed since the process started."""
 
     in_flight: int
     limit: int
@@ -68,7 +78,7 @@ class Door(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Responses(Model, frozen=True, kw_only=True, rename="camel"):
-    """`average_seconds` is None when there were none in the window."""
+    """Response times. `average_seconds` is None without responses in the window."""
 
     window_seconds: float
     count: int
@@ -76,7 +86,10 @@ class Responses(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Resilience(Model, frozen=True, kw_only=True, rename="camel"):
-    """`responses`: to placed orders; None for services that have none."""
+    """State of one process.
+
+    `responses`: those to placed orders; None for services that place none.
+    """
 
     service: str
     instance: str

@@ -1,7 +1,7 @@
-// The public API, as everyone else uses it: same-origin cookies, problem documents, one refresh when the session is due.
+// Client of the public API: same-origin cookies, problem documents, one refresh when the access token has expired.
 import { user, expired } from "./store.js";
 
-/** What went wrong, for a person: `message` says it, `traceId` finds it, `errors` names the fields. */
+/** A failed call, for people: `message` explains it, `traceId` finds its log lines, `errors` names the fields. */
 export class Problem extends Error {
   constructor(status, document = {}, retryAfter = null) {
     super(document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"));
@@ -14,29 +14,29 @@ export class Problem extends Error {
     /** Seconds to wait before trying again, if the server said. */
     this.retryAfter = Number(retryAfter) || 0;
   }
-  /** The network, or the gateway, is not there. */
+  /** The network or the gateway cannot be reached. */
   get offline() { return this.status === 0; }
-  /** The gateway is there, the service behind it does not answer or is too busy. */
+  /** The gateway answers, but the service behind it does not, or is too busy. */
   get away() { return this.status === 502 || this.status === 503 || this.status === 504; }
-  /** Whether it is worth trying again by itself. */
+  /** Whether the call is worth repeating automatically. */
   get passing() { return this.offline || this.away; }
   get forbidden() { return this.status === 403; }
-  /** Message for the field with this name, if it was refused. */
+  /** Message for the field with this name, if the server refused it. */
   field(name) { return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? ""; }
 }
 
 const SAFE = new Set(["GET", "HEAD"]);
 export const cookie = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
 
-/** A new idempotency key: one per submission, kept while it is tried again. */
+/** A new idempotency key: one per submission, kept while the submission is repeated. */
 export function newKey() {
   const random = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
- * One call. `params` go into the query (empty ones are left out), `body` is sent as JSON.
- * Returns {status, data, headers}; throws Problem, or AbortError when `signal` says so.
+ * Send one call. `params` go into the query (empty ones are left out), `body` is sent as JSON.
+ * Returns {status, data, headers}; throws Problem, or AbortError when `signal` is aborted. `patience`: timeout, seconds.
  */
 export async function call(method, path, { params, body, key, ifMatch, signal, patience = 30, renewing = true } = {}) {
   const answer = await send(method, path, { params, body, key, ifMatch, signal, patience });
@@ -68,11 +68,11 @@ async function send(method, path, { params, body, key, ifMatch, signal, patience
   }
 }
 
-/** An answer that breaks off in the middle is none. */
+/** The body of an answer as JSON. An answer that breaks off counts as no answer. */
 async function read(answer, signal) {
   const text = await answer.text().catch((error) => {
     if (signal?.aborted) throw error;
-    throw new Problem(0, { detail: "The answer broke off" });
+    throw new Problem(0, { detail: "The connection was lost before the answer was complete" });
   });
   try { return text ? JSON.parse(text) : {}; } catch { return {}; }
 }
@@ -95,8 +95,8 @@ export const del = (path, options = {}) => data(call("DELETE", path, options));
 let renewal = null;
 
 /**
- * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns, and a page that
- * is left lets its request finish. A request that comes second all the same (409) waits for the cookies of the first.
+ * Fetch a new access token; false when the session has ended. A refresh token works once, so tabs take turns, and a page
+ * that is left lets its request finish. A request that still comes second (409) waits for the cookies of the first.
  */
 export function renew() {
   renewal ??= inTurn(async () => {

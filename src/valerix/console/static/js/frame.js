@@ -1,4 +1,4 @@
-// Header, navigation, banner, and the page inside.
+// The frame of every page: header, navigation, banner, and the page inside.
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./lib.js";
 import { health, report, useLive } from "./live.js";
 import { find, navigation } from "./pages.js";
@@ -14,11 +14,11 @@ import { Icon } from "./icons.js";
 export function Frame() {
   const [open, setOpen] = useState(false);
   useEffect(() => setOpen(false), [path.value]);
-  // Customers hear of their orders wherever they are; staff would be drowned.
+  // Customers are notified of their orders on every page; for staff these would be too many.
   useLive(["order."], ({ data }) => { if (!isStaff.value) announce(data); });
   const bad = isStaff.value && health.value.level === "bad";
   return html`<div class=${`frame ${bad ? "is-bad" : ""} ${open ? "nav-open" : ""}`}>
-    <a class="skip" href="#main">Skip to the page</a>
+    <a class="skip" href="#main">Skip to main content</a>
     <header class="top">
       <button type="button" class="icon-button menu" aria-label=${open ? "Close navigation" : "Open navigation"} aria-expanded=${open ? "true" : "false"} aria-controls="nav" onClick=${() => setOpen(!open)}><${Icon} name=${open ? "close" : "menu"} /></button>
       <a class="brand" href=${href("/")} onClick=${(event) => { event.preventDefault(); navigate(href(role.value === "customer" ? "/" : "/overview")); }}><span class="mark" aria-hidden="true"></span>Valerix</a>
@@ -35,12 +35,12 @@ export function Frame() {
 }
 
 const isHere = (page) => (page === "/" ? path.value === "/" : path.value === page || path.value.startsWith(`${page}/`));
-/** The same page with other arguments is another page to the reader. */
+/** The key of a page: the same page with other arguments is another page to the reader. */
 const current = () => path.value;
 
 const HEALTH_ICONS = { ok: "check", warn: "alert", bad: "alert", unknown: "info" };
 
-/** How ordering is, on whatever page one is; it leads to the map. */
+/** The health of ordering, shown on every page; it links to the map. */
 function Health() {
   if (!isStaff.value) return null;
   const { level, title: said, symptoms } = health.value;
@@ -72,13 +72,13 @@ function Account() {
   const [leaving, setLeaving] = useState(false);
   const leave = async () => {
     setLeaving(true);
-    try { await signOut(); navigate(href("/")); } catch (problem) { failed("Signing out did not work", problem); }
+    try { await signOut(); navigate(href("/")); } catch (problem) { failed("Signing out failed", problem); }
     setLeaving(false);
   };
   return html`<div class="account"><${Link} to="/account" class="who"><span class="who-name">${user.value.email}</span><span class="who-role">${role.value}</span><//><${Button} small busy=${leaving} onClick=${leave}>Sign out<//></div>`;
 }
 
-/** The page of the address: loading, there, not for this role, or unknown. */
+/** The page of the address: loading, loaded, not for this role, or unknown. */
 function Page() {
   const found = find(path.value);
   const allowed = found?.page.roles.includes(role.value);
@@ -94,10 +94,10 @@ function Page() {
   useEffect(() => () => { turned = true; }, []);
   if (!found) return html`<h1 tabindex="-1">Not found</h1><${Empty} title="There is no such page"><${Link} to="/" class="button">Go to the shop<//><//>`;
   if (!allowed) return html`<h1 tabindex="-1">${found.page.title}</h1><${Forbidden} roles=${found.page.roles} />`;
-  if (broken) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${{ title: "This page failed", message: String(broken.message ?? broken) }} retry=${repair} />`;
+  if (broken) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${{ title: "This page could not be shown", message: String(broken.message ?? broken) }} retry=${repair} />`;
   if (error) return html`<h1 tabindex="-1">${found.page.title}</h1><${Failure} error=${error} />`;
   if (!Content) return html`<div aria-busy="true"><h1 tabindex="-1">${found.page.title}</h1><${Skeleton} lines=${6} /></div>`;
   return html`<div ref=${place}><${Content} ...${found.args} /></div>`;
 }
-/** Whether another page was shown before: only then the reader has to be told where they are now. */
+/** Whether another page was shown before: only then the focus moves to the heading, so that screen readers read it. */
 let turned = false;

@@ -1,4 +1,4 @@
-// Line drawings on a 24 x 24 grid; they decorate, so a screen reader does not hear of them.
+// Line drawings on a 24 x 24 grid. They are decoration, so they are hidden from screen readers.
 import { html } from "./lib.js";
 
 const PATHS = {

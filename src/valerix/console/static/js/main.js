@@ -1,4 +1,4 @@
-// Start: who is it, what is offered; then the frame, or the way in.
+// Start: reads the session and the features of this installation, then shows the frame or the sign-in page.
 import { html, render, useEffect, useState } from "./lib.js";
 import { Frame } from "./frame.js";
 import { useImport } from "./resource.js";
@@ -8,13 +8,13 @@ import { path } from "./router.js";
 import { Failure, Skeleton } from "./ui.js";
 
 const AGAIN_SECONDS = 2;
-/** Pages with and without a session. */
+/** Pages that are shown with and without a session. */
 const MAIL_PAGES = ["/forgot-password", "/reset-password", "/confirm-email"];
 const login = () => import("./pages/login.js");
 const register = () => import("./pages/register.js");
 const mails = () => import("./pages/mail.js");
 
-/** What is shown instead of the frame: the pages that links in mails lead to, and the ways in. */
+/** The page shown instead of the frame: targets of links in mails, sign-in and registration; null: the frame. */
 function outside() {
   if (MAIL_PAGES.includes(path.value)) return mails;
   if (user.value !== null) return null;

@@ -1,4 +1,4 @@
-// The pages: where they live, who may see them. A page is loaded when it is first shown.
+// The pages with their addresses and roles. A page is loaded when it is first shown.
 import { computed } from "./lib.js";
 import { match } from "./router.js";
 import { shortId } from "./format.js";
@@ -7,8 +7,8 @@ import { config, role } from "./store.js";
 const EVERYONE = ["customer", "operator", "admin"], STAFF = ["operator", "admin"], ADMINS = ["admin"];
 
 /**
- * `nav` pages stand in the navigation; `when`: whether this installation has something to show there.
- * `named(args)`: the title of the window where the page's own would be that of many.
+ * `nav`: the page is in the navigation. `when`: whether this installation offers the page.
+ * `named(args)`: the title of the window, for a page that is shown for many things.
  */
 export const PAGES = [
   { path: "/", title: "New order", group: "Shop", icon: "cart", roles: EVERYONE, nav: true, load: () => import("./pages/shop.js") },
@@ -28,7 +28,7 @@ export const PAGES = [
 
 const offered = (page) => page.when?.() ?? true;
 
-/** The navigation of whoever is signed in: [[group, pages]]. */
+/** The navigation of the signed-in user: [[group, pages]]. */
 export const navigation = computed(() => {
   const groups = new Map();
   for (const page of PAGES) {
@@ -49,5 +49,5 @@ export function find(path) {
   return null;
 }
 
-/** Where signing in leads. */
+/** The page shown after signing in. */
 export const home = () => (role.value === "customer" ? "/" : "/overview");

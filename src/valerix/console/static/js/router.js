@@ -1,4 +1,4 @@
-// Addresses: /console/orders/4711?status=failed. Filters live in the query, so reload, back and a sent link work.
+// Addresses: /console/orders/4711?status=failed. Filters are in the query, so reload, back and shared links work.
 import { html, signal, computed } from "./lib.js";
 
 export const BASE = "/console";
@@ -20,13 +20,13 @@ window.addEventListener("popstate", ({ state }) => {
   returnTo(state?.y ?? 0);
 });
 
-// --- the place on the page: kept with its entry in the history, found again on the way back once the data is there
+// --- scroll position: kept with its entry in the history, restored on the way back once the data is loaded
 
 history.scrollRestoration = "manual";
 const SETTLED_MS = 100, RETURNING_MS = 5000;
 let keeping = 0;
 let arrive = null;
-/** Whether the reader is on the way back to where they were on this page. */
+/** Whether the scroll position of an earlier visit to this page is being restored. */
 export const returning = () => arrive !== null;
 
 const keepPlace = () => history.replaceState({ ...history.state, y: Math.round(scrollY) }, "");
@@ -35,7 +35,7 @@ window.addEventListener("scroll", () => {
   if (!returning()) keeping = setTimeout(keepPlace, SETTLED_MS);
 }, { passive: true });
 
-/** The page grows as its data comes: it is held at `y` until the reader moves it. */
+/** Hold the page at `y` until the reader scrolls, because the page grows while its data arrives. */
 function returnTo(y) {
   arrive?.();
   if (!y) return scrollTo(0, 0);
@@ -72,12 +72,12 @@ export function navigate(address, { replace = false } = {}) {
   here.value = read();
 }
 
-/** Change some filters; empty values are left out. Typing replaces the entry in the history, choosing adds one. */
+/** Change some filters; empty values are left out. `replace`: replaces the entry in the history instead of adding one. */
 export function setParams(changes, { replace = false } = {}) {
   navigate(href(path.value, { ...params.value, ...changes }), { replace });
 }
 
-/** A link inside the console: a real one, so that it opens in a new tab, too. */
+/** A link inside the console. It is a real link, so that it opens in a new tab, too. */
 export function Link({ to, query, class: name, children, ...rest }) {
   const address = href(to, query);
   const go = (event) => {

@@ -1,4 +1,4 @@
-// One's own account: name and address, password, and where one is signed in.
+// The user's own account: name and address, password, and sessions.
 import { html, useState } from "../lib.js";
 import { post, put } from "../api.js";
 import { failed, role, toast, user } from "../store.js";
@@ -14,7 +14,7 @@ export default function Account() {
       <div class="stack"><${Card} title="Signed in on"><${Sessions} path=${ME} everywhere="Signed out everywhere else" action="Sign out everywhere else" /><//></div></div>`;
 }
 
-/** {busy, problem, run(work)}: `work` is a call; what it throws is `problem`. */
+/** {busy, problem, run(work)}: `work` is a call; `problem` is the error it throws. */
 function useWork() {
   const [state, setState] = useState({ busy: false, problem: null });
   const run = async (work) => {
@@ -24,7 +24,7 @@ function useWork() {
   return { ...state, run };
 }
 
-/** A problem that no field shows. */
+/** A problem that belongs to no field. */
 const Rest = ({ problem }) => problem && !problem.errors.length && html`<div class="notice bad" role="alert"><${Icon} name="alert" /><p>${problem.message}</p></div>`;
 
 function Profile() {
@@ -38,28 +38,28 @@ function Profile() {
     run(async () => {
       user.value = await put(`/api/v1/users/${user.value.id}`, { name: name.trim(), email: email.trim(), ...(moves && { currentPassword }) });
       setCurrentPassword("");
-      toast("ok", "Your account is changed", { detail: moves ? "A mail to confirm the new address is on its way." : "" });
+      toast("ok", "Your account is updated", { detail: moves ? "An e-mail to confirm the new address is on its way." : "" });
     });
   };
   return html`<${Card} title="Name and address"><form class="form" onSubmit=${submit}>
     <${Field} label="Name" error=${problem?.field("name")}>${(field) => html`<input ...${field} required autocomplete="name" maxlength="100" pattern=".*\\S.*" value=${name} onInput=${(event) => setName(event.currentTarget.value)} />`}<//>
     <${Field} label="E-mail" error=${problem?.field("email")}>${(field) => html`<input ...${field} type="email" required autocomplete="email" maxlength="254" value=${email} onInput=${(event) => setEmail(event.currentTarget.value)} />`}<//>
     ${!moves && html`<${Confirmation} />`}
-    ${moves && html`<${Field} label="Current password" hint="Needed for another address." error=${problem?.field("currentPassword")}>${(field) => html`<input ...${field} type="password" required autocomplete="current-password" maxlength="128" value=${currentPassword} onInput=${(event) => setCurrentPassword(event.currentTarget.value)} />`}<//>`}
+    ${moves && html`<${Field} label="Current password" hint="Needed to change the address." error=${problem?.field("currentPassword")}>${(field) => html`<input ...${field} type="password" required autocomplete="current-password" maxlength="128" value=${currentPassword} onInput=${(event) => setCurrentPassword(event.currentTarget.value)} />`}<//>`}
     <${Rest} problem=${problem} />
     <div><${Button} type="submit" kind="primary" busy=${busy}>Save<//></div></form><//>`;
 }
 
-/** Whether the address is confirmed, as far as the server says; and another mail for one that is not. */
+/** Whether the address is confirmed, if the server says; and a button that sends another mail. */
 function Confirmation() {
   const [sent, setSent] = useState(false);
   const { emailConfirmed } = user.value;
   const send = async () => {
-    try { await post(`${ME}/email/confirmation`); setSent(true); } catch (problem) { failed("The mail was not sent", problem); }
+    try { await post(`${ME}/email/confirmation`); setSent(true); } catch (problem) { failed("The e-mail was not sent", problem); }
   };
   if (emailConfirmed) return html`<p><${Badge} tone="ok">confirmed<//></p>`;
   return html`<p class="row">${emailConfirmed === false && html`<${Badge} tone="warn">not confirmed<//>`}
-    ${sent ? html`<span role="status">A mail with a link is on its way.</span>` : html`<${Button} small onClick=${send}>Send a mail to confirm this address<//>`}</p>`;
+    ${sent ? html`<span role="status">An e-mail with a link is on its way.</span>` : html`<${Button} small onClick=${send}>Send an e-mail to confirm this address<//>`}</p>`;
 }
 
 function Password() {

@@ -1,4 +1,4 @@
-// The audit: what concerns accounts, and the acts of staff in every service.
+// The audit: security events of accounts, and acts of staff in every service.
 import { html } from "../lib.js";
 import { zone } from "../format.js";
 import { params } from "../router.js";
@@ -18,7 +18,7 @@ export default function Audit() {
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
       ${(rows?.length > 0 || list.loading) && html`<${Table} caption="Audit" columns=${COLUMNS} busy=${list.refreshing}>
         ${rows ? rows.map((row) => html`<${Row} key=${row.id} entry=${row} />`) : html`<${SkeletonRows} rows=${12} columns=${COLUMNS.length} />`}<//>`}
-      ${rows?.length === 0 && html`<${Empty} title="Nothing matches" icon="search"><p>Actor and subject are whole ids.</p>
+      ${rows?.length === 0 && html`<${Empty} title="Nothing matches" icon="search"><p>Enter complete ids for actor and subject.</p>
         <p><${Button} onClick=${() => filterBy({ service: "", actor: "", subject: "" })}>Clear the filters<//></p><//>`}
       ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="entries" />`}<//>`;
 }

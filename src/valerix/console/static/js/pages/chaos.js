@@ -1,4 +1,4 @@
-// Breaking things on purpose: everything ends by itself, everything can be stopped at once, and what was is remembered.
+// Fault injection: every fault ends by itself, all can be stopped at once, and past faults stay listed.
 import { html, useEffect, useState } from "../lib.js";
 import { del, get, put } from "../api.js";
 import { report } from "../live.js";
@@ -13,7 +13,7 @@ const TABS = [["gremlin", "Gremlin"], ["crash", "Crash"], ["errors", "Errors"], 
 const PROVIDER = "psp";
 const REFRESH_SECONDS = 3;
 const STATE_TONES = { active: "bad", expired: "plain", stopped: "info", spent: "ok" };
-const BEHAVIOURS = { decline: "Declines every charge", "timeout-before": "Answers too late, and nothing was charged", "timeout-after": "Answers too late, and the charge was made", "error-after": "Fails after the charge was made", "rate-limit": "Answers 429", stall: "Takes requests and does not answer" };
+const BEHAVIOURS = { decline: "Declines every charge", "timeout-before": "Answers too late, and nothing was charged", "timeout-after": "Answers too late, and the charge was made", "error-after": "Fails after the charge was made", "rate-limit": "Answers 429", stall: "Accepts requests and does not answer" };
 
 export default function Chaos() {
   const services = useResource((signal) => get("/api/v1/chaos", {}, signal).then(({ items }) => items), [], { every: REFRESH_SECONDS });
@@ -22,11 +22,11 @@ export default function Chaos() {
   const active = (services.data ?? []).flatMap((one) => one.active.map((fault) => ({ ...fault, service: one.service })));
   const stopAll = async () => {
     setStopping(true);
-    try { await del("/api/v1/chaos"); toast("ok", "All faults are stopped"); } catch (problem) { failed("Not everything could be stopped", problem); }
+    try { await del("/api/v1/chaos"); toast("ok", "All faults are stopped"); } catch (problem) { failed("Some faults could not be stopped", problem); }
     setStopping(false);
     services.reload();
   };
-  return html`<${PageHead} title="Chaos" sub="Faults for this installation, on purpose. Each ends by itself."><${Button} kind="danger solid" icon="stop" busy=${stopping} disabled=${!active.length} onClick=${stopAll}>Stop all<//><//>
+  return html`<${PageHead} title="Chaos" sub="Inject faults into this installation. Each ends by itself."><${Button} kind="danger solid" icon="stop" busy=${stopping} disabled=${!active.length} onClick=${stopAll}>Stop all<//><//>
     <${View} of=${services} skeleton=${html`<${Card}><${Skeleton} lines=${5} height=${32} /><//>`}>${(data) => html`<div class="stack"><div class="grid two">
       <${Card} title="Inject a fault"><${Tabs} label="Kind of fault" tabs=${TABS} value=${tab} onChange=${(key) => setParams({ tab: key === "gremlin" ? "" : key })} /><${Form} key=${tab} kind=${tab} services=${data} done=${services.reload} /><//>
       <${Active} faults=${active} reload=${services.reload} /></div><${History} services=${data} /></div>`}<//>`;
@@ -45,9 +45,9 @@ function Active({ faults, reload }) {
   const orders = report.value?.orders;
   return html`<${Card} title="In force" aside=${orders?.averageMs != null && html`<${Badge} tone=${orders.slow ? "bad" : "ok"}>orders: ${number(Math.round(orders.averageMs))} ms<//>`}>
     ${faults.length ? html`<ul class="faults">${faults.map((one) => html`<li key=${one.id} class="fault"><div><p><strong>${one.service}</strong> <${Badge} tone="bad">${words(one.fault.kind)}<//></p><p>${said(one.fault)}</p>
-      <p class="muted small-text">${one.strikes ? `struck ${times(one.strikes)}${copies(one)}` : "armed, no traffic has met it"} · <${OrdersMeanwhile} fault=${one}>orders meanwhile<//></p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
+      <p class="muted small-text">${one.strikes ? `struck ${times(one.strikes)}${copies(one)}` : "armed, no request has met it yet"} · <${OrdersMeanwhile} fault=${one}>orders since then<//></p></div><div class="fault-end"><strong class="countdown" role="timer" aria-label="Time left">${countdown(secondsUntil(one.until))}</strong>
       <${Button} small kind="danger" busy=${busy === one.service} onClick=${() => stop(one.service)} aria-label=${`Stop the faults of ${one.service}`}>Stop<//></div></li>`)}</ul>`
-    : html`<${Empty} title="Nothing is broken on purpose" icon="check">Inject a fault, and watch header, map and orders.<//>`}<//>`;
+    : html`<${Empty} title="No faults are active" icon="check">Inject a fault, and watch header, map and orders.<//>`}<//>`;
 }
 
 const copies = (one) => { const names = Object.entries(one.strikesByCopy ?? {}); return names.length > 1 ? ` (${names.map(([name, count]) => `${name} ${count}`).join(", ")})` : ""; };
@@ -58,7 +58,7 @@ function said(fault) {
     case "gremlin": return `${fault.every === 1 ? "Every request" : `Every ${ordinal(fault.every)} request`}${where} waits ${number(fault.delayMs)} ms.`;
     case "crash": return `${fault.how === "kill" ? "Kills itself" : "Drops the connection"} after the commit, before the reply; ${changes(fault.times)}${where}.`;
     case "errors": return `${Math.round(fault.fraction * 100)}% of the requests${where} are answered 503.`;
-    case "cut": return `Calls to ${fault.dependency} fail as if the network were gone.`;
+    case "cut": return `Calls to ${fault.dependency} fail as if the network were down.`;
     case "failpoint": return `At ${fault.point}: ${fault.action}, ${times(fault.times)}.`;
     case "behaviour": return BEHAVIOURS[fault.name] ?? fault.name;
     default: return fault.kind;
@@ -103,7 +103,7 @@ function Form({ kind, services, done }) {
     ${kind === "crash" && html`<div class="form-row">${select("how", "How", [["drop", "Drop the connection"], ["kill", "Kill the process"]])}${numeric("times", "Times", { max: 1000 })}</div>`}
     ${kind === "errors" && numeric("percent", "Share of requests, percent", { max: 100 })}
     ${kind === "cut" && select("dependency", "Cut off from", choices.map((name) => [name, name]))}
-    ${kind === "behaviour" && select("name", "What it does wrong", choices.map((name) => [name, BEHAVIOURS[name] ?? words(name)]))}
+    ${kind === "behaviour" && select("name", "Behaviour", choices.map((name) => [name, BEHAVIOURS[name] ?? words(name)]))}
     ${chosen?.copies.length > 1 && html`<p class="hint">In all ${chosen.copies.length} copies.</p>`}
     <div><${Button} type="submit" kind="danger" icon="chaos" busy=${busy}>Inject<//></div></form>
     ${confirming && html`<${Confirm} service=${service} how=${given.how} times=${given.times} onClose=${() => setConfirming(false)} onConfirm=${inject} />`}`;
@@ -138,5 +138,5 @@ function History({ services }) {
   const past = services.flatMap((one) => one.history.map((fault) => ({ ...fault, service: one.service }))).sort((a, b) => b.since.localeCompare(a.since));
   return html`<${Card} title="History">${past.length ? html`<${Table} caption="Past faults" columns=${COLUMNS}>${past.map((one) => html`<tr key=${one.id}><td>${one.service}</td><td>${said(one.fault)}</td><td class="wide"><${Badge} tone=${STATE_TONES[one.state]}>${one.state}<//></td>
     <td class="num">${number(one.strikes)}</td><td class="wide nowrap"><${Time} at=${one.since} /></td><td class="wide nowrap"><${Time} at=${one.stoppedAt ?? one.until} /></td>
-    <td><${OrdersMeanwhile} fault=${one} until=${one.stoppedAt ?? one.until}>placed meanwhile<//></td></tr>`)}<//>` : html`<${Empty} title="No faults yet">What is injected is remembered here.<//>`}<//>`;
+    <td><${OrdersMeanwhile} fault=${one} until=${one.stoppedAt ?? one.until}>placed meanwhile<//></td></tr>`)}<//>` : html`<${Empty} title="No faults yet">Injected faults are listed here.<//>`}<//>`;
 }

@@ -1,4 +1,4 @@
-// Everybody who has an account: who they are, what they ordered, what they may do, where they are signed in.
+// All accounts: names, roles, status; each with its orders and sessions.
 import { html } from "../lib.js";
 import { useLive } from "../live.js";
 import { params, setParams, Link } from "../router.js";
@@ -7,7 +7,7 @@ import { Badge, Button, Card, Chips, Empty, Failure, PageHead, Search, SkeletonR
 import { Pager, filterBy, useList, useQueryText, useUpdatedRows } from "../widgets/list.js";
 import { UserDrawer } from "../widgets/user.js";
 
-const ROLES = [["", "everybody"], ["customer", "customers"], ["operator", "operators"], ["admin", "admins"]];
+const ROLES = [["", "all"], ["customer", "customers"], ["operator", "operators"], ["admin", "admins"]];
 const COLUMNS = [
   { title: "Name" }, { title: "Number", class: "wide" }, { title: "E-mail", class: "wide" }, { title: "Role" }, { title: "Status" }, { title: "Since", class: "wide" },
 ];
@@ -23,7 +23,7 @@ export default function Customers() {
       ${list.error && html`<${Failure} error=${list.error} retry=${list.reload} stale=${Boolean(rows)} />`}
       ${(rows?.length > 0 || list.loading) && html`<${Table} caption="Customers" columns=${COLUMNS} busy=${list.refreshing}>
         ${rows ? rows.map((row) => html`<${Row} key=${row.id} user=${row} />`) : html`<${SkeletonRows} rows=${10} columns=${COLUMNS.length} />`}<//>`}
-      ${rows?.length === 0 && html`<${Empty} title="No account matches" icon="customers"><p>The search knows parts of names and e-mail addresses, and customer numbers.</p>
+      ${rows?.length === 0 && html`<${Empty} title="No account matches" icon="customers"><p>Search by part of a name or e-mail address, or by customer number.</p>
         <p><${Button} onClick=${() => filterBy({ q: "", role: "", status: "" })}>Clear the filters<//></p><//>`}
       ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="accounts" />`}<//>
     ${user && html`<${UserDrawer} key=${user} id=${user} onClose=${() => setParams({ user: "" })} onChange=${update} />`}`;

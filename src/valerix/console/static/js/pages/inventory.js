@@ -1,4 +1,4 @@
-// Stock of every product in every warehouse: what is there, what is promised, what is left.
+// Stock of every product in every warehouse: on hand, reserved, available.
 import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { kind, useLive } from "../live.js";
@@ -12,7 +12,7 @@ import { AdjustDialog, MovementsDrawer } from "../widgets/stock.js";
 
 const COLUMNS = [
   { title: "Product" }, { title: "Warehouse" }, { title: "On hand", align: "right" }, { title: "Reserved", align: "right" },
-  { title: "Available", align: "right" }, { title: "Warns at", align: "right", class: "wide" }, { title: "Actions", hidden: true },
+  { title: "Available", align: "right" }, { title: "Threshold", align: "right", class: "wide" }, { title: "Actions", hidden: true },
 ];
 const MOST_ALERTS = 200;
 
@@ -42,7 +42,7 @@ export default function Inventory() {
     ${open?.what === "movements" && html`<${MovementsDrawer} item=${open.item} onClose=${close} />`}`;
 }
 
-/** Items with what was moved since they were asked for: [items, move(event data)]. */
+/** Items with the movements since they were requested: [items, move(event data)]. */
 function useMoves(list) {
   const [moves, update] = useUpdates(list);
   return [list.data?.items.map((item) => moved(item, moves)), (to) => update(`${to.productId}/${to.warehouseId}`, to)];
@@ -62,7 +62,7 @@ function LowStock({ of, only }) {
   const count = of.data?.items.length ?? 0;
   if (!count) return null;
   const names = of.data.items.slice(0, 3).map((item) => item.name).join(", ");
-  return html`<div class="notice" role="status"><${Icon} name="alert" /><p><strong>${count === 1 ? "1 product runs" : `${count}${of.data.nextCursor ? "+" : ""} products run`} low:</strong> ${names}${count > 3 && ` and ${count - 3} more`}</p>
+  return html`<div class="notice" role="status"><${Icon} name="alert" /><p><strong>${count === 1 ? "1 product is" : `${count}${of.data.nextCursor ? "+" : ""} products are`} low on stock:</strong> ${names}${count > 3 && ` and ${count - 3} more`}</p>
     <${Button} small onClick=${() => filterBy({ low: only ? "" : "1", q: "", warehouse: "" })}>${only ? "Show all" : "Show them"}<//></div>`;
 }
 
@@ -74,10 +74,10 @@ function Filters({ warehouse, low, places }) {
     <${Chip} on=${Boolean(low)} onClick=${() => filterBy({ low: low ? "" : "1" })}>Low stock only<//></div>`;
 }
 
-/** A product is a row for all warehouses, and a quieter one for each. */
+/** A product: one row for all warehouses, and a less prominent row for each. */
 function Item({ item, open }) {
   const span = item.warehouses.length + 1;
-  return html`<tr class="first-of-item"><th scope="rowgroup" rowspan=${span}><span class="break">${item.name}</span><span class="block small-text muted">${item.productId}${!item.active && " · not sold any more"}</span>
+  return html`<tr class="first-of-item"><th scope="rowgroup" rowspan=${span}><span class="break">${item.name}</span><span class="block small-text muted">${item.productId}${!item.active && " · no longer sold"}</span>
       ${item.lowStock && html`<${Badge} tone=${item.available > 0 ? "warn" : "bad"}>${item.available > 0 ? "low stock" : "out of stock"}<//>`}</th>
     <td><strong>All</strong></td><td class="num"><strong>${number(item.onHand)}</strong></td><td class="num">${number(item.reserved)}</td><td class="num"><strong>${number(item.available)}</strong></td>
     <td class="num muted wide">${number(item.lowStockThreshold)}</td>
@@ -86,7 +86,7 @@ function Item({ item, open }) {
 }
 
 function Nothing({ low, filtered }) {
-  if (low && !filtered) return html`<${Empty} title="Nothing runs low" icon="check"><p>Every product is above the number it warns at.</p><p><${Button} onClick=${() => filterBy({ low: "" })}>Show all products<//></p><//>`;
+  if (low && !filtered) return html`<${Empty} title="No product is low on stock" icon="check"><p>Every product is above its threshold.</p><p><${Button} onClick=${() => filterBy({ low: "" })}>Show all products<//></p><//>`;
   if (filtered) return html`<${Empty} title="No product matches" icon="search"><p><${Button} onClick=${() => filterBy({ q: "", warehouse: "", low: "" })}>Clear the filters<//></p><//>`;
-  return html`<${Empty} title="There are no products yet" icon="inventory"><p>Products are made with the API: <a href="/docs">POST /api/v1/products</a>.</p><//>`;
+  return html`<${Empty} title="There are no products yet" icon="inventory"><p>Create products with the API: <a href="/docs">POST /api/v1/products</a>.</p><//>`;
 }

@@ -1,4 +1,4 @@
-// The way in. It says the same for an unknown user and a wrong password: the server does not tell them apart either.
+// The sign-in page. The message is the same for an unknown user and a wrong password, as in the server's answer.
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { config, expired, clock, title } from "../store.js";
 import { signIn } from "../session.js";
@@ -18,11 +18,11 @@ export default function Login() {
   useEffect(() => { title.value = "Sign in"; first.current?.focus(); }, []);
   const waiting = Math.max(0, waitUntil - clock.value);
 
-  const enter = async (who, secret) => {
-    setBusy(who);
+  const enter = async (account, secret) => {
+    setBusy(account);
     setProblem(null);
     try {
-      await signIn(who, secret);
+      await signIn(account, secret);
       if (path.value === "/") navigate(href(home()), { replace: true });
     } catch (error) {
       if (error.status === 429) setWaitUntil(clock.value + (error.retryAfter || 30));
@@ -36,7 +36,7 @@ export default function Login() {
   return html`<main class="login"><div class="login-box">
     <p class="brand"><span class="mark" aria-hidden="true"></span>Valerix</p>
     <h1>Sign in</h1>
-    ${expired.value && !problem && html`<p class="notice info" role="status"><${Icon} name="info" />Your session has ended. Sign in to go on where you were.</p>`}
+    ${expired.value && !problem && html`<p class="notice info" role="status"><${Icon} name="info" />Your session has ended. Sign in to continue where you left off.</p>`}
     ${problem && html`<div class="notice bad" role="alert"><${Icon} name="alert" /><div><p>${saying(problem, waiting)}</p>${problem.status >= 500 && problem.traceId && html`<p>Trace <${CopyId} id=${problem.traceId} label="trace id" /></p>`}</div></div>`}
     <form class="form" onSubmit=${submit}>
       <${Field} label="E-mail">${(field) => html`<input ...${field} ref=${first} type="email" required autocomplete="username" maxlength="254" value=${email} onInput=${(event) => setEmail(event.currentTarget.value)} />`}<//>
@@ -51,7 +51,7 @@ export default function Login() {
 }
 
 function saying(problem, waiting) {
-  if (problem.status === 401) return "E-mail or password is not right.";
+  if (problem.status === 401) return "E-mail or password is wrong.";
   if (problem.status === 429) return waiting ? "Too many attempts. Wait a moment, then try again." : "You can try again now.";
   if (problem.status === 400) return "Enter an e-mail address and a password.";
   return problem.message;

@@ -1,4 +1,4 @@
-// What the processes write. A bounded number of lines is kept; while paused nothing moves under one's eyes.
+// Log lines of all processes. A bounded number of lines is kept; while paused, the list does not move.
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { get } from "../api.js";
 import { Link, params, setParams } from "../router.js";
@@ -22,19 +22,19 @@ export default function Logs() {
     if (next.trace !== trace || next.q !== q) setParams(next, { replace: true });
   }, [settled]);
   useEffect(() => { if ((trace || q) !== settled) setText(trace || q); }, [trace, q]);
-  return html`<${PageHead} title="Logs"><${Button} icon=${paused ? "play" : "pause"} aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(!paused)}>${paused ? "Go on" : "Pause"}<//><//>
+  return html`<${PageHead} title="Logs"><${Button} icon=${paused ? "play" : "pause"} aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(!paused)}>${paused ? "Resume" : "Pause"}<//><//>
     <${Card}><div class="log-filters"><${Search} label="Text or trace id" value=${text} onInput=${setText} />
       <${Field} label="Level">${(field) => html`<select ...${field} value=${level} onChange=${(event) => setParams({ level: event.currentTarget.value === "info" ? "" : event.currentTarget.value })}>${LEVELS.map((one) => html`<option key=${one} value=${one}>${one}${one === "error" ? "" : " and above"}</option>`)}</select>`}<//>
       <${Field} label="Process">${(field) => html`<select ...${field} value=${service} onChange=${(event) => setParams({ service: event.currentTarget.value })}><option value="">All</option>${(logs.files ?? [service].filter(Boolean)).map((file) => html`<option key=${file} value=${file}>${file}</option>`)}</select>`}<//>
       <label class="tick"><input type="checkbox" checked=${requests !== "no"} onChange=${(event) => setParams({ requests: event.currentTarget.checked ? "" : "no" })} /> Requests</label>
-      <label class="tick"><input type="checkbox" checked=${own === "yes"} disabled=${requests === "no"} onChange=${(event) => setParams({ own: event.currentTarget.checked ? "yes" : "" })} /> also to this console</label></div>
+      <label class="tick"><input type="checkbox" checked=${own === "yes"} disabled=${requests === "no"} onChange=${(event) => setParams({ own: event.currentTarget.checked ? "yes" : "" })} /> Including this console</label></div>
     ${trace && html`<${Order} trace=${trace} lines=${logs.lines} />`}
     ${logs.error && html`<${Failure} error=${logs.error} retry=${logs.reload} stale=${Boolean(logs.lines)} />`}
-    ${!logs.lines ? !logs.error && html`<div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${10} /></div>` : html`<p class="muted small-text" role="status">${logs.lines.length} lines${logs.lines.length === KEPT ? ", older ones are left out" : ""}${paused ? ", paused" : ""}</p>
+    ${!logs.lines ? !logs.error && html`<div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${10} /></div>` : html`<p class="muted small-text" role="status">${logs.lines.length} lines${logs.lines.length === KEPT ? ", older lines are not shown" : ""}${paused ? ", paused" : ""}</p>
       ${logs.lines.length ? html`<${Lines} lines=${logs.lines} />` : html`<${Empty} title="No line matches" icon="logs"><${Button} onClick=${() => { setText(""); setParams({ level: "", service: "", trace: "", q: "", requests: "", own: "" }); }}>Show everything<//><//>`}`}<//>`;
 }
 
-/** {lines, files, error, reload}: newest first, asked for again and again while not `paused`. */
+/** {lines, files, error, reload}: newest first, polled while not `paused`. */
 function useLogs(filters, paused) {
   const [state, setState] = useState({});
   const [round, setRound] = useState(0);
@@ -81,7 +81,7 @@ function Line({ line }) {
 const AROUND_SECONDS = 60;
 const ORDER_SECONDS = 5;
 
-/** A trace belongs to a request; if that placed or moved an order, here is the way to it. Its lines say when to look. */
+/** The order that the request of a trace placed or changed, if any. The times of the lines limit the search. */
 function Order({ trace, lines }) {
   const [first, last] = [lines?.at(-1)?.timestamp ?? "", lines?.[0]?.timestamp ?? ""];
   const ask = (signal) => {
@@ -89,5 +89,5 @@ function Order({ trace, lines }) {
     return get("/api/v1/orders", { traceId: trace, from: begin, to: end, limit: 1 }, signal).then(({ items }) => items[0] ?? null);
   };
   const { data: order } = useResource((signal) => first ? ask(signal) : Promise.resolve(null), [trace, first], { every: ORDER_SECONDS, keep: false });
-  return html`<div class="notice info"><span>Lines of trace <${CopyId} id=${trace} full label="trace id" /></span>${order && html`<${Link} class="button small" to=${`/orders/${order.id}`}>Its order, ${words(order.status)}<//>`}<${Link} class="button small" to="/logs">All lines<//></div>`;
+  return html`<div class="notice info"><span>Lines of trace <${CopyId} id=${trace} full label="trace id" /></span>${order && html`<${Link} class="button small" to=${`/orders/${order.id}`}>Order of this trace, ${words(order.status)}<//>`}<${Link} class="button small" to="/logs">All lines<//></div>`;
 }

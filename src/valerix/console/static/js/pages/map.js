@@ -1,4 +1,4 @@
-// The system map: every process, who calls whom, and the breakers between them; the same as a table.
+// The system map: all processes, the calls between them and their circuit breakers; also as a table.
 import { html } from "../lib.js";
 import { report } from "../live.js";
 import { Link, params, setParams } from "../router.js";
@@ -9,13 +9,13 @@ import { HealthSummary } from "../widgets/health.js";
 import { Legend, ServiceMap, STATUS_WORDS, TONES, edgeTone, edgeWords } from "../widgets/map.js";
 import { megabytes, milliseconds, perSecond, share } from "../widgets/numbers.js";
 
-const COPY_WORDS = { ok: "healthy", draining: "shutting down", unavailable: "not ready", down: "no answer", unknown: "not heard of yet" };
+const COPY_WORDS = { ok: "healthy", draining: "shutting down", unavailable: "not ready", down: "no answer", unknown: "no data yet" };
 
 export default function SystemMap() {
   const { view = "map", process: chosen } = params.value;
   const now = report.value;
   const choose = (name) => setParams({ process: name === chosen ? "" : name });
-  return html`<${PageHead} title="System map" sub="Who calls whom, and how they are. Figures of the last 10 seconds." />
+  return html`<${PageHead} title="System map" sub="All processes, their health and the calls between them. Figures cover the last 10 seconds." />
     <${Tabs} label="View" tabs=${[["map", "Map"], ["table", "Table"]]} value=${view} onChange=${(key) => setParams({ view: key === "map" ? "" : key })} />
     ${!now ? html`<${Card}><div aria-busy="true"><span class="sr-only" role="status">Loading</span><${Skeleton} lines=${1} height=${380} /></div><//>` : html`<div class=${`map-page ${chosen ? "with-side" : ""}`}>
       <div class="stack"><${HealthSummary} />${view === "map" ? html`<${Card} title="Services" aside=${html`<${Legend} />`}><div class="map-wrap"><${ServiceMap} report=${now} chosen=${chosen} onChoose=${choose} /></div><//>` : html`<${Processes} report=${now} choose=${choose} /><${Edges} edges=${now.edges} />`}</div>

@@ -1,4 +1,4 @@
-// All orders: saved views, search, filters; what is new waits in a bar until the reader asks for it.
+// All orders: saved views, search, filters; new orders wait in a bar until the reader clicks it.
 import { html } from "../lib.js";
 import { get } from "../api.js";
 import { useLive } from "../live.js";
@@ -44,7 +44,7 @@ export default function Orders() {
       ${rows?.length > 0 && html`<${Pager} of=${list} shown=${rows.length} noun="orders" />`}<//>`;
 }
 
-/** Whether an order that was just told of would stand in this list. */
+/** Whether an order of a live event belongs in this list. */
 function belongs(order, { q, statuses, from, to }) {
   const { from: first, to: end } = span({ from, to });
   const wanted = q.trim().toLowerCase();
@@ -62,7 +62,7 @@ function Filters({ statuses, from, to, sort }) {
     <${Chip} on=${sort === "createdAt"} onClick=${() => filterBy({ sort: sort ? "" : "createdAt" })}>Oldest first<//></div>`;
 }
 
-/** Rows do not jump under the reader: what is new is announced, and shown when wanted. */
+/** New orders are announced, and shown on a click, so that rows do not jump while they are read. */
 function NewOrders({ count, show }) {
   return html`<div role="status">${count > 0 && html`<button type="button" class="new-bar" onClick=${show}><${Icon} name="refresh" size=${15} />${count === 1 ? "1 new order" : `${count} new orders`}<span class="sr-only">, show</span></button>`}</div>`;
 }
@@ -80,16 +80,16 @@ function Row({ order }) {
 
 function Nothing({ q }) {
   const filtered = FILTERS.some((name) => params.value[name]);
-  if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as somebody orders.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
+  if (!filtered) return html`<${Empty} title="No orders yet" icon="orders"><p>They appear here as soon as an order is placed.</p><p><${Link} to="/" class="button">Place an order<//></p><//>`;
   return html`<${Empty} title="No order matches" icon="search">
-    <p>${q ? "The search knows order ids, how they begin and their last digits, customers by number, name and e-mail address, and product ids." : "Perhaps with fewer filters."}</p>
+    <p>${q ? "Search by order id (its beginning or its last digits), by number, name or e-mail address of the customer, or by product id." : "Try fewer filters."}</p>
     ${q && html`<${ProductHints} q=${q} />`}
     <p><${Button} onClick=${() => filterBy(Object.fromEntries(FILTERS.map((name) => [name, ""])))}>Clear the filters<//></p><//>`;
 }
 
-/** People remember names, orders hold ids: the products that are called so. */
+/** Products with this name, because people remember names, and orders contain product ids. */
 function ProductHints({ q }) {
   const found = useResource((signal) => get("/api/v1/products", { q, limit: 5 }, signal), [q]);
   if (!found.data?.items.length) return null;
-  return html`<p class="row hints">Products called so: ${found.data.items.map((product) => html`<${Button} small key=${product.productId} onClick=${() => filterBy({ q: product.productId })}>${product.name}<//>`)}</p>`;
+  return html`<p class="row hints">Products with this name: ${found.data.items.map((product) => html`<${Button} small key=${product.productId} onClick=${() => filterBy({ q: product.productId })}>${product.name}<//>`)}</p>`;
 }

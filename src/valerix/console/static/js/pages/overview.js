@@ -1,4 +1,4 @@
-// How the shop is doing, at a glance.
+// The state of the shop at a glance.
 import { html, useEffect, useRef } from "../lib.js";
 import { get } from "../api.js";
 import { report, useLive } from "../live.js";
@@ -14,7 +14,7 @@ import { Legend, ServiceMap } from "../widgets/map.js";
 import { useSpan } from "../widgets/span.js";
 
 const LATEST = 8, MINUTES = 5;
-/** Below so many orders a change is chance: it is shown, but not judged. */
+/** Below this number of orders a change is chance: it is shown, but not coloured. */
 const ENOUGH_ORDERS = 20;
 
 export default function Overview() {
@@ -31,7 +31,7 @@ function Figures() {
     <${Figure} label="Orders / min" value=${number(perMinute.now)} about=${perMinute.before === null ? "" : `${number(perMinute.before)} in the minute before`} change=${judged(relative(perMinute), perMinute.before)} />
     <${Figure} label="Success rate" value=${percent(successRate.now)} about=${`${number(successRate.confirmed)} of ${orders(successRate.placed)} in 5 min confirmed at once`} change=${judged(difference(successRate, 100, "pt", 1), successRate.placed)} />
     <${Figure} label="p95 latency" value=${milliseconds(p95Ms.now)} about=${`of ${orders(perMinute.now ?? 0)} in the last minute`} change=${judged(difference(p95Ms, 1, "ms", 0, -1), perMinute.now)} />
-    <${Figure} label="Low stock" value=${number(lowStock.now)} about="products at or below the number they warn at" change=${fresh(lowStock)} to="/inventory" query=${{ low: "1" }} /></div>`;
+    <${Figure} label="Low stock" value=${number(lowStock.now)} about="products at or below their threshold" change=${fresh(lowStock)} to="/inventory" query=${{ low: "1" }} /></div>`;
 }
 
 const orders = (count) => (count === 1 ? "1 order" : `${number(count)} orders`);
@@ -72,7 +72,7 @@ function Traffic() {
   return html`<${Card} title="Traffic" aside=${`last ${MINUTES} minutes`}><${View} of=${span} skeleton=${html`<${Skeleton} lines=${3} height=${92} />`}>${(data) => {
     const { gateway, orders } = data.series;
     const { rate, errors } = gateway ?? orders;
-    const timed = gateway?.p95.some((value) => value !== null) ? "" : " of orders"; // HAProxy times no answers
+    const timed = gateway?.p95.some((value) => value !== null) ? "" : " of orders"; // HAProxy does not time answers
     const { p95 } = timed ? orders : gateway;
     const bands = data.chaos.map((fault) => ({ from: Date.parse(fault.since) / 1000, to: Date.parse(fault.until) / 1000, label: `${fault.service}: ${fault.kind}` }));
     const charts = [

@@ -1,4 +1,4 @@
-// Payments: what was taken, what was given back, and giving back more of it.
+// Payments: captures, refunds, and the dialog for further refunds.
 import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { useLive } from "../live.js";
@@ -71,7 +71,7 @@ function Detail({ id, onDone }) {
       <dl class="facts"><dt>Order</dt><dd><${Link} to=${`/orders/${payment.orderId}`} class="mono">${shortId(payment.orderId)}<//></dd>
         ${payment.customerId && html`<dt>Customer</dt><dd><${Link} to="/orders" query=${{ q: payment.customerId }}>${payment.customerId}<//></dd>`}
         <dt>Provider's reference</dt><dd><${CopyId} id=${payment.providerReference} full label="reference" /></dd></dl>
-      <div class="row">${left?.amountMinor > 0 ? html`<${Button} kind="primary" onClick=${() => setRefunding(true)}>Refund<//><span class="muted">${money(left)} can be given back</span>` : html`<p class="muted">${left ? "Everything was given back." : "There is nothing to refund."}</p>`}</div>
+      <div class="row">${left?.amountMinor > 0 ? html`<${Button} kind="primary" onClick=${() => setRefunding(true)}>Refund<//><span class="muted">${money(left)} can be refunded</span>` : html`<p class="muted">${left ? "Everything was refunded." : "There is nothing to refund."}</p>`}</div>
       <${Refunds} payment=${payment} /><${History} payment=${payment} /></div>
       ${refunding && html`<${RefundDialog} payment=${payment} onClose=${() => setRefunding(false)} onDone=${done} />`}`}<//><//>`;
 }

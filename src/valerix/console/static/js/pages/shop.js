@@ -1,4 +1,4 @@
-// The shop: choose a product, order it, and watch what becomes of it.
+// The shop: choose a product, order it, and follow the order.
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { get, call } from "../api.js";
 import { config, failed, isStaff, user } from "../store.js";
@@ -50,7 +50,7 @@ async function loadCatalogue(q, signal) {
   return { products: joined, more: Boolean(products.nextCursor) };
 }
 
-/** Staff hear of stock as it moves; a burst is one refresh. */
+/** Refresh when stock moves (only staff receive these events); a burst of events causes one refresh. */
 function useStockEvents(reload) {
   const timer = useRef(0);
   useLive(["inventory."], () => { clearTimeout(timer.current); timer.current = setTimeout(reload, 400); });
@@ -74,8 +74,8 @@ const PLACE = [
 ];
 
 /**
- * What is being ordered: {customer, lines, method, onShortage, address, waits, change(fields), changeLine(index, fields), add(),
- * remove(index), choose(productId)}. `waits`: it may be more than there is. A product is chosen for the line touched last.
+ * The order form: {customer, lines, method, onShortage, address, waits, change(fields), changeLine(index, fields), add(),
+ * remove(index), choose(productId)}. `waits`: quantities may exceed the stock. `choose` fills the line used last.
  */
 function useOrderForm() {
   const [form, setForm] = useState(() => ({
@@ -131,7 +131,7 @@ function Address({ form, errors }) {
 
 const isGiven = (address) => PLACE.some(({ name }) => address[name]?.trim());
 
-/** The request, of a form in which nothing is wrong. */
+/** The body of the request, from a valid form. */
 function body({ customer, lines, method, onShortage, address }) {
   const given = Object.fromEntries(PLACE.map(({ name }) => [name, address[name]?.trim()]).filter(([, text]) => text));
   return {
@@ -141,7 +141,7 @@ function body({ customer, lines, method, onShortage, address }) {
   };
 }
 
-/** What is wrong with the form, by field. */
+/** Errors of the form, by field. */
 function check(form, known) {
   const found = {};
   if (!form.customer.trim()) found.customer = "Enter the customer's number";
@@ -160,7 +160,7 @@ function check(form, known) {
   return found;
 }
 
-/** The sum of the lines; "–" while one of them is not clear, or they are of several currencies. */
+/** The sum of the lines; "–" while a line is incomplete, or the lines have several currencies. */
 function total(lines, known) {
   const prices = lines.map((line) => known.get(line.productId)?.price);
   const counts = lines.map((line) => Number(line.quantity));
@@ -168,36 +168,36 @@ function total(lines, known) {
   return clear ? money({ ...prices[0], amountMinor: prices.reduce((sum, price, index) => sum + price.amountMinor * counts[index], 0) }) : "–";
 }
 
-/** Whose order it is: staff may order for anybody, and see whom they mean. */
+/** The field for the customer: staff may order for any customer, and see the name that belongs to the number. */
 function Customer({ value, onInput, error }) {
-  const asked = useSettled(value.trim());
+  const entered = useSettled(value.trim());
   const [found, setFound] = useState(null);
   useEffect(() => {
     setFound(null);
-    if (!asked) return;
+    if (!entered) return;
     const going = new AbortController();
-    get(`/api/v1/customers/${encodeURIComponent(asked)}`, {}, going.signal).then((customer) => setFound(`${customer.name} (${customer.status})`), (problem) => { if (!going.signal.aborted) setFound(problem.status === 404 ? "No such customer" : ""); });
+    get(`/api/v1/customers/${encodeURIComponent(entered)}`, {}, going.signal).then((customer) => setFound(`${customer.name} (${customer.status})`), (problem) => { if (!going.signal.aborted) setFound(problem.status === 404 ? "No such customer" : ""); });
     return () => going.abort();
-  }, [asked]);
+  }, [entered]);
   return html`<${Field} label="Customer number" error=${error} hint=${found || "For example CUST-001"}>${(field) => html`<input ...${field} value=${value} maxlength="50" autocomplete="off" onInput=${(event) => onInput(event.currentTarget.value)} />`}<//>`;
 }
 
-/** How an outcome looks that is not all well. */
+/** Tone and icon of outcomes that are not a success. */
 const LOOKS = { [OrderStatus.FAILED]: { tone: "bad", icon: "alert" }, [OrderStatus.PENDING]: { tone: "warn", icon: "refresh" } };
 
-/** What became of it. */
+/** The result of the submission, and the order's progress. */
 function Outcome({ placing }) {
   const { state, order, problem } = placing;
   const [acting, setActing] = useState(false);
   const act = async (method, path) => {
     setActing(true);
     try { placing.update((await call(method, path)).data); } catch (problem) {
-      if (problem.document?.order) placing.update(problem.document.order); else failed("That did not work", problem);
+      if (problem.document?.order) placing.update(problem.document.order); else failed("Something went wrong", problem);
     }
     setActing(false);
   };
   return html`<${Card} title="Your order"><div class="outcome" role="status" aria-busy=${state === "submitting" ? "true" : undefined} data-state=${state === "placed" ? order.status : state}>
-    ${state === "idle" && html`<${Empty} title="Nothing ordered yet" icon="cart">Choose a product and create an order. You will see here what happens to it.<//>`}
+    ${state === "idle" && html`<${Empty} title="Nothing ordered yet" icon="cart">Choose a product and create an order. Its progress is shown here.<//>`}
     ${state === "submitting" && html`<div class="outcome-line"><span class="spinner" aria-hidden="true"></span><strong>Submitting</strong></div>`}
     ${state === "unknown" && html`<div class="outcome-line warn"><${Icon} name="alert" /><strong>Still processing</strong></div><p>${problem.message}. The same request is sent again under the same key, so it cannot become two orders.</p><div><${Button} icon="refresh" onClick=${placing.tryAgain}>Try again now<//></div>`}
     ${state === "refused" && html`<div class="outcome-line bad"><${Icon} name="alert" /><strong>${problem.title || "Not accepted"}</strong></div><p class="break">${problem.message}</p>${problem.errors.map((error) => html`<p class="field-error">${error.pointer.slice(1)}: ${error.message}</p>`)}${problem.traceId && html`<p class="small-text muted">Trace <${CopyId} id=${problem.traceId} label="trace id" /></p>`}`}
@@ -217,5 +217,5 @@ function useActivity() {
 
 function Activity({ entries }) {
   return html`<${Card} title="Activity">${entries.length ? html`<ul class="activity" tabindex="0" aria-label="Activity">${entries.map((entry) => html`<li key=${entry.number}><span class=${`dot ${entry.tone}`} aria-hidden="true"></span><time class="muted">${time(entry.at)}</time><span class="break">${entry.text}${entry.id && html` <code class="muted" title=${entry.id}>${shortId(entry.id)}</code>`}</span></li>`)}</ul>`
-    : html`<p class="muted">What happens to your orders is noted here.</p>`}<//>`;
+    : html`<p class="muted">Events of your orders are listed here.</p>`}<//>`;
 }

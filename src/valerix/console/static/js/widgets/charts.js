@@ -1,4 +1,4 @@
-// Charts over time: gaps stay gaps, cursors move together, periods of chaos are shaded and named.
+// Charts over time: gaps stay gaps, cursors move together, periods with injected faults are shaded and labelled.
 import { html, useEffect, useRef } from "../lib.js";
 import { time } from "../format.js";
 import { theme } from "../store.js";
@@ -14,7 +14,7 @@ const faint = (value) => (value.startsWith("#") ? `${value}26` : value);
 
 /**
  * times: unix seconds; series: [{label, values, colour: "chart-1", fill}], bands: [{from, to, label}].
- * `write(value)` for axis and legend; charts with the same `sync` share their cursor; `last`: whether times are written below.
+ * `write(value)`: format for axis and legend. Charts with the same `sync` share their cursor. `last`: whether the time axis has labels.
  */
 export function Chart({ label, times, series, write, height = 92, sync, bands = [], last = true, floor = 0 }) {
   const place = useRef(null);
@@ -62,10 +62,10 @@ function options({ box, series, write, height, sync, shaded, last, floor }) {
   };
 }
 
-/** A value between two gaps has no line: only then it is drawn as a point. */
+/** A value between two gaps has no line, so it is drawn as a point; other values are not. */
 const lonely = (u, index, first, end) => u.data[index].slice(first, end + 1).some((value, i, values) => value != null && values[i - 1] == null && values[i + 1] == null);
 
-/** Periods of chaos: all of them first, so that none covers the name of another. */
+/** Draw periods with faults: all shades first, so that none covers the label of another. */
 function shade(u, bands) {
   const { ctx, bbox } = u;
   const shown = bands.map((band) => ({ ...band, left: Math.max(bbox.left, u.valToPos(band.from, "x", true)), right: Math.min(bbox.left + bbox.width, u.valToPos(band.to, "x", true)) }))
@@ -79,15 +79,15 @@ function shade(u, bands) {
   ctx.textAlign = "left";
   ctx.textBaseline = "top";
   for (const band of shown) {
-    const { left, line } = room(written, band.left, ctx.measureText(band.label).width, bbox);
+    const { left, line } = placeLabel(written, band.left, ctx.measureText(band.label).width, bbox);
     ctx.fillText(band.label, left, bbox.top + (3 + line * LINE) * devicePixelRatio);
   }
   ctx.restore();
 }
 
 const LINE = 13, PAD = 4;
-/** Where a label stands whole: within the chart, and below those it would cover. Enters it in `written`. */
-function room(written, from, width, bbox) {
+/** A place where a label is completely visible: within the chart, and below labels that it would cover. Adds it to `written`. */
+function placeLabel(written, from, width, bbox) {
   const pad = PAD * devicePixelRatio;
   const left = Math.max(bbox.left, Math.min(from + pad, bbox.left + bbox.width - width - pad));
   const taken = new Set(written.filter((other) => left < other.right && other.left < left + width + pad).map((other) => other.line));
@@ -97,7 +97,7 @@ function room(written, from, width, bbox) {
   return { left, line };
 }
 
-/** What stands at the cursor, in words beside it. */
+/** Show the values at the cursor in a box beside it. */
 function tip(u, series, write) {
   let box = u.over.querySelector(".chart-tip");
   if (!box) { box = document.createElement("div"); box.className = "chart-tip"; u.over.append(box); }
@@ -109,6 +109,6 @@ function tip(u, series, write) {
   box.style.left = `${Math.min(left + 8, u.over.clientWidth - box.offsetWidth - 2)}px`;
 }
 
-/** A named line with its present value, above its chart. */
+/** The name of a line with its current value, above its chart. */
 export const ChartHead = ({ colour: name, label, value }) => html`<div class="chart-head"><span class="swatch" style=${{ background: `var(--${name})` }} aria-hidden="true"></span><span class="muted">${label}</span><strong>${value}</strong></div>`;
 

@@ -1,4 +1,4 @@
-// Every process and who calls whom. The state of a circuit breaker is on the edge of the two it stands between.
+// All processes and the calls between them. An edge shows the state of the circuit breaker of its calls.
 import { html } from "../lib.js";
 import { heard } from "../live.js";
 import { telephone } from "../store.js";
@@ -6,7 +6,7 @@ import { milliseconds, perSecond } from "./numbers.js";
 import { words } from "../format.js";
 
 const HEIGHT = 46, MARGIN = 6;
-/** Column and row of those one knows; others line up at the end. Calls go to the right, on a telephone down. */
+/** Column and row of known processes; others line up at the end. Calls go to the right, on a telephone down. */
 const WIDE = {
   width: 128, column: 166, row: 104, down: false,
   places: {
@@ -24,14 +24,14 @@ const NARROW = {
   other: (index) => [0, 4 + index * 0.6],
 };
 
-export const STATUS_WORDS = { ok: "healthy", degraded: "impaired", down: "down", unknown: "not heard of yet" };
+export const STATUS_WORDS = { ok: "healthy", degraded: "impaired", down: "down", unknown: "no data yet" };
 export const TONES = { ok: "ok", degraded: "warn", down: "bad", draining: "warn", unavailable: "bad" };
 export const edgeTone = (state) => (state === "open" ? "bad" : state === "half_open" ? "warn" : "plain");
 const EDGE_WORDS = { half_open: "half-open, waits for the next call" };
 export const edgeWords = (state) => (state === null ? "no breaker" : EDGE_WORDS[state] ?? words(state));
 const LABELS = { half_open: "waits for a call" };
 
-/** `onChoose(name)`: nodes become buttons. */
+/** The map. With `onChoose(name)`, nodes are buttons. */
 export function ServiceMap({ report, chosen, onChoose }) {
   const layout = telephone.value ? NARROW : WIDE;
   const nodes = report.processes.map((process, index) => ({ ...process, ...place(layout, process.name, index) }));
@@ -53,7 +53,7 @@ function place(layout, name, index) {
 }
 
 const BACK_BY = 12;
-/** {d, middle}: from the side of the caller that faces the called; a call against the stream runs beside the others. */
+/** {back, middle, d}: the line between two processes; a call in the opposite direction runs beside the others. */
 function route(layout, from, to) {
   const along = layout.down ? "y" : "x";
   const back = to[along] < from[along];
@@ -72,13 +72,13 @@ const GRAVITY = { plain: 0, warn: 1, bad: 2 };
 const byGravity = (a, b) => GRAVITY[edgeTone(a.state)] - GRAVITY[edgeTone(b.state)];
 
 function sentence(report, broken) {
-  if (!heard.value) return `Service map: ${report.processes.length} processes, as they were last heard of.`;
+  if (!heard.value) return `Service map: ${report.processes.length} processes, in their last known state.`;
   const unwell = report.processes.filter((process) => process.status !== "ok").map((process) => `${process.name} is ${STATUS_WORDS[process.status]}`);
   const cut = broken.map((edge) => `the circuit breaker from ${edge.source} to ${edge.target} is ${edgeWords(edge.state)}`);
   return `Service map: ${report.processes.length} processes. ${[...unwell, ...cut].join("; ") || "All healthy, all circuit breakers closed"}.`;
 }
 
-/** "none": a call without a breaker. */
+/** CSS class of an edge; "none": a call without a breaker. */
 const edgeClass = ({ state, back }) => `edge ${state === null ? "none" : edgeTone(state)} ${back ? "back" : ""}`;
 
 function Edge({ edge }) {
@@ -104,6 +104,6 @@ function Node({ node, layout: { width, down }, chosen, onChoose }) {
     ${copies > 1 && html`<text class="node-copies" x=${width - 8} y=${down ? -3 : 37} text-anchor="end">${well < copies ? `${well}/${copies}` : `×${copies}`}</text>`}</g>`;
 }
 
-const LINES = [["plain", "closed"], ["warn", "half-open"], ["bad", "open"], ["none", "no breaker"], ["back", "asks back"]];
-/** What the lines mean. */
+const LINES = [["plain", "closed"], ["warn", "half-open"], ["bad", "open"], ["none", "no breaker"], ["back", "calls back"]];
+/** The meaning of the lines. */
 export const Legend = () => html`<span class="legend">${LINES.map(([name, text]) => html`<span key=${name}><svg width="26" height="8" aria-hidden="true"><path class=${`edge ${name}`} d="M1 4H25" /></svg>${text}</span>`)}</span>`;

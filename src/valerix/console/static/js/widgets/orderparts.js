@@ -1,4 +1,4 @@
-// Lines and payment of an order.
+// Parts of an order's page: lines and payment.
 import { html, useState } from "../lib.js";
 import { get } from "../api.js";
 import { By } from "./acts.js";
@@ -18,16 +18,16 @@ export function Lines({ order }) {
     ${order.refunded && html`<tr><th scope="row">Refunded</th><td></td><td class="wide"></td><td class="num nowrap">${money(order.refunded)}</td></tr>`}<//><//>`;
 }
 
-/** `of`: the payment of an order as a resource; null data: there is none (yet). */
+/** The payment of an order. `of`: the payment as a resource; null data: there is none (yet). */
 export function PaymentFacts({ of, ended }) {
-  return html`<${Card} title="Payment"><${View} of=${of} isEmpty=${(data) => data === null} empty=${html`<p class="muted">${ended ? "No money was taken." : "No money was asked for yet."}</p>`}>${(payment) => html`
+  return html`<${Card} title="Payment"><${View} of=${of} isEmpty=${(data) => data === null} empty=${html`<p class="muted">${ended ? "No money was taken." : "Not charged yet."}</p>`}>${(payment) => html`
     <${PaymentNumbers} payment=${payment} link /><${Refunds} payment=${payment} />`}<//><//>`;
 }
 
-/** A payment method as the shop offers it. */
+/** The label of a payment method, as in the shop. */
 export const methodName = (method) => (method ? config.value.paymentMethods?.[method] ?? words(method) : "–");
 
-/** `link`: to the payment's own place. */
+/** Status and amounts of a payment. `link`: whether to link to the payment itself. */
 export function PaymentNumbers({ payment, link = false }) {
   return html`<dl class="facts"><dt>Status</dt><dd><${Badge} of="payment" status=${payment.status} />${payment.reason && html` <span class="muted">${words(payment.reason)}</span>`}</dd>
     <dt>Payment id</dt><dd><${CopyId} id=${payment.id} label="payment id" />${link && isStaff.value && html` <${Link} to="/payments" query=${{ payment: payment.id }}>Show<//>`}</dd>
@@ -39,11 +39,11 @@ export function PaymentNumbers({ payment, link = false }) {
 
 const PAGE = 200;
 
-/** A list whose first page came with something else: `children(entries)`, and a button that reads on at `cursor`. */
+/** A list whose first page came with another answer: `children(entries)`, and a button that loads more from `cursor`. */
 export function Whole({ path, first, cursor, children }) {
   const [rest, setRest] = useState({ items: [] });
   const next = rest.items.length ? rest.nextCursor : cursor;
-  const more = () => get(path, { cursor: next, limit: PAGE }).then((page) => setRest({ ...page, items: [...rest.items, ...page.items] }), (problem) => failed("The rest could not be read", problem));
+  const more = () => get(path, { cursor: next, limit: PAGE }).then((page) => setRest({ ...page, items: [...rest.items, ...page.items] }), (problem) => failed("More entries could not be loaded", problem));
   return html`${children([...first, ...rest.items])}${next && html`<p><${Button} small onClick=${more}>Show more<//></p>`}`;
 }
 

@@ -1,4 +1,4 @@
-// How far an order has come, from the order alone: five steps at a glance, with the word for it.
+// Progress of an order, from the order alone: five steps at a glance, and a word.
 import { html } from "../lib.js";
 import { words } from "../format.js";
 import { OrderStatus } from "../states.js";
@@ -12,7 +12,7 @@ const SAYING = {
   [OrderStatus.COMPLETED]: "delivered",
   [OrderStatus.CANCELLED]: "undone",
 };
-/** The step an order stands at, by the reason it states. */
+/** The step at which an order is, by its error code. */
 const AT = {
   users_unavailable: 0, unknown_customer: 0, customer_suspended: 0,
   insufficient_stock: 1, inventory_unavailable: 1, unknown_product: 1, not_chargeable: 1,
@@ -20,7 +20,7 @@ const AT = {
 };
 const WAITING = { insufficient_stock: "waiting for stock", payment_processing: "waiting for the payment" };
 
-/** {done, at, tone, saying}: steps done, the step under way or failed (null: none), and the word for it. */
+/** {done, at, tone, saying}: steps done, the step in progress or failed (null: none), its tone, and a word for it. */
 export function progress({ status, errorCode, inventoryUpdated }) {
   if (status === OrderStatus.CANCELLED) return { done: 0, at: null, tone: "plain", saying: SAYING[status] };
   if (status === OrderStatus.FAILED) return { done: AT[errorCode] ?? 0, at: AT[errorCode] ?? null, tone: "bad", saying: words(errorCode ?? status) };
@@ -39,7 +39,7 @@ export function Steps({ order }) {
     <span class="small-text muted"><span class="sr-only">${done} of 5 steps, </span>${saying}</span></span>`;
 }
 
-/** "Dell XPS 15 × 2" and how many lines more. */
+/** "Dell XPS 15 × 2" and the number of further lines. */
 export function Items({ order }) {
   const [first, ...more] = order.items;
   if (!first) return "–";

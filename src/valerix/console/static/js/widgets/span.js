@@ -1,4 +1,4 @@
-// The last minutes as columns, read once and then continued by what the feed tells each tick.
+// The last minutes as columns, read once and then continued by the reports of the feed, one per tick.
 import { useEffect, useState } from "../lib.js";
 import { get } from "../api.js";
 import { report } from "../live.js";

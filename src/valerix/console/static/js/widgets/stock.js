@@ -1,4 +1,4 @@
-// Correcting the stock of a product, and the ledger of everything that ever moved it.
+// Dialog that corrects the stock of a product, and the ledger of its movements.
 import { html, useRef, useState } from "../lib.js";
 import { By } from "./acts.js";
 import { get, newKey, post } from "../api.js";
@@ -39,10 +39,10 @@ export function AdjustDialog({ item, places, onClose, onDone }) {
     <${Field} label="Warehouse">${(field) => html`<select ...${field} required value=${warehouse} onChange=${changed(setWarehouse)}>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select>`}<//>
     <${Field} label="Units more or fewer" hint=${`${number(stock.onHand)} on hand, ${number(stock.reserved)} of them reserved`} error=${wrong || error?.field("delta")}>${(field) => html`<input ...${field} required inputmode="numeric" maxlength="8" autofocus placeholder="e.g. -2" value=${text} onInput=${changed(setText)} />`}<//>
     <p class="change" role="status">${delta && !wrong ? html`On hand: ${number(stock.onHand)} → <strong>${number(stock.onHand + delta)}</strong>` : html`<span class="muted">On hand stays ${number(stock.onHand)}</span>`}</p>
-    <${Field} label="Reason" hint="Stands in the ledger, with your name." error=${error?.field("reason")}>${(field) => html`<input ...${field} required maxlength="500" list="adjust-reasons" autocomplete="off" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
+    <${Field} label="Reason" hint="Shown in the ledger with your name." error=${error?.field("reason")}>${(field) => html`<input ...${field} required maxlength="500" list="adjust-reasons" autocomplete="off" pattern=".*\\S.*" value=${reason} onInput=${changed(setReason)} />`}<//>
     <datalist id="adjust-reasons">${REASONS.map((one) => html`<option key=${one} value=${one} />`)}</datalist>
     ${error && html`<${Failure} error=${error} stale />`}
-    <${Actions}><${Button} onClick=${onClose}>Leave it<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${!delta || Boolean(wrong)}>Adjust<//><//></form><//>`;
+    <${Actions}><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${!delta || Boolean(wrong)}>Adjust<//><//></form><//>`;
 }
 
 const KINDS = { receive: "received", adjust: "adjusted", update: "updated", reserve: "reserved", release: "released", commit: "shipped", set_aside: "set aside", give_up: "given up" };

@@ -1,8 +1,8 @@
-// The timeline of an order as rows on a scale that skips the time in which nothing happens. Pure: no page in here.
+// The timeline of an order as rows on a scale that shortens idle time. Pure: no access to the page.
 import { OrderStatus, PaymentStatus, ReservationStatus } from "../states.js";
 import { progress } from "./saga.js";
 
-/** Every step an order can take, in order; those that go back stand only where they were taken. */
+/** All steps of an order, in order; compensations are shown only when they were taken. */
 const ROWS = [
   { key: "accept", title: "Accept" },
   { key: "validate_customer", title: "Check customer" },
@@ -17,12 +17,12 @@ const ROWS = [
 /** The row of each of the five steps in saga.js. */
 const STEP_KEYS = ["validate_customer", "reserve_stock", "charge", "ship", "deliver"];
 const SAYING = { ok: "done", [ReservationStatus.COMMITTED]: "left the warehouse", [PaymentStatus.PROCESSING]: "no answer yet" };
-/** On the way back, what went wrong before is good news. */
+/** Words for outcomes of compensations: there an earlier failure is good. */
 const SAYING_BACK = { [PaymentStatus.DECLINED]: "no money was taken", [ReservationStatus.ABSENT]: "nothing to undo", [PaymentStatus.PROCESSING]: "no answer yet" };
 const GOOD = new Set(["ok", "active", PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, ReservationStatus.COMMITTED, ReservationStatus.RELEASED]);
-/** Going back, it is good to hear that no money was taken. */
+/** Further outcomes that are good for a compensation: nothing was taken. */
 const GOOD_BACK = new Set([PaymentStatus.DECLINED, ReservationStatus.ABSENT]);
-/** Of a step that has no other outcome than that. */
+/** The outcome of a step that failed without a more specific outcome. */
 export const STEP_FAILED = "failed";
 
 export function toneOf(step, back) {
@@ -32,7 +32,7 @@ export function toneOf(step, back) {
 
 const at = (text) => new Date(text).getTime();
 
-/** [{key, title, back, bars, attempts, ms, outcome, tone, detail}] and the end of time; bars: {from, to, tone, label, open}. */
+/** The rows: [{key, title, back, bars, attempts, ms, outcome, tone, detail}]; bars: {from, to, tone, label, open}. */
 export function rowsOf(order, events, now) {
   const when = (type) => events.find((event) => event.type === type)?.occurredAt;
   const steps = events.flatMap((event) => event.steps);
@@ -41,14 +41,14 @@ export function rowsOf(order, events, now) {
   Object.assign(named.accept, { bars: [bar(at(order.createdAt), at(order.createdAt), "ok", "accepted")], outcome: "accepted", tone: "ok" });
   spanRow(named.pack, when("order.processing"), when("order.shipped"), "packed");
   spanRow(named.deliver, when("order.shipped"), when("order.completed"), "delivered");
-  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "known already", tone: "ok" });
+  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "already known", tone: "ok" });
   const failedAt = named[STEP_KEYS[order.status === OrderStatus.FAILED ? progress(order).at : -1]];
   if (failedAt && !failedAt.attempts) Object.assign(failedAt, { outcome: order.errorMessage, tone: "bad" });
   waitRow(named[waitingFor(order)], order, Math.max(now, at(order.updatedAt)));
   return rows.filter((row) => !row.back || row.bars.length);
 }
 
-/** What going back gave back: {stock, money}; neither where there was nothing to undo. */
+/** What the compensation returned: {stock, money}; neither where there was nothing to undo. */
 export function givenBack(events) {
   const steps = events.flatMap((event) => event.steps);
   const did = (name, outcomes) => steps.some((step) => step.name === name && outcomes.includes(step.outcome));
@@ -68,7 +68,7 @@ function spanRow(row, from, to, outcome) {
 
 const bar = (from, to, tone, label) => ({ from, to: Math.max(from, to), tone, label });
 
-/** What an order that has not ended waits for. */
+/** The row of the step that an order in progress waits for. */
 function waitingFor({ status, errorCode, inventoryUpdated }) {
   if (status === OrderStatus.CONFIRMED || status === OrderStatus.PROCESSING) return "pack";
   if (status === OrderStatus.SHIPPED) return "deliver";
@@ -92,7 +92,7 @@ function waitRow(row, order, now) {
 const LONGEST_IDLE_MS = 150, GAP = 0.09, GAPS_AT_MOST = 0.5;
 
 /**
- * From time to place (0 to 1). What is under way gets room by how long it takes; idle time gets a narrow gap each.
+ * Maps time to place (0 to 1). Busy time gets width in proportion to its length; each idle time gets a narrow gap.
  * {place(ms), gaps: [{from, to, ms}], ticks: [{place, ms}]}
  */
 export function scaleOf(rows) {
@@ -102,10 +102,10 @@ export function scaleOf(rows) {
   const total = stretches.reduce((sum, [from, to]) => sum + to - from, 0);
   const least = total ? total * 0.02 : 1;
   const weights = stretches.map(([from, to]) => Math.max(least, to - from));
-  const room = (1 - share * (stretches.length - 1)) / weights.reduce((sum, weight) => sum + weight, 0);
+  const width = (1 - share * (stretches.length - 1)) / weights.reduce((sum, weight) => sum + weight, 0);
   let place = 0;
   const marks = stretches.map(([from, to], index) => {
-    const mark = { from, to, left: place, right: place + weights[index] * room };
+    const mark = { from, to, left: place, right: place + weights[index] * width };
     place = mark.right + share;
     return mark;
   });

@@ -1,4 +1,4 @@
-// One account beside the list: what it is, what it ordered, role and standing, devices.
+// One account beside the list: data, latest orders, role, status and sessions.
 import { html, useState } from "../lib.js";
 import { get, put } from "../api.js";
 import { Link } from "../router.js";
@@ -8,7 +8,7 @@ import { money, shortId } from "../format.js";
 import { Sessions } from "./sessions.js";
 import { Actions, Badge, Button, CopyId, Dialog, Drawer, Failure, Field, Skeleton, Time, View } from "../ui.js";
 
-const ROLES = { customer: "orders for themself", operator: "all orders, stock, refunds", admin: "also users and chaos" };
+const ROLES = { customer: "their own orders", operator: "all orders, stock, refunds", admin: "also users and chaos" };
 const LATEST = 5;
 
 export function UserDrawer({ id, onClose, onChange }) {
@@ -46,16 +46,16 @@ function Role({ user, path, onChange }) {
   const [wanted, setWanted] = useState("");
   const change = async () => {
     const now = await put(`${path}/role`, { role: wanted });
-    toast("ok", `${user.name} is now ${now.role}`, { detail: "It takes effect where they are signed in within seconds." });
+    toast("ok", `${user.name} is now ${now.role}`, { detail: "It takes effect within seconds on all their devices." });
     onChange(now);
   };
   return html`<${Field} label="Role" hint=${isMe(user) && "Another administrator has to change your own role."}>${(field) => html`<select ...${field} disabled=${isMe(user)} value=${user.role} onChange=${(event) => { setWanted(event.currentTarget.value); event.currentTarget.value = user.role; }}>
       ${Object.entries(ROLES).map(([name, about]) => html`<option key=${name} value=${name}>${name} – ${about}</option>`)}</select>`}<//>
     ${wanted && wanted !== user.role && html`<${Confirm} title=${`Make ${user.name} ${wanted === "admin" || wanted === "operator" ? "an" : "a"} ${wanted}?`} action="Change the role" run=${change} onClose=${() => setWanted("")}>
-      ${user.name} can then see and do: ${ROLES[wanted]}.<//>`}`;
+      ${user.name} will have access to: ${ROLES[wanted]}.<//>`}`;
 }
 
-/** Asks first; stays open and says why when it did not work. */
+/** A dialog that asks for confirmation; on failure it stays open and shows the reason. */
 function Confirm({ title, action, danger, run, onClose, children }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(null);
@@ -64,7 +64,7 @@ function Confirm({ title, action, danger, run, onClose, children }) {
     try { await run(); onClose(); } catch (problem) { setError(problem); setBusy(false); }
   };
   return html`<${Dialog} title=${title} onClose=${onClose}><p>${children}</p>${error && html`<${Failure} error=${error} stale />`}
-    <${Actions}><${Button} onClick=${onClose}>Leave it<//><${Button} kind=${danger ? "danger solid" : "primary"} busy=${busy} onClick=${go}>${action}<//><//><//>`;
+    <${Actions}><${Button} onClick=${onClose}>Cancel<//><${Button} kind=${danger ? "danger solid" : "primary"} busy=${busy} onClick=${go}>${action}<//><//><//>`;
 }
 
 function LatestOrders({ number }) {

@@ -1,4 +1,4 @@
-// Views of the orders: some that everybody needs, and those this reader has kept (in this browser).
+// Views of the orders: predefined ones, and views that this reader keeps (in this browser).
 import { html, signal, useState } from "../lib.js";
 import { params } from "../router.js";
 import { OrderStatus } from "../states.js";

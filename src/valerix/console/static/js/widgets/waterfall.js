@@ -1,4 +1,4 @@
-// The saga as a waterfall: one row per step, its attempts as bars, the way back striped, what is awaited dashed.
+// The saga as a waterfall: one row per step, its attempts as bars; compensations striped, waiting dashed.
 import { html } from "../lib.js";
 import { By } from "./acts.js";
 import { age, duration, money } from "../format.js";
@@ -16,14 +16,14 @@ export function Waterfall({ order, events, now }) {
 }
 
 const percent = (share) => `${(share * 100).toFixed(3)}%`;
-const ROOM = 0.2, LATE = 0.8;
-/** Ticks that have room for their words; late ones write to the left. */
+const LABEL_WIDTH = 0.2, LATE = 0.8;
+/** Ticks whose labels fit; late ones have their label on the left. */
 function ticks({ ticks: all }) {
   let end = 0;
   return all.filter(({ place }) => {
-    const from = place > LATE ? place - ROOM : place;
+    const from = place > LATE ? place - LABEL_WIDTH : place;
     if (from < end) return false;
-    end = from + ROOM;
+    end = from + LABEL_WIDTH;
     return true;
   });
 }
@@ -33,7 +33,7 @@ function Row({ row, scale }) {
   return html`<li class=${`wf-row ${row.back ? "back" : ""} ${reached ? "" : "unreached"}`}>
     <span class="wf-name">${row.back && html`<span aria-hidden="true">↩ </span>`}${row.title}${row.back && html`<span class="sr-only"> (compensation)</span>`}
       ${row.attempts > 1 && html`<span class="badge attempts" title="Attempts of this step">${row.attempts} attempts</span>`}</span>
-    <span class="wf-track" aria-hidden="true">${scale.gaps.map((gap) => html`<i class="wf-gap" style=${{ left: percent(gap.from), width: percent(gap.to - gap.from) }} title=${`${duration(gap.ms)} in which nothing was to be done`}></i>`)}
+    <span class="wf-track" aria-hidden="true">${scale.gaps.map((gap) => html`<i class="wf-gap" style=${{ left: percent(gap.from), width: percent(gap.to - gap.from) }} title=${`${duration(gap.ms)} idle`}></i>`)}
       ${row.bars.map((one) => html`<${Bar} bar=${one} scale=${scale} />`)}</span>
     <span class="wf-note">${reached ? html`<span class=${`wf-outcome ${row.tone}`}>${row.outcome}</span>${row.ms > 0 && html`<span class="muted nowrap">${duration(row.ms)}</span>`}` : html`<span class="muted">not reached</span>`}
       ${row.detail && html`<span class="muted wf-detail">${row.detail}</span>`}</span></li>`;
@@ -57,9 +57,9 @@ export function EventList({ events, mode }) {
   if (!shown.length) return html`<p class="muted">Nothing went wrong.</p>`;
   return html`<ol class="events">${shown.map((event) => html`<li key=${event.version}>
     <div class="spread"><span><span class="mono muted event-at">${offset(new Date(event.occurredAt).getTime() - start)}</span> <strong>${event.type}</strong></span><${Badge} of="order" status=${event.status} /></div>
-    ${event.refund && html`<p class="small-text event-note break">${money(event.refund.amount)} given back: ${event.refund.reason}</p>`}
+    ${event.refund && html`<p class="small-text event-note break">Refund of ${money(event.refund.amount)}: ${event.refund.reason}</p>`}
     ${event.errorMessage && html`<p class=${`small-text event-error ${meanings.order[event.status]?.tone ?? ""}`}>${because(event)}</p>`}
-    ${event.nothingToUndo && html`<p class="small-text muted event-note">Nothing had been taken, so there was nothing to undo.</p>`}
+    ${event.nothingToUndo && html`<p class="small-text muted event-note">Neither stock nor money was taken, so there was nothing to undo.</p>`}
     <${By} by=${event.by} />
     ${mode !== "compact" && html`<${Details} event=${event} />`}</li>`)}</ol>`;
 }
