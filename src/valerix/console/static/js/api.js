@@ -1,10 +1,15 @@
 // Client of the public API: same-origin cookies, problem documents, one refresh when the access token has expired.
 import { user, expired } from "./store.js";
 
-/** A failed call, for people: `message` explains it, `traceId` finds its log lines, `errors` names the fields. */
+/**
+ * A failed call, for people: `message` explains it, `traceId` finds its log lines, `errors` names
+ * the fields.
+ */
 export class Problem extends Error {
   constructor(status, document = {}, retryAfter = null) {
-    super(document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"));
+    super(
+      document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"),
+    );
     this.status = status;
     this.code = document.code ?? (status ? `http_${status}` : "offline");
     this.title = document.title ?? "";
@@ -15,18 +20,32 @@ export class Problem extends Error {
     this.retryAfter = Number(retryAfter) || 0;
   }
   /** The network or the gateway cannot be reached. */
-  get offline() { return this.status === 0; }
+  get offline() {
+    return this.status === 0;
+  }
   /** The gateway answers, but the service behind it does not, or is too busy. */
-  get away() { return this.status === 502 || this.status === 503 || this.status === 504; }
+  get away() {
+    return this.status === 502 || this.status === 503 || this.status === 504;
+  }
   /** Whether the call is worth repeating automatically. */
-  get passing() { return this.offline || this.away; }
-  get forbidden() { return this.status === 403; }
+  get passing() {
+    return this.offline || this.away;
+  }
+  get forbidden() {
+    return this.status === 403;
+  }
   /** Message for the field with this name, if the server refused it. */
-  field(name) { return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? ""; }
+  field(name) {
+    return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? "";
+  }
 }
 
 const SAFE = new Set(["GET", "HEAD"]);
-export const cookie = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+export const cookie = (name) =>
+  document.cookie
+    .split("; ")
+    .find((one) => one.startsWith(`${name}=`))
+    ?.slice(name.length + 1) ?? "";
 
 /** A new idempotency key: one per submission, kept while the submission is repeated. */
 export function newKey() {
@@ -36,7 +55,8 @@ export function newKey() {
 
 /**
  * Send one call. `params` go into the query (empty ones are left out), `body` is sent as JSON.
- * Returns {status, data, headers}; throws Problem, or AbortError when `signal` is aborted. `patience`: timeout, seconds.
+ * Returns {status, data, headers}; throws Problem, or AbortError when `signal` is aborted.
+ * `patience`: timeout, seconds.
  */
 export async function call(method, path, { params, body, key, ifMatch, signal, patience = 30, renewing = true } = {}) {
   const answer = await send(method, path, { params, body, key, ifMatch, signal, patience });
@@ -45,7 +65,12 @@ export async function call(method, path, { params, body, key, ifMatch, signal, p
     endSession();
   }
   const data = await read(answer, signal);
-  if (!answer.ok) throw new Problem(answer.status, { traceId: answer.headers.get("trace-id") ?? "", ...data }, answer.headers.get("retry-after"));
+  if (!answer.ok)
+    throw new Problem(
+      answer.status,
+      { traceId: answer.headers.get("trace-id") ?? "", ...data },
+      answer.headers.get("retry-after"),
+    );
   return { status: answer.status, data, headers: answer.headers };
 }
 
@@ -58,13 +83,20 @@ async function send(method, path, { params, body, key, ifMatch, signal, patience
   const tooLong = AbortSignal.timeout(patience * 1000);
   try {
     return await fetch(path + query(params), {
-      method, headers, credentials: "same-origin", cache: "no-store", keepalive,
+      method,
+      headers,
+      credentials: "same-origin",
+      cache: "no-store",
+      keepalive,
+      // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- only other methods come with one
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, tooLong]) : tooLong,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, { detail: tooLong.aborted ? "The server did not answer in time" : "The server cannot be reached" });
+    throw new Problem(0, {
+      detail: tooLong.aborted ? "The server did not answer in time" : "The server cannot be reached",
+    });
   }
 }
 
@@ -74,12 +106,18 @@ async function read(answer, signal) {
     if (signal?.aborted) throw error;
     throw new Problem(0, { detail: "The connection was lost before the answer was complete" });
   });
-  try { return text ? JSON.parse(text) : {}; } catch { return {}; }
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** "?a=1&b=2" from an object; empty values are left out, a list is repeated. */
 export function query(params = {}) {
-  const pairs = Object.entries(params).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
+  const pairs = Object.entries(params).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [name, one]),
+  );
   const kept = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 }
@@ -95,8 +133,9 @@ export const del = (path, options = {}) => data(call("DELETE", path, options));
 let renewal = null;
 
 /**
- * Fetch a new access token; false when the session has ended. A refresh token works once, so tabs take turns, and a page
- * that is left lets its request finish. A request that still comes second (409) waits for the cookies of the first.
+ * Fetch a new access token; false when the session has ended. A refresh token works once, so tabs
+ * take turns, and a page that is left lets its request finish. A request that still comes second
+ * (409) waits for the cookies of the first.
  */
 export function renew() {
   renewal ??= inTurn(async () => {
@@ -105,7 +144,9 @@ export function renew() {
     if (answer.status === 409) return renewedElsewhere();
     if (answer.status === 401 || answer.status === 403) return false;
     throw new Problem(answer.status, await read(answer));
-  }).finally(() => { renewal = null; });
+  }).finally(() => {
+    renewal = null;
+  });
   return renewal;
 }
 

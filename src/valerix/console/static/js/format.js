@@ -4,13 +4,15 @@ const WHOLE = new Intl.NumberFormat();
 const currencies = new Map();
 
 function currency(code) {
-  if (!currencies.has(code)) currencies.set(code, new Intl.NumberFormat(undefined, { style: "currency", currency: code }));
+  if (!currencies.has(code))
+    currencies.set(code, new Intl.NumberFormat(undefined, { style: "currency", currency: code }));
   return currencies.get(code);
 }
 
 /** Digits after the point: 2 for USD, 0 for JPY. */
 export const digits = (code) => currency(code).resolvedOptions().maximumFractionDigits;
-export const money = (amount) => (amount ? currency(amount.currency).format(amount.amountMinor / 10 ** digits(amount.currency)) : "–");
+export const money = (amount) =>
+  amount ? currency(amount.currency).format(amount.amountMinor / 10 ** digits(amount.currency)) : "–";
 export const times = (count) => (count === 1 ? "once" : `${WHOLE.format(count)} times`);
 export const number = (value) => (value === null || value === undefined ? "–" : WHOLE.format(value));
 const two = (value) => String(value).padStart(2, "0");
@@ -55,10 +57,24 @@ export function countdown(seconds) {
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
 }
 
-export const percent = (share, places = 1) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(places)}%`);
-export const rate = (perSecond) => (perSecond === null || perSecond === undefined ? "–" : perSecond < 10 ? perSecond.toFixed(1) : number(Math.round(perSecond)));
-const LONG_ID = /^[0-9a-f-]{32,}$/, SHOWN_DIGITS = 12;
-/** The short form of an id, which the searches understand: `…769c3417a559` (as in contracts/ids.py). Product ids stay complete. */
+export const percent = (share, places = 1) =>
+  share === null || share === undefined ? "–" : `${(share * 100).toFixed(places)}%`;
+export const rate = (perSecond) =>
+  perSecond === null || perSecond === undefined
+    ? "–"
+    : perSecond < 10
+      ? perSecond.toFixed(1)
+      : number(Math.round(perSecond));
+const LONG_ID = /^[0-9a-f-]{32,}$/,
+  SHOWN_DIGITS = 12;
+/**
+ * The short form of an id, which the searches understand: `…769c3417a559` (as in contracts/ids.py).
+ * Product ids stay complete.
+ */
 export const shortId = (id) => (LONG_ID.test(id) ? `…${id.slice(-SHOWN_DIGITS)}` : id);
 /** order_confirmed, orderConfirmed → order confirmed */
-export const words = (text) => text.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[_.]/g, " ").toLowerCase();
+export const words = (text) =>
+  text
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .replace(/[_.]/g, " ")
+    .toLowerCase();

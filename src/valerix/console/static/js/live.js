@@ -1,4 +1,5 @@
-// Messages that the server pushes. `events`: orders, stock and payments as they happen. `feed`: the state of the platform.
+// Messages that the server pushes. `events`: orders, stock and payments as they happen. `feed`: the
+// state of the platform.
 import { signal, computed, useEffect, effect, useRef } from "./lib.js";
 import { query, renew, get } from "./api.js";
 import { clock, isStaff, user } from "./store.js";
@@ -8,7 +9,9 @@ export const resync = signal(0);
 
 /** Number of event ids kept, to recognise events that are published again. */
 const REMEMBERED = 5000;
-const FIRST_PAUSE_MS = 250, LONGEST_PAUSE_MS = 5000, EXPIRED = 4401;
+const FIRST_PAUSE_MS = 250,
+  LONGEST_PAUSE_MS = 5000,
+  EXPIRED = 4401;
 
 /** One WebSocket, reopened whenever it is lost; it resumes after the last event received. */
 class Channel {
@@ -48,7 +51,10 @@ class Channel {
 
   /** Connect at once, without waiting for the pause to end. */
   hurry() {
-    if (this.wanted && this.state.value === "lost") { clearTimeout(this.timer); this.connect(); }
+    if (this.wanted && this.state.value === "lost") {
+      clearTimeout(this.timer);
+      this.connect();
+    }
   }
 
   connect() {
@@ -64,7 +70,9 @@ class Channel {
       this.failures = 0;
       this.receive(JSON.parse(data));
     };
-    socket.onclose = ({ code }) => { if (socket === this.socket) this.lost(heard, code); };
+    socket.onclose = ({ code }) => {
+      if (socket === this.socket) this.lost(heard, code);
+    };
   }
 
   receive(message) {
@@ -76,7 +84,7 @@ class Channel {
       if (message.type === "valerix.live.connected.v1") {
         if (!message.data.complete || this.missed) resync.value++;
         this.missed = false;
-        this.last = message.data.complete ? this.last ?? message.id : message.id;
+        this.last = message.data.complete ? (this.last ?? message.id) : message.id;
         return;
       }
       if (this.last !== null && message.id <= this.last) return;
@@ -101,15 +109,22 @@ class Channel {
     if (this.state.value === "live") this.aliveAt.value = Math.floor(Date.now() / 1000);
     this.state.value = "lost";
     const ceiling = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures++);
-    this.timer = setTimeout(async () => {
-      // A refused handshake does not say why: perhaps the access token has expired.
-      if (!heard || code === EXPIRED) await this.checkSession(code === EXPIRED);
-      if (this.wanted) this.connect();
-    }, ceiling * (0.5 + Math.random() / 2));
+    this.timer = setTimeout(
+      async () => {
+        // A refused handshake does not say why: perhaps the access token has expired.
+        if (!heard || code === EXPIRED) await this.checkSession(code === EXPIRED);
+        if (this.wanted) this.connect();
+      },
+      ceiling * (0.5 + Math.random() / 2),
+    );
   }
 
   async checkSession(isOver) {
-    try { await (isOver ? renew() : get("/api/v1/users/me")); } catch { /* not reachable: keep trying */ }
+    try {
+      await (isOver ? renew() : get("/api/v1/users/me"));
+    } catch {
+      /* not reachable: keep trying */
+    }
   }
 }
 
@@ -119,12 +134,16 @@ const channels = [events, feed];
 
 /** The latest report of the feed; null for customers, and before the first one. */
 export const report = signal(null);
-feed.listeners.add((message) => { report.value = message; });
+feed.listeners.add((message) => {
+  report.value = message;
+});
 
 const UNHEARD = { level: "unknown", title: "No data", symptoms: [] };
 /** Whether the report is current. */
 export const heard = computed(() => feed.state.value === "live" && report.value !== null);
-/** The health of ordering as the feed judges it: {level, title, symptoms}; unknown without the feed. */
+/**
+ * The health of ordering as the feed judges it: {level, title, symptoms}; unknown without the feed.
+ */
 export const health = computed(() => (heard.value ? report.value.health : UNHEARD));
 
 // Signing in connects; a change of user opens new connections.
@@ -141,7 +160,9 @@ effect(() => {
 });
 
 window.addEventListener("online", () => channels.forEach((channel) => channel.hurry()));
-document.addEventListener("visibilitychange", () => { if (!document.hidden) channels.forEach((channel) => channel.hurry()); });
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) channels.forEach((channel) => channel.hurry());
+});
 
 const used = computed(() => channels.filter((channel) => channel.state.value !== "off"));
 /** "live", "connecting" or "lost": the worst state of this user's connections. */
@@ -151,17 +172,24 @@ export const connection = computed(() => {
 });
 /** Age of the shown data in seconds, at most; 0 while connected. */
 export const staleness = computed(() => {
-  const behind = used.value.filter((channel) => channel.state.value === "lost").map((channel) => clock.value - channel.aliveAt.value);
+  const behind = used.value
+    .filter((channel) => channel.state.value === "lost")
+    .map((channel) => clock.value - channel.aliveAt.value);
   return behind.length ? Math.max(0, ...behind.filter((seconds) => seconds < 1e9)) : 0;
 });
 
-/** Call `handle(event)` for each live event whose type starts with one of `prefixes`, e.g. "order.", "payment.refunded". */
+/**
+ * Call `handle(event)` for each live event whose type starts with one of `prefixes`, e.g. "order.",
+ * "payment.refunded".
+ */
 export function useLive(prefixes, handle) {
   const latest = useRef(handle);
   latest.current = handle;
   useEffect(() => {
     const wanted = prefixes.map((prefix) => `valerix.${prefix}`);
-    const listener = (event) => { if (wanted.some((prefix) => event.type.startsWith(prefix))) latest.current(event); };
+    const listener = (event) => {
+      if (wanted.some((prefix) => event.type.startsWith(prefix))) latest.current(event);
+    };
     events.listeners.add(listener);
     return () => events.listeners.delete(listener);
   }, [prefixes.join()]);

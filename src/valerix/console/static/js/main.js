@@ -14,7 +14,10 @@ const login = () => import("./pages/login.js");
 const register = () => import("./pages/register.js");
 const mails = () => import("./pages/mail.js");
 
-/** The page shown instead of the frame: targets of links in mails, sign-in and registration; null: the frame. */
+/**
+ * The page shown instead of the frame: targets of links in mails, sign-in and registration; null:
+ * the frame.
+ */
 function outside() {
   if (MAIL_PAGES.includes(path.value)) return mails;
   if (user.value !== null) return null;
@@ -23,11 +26,17 @@ function outside() {
 
 function App() {
   const [error, setError] = useState(null);
-  const begin = () => restore().then(() => setError(null), (problem) => {
-    setError(problem);
-    if (problem.passing) setTimeout(begin, AGAIN_SECONDS * 1000);
-  });
-  useEffect(() => { begin(); }, []);
+  const begin = () =>
+    restore().then(
+      () => setError(null),
+      (problem) => {
+        setError(problem);
+        if (problem.passing) setTimeout(begin, AGAIN_SECONDS * 1000);
+      },
+    );
+  useEffect(() => {
+    begin();
+  }, []);
   const load = outside();
   if (load) return html`<${Outside} key=${load.name} load=${load} />`;
   if (user.value) return html`<${Frame} />`;
@@ -42,7 +51,12 @@ function Outside({ load }) {
 }
 
 function Alone({ busy, children }) {
-  return html`<main class="alone" aria-busy=${busy ? "true" : undefined}><h1>Valerix</h1>${busy ? html`<${Skeleton} lines=${4} />` : children}</main>`;
+  return html`
+    <main class="alone" aria-busy=${busy ? "true" : undefined}>
+      <h1>Valerix</h1>
+      ${busy ? html`<${Skeleton} lines=${4} />` : children}
+    </main>
+  `;
 }
 
 render(html`<${App} />`, document.getElementById("app"));

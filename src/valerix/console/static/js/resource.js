@@ -21,9 +21,15 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
     const going = new AbortController();
     const askedAt = Date.now();
     let timer = 0;
-    const next = (seconds) => { timer = setTimeout(() => setRound((n) => n + 1), seconds * 1000); };
+    const next = (seconds) => {
+      timer = setTimeout(() => setRound((n) => n + 1), seconds * 1000);
+    };
     // Requested again meanwhile: the answer in flight may be too old. It is shown, and the data is loaded once more.
-    const ended = (seconds) => { work.current.busy = false; if (work.current.again) next(0); else if (seconds) next(seconds); };
+    const ended = (seconds) => {
+      work.current.busy = false;
+      if (work.current.again) next(0);
+      else if (seconds) next(seconds);
+    };
     work.current = { busy: true, again: false };
     setState((old) => ({ ...old, data: keep || first.current ? old.data : undefined, refreshing: true }));
     first.current = false;
@@ -39,9 +45,15 @@ export function useResource(load, inputs = [], { every = 0, keep = true } = {}) 
         ended(error.passing ? Math.max(RETRY_SECONDS, error.retryAfter) : every);
       },
     );
-    return () => { going.abort(); clearTimeout(timer); };
+    return () => {
+      going.abort();
+      clearTimeout(timer);
+    };
   }, [...inputs, round, resync.value]);
-  const reload = useRef(() => { if (work.current.busy) work.current.again = true; else setRound((n) => n + 1); }).current;
+  const reload = useRef(() => {
+    if (work.current.busy) work.current.again = true;
+    else setRound((n) => n + 1);
+  }).current;
   return { ...state, loading: state.data === undefined && !state.error, reload };
 }
 
@@ -54,19 +66,30 @@ export function useImport(load) {
   const wanted = Boolean(load);
   useEffect(() => {
     if (!wanted) return;
-    let timer = 0, left = false;
-    const again = () => { clearTimeout(timer); begin(); };
-    const begin = () => load().then(
-      (module) => { if (!left) setState([module.default, null]); },
-      () => {
-        if (left) return;
-        setState([null, UNLOADED]);
-        timer = setTimeout(begin, RETRY_SECONDS * 1000);
-      },
-    );
+    let timer = 0,
+      left = false;
+    const again = () => {
+      clearTimeout(timer);
+      begin();
+    };
+    const begin = () =>
+      load().then(
+        (module) => {
+          if (!left) setState([module.default, null]);
+        },
+        () => {
+          if (left) return;
+          setState([null, UNLOADED]);
+          timer = setTimeout(begin, RETRY_SECONDS * 1000);
+        },
+      );
     begin();
     window.addEventListener("online", again);
-    return () => { left = true; clearTimeout(timer); window.removeEventListener("online", again); };
+    return () => {
+      left = true;
+      clearTimeout(timer);
+      window.removeEventListener("online", again);
+    };
   }, [wanted]);
   return state;
 }
@@ -76,6 +99,9 @@ const UNLOADED = { offline: true, again: true, message: "The page could not be l
 /** `value`, once it has not changed for `ms`; for typed text. */
 export function useSettled(value, ms = 250) {
   const [settled, setSettled] = useState(value);
-  useEffect(() => { const timer = setTimeout(() => setSettled(value), ms); return () => clearTimeout(timer); }, [value, ms]);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
   return settled;
 }

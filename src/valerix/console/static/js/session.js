@@ -2,7 +2,10 @@
 import { call, get, post, Problem, cookie, renew } from "./api.js";
 import { config, user, expired } from "./store.js";
 
-/** Read the signed-in user and the features of this installation. Throws Problem when the server cannot be reached. */
+/**
+ * Read the signed-in user and the features of this installation. Throws Problem when the server
+ * cannot be reached.
+ */
 export async function restore() {
   const [offered, found] = await Promise.all([get("/console/api/config"), whoIsIt()]);
   config.value = offered;
@@ -23,13 +26,20 @@ const me = async () => (await call("GET", "/api/v1/users/me", { renewing: false 
 
 /** Sign in. Throws Problem: 401 for a wrong e-mail or password, 429 with the seconds to wait. */
 export async function signIn(email, password) {
-  const { data } = await call("POST", "/api/v1/users/login", { body: { email, password, session: "cookie" }, renewing: false });
+  const { data } = await call("POST", "/api/v1/users/login", {
+    body: { email, password, session: "cookie" },
+    renewing: false,
+  });
   expired.value = false;
   user.value = data.user;
 }
 
 export async function signOut() {
-  try { await post("/api/v1/users/logout", {}); } catch (problem) { if (problem.status !== 401) throw problem; }
+  try {
+    await post("/api/v1/users/logout", {});
+  } catch (problem) {
+    if (problem.status !== 401) throw problem;
+  }
   expired.value = false;
   user.value = null;
 }
@@ -40,7 +50,14 @@ let heard = undefined;
 tabs?.addEventListener("message", ({ data: id }) => {
   if (id === (user.value?.id ?? null)) return;
   heard = id;
-  if (id === null) user.value = null; else whoIsIt().then((found) => { user.value = found; }, () => {});
+  if (id === null) user.value = null;
+  else
+    whoIsIt().then(
+      (found) => {
+        user.value = found;
+      },
+      () => {},
+    );
 });
 user.subscribe((now) => {
   if (now === undefined) return;

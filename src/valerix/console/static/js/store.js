@@ -4,7 +4,10 @@ import { signal, computed, effect } from "./lib.js";
 /** The features of this installation: {demo, paymentMethods, logs, chaos}, as read at start. */
 export const config = signal({ demo: null, logs: false });
 
-/** The signed-in user {id, name, email, role, customerId, …}; null: not signed in; undefined: not known yet. */
+/**
+ * The signed-in user {id, name, email, role, customerId, …}; null: not signed in; undefined: not
+ * known yet.
+ */
 export const user = signal(undefined);
 export const role = computed(() => user.value?.role ?? null);
 export const isStaff = computed(() => role.value === "operator" || role.value === "admin");
@@ -14,14 +17,24 @@ export const expired = signal(false);
 
 /** Seconds since the epoch, updated once a second; components that show an age read it. */
 export const clock = signal(Math.floor(Date.now() / 1000));
-setInterval(() => { clock.value = Math.floor(Date.now() / 1000); }, 1000);
+setInterval(() => {
+  clock.value = Math.floor(Date.now() / 1000);
+}, 1000);
 
 // --- theme
 
-const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* for this visit only */ } };
+const remember = (name, value) => {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    /* for this visit only */
+  }
+};
 const system = matchMedia("(prefers-color-scheme: dark)");
 export const theme = signal(document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light"));
-system.addEventListener("change", (event) => { if (!document.documentElement.dataset.theme) theme.value = event.matches ? "dark" : "light"; });
+system.addEventListener("change", (event) => {
+  if (!document.documentElement.dataset.theme) theme.value = event.matches ? "dark" : "light";
+});
 
 export function switchTheme() {
   theme.value = theme.value === "dark" ? "light" : "dark";
@@ -31,8 +44,11 @@ export function switchTheme() {
 
 /** A signal: whether the window is at most `pixels` wide. */
 function atMost(pixels) {
-  const query = matchMedia(`(max-width: ${pixels}px)`), state = signal(query.matches);
-  query.addEventListener("change", (event) => { state.value = event.matches; });
+  const query = matchMedia(`(max-width: ${pixels}px)`),
+    state = signal(query.matches);
+  query.addEventListener("change", (event) => {
+    state.value = event.matches;
+  });
   return state;
 }
 /** Whether the navigation is hidden behind a button; app.css uses the same width. */
@@ -67,9 +83,13 @@ function use(key) {
 /** Show a failed call as a toast. */
 export const failed = (title, problem) => toast("bad", title, { detail: problem.message, traceId: problem.traceId });
 
-export function dismiss(id) { toasts.value = toasts.value.filter((shown) => shown.id !== id); }
+export function dismiss(id) {
+  toasts.value = toasts.value.filter((shown) => shown.id !== id);
+}
 
 // --- title of the page
 
 export const title = signal("");
-effect(() => { document.title = title.value ? `${title.value} · Valerix` : "Valerix"; });
+effect(() => {
+  document.title = title.value ? `${title.value} · Valerix` : "Valerix";
+});

@@ -16,10 +16,26 @@ const ROWS = [
 ];
 /** The row of each of the five steps in saga.js. */
 const STEP_KEYS = ["validate_customer", "reserve_stock", "charge", "ship", "deliver"];
-const SAYING = { ok: "done", [ReservationStatus.COMMITTED]: "left the warehouse", [PaymentStatus.PROCESSING]: "no answer yet" };
+const SAYING = {
+  ok: "done",
+  [ReservationStatus.COMMITTED]: "left the warehouse",
+  [PaymentStatus.PROCESSING]: "no answer yet",
+};
 /** Words for outcomes of compensations: there an earlier failure is good. */
-const SAYING_BACK = { [PaymentStatus.DECLINED]: "no money was taken", [ReservationStatus.ABSENT]: "nothing to undo", [PaymentStatus.PROCESSING]: "no answer yet" };
-const GOOD = new Set(["ok", "active", PaymentStatus.CAPTURED, PaymentStatus.VOIDED, PaymentStatus.REFUNDED, ReservationStatus.COMMITTED, ReservationStatus.RELEASED]);
+const SAYING_BACK = {
+  [PaymentStatus.DECLINED]: "no money was taken",
+  [ReservationStatus.ABSENT]: "nothing to undo",
+  [PaymentStatus.PROCESSING]: "no answer yet",
+};
+const GOOD = new Set([
+  "ok",
+  "active",
+  PaymentStatus.CAPTURED,
+  PaymentStatus.VOIDED,
+  PaymentStatus.REFUNDED,
+  ReservationStatus.COMMITTED,
+  ReservationStatus.RELEASED,
+]);
 /** Further outcomes that are good for a compensation: nothing was taken. */
 const GOOD_BACK = new Set([PaymentStatus.DECLINED, ReservationStatus.ABSENT]);
 /** The outcome of a step that failed without a more specific outcome. */
@@ -32,16 +48,29 @@ export function toneOf(step, back) {
 
 const at = (text) => new Date(text).getTime();
 
-/** The rows: [{key, title, back, bars, attempts, ms, outcome, tone, detail}]; bars: {from, to, tone, label, open}. */
+/**
+ * The rows: [{key, title, back, bars, attempts, ms, outcome, tone, detail}]; bars: {from, to, tone,
+ * label, open}.
+ */
 export function rowsOf(order, events, now) {
   const when = (type) => events.find((event) => event.type === type)?.occurredAt;
   const steps = events.flatMap((event) => event.steps);
-  const rows = ROWS.map((row) => stepRow(row, steps.filter((step) => step.name === row.key)));
+  const rows = ROWS.map((row) =>
+    stepRow(
+      row,
+      steps.filter((step) => step.name === row.key),
+    ),
+  );
   const named = Object.fromEntries(rows.map((row) => [row.key, row]));
-  Object.assign(named.accept, { bars: [bar(at(order.createdAt), at(order.createdAt), "ok", "accepted")], outcome: "accepted", tone: "ok" });
+  Object.assign(named.accept, {
+    bars: [bar(at(order.createdAt), at(order.createdAt), "ok", "accepted")],
+    outcome: "accepted",
+    tone: "ok",
+  });
   spanRow(named.pack, when("order.processing"), when("order.shipped"), "packed");
   spanRow(named.deliver, when("order.shipped"), when("order.completed"), "delivered");
-  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId)) Object.assign(named.validate_customer, { outcome: "already known", tone: "ok" });
+  if (!named.validate_customer.attempts && (named.reserve_stock.attempts || order.paymentId))
+    Object.assign(named.validate_customer, { outcome: "already known", tone: "ok" });
   const failedAt = named[STEP_KEYS[order.status === OrderStatus.FAILED ? progress(order).at : -1]];
   if (failedAt && !failedAt.attempts) Object.assign(failedAt, { outcome: order.errorMessage, tone: "bad" });
   waitRow(named[waitingFor(order)], order, Math.max(now, at(order.updatedAt)));
@@ -52,18 +81,39 @@ export function rowsOf(order, events, now) {
 export function givenBack(events) {
   const steps = events.flatMap((event) => event.steps);
   const did = (name, outcomes) => steps.some((step) => step.name === name && outcomes.includes(step.outcome));
-  return { stock: did("release_stock", [ReservationStatus.RELEASED]), money: did("void_payment", [PaymentStatus.VOIDED, PaymentStatus.REFUNDED]) };
+  return {
+    stock: did("release_stock", [ReservationStatus.RELEASED]),
+    money: did("void_payment", [PaymentStatus.VOIDED, PaymentStatus.REFUNDED]),
+  };
 }
 
 function stepRow(row, steps) {
-  const bars = steps.map((step, index) => ({ ...bar(at(step.startedAt), at(step.startedAt) + step.durationMs, toneOf(step, row.back), step.outcome), detail: step.detail, attempt: index + 1 }));
+  const bars = steps.map((step, index) => ({
+    ...bar(at(step.startedAt), at(step.startedAt) + step.durationMs, toneOf(step, row.back), step.outcome),
+    detail: step.detail,
+    attempt: index + 1,
+  }));
   const last = steps.at(-1);
-  return { ...row, bars, attempts: steps.length, ms: steps.reduce((sum, step) => sum + step.durationMs, 0), failures: steps.filter((step) => step.outcome === STEP_FAILED).length,
-    outcome: last ? (row.back ? SAYING_BACK : SAYING)[last.outcome] ?? last.outcome.replaceAll("_", " ") : "", tone: last ? bars.at(-1).tone : "plain", detail: last?.detail ?? "" };
+  return {
+    ...row,
+    bars,
+    attempts: steps.length,
+    ms: steps.reduce((sum, step) => sum + step.durationMs, 0),
+    failures: steps.filter((step) => step.outcome === STEP_FAILED).length,
+    outcome: last ? ((row.back ? SAYING_BACK : SAYING)[last.outcome] ?? last.outcome.replaceAll("_", " ")) : "",
+    tone: last ? bars.at(-1).tone : "plain",
+    detail: last?.detail ?? "",
+  };
 }
 
 function spanRow(row, from, to, outcome) {
-  if (from && to) Object.assign(row, { bars: [{ ...bar(at(from), at(to), "ok", outcome), wait: true }], ms: at(to) - at(from), outcome, tone: "ok" });
+  if (from && to)
+    Object.assign(row, {
+      bars: [{ ...bar(at(from), at(to), "ok", outcome), wait: true }],
+      ms: at(to) - at(from),
+      outcome,
+      tone: "ok",
+    });
 }
 
 const bar = (from, to, tone, label) => ({ from, to: Math.max(from, to), tone, label });
@@ -89,14 +139,25 @@ function waitRow(row, order, now) {
 
 // --- the scale
 
-const LONGEST_IDLE_MS = 150, GAP = 0.09, GAPS_AT_MOST = 0.5;
+const LONGEST_IDLE_MS = 150,
+  GAP = 0.09,
+  GAPS_AT_MOST = 0.5;
 
 /**
  * Maps time to place (0 to 1). Busy time gets width in proportion to its length; each idle time gets a narrow gap.
  * {place(ms), gaps: [{from, to, ms}], ticks: [{place, ms}]}
  */
 export function scaleOf(rows) {
-  const busy = rows.flatMap((row) => row.bars).flatMap((one) => (one.wait || one.open ? [[one.from, one.from], [one.to, one.to]] : [[one.from, one.to]]));
+  const busy = rows
+    .flatMap((row) => row.bars)
+    .flatMap((one) =>
+      one.wait || one.open
+        ? [
+            [one.from, one.from],
+            [one.to, one.to],
+          ]
+        : [[one.from, one.to]],
+    );
   const stretches = merge(busy.sort((one, other) => one[0] - other[0]));
   const share = Math.min(GAP, GAPS_AT_MOST / Math.max(1, stretches.length - 1));
   const total = stretches.reduce((sum, [from, to]) => sum + to - from, 0);
@@ -112,7 +173,9 @@ export function scaleOf(rows) {
   const start = stretches[0]?.[0] ?? 0;
   return {
     place: (ms) => placeIn(marks, ms),
-    gaps: marks.slice(1).map((mark, index) => ({ from: marks[index].right, to: mark.left, ms: mark.from - marks[index].to })),
+    gaps: marks
+      .slice(1)
+      .map((mark, index) => ({ from: marks[index].right, to: mark.left, ms: mark.from - marks[index].to })),
     ticks: marks.map((mark) => ({ place: mark.left, ms: mark.from - start })),
   };
 }
@@ -131,7 +194,10 @@ function placeIn(marks, ms) {
   const next = marks.findIndex((mark) => ms <= mark.to);
   if (next < 0) return 1;
   const mark = marks[next];
-  if (ms >= mark.from) return mark.from === mark.to ? mark.left : mark.left + ((ms - mark.from) / (mark.to - mark.from)) * (mark.right - mark.left);
+  if (ms >= mark.from)
+    return mark.from === mark.to
+      ? mark.left
+      : mark.left + ((ms - mark.from) / (mark.to - mark.from)) * (mark.right - mark.left);
   const before = marks[next - 1];
   return before ? before.right + ((ms - before.to) / (mark.from - before.to)) * (mark.left - before.right) : 0;
 }
