@@ -355,7 +355,7 @@ PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
     ),
     # --- documents
     "documents_stay_short": (
-        at("/ARCHITECTURE.md", "\n" * 201, " has 201 lines, not 200"),
+        at("/ARCHITECTURE.md", "\n" * 281, " has 281 lines, not 280"),
         at("/docs/decisions/0001.md", "\n" * 41, " has 41 lines, not 40"),
     ),
     "locked_requirements_carry_hashes_and_no_address": (
