@@ -381,9 +381,7 @@ def rooms_of_the_chassis_know_few_others(tree: Tree) -> Iterable[str]:
 
 @rule("Say it shorter; a long decision is two")
 def documents_stay_short(tree: Tree) -> Iterable[str]:
-    limits = {tree.root / "ARCHITECTURE.md": 280} | dict.fromkeys(
-        (tree.root / "docs" / "decisions").glob("[0-9]*.md"), 40
-    )
+    limits = {tree.root / "ARCHITECTURE.md": 280, **dict.fromkeys(tree.root.glob("docs/decisions/[0-9]*.md"), 40)}
     for path, limit in limits.items():
         if (lines := len(path.read_text().splitlines())) > limit:
             yield f"{path.relative_to(tree.root)} has {lines} lines, not {limit}"

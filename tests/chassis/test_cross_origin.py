@@ -96,7 +96,7 @@ WRONG: Final = [
 def test_what_is_no_origin_is_refused_at_the_start(origin: str, tmp_path: Any) -> None:
     environ = {"VALERIX_PORT": "1", "VALERIX_KEYS_FILE": str(tmp_path), "VALERIX_CORS_ORIGINS": f"{SHOP},{origin}"}
     with pytest.raises(
-        SettingsError, match=r"^VALERIX_CORS_ORIGINS names pages as browsers do, e\.g\. https://"
+        SettingsError, match=r"^VALERIX_CORS_ORIGINS expects origins as browsers send them, e\.g\. https://"
     ) as refused:
         load(ServiceSettings, environ)
     assert str(refused.value).endswith(f"not {origin}")

@@ -53,7 +53,7 @@ async def test_an_order_whose_goods_are_here_is_cancelled_instead(
     payment = await paid(api, written_orders, status)
     assert (await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})).status == 201
     problem = refused(await api.post(f"{PATH}/{payment['id']}/refund", body), 409, "cancel_instead")
-    assert "cancel instead" in problem["detail"]
+    assert "cancel it to refund" in problem["detail"]
     assert await refunded(api, payment) == 1
 
 
