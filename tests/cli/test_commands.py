@@ -138,7 +138,7 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
             "The request is not valid. /items/0/quantity: Expected `int` <= 100",
         ),
         (problem(401, "unauthenticated"), "The access token is missing, wrong or has expired. Use --url with a valid"),
-        (problem(403, "forbidden", "Not yours"), "Not yours. Give the token of somebody who may"),
+        (problem(403, "forbidden", "Not yours"), "Not yours. Use the token of an account with this permission"),
         (problem(422, "idempotency_key_reused", "This key was used"), "This key was used"),
         (problem(500, "internal", "Something went wrong"), "Something went wrong. Search the logs for trace 0af7"),
         (
@@ -166,7 +166,7 @@ def test_an_unknown_outcome_tells_how_to_find_out_safely(at: Run, server: Server
     done = at("order", "place", "--customer", "CUST-001", "PROD-001")
     assert (done.returncode, done.stdout) == (1, "")
     key = server.received[0].headers["idempotency-key"]
-    assert one_line(done.stderr).startswith("The outcome is not known")
+    assert one_line(done.stderr).startswith("The outcome is unknown")
     assert f"--key {key}" in done.stderr
 
 
@@ -304,7 +304,9 @@ def test_what_is_not_there_says_where_to_look(at: Run, server: Server) -> None:
 def test_it_says_its_version_and_what_its_exit_status_means() -> None:
     assert run("--version").stdout == f"valerix {__version__}\n"
     shown = " ".join(run("--help").stdout.split())
-    assert "0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage" in shown
+    assert (
+        "0 done or accepted (also an order that is held); 1 refused, failed or outcome unknown; 2 wrong usage" in shown
+    )
 
 
 def test_a_shell_completes_its_commands() -> None:

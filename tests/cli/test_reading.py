@@ -43,7 +43,7 @@ def test_orders_that_share_a_short_form_are_listed(at: Run, server: Server) -> N
     done = at("order", "show", "0001", "--json")
     assert done.returncode == 1
     said, *listed = done.stderr.splitlines()
-    assert said == "0001 may mean 2 orders; give more digits of one of them:"
+    assert said == "0001 matches 2 orders; give more digits of one of them:"
     assert [line.split()[0] for line in listed] == [ID, OTHER["id"]]
     assert json.loads(done.stdout)["error"]["orderIds"] == [ID, OTHER["id"]]
 
