@@ -1,4 +1,6 @@
-"""Looking until sure: a stack at work has orders between two databases, which are no violation the next moment."""
+"""Inspects repeatedly: a working stack has orders on their way between two databases, which are consistent a
+moment later.
+"""
 
 import asyncio
 import time
@@ -21,7 +23,7 @@ class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """What one rule found: `value` of `checked`. Not `binding`: listed, but no violation."""
+    """The result of one rule: `value` findings among `checked`. Without `binding` they are no violations."""
 
     rule: str
     says: str
@@ -48,7 +50,7 @@ async def inspect(
     looks: int = LOOKS,
     rules: Sequence[Rule] = RULES,
 ) -> AuditReport:
-    """Judge every rule. A violation counts when it is there at each of `looks` looks."""
+    """Check every rule. A violation counts only if each of `looks` inspections finds it."""
     started = time.monotonic()
     verdicts = await _look(sources, unfinished_after_seconds, rules)
     for _ in range(looks - 1):
@@ -73,7 +75,7 @@ def _verdict(rule: Rule, finding: Finding) -> Verdict:
 
 
 def _lasting(before: Verdict, now: Verdict) -> Verdict:
-    """What both looks saw; where neither could show everything, what is there now."""
+    """Return the violations found both times; if a list was incomplete, the ones found now."""
     if now.value > len(now.violations) or before.value > len(before.violations):
         return now
     known = {violation.subject for violation in before.violations}
