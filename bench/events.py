@@ -1,11 +1,12 @@
-"""Measures the cost of events for an order: processor time per order, with and without events, in turns.
+"""Measures the cost of events for an order: processor time per order, with and without events, in
+turns.
 
     python -m bench.events [--turns 5] [--batches 25]
 
-starts a stack of its own whose orders stay confirmed; run it from the repository on an otherwise idle
-machine. Batches of 100 concurrent orders are placed at the orders service's own port. Without events, the
-triggers that fill the outboxes are switched off. The processor time of the same stack in as much time
-without orders is subtracted from both.
+starts a stack of its own whose orders stay confirmed; run it from the repository on an otherwise
+idle machine. Batches of 100 concurrent orders are placed at the orders service's own port. Without
+events, the triggers that fill the outboxes are switched off. The processor time of the same stack
+in as much time without orders is subtracted from both.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from valerix.bench import usage
 BATCH = 100
 PRODUCTS = 300
 PAUSE_SECONDS = 0.6
-"""Time from the start of a batch to the start of the next; long enough for its orders to be placed."""
+"""Time from the start of a batch to the start of the next; long enough for its orders to be
+placed.
+"""
 DRAIN_SECONDS = 6.0
 OUTBOXES = {"orders": "order_events", "payments": "payment_events", "inventory": "movements"}
 CONSUMERS = ("notifications", "postgres: notifications", "worker")
@@ -65,7 +68,9 @@ async def measure(stack: Stack, turns: int, batches: int) -> None:
             assert all(answer.status == 201 for answer in answers), {answer.status for answer in answers}
 
         async def run(count: int) -> dict[str, float]:
-            """Place `count` batches; return seconds by process. Takes equally long for every `count`."""
+            """Place `count` batches; return seconds by process. Takes equally long for every
+            `count`.
+            """
             before = await meter.sample()
             due = asyncio.get_running_loop().time()
             for number in range(batches):

@@ -1,10 +1,11 @@
-"""Measures how sign-ins slow down orders: p99 of placing an order, without and with 50 sign-ins a second.
+"""Measures how sign-ins slow down orders: p99 of placing an order, without and with 50 sign-ins a
+second.
 
     python -m bench.logins [--seconds 10] [--turns 7] [--orders 20] [--logins 50]
 
-starts a stack of its own and measures in turns; run it from the repository on an otherwise idle machine.
-It ends with the ratio of the p99 over all orders (the p99 of one turn is its second slowest order), and
-with the spread of the turns.
+starts a stack of its own and measures in turns; run it from the repository on an otherwise idle
+machine. It ends with the ratio of the p99 over all orders (the p99 of one turn is its second
+slowest order), and with the spread of the turns.
 """
 
 import argparse
@@ -22,12 +23,14 @@ from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_st
 WARM_UP_SECONDS = 3.0
 ACCOUNTS = (GRACE, OPERATOR)  # not the account that orders: beyond a limit, an account's oldest sessions end
 NO_LIMITS = {"guesses_here": "0", "guesses_per_address": "0", "guesses_per_account": "0"}
-"""Rate limits are off: the benchmark measures whether the bounded pool protects orders, and a refusal would be
-cheaper than a sign-in."""
+"""Rate limits are off: the benchmark measures whether the bounded pool protects orders, and a
+refusal would be cheaper than a sign-in."""
 
 
 async def paced(per_second: float, seconds: float, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Send requests open-loop: each one when it is due, whether or not the one before was answered."""
+    """Send requests open-loop: each one when it is due, whether or not the one before was
+    answered.
+    """
     began = time.perf_counter()
     sent: list[asyncio.Task[None]] = []
     for number in range(int(per_second * seconds)):

@@ -2,9 +2,9 @@
 
     python -m bench.overload [--seconds 30] [--times 3]
 
-starts a stack of its own and sends through its gateway, open-loop: each request when it is due, whether or
-not earlier ones were answered. Run it from the repository on an otherwise idle machine. It prints the
-figures beside the goals, then audits the stack.
+starts a stack of its own and sends through its gateway, open-loop: each request when it is due,
+whether or not earlier ones were answered. Run it from the repository on an otherwise idle machine.
+It prints the figures beside the goals, then audits the stack.
 """
 
 import argparse
@@ -35,11 +35,15 @@ STEPS = """
     FROM order_events, json_array_elements(steps) AS step
     WHERE order_id IN (SELECT id FROM orders WHERE created_at >= $1 AND created_at < $2)
     GROUP BY 1"""
-"""Attempts by step for the orders of a period, counted for each order: one call carries many orders."""
+"""Attempts by step for the orders of a period, counted for each order: one call carries many
+orders.
+"""
 
 
 class Part(NamedTuple):
-    """A part of a load. `rate`: requests per second. `crowd`: instead of a rate, concurrent requests."""
+    """A part of a load. `rate`: requests per second. `crowd`: instead of a rate, concurrent
+    requests.
+    """
 
     seconds: float
     rate: float = 0.0

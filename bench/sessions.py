@@ -2,8 +2,8 @@
 
     python -m bench.sessions [--sessions 500]
 
-starts a stack of its own and opens both live connections of every session - the feed, and the events -
-through the gateway. It ends with KiB per session.
+starts a stack of its own and opens both live connections of every session - the feed, and the
+events - through the gateway. It ends with KiB per session.
 """
 
 import argparse
@@ -23,7 +23,9 @@ WATCHED = ("console", "notifications", "gateway")
 
 
 def memory(stack: Stack) -> dict[str, int]:
-    """Return KiB by process, with its share of shared pages: what would be free without the process."""
+    """Return KiB by process, with its share of shared pages: what would be free without the
+    process.
+    """
     found = {}
     for name in WATCHED:
         text = Path(f"/proc/{stack.pid(name)}/smaps_rollup").read_text()

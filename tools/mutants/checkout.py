@@ -1,4 +1,6 @@
-"""Makes a working tree of one commit with its own .venv, to mutate its sources and run its tests."""
+"""Makes a working tree of one commit with its own .venv, to mutate its sources and run its
+tests.
+"""
 
 import subprocess
 import tempfile
@@ -11,7 +13,9 @@ from tools.mutants.mutant import git
 
 @contextmanager
 def scratch(repository: Path, commit: str, kept: Path | None) -> Iterator[Path]:
-    """Yield the tree at `kept`, made if it is missing and left for the next run; else a temporary tree."""
+    """Yield the tree at `kept`, made if it is missing and left for the next run; else a temporary
+    tree.
+    """
     if kept is not None:
         yield kept.resolve() if kept.exists() else _made(repository, commit, kept.resolve())
         return

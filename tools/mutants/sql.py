@@ -73,7 +73,8 @@ def _removed(text: bytes, pattern: re.Pattern[bytes], operator: str) -> Iterator
 def _end_of_condition(text: bytes, start: int) -> int:
     """Return where the condition that begins at `start` ends.
 
-    It ends at the next keyword of its own level, at its closing parenthesis, or at the end of the literal.
+    It ends at the next keyword of its own level, at its closing parenthesis, or at the end of the
+    literal.
     """
     depth = 0
     for position in range(start, len(text)):

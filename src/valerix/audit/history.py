@@ -13,7 +13,8 @@ from valerix.payments import domain as payments
 _LEGAL_ORDERS: Final = sorted({("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)})
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
-# An event's name states the status it leads to. Events such as delayed or refunded change no status.
+# An event's name states the status it leads to. Events such as delayed or refunded change no
+# status.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
          WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL ELSE substr(type, 7) END
@@ -26,8 +27,8 @@ _FIRST_PAYMENT_STATUS: Final = f"{sql(PaymentStatus.PROCESSING)}::text"
 
 
 async def orders_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
-    """Check that versions count from 1 to the order's own, each transition is legal, and the last status is
-    the order's.
+    """Check that versions count from 1 to the order's own, each transition is legal, and the last
+    status is the order's.
     """
     return await snapshot.find(
         "orders",
@@ -48,7 +49,8 @@ async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Fin
 
 
 async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
-    """Check that each change by hand has its act, and that each act that was published is in the audit.
+    """Check that each change by hand has its act, and that each act that was published is in the
+    audit.
 
     Only changes since the migration that introduced acts are checked.
     """
@@ -104,8 +106,8 @@ async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
 
 
 async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
-    """Check that a repeated request gets the same bytes: the answer is stored in full, or as the event that
-    contains it.
+    """Check that a repeated request gets the same bytes: the answer is stored in full, or as the
+    event that contains it.
     """
     return await snapshot.find(
         "orders",
@@ -119,7 +121,8 @@ async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
 
 
 def _history(table: str, events: str, subject: str, status: str, before: str) -> str:
-    """Return SQL that finds gaps and illegal transitions. `before`: the status before the first event.
+    """Return SQL that finds gaps and illegal transitions. `before`: the status before the first
+    event.
 
     Versions are unique, so there is no gap if the number of events equals the last version.
     """

@@ -1,5 +1,5 @@
-"""Inspects repeatedly: a working stack has orders on their way between two databases, which are consistent a
-moment later.
+"""Inspects repeatedly: a working stack has orders on their way between two databases, which are
+consistent a moment later.
 """
 
 import asyncio
@@ -23,7 +23,9 @@ class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """The result of one rule: `value` findings among `checked`. Without `binding` they are no violations."""
+    """The result of one rule: `value` findings among `checked`. Without `binding` they are no
+    violations.
+    """
 
     rule: str
     says: str

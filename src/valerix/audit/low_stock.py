@@ -1,4 +1,6 @@
-"""Low-stock events, which no history stores: derived from the movements, as their trigger did (inventory 0007)."""
+"""Low-stock events, which no history stores: derived from the movements, as their trigger did
+(inventory 0007).
+"""
 
 from typing import Final
 
@@ -27,7 +29,7 @@ LOW_STOCK: Final = """
 """
 """Common table expressions, `low` the last.
 
-It selects movements between $1 and $2 that took a product's available units over all warehouses to its
-threshold, or below. Movements of one statement share one time, and their numbers rise with it. The
-threshold is the current one, so products that were changed since are left out.
+It selects movements between $1 and $2 that took a product's available units over all warehouses to
+its threshold, or below. Movements of one statement share one time, and their numbers rise with it.
+The threshold is the current one, so products that were changed since are left out.
 """

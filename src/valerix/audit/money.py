@@ -68,7 +68,8 @@ async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
 
 
 async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
-    """Check that the provider's ledger has the amounts of the payments, under their references, and no others.
+    """Check that the provider's ledger has the amounts of the payments, under their references, and
+    no others.
 
     A payment whose outcome is not known yet is judged by its age alone (rule `unfinished`).
     """
@@ -92,8 +93,9 @@ async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
 async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
     """Check the money kept for each order.
 
-    Confirmed or later: exactly the total is kept. Failed or cancelled, or no such order: nothing is kept.
-    Refunds by hand of an order that stands are added to the kept amount before the comparison.
+    Confirmed or later: exactly the total is kept. Failed or cancelled, or no such order: nothing is
+    kept. Refunds by hand of an order that stands are added to the kept amount before the
+    comparison.
     """
     return await snapshot.find(
         "orders",
@@ -113,11 +115,11 @@ async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
 
 
 async def refunds_by_hand_are_shown(snapshot: AuditSnapshot) -> Finding:
-    """Check that an order that stands shows the refunds by hand of its payment, once their events had time to
-    arrive.
+    """Check that an order that stands shows the refunds by hand of its payment, once their events
+    had time to arrive.
 
-    An order that ended without success got the rest back as well. It may show less, if it ended before
-    the event arrived.
+    An order that ended without success got the rest back as well. It may show less, if it ended
+    before the event arrived.
     """
     return await snapshot.find(
         "orders",

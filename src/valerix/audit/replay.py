@@ -1,10 +1,10 @@
-"""Publishes histories again after the bus has lost events: inserts rows into the outboxes, which the relays
-empty.
+"""Publishes histories again after the bus has lost events: inserts rows into the outboxes, which
+the relays empty.
 
 Each consumer recognises by its effects which events it has processed before: a notification by its
 occasion, a reservation by its state, a contact by its sequence, an act by its id. Each page is one
-statement. So a replay may end at any moment and may be repeated. ADR 30 lists the events that no history
-has.
+statement. So a replay may end at any moment and may be repeated. ADR 30 lists the events that no
+history has.
 """
 
 import asyncio
@@ -37,7 +37,9 @@ PAGE: Final = 500
 MESSAGE: Final = 50
 """Number of events in one message."""
 MAX_WAITING: Final = 20
-"""Rows in an outbox above which the next page waits, so that new events are not delayed for long."""
+"""Rows in an outbox above which the next page waits, so that new events are not delayed for
+long.
+"""
 POLL_SECONDS: Final = 0.1
 STALLED_SECONDS: Final = 60.0
 STATEMENT_SECONDS: Final = 900
@@ -59,8 +61,8 @@ class Queued(NamedTuple):
 class Paged(NamedTuple):
     """A statement over (since, until, *arguments, *after).
 
-    Its row has the number of events queued and, if more may follow, the values of `after` for the next
-    page. No row: no events are left.
+    Its row has the number of events queued and, if more may follow, the values of `after` for the
+    next page. No row: no events are left.
     """
 
     statement: str
@@ -77,7 +79,8 @@ async def replay(
 ) -> AsyncIterator[Queued]:
     """Queue the events of a period again, page by page. `databases`: a URL by service.
 
-    Raises OutboxStalled if an outbox publishes nothing for `stalled_seconds`; OSError, asyncpg.PostgresError.
+    Raises OutboxStalled if an outbox publishes nothing for `stalled_seconds`; OSError,
+    asyncpg.PostgresError.
     """
     for topic in topics:
         for service in ACT_SOURCES if topic == ACTS else (topic,):
@@ -91,7 +94,8 @@ async def replay(
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Connection]:
-    # Histories are read in the order of their keys: with a sort, each page would cost as much as all pages.
+    # Histories are read in the order of their keys: with a sort, each page would cost as much as
+    # all pages.
     settings = {"jit": "off", "enable_sort": "off"}
     connection = await asyncpg.connect(url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=settings)
     try:

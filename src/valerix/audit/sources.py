@@ -1,4 +1,6 @@
-"""Locates the data of a stack: its databases, each opened with its own role, and the provider's ledger."""
+"""Locates the data of a stack: its databases, each opened with its own role, and the provider's
+ledger.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Final

@@ -13,7 +13,9 @@ _ABSENT: Final = sql(ReservationStatus.ABSENT)
 
 
 def _unless_cancelling(unfit: str) -> str:
-    """Return a condition that is weaker for orders under cancellation: only that they have had a reservation."""
+    """Return a condition that is weaker for orders under cancellation: only that they have had a
+    reservation.
+    """
     return f"CASE WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL ELSE {unfit} END"
 
 
@@ -34,7 +36,9 @@ _UNFIT: Final = decide(
 
 
 async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
-    """Check that each movement of a stock row continues the one before it, in its number and its quantities."""
+    """Check that each movement of a stock row continues the one before it, in its number and its
+    quantities.
+    """
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM movements",
@@ -56,7 +60,9 @@ async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
 
 
 async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
-    """Check that each stock row is the sum of its movements, and no quantity is negative or promised twice."""
+    """Check that each stock row is the sum of its movements, and no quantity is negative or
+    promised twice.
+    """
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
@@ -75,8 +81,8 @@ async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
 
 
 async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
-    """Check that each stock row's reserved units are those of live reservations and those set aside for waiting
-    orders.
+    """Check that each stock row's reserved units are those of live reservations and those set aside
+    for waiting orders.
     """
     return await snapshot.find(
         "inventory",
@@ -99,7 +105,8 @@ async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
 
 
 async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
-    """Check that the movements of each order add up to the state of its reservation: reserved, taken, or neither.
+    """Check that the movements of each order add up to the state of its reservation: reserved,
+    taken, or neither.
 
     For a waiting order they add up to the units set aside for it.
     """
@@ -129,8 +136,8 @@ async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
 
 
 async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
-    """Check that no units are available of a product that a waiting order lacks, and that no younger,
-    incomplete order holds any.
+    """Check that no units are available of a product that a waiting order lacks, and that no
+    younger, incomplete order holds any.
 
     A product that was put on sale within two minutes is left out: a sweep assigns its units.
     """
@@ -158,9 +165,9 @@ async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
 async def reservations_fit_their_orders(snapshot: AuditSnapshot) -> Finding:
     """Check that each reservation fits its order.
 
-    A confirmed order has a reservation, and a shipped one has committed it. An order that ended, or does not
-    exist, holds nothing and does not wait. A backorder has its place on the waiting list. Reservations
-    made by hand for something that is no order id are left out.
+    A confirmed order has a reservation, and a shipped one has committed it. An order that ended, or
+    does not exist, holds nothing and does not wait. A backorder has its place on the waiting list.
+    Reservations made by hand for something that is no order id are left out.
     """
     return await snapshot.find(
         "orders",

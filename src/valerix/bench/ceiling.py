@@ -1,4 +1,6 @@
-"""The ceiling: the throughput of the same PostgreSQL with pgbench as its only client, one complete order at a time."""
+"""The ceiling: the throughput of the same PostgreSQL with pgbench as its only client, one complete
+order at a time.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,8 +18,8 @@ CLIENTS: Final = 32
 GRACE_SECONDS: Final = 60.0
 ATTEMPTS: Final = 5
 SCRIPTS: Final = {"ceiling": "order.sql", "ceiling-single": "single.sql", "ceiling-hot": "hot.sql"}
-"""Scripts by system: a complete order in its transactions, the same with one statement for each step, and a
-reservation of one hot product."""
+"""Scripts by system: a complete order in its transactions, the same with one statement for each
+step, and a reservation of one hot product."""
 _TPS = re.compile(r"^tps = ([\d.]+)", re.M)
 _LATENCY = re.compile(r"^latency average = ([\d.]+) ms", re.M)
 
@@ -34,8 +36,8 @@ class Ceiling:
         """`server`: libpq's environment (PGHOST, PGPORT, PGUSER, PGPASSWORD)."""
         self._pgbench = pgbench
         self._environment = {**server, "PGDATABASE": DATABASE}
-        # pgbench spends a part of its time on connecting and leaves it out of its report. On a busy machine
-        # that part can be all of the time.
+        # pgbench spends a part of its time on connecting and leaves it out of its report. On a busy
+        # machine that part can be all of the time.
         self._connecting_seconds = 1.0
 
     async def make(self, superuser_url: str) -> None:

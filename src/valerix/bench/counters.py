@@ -1,4 +1,6 @@
-"""Reads counters: statements, commits and log volume of PostgreSQL, requests and batches of the services."""
+"""Reads counters: statements, commits and log volume of PostgreSQL, requests and batches of the
+services.
+"""
 
 import asyncio
 import contextlib
@@ -12,7 +14,9 @@ from asyncpg.connection import Connection
 from valerix.launcher import health
 
 SETTLE_SECONDS: Final = 1.2
-"""Time to wait before counters are read: PostgreSQL's sessions report theirs about once a second."""
+"""Time to wait before counters are read: PostgreSQL's sessions report theirs about once a
+second.
+"""
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+]+)$", re.M)
 _WAITING: Final = """
     SELECT datname || ': ' || coalesce(wait_event_type || ' ' || wait_event, 'running'), count(*)
@@ -47,7 +51,9 @@ class Steps(NamedTuple):
 
 
 async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
-    """Read all counters. `ports`: of the services, by name. A service that does not answer counts as zero."""
+    """Read all counters. `ports`: of the services, by name. A service that does not answer counts
+    as zero.
+    """
     statements = await server.fetch(
         """
         SELECT d.datname, sum(s.calls)::float FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid

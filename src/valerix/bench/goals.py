@@ -10,7 +10,9 @@ Value = Callable[[Results], float | None]
 
 
 def judge(results: Results) -> list[Goal]:
-    """Compare every goal that a benchmark on one machine can measure; goals not measured are marked so."""
+    """Compare every goal that a benchmark on one machine can measure; goals not measured are marked
+    so.
+    """
     return [
         _at_least("1", "sustained orders/s over the ceiling: gateway, 128 connections", 0.9, results, sustained_ratio),
         _at_least("2", "burst orders/s over the ceiling: gateway, 128 connections", 1.0, results, ceiling_ratio),
@@ -36,8 +38,8 @@ def judge(results: Results) -> list[Goal]:
 def sustained_ratio(results: Results) -> float | None:
     """Return the headline figure.
 
-    It is the orders over the seconds until all work they caused was done, divided by the ceiling of the
-    same minutes.
+    It is the orders over the seconds until all work they caused was done, divided by the ceiling of
+    the same minutes.
     """
     return _turns("sustainedRatio", results)
 

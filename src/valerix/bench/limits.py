@@ -1,4 +1,6 @@
-"""Determines which resource was exhausted, from the processes and sessions that were busy during the load."""
+"""Determines which resource was exhausted, from the processes and sessions that were busy during
+the load.
+"""
 
 from collections.abc import Mapping
 from typing import Final

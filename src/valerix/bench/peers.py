@@ -1,8 +1,8 @@
 """Comparison programs, measured in the same run: each is an order and an inventory service in Node.
 
-The folder given with --peers holds `node-classic` and `node-tuned`. Each has `order.js` (POST /orders),
-`inventory.js` and a package.json; DATABASE_URL, PORT and INVENTORY_URL configure the programs.
-`node-classic` also has `schema_orders.sql` and `schema_inventory.sql`.
+The folder given with --peers holds `node-classic` and `node-tuned`. Each has `order.js` (POST
+/orders), `inventory.js` and a package.json; DATABASE_URL, PORT and INVENTORY_URL configure the
+programs. `node-classic` also has `schema_orders.sql` and `schema_inventory.sql`.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ class PeerProgram:
 
 
 async def installed(folder: Path) -> dict[str, Path]:
-    """Copy each program and install its packages; return the copies by name. Raises LauncherError."""
+    """Copy each program and install its packages; return the copies by name. Raises
+    LauncherError.
+    """
     programs.get("node")
     npm = programs.get("npm")
     found = {}

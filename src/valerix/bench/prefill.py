@@ -1,8 +1,9 @@
-"""Fills a stack with past orders of any number, and all rows they leave behind, by statements over sets.
+"""Fills a stack with past orders of any number, and all rows they leave behind, by statements over
+sets.
 
-Nearly all orders are completed; some were declined, some cancelled and refunded. Every database computes
-the same order from its number, so no data is sent between them, and the audit holds. The provider's ledger
-is written from the payments.
+Nearly all orders are completed; some were declined, some cancelled and refunded. Every database
+computes the same order from its number, so no data is sent between them, and the audit holds. The
+provider's ledger is written from the payments.
 """
 
 import asyncio
@@ -34,13 +35,14 @@ _COMMITTED = sql(ReservationStatus.COMMITTED)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 AGO: Final = timedelta(hours=25)
-"""Age of the youngest prefilled order. Its events were not published, and the audit expects the effects of all
-events of the last day."""
+"""Age of the youngest prefilled order. Its events were not published, and the audit expects the
+effects of all events of the last day."""
 LEDGER_BATCH: Final = 10_000
 ORDER_BYTES: Final = 7200
 """Disk space of an order, measured over all databases and the ledger."""
 
-# Order number n, the same in every database: its id is a UUIDv7 of its time, so it sorts as real ids do.
+# Order number n, the same in every database: its id is a UUIDv7 of its time, so it sorts as real
+# ids do.
 _ORDERS: Final = f"""
     SELECT n, at, total_minor, quantity, sku, customer_id, kind,
            id::uuid AS id, overlay(id PLACING 'b' FROM 20 FOR 1)::uuid AS payment_id,
@@ -172,12 +174,13 @@ _STATEMENTS: Final = {
     "inventory": (_INSERT_RESERVATIONS, ("movements", "stock", "reservations")),
     "payments": (_INSERT_PAYMENTS, ("payment_events", "payments", "refunds")),
 }
-"""By service: the statement that makes its part, and its tables; first the history, whose events must not be
-published."""
+"""By service: the statement that makes its part, and its tables; first the history, whose events
+must not be published."""
 
 
 async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int = 0) -> None:
-    """Make `orders` orders in the PAST_DAYS before AGO; the last `confirmed` of them are not fulfilled yet.
+    """Make `orders` orders in the PAST_DAYS before AGO; the last `confirmed` of them are not
+    fulfilled yet.
 
     The products and customers of the catalogue must exist. No other program may write meanwhile.
     """
@@ -200,7 +203,9 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
 
 
 async def ledger(payments: Connection) -> AsyncIterator[list[Entry]]:
-    """Yield the entries that the provider's ledger must have for the existing payments, one batch at a time."""
+    """Yield the entries that the provider's ledger must have for the existing payments, one batch
+    at a time.
+    """
     async with payments.transaction():
         rows = await payments.cursor(
             """

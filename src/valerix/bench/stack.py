@@ -1,4 +1,6 @@
-"""The stack that a benchmark measures: in a directory of its own, with every feature of the product switched on."""
+"""The stack that a benchmark measures: in a directory of its own, with every feature of the product
+switched on.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -33,11 +35,15 @@ from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 
 NO_LIMIT: Final = 1_000_000
-"""Requests per second that the gateway accepts from one address: all load of a benchmark comes from one."""
+"""Requests per second that the gateway accepts from one address: all load of a benchmark comes from
+one.
+"""
 HOT: Final = catalogue.PRODUCTS + 1
 """Number of the hot product, which every customer orders."""
 WAREHOUSE: Final = {"dwell_seconds": "1"}
-"""Settings of the simulated warehouse: fast, since a drain waits until the last order is delivered."""
+"""Settings of the simulated warehouse: fast, since a drain waits until the last order is
+delivered.
+"""
 POLL_SECONDS: Final = 0.25
 
 
@@ -58,7 +64,8 @@ class BenchStack:
     ) -> AsyncIterator["BenchStack"]:
         """Run a stack until the block ends, also if it fails.
 
-        `rows`: number of past orders to fill it with. `restart`: restart it to measure a warm start.
+        `rows`: number of past orders to fill it with. `restart`: restart it to measure a warm
+        start.
         """
         gateway = msgspec.structs.replace(gateway_settings(), gateway_rate=NO_LIMIT)
         plan = Plan(
@@ -194,7 +201,8 @@ class BenchStack:
     async def new_customers(self, count: int) -> dict[str, str]:
         """Return access tokens for customers without orders, by customer; signed as by `users`.
 
-        Messages to customers of an earlier run could exceed the hourly limit, and would then cost nothing.
+        Messages to customers of an earlier run could exceed the hourly limit, and would then cost
+        nothing.
         """
         await self.register(count)
         first, self._taken = self._taken + 1, self._taken + count
@@ -234,7 +242,9 @@ class BenchStack:
     # --- measurements
 
     async def drained(self, timeout_seconds: float) -> Drained:
-        """Wait until every order has reached its end and all work that the orders caused is done."""
+        """Wait until every order has reached its end and all work that the orders caused is
+        done.
+        """
         async with AsyncExitStack() as opened:
             databases = {name: await opened.enter_async_context(self.database(name)) for name in drain.DATABASES}
             return await drain.drain(databases, await opened.enter_async_context(self._streams()), timeout_seconds)
@@ -272,7 +282,9 @@ class BenchStack:
         return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
     async def audit(self) -> AuditReport:
-        """Audit the stack. Raises LauncherError if it cannot be completed, for instance on a full disk."""
+        """Audit the stack. Raises LauncherError if it cannot be completed, for instance on a full
+        disk.
+        """
         try:
             return await inspect(of_stack(self.state))
         except (OSError, asyncpg.PostgresError, CallFailed) as error:

@@ -1,4 +1,6 @@
-"""Sustained turns: a long load with all work it caused, over the ceilings measured directly before and after it."""
+"""Sustained turns: a long load with all work it caused, over the ceilings measured directly before
+and after it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, median

@@ -9,7 +9,9 @@ from typing import Final, NamedTuple
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 BUSY_FIELDS: Final = (0, 1, 2, 5, 6, 7)
-"""Fields of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal. The rest is idle or waiting."""
+"""Fields of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal. The rest is idle
+or waiting.
+"""
 LOAD, BENCHMARK = "load generator", "benchmark"
 
 
@@ -24,7 +26,8 @@ class Usage(NamedTuple):
 def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int, str]) -> Usage:
     """Return the processor seconds used so far.
 
-    `processes`: process numbers by name. `sessions`: the database (or role) of each PostgreSQL process.
+    `processes`: process numbers by name. `sessions`: the database (or role) of each PostgreSQL
+    process.
     """
     used: dict[str, float] = {}
     for name, pid in processes.items():
@@ -47,7 +50,9 @@ def between(before: Usage, after: Usage) -> dict[str, float]:
 
 
 def family_seconds(pid: int, *, children: bool = True) -> tuple[float, float]:
-    """Return the seconds of a process (with its living descendants), and of its children that have ended."""
+    """Return the seconds of a process (with its living descendants), and of its children that have
+    ended.
+    """
     own, ended = _seconds(pid)
     if children:
         for child in _children(pid):

@@ -23,14 +23,18 @@ CORES: Final = os.cpu_count() or 1
 
 
 class Stage(NamedTuple):
-    """Tests that run side by side. The numbers of workers were measured on two cores (CONTRIBUTING.md)."""
+    """Tests that run side by side. The numbers of workers were measured on two cores
+    (CONTRIBUTING.md).
+    """
 
     about: str
     selection: str
     """Marker expression for `pytest -m`."""
     workers: int
     share_seconds: int
-    """Time the stage may take on two cores. A stage that exceeds it names the tests that took longer."""
+    """Time the stage may take on two cores. A stage that exceeds it names the tests that took
+    longer.
+    """
 
 
 PARTS: Final = Stage("every test without a whole stack", "not stack", 3 * CORES, 170)

@@ -7,7 +7,9 @@ from typer.core import TyperGroup
 
 
 class DefaultCommand(TyperGroup):
-    """Makes the group alone, or followed by anything but a command's name, mean its command `default`."""
+    """Makes the group alone, or followed by anything but a command's name, mean its command
+    `default`.
+    """
 
     default: ClassVar[str]
 

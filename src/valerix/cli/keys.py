@@ -38,8 +38,8 @@ def rotate(
 ) -> None:
     """Make new keys; running services use them within seconds, and no session is signed out.
 
-    Tokens signed before stay valid until they expire. With --distrust they do not: programs and browsers
-    have to refresh theirs.
+    Tokens signed before stay valid until they expire. With --distrust they do not: programs and
+    browsers have to refresh theirs.
     """
     chosen = issuer or list(ISSUERS)
     if unknown := set(chosen) - set(ISSUERS):
@@ -50,7 +50,9 @@ def rotate(
 
 
 def _existing(data_dir: DataDir) -> DataDir:
-    """Return the folder of an existing stack. Commands about keys must not create a data directory."""
+    """Return the folder of an existing stack. Commands about keys must not create a data
+    directory.
+    """
     if not (data_dir / "secrets").is_dir():
         raise LauncherError(f"There is no stack in {data_dir}: `./valerix up` makes one")
     return data_dir.resolve()

@@ -18,7 +18,9 @@ from valerix.contracts.states import OrderStatus, Tone
 from valerix.launcher.terminal import safe, safe_json
 
 UNLIMITED: Final = 10_000
-"""Columns of output that does not go to a terminal, so that a program reads each table row as one line."""
+"""Columns of output that does not go to a terminal, so that a program reads each table row as one
+line.
+"""
 TONE_STYLES: Final = {
     Tone.OK: "green",
     Tone.WARN: "yellow",
@@ -42,15 +44,18 @@ class SafeConsole(Console):
 
 
 def on_terminal() -> bool:
-    """Return whether stdout is a terminal: then tables fit the screen and ids are short, else both are complete."""
+    """Return whether stdout is a terminal: then tables fit the screen and ids are short, else both
+    are complete.
+    """
     return sys.stdout.isatty()
 
 
 def console(*, markup: bool = False, stderr: bool = False) -> Console:
-    """Return a console that prints text literally unless `markup` is set: a product's name is not markup.
+    """Return a console that prints text literally unless `markup` is set: a product's name is not
+    markup.
 
-    Anything but a terminal gets plain lines, even if FORCE_COLOR is set: a log would keep every movement
-    of the cursor.
+    Anything but a terminal gets plain lines, even if FORCE_COLOR is set: a log would keep every
+    movement of the cursor.
     """
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return SafeConsole(
@@ -66,8 +71,8 @@ def console(*, markup: bool = False, stderr: bool = False) -> Console:
 def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()) -> Table:
     """Return an empty table.
 
-    `right`: headings of the right-aligned columns. `cut`: headings of the only columns that shrink on a
-    narrow screen; without `cut`, any cell may take several lines there.
+    `right`: headings of the right-aligned columns. `cut`: headings of the only columns that shrink
+    on a narrow screen; without `cut`, any cell may take several lines there.
     """
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
@@ -78,7 +83,9 @@ def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()
 
 
 def one_line(text: str) -> Text:
-    """Return a cell for a column that may be cut: an ellipsis replaces the part that does not fit."""
+    """Return a cell for a column that may be cut: an ellipsis replaces the part that does not
+    fit.
+    """
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 

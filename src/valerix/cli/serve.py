@@ -1,8 +1,9 @@
-"""Runs one service: `python -m valerix.cli.serve orders`, with settings from `VALERIX_…` variables alone.
+"""Runs one service: `python -m valerix.cli.serve orders`, with settings from `VALERIX_…` variables
+alone.
 
-SIGTERM drains first: `/ready` answers 503 for `drain_seconds` while requests are still served. SIGINT and
-SIGUSR1 skip the drain; SIGUSR1 also ends a process that is still loading, without a message.
-Exit status: 0 after a signal, 2 for wrong settings, 3 if the service could not start.
+SIGTERM drains first: `/ready` answers 503 for `drain_seconds` while requests are still served.
+SIGINT and SIGUSR1 skip the drain; SIGUSR1 also ends a process that is still loading, without a
+message. Exit status: 0 after a signal, 2 for wrong settings, 3 if the service could not start.
 """
 
 import gc

@@ -42,8 +42,8 @@ Key = Annotated[str | None, typer.Option("--key", callback=_printable, help="Ide
 def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
     """Open a client of the installation.
 
-    A failure within ends the command with status 1 and one line on stderr; with `as_json`, also with a
-    JSON document on stdout.
+    A failure within ends the command with status 1 and one line on stderr; with `as_json`, also
+    with a JSON document on stdout.
     """
     try:
         with Valerix(
@@ -78,7 +78,9 @@ def find(
 
 
 def _only_the_data_dir_was_typed(context: typer.Context) -> bool:
-    """Return whether only --data-dir is on the command line: it takes precedence over an old VALERIX_URL."""
+    """Return whether only --data-dir is on the command line: it takes precedence over an old
+    VALERIX_URL.
+    """
     typed = {name for name in ("data_dir", "url") if _source(context, name) == "COMMANDLINE"}
     if len(typed) == 2:
         raise typer.BadParameter("Give either --data-dir or --url")

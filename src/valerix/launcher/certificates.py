@@ -1,8 +1,8 @@
 """The gateway's TLS certificate: the configured one, else one generated for this machine.
 
-A generated certificate is signed by an authority that exists for this purpose alone. The authority's
-private key is never written to disk, so the files of the data directory can impersonate this gateway
-and no other server. Programs trust the certificate through `tls/ca.pem`.
+A generated certificate is signed by an authority that exists for this purpose alone. The
+authority's private key is never written to disk, so the files of the data directory can impersonate
+this gateway and no other server. Programs trust the certificate through `tls/ca.pem`.
 """
 
 import ipaddress
@@ -36,7 +36,8 @@ SKEW = timedelta(hours=1)
 class Certificate:
     """Files of a certificate.
 
-    `ca_file`: the authority to trust; None for a configured certificate, which clients already trust.
+    `ca_file`: the authority to trust; None for a configured certificate, which clients already
+    trust.
     """
 
     chain_file: Path

@@ -1,8 +1,8 @@
 """Prepares the databases before the services start: roles, tables, an administrator, demo data.
 
 Runs as a short-lived process of its own, so that the launcher does not keep the services' code in
-memory for the rest of its life: `python -m valerix.launcher.databases '<job as JSON>'`. The work begins
-when a line arrives on standard input.
+memory for the rest of its life: `python -m valerix.launcher.databases '<job as JSON>'`. The work
+begins when a line arrives on standard input.
 """
 
 import asyncio

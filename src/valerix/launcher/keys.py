@@ -1,7 +1,8 @@
-"""The keys that sign the services' tokens, one per issuer, and the public halves of all in one file.
+"""The keys that sign the services' tokens, one per issuer, and the public halves of all in one
+file.
 
-A replaced key stays trusted for another hour (its tokens live ten minutes). The file marks it with the
-time of its replacement.
+A replaced key stays trusted for another hour (its tokens live ten minutes). The file marks it with
+the time of its replacement.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """Output of the processes: a log file each, cut when it grows, and the terminal in the foreground.
 
-Processes write into their files themselves. Forwarding their output through pipes cost the launcher as
-much time as reserving an order's stock.
+Processes write into their files themselves. Forwarding their output through pipes cost the launcher
+as much time as reserving an order's stock.
 """
 
 import os
@@ -41,8 +41,8 @@ def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
 def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
     """Rotate a file that a running process keeps open for appending: copy it, then empty it.
 
-    Output written between the copy and the emptying is lost. Raises OSError, and changes nothing, if
-    there is no space for the copy.
+    Output written between the copy and the emptying is lost. Raises OSError, and changes nothing,
+    if there is no space for the copy.
     """
     if _size(file) < max(limit_bytes, 1):
         return False
@@ -95,7 +95,8 @@ class Terminal:
 class Output:
     """The launcher's own log, and the files (and terminal) for the output of its processes.
 
-    Output that cannot be written (the disk is full) is lost: running processes matter more than logs.
+    Output that cannot be written (the disk is full) is lost: running processes matter more than
+    logs.
     """
 
     LAUNCHER = "launcher"

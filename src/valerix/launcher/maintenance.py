@@ -1,4 +1,6 @@
-"""Prepares the databases outside a start of the stack: on the running stack's server, or on one of its own."""
+"""Prepares the databases outside a start of the stack: on the running stack's server, or on one of
+its own.
+"""
 
 import asyncio
 import sys

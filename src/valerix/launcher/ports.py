@@ -14,10 +14,12 @@ ANY = range(LOWEST, HIGHEST + 1)
 
 
 class PortClaims:
-    """The ports claimed by one launcher: no other launcher of this machine takes them while it lives.
+    """The ports claimed by one launcher: no other launcher of this machine takes them while it
+    lives.
 
-    That a port is free proves nothing: its process may be about to start, or to start again. The kernel
-    keeps the claims, as names of sockets, and drops them when the process ends. Only Linux supports this.
+    That a port is free proves nothing: its process may be about to start, or to start again. The
+    kernel keeps the claims, as names of sockets, and drops them when the process ends. Only Linux
+    supports this.
     """
 
     def __init__(self) -> None:
@@ -45,14 +47,18 @@ class PortClaims:
         return True
 
     def choose(self, replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-        """Claim a free port for every process, and further ports for its replicas. Raises LauncherError."""
+        """Claim a free port for every process, and further ports for its replicas. Raises
+        LauncherError.
+        """
         steps = {
             name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
         }
         return {name: self.choose_base(offsets, within) for name, offsets in steps.items()}
 
     def choose_base(self, offsets: list[int], within: range) -> int:
-        """Claim free ports at these offsets above a base port; return the base. Raises LauncherError."""
+        """Claim free ports at these offsets above a base port; return the base. Raises
+        LauncherError.
+        """
         bases = within[: len(within) - offsets[-1]]
         for base in random.sample(bases, len(bases)):
             wanted = [base + offset for offset in offsets]
@@ -87,7 +93,9 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether a server could listen on `port` now; connections still closing do not count."""
+    """Return whether a server could listen on `port` now; connections still closing do not
+    count.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

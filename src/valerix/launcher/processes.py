@@ -1,4 +1,6 @@
-"""Operating system processes: their identity, whether they are alive, how they end with their launcher."""
+"""Operating system processes: their identity, whether they are alive, how they end with their
+launcher.
+"""
 
 import contextlib
 import ctypes
@@ -18,7 +20,9 @@ _LIBC = ctypes.CDLL(None)  # loaded before any fork: after it, the child must no
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """A process number and its start time, which together name one process: the kernel reuses numbers."""
+    """A process number and its start time, which together name one process: the kernel reuses
+    numbers.
+    """
 
     pid: int
     started: str
@@ -70,8 +74,8 @@ def _signal(one: Identity, sent: signal.Signals) -> None:
 def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
     """Return a `preexec_fn` that makes the kernel send `sent` to the child when its launcher ends.
 
-    The kernel sends it when the thread that forked ends, so fork from the main thread. The function runs
-    after a change of user, which would clear the setting. Only Linux supports this.
+    The kernel sends it when the thread that forked ends, so fork from the main thread. The function
+    runs after a change of user, which would clear the setting. Only Linux supports this.
     """
     if sys.platform != "linux":
         return None
@@ -86,10 +90,11 @@ def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
 
 
 def memory_bytes(pid: int) -> int | None:
-    """Return the memory of one process, with its share of shared pages; None if the kernel has no figure.
+    """Return the memory of one process, with its share of shared pages; None if the kernel has no
+    figure.
 
-    This is the proportional set size (PSS), so sums over processes are what they really take. Resident
-    sizes count the shared interpreter, libraries and buffers once for each process.
+    This is the proportional set size (PSS), so sums over processes are what they really take.
+    Resident sizes count the shared interpreter, libraries and buffers once for each process.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

@@ -1,4 +1,6 @@
-"""Settings that `up` reads from the environment: a port per process, the gateway's limits, and more."""
+"""Settings that `up` reads from the environment: a port per process, the gateway's limits, and
+more.
+"""
 
 import sys
 from collections.abc import Mapping
@@ -39,29 +41,39 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     gateway: GatewayName = DEFAULT_GATEWAY
     """The program that serves as the gateway."""
     gateway_binary: Path | None = None
-    """Binary to run instead of the package's, e.g. a distribution's, which gets its security updates."""
+    """Binary to run instead of the package's, e.g. a distribution's, which gets its security
+    updates.
+    """
     gateway_host: str = "127.0.0.1"
-    """Address to listen on. The demo accounts are publicly known, so opening the gateway to other machines
-    (with 0.0.0.0) is an explicit choice."""
+    """Address to listen on. The demo accounts are publicly known, so opening the gateway to other
+    machines (with 0.0.0.0) is an explicit choice."""
     gateway_rate: int = 20_000
     """Complete requests per second and source address (IPv6: /64). Above it: 429."""
     gateway_connections: int = 1_000
     """Connections of one source address. Above it they are closed (HAProxy)."""
     gateway_arriving: int = 500
-    """Requests of one source address whose body did not arrive in full with its headers. Above it: 429 (HAProxy)."""
+    """Requests of one source address whose body did not arrive in full with its headers. Above it:
+    429 (HAProxy).
+    """
     gateway_in_flight: int = 4_000
     """Complete requests and WebSockets of one source address. Above it: 429."""
     gateway_capacity: int = 512
-    """Concurrent requests to one service's API, from all addresses together. Above it: 503 (Traefik: 429)."""
+    """Concurrent requests to one service's API, from all addresses together. Above it: 503
+    (Traefik: 429).
+    """
     gateway_tls: bool = False
     """HTTPS instead of HTTP on the gateway's port."""
     gateway_certificate: Path | None = None
-    """PEM file, leaf first; needs `gateway_key`. Without the two, a certificate for this machine is generated."""
+    """PEM file, leaf first; needs `gateway_key`. Without the two, a certificate for this machine is
+    generated.
+    """
     gateway_key: Path | None = None
 
 
 class LimitSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see chassis.base.settings."""
+    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see
+    chassis.base.settings.
+    """
 
     user_limit: int | None = None
     address_limit: int | None = None
@@ -83,7 +95,9 @@ class PortSettings(msgspec.Struct, frozen=True):
 
 
 class PublicSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_PUBLIC_URL`: the address at which people reach the gateway; links in mails begin with it."""
+    """`VALERIX_PUBLIC_URL`: the address at which people reach the gateway; links in mails begin
+    with it.
+    """
 
     public_url: str = ""
 
@@ -120,7 +134,8 @@ def public_url() -> str:
 def chaos(gateway_host: str, *, demo: bool) -> str:
     """Return `enabled` or `disabled`.
 
-    The environment decides; without it, faults are enabled with demo data behind a loopback gateway.
+    The environment decides; without it, faults are enabled with demo data behind a loopback
+    gateway.
     """
     loaded: ChaosSettings = _load(ChaosSettings)
     return loaded.chaos or ("enabled" if demo and is_loopback(gateway_host) else "disabled")
@@ -136,7 +151,8 @@ def auto_ports() -> range:
 
 
 def time_limits() -> Timeouts:
-    """Return the timeouts of every process of the stack. Raises LauncherError for values that cannot work.
+    """Return the timeouts of every process of the stack. Raises LauncherError for values that
+    cannot work.
 
     The launcher loads them, so that wrong values are refused before anything starts.
     """
@@ -147,7 +163,8 @@ def time_limits() -> Timeouts:
 def request_limits(gateway_host: str) -> dict[str, int]:
     """Return the request limits that replace the services' defaults, by setting.
 
-    Without a setting, a gateway that only this machine reaches gets limits that are practically off.
+    Without a setting, a gateway that only this machine reaches gets limits that are practically
+    off.
     """
     limits: LimitSettings = _load(LimitSettings)
     wanted: dict[str, int | None] = msgspec.structs.asdict(limits)
@@ -169,7 +186,9 @@ def configured_ports() -> dict[str, int]:
 
 
 def default_data_dir() -> Path:
-    """Return the folder `.valerix` in the checkout, or in the working directory of an installed package."""
+    """Return the folder `.valerix` in the checkout, or in the working directory of an installed
+    package.
+    """
     home = REPOSITORY if (REPOSITORY / "pyproject.toml").exists() else Path.cwd()
     return home / ".valerix"
 

@@ -34,7 +34,8 @@ CHAOS_IS_OFF = "Fault injection is off. To allow it in a stack that may break, s
 def run(
     plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
 ) -> StackState:
-    """Run the stack until a signal stops it, or until it cannot start; the returned state says which.
+    """Run the stack until a signal stops it, or until it cannot start; the returned state says
+    which.
 
     Raises LauncherError if another launcher holds the data directory.
     """
@@ -101,7 +102,8 @@ class Stack:
     async def run(self) -> None:
         """Start the stack and keep it running until a signal asks for its end.
 
-        Raises LauncherError if the stack cannot start; all processes that had started are stopped then.
+        Raises LauncherError if the stack cannot start; all processes that had started are stopped
+        then.
         """
         ports.check_replicas(self._plan.replicas)
         ports.claim_ports(self._claims, self._plan.ports, self._plan.replicas)
@@ -167,7 +169,9 @@ class Stack:
         self._on_ready(self.state)
 
     async def _balancer_ready(self) -> None:
-        """Wait until the gateway reaches every copy: it checks those that were down at its start again."""
+        """Wait until the gateway reaches every copy: it checks those that were down at its start
+        again.
+        """
         deadline = time.monotonic() + BALANCER_TIMEOUT_SECONDS
         while missing := await self._gateway.unreachable():
             if time.monotonic() > deadline:

@@ -20,7 +20,9 @@ REPLICA_PORT_STEP = 100
 
 @dataclass(frozen=True)
 class Process:
-    """One row of the table. Ports stay below 32768: the kernel uses higher ones for outgoing connections."""
+    """One row of the table. Ports stay below 32768: the kernel uses higher ones for outgoing
+    connections.
+    """
 
     name: str
     port: int
@@ -31,8 +33,8 @@ class Process:
     peers: tuple[str, ...] = ()
     """Services this one calls. It gets their addresses, and stops before them."""
     asks: tuple[str, ...] = ()
-    """Services this one queries before staff may act by hand. It gets their addresses. Most of them call
-    this one, so neither waits for the other, at the start or at the end."""
+    """Services this one queries before staff may act by hand. It gets their addresses. Most of them
+    call this one, so neither waits for the other, at the start or at the end."""
     database: str = ""
     issuer: str = ""
     """Name under which the process signs service tokens, with a key of its own."""
@@ -162,7 +164,9 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def instances(ports: Mapping[str, int], replicas: Mapping[str, int]) -> list[Instance]:
-    """Return every copy to run; `ports` by process name, `replicas` for processes with more than one copy."""
+    """Return every copy to run; `ports` by process name, `replicas` for processes with more than
+    one copy.
+    """
     return [
         Instance(name if number == 1 else f"{name}-{number}", name, ports[name] + REPLICA_PORT_STEP * (number - 1))
         for name in BY_NAME

@@ -1,4 +1,6 @@
-"""The rights of each process in Valkey: users, with the commands, keys and channels their process needs."""
+"""The rights of each process in Valkey: users, with the commands, keys and channels their process
+needs.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -26,9 +28,9 @@ NAMES: Final = tuple(process.name for process in PROCESSES if process.is_service
 def rules(name: str, *, chaos: bool) -> str:
     """Return a user's rules, as `ACL SETUSER` takes them.
 
-    Each parenthesis (a selector) grants its commands on its keys and on no others.
-    `chaos`: whether faults may be injected. All services share the faults' keys, because each service can
-    list and end all faults.
+    Each parenthesis (a selector) grants its commands on its keys and on no others. `chaos`: whether
+    faults may be injected. All services share the faults' keys, because each service can list and
+    end all faults.
     """
     if name == LAUNCHER:
         return f"{CONNECTING} {COUNTING}"

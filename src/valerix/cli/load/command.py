@@ -92,11 +92,12 @@ def load(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place orders as many customers would, and report every order that did not go through smoothly.
+    """Place orders as many customers would, and report every order that did not go through
+    smoothly.
 
-    An order is sent again under its key until its answer is definite. Ctrl-C ends the sending; pressed
-    again, it ends the waiting. Exit status 0 if every order has its definite answer and no answer
-    contradicts a guarantee; 130 if interrupted.
+    An order is sent again under its key until its answer is definite. Ctrl-C ends the sending;
+    pressed again, it ends the waiting. Exit status 0 if every order has its definite answer and no
+    answer contradicts a guarantee; 130 if interrupted.
     """
     if rate is not None and concurrency is not None:
         raise typer.BadParameter("Give either --rate or --concurrency")
@@ -169,8 +170,8 @@ async def _customers(
 ) -> list[Customer]:
     """Return the customers with their sessions.
 
-    On a stack with demo accounts the customers sign in themselves; elsewhere staff order on their behalf.
-    A customer's own login orders for that customer only.
+    On a stack with demo accounts the customers sign in themselves; elsewhere staff order on their
+    behalf. A customer's own login orders for that customer only.
     """
     http = transport.configured(ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS).build()
     stack.push_async_callback(http.close)

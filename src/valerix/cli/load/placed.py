@@ -69,7 +69,9 @@ _read_order = msgspec.json.Decoder(_PlacedOrder).decode
 
 
 def is_answer(outcome: Outcome) -> bool:
-    """Return whether the outcome says what became of the request; otherwise the request is sent again."""
+    """Return whether the outcome says what became of the request; otherwise the request is sent
+    again.
+    """
     if isinstance(outcome, NoReply) or outcome.status == 429 or outcome.status >= 500:
         return False
     if outcome.status == 404:  # a starting gateway listens before it knows its routes; services answer a code
@@ -96,7 +98,9 @@ def is_replay(answer: Answer) -> bool:
 
 
 def replay_mismatch(first: Answer, again: Answer) -> str | None:
-    """Return what is wrong with `again`, the answer to the same request sent once more; None if correct."""
+    """Return what is wrong with `again`, the answer to the same request sent once more; None if
+    correct.
+    """
     if not is_replay(again):
         return "is not marked as a replay"
     if again.status != (200 if first.status == 201 else first.status):
@@ -107,7 +111,8 @@ def replay_mismatch(first: Answer, again: Answer) -> str | None:
 def pause(outcome: Outcome, attempt: int) -> float:
     """Return the seconds before the request is sent again.
 
-    The backoff is 0.1, 0.2, 0.4 … 10, times 0.5 to 1, and never shorter than the answer's Retry-After.
+    The backoff is 0.1, 0.2, 0.4 … 10, times 0.5 to 1, and never shorter than the answer's
+    Retry-After.
     """
     backoff = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
     retry_after = outcome.retry_after if isinstance(outcome, Answer) else None

@@ -1,4 +1,6 @@
-"""A run: customers place orders, on schedule or as fast as answers arrive; then every order's end is examined."""
+"""A run: customers place orders, on schedule or as fast as answers arrive; then every order's end
+is examined.
+"""
 
 import asyncio
 import itertools
@@ -26,8 +28,8 @@ EXAMINED_AT_ONCE: Final = 16
 class Pace(NamedTuple):
     """The pace of a run: `rate` or `concurrency`.
 
-    `rate`: orders per second, whatever the answers take. `concurrency`: orders at once, where each answer
-    starts the next.
+    `rate`: orders per second, whatever the answers take. `concurrency`: orders at once, where each
+    answer starts the next.
     """
 
     rate: float | None = None
@@ -53,13 +55,17 @@ class LoadRun:
         self._interrupted = False
 
     def interrupt(self) -> None:
-        """End the current stage: sending, then waiting for open answers, then examining each order."""
+        """End the current stage: sending, then waiting for open answers, then examining each
+        order.
+        """
         self._interrupted = True
         if self._stage is not None:
             self._stage.cancel()
 
     async def to_the_end(self, coming: Iterator[Visit], seed: int) -> LoadReport:
-        """Run all stages and return the report. Raises ValerixError if the stock cannot be filled first."""
+        """Run all stages and return the report. Raises ValerixError if the stock cannot be filled
+        first.
+        """
         if self._shelves is not None:
             await self._shelves.fill()
         started, cpu = time.monotonic(), time.process_time()

@@ -1,4 +1,6 @@
-"""The schedule of a run: what is requested and when. It depends on the seed alone, so a run can be repeated."""
+"""The schedule of a run: what is requested and when. It depends on the seed alone, so a run can be
+repeated.
+"""
 
 import itertools
 import random
@@ -13,7 +15,9 @@ DEFAULT_METHOD: Final = "card_ok"
 
 
 class Mix(NamedTuple):
-    """The mix of requests. Products come in order of popularity: the n-th sells 1/n as often as the first (Zipf)."""
+    """The mix of requests. Products come in order of popularity: the n-th sells 1/n as often as the
+    first (Zipf).
+    """
 
     products: Sequence[str]
     customers: int
@@ -41,7 +45,8 @@ class Visit(NamedTuple):
 def visits(mix: Mix, seed: int, rate: float | None) -> Iterator[Visit]:
     """Yield visits without end.
 
-    At `rate` per second customers arrive at random (a Poisson process), however long the answers take.
+    At `rate` per second customers arrive at random (a Poisson process), however long the answers
+    take.
     """
     choose = random.Random(seed)  # noqa: S311 - repeatable on purpose
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(mix.products) + 1)))

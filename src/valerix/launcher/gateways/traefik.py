@@ -34,9 +34,9 @@ ACCESS_LOG_FIELDS = (
 ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "96MiB", "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))}
 """Settings of the Go runtime.
 
-By default Go collects garbage at twice the live heap, which is small here: collecting less often saves a
-seventh of every request's time. Half of the processors are left to the services. On more, Traefik costs
-a fifth more, because its threads wake one another.
+By default Go collects garbage at twice the live heap, which is small here: collecting less often
+saves a seventh of every request's time. Half of the processors are left to the services. On more,
+Traefik costs a fifth more, because its threads wake one another.
 """
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
@@ -153,7 +153,8 @@ def dynamic(instances: Sequence[Instance], listening: Listening) -> Document:
             "serversTransports": {
                 "pooled": {
                     "maxIdleConnsPerHost": 256,
-                    # Shorter than the services' own idle timeout, so no connection is reused while it closes.
+                    # Shorter than the services' own idle timeout, so no connection is reused while
+                    # it closes.
                     "forwardingTimeouts": {
                         "dialTimeout": f"{timeouts.connect}s",
                         "responseHeaderTimeout": f"{timeouts.answer}s",
@@ -213,7 +214,8 @@ def _router(routes: Sequence[Route]) -> Document:
         *(f"PathPrefix(`{path}`)" for route in routes for path in route.beneath),
     ]
     changes = [] if route.rewrite is Rewrite.NONE else [route.rewrite.name.lower()]
-    # Headers come first, so that every refusal has them. After that, only complete requests are counted.
+    # Headers come first, so that every refusal has them. After that, only complete requests are
+    # counted.
     arriving = ["limit", "whole", "open", "capacity"] if route.takes_capacity else ["limit", "open"]
     return {
         "rule": " || ".join(rules),
@@ -296,7 +298,9 @@ def packaged() -> Path:
 
 
 def _write(file: Path, document: Document) -> None:
-    """Write the file by replacing it: Traefik watches the folder and must never read half a file."""
+    """Write the file by replacing it: Traefik watches the folder and must never read half a
+    file.
+    """
     write_private(file, yaml.safe_dump(document, sort_keys=False).encode())
 
 

@@ -1,4 +1,6 @@
-"""HAProxy as the gateway: one configuration file, and two tables of paths in which it looks up routes."""
+"""HAProxy as the gateway: one configuration file, and two tables of paths in which it looks up
+routes.
+"""
 
 import asyncio
 import csv
@@ -36,7 +38,9 @@ class HaproxyGateway:
 
     @cached_property
     def _log(self) -> int:
-        """Descriptor of the access log. HAProxy inherits it, since its configuration cannot name a log file."""
+        """Descriptor of the access log. HAProxy inherits it, since its configuration cannot name a
+        log file.
+        """
         own_folder(self._listening.access_log.parent)
         return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, FILE_MODE)
 
@@ -60,8 +64,8 @@ class HaproxyGateway:
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
-        # The master executes itself again, and once more when the new worker runs. A signal that arrives
-        # in between may be lost, so it is sent again until the reload shows.
+        # The master executes itself again, and once more when the new worker runs. A signal that
+        # arrives in between may be lost, so it is sent again until the reload shows.
         _within(SETTLING_SECONDS, lambda: WAITING in _environment(pid))
         before = _environment(pid)
         for _ in range(SIGNALS):
@@ -75,7 +79,9 @@ class HaproxyGateway:
         return sorted({row["svname"] for row in servers if not _is_reached(row)})
 
     def _statistics(self) -> str:
-        """Fetch the statistics with a client that reads chunks: HAProxy sends them even over HTTP/1.0."""
+        """Fetch the statistics with a client that reads chunks: HAProxy sends them even over
+        HTTP/1.0.
+        """
         url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             text: str = answer.read().decode()
@@ -109,12 +115,16 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def _environment(master: int) -> bytes:
-    """Return the master's environment. It contains variables about its workers, which a reload changes."""
+    """Return the master's environment. It contains variables about its workers, which a reload
+    changes.
+    """
     return Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
-    """Return whether the server is up and was checked: HAProxy reports UP even before the first check."""
+    """Return whether the server is up and was checked: HAProxy reports UP even before the first
+    check.
+    """
     return server["status"].startswith("UP") and server["check_status"] != "INI"
 
 
