@@ -1,5 +1,4 @@
-"""Measures the cost of events for an order: processor time per order, with and without events, in
-turns.
+"""Measures the processor time of an order with and without events, in turns.
 
     python -m bench.events [--turns 5] [--batches 25]
 
@@ -21,9 +20,7 @@ from valerix.bench import usage
 BATCH = 100
 PRODUCTS = 300
 PAUSE_SECONDS = 0.6
-"""Time from the start of a batch to the start of the next; long enough for its orders to be
-placed.
-"""
+"""Time from the start of a batch to the next; long enough for its orders to be placed."""
 DRAIN_SECONDS = 6.0
 OUTBOXES = {"orders": "order_events", "payments": "payment_events", "inventory": "movements"}
 CONSUMERS = ("notifications", "postgres: notifications", "worker")
@@ -68,8 +65,9 @@ async def measure(stack: Stack, turns: int, batches: int) -> None:
             assert all(answer.status == 201 for answer in answers), {answer.status for answer in answers}
 
         async def run(count: int) -> dict[str, float]:
-            """Place `count` batches; return seconds by process. Takes equally long for every
-            `count`.
+            """Place `count` batches; return seconds by process.
+
+            Takes equally long for every `count`.
             """
             before = await meter.sample()
             due = asyncio.get_running_loop().time()

@@ -35,14 +35,13 @@ STEPS = """
     FROM order_events, json_array_elements(steps) AS step
     WHERE order_id IN (SELECT id FROM orders WHERE created_at >= $1 AND created_at < $2)
     GROUP BY 1"""
-"""Attempts by step for the orders of a period, counted for each order: one call carries many
-orders.
-"""
+"""Attempts by step for the orders of a period, counted per order: one call carries many orders."""
 
 
 class Part(NamedTuple):
-    """A part of a load. `rate`: requests per second. `crowd`: instead of a rate, concurrent
-    requests.
+    """A part of a load.
+
+    `rate`: requests per second. `crowd`: instead of a rate, concurrent requests.
     """
 
     seconds: float

@@ -23,9 +23,7 @@ WATCHED = ("console", "notifications", "gateway")
 
 
 def memory(stack: Stack) -> dict[str, int]:
-    """Return KiB by process, with its share of shared pages: what would be free without the
-    process.
-    """
+    """Return KiB by process, including its share of shared pages (PSS)."""
     found = {}
     for name in WATCHED:
         text = Path(f"/proc/{stack.pid(name)}/smaps_rollup").read_text()

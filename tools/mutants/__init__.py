@@ -1,5 +1,4 @@
-"""Mutation testing of the code behind the guarantees: draws small faults and applies them one by
-one; tests must fail.
+"""Mutation testing of the code behind the guarantees: with each small fault, a test must fail.
 
     python -m tools.mutants draw 60 0bd0177 > tests/mutants/0bd0177.jsonl
     python -m tools.mutants run tests/mutants/0bd0177.jsonl results.jsonl --tests "tests/orders tests/chassis" \

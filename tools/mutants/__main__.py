@@ -25,9 +25,7 @@ def main() -> None:
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Split the arguments at `--`: this program's own, and pytest's, which argparse would take for
-    its own.
-    """
+    """Split the arguments at `--`: this program's own, and pytest's, which argparse must not see."""
     end = words.index("--") if "--" in words else len(words)
     return words[:end], words[end + 1 :]
 

@@ -1,6 +1,4 @@
-"""Makes a working tree of one commit with its own .venv, to mutate its sources and run its
-tests.
-"""
+"""Makes a working tree of one commit with its own .venv, to mutate sources and run tests in."""
 
 import subprocess
 import tempfile
@@ -13,8 +11,9 @@ from tools.mutants.mutant import git
 
 @contextmanager
 def scratch(repository: Path, commit: str, kept: Path | None) -> Iterator[Path]:
-    """Yield the tree at `kept`, made if it is missing and left for the next run; else a temporary
-    tree.
+    """Yield the tree at `kept`, made if it is missing and left for the next run.
+
+    Without `kept`, the tree is a temporary one.
     """
     if kept is not None:
         yield kept.resolve() if kept.exists() else _made(repository, commit, kept.resolve())

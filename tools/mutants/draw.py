@@ -1,5 +1,6 @@
-"""Lists all possible mutants and draws some of them; the draw is the same on every machine and
-Python.
+"""Lists all possible mutants and draws some of them.
+
+The draw is the same on every machine and Python.
 """
 
 import random
@@ -45,8 +46,9 @@ def area(path: str) -> str:
 
 
 def draw(repository: Path, commit: str, count: int) -> list[Mutant]:
-    """Draw `count` mutants of the sources at `commit`, which is also the seed; in the order of
-    their places.
+    """Draw `count` mutants of the sources at `commit`, which is also the seed.
+
+    They are in the order of their places.
     """
     by_area: dict[str, list[Point]] = defaultdict(list)
     for point in points(repository, commit):

@@ -34,8 +34,9 @@ class Mutant(msgspec.Struct, frozen=True):
         git(checkout, "checkout", "--quiet", "--", self.path)
 
     def mutated(self, text: str) -> str | None:
-        """Return the text with the mutant at the nearest place that has its lines; None if no place
-        has.
+        """Return the text with the mutant at the nearest place that has its lines.
+
+        None if no place has.
         """
         lines, wanted = text.split("\n"), self.before.split("\n")
         places = [n for n in range(len(lines)) if lines[n : n + len(wanted)] == wanted]

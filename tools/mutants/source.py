@@ -53,9 +53,7 @@ class Source:
         return Edit(self.start(node), self.end(node), operator, text)
 
     def lines(self, start: int, end: int) -> tuple[int, int]:
-        """Return the offsets of the complete lines that hold this range, without the last line
-        break.
-        """
+        """Return the offsets of the lines that hold this range, without the last line break."""
         following = self.text.find(b"\n", end)
         return self.text.rfind(b"\n", 0, start) + 1, len(self.text) if following < 0 else following
 

@@ -13,8 +13,9 @@ import msgspec
 from tools.mutants.mutant import Mutant
 
 PASSED, NOTHING_COLLECTED = 0, 5
-"""Exit codes of pytest. Every other one is a failure, since the same tests pass without the
-mutant.
+"""Exit codes of pytest.
+
+Every other one is a failure, since the same tests pass without the mutant.
 """
 GRACE_SECONDS = 20.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.M)
@@ -29,9 +30,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Suite(NamedTuple):
-    """The tests to run: `paths` in the checkout, `arguments` for pytest, `limit_seconds` for each
-    of its runs.
-    """
+    """The tests to run. `arguments` are pytest's; `limit_seconds` applies to each of its runs."""
 
     paths: Sequence[str]
     arguments: Sequence[str]
@@ -66,18 +65,14 @@ class Suite(NamedTuple):
 
 
 def stages(checkout: Path, paths: Sequence[str], area: str) -> list[list[str]]:
-    """Return the runs of pytest in order: the tests of the area, narrow ones first, then all
-    others.
-    """
+    """Return the runs of pytest in order: the area's tests, narrow ones first, then all others."""
     near = [found for found in nearest(checkout, area) if any(_within(found, path) for path in paths)]
     rest = [path for path in paths if not any(_within(path, done) for done in near)]
     return [*([path] for path in near), *([[*rest, *(f"--ignore={path}" for path in near)]] if rest else [])]
 
 
 def nearest(checkout: Path, area: str) -> list[str]:
-    """Return the tests of an area: `tests/orders` for orders, `tests/chassis/test_auth.py` for a
-    chassis part.
-    """
+    """Return an area's tests, e.g. `tests/orders`, or `tests/chassis/test_auth.py` for auth."""
     if not area:
         return []
     found = sorted((checkout / "tests" / "chassis").glob(f"test_*{area}*.py"))
@@ -96,8 +91,9 @@ def first_failed(output: str) -> str:
 
 
 def run_tests(checkout: Path, arguments: Sequence[str], limit_seconds: float) -> tuple[int, str]:
-    """Run pytest; return its exit code and output. Raises TimeoutExpired after it has ended all its
-    processes.
+    """Run pytest; return its exit code and output.
+
+    Raises TimeoutExpired after it has ended all its processes.
     """
     command = [str(checkout / ".venv" / "bin" / "python"), "-m", "pytest", *arguments]
     process = subprocess.Popen(
@@ -112,9 +108,7 @@ def run_tests(checkout: Path, arguments: Sequence[str], limit_seconds: float) ->
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the process: first with an interrupt, so that fixtures stop the processes they have
-    started.
-    """
+    """End the process, first with an interrupt, so that fixtures stop what they have started."""
     for number in (signal.SIGINT, signal.SIGKILL):
         os.killpg(process.pid, number)
         try:

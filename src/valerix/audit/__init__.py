@@ -1,3 +1,1 @@
-"""Checks the invariants against the databases and the payment provider's own ledger: one function
-per rule.
-"""
+"""Checks the invariants against the databases and the provider's own ledger, a function per rule."""

@@ -1,5 +1,4 @@
-"""Delivery: each event has had its effect at each consumer, and each occasion its notifications,
-once.
+"""Delivery: each event has had its effect at each consumer; each occasion is notified once.
 
 An outbox keeps no row of a published event, and a bus can lose events it has accepted. So histories
 are compared with the data that consumers keep for good: reservations, standings of customers,
@@ -60,7 +59,9 @@ _READY: Final = """
 
 
 async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
-    """Check the effects of orders at inventory, of users at orders and notifications, and of the
+    """Check that consumers show the effects of every event.
+
+    Checked are events of orders at inventory, of users at orders and notifications, and of the
     waiting list at orders.
 
     Acts, consumed by users, have a rule of their own. Other events lead to notifications, or leave
@@ -137,9 +138,7 @@ _OCCASIONS: Final = "CREATE TEMPORARY TABLE occasion_facts (event_id text, chann
 
 
 async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
-    """Check that each event with notifications has exactly one for each of its channels, sent or
-    not.
-    """
+    """Check that each event with notifications has exactly one per channel, sent or not."""
     notifications = snapshot.connection("notifications")
     await notifications.execute(_OCCASIONS)
     for topic in HISTORIES:

@@ -1,6 +1,4 @@
-"""Flow: no work is stuck, every event was published, and the server keeps every commit it
-acknowledged.
-"""
+"""Flow: no work is stuck, every event was published, and acknowledged commits are durable."""
 
 from typing import Final
 
@@ -14,8 +12,9 @@ WITH_INBOX: Final = ("orders", "inventory", "notifications", "users")
 
 
 async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
-    """Check that no order is overdue, none is pending for another reason than a decision of its
-    customer, and no payment or refund lacks an outcome.
+    """Check that no order is stuck, and no payment or refund lacks an outcome.
+
+    An order is stuck if it is overdue, or if it is pending without waiting for its customer.
     """
     age = (snapshot.unfinished_after_seconds,)
     orders = await snapshot.find(
@@ -48,8 +47,9 @@ async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
 
 
 async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
-    """Check that every event was published. Each outbox counts as checked; a row that stays is a
-    violation.
+    """Check that every event was published.
+
+    Each outbox counts as checked; a row that stays is a violation.
     """
     found = [
         await snapshot.find(
@@ -73,8 +73,9 @@ async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
 
 
 async def dead_letters(snapshot: AuditSnapshot) -> Finding:
-    """List events that could not be processed and wait for their cause to be fixed; they are no
-    violation.
+    """List events that could not be processed and wait for their cause to be fixed.
+
+    They are no violation.
     """
     found = [
         await snapshot.find(

@@ -13,8 +13,7 @@ from valerix.payments import domain as payments
 _LEGAL_ORDERS: Final = sorted({("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)})
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
-# An event's name states the status it leads to. Events such as delayed or refunded change no
-# status.
+# An event's name states the status it leads to. Events such as delayed or refunded lead to none.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
          WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL ELSE substr(type, 7) END
@@ -27,8 +26,9 @@ _FIRST_PAYMENT_STATUS: Final = f"{sql(PaymentStatus.PROCESSING)}::text"
 
 
 async def orders_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
-    """Check that versions count from 1 to the order's own, each transition is legal, and the last
-    status is the order's.
+    """Check that an order's versions have no gap, and its transitions are legal.
+
+    Versions count from 1 to the order's own, and the last status is the order's.
     """
     return await snapshot.find(
         "orders",
@@ -49,8 +49,7 @@ async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Fin
 
 
 async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
-    """Check that each change by hand has its act, and that each act that was published is in the
-    audit.
+    """Check that each change by hand has its act, and that each published act is in the audit.
 
     Only changes since the migration that introduced acts are checked.
     """
@@ -106,8 +105,9 @@ async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
 
 
 async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
-    """Check that a repeated request gets the same bytes: the answer is stored in full, or as the
-    event that contains it.
+    """Check that a repeated request gets the same bytes.
+
+    The answer is stored in full, or as the event that contains it.
     """
     return await snapshot.find(
         "orders",
@@ -121,10 +121,10 @@ async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
 
 
 def _history(table: str, events: str, subject: str, status: str, before: str) -> str:
-    """Return SQL that finds gaps and illegal transitions. `before`: the status before the first
-    event.
+    """Return SQL that finds gaps and illegal transitions.
 
-    Versions are unique, so there is no gap if the number of events equals the last version.
+    `before`: the status before the first event. Versions are unique, so there is no gap if the
+    number of events equals the last version.
     """
     return f"""
         WITH told AS MATERIALIZED (

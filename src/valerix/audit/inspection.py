@@ -1,5 +1,6 @@
-"""Inspects repeatedly: a working stack has orders on their way between two databases, which are
-consistent a moment later.
+"""Inspects repeatedly, since a working stack has orders on their way between two databases.
+
+Such an order is consistent a moment later, so only lasting findings count as violations.
 """
 
 import asyncio
@@ -23,8 +24,9 @@ class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """The result of one rule: `value` findings among `checked`. Without `binding` they are no
-    violations.
+    """The result of one rule: `value` findings among `checked`.
+
+    Without `binding` they are no violations.
     """
 
     rule: str

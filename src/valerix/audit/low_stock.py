@@ -1,5 +1,6 @@
-"""Low-stock events, which no history stores: derived from the movements, as their trigger did
-(inventory 0007).
+"""Derives low-stock events, which no history stores, from the movements.
+
+The conditions are those of their trigger (inventory 0007).
 """
 
 from typing import Final

@@ -68,8 +68,7 @@ async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
 
 
 async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
-    """Check that the provider's ledger has the amounts of the payments, under their references, and
-    no others.
+    """Check that the provider's ledger and the payments have the same amounts under each reference.
 
     A payment whose outcome is not known yet is judged by its age alone (rule `unfinished`).
     """
@@ -115,8 +114,9 @@ async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
 
 
 async def refunds_by_hand_are_shown(snapshot: AuditSnapshot) -> Finding:
-    """Check that an order that stands shows the refunds by hand of its payment, once their events
-    had time to arrive.
+    """Check that an order that stands shows the refunds by hand of its payment.
+
+    Only refunds whose events had time to arrive are checked.
 
     An order that ended without success got the rest back as well. It may show less, if it ended
     before the event arrived.

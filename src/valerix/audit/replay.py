@@ -1,5 +1,4 @@
-"""Publishes histories again after the bus has lost events: inserts rows into the outboxes, which
-the relays empty.
+"""Publishes histories again after the bus has lost events, through the outboxes and their relays.
 
 Each consumer recognises by its effects which events it has processed before: a notification by its
 occasion, a reservation by its state, a contact by its sequence, an act by its id. Each page is one
@@ -37,9 +36,7 @@ PAGE: Final = 500
 MESSAGE: Final = 50
 """Number of events in one message."""
 MAX_WAITING: Final = 20
-"""Rows in an outbox above which the next page waits, so that new events are not delayed for
-long.
-"""
+"""Rows in an outbox above which the next page waits, so that new events are not delayed long."""
 POLL_SECONDS: Final = 0.1
 STALLED_SECONDS: Final = 60.0
 STATEMENT_SECONDS: Final = 900

@@ -8,8 +8,10 @@ from valerix.audit.snapshot import AuditSnapshot, Finding
 
 
 class Rule(NamedTuple):
-    """A rule. `says`: its text for people. `binding`: its findings are violations; otherwise they
-    are only listed.
+    """A rule.
+
+    `says`: its text for people. `binding`: its findings are violations; otherwise they are only
+    listed.
     """
 
     name: str

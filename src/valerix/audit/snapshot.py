@@ -1,5 +1,4 @@
-"""The data of one inspection: every database as its own service sees it, and temporary tables for
-comparisons.
+"""The data of one inspection: every database as its service sees it, and temporary tables.
 
 Services never share a database, so a rule that joins two of them joins copies: the facts of
 payments, inventory and the provider are streamed into temporary tables in the database of orders.
@@ -25,16 +24,14 @@ WAITING: Final = "waiting"
 """State in `reservation_facts` of an order on inventory's waiting list."""
 MAX_SHOWN: Final = 1000
 HORIZON: Final = timedelta(days=1)
-"""Period before now for which delivery is checked: every scan of a history costs time. Consumers
-keep the effects of events for longer."""
+"""Period before now for which delivery is checked: every scan of a history costs time.
+
+Consumers keep the effects of events for longer.
+"""
 DELIVERY_FACTOR: Final = 4
-"""Time that an event may take to its consumers, as a multiple of an order's step: two minutes by
-default.
-"""
+"""Time an event may take to its consumers, in steps of an order: two minutes by default."""
 SESSION: Final = {"jit": "off", "work_mem": "64MB", "temp_buffers": "64MB", "enable_sort": "off"}
-"""Histories are read in the order of their keys: sorting fifty million events takes as much disk as
-they do.
-"""
+"""Histories are read in key order: sorting fifty million events takes as much disk as they do."""
 
 ReadLedger = Callable[[], AsyncIterator[list[LedgerCharge]]]
 """Yields the provider's charges, one page at a time."""
@@ -103,8 +100,9 @@ class AuditSnapshot:
     @classmethod
     @asynccontextmanager
     async def gather(cls, sources: Sources, unfinished_after_seconds: float) -> AsyncIterator["AuditSnapshot"]:
-        """Connect and fill the temporary tables. Raises OSError, asyncpg.PostgresError,
-        CallFailed.
+        """Connect and fill the temporary tables.
+
+        Raises OSError, asyncpg.PostgresError, CallFailed.
         """
         async with AsyncExitStack() as stack:
             connections = {name: await _connect(stack, url) for name, url in sources.databases.items()}
@@ -112,20 +110,20 @@ class AuditSnapshot:
             yield cls(connections, unfinished_after_seconds)
 
     def connection(self, service: str) -> Connection:
-        """Return the connection to the service's database; temporary tables last as long as the
-        snapshot.
+        """Return the connection to the service's database.
+
+        Temporary tables last as long as the snapshot.
         """
         return self._connections[service]
 
     async def copy(self, source: str, query: str, target: str, table: str, *arguments: object) -> None:
-        """Copy rows of one service's database into a temporary table in another service's
-        database.
-        """
+        """Copy rows of one service into a temporary table in the database of another."""
         await _copy(self._connections[source], query, self._connections[target], table, *arguments)
 
     async def find(self, service: str, *, checked: str, violations: str, arguments: tuple[object, ...] = ()) -> Finding:
-        """Run the statements of a rule: `checked` counts the rows examined, `violations` selects
-        (subject, what).
+        """Run the statements of a rule.
+
+        `checked` counts the rows examined; `violations` selects (subject, what).
         """
         connection = self._connections[service]
         rows = await connection.fetch(

@@ -1,6 +1,4 @@
-"""Locates the data of a stack: its databases, each opened with its own role, and the provider's
-ledger.
-"""
+"""Locates the data of a stack: its databases, each with its own role, and the provider's ledger."""
 
 from collections.abc import AsyncIterator
 from typing import Final

@@ -13,9 +13,7 @@ _ABSENT: Final = sql(ReservationStatus.ABSENT)
 
 
 def _unless_cancelling(unfit: str) -> str:
-    """Return a condition that is weaker for orders under cancellation: only that they have had a
-    reservation.
-    """
+    """Return the condition, weakened for orders under cancellation: they have had a reservation."""
     return f"CASE WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL ELSE {unfit} END"
 
 
@@ -36,9 +34,7 @@ _UNFIT: Final = decide(
 
 
 async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
-    """Check that each movement of a stock row continues the one before it, in its number and its
-    quantities.
-    """
+    """Check that each movement of a stock row continues the last one, in number and quantities."""
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM movements",
@@ -60,8 +56,9 @@ async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
 
 
 async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
-    """Check that each stock row is the sum of its movements, and no quantity is negative or
-    promised twice.
+    """Check that each stock row is the sum of its movements.
+
+    No quantity may be negative or promised twice.
     """
     return await snapshot.find(
         "inventory",
@@ -81,8 +78,9 @@ async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
 
 
 async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
-    """Check that each stock row's reserved units are those of live reservations and those set aside
-    for waiting orders.
+    """Check that the reserved units of each stock row belong to orders.
+
+    They are those of live reservations plus those set aside for waiting orders.
     """
     return await snapshot.find(
         "inventory",
@@ -105,10 +103,9 @@ async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
 
 
 async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
-    """Check that the movements of each order add up to the state of its reservation: reserved,
-    taken, or neither.
+    """Check that the movements of each order add up to the state of its reservation.
 
-    For a waiting order they add up to the units set aside for it.
+    The units are reserved, taken, or neither. For a waiting order they add up to the units set aside for it.
     """
     return await snapshot.find(
         "inventory",

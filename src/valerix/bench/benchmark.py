@@ -1,6 +1,4 @@
-"""A complete benchmark: a stack of its own, sustained turns and rounds of interleaved runs, audit,
-report.
-"""
+"""A complete benchmark: a stack of its own, sustained turns, rounds of runs, audit, report."""
 
 import asyncio
 import shutil
@@ -39,26 +37,26 @@ CONNECTIONS: Final = (1, 8, 32, 128, 512)
 HEADLINE: Final = turns.CONNECTIONS
 TURN: Final = CellPlan(GATEWAY, HEADLINE, SUSTAINED)
 CEILING_EVERY: Final = 3
-"""Number of runs that share a ceiling. The machine's speed drifts, so a ceiling is soon
-outdated.
+"""Number of runs that share a ceiling.
+
+The machine's speed drifts, so a ceiling is soon outdated.
 """
 WARM_UP_SECONDS: Final = 4.0
 IDLE_SECONDS: Final = 10.0
-"""Duration of the idle measurement. The kernel counts processor time in hundredths of a second, so
-a shorter one would miss the small processes."""
+"""Duration of the idle measurement.
+
+The kernel counts processor time in hundredths of a second, so a shorter one would miss the small
+processes.
+"""
 QUICK_SECONDS: Final = 180.0
 """Time limit of a quick benchmark, from its start to the last line."""
 RESERVED_SECONDS: Final = 30.0
-"""Time that a quick benchmark reserves for audit, report and stop, and for a turn longer than the
-last one.
-"""
+"""Time that a quick benchmark reserves for audit, report and stop, and for a slower last turn."""
 SCARCE_UNITS: Final = 1000
 PACED_CONNECTIONS: Final = 64
 PROFILE_SECONDS: Final = 15.0
 SPACE_BYTES: Final = 6 * 10**9
-"""Disk space of a benchmark in addition to the orders made before it: mostly the write-ahead
-log.
-"""
+"""Disk space of a benchmark without the orders made before it: mostly the write-ahead log."""
 
 
 class BenchmarkPlan(NamedTuple):
@@ -136,9 +134,7 @@ async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
 
 @contextmanager
 def reported(made: Results, say: Say) -> Iterator[None]:
-    """Record a failure within as a note, so that the results measured before it are still
-    reported.
-    """
+    """Record a failure within as a note, so that the results before it are still reported."""
     try:
         yield
     except LauncherError as error:
@@ -224,8 +220,9 @@ async def _rounds(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgr
 async def _turn(
     bench: Bench, number: int, plan: BenchmarkPlan, before: RunResult, made: Results, say: Say
 ) -> RunResult:
-    """Run a sustained turn and the ceiling after it; return that ceiling. `before`: the ceiling
-    before it.
+    """Run a sustained turn and the ceiling after it; return that ceiling.
+
+    `before`: the ceiling before it.
     """
     run = await bench.run(TURN, number, plan.turn_seconds)
     after = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
@@ -249,9 +246,7 @@ async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: S
 
 
 def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
-    """Return the cells that a round measures after its turn and ceiling, with a ceiling between
-    every few runs.
-    """
+    """Return the cells of a round after its turn and ceiling, with a ceiling every few runs."""
     wanted = [
         *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, SERVICE_PORT)),
         *(CellPlan(SERVICE_PORT, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),

@@ -20,15 +20,14 @@ def sku(number: int) -> str:
 
 
 def customer(number: int) -> str:
-    """Return the number of a customer, above the numbers that a stack of this size has assigned
-    itself.
-    """
+    """Return the number of a customer, above the numbers that the stack assigns itself."""
     return f"CUST-{100_000 + number}"
 
 
 async def stock_up(inventory: Connection, first: int = 1, count: int = PRODUCTS, units: int = PLENTY) -> None:
-    """Make products `first`, `first` + 1, …, each with `units` in one warehouse. Existing ones stay
-    as they are.
+    """Make products `first`, `first` + 1, …, each with `units` in one warehouse.
+
+    Existing ones stay as they are.
     """
     await inventory.execute(
         """

@@ -1,6 +1,4 @@
-"""The ceiling: the throughput of the same PostgreSQL with pgbench as its only client, one complete
-order at a time.
-"""
+"""The ceiling: throughput of the same PostgreSQL under pgbench, one complete order at a time."""
 
 import re
 from collections.abc import Mapping

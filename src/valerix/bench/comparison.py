@@ -6,14 +6,13 @@ from valerix.bench import goals, turns
 from valerix.bench.results import GATEWAY, Results, name_of
 
 SHORT: Final = name_of(GATEWAY, turns.CONNECTIONS)
-"""Cell that results of earlier versions have instead of sustained turns: short runs of the same
-load.
-"""
+"""Cell of short runs of the same load; earlier versions had it instead of sustained turns."""
 
 
 class Change(NamedTuple):
-    """A figure in both benchmarks. `share`: the change relative to `before`; 0.1 is ten per cent
-    more.
+    """A figure in both benchmarks.
+
+    `share`: the change relative to `before`; 0.1 is ten per cent more.
     """
 
     cell: str

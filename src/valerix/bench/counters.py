@@ -1,6 +1,4 @@
-"""Reads counters: statements, commits and log volume of PostgreSQL, requests and batches of the
-services.
-"""
+"""Reads counters of PostgreSQL (statements, commits, log) and services (requests, batches)."""
 
 import asyncio
 import contextlib
@@ -14,9 +12,7 @@ from asyncpg.connection import Connection
 from valerix.launcher import health
 
 SETTLE_SECONDS: Final = 1.2
-"""Time to wait before counters are read: PostgreSQL's sessions report theirs about once a
-second.
-"""
+"""Time to wait before a reading: PostgreSQL's sessions report about once a second."""
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+]+)$", re.M)
 _WAITING: Final = """
     SELECT datname || ': ' || coalesce(wait_event_type || ' ' || wait_event, 'running'), count(*)
@@ -51,8 +47,9 @@ class Steps(NamedTuple):
 
 
 async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
-    """Read all counters. `ports`: of the services, by name. A service that does not answer counts
-    as zero.
+    """Read all counters.
+
+    `ports`: of the services, by name. A service that does not answer counts as zero.
     """
     statements = await server.fetch(
         """

@@ -1,6 +1,4 @@
-"""Waits for the end of a load: every order has reached its end, and all work that orders caused is
-done.
-"""
+"""Waits for the end of a load: every order has ended, and all work that orders caused is done."""
 
 import asyncio
 import time
@@ -17,8 +15,9 @@ OUTBOXES: Final = ("orders", "payments", "inventory", "users")
 DATABASES: Final = (*OUTBOXES, "notifications")
 STREAMS: Final = "bus:*"
 COUNTED: Final = 1000
-"""Largest number of unacknowledged publications to count for each consumer; the exact excess is
-irrelevant.
+"""Largest number of unacknowledged publications to count for each consumer.
+
+The exact excess is irrelevant.
 """
 
 
@@ -72,9 +71,7 @@ async def _count_left(databases: Mapping[str, Connection], valkey: Redis | None)
 
 
 async def _count_unread(valkey: Redis) -> int:
-    """Count unacknowledged publications, plus one for each consumer that has not read its stream to
-    the end.
-    """
+    """Count unacknowledged publications, plus one for each consumer with unread publications."""
     left = 0
     async for stream in valkey.scan_iter(STREAMS, _type="stream"):
         last = (await valkey.xinfo_stream(stream))["last-generated-id"]

@@ -10,8 +10,9 @@ Value = Callable[[Results], float | None]
 
 
 def judge(results: Results) -> list[Goal]:
-    """Compare every goal that a benchmark on one machine can measure; goals not measured are marked
-    so.
+    """Compare every goal that a benchmark on one machine can measure.
+
+    Goals not measured are marked so.
     """
     return [
         _at_least("1", "sustained orders/s over the ceiling: gateway, 128 connections", 0.9, results, sustained_ratio),

@@ -1,6 +1,4 @@
-"""Determines which resource was exhausted, from the processes and sessions that were busy during
-the load.
-"""
+"""Determines the exhausted resource, from the processes and sessions busy during the load."""
 
 from collections.abc import Mapping
 from typing import Final

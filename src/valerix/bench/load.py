@@ -1,6 +1,4 @@
-"""Load by wrk, whose own cost is small: new and returning customers, a new idempotency key for
-every order.
-"""
+"""Load by wrk, which costs little itself: new and returning customers, a new key for each order."""
 
 import json
 import tempfile
@@ -20,14 +18,17 @@ GRACE_SECONDS: Final = 30.0
 TIMEOUT: Final = "15s"
 PATH: Final = "/api/v1/orders"
 ORDERS_EACH: Final = 5
-"""Orders of a customer, so that four of five come from returning customers. Five orders cause 15
-e-mails; the hourly limit of a recipient is 20."""
+"""Orders of a customer, so that four of five come from returning customers.
+
+Five orders cause 15 e-mails; the hourly limit of a recipient is 20.
+"""
 
 
 @dataclass(frozen=True)
 class Load:
-    """A load and its target. It orders one unit each of random products, `first` to `first +
-    products - 1`.
+    """A load and its target.
+
+    It orders one unit each of random products, `first` to `first + products - 1`.
     """
 
     port: int
@@ -105,8 +106,7 @@ def customers_for(orders: float, connections: int) -> int:
 
 
 def _group(connections: int) -> int:
-    """Return the size of a group: customers between two orders of one customer, over all rows of
-    `orders.lua`.
+    """Return how many customers order between two orders of one customer (see `orders.lua`).
 
     It is large enough for the first of the two orders to be answered before the second.
     """

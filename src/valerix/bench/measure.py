@@ -23,15 +23,14 @@ FIRST_GUESS: Final = 2500.0
 SURPLUS: Final = 1.5
 """A run has customers for this multiple of the orders of the fastest run before it …"""
 CEILING_SHARE: Final = 0.75
-"""… and for at least this share of the ceiling, since other programs may have slowed the earlier
-runs.
-"""
+"""… and for at least this share of the ceiling: other programs may have slowed earlier runs."""
 HOT_PATTERN, PACED = "hot", "paced"
 
 
 class CellPlan(NamedTuple):
-    """A cell to measure. `per_second`: target rate in orders per second; None: as many as
-    possible.
+    """A cell to measure.
+
+    `per_second`: target rate in orders per second; None: as many as possible.
     """
 
     system: str
@@ -45,9 +44,7 @@ class CellPlan(NamedTuple):
 
 
 class Bench:
-    """The stack, the ceiling and the peers of a benchmark, and the figures that later runs depend
-    on.
-    """
+    """Stack, ceiling and peers of a benchmark, and the figures that later runs depend on."""
 
     def __init__(
         self,
@@ -59,9 +56,7 @@ class Bench:
         cores: int,
         drain_seconds: float,
     ) -> None:
-        """`server`: as superuser. `drain_seconds`: how long a run waits for its orders to be
-        completed.
-        """
+        """`server`: as superuser. `drain_seconds`: longest wait for a run's orders to complete."""
         self.stack = stack
         self._server = server
         self._ceiling = ceiling
@@ -74,9 +69,7 @@ class Bench:
         self.idle_ms: dict[str, float] = {}
 
     async def measure_idle(self, seconds: float) -> None:
-        """Measure the stack without an order: milliseconds of processor time per second, by
-        process.
-        """
+        """Measure the idle stack: milliseconds of processor time per second, by process."""
         before = await self.stack.sample(self._server, {})
         await asyncio.sleep(seconds)
         after = await self.stack.sample(self._server, {})
@@ -84,9 +77,7 @@ class Bench:
         self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
 
     def customers_for(self, cell: CellPlan, seconds: float) -> int:
-        """Return the customers that a run may need, estimated from the fastest run and the last
-        ceiling so far.
-        """
+        """Return the customers that a run may need, by the fastest run and the last ceiling."""
         expected = max(SURPLUS * (self._fastest or 0), CEILING_SHARE * (self._last_ceiling or 0))
         per_second = cell.per_second or expected or FIRST_GUESS
         return load.customers_for(per_second * seconds, cell.connections)
@@ -185,8 +176,9 @@ class Bench:
         )
 
     async def sell_out(self, units: int, connections: int, seconds: float) -> str:
-        """Send orders of many customers for a scarce product; return in words how many units were
-        sold.
+        """Send orders of many customers for a scarce product.
+
+        Return in words how many units were sold.
         """
         product = await self.stack.scarce_product(units)
         count = self.customers_for(CellPlan(GATEWAY, connections), seconds)

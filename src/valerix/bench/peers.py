@@ -38,8 +38,9 @@ class PeerProgram:
 
 
 async def installed(folder: Path) -> dict[str, Path]:
-    """Copy each program and install its packages; return the copies by name. Raises
-    LauncherError.
+    """Copy each program and install its packages; return the copies by name.
+
+    Raises LauncherError.
     """
     programs.get("node")
     npm = programs.get("npm")

@@ -1,6 +1,4 @@
-"""Draws plots as SVG, without a library: lines over connections, and stacked columns of an order's
-costs.
-"""
+"""Draws plots as SVG, without a library: lines over connections, and stacked columns of costs."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -40,9 +38,7 @@ def lines(title: str, across: str, series: Series, mark: float | None = None) ->
 
 
 def stacks(title: str, across: str, columns: Mapping[str, Mapping[str, float]]) -> str:
-    """Return a plot with one column for each entry: its parts stacked, each part in one colour
-    everywhere.
-    """
+    """Return a plot of stacked columns, one per entry; a part has the same colour everywhere."""
     totals: dict[str, float] = {}
     for column in columns.values():
         for part, value in column.items():

@@ -1,5 +1,4 @@
-"""Fills a stack with past orders of any number, and all rows they leave behind, by statements over
-sets.
+"""Fills a stack with any number of past orders and all their rows, by statements over sets.
 
 Nearly all orders are completed; some were declined, some cancelled and refunded. Every database
 computes the same order from its number, so no data is sent between them, and the audit holds. The
@@ -35,8 +34,10 @@ _COMMITTED = sql(ReservationStatus.COMMITTED)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 AGO: Final = timedelta(hours=25)
-"""Age of the youngest prefilled order. Its events were not published, and the audit expects the
-effects of all events of the last day."""
+"""Age of the youngest prefilled order.
+
+Its events were not published, and the audit expects the effects of all events of the last day.
+"""
 LEDGER_BATCH: Final = 10_000
 ORDER_BYTES: Final = 7200
 """Disk space of an order, measured over all databases and the ledger."""
@@ -174,15 +175,17 @@ _STATEMENTS: Final = {
     "inventory": (_INSERT_RESERVATIONS, ("movements", "stock", "reservations")),
     "payments": (_INSERT_PAYMENTS, ("payment_events", "payments", "refunds")),
 }
-"""By service: the statement that makes its part, and its tables; first the history, whose events
-must not be published."""
+"""By service: the statement that makes its part, and its tables.
+
+The first table is the history; its events must not be published.
+"""
 
 
 async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int = 0) -> None:
-    """Make `orders` orders in the PAST_DAYS before AGO; the last `confirmed` of them are not
-    fulfilled yet.
+    """Make `orders` orders in the PAST_DAYS before AGO.
 
-    The products and customers of the catalogue must exist. No other program may write meanwhile.
+    The last `confirmed` of them are not fulfilled yet. The products and customers of the catalogue
+    must exist. No other program may write meanwhile.
     """
     past = timedelta(days=PAST_DAYS)
     began, step = datetime.now(UTC) - AGO - past, past / orders
@@ -203,9 +206,7 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
 
 
 async def ledger(payments: Connection) -> AsyncIterator[list[Entry]]:
-    """Yield the entries that the provider's ledger must have for the existing payments, one batch
-    at a time.
-    """
+    """Yield the provider's ledger entries for the existing payments, one batch at a time."""
     async with payments.transaction():
         rows = await payments.cursor(
             """

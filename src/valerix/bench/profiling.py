@@ -1,6 +1,4 @@
-"""Profiles a load: samples every Python process into a file of folded stacks, and ranks SQL
-statements by time.
-"""
+"""Profiles a load: samples Python processes into folded stacks, and ranks statements by time."""
 
 import asyncio
 from collections import Counter
@@ -15,15 +13,14 @@ from valerix.bench import programs
 RATE: Final = 100
 """Samples per second."""
 GRACE_SECONDS: Final = 240.0
-"""Extra time for py-spy: on a busy machine it falls behind, and goes on until it has all its
-samples.
-"""
+"""Extra time for py-spy: on a busy machine it falls behind, and continues to its last sample."""
 SHOWN: Final = 15
 
 
 async def record(pids: Mapping[str, int], seconds: float, folder: Path) -> dict[str, Path]:
-    """Record `NAME.folded` for each process; any flame graph program renders them. Raises
-    LauncherError.
+    """Record `NAME.folded` for each process; any flame graph program renders them.
+
+    Raises LauncherError.
     """
     files = {name: folder / f"{name}.folded" for name in pids}
     py_spy = programs.get_py_spy()
@@ -53,8 +50,9 @@ def hottest(folded: str) -> list[tuple[str, float]]:
 
 
 class Statement(NamedTuple):
-    """Totals of a statement since an arbitrary time in the past; only differences have a
-    meaning.
+    """Totals of a statement since an arbitrary time in the past.
+
+    Only differences have a meaning.
     """
 
     milliseconds: float

@@ -38,8 +38,9 @@ def get_py_spy() -> str:
 
 
 async def run(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command and return its output. Raises LauncherError if it fails or takes longer than
-    `seconds`.
+    """Run a command and return its output.
+
+    Raises LauncherError if it fails or takes longer than `seconds`.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

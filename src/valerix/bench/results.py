@@ -15,9 +15,7 @@ GATEWAY: Final = "gateway"
 SERVICE_PORT: Final = "door"
 """Name in results of the orders service's own port, without the gateway."""
 SUSTAINED: Final = "sustained"
-"""Pattern of the turns behind the headline: a long load through the gateway, until all its work is
-done.
-"""
+"""Pattern of the headline's turns: a long load through the gateway, until all its work is done."""
 CLASSIC, TUNED = "node-classic", "node-tuned"
 
 
@@ -31,9 +29,7 @@ class LatencyQuantiles(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Costs(msgspec.Struct, frozen=True, rename="camel"):
-    """The costs of one order, including all work it causes: counts, bytes and microseconds per
-    order.
-    """
+    """The costs of one order, including all work it causes: counts, bytes and microseconds."""
 
     cpu_us: dict[str, float]
     """Processor time by process; PostgreSQL's by database."""
@@ -68,8 +64,10 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     round: int
     orders_per_second: float
     ratio: float | None
-    """Orders/s over the last ceiling measured before the run; for a sustained turn, over the mean
-    of both ceilings."""
+    """Orders/s over the last ceiling measured before the run.
+
+    For a sustained turn, over the mean of both ceilings.
+    """
     latency: LatencyQuantiles
     statuses: dict[str, int] = {}
     lost: int = 0

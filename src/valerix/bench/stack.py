@@ -1,6 +1,4 @@
-"""The stack that a benchmark measures: in a directory of its own, with every feature of the product
-switched on.
-"""
+"""The stack that a benchmark measures: in its own directory, with every feature switched on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -35,15 +33,11 @@ from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 
 NO_LIMIT: Final = 1_000_000
-"""Requests per second that the gateway accepts from one address: all load of a benchmark comes from
-one.
-"""
+"""Rate limit of an address, in requests per second: all load of a benchmark comes from one."""
 HOT: Final = catalogue.PRODUCTS + 1
 """Number of the hot product, which every customer orders."""
 WAREHOUSE: Final = {"dwell_seconds": "1"}
-"""Settings of the simulated warehouse: fast, since a drain waits until the last order is
-delivered.
-"""
+"""Settings of the simulated warehouse: fast, since a drain waits for the last delivery."""
 POLL_SECONDS: Final = 0.25
 
 
@@ -242,9 +236,7 @@ class BenchStack:
     # --- measurements
 
     async def drained(self, timeout_seconds: float) -> Drained:
-        """Wait until every order has reached its end and all work that the orders caused is
-        done.
-        """
+        """Wait until every order has ended and all work that the orders caused is done."""
         async with AsyncExitStack() as opened:
             databases = {name: await opened.enter_async_context(self.database(name)) for name in drain.DATABASES}
             return await drain.drain(databases, await opened.enter_async_context(self._streams()), timeout_seconds)
@@ -282,8 +274,9 @@ class BenchStack:
         return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
     async def audit(self) -> AuditReport:
-        """Audit the stack. Raises LauncherError if it cannot be completed, for instance on a full
-        disk.
+        """Audit the stack.
+
+        Raises LauncherError if it cannot be completed, for instance on a full disk.
         """
         try:
             return await inspect(of_stack(self.state))

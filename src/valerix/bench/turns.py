@@ -1,6 +1,4 @@
-"""Sustained turns: a long load with all work it caused, over the ceilings measured directly before
-and after it.
-"""
+"""Sustained turns: a long load with all its work, over the ceilings directly before and after."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, median

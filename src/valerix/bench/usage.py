@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 BUSY_FIELDS: Final = (0, 1, 2, 5, 6, 7)
-"""Fields of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal. The rest is idle
-or waiting.
+"""Fields of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal.
+
+The rest is idle or waiting.
 """
 LOAD, BENCHMARK = "load generator", "benchmark"
 
@@ -50,9 +51,7 @@ def between(before: Usage, after: Usage) -> dict[str, float]:
 
 
 def family_seconds(pid: int, *, children: bool = True) -> tuple[float, float]:
-    """Return the seconds of a process (with its living descendants), and of its children that have
-    ended.
-    """
+    """Return the seconds of a process with its living descendants, and of its ended children."""
     own, ended = _seconds(pid)
     if children:
         for child in _children(pid):

@@ -30,8 +30,9 @@ def audit(
     ] = UNFINISHED_AFTER_SECONDS,
     as_json: JsonOutput = False,
 ) -> None:
-    """Reconcile every order, unit of stock and charge of a running stack. Exit status 1 on any
-    violation.
+    """Reconcile every order, unit of stock and charge of a running stack.
+
+    Exit status 1 on any violation.
     """
     report = _inspect(running_stack(data_dir), unfinished_after)
     if as_json:

@@ -25,9 +25,7 @@ NAMES: Final = "|".join(CONSUMERS)
 
 
 class ListByDefault(DefaultCommand):
-    """Makes `dead-letters`, `dead-letters orders` and `dead-letters --all` mean `dead-letters list
-    …`.
-    """
+    """Makes `dead-letters`, also with a service or `--all`, mean `dead-letters list …`."""
 
     default = "list"
 
@@ -68,8 +66,9 @@ def list_letters(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List dead letters that wait for a replay, oldest first. Exit status 1 if a service did not
-    answer.
+    """List dead letters that wait for a replay, oldest first.
+
+    Exit status 1 if a service did not answer.
     """
     installation = find(context, data_dir, url, token)
     found: list[DeadLetterSummary] = []

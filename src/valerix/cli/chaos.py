@@ -157,9 +157,7 @@ def breakers(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Show how a service copes: circuit breakers, retries, load, and its answers of the last 30
-    s.
-    """
+    """Show how a service copes: circuit breakers, retries, load, answers of the last 30 s."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, _):
         found = valerix.chaos.resilience(copy)
     if as_json:
@@ -212,9 +210,7 @@ def crash(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Drop the connection or kill the process after the commit and before the reply, for the next
-    changes.
-    """
+    """Drop the connection or kill the process between commit and reply, for the next changes."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.crash(service, how="kill" if kill else "drop", times=times, path=match, seconds=seconds)
         _print_injected(done, installation, as_json=as_json)
@@ -266,8 +262,9 @@ def provider(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Make the payment provider decline, time out before or after the effect, answer 500 after it
-    or 429, or stall.
+    """Make the payment provider misbehave.
+
+    It can decline, time out before or after the effect, answer 500 after it, answer 429, or stall.
     """
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.behaviour(PROVIDER, behaviour, fraction=fraction, times=times, seconds=seconds)

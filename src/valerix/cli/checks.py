@@ -23,8 +23,9 @@ CORES: Final = os.cpu_count() or 1
 
 
 class Stage(NamedTuple):
-    """Tests that run side by side. The numbers of workers were measured on two cores
-    (CONTRIBUTING.md).
+    """Tests that run side by side.
+
+    The numbers of workers were measured on two cores (CONTRIBUTING.md).
     """
 
     about: str
@@ -32,8 +33,9 @@ class Stage(NamedTuple):
     """Marker expression for `pytest -m`."""
     workers: int
     share_seconds: int
-    """Time the stage may take on two cores. A stage that exceeds it names the tests that took
-    longer.
+    """Time the stage may take on two cores.
+
+    A stage that exceeds it names the tests that took longer.
     """
 
 

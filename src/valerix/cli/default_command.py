@@ -7,9 +7,7 @@ from typer.core import TyperGroup
 
 
 class DefaultCommand(TyperGroup):
-    """Makes the group alone, or followed by anything but a command's name, mean its command
-    `default`.
-    """
+    """Makes the group mean its command `default`, unless a command's name follows."""
 
     default: ClassVar[str]
 

@@ -62,10 +62,10 @@ def replay_events(
     topic: Annotated[list[str] | None, typer.Option(metavar=NAMES, help="All, if left out.", callback=_known)] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Publish events of a running stack again. Each takes effect once: an event processed before
-    changes nothing.
+    """Publish events of a running stack again.
 
-    Use it for a bus that has lost its data. It is safe to interrupt at any moment, and to repeat.
+    Each takes effect once: an event processed before changes nothing. Use it for a bus that has
+    lost its data. It is safe to interrupt at any moment, and to repeat.
     """
     period = Period(parse_time(since), parse_time(until) if until else datetime.now(UTC))
     if period.until <= period.since:
@@ -96,8 +96,9 @@ def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, i
 
 
 async def _count(state: StackState, period: Period, topics: list[str]) -> dict[str, int]:
-    """Replay the events and return their numbers by topic; print progress on stderr every few
-    seconds.
+    """Replay the events and return their numbers by topic.
+
+    Print progress on stderr every few seconds.
     """
     latest: dict[tuple[str, str], Queued] = {}
     reported_at = time.monotonic()

@@ -32,8 +32,9 @@ class Installation(NamedTuple):
 
 
 def running_stack(data_dir: Path) -> StackState:
-    """Return the state of the running stack in `data_dir`. Raises LauncherError if there is
-    none.
+    """Return the state of the running stack in `data_dir`.
+
+    Raises LauncherError if there is none.
     """
     state = control.running(data_dir.resolve())
     if state is None:

@@ -50,8 +50,9 @@ def rotate(
 
 
 def _existing(data_dir: DataDir) -> DataDir:
-    """Return the folder of an existing stack. Commands about keys must not create a data
-    directory.
+    """Return the folder of an existing stack.
+
+    Commands about keys must not create a data directory.
     """
     if not (data_dir / "secrets").is_dir():
         raise LauncherError(f"There is no stack in {data_dir}: `./valerix up` makes one")

@@ -60,8 +60,9 @@ app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 
 def main() -> None:
-    """Run the command line. Errors that the user can fix take one line; only bugs show a
-    traceback.
+    """Run the command line.
+
+    Errors that the user can fix take one line; only bugs show a traceback.
     """
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
         rich_utils.FORCE_TERMINAL = False  # for help and usage, as cli.output.console does for results

@@ -12,8 +12,9 @@ from valerix.client.models import Order
 from valerix.contracts.ids import find_ids, is_id
 
 SEARCH_LIMIT: Final = 200
-"""Results of the search to compare with the short form; the search finds customers and products,
-too.
+"""Results of the search to compare with the short form.
+
+The search finds customers and products, too.
 """
 
 
@@ -39,8 +40,9 @@ def full_id(valerix: Valerix, text: str) -> str:
 
 
 def full_id_to_change(valerix: Valerix, text: str, change: str) -> str:
-    """Return the full id for a command that changes the order; a short form is confirmed at the
-    terminal.
+    """Return the full id for a command that changes the order.
+
+    A short form is confirmed at the terminal.
 
     `change`: the verb, for the question. Raises NoSuchOrder, Ambiguous, and typer.BadParameter for
     a short form without a terminal.

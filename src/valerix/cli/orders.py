@@ -56,8 +56,9 @@ def place(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place an order. Without --wait, the exit status is 0 also if it is accepted but not
-    confirmed, or held.
+    """Place an order.
+
+    Without --wait, the exit status is 0 also if it is accepted but not confirmed, or held.
     """
     wanted = _wanted(items)
     installation = find(context, data_dir, url, token)
@@ -79,8 +80,9 @@ def place(
 
 
 def _held(refusal: InsufficientStock) -> PlacedOrder:
-    """Return the order of a refusal that holds it, as its `on_shortage` says. Raises `refusal` if
-    it has ended.
+    """Return the order of a refusal that holds it, as its `on_shortage` says.
+
+    Raises `refusal` if it has ended.
     """
     if refusal.order is None or refusal.order.status != OrderStatus.PENDING:
         raise refusal
@@ -141,8 +143,9 @@ def list_orders(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """List orders, newest first. On a terminal only the last digits of ids are shown; other
-    commands take them.
+    """List orders, newest first.
+
+    On a terminal only the last digits of ids are shown; other commands take them.
     """
     if watch and as_json:
         raise typer.BadParameter("Give either --watch or --json")
@@ -234,9 +237,7 @@ def change(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Change the products of a held order, the address before it ships, or its status in the
-    warehouse.
-    """
+    """Change a held order's products, the address before it ships, or its warehouse status."""
     if not items and address is None and status is None:
         raise typer.BadParameter("Name what to change: products, --address or --status")
     installation = find(context, data_dir, url, token)

@@ -18,9 +18,7 @@ from valerix.contracts.states import OrderStatus, Tone
 from valerix.launcher.terminal import safe, safe_json
 
 UNLIMITED: Final = 10_000
-"""Columns of output that does not go to a terminal, so that a program reads each table row as one
-line.
-"""
+"""Columns of output without a terminal, so that a program reads each table row as one line."""
 TONE_STYLES: Final = {
     Tone.OK: "green",
     Tone.WARN: "yellow",
@@ -44,15 +42,17 @@ class SafeConsole(Console):
 
 
 def on_terminal() -> bool:
-    """Return whether stdout is a terminal: then tables fit the screen and ids are short, else both
-    are complete.
+    """Return whether stdout is a terminal.
+
+    On a terminal, tables fit the screen and ids are short; elsewhere both are complete.
     """
     return sys.stdout.isatty()
 
 
 def console(*, markup: bool = False, stderr: bool = False) -> Console:
-    """Return a console that prints text literally unless `markup` is set: a product's name is not
-    markup.
+    """Return a console that prints text literally, since a product's name is no markup.
+
+    With `markup`, the text is interpreted.
 
     Anything but a terminal gets plain lines, even if FORCE_COLOR is set: a log would keep every
     movement of the cursor.
@@ -83,9 +83,7 @@ def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()
 
 
 def one_line(text: str) -> Text:
-    """Return a cell for a column that may be cut: an ellipsis replaces the part that does not
-    fit.
-    """
+    """Return a cell for a column that may be cut: an ellipsis replaces the end if necessary."""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 

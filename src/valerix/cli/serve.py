@@ -1,5 +1,4 @@
-"""Runs one service: `python -m valerix.cli.serve orders`, with settings from `VALERIX_…` variables
-alone.
+"""Runs one service: `python -m valerix.cli.serve orders`; settings are `VALERIX_…` variables.
 
 SIGTERM drains first: `/ready` answers 503 for `drain_seconds` while requests are still served.
 SIGINT and SIGUSR1 skip the drain; SIGUSR1 also ends a process that is still loading, without a

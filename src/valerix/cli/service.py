@@ -1,6 +1,4 @@
-"""`serve`: one service in the foreground, for a container or for a debugger beside a running
-stack.
-"""
+"""`serve`: one service in the foreground, for a container or a debugger beside a running stack."""
 
 import os
 import sys
@@ -25,8 +23,9 @@ NAMES = [process.name for process in SERVICES]
 
 
 def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(NAMES))], data_dir: DataDir) -> None:
-    """Run one service. Its settings are VALERIX_… variables; a running stack supplies those that
-    are missing.
+    """Run one service.
+
+    Its settings are VALERIX_… variables; a running stack supplies those that are missing.
     """
     if name not in NAMES:
         raise LauncherError(f"There is no service {name!r}; there are: {', '.join(NAMES)}")
@@ -38,8 +37,9 @@ def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(
 
 
 def _beside(state: StackState, name: str) -> dict[str, str]:
-    """Return the settings of a further instance, on a port of its own; the gateway does not route
-    to it.
+    """Return the settings of a further instance, on a port of its own.
+
+    The gateway does not route to it.
     """
     gateway = msgspec.structs.replace(gateway_settings(), gateway_host=state.gateway_host)
     plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, demo=state.demo, gateway=gateway)

@@ -78,9 +78,7 @@ def find(
 
 
 def _only_the_data_dir_was_typed(context: typer.Context) -> bool:
-    """Return whether only --data-dir is on the command line: it takes precedence over an old
-    VALERIX_URL.
-    """
+    """Return whether only --data-dir was typed: it takes precedence over an old VALERIX_URL."""
     typed = {name for name in ("data_dir", "url") if _source(context, name) == "COMMANDLINE"}
     if len(typed) == 2:
         raise typer.BadParameter("Give either --data-dir or --url")

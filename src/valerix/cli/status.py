@@ -43,8 +43,9 @@ class StackReport(msgspec.Struct, rename="camel"):
 
 
 def status(data_dir: DataDir, as_json: JsonOutput = False) -> None:
-    """Show the stack's processes, their health and their memory. Exit status 1 if the stack does
-    not run.
+    """Show the stack's processes, their health and their memory.
+
+    Exit status 1 if the stack does not run.
     """
     state = read_state(data_dir.resolve())
     if state is None:

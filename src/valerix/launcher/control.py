@@ -70,9 +70,7 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 
 
 def _last_words(file: Path, before: int) -> str:
-    """Return the output of a launcher that left no state: what `file` has beyond offset
-    `before`.
-    """
+    """Return the output of a launcher that left no state: the end of `file`, from `before` on."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
     return words or (
         f"The launcher ended without a message. Check that {file.parent} is writable and its disk has space."

@@ -1,5 +1,6 @@
-"""Health probes: one request on one connection. Without a good answer in time the process is
-unhealthy.
+"""Health probes: one request on one connection.
+
+Without a good answer in time the process is unhealthy.
 """
 
 import asyncio

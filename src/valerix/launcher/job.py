@@ -22,9 +22,7 @@ class Seed(StrEnum):
 
 
 class Job(msgspec.Struct, frozen=True, rename="camel"):
-    """A request to bring the databases of a data directory up to date, on the server at a local
-    port.
-    """
+    """A request to update the databases of a data directory, on the server at a local port."""
 
     data_dir: Path
     port: int

@@ -1,5 +1,4 @@
-"""The keys that sign the services' tokens, one per issuer, and the public halves of all in one
-file.
+"""The keys that sign the services' tokens, one per issuer; one file has all public halves.
 
 A replaced key stays trusted for another hour (its tokens live ten minutes). The file marks it with
 the time of its replacement.

@@ -1,6 +1,4 @@
-"""Prepares the databases outside a start of the stack: on the running stack's server, or on one of
-its own.
-"""
+"""Prepares the databases by command: on the server of a running stack, or on one started for it."""
 
 import asyncio
 import sys

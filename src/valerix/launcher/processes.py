@@ -1,6 +1,4 @@
-"""Operating system processes: their identity, whether they are alive, how they end with their
-launcher.
-"""
+"""Operating system processes: identity, liveness, memory, and how they end with their launcher."""
 
 import contextlib
 import ctypes
@@ -20,9 +18,7 @@ _LIBC = ctypes.CDLL(None)  # loaded before any fork: after it, the child must no
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """A process number and its start time, which together name one process: the kernel reuses
-    numbers.
-    """
+    """A process number with its start time. The number alone is not unique: the kernel reuses it."""
 
     pid: int
     started: str
@@ -90,11 +86,11 @@ def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
 
 
 def memory_bytes(pid: int) -> int | None:
-    """Return the memory of one process, with its share of shared pages; None if the kernel has no
-    figure.
+    """Return the memory of one process, with its share of shared pages.
 
-    This is the proportional set size (PSS), so sums over processes are what they really take.
-    Resident sizes count the shared interpreter, libraries and buffers once for each process.
+    None if the kernel has no figure. This is the proportional set size (PSS), so sums over
+    processes are what they really take. Resident sizes count the shared interpreter, libraries and
+    buffers once for each process.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

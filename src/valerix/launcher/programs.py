@@ -32,8 +32,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ports: dict[str, int]
     """By process name; with `free_ports`, only the ports that are fixed."""
     free_ports: tuple[int, int] | None = None
-    """First and last port of the range to choose from when the launcher starts; None: `ports` is
-    complete.
+    """First and last port of the range to choose from when the launcher starts.
+
+    None: `ports` is complete.
     """
     replicas: dict[str, int] = {}
     demo: bool = True
@@ -51,9 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
-    """Return the stack's cluster, sized for its services, and a notice for the user if it is
-    elsewhere.
-    """
+    """Return the stack's cluster, sized for its services, and a notice if it is elsewhere."""
     clients = sum(bool(topology.BY_NAME[instance.process].database) for instance in plan.instances)
     limit = str(CONNECTIONS_PER_SERVICE * clients + CONNECTIONS_BESIDE)
     settings = {**postgres.DURABLE, "max_connections": limit}
@@ -115,8 +114,9 @@ def _valkey(plan: Plan, credentials: Credentials) -> Program:
 
 
 def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyUser]:
-    """Return Valkey's users: the launcher's and one for each service; the payment provider has
-    none.
+    """Return Valkey's users: the launcher's and one for each service.
+
+    The payment provider has none.
     """
     passwords = {name: credentials.valkey_password_of(name) for name in valkey_users.NAMES}
     passwords[valkey_users.LAUNCHER] = credentials.valkey_password
@@ -165,8 +165,9 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Progra
 
 
 def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dict[str, str]:
-    """Return the settings of one service instance as variables; each gets only the settings it
-    needs.
+    """Return the settings of one service instance as variables.
+
+    Each gets only the settings it needs.
     """
     process = topology.BY_NAME[instance.process]
     settings = {

@@ -1,6 +1,4 @@
-"""Settings that `up` reads from the environment: a port per process, the gateway's limits, and
-more.
-"""
+"""Settings that `up` reads from the environment: ports, the gateway's limits, the bus and more."""
 
 import sys
 from collections.abc import Mapping
@@ -41,39 +39,41 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     gateway: GatewayName = DEFAULT_GATEWAY
     """The program that serves as the gateway."""
     gateway_binary: Path | None = None
-    """Binary to run instead of the package's, e.g. a distribution's, which gets its security
-    updates.
-    """
+    """Binary to run instead of the package's, e.g. a distribution's with its security updates."""
     gateway_host: str = "127.0.0.1"
-    """Address to listen on. The demo accounts are publicly known, so opening the gateway to other
-    machines (with 0.0.0.0) is an explicit choice."""
+    """Address to listen on.
+
+    The demo accounts are publicly known, so opening the gateway to other machines (with 0.0.0.0) is
+    an explicit choice.
+    """
     gateway_rate: int = 20_000
     """Complete requests per second and source address (IPv6: /64). Above it: 429."""
     gateway_connections: int = 1_000
     """Connections of one source address. Above it they are closed (HAProxy)."""
     gateway_arriving: int = 500
-    """Requests of one source address whose body did not arrive in full with its headers. Above it:
-    429 (HAProxy).
+    """Requests of one source address whose body did not arrive in full with its headers.
+
+    Above it: 429 (HAProxy).
     """
     gateway_in_flight: int = 4_000
     """Complete requests and WebSockets of one source address. Above it: 429."""
     gateway_capacity: int = 512
-    """Concurrent requests to one service's API, from all addresses together. Above it: 503
-    (Traefik: 429).
+    """Concurrent requests to one service's API, from all addresses together.
+
+    Above it: 503 (Traefik: 429).
     """
     gateway_tls: bool = False
     """HTTPS instead of HTTP on the gateway's port."""
     gateway_certificate: Path | None = None
-    """PEM file, leaf first; needs `gateway_key`. Without the two, a certificate for this machine is
-    generated.
+    """PEM file, leaf first; needs `gateway_key`.
+
+    Without the two, a certificate for this machine is generated.
     """
     gateway_key: Path | None = None
 
 
 class LimitSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: requests per minute, see
-    chassis.base.settings.
-    """
+    """`VALERIX_USER_LIMIT`, `VALERIX_ADDRESS_LIMIT`: per minute, see chassis.base.settings."""
 
     user_limit: int | None = None
     address_limit: int | None = None
@@ -95,8 +95,9 @@ class PortSettings(msgspec.Struct, frozen=True):
 
 
 class PublicSettings(msgspec.Struct, frozen=True):
-    """`VALERIX_PUBLIC_URL`: the address at which people reach the gateway; links in mails begin
-    with it.
+    """`VALERIX_PUBLIC_URL`: the address at which people reach the gateway.
+
+    Links in mails begin with it.
     """
 
     public_url: str = ""
@@ -151,10 +152,10 @@ def auto_ports() -> range:
 
 
 def time_limits() -> Timeouts:
-    """Return the timeouts of every process of the stack. Raises LauncherError for values that
-    cannot work.
+    """Return the timeouts of every process of the stack.
 
-    The launcher loads them, so that wrong values are refused before anything starts.
+    Raises LauncherError for values that cannot work. The launcher loads them, so that wrong values
+    are refused before anything starts.
     """
     loaded: Timeouts = _load(Timeouts)
     return loaded
@@ -186,9 +187,7 @@ def configured_ports() -> dict[str, int]:
 
 
 def default_data_dir() -> Path:
-    """Return the folder `.valerix` in the checkout, or in the working directory of an installed
-    package.
-    """
+    """Return `.valerix` in the checkout; for an installed package, in the working directory."""
     home = REPOSITORY if (REPOSITORY / "pyproject.toml").exists() else Path.cwd()
     return home / ".valerix"
 

@@ -34,10 +34,10 @@ CHAOS_IS_OFF = "Fault injection is off. To allow it in a stack that may break, s
 def run(
     plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
 ) -> StackState:
-    """Run the stack until a signal stops it, or until it cannot start; the returned state says
-    which.
+    """Run the stack until a signal stops it, or until it cannot start.
 
-    Raises LauncherError if another launcher holds the data directory.
+    The returned state says which. Raises LauncherError if another launcher holds the data
+    directory.
     """
     plan.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with only_launcher(plan.data_dir):
@@ -169,9 +169,7 @@ class Stack:
         self._on_ready(self.state)
 
     async def _balancer_ready(self) -> None:
-        """Wait until the gateway reaches every copy: it checks those that were down at its start
-        again.
-        """
+        """Wait until the gateway has found every copy healthy, also those that started after it."""
         deadline = time.monotonic() + BALANCER_TIMEOUT_SECONDS
         while missing := await self._gateway.unreachable():
             if time.monotonic() > deadline:

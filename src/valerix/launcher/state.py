@@ -1,6 +1,4 @@
-"""The state of a stack in its data directory: `run/state.json`, replaced in full at each change,
-and a lock.
-"""
+"""The state of a stack: `run/state.json`, replaced in full at each change, and a lock beside it."""
 
 import fcntl
 import os
@@ -65,9 +63,7 @@ class StackState(msgspec.Struct, rename="camel"):
     tls: bool = False
     """Whether the gateway speaks HTTPS."""
     ca_file: str = ""
-    """File of the authority to trust if the gateway's certificate was generated here; else
-    empty.
-    """
+    """File of the authority to trust; empty unless the gateway's certificate was generated here."""
     ready_seconds: float | None = None
     reloads: int = 0
     """How often a reload of the gateway's configuration and certificate was requested …"""
@@ -83,8 +79,9 @@ class StackState(msgspec.Struct, rename="camel"):
 
 
 def read_state(data_dir: Path) -> StackState | None:
-    """Return the stored state; None if no stack was ever started in `data_dir`. Raises
-    LauncherError.
+    """Return the stored state; None if no stack was ever started in `data_dir`.
+
+    Raises LauncherError.
     """
     try:
         return msgspec.json.decode(_file(data_dir).read_bytes(), type=StackState, dec_hook=_decode_path)
@@ -103,10 +100,9 @@ def write_state(state: StackState) -> None:
 
 @contextmanager
 def only_launcher(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory's lock for a launcher's lifetime. Raises LauncherError if another has
-    it.
+    """Hold the data directory's lock for a launcher's lifetime.
 
-    The kernel releases the lock however the launcher ends.
+    Raises LauncherError if another has it. The kernel releases the lock however the launcher ends.
     """
     folder = data_dir / "run"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

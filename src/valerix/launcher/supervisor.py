@@ -1,6 +1,4 @@
-"""Starts programs when their needs are ready, restarts them when they end, and stops callers
-first.
-"""
+"""Starts programs when their needs are ready, restarts them if they end, stops callers first."""
 
 import asyncio
 import contextlib
@@ -107,8 +105,9 @@ class Supervisor:
         self._event(milestone).set()
 
     async def ready(self, name: str) -> None:
-        """Wait until program `name` was healthy once. Raises StartupFailed if any program cannot
-        start.
+        """Wait until program `name` was healthy once.
+
+        Raises StartupFailed if any program cannot start.
         """
         waiting: asyncio.Future[Any] = asyncio.ensure_future(self._event(name).wait())
         either: set[asyncio.Future[Any]] = {waiting, self._startup_failure}
@@ -193,8 +192,9 @@ class Supervisor:
         self._say(f"a task of the supervisor failed and goes on: {error!r}")
 
     async def _watch(self, child: _Child, pid: int) -> None:
-        """Record the health of a running process. An unhealthy process is reported, never
-        killed.
+        """Record the health of a running process.
+
+        An unhealthy process is reported, never killed.
         """
         spawned, state, ready = _now(), child.state, self._event(child.program.name)
         while True:
@@ -211,9 +211,7 @@ class Supervisor:
             await asyncio.sleep(STARTUP_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
 
     def _cannot_start(self, child: _Child) -> bool:
-        """Return whether the program ended without ever being ready, and no further attempt is
-        made.
-        """
+        """Return whether the program ended before it was ever ready, and is given up."""
         if self._event(child.program.name).is_set():
             return False
         given_up = child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
@@ -232,8 +230,9 @@ class Supervisor:
     # --- the end
 
     async def stop(self) -> None:
-        """Stop callers before the programs they call; kill a program that exceeds its
-        `stop_seconds`.
+        """Stop callers before the programs they call.
+
+        Kill a program that exceeds its `stop_seconds`.
         """
         self._stopping = True
         await asyncio.gather(*(self._stop_one(child) for child in self._children.values()))

@@ -20,8 +20,9 @@ def safe(text: str) -> str:
 
 
 def safe_json(document: str) -> str:
-    """Return the same JSON with characters that control a terminal escaped; programs read it
-    unchanged.
+    """Return the same JSON with characters that control a terminal escaped.
+
+    Programs read it unchanged.
     """
     return IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 

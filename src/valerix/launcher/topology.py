@@ -20,8 +20,9 @@ REPLICA_PORT_STEP = 100
 
 @dataclass(frozen=True)
 class Process:
-    """One row of the table. Ports stay below 32768: the kernel uses higher ones for outgoing
-    connections.
+    """One row of the table.
+
+    Ports stay below 32768: the kernel uses higher ones for outgoing connections.
     """
 
     name: str
@@ -164,9 +165,7 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def instances(ports: Mapping[str, int], replicas: Mapping[str, int]) -> list[Instance]:
-    """Return every copy to run; `ports` by process name, `replicas` for processes with more than
-    one copy.
-    """
+    """Return every copy to run. `ports` and `replicas` by process name; the default is one copy."""
     return [
         Instance(name if number == 1 else f"{name}-{number}", name, ports[name] + REPLICA_PORT_STEP * (number - 1))
         for name in BY_NAME

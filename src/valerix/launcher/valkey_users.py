@@ -1,6 +1,4 @@
-"""The rights of each process in Valkey: users, with the commands, keys and channels their process
-needs.
-"""
+"""The rights of each process in Valkey: a user with the commands, keys and channels it needs."""
 
 from collections.abc import Iterator
 from typing import Final

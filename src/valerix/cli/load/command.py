@@ -92,8 +92,7 @@ def load(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place orders as many customers would, and report every order that did not go through
-    smoothly.
+    """Place orders as many customers would, and report every order that did not go smoothly.
 
     An order is sent again under its key until its answer is definite. Ctrl-C ends the sending;
     pressed again, it ends the waiting. Exit status 0 if every order has its definite answer and no

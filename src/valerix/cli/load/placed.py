@@ -69,8 +69,9 @@ _read_order = msgspec.json.Decoder(_PlacedOrder).decode
 
 
 def is_answer(outcome: Outcome) -> bool:
-    """Return whether the outcome says what became of the request; otherwise the request is sent
-    again.
+    """Return whether the outcome says what became of the request.
+
+    Otherwise the request is sent again.
     """
     if isinstance(outcome, NoReply) or outcome.status == 429 or outcome.status >= 500:
         return False
@@ -98,8 +99,9 @@ def is_replay(answer: Answer) -> bool:
 
 
 def replay_mismatch(first: Answer, again: Answer) -> str | None:
-    """Return what is wrong with `again`, the answer to the same request sent once more; None if
-    correct.
+    """Return what is wrong with `again`, the answer to the same request sent once more.
+
+    None if correct.
     """
     if not is_replay(again):
         return "is not marked as a replay"

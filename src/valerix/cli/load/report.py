@@ -1,6 +1,4 @@
-"""The final report: the figures, and every order that did not go through smoothly, with the
-reason.
-"""
+"""The final report: figures, and every order that did not go smoothly, with the reason."""
 
 from collections import Counter
 from typing import Final
@@ -63,9 +61,7 @@ class LoadReport(msgspec.Struct, frozen=True, rename="camel"):
     """Document of `load --json`."""
 
     ok: bool
-    """Whether every order has a definite answer and was examined, and nothing contradicts a
-    guarantee.
-    """
+    """Whether every order has a definite answer and was examined, and all guarantees held."""
     interrupted: bool
     seed: int
     seconds: float
@@ -82,9 +78,7 @@ class LoadReport(msgspec.Struct, frozen=True, rename="camel"):
     """From the moment an order was due to its first answer."""
     read_latency: LatencySummary
     lag: LatencySummary
-    """From the moment an order was due to the moment it was sent: the delay of this program
-    itself.
-    """
+    """From the moment an order was due until it was sent: the delay of this program itself."""
     client_cpu_seconds: float
     duplicates: int
     restocked: int
@@ -139,9 +133,7 @@ def _is_delay(event: OrderEvent) -> bool:
 
 
 def _troubles(placed: Placed, events: list[OrderEvent], steps: list[Step]) -> list[str]:
-    """Return the delays and repeated steps in the timeline, except reasons that an answer gave
-    already.
-    """
+    """Return delays and repeated steps in the timeline, except reasons that an answer gave."""
     last = {step.name: step for step in steps}
     delays = [event.error_message or "delayed" for event in events if _is_delay(event)]
     repeated = [f"{step.name}: {step.detail or step.outcome}" for step in steps if step is not last[step.name]]
@@ -159,9 +151,7 @@ def _longest(created: OrderEvent, steps: list[Step]) -> str:
 
 
 def contradiction(placed: Placed, events: list[OrderEvent] | None) -> str | None:
-    """Return what is wrong with the answer to an order, by itself or compared with the order's
-    final status.
-    """
+    """Return what is wrong with an answer, by itself or compared with the order's final status."""
     if placed.status in UNJUSTIFIED:
         return f"The order under key {placed.key} was refused with {placed.status} {placed.code}"
     if not events:

@@ -1,5 +1,6 @@
-"""A run: customers place orders, on schedule or as fast as answers arrive; then every order's end
-is examined.
+"""A run: customers place orders, on schedule or as fast as answers arrive.
+
+After that, the end of every order is examined.
 """
 
 import asyncio
@@ -55,16 +56,15 @@ class LoadRun:
         self._interrupted = False
 
     def interrupt(self) -> None:
-        """End the current stage: sending, then waiting for open answers, then examining each
-        order.
-        """
+        """End the current stage: sending, waiting for open answers, or examining each order."""
         self._interrupted = True
         if self._stage is not None:
             self._stage.cancel()
 
     async def to_the_end(self, coming: Iterator[Visit], seed: int) -> LoadReport:
-        """Run all stages and return the report. Raises ValerixError if the stock cannot be filled
-        first.
+        """Run all stages and return the report.
+
+        Raises ValerixError if the stock cannot be filled first.
         """
         if self._shelves is not None:
             await self._shelves.fill()

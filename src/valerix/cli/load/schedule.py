@@ -1,5 +1,6 @@
-"""The schedule of a run: what is requested and when. It depends on the seed alone, so a run can be
-repeated.
+"""The schedule of a run: what is requested and when.
+
+It depends on the seed alone, so a run can be repeated.
 """
 
 import itertools
@@ -15,8 +16,9 @@ DEFAULT_METHOD: Final = "card_ok"
 
 
 class Mix(NamedTuple):
-    """The mix of requests. Products come in order of popularity: the n-th sells 1/n as often as the
-    first (Zipf).
+    """The mix of requests.
+
+    Products come in order of popularity: the n-th sells 1/n as often as the first (Zipf).
     """
 
     products: Sequence[str]

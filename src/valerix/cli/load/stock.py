@@ -1,6 +1,4 @@
-"""Restocks during a run: it measures orders, so the small stock of the demo catalogue must not run
-out.
-"""
+"""Restocks during a run: it measures orders, and the demo catalogue's stock is small."""
 
 import asyncio
 from collections.abc import Collection
@@ -37,8 +35,9 @@ class Shelves:
                 await self._bring_in(item, wanted)
 
     async def keep_full(self) -> None:
-        """Restock until the task is cancelled. Failures are ignored: inventory may be down for a
-        while.
+        """Restock until the task is cancelled.
+
+        Failures are ignored: inventory may be down for a while.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)

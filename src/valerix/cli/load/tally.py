@@ -29,9 +29,7 @@ class Histogram:
         self.max = max(self.max, seconds)
 
     def quantile(self, part: float) -> float:
-        """Return the seconds that `part` of all durations stay within, up to ERROR; 0 if there are
-        none.
-        """
+        """Return the seconds that `part` of all durations stay within, up to ERROR; 0 if none."""
         left = math.ceil(part * self.count)
         for place, count in enumerate(self._buckets):
             left -= count
@@ -50,9 +48,7 @@ class Tally:
         """The same as `orders`, since the last `take_recent`."""
         self.reads = Histogram()
         self.lag = Histogram()
-        """From the moment an order was due to the moment it was sent: the delay of this program
-        itself.
-        """
+        """From the moment an order was due until it was sent: the delay of this program itself."""
         self.answers: Counter[str] = Counter()
         """Outcomes of placing orders, one per attempt."""
         self.followed: Counter[str] = Counter()

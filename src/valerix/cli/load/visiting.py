@@ -1,5 +1,6 @@
-"""One customer's visit: an order, sent under its key until the answer is definite; the same again;
-reads.
+"""One customer's visit: an order, perhaps the same order again, and reads.
+
+The order is sent under its key until the answer is definite.
 """
 
 import asyncio
@@ -19,14 +20,13 @@ from valerix.client.steps import Answer, NoReply, Outcome, Request
 
 PATH: Final = "/api/v1/orders"
 TIMEOUT_SECONDS: Final = 30.0
-"""A visit without an answer by then gives its slot to the next visit, and goes on sending without a
-slot.
-"""
+"""A visit without an answer by then passes its slot on, and continues to send without one."""
 
 
 class Caller:
-    """A signed-in account. Each request is sent once, without hidden retries, so that every attempt
-    is counted.
+    """A signed-in account.
+
+    Each request is sent once, without hidden retries, so that every attempt is counted.
     """
 
     def __init__(self, session: Session, runner: Runner) -> None:
@@ -99,8 +99,9 @@ class Shop:
         self._tally.in_flight += 1
 
     async def _place(self, caller: Caller, request: Request, placed: Placed, due: float) -> Answer | None:
-        """Send the order until there is an answer, 202 or a definite one; return None if none came
-        in time.
+        """Send the order until there is an answer, 202 or a definite one.
+
+        Return None if none came in time.
         """
         for attempt in itertools.count():
             outcome = await caller.send(request)

@@ -76,21 +76,24 @@ class Gateway(Protocol):
         """Arguments for the function that starts a process, in addition to `env`."""
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
-        """Write the configuration for these instances, all or nothing; return the command to
-        start.
+        """Write the configuration for these instances, all or nothing.
+
+        Return the command to start.
         """
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
-        """Write the configuration for these instances and make process `pid` load it; no request is
-        lost.
+        """Write the configuration for these instances and make process `pid` load it.
+
+        No request is lost.
         """
 
     def cut_log(self, limit_bytes: int = LIMIT_BYTES) -> bool:
         """Cut the access log, as `logs.cut` does."""
 
     async def unreachable(self) -> list[str]:
-        """Return the names of copies that get no requests (yet). Raises OSError while the gateway
-        is down.
+        """Return the names of copies that get no requests (yet).
+
+        Raises OSError while the gateway is down.
         """
 
 
@@ -111,9 +114,7 @@ class Rewrite(StrEnum):
 
 @dataclass(frozen=True)
 class Route:
-    """Sends requests for these paths to `target`: a process, whose copies take turns, or one
-    copy.
-    """
+    """Sends requests for these paths to `target`: all copies of a process in turns, or one copy."""
 
     name: str
     target: str
@@ -126,8 +127,10 @@ class Route:
     single: bool = False
     """Whether `target` is one copy."""
     takes_capacity: bool = False
-    """Whether requests count towards the concurrency limit of the service. Paths with connections
-    that stay open for hours do not."""
+    """Whether requests count towards the concurrency limit of the service.
+
+    Paths with connections that stay open for hours do not.
+    """
 
 
 def routes(instances: Sequence[Instance]) -> list[Route]:
@@ -195,8 +198,9 @@ IDENTITY_HEADERS: Final = (
 The gateway drops them: a value from outside would be forged.
 """
 AMBIGUOUS: Final = {"/": "%2f", "\\": "%5c", "NUL": "%00", ";": "%3b", "%": "%25", "?": "%3f", "#": "%23"}
-"""Encoded characters that gateway and service could read differently. A path with one of them is
-refused.
+"""Encoded characters that gateway and service could read differently.
+
+A path with one of them is refused.
 """
 STRICT: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _YEAR_SECONDS, _HOUR_SECONDS = 365 * 24 * 3600, 3600
@@ -220,8 +224,7 @@ API_HEADERS: Final = {"Cache-Control": "no-store", "Content-Security-Policy": ST
 
 
 def _sts_seconds(certificate: Certificate) -> int:
-    """Return the max-age of Strict-Transport-Security: one hour with a generated certificate, else
-    a year.
+    """Return the max-age of Strict-Transport-Security: a year; one hour if generated here.
 
     Browsers apply the header to every port of a host name, so a certificate generated on this
     machine must not bind them for long.
@@ -237,8 +240,9 @@ BODY_BYTES: Final = 64 * 1024
 
 
 class OwnError(NamedTuple):
-    """A problem that the gateway answers itself. `retry_after` in seconds; 0 if waiting does not
-    help.
+    """A problem that the gateway answers itself.
+
+    `retry_after` in seconds; 0 if waiting does not help.
     """
 
     status: int

@@ -298,9 +298,7 @@ def packaged() -> Path:
 
 
 def _write(file: Path, document: Document) -> None:
-    """Write the file by replacing it: Traefik watches the folder and must never read half a
-    file.
-    """
+    """Replace the file: Traefik watches the folder and must never read half a file."""
     write_private(file, yaml.safe_dump(document, sort_keys=False).encode())
 
 

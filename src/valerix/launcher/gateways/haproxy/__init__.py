@@ -1,6 +1,4 @@
-"""HAProxy as the gateway: one configuration file, and two tables of paths in which it looks up
-routes.
-"""
+"""HAProxy as the gateway: its configuration file, and the two tables of paths for its routes."""
 
 import asyncio
 import csv
@@ -38,8 +36,9 @@ class HaproxyGateway:
 
     @cached_property
     def _log(self) -> int:
-        """Descriptor of the access log. HAProxy inherits it, since its configuration cannot name a
-        log file.
+        """Descriptor of the access log.
+
+        HAProxy inherits it, since its configuration cannot name a log file.
         """
         own_folder(self._listening.access_log.parent)
         return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, FILE_MODE)
@@ -79,9 +78,7 @@ class HaproxyGateway:
         return sorted({row["svname"] for row in servers if not _is_reached(row)})
 
     def _statistics(self) -> str:
-        """Fetch the statistics with a client that reads chunks: HAProxy sends them even over
-        HTTP/1.0.
-        """
+        """Fetch the statistics. The client must read chunks: HAProxy sends them even in HTTP/1.0."""
         url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             text: str = answer.read().decode()
@@ -115,16 +112,15 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def _environment(master: int) -> bytes:
-    """Return the master's environment. It contains variables about its workers, which a reload
-    changes.
+    """Return the master's environment.
+
+    It contains variables about its workers, which a reload changes.
     """
     return Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
-    """Return whether the server is up and was checked: HAProxy reports UP even before the first
-    check.
-    """
+    """Return whether the server is up and was checked: HAProxy reports UP before any check."""
     return server["status"].startswith("UP") and server["check_status"] != "INI"
 
 

@@ -11,8 +11,9 @@ from valerix.launcher.gateways.contract import API, Listening, OwnError, Rewrite
 from valerix.launcher.topology import BY_NAME, Instance
 
 CONNECTIONS: Final = 4_000
-"""Limit for all addresses together. A half-open TLS handshake takes 46 KB; 199 MB were measured
-with 4,000.
+"""Limit for all addresses together.
+
+A half-open TLS handshake takes 46 KB; 199 MB were measured with 4,000.
 """
 CROWDED, FULL = 1_000, 2_000
 """Limits for incomplete requests of all addresses together, up to 85 KB each.
@@ -40,8 +41,9 @@ COMPRESSED: Final = (
 HOST: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?$"
 LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
 LOGGED_BYTES: Final = 1024
-"""Bytes of a path that are logged. Escaping may take six for each; a truncated line would be no
-valid JSON.
+"""Bytes of a path that are logged.
+
+Escaping may take six for each; a truncated line would be no valid JSON.
 """
 LOG: Final = {
     "EndUTC": '"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]"',
@@ -61,8 +63,9 @@ LOG: Final = {
 """Fields of the access log: no query, no header except the trace, no complete address."""
 _EIGHT, _TWELVE = "%[uuid,bytes(0,8)]", "%[uuid,bytes(24,12)]"
 NEW_TRACE: Final = f"00-{_EIGHT}{_TWELVE}{_TWELVE}-{_EIGHT}{_EIGHT}-00"
-"""A traceparent of random digits from several UUIDs. Its flag is "not sampled": the services decide
-that.
+"""A traceparent of random digits from several UUIDs.
+
+Its flag is "not sampled": the services decide that.
 """
 SOURCE: Final = "src,ipmask(32,64)"
 """The address that limits count by; for IPv6 the /64 network, which one subscriber gets."""
@@ -226,8 +229,9 @@ def _service(capacity: int, process: str, copies: Iterable[Instance]) -> Iterato
 
 
 def backend_of(route: Route) -> str:
-    """Return the backend of a route. Routes that take a service's capacity share the service's
-    backend.
+    """Return the backend of a route.
+
+    Routes that take a service's capacity share the service's backend.
     """
     return route.target if route.takes_capacity else route.name
 
@@ -240,8 +244,9 @@ def _by_backend(routes: Iterable[Route]) -> dict[str, list[Route]]:
 
 
 def _aside(name: str, routes: Sequence[Route], copies: Iterable[Instance]) -> Iterator[str]:
-    """Yield a backend outside the service's capacity. Its servers track the health checks of the
-    service.
+    """Yield a backend outside the service's capacity.
+
+    Its servers track the health checks of the service.
     """
     yield f"backend {name}"
     yield "  balance roundrobin"
@@ -292,8 +297,9 @@ def _if_newer(line: str) -> Iterator[str]:
 
 
 def connections() -> int:
-    """Return the limit of connections; HAProxy does not start if it exceeds the limit of open
-    files.
+    """Return the limit of connections.
+
+    HAProxy does not start if it exceeds the limit of open files.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, (hard - FILES_BESIDE) // 2)
