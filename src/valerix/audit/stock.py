@@ -105,7 +105,8 @@ async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
 async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
     """Check that the movements of each order add up to the state of its reservation.
 
-    The units are reserved, taken, or neither. For a waiting order they add up to the units set aside for it.
+    The units are reserved, taken, or neither. For a waiting order they add up to the units set
+    aside for it.
     """
     return await snapshot.find(
         "inventory",

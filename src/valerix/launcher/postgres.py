@@ -20,7 +20,7 @@ from valerix.launcher.processes import Identity
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 SHARED_HOME = Path("/var/lib/valerix")
-"""Folder of cluster and binaries if the unprivileged account cannot enter the data directory."""
+"""Folder for cluster and binaries if the unprivileged account cannot enter their own folders."""
 
 STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast shutdown: ends sessions, writes a checkpoint
 
