@@ -57,15 +57,21 @@ def _known(names: list[str] | None) -> list[str] | None:
 
 def replay_events(
     data_dir: DataDir,
-    since: Annotated[str, typer.Option(metavar="TIME", help="2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Now, if left out.")] = None,
-    topic: Annotated[list[str] | None, typer.Option(metavar=NAMES, help="All, if left out.", callback=_known)] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Start: 2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")
+    ],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End, in the same form; default now.")] = None,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(metavar=NAMES, help="Topic to replay; repeatable. Default: all.", callback=_known),
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
     """Publish events of a running stack again.
 
-    Each takes effect once: an event processed before changes nothing. Use it for a bus that has
-    lost its data. It is safe to interrupt at any moment, and to repeat.
+    Each takes effect once: an event processed before changes nothing.
+
+    Use it for a bus that has lost its data. It is safe to interrupt at any moment, and to repeat.
     """
     period = Period(parse_time(since), parse_time(until) if until else datetime.now(UTC))
     if period.until <= period.since:

@@ -31,15 +31,16 @@ def list_keys(data_dir: DataDir, as_json: JsonOutput = False) -> None:
 @app.command()
 def rotate(
     data_dir: DataDir,
-    issuer: Annotated[list[str] | None, typer.Option(help="Only this service's; repeatable.")] = None,
+    issuer: Annotated[list[str] | None, typer.Option(help="Only the key of this service; repeatable.")] = None,
     distrust: Annotated[
         bool, typer.Option("--distrust", help="For a leaked key: refuse all tokens of the old keys immediately.")
     ] = False,
 ) -> None:
     """Make new keys; running services use them within seconds, and no session is signed out.
 
-    Tokens signed before stay valid until they expire. With --distrust they do not: programs and
-    browsers have to refresh theirs.
+    Tokens signed before stay valid until they expire.
+
+    With --distrust they do not: programs and browsers have to refresh theirs.
     """
     chosen = issuer or list(ISSUERS)
     if unknown := set(chosen) - set(ISSUERS):

@@ -129,9 +129,9 @@ def show(
 def list_orders(
     context: typer.Context,
     data_dir: DataDir,
-    status: Annotated[str | None, typer.Option(help="E.g. pending.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Number of the customer.")] = None,
-    product: Annotated[str | None, typer.Option(help="Orders with this product.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only orders with this status, e.g. pending.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only orders of this customer, e.g. CUST-001.")] = None,
+    product: Annotated[str | None, typer.Option(help="Only orders with this product.")] = None,
     search: Annotated[
         str | None, typer.Option(help="Digits of an id, name or e-mail address of a customer, a number.")
     ] = None,

@@ -94,9 +94,11 @@ def load(
 ) -> None:
     """Place orders as many customers would, and report every order that did not go smoothly.
 
-    An order is sent again under its key until its answer is definite. Ctrl-C ends the sending;
-    pressed again, it ends the waiting. Exit status 0 if every order has its definite answer and no
-    answer contradicts a guarantee; 130 if interrupted.
+    An order is sent again under its key until its answer is definite.
+
+    Ctrl-C ends the sending; pressed again, it ends the waiting.
+
+    Exit status 0 if all answers are definite and contradict no guarantee; 130 if interrupted.
     """
     if rate is not None and concurrency is not None:
         raise typer.BadParameter("Give either --rate or --concurrency")
