@@ -81,7 +81,7 @@ async def test_programs_wait_for_what_they_need(folder: Path) -> None:
     file = folder / "journal"
 
     def writing(name: str, **options: object) -> Program:
-        """Ready once it has written that it started."""
+        """Return a program that is ready once it has written that it started."""
 
         async def written(_: int) -> bool:
             return file.exists() and f"start {name}" in file.read_text()

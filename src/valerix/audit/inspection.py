@@ -19,6 +19,8 @@ UNFINISHED_AFTER_SECONDS: Final = 30.0
 
 
 class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
+    """One violation, as the report lists it."""
+
     subject: str
     what: str
 
@@ -38,10 +40,13 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def holds(self) -> bool:
+        """Whether the rule has no binding finding."""
         return not (self.binding and self.value)
 
 
 class AuditReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The verdicts of one audit. `sound`: every binding rule holds."""
+
     sound: bool
     seconds: float
     verdicts: list[Verdict]

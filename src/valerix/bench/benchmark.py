@@ -82,6 +82,7 @@ class BenchmarkPlan(NamedTuple):
 
     @property
     def drain_seconds(self) -> float:
+        """Longest wait for the orders of a run to complete."""
         return 60.0 if self.quick else 180.0
 
 

@@ -23,6 +23,8 @@ _LATENCY = re.compile(r"^latency average = ([\d.]+) ms", re.M)
 
 
 class Reached(NamedTuple):
+    """The throughput of one run of pgbench, in scripts per second, and its average latency."""
+
     per_second: float
     latency_ms: float
 

@@ -88,6 +88,7 @@ async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
 
 
 def between(before: Counters, after: Counters) -> Steps:
+    """Return the difference of two readings, with the mean batch sizes in between."""
     batches, items = _minus(after.batches, before.batches), _minus(after.items, before.items)
     return Steps(
         _minus(after.statements, before.statements),

@@ -62,6 +62,7 @@ class Statement(NamedTuple):
     wal_bytes: float
 
     def since(self, before: "Statement") -> "Statement":
+        """Return the totals since an earlier reading."""
         return Statement(*(now - then for now, then in zip(self, before, strict=True)))
 
 

@@ -145,6 +145,8 @@ class Goal(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Environment(msgspec.Struct, frozen=True, rename="camel"):
+    """The machine and the software of a benchmark."""
+
     cores: int
     processor: str
     memory_mib: int
@@ -161,6 +163,8 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Results(msgspec.Struct, rename="camel"):
+    """All results of one benchmark."""
+
     made_at: datetime
     command: str
     environment: Environment

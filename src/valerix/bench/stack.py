@@ -213,6 +213,7 @@ class BenchStack:
         }
 
     def operator_token(self) -> str:
+        """Return an access token of an operator, valid for 600 s."""
         return self._issuer().issue(subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600)
 
     def _issuer(self) -> TokenIssuer:

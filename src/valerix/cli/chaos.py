@@ -33,6 +33,8 @@ app = typer.Typer(help="Break a service on purpose: every fault ends by itself."
 
 
 class Action(StrEnum):
+    """What happens at a failpoint."""
+
     KILL = "kill"
     HANG = "hang"
     DROP = "drop"

@@ -27,6 +27,8 @@ OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order, or 
 
 
 class OnShortage(StrEnum):
+    """What an order does if stock is short."""
+
     HOLD = "hold"
     BACKORDER = "backorder"
     REJECT = "reject"

@@ -30,6 +30,7 @@ STATUS_STYLES: Final = {str(status): TONE_STYLES[status.tone] for status in Orde
 
 
 def print_json(value: object) -> None:
+    """Print a value as one JSON document on stdout."""
     sys.stdout.write(safe_json(msgspec.json.format(msgspec.json.encode(value)).decode()) + "\n")
 
 

@@ -16,6 +16,8 @@ NAME = "databases"
 
 
 class Seed(StrEnum):
+    """The accounts and products to add to new databases."""
+
     NOTHING = "nothing"
     ADMINISTRATOR = "administrator"
     DEMO = "demo"

@@ -26,6 +26,7 @@ COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 
 
 def file_of(data_dir: Path, name: str) -> Path:
+    """Return the log file of process `name`."""
     return data_dir / "logs" / f"{name}.log"
 
 
@@ -80,6 +81,7 @@ class Terminal:
         self._unfinished: dict[str, bytes] = {}
 
     def write(self, name: str, output: bytes) -> None:
+        """Print the complete lines of the output; keep the rest for the next call."""
         *lines, self._unfinished[name] = (self._unfinished.get(name, b"") + output).split(b"\n")
         for line in lines:
             self.line(name, line.decode(errors="replace"))
@@ -116,10 +118,12 @@ class Output:
             return open_appending(Path(os.devnull))
 
     def write(self, name: str, output: bytes) -> None:
+        """Append to the log of process `name`; output that cannot be written is lost."""
         with suppress(OSError), self.open(name) as file:
             file.write(output)
 
     def say(self, text: str) -> None:
+        """Write a line with a time stamp to the launcher's own log."""
         stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
         self.write(self.LAUNCHER, f"{stamp} {text}\n".encode())
 

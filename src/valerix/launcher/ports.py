@@ -89,6 +89,7 @@ def free_ports(replicas: Mapping[str, int], within: range = ANY) -> dict[str, in
 
 
 def free_port() -> int:
+    """Return a free port, not claimed. Raises LauncherError."""
     with PortClaims() as claims:
         return claims.choose_base([0], ANY)
 
@@ -152,6 +153,7 @@ def _remedy(process: str) -> str:
 
 
 def check_replicas(replicas: Mapping[str, int]) -> None:
+    """Raise LauncherError for an unknown process, or a number of copies it cannot run."""
     for name, count in replicas.items():
         if name not in BY_NAME:
             raise LauncherError(f"There is no process {name!r}; there are: {', '.join(BY_NAME)}")

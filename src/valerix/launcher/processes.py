@@ -25,6 +25,7 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
 
     @classmethod
     def of(cls, pid: int) -> "Identity":
+        """Return the identity of process `pid`; it is not alive if there is no such process."""
         return cls(pid, start_time(pid) or "")
 
     def is_alive(self) -> bool:

@@ -48,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def chaos(self) -> str:
+        """`enabled` or `disabled`: whether faults may be injected into this stack."""
         return chaos(self.gateway.gateway_host, demo=self.demo)
 
 
@@ -86,6 +87,8 @@ def programs(plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Ga
 
 
 def database_server(plan: Plan, cluster: Cluster) -> Program:
+    """Return the program that runs PostgreSQL on the cluster."""
+
     async def probe(pid: int) -> bool:
         return cluster.is_ready(pid)
 
@@ -127,6 +130,7 @@ def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyU
 
 
 def gateway_of(plan: Plan, certificate: Certificate | None) -> Gateway:
+    """Return the configured gateway, listening as the plan says."""
     folder, log = plan.data_dir / "gateway", access_log(plan.data_dir)
     return GATEWAYS[plan.gateway.gateway](Listening(folder, log, plan.ports, plan.gateway, certificate))
 

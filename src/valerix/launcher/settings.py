@@ -116,6 +116,7 @@ _Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port
 
 
 def gateway_settings() -> GatewaySettings:
+    """Return the gateway's settings. Raises LauncherError."""
     loaded: GatewaySettings = _load(GatewaySettings)
     return loaded
 
@@ -174,6 +175,7 @@ def request_limits(gateway_host: str) -> dict[str, int]:
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach the address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

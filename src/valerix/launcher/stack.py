@@ -87,10 +87,12 @@ class Stack:
         self._unwritten = False
 
     def report(self, phase: Phase) -> None:
+        """Enter a phase, and write the state."""
         self.state.phase = phase
         self._write()
 
     def fail(self, error: Exception) -> None:
+        """Record why the stack failed, and the process that failed, if known."""
         self._output.say(f"failed: {error}")
         self.state.error = str(error)
         if isinstance(error, StartupFailed):
@@ -220,7 +222,7 @@ class Stack:
         self._write()
 
     def _write(self) -> None:
-        """On a full disk the processes go on, and the state is written when there is space."""
+        """Write the state. On a full disk it is written later, and the processes keep running."""
         if self._supervisor:
             self.state.processes = self._supervisor.states
         try:

@@ -15,6 +15,8 @@ from valerix.launcher.processes import Identity
 
 
 class Phase(StrEnum):
+    """The phase of a stack, from its start to its end."""
+
     STARTING = "starting"
     READY = "ready"
     STOPPING = "stopping"
@@ -23,6 +25,8 @@ class Phase(StrEnum):
 
 
 class Status(StrEnum):
+    """The status of one process."""
+
     WAITING = "waiting"
     """The programs it needs are not ready yet."""
     STARTING = "starting"
@@ -34,6 +38,8 @@ class Status(StrEnum):
 
 
 class ProcessState(msgspec.Struct, rename="camel"):
+    """One process, as the state file describes it."""
+
     name: str
     port: int
     status: Status = Status.WAITING
@@ -48,6 +54,8 @@ class ProcessState(msgspec.Struct, rename="camel"):
 
 
 class StackState(msgspec.Struct, rename="camel"):
+    """The content of the state file."""
+
     launcher: Identity
     data_dir: Path
     phase: Phase
@@ -92,6 +100,7 @@ def read_state(data_dir: Path) -> StackState | None:
 
 
 def write_state(state: StackState) -> None:
+    """Replace the state file. Raises OSError."""
     file = _file(state.data_dir)
     building = file.with_suffix(".new")
     building.write_bytes(msgspec.json.format(msgspec.json.encode(state, enc_hook=str)))

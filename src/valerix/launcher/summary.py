@@ -15,6 +15,8 @@ ADMINISTRATOR = "admin@valerix.example"
 
 
 class DemoLogin(NamedTuple):
+    """An account of the demo data."""
+
     email: str
     about: str
 

@@ -97,6 +97,7 @@ class Supervisor:
         return {name: child.state for name, child in self._children.items()}
 
     def start(self) -> None:
+        """Begin to supervise all programs; each starts once its needs are ready."""
         for child in self._children.values():
             child.runs = asyncio.create_task(keep_running(partial(self._supervise, child), self._failed))
 

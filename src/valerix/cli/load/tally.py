@@ -23,6 +23,7 @@ class Histogram:
         self.max = 0.0
 
     def record(self, seconds: float) -> None:
+        """Count one duration; longer ones than the last bucket count there."""
         place = math.ceil(math.log(max(seconds, FIRST_SECONDS) / FIRST_SECONDS, GROWTH))
         self._buckets[min(place, BUCKETS - 1)] += 1
         self.count += 1
@@ -67,5 +68,6 @@ class Tally:
         self.recent.record(seconds)
 
     def take_recent(self) -> Histogram:
+        """Return the latencies since the last call, and start again from zero."""
         taken, self.recent = self.recent, Histogram()
         return taken

@@ -38,6 +38,7 @@ class Caller:
         await self._runner.run(self._session.renew(None))
 
     async def send(self, request: Request) -> Outcome:
+        """Send a request once. A failed sign-in counts as no answer."""
         try:
             return await self._runner.run(self._session.once(request))
         except ValerixError as error:  # raised while renewing the session

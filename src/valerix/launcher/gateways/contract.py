@@ -158,6 +158,7 @@ def routes(instances: Sequence[Instance]) -> list[Route]:
 
 
 def services(instances: Sequence[Instance]) -> list[Instance]:
+    """Return the instances of services, without databases, bus and gateway."""
     return [instance for instance in instances if topology.BY_NAME[instance.process].is_service]
 
 
@@ -252,6 +253,7 @@ class OwnError(NamedTuple):
     retry_after: int = 0
 
     def document(self) -> dict[str, object]:
+        """Return the problem document (RFC 9457), without a trace id."""
         return {
             "type": problems.type_of(self.code),
             "title": self.title,
