@@ -95,7 +95,7 @@ async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
 
 
 async def _find_outdated(snapshot: AuditSnapshot, service: str, copies: str, key: str) -> Finding:
-    """Find users whose row in the table `copies` of a service is older than their events.
+    """Find users with an outdated row in the table `copies` of a service.
 
     `key`: the column of the facts that identifies them.
     """

@@ -70,7 +70,7 @@ async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
 async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
     """Check that the provider's ledger and the payments have the same amounts under each reference.
 
-    A payment whose outcome is not known yet is judged by its age alone (rule `unfinished`).
+    A payment without a known outcome is judged by its age alone (rule `unfinished`).
     """
     return await snapshot.find(
         "orders",

@@ -64,7 +64,7 @@ Duration = Annotated[
 ]
 Match = Annotated[
     str | None,
-    typer.Option("--match", metavar="PATH", help="Only requests whose path at the service begins with this."),
+    typer.Option("--match", metavar="PATH", help="Only requests to paths of the service that begin with this."),
 ]
 Limit = Annotated[
     int | None, typer.Option("--next", min=1, max=1000, help="How often it strikes; by default until it ends.")

@@ -163,8 +163,7 @@ def _web(listening: Listening) -> Iterator[str]:
         "set-var(txn.trace) req.hdr(traceparent)",
         *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
         _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
-        # First checks whether the path exists, and how many requests of the address are incomplete
-        # …
+        # First: does the path exist, and how many requests of the address are incomplete …
         "set-var(txn.backend) path,map_str(exact.map)",
         "set-var(txn.backend) path,map_beg(beneath.map) if !{ var(txn.backend) -m found }",
         _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
