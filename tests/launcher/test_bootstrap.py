@@ -1,4 +1,4 @@
-"""./valerix on machines that lack something. The installer is a stand-in that makes a real, empty environment."""
+"""./valerix on machines that lack programs; a stub of uv makes real, empty environments."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.support.eventually import until_blocking
 ROOT = Path(__file__).parents[2]
 TOOLS = ("cat", "cmp", "cp", "grep", "mkdir", "readlink", "rm", "sh", "sleep", "touch")
 UV = """#!/bin/sh
-# Stands in for uv: notes what it is asked for, makes environments with the real venv module.
+# A stub of uv: logs its arguments, makes environments with the real venv module.
 echo "$@" >>'{log}'
 case "$*" in
     venv*) for last; do :; done; exec '{python}' -m venv --without-pip "$last" ;;
@@ -51,7 +51,7 @@ PROGRAM = "import sys\nprint('ran', __file__, sys.argv[1:])\n"
 
 
 class Checkout:
-    """A copy of the script in a folder with a space, beside a program that only says that it ran."""
+    """A copy of the script in a folder with a space; its program only prints that it ran."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -118,7 +118,7 @@ def checkout(folder: Path) -> Checkout:
 
 @pytest.fixture
 def ready(checkout: Checkout) -> Checkout:
-    """With a recent Python and uv on the path."""
+    """A checkout with a recent Python and uv on the PATH."""
     checkout.provide("python3", "#!/bin/sh\nexec '{python}' \"$@\"\n")
     checkout.provide("uv", UV)
     return checkout
@@ -350,7 +350,7 @@ def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> No
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         (OLD_PYTHON, "is not Python 3.11 or newer"),
         ("#!/nowhere\n", "is not Python 3.11 or newer"),
@@ -358,14 +358,14 @@ def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> No
     ],
     ids=["old", "broken", "bare"],
 )
-def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, said: str) -> None:
+def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, expected: str) -> None:
     checkout.provide_built("python3")
-    checkout.provide("asked", script)
-    checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/asked"
+    checkout.provide("chosen", script)
+    checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/chosen"
     output = checkout.run()
     assert checkout.status == 1
-    assert f"{checkout.bin}/asked" in output
-    assert said in output
+    assert f"{checkout.bin}/chosen" in output
+    assert expected in output
     assert checkout.noted("taken") == []
     assert not (checkout.root / ".venv").exists()
 

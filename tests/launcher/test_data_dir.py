@@ -1,4 +1,4 @@
-"""What a data directory holds: secrets, keys, state, logs, Valkey's data."""
+"""The contents of a data directory: secrets, keys, state, logs, Valkey's data."""
 
 import asyncio
 import os
@@ -181,7 +181,7 @@ def test_memory_is_told_while_a_process_lives() -> None:
     assert shell.stdout is not None
     shell.stdout.readline()
     (child,) = processes._children(shell.pid)
-    # Before that it shares all its memory with the shell, whose part is half.
+    # Before that it shares all its memory with the shell, and half of it counts for each.
     until_blocking(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
     family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     os.kill(child, signal.SIGKILL)
@@ -262,7 +262,7 @@ def test_a_start_that_a_full_disk_ended_says_so(small_disk: Path) -> None:
 
 
 def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:
-    """`./valerix up > file` on a full disk."""
+    """As with `./valerix up > file` on a full disk."""
     with Path("/dev/full").open("w") as stream:
         output = Output(folder, Terminal([Output.LAUNCHER], stream))
         for number in range(2):
@@ -327,12 +327,12 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
     finally:
         server.stop(signal.SIGTERM)
     assert stat.S_IMODE((server.folder / "valkey.conf").stat().st_mode) == 0o600
-    told = " ".join(valkey.command(server.folder, server.port, server.users))
-    assert server.password not in told + (server.folder / "valkey.conf").read_text()
+    command = " ".join(valkey.command(server.folder, server.port, server.users))
+    assert server.password not in command + (server.folder / "valkey.conf").read_text()
 
 
 def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
-    """It ends at the first write that it cannot make durable, and reads an append-only file whose end is missing."""
+    """Valkey ends at a write that it cannot make durable, and reads a truncated append-only file."""
     with mounted(512 * 1024) as disk:
         server = Server(disk)
         server.start()
@@ -349,7 +349,7 @@ def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
 
 
 async def _count_up(url: str) -> int:
-    """How many were acknowledged until the connection was lost."""
+    """Return how many increments were acknowledged until the connection was lost."""
     acknowledged = 0
     async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
         with suppress(RedisConnectionError):

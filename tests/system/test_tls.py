@@ -59,7 +59,7 @@ def test_a_renewed_certificate_is_taken_up_without_a_restart(secured: Stack) -> 
     before = ssl.get_server_certificate(("127.0.0.1", port))
     key = secured.data_dir / "tls" / "gateway.key"
     key.unlink()  # what is not whole is made anew
-    assert "taken up" in secured.cli("reload").stdout
+    assert "has loaded" in secured.cli("reload").stdout
     until_blocking(lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before, "the new one is shown")
     assert ssl.get_server_certificate(("127.0.0.1", port)).split() == leaf(chain.read_text()).split()
     assert secured.cli("order", "list").returncode == 0
