@@ -1,4 +1,4 @@
-"""`valerix audit` on a running stack: what it prints, and that it notices."""
+"""`valerix audit` on a running stack: its output, and that it finds a broken rule."""
 
 import json
 from pathlib import Path
