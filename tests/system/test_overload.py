@@ -71,7 +71,7 @@ async def _overload(stack: Stack, token: str) -> list[Phase]:
             await shooter.answered()
         over = phases[-1]
         phases.append(await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS))
-    print(  # noqa: T201 - for who asked with -s
+    print(  # noqa: T201 - shown with -s
         f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were sent, "
         f"{phases[-1].goodput() / before:.0%} afterwards; {dict(over.statuses)}, {over.unsent} unsent"
     )
