@@ -1,5 +1,4 @@
-"""The callers that each route of the platform admits, one line per route, and how to build a
-request that succeeds.
+"""The callers that each route admits, one line per route, with a request that succeeds.
 
 A route that is missing from this module fails `tests/matrix/test_authorization_matrix.py`.
 """
@@ -29,16 +28,15 @@ PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
 NUMBERS = count(1)
 Make = Callable[[World, Api, Api], Awaitable[Values]]
-"""Creates the objects that a call uses up, through the owner's and the operator's API; returns
-values that replace the world's.
+"""Creates the objects that a call uses up, with the owner's and the operator's API; returns values
+that replace the world's.
 """
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The expectation for a route. `passes`: kinds of caller that it admits. `hidden`: kinds for
-    which the object must seem not to exist (404). Every other caller gets 401 without a valid
-    token, else 403.
+    """`passes`: admitted kinds of caller. `hidden`: kinds for which the object must seem not to
+    exist (404). Every other caller gets 401 without a valid token, else 403.
     """
 
     passes: frozenset[str]

@@ -1,11 +1,9 @@
-"""Creates data of every kind with this version, leaves work of every kind open, and saves the
-stored data.
+"""Creates data of every kind with this version, leaves work of every kind open, and saves it all.
 
 In a checkout of the version to record: `python -m tests.upgrade.record FOLDER`. It takes a minute.
 
-`story.json` contains, among other things, every request with the status of its answer (0: no
-answer) and, if that was definite, the answer to its repetition; the state in which each order has
-to end; the sent and the queued messages.
+`story.json` has every request with the status of its answer (0: no answer) and, if definite, the
+answer to its repetition; the final state of each order; the sent and the queued messages.
 """
 
 import asyncio
@@ -61,8 +59,8 @@ class Recorder:
     async def ask(
         self, name: str, email: str, method: str, path: str, body: object, *, key: bool = True, end: str | None = None
     ) -> Answer:
-        """Sends and records a request; status 0 means no answer. `key`: whether to send `name` as
-        the Idempotency-Key; `end`: the final state of the order.
+        """Status 0: no answer. `key`: send `name` as Idempotency-Key; `end`: the order's last
+        state.
         """
         headers = {"Idempotency-Key": name} if key else {}
         asked = {"name": name, "email": email, "method": method, "path": path, "headers": headers, "body": body}
@@ -162,9 +160,7 @@ async def _is_routed(api: Api) -> bool:
 
 
 async def finished_work(recorder: Recorder) -> None:
-    """Creates orders with definite answers; all have ended except those that wait for goods or the
-    warehouse.
-    """
+    """Creates orders with definite answers; only those for missing goods and the warehouse wait."""
     stack, ask, order = recorder.stack, recorder.ask, recorder.order
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, PLENTY, 1000, price=1250)
@@ -208,9 +204,7 @@ async def finished_work(recorder: Recorder) -> None:
 
 
 async def people(recorder: Recorder) -> dict[str, Any]:
-    """Creates accounts, sessions, and a dead letter about a customer; returns the data that the
-    test needs of them.
-    """
+    """Creates accounts, sessions and a customer's dead letter; returns the data for the test."""
     stack = recorder.stack
     async with Api.open(stack.url) as guest:
         someone = {"email": "edsger@demo.valerix.example", "password": stack.secret("demo")}
@@ -249,8 +243,7 @@ async def _register(guest: Api, name: str, password: str) -> None:
 async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
     """Stops the relays of orders and users between publishing and deleting, from here on.
 
-    Events already published were consumed and will be published again; later events stay in the
-    outbox.
+    Events published so far were consumed and will come again; later ones stay in the outbox.
     """
     stack = recorder.stack
     for service in ("orders", "worker", "users"):
@@ -268,9 +261,7 @@ async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
 
 
 async def unread(recorder: Recorder) -> None:
-    """Publishes events of payments that notifications commits and never acknowledges, and more that
-    stay unread.
-    """
+    """Leaves events of payments: committed by notifications but unacknowledged, and unread."""
     await recorder.hang("notifications", "inbox.committed")
     order = await recorder.order("charge told, not acknowledged", end="completed")
     await recorder.struck("notifications")
@@ -281,9 +272,7 @@ async def unread(recorder: Recorder) -> None:
 
 
 async def interrupted(recorder: Recorder) -> None:
-    """Creates orders with a worker or service that died while it held them; the worker does not
-    come back.
-    """
+    """Leaves orders with a worker or service that died holding them; the worker stays dead."""
     order = recorder.order
     standing = {
         name: await order(f"{name} at", end=end) for name, end in (("cancel", "cancelled"), ("ship", "completed"))
@@ -375,9 +364,7 @@ async def record(stack: Stack, mailbox: Mailbox) -> dict[str, Any]:
 
 
 def cut_off(stack: Stack) -> None:
-    """Kills all processes in the middle of their work; PostgreSQL stops with its launcher and
-    writes all committed data.
-    """
+    """Kills all processes at work; PostgreSQL stops with its launcher and keeps committed data."""
     state = read_state(stack.data_dir)
     assert state is not None
     os.kill(state.launcher.pid, signal.SIGSTOP)
