@@ -169,8 +169,8 @@ async def test_old_rows_are_read_and_consumed(platform: InProcess, world: World,
     cancelled = await owner.call("DELETE", f"/api/v1/orders/{order_id}")
     assert cancelled.status == 200
 
-    async def told() -> bool:
+    async def is_stored() -> bool:
         found = (await owner.get("/api/v1/notifications")).json["items"]
         return any(order_id[-12:] in n["subject"] + n["body"] or order_id in n["body"] for n in found)
 
-    assert await eventually(told, 60)
+    assert await eventually(is_stored, 60)

@@ -41,8 +41,10 @@ class Observed:
     def __init__(self, name: str, folder: Path, valkey_url: str) -> None:
         self.name, self.folder, self.valkey_url = name, folder, valkey_url
         self.taken = Taken()
-        told = {source: names for source, names in find("events by source").items() if source in (name, self._half())}
-        self.database = Database(Answers([one for names in told.values() for one in names]))
+        emitted = {
+            source: names for source, names in find("events by source").items() if source in (name, self._half())
+        }
+        self.database = Database(Answers([one for names in emitted.values() for one in names]))
         self.peers = Peers(reply)
         self.app: Any = None
         self._tokens: dict[str, str] = {}
@@ -108,16 +110,18 @@ class Observed:
             data_dir=self.folder, ports=dict(topology.DEFAULT_PORTS), gateway=find("gateway's settings")()
         )
         instance = next(one for one in plan.instances if one.process == self.name)
-        told: dict[str, str] = find("environment of a process")(instance, plan, credentials)
+        variables: dict[str, str] = find("environment of a process")(instance, plan, credentials)
         self._tokens = readings.tokens(self.name, credentials, self.taken)
-        for name, value in told.items():
+        for name, value in variables.items():
             if value.startswith(f"{self.folder}/"):
                 self.taken.add("disk", self.name, name, value.removeprefix(f"{self.folder}/"))
         peers = {
-            name: f"http://127.0.0.1:{peers_port}" for name, value in told.items() if value.startswith("http://127")
+            name: f"http://127.0.0.1:{peers_port}"
+            for name, value in variables.items()
+            if value.startswith("http://127")
         }
-        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in told}
-        return told | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
+        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in variables}
+        return variables | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
 
     # --- events and requests to the process
 
@@ -146,8 +150,8 @@ class Observed:
         for asked in [requests.STRIKE, *requests.OF.get(self.name, [])]:
             await self._take_down(asked)
         kept = self.folder / "psp" / "faults.json"
-        told = await valkey.get(f"valerix:chaos:{self.name}")
-        register = json.loads(kept.read_bytes())["register"] if told is None else json.loads(told)
+        stored = await valkey.get(f"valerix:chaos:{self.name}")
+        register = json.loads(kept.read_bytes())["register"] if stored is None else json.loads(stored)
         for way in shape(register):
             self.taken.add("valkey", "register of faults", way)
         if self.name == "users":
@@ -198,9 +202,9 @@ class Observed:
         number = urlsplit(self.valkey_url).path.strip("/")
         async with Redis.from_url(self.valkey_url, socket_timeout=None) as valkey, valkey.monitor() as monitor:
             self._listening.set()
-            async for told in monitor.listen():
-                if str(told["db"]) == number:
-                    readings.of_command(self.name, told["command"], self.taken)
+            async for seen in monitor.listen():
+                if str(seen["db"]) == number:
+                    readings.of_command(self.name, seen["command"], self.taken)
 
     async def _settle(self, later: str = "nothing") -> None:
         """Waits until all recorded lines were seen, except those with the word `later`, and no new

@@ -182,8 +182,10 @@ def _ledger(file: Path, taken: Taken) -> None:
 def _platform(folder: Path, taken: Taken) -> None:
     topology, settings = find("table of processes"), find("gateway's settings")()
     for process in topology.PROCESSES:
-        told = {name: getattr(process, name) for name in ("port", "database", "issuer", "resources", "paths", "health")}
-        for name, value in told.items():
+        facts = {
+            name: getattr(process, name) for name in ("port", "database", "issuer", "resources", "paths", "health")
+        }
+        for name, value in facts.items():
             for one in value if isinstance(value, tuple) else (value,):
                 taken.add("processes", process.name, name, one)
     for name in type(settings).__struct_fields__:

@@ -177,8 +177,8 @@ class Stack:
 
     async def live_events(self, subject: str) -> list[dict[str, Any]]:
         """Returns the live events about an order, a payment or a stock location."""
-        told = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
-        return [json.loads(row["message"]) for row in await self.rows("notifications", told, subject)]
+        statement = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
+        return [json.loads(row["message"]) for row in await self.rows("notifications", statement, subject)]
 
     async def orders_of(self, sku: str) -> list[dict[str, Any]]:
         """Returns the rows of all orders of a product."""

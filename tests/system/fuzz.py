@@ -244,9 +244,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     with own_stack(chaos="disabled", **STILL, **UNLIMITED) as stack:
-        findings = fuzz(stack, told.cases, told.seed)
+        findings = fuzz(stack, arguments.cases, arguments.seed)
     _report(findings)
     return 1 if findings.failures else 0
 

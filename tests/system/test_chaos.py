@@ -194,8 +194,8 @@ async def struck(admin: Api, services: list[str]) -> bool:
         answers = [await admin.get(f"/api/v1/chaos/{service}") for service in services]
     except TransportError:  # the fault struck during the query
         return False
-    told = [answer.json for answer in answers if answer.status == 200]
-    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in told if each["history"])
+    registers = [answer.json for answer in answers if answer.status == 200]
+    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in registers if each["history"])
 
 
 async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(stack: Stack) -> None:

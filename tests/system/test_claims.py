@@ -147,7 +147,7 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
     )  # other events are not published
-    await eventually_equal(lambda: _told(stack, order_id), events, TIMEOUT_SECONDS)
+    await eventually_equal(lambda: _emitted(stack, order_id), events, TIMEOUT_SECONDS)
     await eventually_equal(lambda: mails(stack, order_id), letters, TIMEOUT_SECONDS)
     sold, paid = history[-1] == "order.completed", "order.confirmed" in history
     restocked = sold and "order.held" in history
@@ -166,9 +166,9 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     await assert_sound(stack)
 
 
-async def _told(stack: Stack, order_id: str) -> "Counter[str]":
+async def _emitted(stack: Stack, order_id: str) -> "Counter[str]":
     """Counts live events of orders; inventory publishes `reservation_ready` under the same
     subject.
     """
-    told = Counter(event["type"] for event in await stack.live_events(order_id))
-    return Counter({kind: times for kind, times in told.items() if kind.startswith(f"{PREFIX}order.")})
+    kinds = Counter(event["type"] for event in await stack.live_events(order_id))
+    return Counter({kind: times for kind, times in kinds.items() if kind.startswith(f"{PREFIX}order.")})

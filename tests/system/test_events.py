@@ -123,10 +123,10 @@ async def assert_told_once(stack: Stack, ids: set[str]) -> None:
     """Asserts one e-mail per notified step, one live event per step, and no dead letter."""
     await quiet(stack)
 
-    async def told() -> bool:
+    async def are_sent() -> bool:
         return all([sum((await mails(stack, one)).values()) >= MAILED for one in ids])
 
-    await eventually(told, 60)
+    await eventually(are_sent, 60)
     for one in ids:
         assert set((await mails(stack, one)).values()) == {1}
         names = Counter(event["type"] for event in await stack.live_events(one))

@@ -79,10 +79,10 @@ async def test_a_refund_of_a_delivered_order_is_seen_by_everybody_and_changes_no
         for mail, amount in zip(mails, ("0.77", "0.80"), strict=True):
             assert f"Refunded so far: {amount} USD" in mail["body"]
 
-    async def told() -> int:
+    async def mails_sent() -> int:
         return [event["type"] for event in await stack.live_events(order_id)].count("valerix.order.refunded.v1")
 
-    await eventually_equal(told, 2)
+    await eventually_equal(mails_sent, 2)
     await settled(stack)
     await assert_sound(stack)
 
@@ -133,10 +133,10 @@ async def test_killed_before_and_after_it_is_told_a_refund_is_told_once(stack: S
             await eventually(lambda: struck(admin, ["payments"]), TIMEOUT_SECONDS)
         await shows(ada, order_id, 5, TIMEOUT_SECONDS)
 
-        async def told() -> bool:
+        async def is_reported() -> bool:
             return not await stack.rows("payments", UNREPORTED, order_id)
 
-        await eventually(told, TIMEOUT_SECONDS)
+        await eventually(is_reported, TIMEOUT_SECONDS)
         history = [entry["type"] for entry in (await ada.get(f"/api/v1/orders/{order_id}/events")).json["events"]]
     assert history.count("order.refunded") == 1
     await settled(stack)

@@ -124,8 +124,8 @@ async def test_unknown_products_and_customers_fail_the_order(stack: Stack) -> No
         unknown = await place(operator, {"PROD-001": 1, "NO-SUCH": 1})
         await _failed_order(stack, unknown, 422, "unknown_product", charged=False)
         assert "NO-SUCH" in unknown.json["detail"]
-        nobody = await place(operator, {"PROD-001": 1}, customer="CUST-999")
-        await _failed_order(stack, nobody, 422, "unknown_customer", charged=False)
+        unknown = await place(operator, {"PROD-001": 1}, customer="CUST-999")
+        await _failed_order(stack, unknown, 422, "unknown_customer", charged=False)
         suspended = await place(operator, {"PROD-001": 1}, customer="CUST-010")
         await _failed_order(stack, suspended, 422, "customer_suspended", charged=False)
 

@@ -74,8 +74,8 @@ class Recorder:
         email = more.pop("email", ADA)
         body = {"customerId": NUMBERS.get(email), "items": [{"productId": sku, "quantity": quantity}]} | more
         answer = await self.ask(name, email, "POST", ORDERS, body, end=end)
-        told = answer.json if answer.status else {}
-        self.ids[name] = told.get("id") or told.get("order", {}).get("id", "")
+        document = answer.json if answer.status else {}
+        self.ids[name] = document.get("id") or document.get("order", {}).get("id", "")
         return self.ids[name]
 
     async def ask_again(self, *definite: int) -> None:
@@ -250,9 +250,9 @@ async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
         await recorder.hang(service, "relay.published", times=1000)
     async with Api.open(stack.url) as guest:
         await _register(guest, "second", stack.secret("demo"))
-    told = recorder.ids["told twice"]
-    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{told}", {"status": "shipped"})
-    await until(lambda: any(told in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages))
+    sent = recorder.ids["told twice"]
+    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{sent}", {"status": "shipped"})
+    await until(lambda: any(sent in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages))
 
     async def known() -> list[dict[str, Any]]:
         return await stack.rows("notifications", "SELECT 1 FROM contacts WHERE email LIKE 'second@%'")
@@ -300,8 +300,8 @@ async def unavailable(recorder: Recorder) -> None:
     stack, order = recorder.stack, recorder.order
     standing = [await order(f"paid {number}", end="completed") for number in range(2)]
     paid = [(await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{one}")).json["id"] for one in standing]
-    wishes = [await order(f"{status}, to be cancelled", end="cancelled") for status in ("confirmed", "processing")]
-    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{wishes[1]}", {"status": "processing"})
+    cancelled = [await order(f"{status}, to be cancelled", end="cancelled") for status in ("confirmed", "processing")]
+    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{cancelled[1]}", {"status": "processing"})
 
     await recorder.hang("payments", "payments.charged")
     await order("charged, outcome unknown", end="completed")
@@ -312,8 +312,8 @@ async def unavailable(recorder: Recorder) -> None:
     await recorder.ask("refund not asked for", OPERATOR, "POST", f"/api/v1/payments/{paid[1]}/refund", refund)
     await order("provider away", end="completed")
     async with stack.api(ADA) as ada:
-        for wish in wishes:  # 01b49c0 answers 500 to the first request, and stores it
-            await ada.call("DELETE", f"{ORDERS}/{wish}")
+        for order_id in cancelled:  # 01b49c0 answers 500 to the first request, and stores it
+            await ada.call("DELETE", f"{ORDERS}/{order_id}")
     kept = await stack.rows("orders", "SELECT 1 FROM orders WHERE cancel_reason IS NOT NULL AND status <> 'cancelled'")
     assert len(kept) == 3, "two cancellations, and the one of the killed orders process"
     for dependency in ("payments", "inventory"):

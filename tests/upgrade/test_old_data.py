@@ -133,12 +133,12 @@ def each(wanted: Callable[[dict[str, Any]], object]) -> pytest.MarkDecorator:
 @each(lambda asked: "again" in asked and asked["name"] not in FOR_NO_ORDER)
 async def test_the_same_request_gets_the_same_bytes(old: Upgraded, asked: dict[str, Any]) -> None:
     answer = await old.repeat(asked)
-    told = {
+    repeated = {
         "status": answer.status,
         "replayed": answer.headers.get("idempotent-replayed"),
         "body": answer.body.decode(),
     }
-    assert told == asked["again"]
+    assert repeated == asked["again"]
 
 
 @each(lambda asked: asked["name"] in FOR_NO_ORDER)
@@ -167,11 +167,11 @@ async def test_a_request_without_a_definite_answer_gets_one(old: Upgraded, asked
 
 @each(lambda asked: asked["end"])
 async def test_an_order_reaches_its_end(old: Upgraded, asked: dict[str, Any]) -> None:
-    told = (await old.settle(asked)).json
+    settled_order = (await old.settle(asked)).json
     async with old.api(OPERATOR) as operator:
 
         async def ended() -> bool:
-            order = (await operator.get(f"{ORDERS}/{told.get('id') or told['order']['id']}")).json
+            order = (await operator.get(f"{ORDERS}/{settled_order.get('id') or settled_order['order']['id']}")).json
             assert TRANSITIONS[order["status"]] or order["status"] == asked["end"], order
             return bool(order["status"] == asked["end"])
 
@@ -243,8 +243,8 @@ async def test_live_pages_show_everything_once(old: Upgraded) -> None:
             del event["id"]
             seen[events.name_of(event["type"]), event["subject"], json.dumps(event)] += 1
     assert set(seen.values()) == {1}
-    told = Counter((kind, subject) for kind, subject, _ in seen if kind.startswith("order."))
-    assert told == Counter(
+    counted = Counter((kind, subject) for kind, subject, _ in seen if kind.startswith("order."))
+    assert counted == Counter(
         (kind, subject) for subject, types in timelines.items() for kind in types if kind in events.BY_SOURCE["orders"]
     )
 
