@@ -106,6 +106,6 @@ async def _entries(admin: Api, query: str) -> list[dict[str, Any]]:
 
 
 async def _audited(admin: Api, actor: str, *subjects: str) -> list[dict[str, Any]]:
-    """Waits until the audit has an act for each subject, and returns the acts."""
+    """Returns an act for each subject; empty until the audit has all of them."""
     found = [one for subject in subjects for one in await _entries(admin, f"actor={actor}&subject={subject}")]
     return found if len(found) == len(subjects) else []

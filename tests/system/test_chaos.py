@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 90
 
 @asynccontextmanager
 async def broken(stack: Stack, service: str, kind: str, **fault: Any) -> AsyncIterator[Api]:
-    """Injects a fault until the block ends, then waits until the service works again."""
+    """Injects a fault; all faults are stopped when the block ends."""
     async with stack.api(ADMIN) as admin:
         body = {"kind": kind, "durationSeconds": 600, **fault}
         answer = await admin.call("PUT", f"/api/v1/chaos/{service}", body)
