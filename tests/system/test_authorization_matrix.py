@@ -44,7 +44,7 @@ RENEWED_AFTER_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def worlds(stack: Stack) -> list[World]:
-    """Holds the current world, if there is one."""
+    """Creates a world, in a list of one, so that `world` can replace it."""
     made: list[World] = []
 
     async def make() -> None:

@@ -54,7 +54,7 @@ class Verdicts:
         found = (
             "failed" if answer.status >= 500 and answer.status != 503 else None,
             None if answer.status < 400 or is_problem(answer) else "not a problem document with a code",
-            "open to everybody" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
+            "open without a token" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
             "another customer's" if role in CUSTOMERS and not operation.public and _of_others(answer, own) else None,
             self._repeated(operation, role, call, answer),
         )
