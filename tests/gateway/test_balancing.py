@@ -1,4 +1,4 @@
-"""Healthy copies of a service take turns."""
+"""Copies of a service take turns while their health checks succeed."""
 
 import asyncio
 

@@ -29,7 +29,7 @@ async def eventually_equal(probe: Callable[[], Awaitable[T]], expected: T, secon
     try:
         await eventually(equal, seconds)
     except TimeoutError:
-        assert await probe() == expected, f"not within {seconds:.0f} s"
+        assert await probe() == expected, f"did not become equal within {seconds:.0f} s"
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
