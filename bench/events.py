@@ -1,10 +1,11 @@
-"""What events add to placing orders: processor time per order, with and without them, in turns.
+"""Measures the processor time of an order with and without events, in turns.
 
     python -m bench.events [--turns 5] [--batches 25]
 
-starts a stack of its own whose orders stay confirmed; run it from the repository on a machine that does nothing else.
-Batches of 100 orders are placed at once at the orders service's door. Without events the triggers that fill the
-outboxes are switched off. What the same stack uses in as much time without orders is subtracted from both.
+starts a stack of its own whose orders stay confirmed; run it from the repository on an otherwise
+idle machine. Batches of 100 concurrent orders are placed at the orders service's own port. Without
+events, the triggers that fill the outboxes are switched off. The processor time of the same stack
+in as much time without orders is subtracted from both.
 """
 
 import argparse
@@ -19,15 +20,15 @@ from valerix.bench import usage
 BATCH = 100
 PRODUCTS = 300
 PAUSE_SECONDS = 0.6
-"""From the beginning of a batch to that of the next; enough for it to be placed."""
+"""Time from the start of a batch to the next; long enough for its orders to be placed."""
 DRAIN_SECONDS = 6.0
 OUTBOXES = {"orders": "order_events", "payments": "payment_events", "inventory": "movements"}
-LISTENING = ("notifications", "postgres: notifications", "worker")
-NOBODY = ("benchmark", usage.LOAD)
+CONSUMERS = ("notifications", "postgres: notifications", "worker")
+NOT_COUNTED = ("benchmark", usage.LOAD)
 
 
 class Meter:
-    """Processor seconds by process while something runs; sessions of PostgreSQL count for their database."""
+    """Measures processor seconds by process; sessions of PostgreSQL count for their database."""
 
     def __init__(self, stack: Stack, server: asyncpg.Connection) -> None:
         self._stack = stack
@@ -64,7 +65,10 @@ async def measure(stack: Stack, turns: int, batches: int) -> None:
             assert all(answer.status == 201 for answer in answers), {answer.status for answer in answers}
 
         async def run(count: int) -> dict[str, float]:
-            """Seconds by process; in as much time whatever `count` is."""
+            """Place `count` batches; return seconds by process.
+
+            Takes equally long for every `count`.
+            """
             before = await meter.sample()
             due = asyncio.get_running_loop().time()
             for number in range(batches):
@@ -76,39 +80,39 @@ async def measure(stack: Stack, turns: int, batches: int) -> None:
             return usage.between(before, await meter.sample())
 
         async def turn(idle: dict[str, float], *, on: bool) -> dict[str, float]:
-            """Microseconds an order adds, by process."""
+            """Return the microseconds that an order adds, by process."""
             await switch(stack, on=on)
             busy = await run(batches)
             return {
                 name: (seconds - idle.get(name, 0.0)) / batches / BATCH * 1e6
                 for name, seconds in busy.items()
-                if name not in NOBODY
+                if name not in NOT_COUNTED
             }
 
-        await run(batches)  # plans, caches, statistics
-        without, told = [], []
+        await run(batches)  # warm-up: plans, caches, statistics
+        without, with_events = [], []
         for _ in range(turns):
             idle = await run(0)
             without.append(await turn(idle, on=False))
-            told.append(await turn(idle, on=True))
+            with_events.append(await turn(idle, on=True))
     await server.close()
-    report(without, told)
+    report(without, with_events)
 
 
-def report(without: list[dict[str, float]], told: list[dict[str, float]]) -> None:
+def report(without: list[dict[str, float]], with_events: list[dict[str, float]]) -> None:
     def median(turns: list[dict[str, float]], *names: str) -> float:
         return statistics.median(sum(turn.get(name, 0.0) for name in names) for turn in turns)
 
-    names = sorted(told[0])
+    names = sorted(with_events[0])
     print(f"{'µs per order':28}{'without':>10}{'with':>10}{'more':>10}")
     for name in names:
-        before, after = median(without, name), median(told, name)
+        before, after = median(without, name), median(with_events, name)
         print(f"{name:28}{before:10.0f}{after:10.0f}{after - before:10.0f}")
     for title, counted in (
-        ("placing and publishing", [name for name in names if name not in LISTENING]),
+        ("placing and publishing", [name for name in names if name not in CONSUMERS]),
         ("with notifications, worker", names),
     ):
-        before, after = median(without, *counted), median(told, *counted)
+        before, after = median(without, *counted), median(with_events, *counted)
         print(f"{title:28}{before:10.0f}{after:10.0f}{after / before - 1:10.0%}")
     print("the goal is at most 15 % more for placing and publishing")
 
@@ -117,9 +121,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--batches", type=int, default=25, help=f"of {BATCH} orders each, per turn")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with own_stack(dwell_seconds="3600", max_in_flight="1000") as stack:
-        asyncio.run(measure(stack, asked.turns, asked.batches))
+        asyncio.run(measure(stack, options.turns, options.batches))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What sign-ins do to orders: p99 of placing an order, without and with 50 sign-ins a second, in turns.
+"""Measures how 50 sign-ins a second slow down orders: p99 of placing an order, without and with.
 
     python -m bench.logins [--seconds 10] [--turns 7] [--orders 20] [--logins 50]
 
-starts a stack of its own; run it from the repository on a machine that does nothing else. Ends with the ratio: of the
-p99 of all orders (that of one turn is its second slowest order), and how far the turns are apart.
+starts a stack of its own and measures in turns; run it from the repository on an otherwise idle
+machine. It ends with the ratio of the p99 over all orders (the p99 of one turn is its second
+slowest order), and with the spread of the turns.
 """
 
 import argparse
@@ -19,13 +20,14 @@ from tests.support.api import Api
 from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_stack, place
 
 WARM_UP_SECONDS = 3.0
-ACCOUNTS = (GRACE, OPERATOR)  # who orders signs in once: the oldest of too many sessions end
+ACCOUNTS = (GRACE, OPERATOR)  # not the account that orders: beyond a limit, an account's oldest sessions end
 NO_LIMITS = {"guesses_here": "0", "guesses_per_address": "0", "guesses_per_account": "0"}
-"""What is asked here is whether the bounded pool protects the orders; refusing would be cheaper."""
+"""Rate limits are off: the benchmark measures whether the bounded pool protects orders, and a
+refusal would be cheaper than a sign-in."""
 
 
 async def paced(per_second: float, seconds: float, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Open-loop: the next is sent when it is due, whether or not the one before was answered."""
+    """Send requests open-loop: each when it is due, whether or not the last one was answered."""
     began = time.perf_counter()
     sent: list[asyncio.Task[None]] = []
     for number in range(int(per_second * seconds)):
@@ -35,7 +37,7 @@ async def paced(per_second: float, seconds: float, send: Callable[[], Coroutine[
 
 
 class Meter:
-    """Seconds of each order, and how the sign-ins were answered."""
+    """Records the seconds of each order, and the statuses of the sign-ins."""
 
     def __init__(self, owner: Api, guest: Api, password: str) -> None:
         self._owner, self._guest = owner, guest
@@ -53,7 +55,7 @@ class Meter:
         self.answers[(await self._guest.post("/api/v1/users/login", next(self._accounts))).status] += 1
 
     def taken(self) -> list[float]:
-        """What was measured since it was asked last."""
+        """Return the seconds measured since the last call."""
         found, self.seconds = self.seconds, []
         return found
 
@@ -62,20 +64,20 @@ def percentile(seconds: list[float], percent: int) -> float:
     return statistics.quantiles(seconds, n=100)[percent - 1]
 
 
-async def measure(stack: Stack, told: argparse.Namespace) -> None:
+async def measure(stack: Stack, options: argparse.Namespace) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as owner, stack.api(None) as guest:
         await new_product(operator, "BENCH", 1_000_000)
         meter = Meter(owner, guest, stack.secret("demo"))
-        await paced(told.orders, WARM_UP_SECONDS, meter.order)
+        await paced(options.orders, WARM_UP_SECONDS, meter.order)
         meter.taken()
         alone: list[float] = []
         beside: list[float] = []
         ratios = []
-        for turn in range(told.turns):
-            await paced(told.orders, told.seconds, meter.order)
+        for turn in range(options.turns):
+            await paced(options.orders, options.seconds, meter.order)
             alone += (without := meter.taken())
-            signing_in = asyncio.create_task(paced(told.logins, told.seconds, meter.login))
-            await paced(told.orders, told.seconds, meter.order)
+            signing_in = asyncio.create_task(paced(options.logins, options.seconds, meter.login))
+            await paced(options.orders, options.seconds, meter.order)
             await signing_in
             beside += (with_them := meter.taken())
             slow, slower = percentile(without, 99), percentile(with_them, 99)
@@ -96,9 +98,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--orders", type=float, default=20.0, help="per second")
     parser.add_argument("--logins", type=float, default=50.0, help="per second")
-    told = parser.parse_args()
+    options = parser.parse_args()
     with own_stack(**NO_LIMITS) as stack:
-        asyncio.run(measure(stack, told))
+        asyncio.run(measure(stack, options))
     print("the goal is a p99 ratio of at most 1.25")
 
 

@@ -1,9 +1,10 @@
-"""Three times as many orders as a stack can take: what still gets through, and how soon all is well again.
+"""Measures a stack under three times as many orders as it can take: goodput, shedding and recovery.
 
     python -m bench.overload [--seconds 30] [--times 3]
 
-starts a stack of its own and sends through its gateway, open-loop: when a request is due, whether or not earlier ones
-were answered. Run it from the repository on a machine that does nothing else. Figures beside the goals, then the audit.
+starts a stack of its own and sends through its gateway, open-loop: each request when it is due,
+whether or not earlier ones were answered. Run it from the repository on an otherwise idle machine.
+It prints the figures beside the goals, then audits the stack.
 """
 
 import argparse
@@ -20,12 +21,12 @@ from tests.support.open_loop import Phase, Shooter, Target
 from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, settled
 
 CROWD = 128
-"""At once, to find out how much the stack can take."""
+"""Concurrent requests to find the stack's capacity."""
 WARM_UP_SECONDS, PEAK_SECONDS, BEFORE_SECONDS, AFTER_SECONDS = 8.0, 10.0, 15.0, 20.0
 AROUND = (0.8, 1.0, 1.2)
-"""Rates, by what the crowd reached: the peak is the highest goodput of all."""
+"""Rates to try, relative to the goodput of the crowd. The peak is the highest goodput of all."""
 CALM = 0.9
-"""Of the peak: what is offered before and after."""
+"""Rate before and after the overload, as a share of the peak."""
 RECOVERED_SECONDS = 10
 SETTLE_SECONDS = 240.0
 SERVICE_PORT = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
@@ -34,11 +35,14 @@ STEPS = """
     FROM order_events, json_array_elements(steps) AS step
     WHERE order_id IN (SELECT id FROM orders WHERE created_at >= $1 AND created_at < $2)
     GROUP BY 1"""
-"""Attempts by step for the orders of a time, each order's own: one call carries many orders."""
+"""Attempts by step for the orders of a period, counted per order: one call carries many orders."""
 
 
 class Part(NamedTuple):
-    """`rate`: requests a second; `crowd`: instead, so many that wait for their answers."""
+    """A part of a load.
+
+    `rate`: requests per second. `crowd`: instead of a rate, concurrent requests.
+    """
 
     seconds: float
     rate: float = 0.0
@@ -46,13 +50,15 @@ class Part(NamedTuple):
 
 
 class Sent(NamedTuple):
+    """The phases of a load, and the sender's own cost."""
+
     phases: list[Phase]
     cpu_seconds: float
-    """Of the sender itself, for each second it took."""
+    """Processor time of the sender itself, per second."""
 
 
 def send(target: Target, parts: list[Part]) -> Sent:
-    """One part right after the other; in a process of its own."""
+    """Send the parts one directly after the other. Runs in a process of its own."""
 
     async def run() -> list[Phase]:
         phases = []
@@ -67,7 +73,8 @@ def send(target: Target, parts: list[Part]) -> Sent:
     return Sent(phases, (time.process_time() - cpu) / (time.monotonic() - began))
 
 
-def told(name: str, phase: Phase) -> str:
+def describe(name: str, phase: Phase) -> str:
+    """Return the figures of a phase in one line."""
     waits, lateness = phase.waits, phase.lateness
     answers = ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(phase.statuses.items()))
     return (
@@ -82,12 +89,12 @@ def _part(ascending: list[float], part: float) -> float:
 
 
 async def repeated(stack: Stack) -> float:
-    """Calls to other services that were repeated so far, by any process."""
+    """Return how many calls between services were repeated so far, by any process."""
     return sum([await _metric(stack, name, "call_retries_total{") for name in ("orders", "worker", "payments")])
 
 
 async def arrived(stack: Stack) -> float:
-    """Requests to place orders that reached the service so far."""
+    """Return how many requests to place orders reached the service so far."""
     return await _metric(stack, "orders", SERVICE_PORT)
 
 
@@ -100,8 +107,8 @@ async def _metric(stack: Stack, process: str, prefix: str) -> float:
 class Bench:
     """One run on one stack."""
 
-    def __init__(self, stack: Stack, told: argparse.Namespace, sender: Executor) -> None:
-        self._stack, self._told, self._sender = stack, told, sender
+    def __init__(self, stack: Stack, options: argparse.Namespace, sender: Executor) -> None:
+        self._stack, self._options, self._sender = stack, options, sender
         self._product = "OVERLOAD"
 
     async def run(self) -> None:
@@ -119,26 +126,26 @@ class Bench:
         return await asyncio.get_running_loop().run_in_executor(self._sender, send, target, list(parts))
 
     async def _peak(self) -> float:
-        """The most orders a second that were accepted, however they were sent."""
+        """Return the highest rate of accepted orders per second, over all ways of sending."""
         (_, crowd), _ = await self._send("crowd", Part(WARM_UP_SECONDS, crowd=CROWD), Part(PEAK_SECONDS, crowd=CROWD))
-        print(told(f"{CROWD} wait", crowd))
+        print(describe(f"{CROWD} wait", crowd))
         reached = crowd.goodput()
         around, _ = await self._send("around", *(Part(PEAK_SECONDS, rate=share * reached) for share in AROUND))
         for share, phase in zip(AROUND, around, strict=True):
-            print(told(f"x {share}", phase))
+            print(describe(f"x {share}", phase))
         return max(phase.goodput() for phase in (crowd, *around))
 
     async def _overload(self, peak: float) -> list[Phase]:
         arrived_before, repeated_before = await arrived(self._stack), await repeated(self._stack)
         parts = [
             Part(BEFORE_SECONDS, rate=CALM * peak),
-            Part(self._told.seconds, rate=self._told.times * peak),
+            Part(self._options.seconds, rate=self._options.times * peak),
             Part(AFTER_SECONDS, rate=CALM * peak),
         ]
         began = datetime.now(UTC)
         phases, cpu = await self._send("over", *parts)
         for name, phase in zip(("before", "overload", "after"), phases, strict=True):
-            print(told(name, phase))
+            print(describe(name, phase))
         print(f"the sender took {cpu:.0%} of a core")
         over = phases[1]
         by_second = [round(over.goodput(s, s + 1)) for s in range(int(over.seconds))]
@@ -172,9 +179,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of overload")
     parser.add_argument("--times", type=float, default=3.0, help="of the peak")
-    told = parser.parse_args()
+    options = parser.parse_args()
     with own_stack() as stack, ProcessPoolExecutor(1, get_context("spawn")) as sender:
-        asyncio.run(Bench(stack, told, sender).run())
+        asyncio.run(Bench(stack, options, sender).run())
 
 
 if __name__ == "__main__":

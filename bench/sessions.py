@@ -1,9 +1,9 @@
-"""What a live session costs: memory of each process with and without so many people at the console.
+"""Measures the memory of a live session: each process with and without many people at the console.
 
     python -m bench.sessions [--sessions 500]
 
-starts a stack of its own and opens both live connections of every session - the feed, and the events - through the
-gateway. Ends with KiB per session.
+starts a stack of its own and opens both live connections of every session - the feed, and the
+events - through the gateway. It ends with KiB per session.
 """
 
 import argparse
@@ -23,7 +23,7 @@ WATCHED = ("console", "notifications", "gateway")
 
 
 def memory(stack: Stack) -> dict[str, int]:
-    """KiB by process: what would be free without it."""
+    """Return KiB by process, including its share of shared pages (PSS)."""
     found = {}
     for name in WATCHED:
         text = Path(f"/proc/{stack.pid(name)}/smaps_rollup").read_text()
@@ -38,7 +38,7 @@ async def measure(stack: Stack, sessions: int) -> None:
         turn = asyncio.Semaphore(AT_ONCE)
 
         async def open_session(number: int) -> None:
-            """A person of their own: one person may open only a few."""
+            """Open a session of its own person, because one person may open only a few."""
             token = forger.resigned(sub=f"bench-{number}")
             for path in PATHS:
                 async with turn:
@@ -64,8 +64,8 @@ async def measure(stack: Stack, sessions: int) -> None:
     each = {name: (after[name] - before[name]) / (sessions - 1) for name in WATCHED}
     print(f"{sessions} sessions, {len(reading)} connections, {lost} of them lost")
     print(", ".join(f"{name} {kib:.1f} KiB" for name, kib in each.items()))
-    ours = each["console"] + each["notifications"]
-    print(f"{ours:.1f} KiB per session in our processes; the goal is at most 60")
+    total = each["console"] + each["notifications"]
+    print(f"{total:.1f} KiB per session in console and notifications; the goal is at most 60")
 
 
 async def _read(socket: ClientConnection) -> None:
@@ -76,9 +76,9 @@ async def _read(socket: ClientConnection) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=500)
-    told = parser.parse_args()
+    options = parser.parse_args()
     with own_stack() as stack:
-        asyncio.run(measure(stack, told.sessions))
+        asyncio.run(measure(stack, options.sessions))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every test run has: the plugins in tests/support."""
+"""The configuration of every test run, with the plugins in tests/support."""
 
 import gc
 
@@ -7,7 +7,7 @@ import hypothesis
 PLUGINS = ("groups", "postgres", "identities", "provider", "orders", "stacks", "progress", "skips")
 pytest_plugins = [f"tests.support.{name}" for name in PLUGINS]
 
-# How long an example takes says something about the machine, nothing about what is tested.
+# The duration of an example depends on the machine, so it is no property of the tested code.
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -15,6 +15,8 @@ hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays: a sixth of a run goes into looking at thousands of tests again and again."""
+    """Freezes the collected tests: garbage collection of thousands of live objects takes a sixth of
+    a run.
+    """
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)

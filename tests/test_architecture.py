@@ -1,6 +1,8 @@
-"""The rules of the house, executed: a test of each rule in tests/architecture/rules.py. Each failure says what to do.
+"""Executes the architecture rules: one test per rule in tests/architecture/rules.py. Each failure
+says what to do.
 
-`roles.py` there is the table of roles that the rules go by; `test_planted.py` has violations of each rule.
+`roles.py` there is the table of roles that the rules use; `test_planted.py` has violations of each
+rule.
 """
 
 from collections.abc import Callable
@@ -20,7 +22,7 @@ def checkout() -> Tree:
 
 
 def holds(rule: Rule) -> Callable[..., None]:
-    """The test of a rule, or of a rule in each of its folders."""
+    """Builds the test of a rule, parametrized by folder if the rule has rooms."""
 
     def check(inside: str) -> None:
         found = [violation for violation in rule.check(checkout()) if violation.startswith(inside)]

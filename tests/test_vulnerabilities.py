@@ -1,4 +1,6 @@
-"""The question for known vulnerabilities: found, none, and that silence is not an answer."""
+"""The query for known vulnerabilities: found, none, and no answer, which is not the same as
+none.
+"""
 
 import http.server
 import json
@@ -15,7 +17,7 @@ Answer = Callable[[list[dict[str, object]]], object]
 
 
 class Service(http.server.ThreadingHTTPServer):
-    """Stands in for the public one; `answer` makes its document out of the questions."""
+    """Replaces the public service; `answer` builds its document from the queries."""
 
     answer: Answer
 

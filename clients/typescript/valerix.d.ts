@@ -12,12 +12,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Orders, newest first
-         * @description A customer sees their own.
+         * List orders, newest first
+         * @description Customers see only their own orders.
          */
         get: operations["listOrders"];
         put?: never;
-        /** Place an order: `items`, one line as `productId` and `quantity`, or one unit of a `product` (number or name) */
+        /**
+         * Place an order
+         * @description The body holds `items`, or one line as `productId` and `quantity`, or one unit of a `product` (number or name). A repeated request with the same `Idempotency-Key` gets the first answer.
+         */
         post: operations["placeOrder"];
         delete?: never;
         options?: never;
@@ -32,17 +35,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One order with its lines, payment and reservation */
+        /** Get one order with its lines, payment and reservation */
         get: operations["getOrder"];
         /**
-         * Change the lines of an order held for stock, or the address of one that has not shipped
-         * @description Staff may move it on through the warehouse with `status`; 202 when a service is down: it will get there.
+         * Change the lines of an order held for stock, or the address of an order that has not shipped
+         * @description Staff may move an order on through the warehouse with `status`. The answer is 202 if a service is unavailable: the order reaches the status later.
          */
         put: operations["changeOrder"];
         post?: never;
         /**
-         * Cancel: the payment is voided or refunded, the stock released
-         * @description 202 when a service is down: it will be done.
+         * Cancel an order
+         * @description The payment is voided or refunded, and the stock is released. The answer is 202 if a service is unavailable: the order is cancelled later.
          */
         delete: operations["cancelOrder"];
         options?: never;
@@ -58,8 +61,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened to an order, oldest first: every saga step with attempt, outcome and duration
-         * @description Staff see the actor of each act of staff, in every service; customers see that it was one.
+         * Get the history of an order, oldest first
+         * @description It has every saga step with attempt, outcome and duration. Staff see the actor of each act of staff, in every service; customers see only that an entry is an act of staff.
          */
         get: operations["getOrderTimeline"];
         put?: never;
@@ -79,7 +82,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Drive a pending order now: 200 confirmed, 202 still pending, or the refusal it met */
+        /**
+         * Retry a pending order now
+         * @description The answer is 200 if the order is confirmed, 202 if it is still pending, or else its refusal.
+         */
         post: operations["retryOrder"];
         delete?: never;
         options?: never;
@@ -94,7 +100,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events that could not be processed, oldest first; `waiting`: without those a replay has processed */
+        /**
+         * List the events that could not be processed, oldest first
+         * @description `waiting`: only those that were not replayed successfully.
+         */
         get: operations["listOrdersDeadLetters"];
         put?: never;
         post?: never;
@@ -111,7 +120,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dead letter with its event */
+        /** Show one dead letter with its event */
         get: operations["getOrdersDeadLetter"];
         put?: never;
         post?: never;
@@ -130,7 +139,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try it again; one that has succeeded before is left as it is */
+        /**
+         * Process the event of a dead letter again
+         * @description A letter that was replayed successfully stays unchanged. 409 when the event still cannot be processed: then nothing was changed.
+         */
         post: operations["replayOrdersDeadLetter"];
         delete?: never;
         options?: never;
@@ -145,7 +157,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Circuit breakers, retries and load of this copy of the service */
+        /** Show circuit breakers, retries and load of this replica of the service */
         get: operations["orders.getResilience"];
         put?: never;
         post?: never;
@@ -162,7 +174,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stock by product: on hand, reserved and available, in total and per warehouse */
+        /** List stock by product id: on hand, reserved and available, in total and per warehouse */
         get: operations["listInventory"];
         put?: never;
         post?: never;
@@ -179,7 +191,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Products that run low: available is at or under their threshold */
+        /** List products low in stock: their available units are at or under their threshold */
         get: operations["listLowStock"];
         put?: never;
         post?: never;
@@ -196,7 +208,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stock of one product */
+        /** Get the stock of one product, in total and per warehouse */
         get: operations["getInventory"];
         put?: never;
         post?: never;
@@ -213,7 +225,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everything that ever happened to the stock of one product, latest first */
+        /** List all movements of the stock of one product, latest first */
         get: operations["listMovements"];
         put?: never;
         post?: never;
@@ -233,8 +245,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Reserve the items of a pending order, all or nothing; repeating it changes nothing
-         * @description 404 no such order, 409 the order is in another state or is being cancelled, 422 it has other items.
+         * Reserve the items of a pending order, all or nothing
+         * @description Repeating it changes nothing. 404: no such order. 409: another state, under cancellation, or not enough stock. 422: other items.
          */
         post: operations["reserveStock"];
         delete?: never;
@@ -253,8 +265,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give back what a failed or cancelled order has reserved; refuse to reserve for it from now on
-         * @description 404 no such order, 409 the order has not ended: cancel it, and its stock goes back.
+         * Release the stock of a failed or cancelled order
+         * @description Later reservations for it are refused. 404: no such order. 409: the order has not ended; cancel it to return its stock.
          */
         post: operations["releaseStock"];
         delete?: never;
@@ -273,8 +285,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`
-         * @description 404 no such order, 409 the order is in another state or is being cancelled.
+         * Commit the stock of an order in `processing`: its goods leave the warehouse
+         * @description The worker then moves the order to `shipped`. 404: no such order. 409: the order is in another state or is being cancelled.
          */
         post: operations["commitStock"];
         delete?: never;
@@ -293,8 +305,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Correct the stock of a product in one warehouse, with a reason
-         * @description Never below what is reserved.
+         * Correct the stock of a product in one warehouse
+         * @description It never falls below the reserved units.
          */
         post: operations["adjustStock"];
         delete?: never;
@@ -312,7 +324,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect */
+        /**
+         * Take out (`quantity` below 0) or bring in units, in the order of warehouse priority
+         * @description A request with a repeated key has no second effect.
+         */
         post: operations["updateStock"];
         delete?: never;
         options?: never;
@@ -327,10 +342,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The catalogue, by product id */
+        /** List the products of the catalogue, sorted by product id */
         get: operations["listProducts"];
         put?: never;
-        /** A new product, with what is in stock of it already */
+        /** Create a product, with its initial stock, if any */
         post: operations["createProduct"];
         delete?: never;
         options?: never;
@@ -345,17 +360,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One product */
+        /** Get one product of the catalogue */
         get: operations["getProduct"];
         /**
-         * Change a product
-         * @description Its stock is changed by adjusting it.
+         * Replace a product
+         * @description Its stock does not change: see `adjustStock`. With the ETag in `If-Match`, a change made in the meantime is not overwritten.
          */
         put: operations["replaceProduct"];
         post?: never;
         /**
          * Remove a product
-         * @description One that was ever in stock is only taken out of sale: its history stays.
+         * @description If it was ever in stock, it is only taken off sale: its history stays.
          */
         delete: operations["deleteProduct"];
         options?: never;
@@ -370,10 +385,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The warehouses, by id; stock is taken from the one with the lowest priority number first */
+        /**
+         * List warehouses by id
+         * @description Stock is taken from the one with the lowest `priority` first.
+         */
         get: operations["listWarehouses"];
         put?: never;
-        /** A new, empty warehouse */
+        /** Create a warehouse without stock */
         post: operations["createWarehouse"];
         delete?: never;
         options?: never;
@@ -388,7 +406,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One warehouse */
+        /** Get one warehouse */
         get: operations["getWarehouse"];
         put?: never;
         post?: never;
@@ -405,7 +423,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events that could not be processed, oldest first; `waiting`: without those a replay has processed */
+        /**
+         * List the events that could not be processed, oldest first
+         * @description `waiting`: only those that were not replayed successfully.
+         */
         get: operations["listInventoryDeadLetters"];
         put?: never;
         post?: never;
@@ -422,7 +443,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dead letter with its event */
+        /** Show one dead letter with its event */
         get: operations["getInventoryDeadLetter"];
         put?: never;
         post?: never;
@@ -441,7 +462,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try it again; one that has succeeded before is left as it is */
+        /**
+         * Process the event of a dead letter again
+         * @description A letter that was replayed successfully stays unchanged. 409 when the event still cannot be processed: then nothing was changed.
+         */
         post: operations["replayInventoryDeadLetter"];
         delete?: never;
         options?: never;
@@ -456,7 +480,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Circuit breakers, retries and load of this copy of the service */
+        /** Show circuit breakers, retries and load of this replica of the service */
         get: operations["inventory.getResilience"];
         put?: never;
         post?: never;
@@ -473,12 +497,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Payments, newest first */
+        /** List payments, newest first */
         get: operations["listPayments"];
         put?: never;
         /**
-         * Charge a pending order what it owes: it has a price, nobody has asked to cancel it, and the body is its charge
-         * @description 404 no such order, 409 the order is in another state, 422 it owes another charge.
+         * Charge a pending order what it owes
+         * @description The order must have a price and must not be under cancellation, and the body must match its charge. 402: the payment was declined. 404: the order does not exist. 409: the order is in another state, or has another payment. 422: the order owes another charge.
          */
         post: operations["capturePayment"];
         delete?: never;
@@ -495,8 +519,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One payment with its first refunds and the begin of its history
-         * @description A customer sees their own.
+         * Get one payment with its first refunds and the beginning of its history
+         * @description Customers see their own payments only.
          */
         get: operations["getPayment"];
         put?: never;
@@ -515,8 +539,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The payment of an order
-         * @description A customer sees their own.
+         * Get the payment of an order
+         * @description Customers see their own payments only.
          */
         get: operations["getPaymentOfOrder"];
         put?: never;
@@ -535,8 +559,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The refunds of a payment, oldest first
-         * @description A customer sees their own.
+         * List the refunds of a payment, oldest first
+         * @description Customers see refunds of their own payments only.
          */
         get: operations["listRefunds"];
         put?: never;
@@ -555,8 +579,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened to a payment, oldest first
-         * @description A customer sees their own.
+         * List the history of a payment, oldest first
+         * @description Customers see their own payments only.
          */
         get: operations["listPaymentEvents"];
         put?: never;
@@ -577,8 +601,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give back part of a payment or, without an amount, all that is left
-         * @description All of it only once the order has shipped. 409 the order is to be cancelled instead, or is neither paid nor delivered.
+         * Refund part of a payment or, without an amount, all that is left
+         * @description A payment can be refunded in full only once its order has shipped. 409: the order has to be cancelled instead, or its state permits no refund.
          */
         post: operations["refundPayment"];
         delete?: never;
@@ -594,7 +618,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Circuit breakers, retries and load of this copy of the service */
+        /** Show circuit breakers, retries and load of this replica of the service */
         get: operations["payments.getResilience"];
         put?: never;
         post?: never;
@@ -613,7 +637,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a customer account */
+        /** Register a customer account */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -628,7 +652,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public keys that verify access tokens (RFC 7517) */
+        /** Get the public keys that verify access tokens (RFC 7517) */
         get: operations["getPublicKeys"];
         put?: never;
         post?: never;
@@ -645,7 +669,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller */
+        /** Get the account of the caller */
         get: operations["getMyself"];
         put?: never;
         post?: never;
@@ -662,11 +686,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user: oneself, or anybody for an administrator */
+        /**
+         * Get one user
+         * @description Administrators see all users, other callers only themselves.
+         */
         get: operations["getUser"];
         /**
-         * Change name and e-mail address: one's own, or anybody's for an administrator
-         * @description Another address needs the caller's `currentPassword`.
+         * Change the name and e-mail address of a user
+         * @description Administrators may change all users, other callers only themselves. Another e-mail address needs the caller's `currentPassword`.
          */
         put: operations["changeUser"];
         post?: never;
@@ -685,8 +712,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Suspend or reinstate, which signs the user out
-         * @description A suspended customer may sign in but not order; suspended staff may do neither.
+         * Suspend or reinstate a user
+         * @description All sessions of the user end. A suspended customer may sign in but not order; suspended staff may do neither.
          */
         put: operations["changeUserStatus"];
         post?: never;
@@ -705,8 +732,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Give a user another role, which signs them out
-         * @description The last administrator stays one.
+         * Change the role of a user
+         * @description All sessions of the user end. The last administrator stays one.
          */
         put: operations["changeUserRole"];
         post?: never;
@@ -723,7 +750,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What concerned accounts and sessions, and what staff did in every service, newest first */
+        /**
+         * List the audit trail, newest first
+         * @description It contains actions on accounts and sessions, and the acts of staff in every service.
+         */
         get: operations["listAudit"];
         put?: never;
         post?: never;
@@ -740,7 +770,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users, newest first */
+        /** List users, newest first */
         get: operations["listUsers"];
         put?: never;
         post?: never;
@@ -757,7 +787,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One customer by number: oneself, or anybody for staff */
+        /**
+         * Get one customer by number
+         * @description Staff see all customers, a customer only their own data.
+         */
         get: operations["getCustomer"];
         put?: never;
         post?: never;
@@ -774,7 +807,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether a customer may order; `reason` is `unknown` or `suspended` when not */
+        /**
+         * Check whether a customer may order
+         * @description If not, `reason` is `unknown` or `suspended`.
+         */
         get: operations["validateCustomer"];
         put?: never;
         post?: never;
@@ -795,7 +831,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies. A request by cookie that changes something repeats the cookie `valerix_csrf` in the header `X-CSRF-Token`. While the password is being guessed, a sign-in from elsewhere waits for its turn (429, at most 30 seconds); one with the `deviceToken` (or the cookie) of an earlier sign-in does not.
+         * @description Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies. A request with cookies that changes something must repeat the value of the cookie `valerix_csrf` in the header `X-CSRF-Token`. While the password is being guessed, a sign-in from elsewhere has to wait for its turn (429, at most 30 seconds). A sign-in with the `deviceToken` (or the cookie) of an earlier one does not.
          */
         post: operations["login"];
         delete?: never;
@@ -815,7 +851,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange the refresh token (of the body, or of the cookie) for new tokens
-         * @description Each is good once. A token that is used twice ends its session. Tabs of a browser that refresh at once are told 409 `refresh_superseded`: the cookies are new already.
+         * @description Each refresh token is good for one use. A token that is used twice ends its session. When tabs of a browser refresh at once, one gets 409 `refresh_superseded`: its cookies are new already.
          */
         post: operations["refresh"];
         delete?: never;
@@ -833,7 +869,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End this session: its tokens are refused everywhere within two seconds */
+        /**
+         * Sign out: end this session
+         * @description Its tokens are refused everywhere within two seconds.
+         */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -848,11 +887,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the caller is signed in, the one used last first */
+        /** List the sessions of the caller, the last used first */
         get: operations["listMySessions"];
         put?: never;
         post?: never;
-        /** Sign out everywhere but here */
+        /** Sign out everywhere else: end all sessions of the caller except this one */
         delete: operations["endMyOtherSessions"];
         options?: never;
         head?: never;
@@ -869,7 +908,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Sign out one device */
+        /** Sign out one device: end one session of the caller */
         delete: operations["endMySession"];
         options?: never;
         head?: never;
@@ -885,8 +924,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Needs the current one
-         * @description Signs out everywhere but here.
+         * Change the password of the caller, given the current one
+         * @description All other sessions end.
          */
         put: operations["changeMyPassword"];
         post?: never;
@@ -903,11 +942,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where a user is signed in */
+        /** List the sessions of a user, the last used first */
         get: operations["listSessions"];
         put?: never;
         post?: never;
-        /** Sign a user out everywhere */
+        /** Sign a user out everywhere: end all sessions */
         delete: operations["endSessions"];
         options?: never;
         head?: never;
@@ -924,7 +963,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Sign one device of a user out */
+        /** Sign out one device of a user: end one session */
         delete: operations["endSession"];
         options?: never;
         head?: never;
@@ -940,7 +979,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send a mail with a link that sets a new password; the answer is the same for an address without an account */
+        /**
+         * Send a mail with a link that sets a new password
+         * @description The answer is the same for an address without an account.
+         */
         post: operations["forgotPassword"];
         delete?: never;
         options?: never;
@@ -958,8 +1000,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set a new password with the token of the mail: good once, for 30 minutes
-         * @description Signs out everywhere.
+         * Set a new password with the token of a mail
+         * @description The token is good for one use within 30 minutes. All sessions of the user end.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -977,7 +1019,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send another mail with a link that confirms one's own address */
+        /** Send another mail with a link that confirms the caller's own address */
         post: operations["requestEmailConfirmation"];
         delete?: never;
         options?: never;
@@ -994,7 +1036,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Confirm an address with the token of the mail: good once, for 30 minutes */
+        /**
+         * Confirm an e-mail address with the token of a mail
+         * @description The token is good for one use within 30 minutes.
+         */
         post: operations["confirmEmail"];
         delete?: never;
         options?: never;
@@ -1009,7 +1054,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events that could not be processed, oldest first; `waiting`: without those a replay has processed */
+        /**
+         * List the events that could not be processed, oldest first
+         * @description `waiting`: only those that were not replayed successfully.
+         */
         get: operations["listUsersDeadLetters"];
         put?: never;
         post?: never;
@@ -1026,7 +1074,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dead letter with its event */
+        /** Show one dead letter with its event */
         get: operations["getUsersDeadLetter"];
         put?: never;
         post?: never;
@@ -1045,7 +1093,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try it again; one that has succeeded before is left as it is */
+        /**
+         * Process the event of a dead letter again
+         * @description A letter that was replayed successfully stays unchanged. 409 when the event still cannot be processed: then nothing was changed.
+         */
         post: operations["replayUsersDeadLetter"];
         delete?: never;
         options?: never;
@@ -1060,7 +1111,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Circuit breakers, retries and load of this copy of the service */
+        /** Show circuit breakers, retries and load of this replica of the service */
         get: operations["users.getResilience"];
         put?: never;
         post?: never;
@@ -1079,7 +1130,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Queue a message to a customer */
+        /** Queue a message to a customer: either free text, or a template filled in with `data` */
         post: operations["sendNotification"];
         delete?: never;
         options?: never;
@@ -1095,8 +1146,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Notifications, newest first
-         * @description A customer sees their own.
+         * List notifications, newest first
+         * @description Customers see their own.
          */
         get: operations["listNotifications"];
         put?: never;
@@ -1115,8 +1166,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One notification
-         * @description A customer sees their own.
+         * Get one notification
+         * @description Customers see their own.
          */
         get: operations["getNotification"];
         put?: never;
@@ -1134,7 +1185,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events that could not be processed, oldest first; `waiting`: without those a replay has processed */
+        /**
+         * List the events that could not be processed, oldest first
+         * @description `waiting`: only those that were not replayed successfully.
+         */
         get: operations["listNotificationsDeadLetters"];
         put?: never;
         post?: never;
@@ -1151,7 +1205,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One dead letter with its event */
+        /** Show one dead letter with its event */
         get: operations["getNotificationsDeadLetter"];
         put?: never;
         post?: never;
@@ -1170,7 +1224,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try it again; one that has succeeded before is left as it is */
+        /**
+         * Process the event of a dead letter again
+         * @description A letter that was replayed successfully stays unchanged. 409 when the event still cannot be processed: then nothing was changed.
+         */
         post: operations["replayNotificationsDeadLetter"];
         delete?: never;
         options?: never;
@@ -1185,7 +1242,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Circuit breakers, retries and load of this copy of the service */
+        /** Show circuit breakers, retries and load of this replica of the service */
         get: operations["notifications.getResilience"];
         put?: never;
         post?: never;
@@ -1204,21 +1261,21 @@ export interface components {
          * @description A refusal or a failure (RFC 9457). Further members depend on `code`.
          */
         ProblemDocument: {
-            /** @description The kind of problem: a place on the page that explains all of them. */
+            /** @description The kind of problem: a reference to the page that explains all kinds. */
             type: string;
             title: string;
             status: number;
-            /** @description Stable; programs decide by it. */
+            /** @description A stable identifier of the problem. Programs branch on it. */
             code: string;
             detail: string;
             /** @description Finds the log lines of this request. */
             traceId: string;
-            /** @description What is wrong with each bad field. */
+            /** @description The fault of each invalid field. */
             errors?: components["schemas"]["FieldError"][];
         };
         /**
          * FieldError
-         * @description One bad field: an RFC 6901 JSON pointer into the body, and what is wrong there.
+         * @description One bad field: an RFC 6901 JSON pointer into the body, and the fault of the value there.
          */
         FieldError: {
             pointer: string;
@@ -1226,14 +1283,14 @@ export interface components {
         };
         /**
          * OrderView
-         * @description An order as the API shows it; also the data of its events, so an old answer can be replayed from them.
+         * @description An order in the API; also the data of its events, so that an old answer can be replayed.
          */
         OrderView: {
             id: string;
             customerId: string;
             status: components["schemas"]["OrderStatus"];
             items: components["schemas"]["LineView"][];
-            /** @description Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue says so. */
+            /** @description Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue price is lower. */
             total: components["schemas"]["Money"] | null;
             /** @enum {string} */
             paymentMethod: "card_ok" | "visa" | "mastercard" | "card_declined" | "card_insufficient_funds" | "card_expired" | "card_timeout" | "card_flaky";
@@ -1250,14 +1307,14 @@ export interface components {
             createdAt: string;
             /** Format: date-time */
             updatedAt: string;
-            /** @description Of an order with one line, as `quantity`. Not in what was stored before there were these fields. */
+            /** @description Present for an order with one line, like `quantity`. Missing in records stored before these fields existed. */
             productId?: string;
             quantity?: number;
-            /** @description What staff has given back so far; absent while that is nothing. */
+            /** @description Total of the refunds by staff so far; absent if there are none. */
             refunded?: components["schemas"]["Money"];
             /**
              * Format: date-time
-             * @description When an order that waits for stock is cancelled; absent for any other.
+             * @description Time at which an order that waits for stock is cancelled; absent for any other order.
              */
             heldUntil?: string;
         };
@@ -1269,7 +1326,7 @@ export interface components {
         OrderStatus: "cancelled" | "completed" | "confirmed" | "failed" | "pending" | "processing" | "shipped";
         /**
          * LineView
-         * @description One line of an order.
+         * @description A line of an order.
          *
          *         Name and prices are null until inventory has answered once; the line costs its price, or less.
          */
@@ -1282,7 +1339,9 @@ export interface components {
         };
         /**
          * Money
-         * @description An amount in the currency's minor unit, as the API writes it: `{"amountMinor": 129900, "currency": "USD"}`.
+         * @description An amount in the currency's minor unit.
+         *
+         *         In the API: `{"amountMinor": 129900, "currency": "USD"}`.
          */
         Money: {
             amountMinor: number;
@@ -1291,7 +1350,7 @@ export interface components {
         };
         /**
          * Allocation
-         * @description Units of one product promised from one warehouse.
+         * @description Units of one product reserved in one warehouse.
          */
         Allocation: {
             productId: string;
@@ -1300,7 +1359,7 @@ export interface components {
         };
         /**
          * PlaceOrderBody
-         * @description Either `items`, or one line as `productId` and `quantity`, or one unit of a `product`.
+         * @description A new order: `items`, one line as `productId` and `quantity`, or one unit of a `product`.
          */
         PlaceOrderBody: {
             customerId: string;
@@ -1309,9 +1368,9 @@ export interface components {
             /** @description Accepted for convenience and ignored: the catalogue's name is used. */
             productName?: string | null;
             quantity?: number | null;
-            /** @description Number or exact name of the one product of which one unit is wanted. */
+            /** @description Number or exact name of the product of which one unit is ordered. */
             product?: string | null;
-            /** @description With `product`: what the customer is willing to pay, in major units of its currency, as in `12.5`. */
+            /** @description With `product`: the total the customer is willing to pay, in major units of the product's currency, as in `12.5`. */
             amount?: (number | string) | null;
             /**
              * @description Default: "card_ok".
@@ -1324,18 +1383,21 @@ export interface components {
              */
             onShortage?: "hold" | "backorder" | "reject";
             shippingAddress?: components["schemas"]["Address"] | null;
-            /** @description What the customer is willing to pay: for another total the order is refused before anything is charged. */
+            /** @description The total the customer is willing to pay: for another total the order is refused before anything is charged. */
             expectedTotal?: components["schemas"]["Money"] | null;
             idempotencyKey?: string | null;
         };
-        /** OrderItem */
+        /**
+         * OrderItem
+         * @description A product to order, and how many units of it.
+         */
         OrderItem: {
             productId: string;
             quantity: number;
         };
         /**
          * Address
-         * @description A postal address.
+         * @description The postal address to which the goods are shipped.
          */
         Address: {
             name: string;
@@ -1348,26 +1410,26 @@ export interface components {
         };
         /**
          * OrderProblem
-         * @description A refusal of an order that is kept: `order` is what became of it.
+         * @description A refusal of an order that is kept: `order` is its present state.
          */
         OrderProblem: {
-            /** @description The kind of problem: a place on the page that explains all of them. */
+            /** @description The kind of problem: a reference to the page that explains all kinds. */
             type: string;
             title: string;
             status: number;
-            /** @description Stable; programs decide by it. */
+            /** @description A stable identifier of the problem. Programs branch on it. */
             code: string;
             detail: string;
             /** @description Finds the log lines of this request. */
             traceId: string;
-            /** @description What is wrong with each bad field. */
+            /** @description The fault of each invalid field. */
             errors?: components["schemas"]["FieldError"][];
             /** @description Absent where nothing was written: an idempotency key in flight or reused. */
             order?: components["schemas"]["OrderView"];
         };
         /**
          * OrderViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         OrderViewPage: {
             items: components["schemas"]["OrderView"][];
@@ -1375,36 +1437,37 @@ export interface components {
         };
         /**
          * ChangeOrderBody
-         * @description What may change: the lines of an order held for stock, the address of any order that has not shipped.
+         * @description A change of the lines of an order held for stock, or of the address of an unshipped order.
          *
-         *         Staff may send `status` instead, and nothing else: the order is moved on until it is there.
+         *         Staff may send `status` instead, and nothing else: the order is moved on until it has this
+         *         status.
          */
         ChangeOrderBody: {
             items?: components["schemas"]["OrderItem"][] | null;
-            /** @description Of the only line. */
+            /** @description New quantity of the only line. */
             quantity?: number | null;
-            /** @description With new lines: for another total nothing is changed. */
+            /** @description With new lines: their total; for another total nothing is changed. */
             expectedTotal?: components["schemas"]["Money"] | null;
             shippingAddress?: components["schemas"]["Address"] | null;
             status?: components["schemas"]["FulfilmentStatus"] | null;
         };
         /**
          * FulfilmentStatus
-         * @description States to which staff may move an order on.
+         * @description States to which staff may move an order.
          * @enum {string}
          */
         FulfilmentStatus: "completed" | "processing" | "shipped";
         /**
          * Timeline
-         * @description One page of an order's history, oldest first. `nextCursor` is null on the last.
+         * @description One page of an order's history, oldest first. `nextCursor` is null on the last page.
          */
         Timeline: {
             orderId: string;
             events: components["schemas"]["OrderEventView"][];
             nextCursor?: string | null;
-            /** @description What staff did to the order, its payment and its stock, oldest first. For staff alone. */
+            /** @description Acts of staff on the order, its payment and its stock, oldest first. For staff only. */
             acts?: components["schemas"]["RecordedAct"][];
-            /** @description Services that gave no answer: their acts are missing. For staff alone. */
+            /** @description Services that gave no answer: their acts are missing. For staff only. */
             unanswered?: string[];
         };
         /**
@@ -1421,21 +1484,21 @@ export interface components {
             errorCode: string | null;
             errorMessage: string | null;
             steps: components["schemas"]["StepView"][];
-            /** @description Of `order.refunded` alone. */
+            /** @description Present for `order.refunded` only. */
             refund?: components["schemas"]["RefundedView"];
             /**
              * Format: date-time
-             * @description Of an order that waits for stock from then on: when it is cancelled.
+             * @description Time at which an order that waits for stock from then on is cancelled.
              */
             heldUntil?: string;
-            /** @description True where the order went backwards and found neither money nor stock to give back: no step shows that. */
+            /** @description True if the order went backwards and found neither money nor stock to give back; no step shows that. */
             nothingToUndo?: boolean;
-            /** @description Whose act it was: null for what the customer did, or the order did by itself. */
+            /** @description The act of staff, or of a service, that caused the entry. Null for acts of the customer and for steps that the order took by itself. */
             by?: components["schemas"]["By"] | null;
         };
         /**
          * StepView
-         * @description One attempt of one step of an order's saga.
+         * @description One attempt of a saga step: its outcome, and its duration in milliseconds.
          */
         StepView: {
             name: string;
@@ -1448,7 +1511,7 @@ export interface components {
         };
         /**
          * RefundedView
-         * @description What staff gave back, and why. `id`: of the refund in payments.
+         * @description A refund by staff: amount and reason. `id`: of the refund in payments.
          */
         RefundedView: {
             id: string;
@@ -1457,7 +1520,9 @@ export interface components {
         };
         /**
          * By
-         * @description That an entry of a history is an act of staff, or of a service by a public route. `actor` is for staff alone.
+         * @description Marks a history entry as an act of staff, or of a service through a public route.
+         *
+         *         `actor` is shown to staff only.
          */
         By: {
             /** @enum {string} */
@@ -1466,7 +1531,7 @@ export interface components {
         };
         /**
          * ActorView
-         * @description Whose act it was, from where, and the trace that finds all of it.
+         * @description The actor of an act, the address it came from, and the trace that links all of it.
          */
         ActorView: {
             id: string;
@@ -1476,14 +1541,14 @@ export interface components {
         };
         /**
          * RecordedAct
-         * @description An act as its service keeps it.
+         * @description An act as its service stores it.
          */
         RecordedAct: {
             id: string;
             act: string;
             actor: string;
             role: string;
-            /** @description Forgotten after a year. */
+            /** @description The client address; removed after one year. */
             address: string | null;
             traceId: string;
             subject: string;
@@ -1493,7 +1558,7 @@ export interface components {
         };
         /**
          * DeadLetterViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         DeadLetterViewPage: {
             items: components["schemas"]["DeadLetterView"][];
@@ -1518,7 +1583,7 @@ export interface components {
         };
         /**
          * DeadLetter
-         * @description An event that could not be processed, and why.
+         * @description An event that could not be processed, with the error.
          */
         DeadLetter: {
             /** @description Counts per consumer. */
@@ -1535,7 +1600,7 @@ export interface components {
         };
         /**
          * Resilience
-         * @description One copy of a service: its calls to other services, its load and its responses.
+         * @description Circuit breakers, retries and load of one replica of a service.
          */
         Resilience: {
             service: string;
@@ -1547,11 +1612,14 @@ export interface components {
         };
         /**
          * Dependency
-         * @description `attempts` since the process started, by outcome; `circuit_open` are calls that were not made.
+         * @description A service that this one calls.
+         *
+         *         `attempts` since the process started, by outcome. `circuit_open` counts calls that were not
+         *         made.
          */
         Dependency: {
             name: string;
-            /** @description Of the circuit breaker: `closed`, `open` or `half_open`. */
+            /** @description State of the circuit breaker: `closed`, `open` or `half_open`. */
             state: string;
             trialInSeconds: number;
             window: components["schemas"]["Window"];
@@ -1564,7 +1632,7 @@ export interface components {
         };
         /**
          * Window
-         * @description The calls of the last `seconds`.
+         * @description Calls and failures that the breaker counted during the last `seconds`.
          */
         Window: {
             seconds: number;
@@ -1573,8 +1641,11 @@ export interface components {
         };
         /**
          * Configuration
-         * @description `timeoutSeconds` of one attempt; the breaker opens when `opensAtFailureRatio` of at least `opensAfterCalls` calls
-         *         of the window failed, for `openSeconds`; `retryRatio`: retries per call that are allowed in the long run.
+         * @description The limits on calls to a dependency.
+         *
+         *         `timeoutSeconds` applies to one attempt. The breaker opens for `openSeconds` when a share of at
+         *         least `opensAtFailureRatio` of the calls in the window failed, if there were at least
+         *         `opensAfterCalls`. `retryRatio`: retries per call that are allowed in the long run.
          */
         Configuration: {
             timeoutSeconds: number;
@@ -1588,10 +1659,10 @@ export interface components {
         };
         /**
          * Door
-         * @description The requests in work and how many may be.
+         * @description Admission of requests.
          *
-         *         `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process
-         *         started.
+         *         `limit` adapts to `waitSeconds`, between a small minimum and `ceiling`. `shed` counts the
+         *         requests refused since the process started.
          */
         Door: {
             inFlight: number;
@@ -1602,7 +1673,9 @@ export interface components {
         };
         /**
          * Responses
-         * @description How long the main route took. `averageSeconds` is null when the window has no response.
+         * @description How long the callers of this service's main route waited in the last `windowSeconds`.
+         *
+         *         `averageSeconds` is null when there were none.
          */
         Responses: {
             windowSeconds: number;
@@ -1611,7 +1684,7 @@ export interface components {
         };
         /**
          * InventoryItemPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         InventoryItemPage: {
             items: components["schemas"]["InventoryItem"][];
@@ -1619,7 +1692,9 @@ export interface components {
         };
         /**
          * InventoryItem
-         * @description The stock of one product: in total and per warehouse. `low_stock`: available is at or under the threshold.
+         * @description The stock of one product, in total and per warehouse.
+         *
+         *         `lowStock`: the available units are at or under the threshold.
          */
         InventoryItem: {
             productId: string;
@@ -1634,7 +1709,7 @@ export interface components {
         };
         /**
          * WarehouseStock
-         * @description The stock of one product in one warehouse.
+         * @description The stock of one product in one warehouse; `available` is `onHand` minus `reserved`.
          */
         WarehouseStock: {
             warehouseId: string;
@@ -1644,7 +1719,7 @@ export interface components {
         };
         /**
          * MovementViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         MovementViewPage: {
             items: components["schemas"]["MovementView"][];
@@ -1652,7 +1727,7 @@ export interface components {
         };
         /**
          * MovementView
-         * @description One movement, and whose act it was: null for what is part of an order's way.
+         * @description One movement of stock. `by`: the staff member behind it; null for a step of an order.
          */
         MovementView: {
             productId: string;
@@ -1675,6 +1750,8 @@ export interface components {
         /**
          * ReservationView
          * @description The units reserved for an order, with name and price of each product.
+         *
+         *         `idempotent`: the answer of an earlier request is repeated.
          */
         ReservationView: {
             orderId: string;
@@ -1685,13 +1762,15 @@ export interface components {
         };
         /**
          * ReservationStatus
-         * @description States of the stock an order has reserved. `absent`: nothing yet; a row says that the order waits.
+         * @description States of the stock reservation of an order.
+         *
+         *         `absent`: nothing is reserved yet; a row in this state means that the order waits.
          * @enum {string}
          */
         ReservationStatus: "absent" | "committed" | "released" | "reserved";
         /**
          * PricedProduct
-         * @description Name and unit price of a product when it was reserved or looked up.
+         * @description Name and unit price of a product at the time of its reservation or look-up.
          */
         PricedProduct: {
             productId: string;
@@ -1700,13 +1779,19 @@ export interface components {
             /** @example USD */
             currency: string;
         };
-        /** ReserveBody */
+        /**
+         * ReserveBody
+         * @description The items of a pending order; they must be the lines of the order.
+         */
         ReserveBody: {
             /** @example PROD-001 */
             orderId: string;
             items: components["schemas"]["Item"][];
         };
-        /** Item */
+        /**
+         * Item
+         * @description Units of one product.
+         */
         Item: {
             /** @example PROD-001 */
             productId: string;
@@ -1714,27 +1799,33 @@ export interface components {
         };
         /**
          * ReservationState
-         * @description Where a reservation stands after a release or commit: `reserved`, `released`, `committed` or `absent`.
+         * @description The state of a reservation after a release or commit.
          *
-         *         Releasing what was never reserved leaves `released` (a tombstone); committing it leaves `absent`;
-         *         a committed reservation stays `committed` and a released one `released`, whatever is asked.
+         *         The states are `reserved`, `released`, `committed` and `absent`. A release without a reservation
+         *         leaves `released` (a tombstone); a commit without one leaves `absent`. A committed reservation
+         *         stays `committed` and a released one stays `released`, whatever is requested.
          */
         ReservationState: {
             orderId: string;
             state: components["schemas"]["ReservationStatus"];
             /** @description Default: false. */
             idempotent?: boolean;
-            /** @description Nothing was ever reserved: a release had nothing to undo. Default: false. */
+            /** @description No stock was ever reserved: the release had nothing to undo. Default: false. */
             empty?: boolean;
         };
-        /** OrderBody */
+        /**
+         * OrderBody
+         * @description The order with the reserved stock.
+         */
         OrderBody: {
             /** @example PROD-001 */
             orderId: string;
         };
         /**
          * Adjusted
-         * @description Stock of the product in that warehouse after the change; `idempotent` when an earlier answer is repeated.
+         * @description Stock of the product in that warehouse after the change.
+         *
+         *         `idempotent`: the answer of an earlier request is repeated.
          */
         Adjusted: {
             productId: string;
@@ -1755,7 +1846,7 @@ export interface components {
             productId: string;
             /** @example PROD-001 */
             warehouseId: string;
-            /** @description not zero */
+            /** @description Units to add (> 0) or remove (< 0); not zero. */
             delta: number;
             reason: string;
             idempotencyKey?: string | null;
@@ -1774,12 +1865,12 @@ export interface components {
         };
         /**
          * UpdateBody
-         * @description Take out (negative) or bring in (positive) units of a product, wherever they lie.
+         * @description Take out (negative) or bring in (positive) units of a product, in any warehouse.
          */
         UpdateBody: {
             /** @example PROD-001 */
             productId: string;
-            /** @description not zero */
+            /** @description Units to add (> 0) or remove (< 0); not zero. */
             quantity: number;
             idempotencyKey: string;
             orderId?: string | null;
@@ -1801,7 +1892,10 @@ export interface components {
             /** Format: date-time */
             updatedAt: string;
         };
-        /** NewProduct */
+        /**
+         * NewProduct
+         * @description A new product with its id and its initial stock.
+         */
         NewProduct: {
             name: string;
             price: components["schemas"]["Money"];
@@ -1815,7 +1909,10 @@ export interface components {
             productId: string;
             initialStock?: components["schemas"]["InitialStock"][];
         };
-        /** InitialStock */
+        /**
+         * InitialStock
+         * @description Units of a new product in one warehouse.
+         */
         InitialStock: {
             /** @example PROD-001 */
             warehouseId: string;
@@ -1823,7 +1920,7 @@ export interface components {
         };
         /**
          * ProductPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         ProductPage: {
             items: components["schemas"]["Product"][];
@@ -1831,7 +1928,7 @@ export interface components {
         };
         /**
          * ProductBody
-         * @description The whole of a product, except its id and its stock.
+         * @description All properties of a product, except its id and its stock.
          */
         ProductBody: {
             name: string;
@@ -1845,7 +1942,7 @@ export interface components {
         };
         /**
          * Warehouse
-         * @description A place of stock. Stock is taken from the warehouse with the lowest `priority` first.
+         * @description A warehouse. Stock is taken from the warehouse with the lowest `priority` first.
          */
         Warehouse: {
             warehouseId: string;
@@ -1866,7 +1963,7 @@ export interface components {
         };
         /**
          * WarehousePage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         WarehousePage: {
             items: components["schemas"]["Warehouse"][];
@@ -1874,7 +1971,7 @@ export interface components {
         };
         /**
          * PaymentViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         PaymentViewPage: {
             items: components["schemas"]["PaymentView"][];
@@ -1914,7 +2011,8 @@ export interface components {
         PaymentStatus: "captured" | "declined" | "partially_refunded" | "processing" | "refunded" | "voided";
         /**
          * CapturePaymentBody
-         * @description The charge an order owes: all of these are the order's. An order is charged once, ever.
+         * @description The charge that an order owes. Every field must match the order. An order is charged once,
+         *         ever.
          */
         CapturePaymentBody: {
             orderId: string;
@@ -1923,7 +2021,10 @@ export interface components {
             /** @enum {string} */
             method: "card_ok" | "visa" | "mastercard" | "card_declined" | "card_insufficient_funds" | "card_expired" | "card_timeout" | "card_flaky";
         };
-        /** ChargeAmount */
+        /**
+         * ChargeAmount
+         * @description An amount to charge, in minor units of its currency.
+         */
         ChargeAmount: {
             amountMinor: number;
             /** @example USD */
@@ -1931,7 +2032,9 @@ export interface components {
         };
         /**
          * PaymentDetail
-         * @description With the first of its refunds and events. The cursors go on in lists of their own; null: these are all.
+         * @description A payment with its first refunds and history entries.
+         *
+         *         The cursors continue in the lists of refunds and events; null: there are no more.
          */
         PaymentDetail: {
             id: string;
@@ -1957,7 +2060,7 @@ export interface components {
         };
         /**
          * ListedRefund
-         * @description A refund of a payment that is shown, and whose act it was: null when the order's end caused it.
+         * @description A refund. `by`: the staff member behind it; null when the end of the order caused it.
          */
         ListedRefund: {
             id: string;
@@ -1975,13 +2078,13 @@ export interface components {
         };
         /**
          * RefundStatus
-         * @description States of a refund. `failed`: the provider refused it for good.
+         * @description States of a refund. `failed`: the provider refused it permanently.
          * @enum {string}
          */
         RefundStatus: "failed" | "pending" | "succeeded";
         /**
          * PaymentEventView
-         * @description One entry of the history; `by`: whose act it was, if it was one of staff.
+         * @description One entry of the history of a payment. `by`: the staff member, if it was an act of staff.
          */
         PaymentEventView: {
             version: number;
@@ -1994,7 +2097,7 @@ export interface components {
         };
         /**
          * ListedRefundPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         ListedRefundPage: {
             items: components["schemas"]["ListedRefund"][];
@@ -2002,7 +2105,7 @@ export interface components {
         };
         /**
          * PaymentEventViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         PaymentEventViewPage: {
             items: components["schemas"]["PaymentEventView"][];
@@ -2010,7 +2113,7 @@ export interface components {
         };
         /**
          * RefundView
-         * @description `pending`: the provider has not answered yet; `failed`: it refused, with `failure`.
+         * @description A refund. `pending`: no answer of the provider yet. `failed`: it refused, with `failure`.
          */
         RefundView: {
             id: string;
@@ -2027,7 +2130,7 @@ export interface components {
         };
         /**
          * RefundBody
-         * @description Without an amount everything that is left is refunded. The currency is the payment's.
+         * @description A refund in the currency of the payment. Without an amount, all that is left is refunded.
          */
         RefundBody: {
             amountMinor?: number | null;
@@ -2046,17 +2149,20 @@ export interface components {
             role: "customer" | "operator" | "admin";
             /** @enum {string} */
             status: "active" | "suspended";
-            /** @description Null for staff. */
+            /** @description Null for an account that never was a customer's. */
             customerId: string | null;
             version: number;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
             updatedAt: string;
-            /** @description Whether mails to the address reach the owner. Not in events of before there was this field. */
+            /** @description Whether mails to the address reach the owner. Absent in events older than this field. */
             emailConfirmed?: boolean;
         };
-        /** RegisterBody */
+        /**
+         * RegisterBody
+         * @description A new customer account.
+         */
         RegisterBody: {
             name: string;
             email: string;
@@ -2064,33 +2170,42 @@ export interface components {
         };
         /**
          * PublicKeys
-         * @description RFC 7517 key set.
+         * @description A key set (RFC 7517).
          */
         PublicKeys: {
             keys: {
                 [key: string]: string;
             }[];
         };
-        /** ChangeUserBody */
+        /**
+         * ChangeUserBody
+         * @description The profile of a user; both fields are replaced.
+         */
         ChangeUserBody: {
             name: string;
             email: string;
-            /** @description The caller's own; needed when the address is another one. */
+            /** @description The caller's own password; needed when the e-mail address changes. */
             currentPassword?: string | null;
         };
-        /** ChangeStatusBody */
+        /**
+         * ChangeStatusBody
+         * @description The new status of a user.
+         */
         ChangeStatusBody: {
             /** @enum {string} */
             status: "active" | "suspended";
         };
-        /** ChangeRoleBody */
+        /**
+         * ChangeRoleBody
+         * @description The new role of a user.
+         */
         ChangeRoleBody: {
             /** @enum {string} */
             role: "admin" | "customer" | "operator";
         };
         /**
          * AuditViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         AuditViewPage: {
             items: components["schemas"]["AuditView"][];
@@ -2098,23 +2213,23 @@ export interface components {
         };
         /**
          * AuditView
-         * @description Something done to an account, or an act of staff in any service: actor, time and origin.
+         * @description An action on an account, or an act of staff in any service: actor, time and origin.
          */
         AuditView: {
             id: string;
             /** Format: date-time */
             occurredAt: string;
             action: string;
-            /** @description User id; null when nobody knows. */
+            /** @description User id of the actor; null when not known. */
             actor: string | null;
-            /** @description Of the actor; null when not known. */
+            /** @description Role of the actor; null when not known. */
             role: string | null;
-            /** @description Where it happened. */
+            /** @description The service in which the action happened. */
             service: string;
-            /** @description Id of what it was done to: of a user, an order, a payment, a product, … */
+            /** @description Id of the object of the action: a user, an order, a payment, a product, … */
             subject: string | null;
             sessionId: string | null;
-            /** @description Null for other services: theirs is shown with the history of the subject. */
+            /** @description Null for other services: their addresses are shown with the history of the subject. */
             address: string | null;
             userAgent: string | null;
             details: Record<string, never>;
@@ -2122,7 +2237,7 @@ export interface components {
         };
         /**
          * UserViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         UserViewPage: {
             items: components["schemas"]["UserView"][];
@@ -2130,7 +2245,7 @@ export interface components {
         };
         /**
          * CustomerView
-         * @description A customer as those see it who serve them.
+         * @description A customer, as shown to the customer and to staff.
          */
         CustomerView: {
             customerId: string;
@@ -2143,7 +2258,7 @@ export interface components {
         };
         /**
          * CustomerStanding
-         * @description Whether a customer may order; `reason` is `unknown` or `suspended` when not.
+         * @description Whether a customer may place orders; if not, `reason` is `unknown` or `suspended`.
          */
         CustomerStanding: {
             customerId: string;
@@ -2152,42 +2267,48 @@ export interface components {
         };
         /**
          * SignedIn
-         * @description Without tokens when they are in cookies.
+         * @description The answer to a sign-in or refresh. It contains no tokens when they are in cookies.
          */
         SignedIn: {
             user: components["schemas"]["UserView"];
-            /** @description Seconds the access token is good for. */
+            /** @description Seconds until the access token expires. */
             expiresIn: number;
             /**
              * Format: date-time
-             * @description When the session ends unless it is refreshed before.
+             * @description When the session ends, unless it is refreshed before.
              */
             refreshExpiresAt: string;
             accessToken?: string | null;
             refreshToken?: string | null;
             tokenType?: string | null;
-            /** @description After a sign-in: to be sent with the next one (400 days). It opens nothing by itself. */
+            /** @description After a sign-in: send it with the next sign-in (within 400 days). It grants no access. */
             deviceToken?: string | null;
         };
-        /** LoginBody */
+        /**
+         * LoginBody
+         * @description The credentials of a sign-in, and the kind of session to open.
+         */
         LoginBody: {
             email: string;
             password: string;
             /**
-             * @description Who keeps the session: the program that signs in, or a browser in its cookies. Default: "token".
+             * @description The keeper of the tokens. `token`: the program that signs in; `cookie`: a browser, in its cookies. Default: "token".
              * @enum {string}
              */
             session?: "cookie" | "token";
-            /** @description Of an earlier sign-in to this account: lets its owner in while the password is being guessed. */
+            /** @description The device token of an earlier sign-in to this account. It admits the owner even while the password is being guessed. */
             deviceToken?: string | null;
         };
-        /** RefreshBody */
+        /**
+         * RefreshBody
+         * @description The refresh token of the last sign-in or refresh.
+         */
         RefreshBody: {
             refreshToken: string;
         };
         /**
          * SessionViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         SessionViewPage: {
             items: components["schemas"]["SessionView"][];
@@ -2195,7 +2316,7 @@ export interface components {
         };
         /**
          * SessionView
-         * @description One device a user is signed in on.
+         * @description One session: a device on which a user is signed in.
          */
         SessionView: {
             id: string;
@@ -2206,46 +2327,59 @@ export interface components {
             createdAt: string;
             /**
              * Format: date-time
-             * @description When it was refreshed last: active sessions are every few minutes.
+             * @description When the session was last refreshed; active sessions refresh every few minutes.
              */
             lastUsedAt: string;
             /** Format: date-time */
             expiresAt: string;
-            /** @description Whether it is the caller's own. */
+            /** @description Whether this is the session of the caller. */
             current: boolean;
         };
-        /** ChangePasswordBody */
+        /**
+         * ChangePasswordBody
+         * @description The current and the new password of the caller.
+         */
         ChangePasswordBody: {
             currentPassword: string;
             newPassword: string;
         };
         /**
          * MailRequested
-         * @description The same whether or not a mail is on its way.
+         * @description The answer to a request for a mail. It is the same whether or not a mail is on its way.
          */
         MailRequested: {
-            /** @description Seconds a link in it is good for. */
+            /** @description Seconds until the link in the mail expires. */
             expiresIn: number;
         };
-        /** ForgottenPasswordBody */
+        /**
+         * ForgottenPasswordBody
+         * @description The e-mail address of an account with a forgotten password.
+         */
         ForgottenPasswordBody: {
             email: string;
         };
-        /** ResetPasswordBody */
+        /**
+         * ResetPasswordBody
+         * @description The token of the mail, and the new password.
+         */
         ResetPasswordBody: {
             token: string;
             newPassword: string;
         };
-        /** ConfirmEmailBody */
+        /**
+         * ConfirmEmailBody
+         * @description The token of the mail that confirms an address.
+         */
         ConfirmEmailBody: {
             token: string;
         };
         /**
          * NotificationView
-         * @description A notification as the API shows it.
+         * @description One message to one recipient.
          *
-         *         `failed`: refused for good, or tried too often; `skipped`: no address, or a day late.
-         *         `customerId` is `operators` for what goes to the staff, `CUST-001/before/7` for the address of before version 7.
+         *         Status `failed`: refused for good, or all attempts failed. Status `skipped`: no address is
+         *         known, or the message was too late to be useful. `customerId` is `operators` for messages to
+         *         staff, and `CUST-001/before/7` for the address that the customer had before version 7.
          */
         NotificationView: {
             id: string;
@@ -2265,15 +2399,17 @@ export interface components {
         };
         /**
          * NotificationStatus
-         * @description States of a message. `failed`: refused for good or tried too often; `skipped`: no address, or a day late.
+         * @description States of a message.
+         *
+         *         `failed`: refused permanently or tried too often; `skipped`: no address, or a day late.
          * @enum {string}
          */
         NotificationStatus: "failed" | "queued" | "sent" | "skipped";
         /**
          * SendBody
-         * @description Either a template and its data, or free text: `body`, and for e-mail `subject`.
+         * @description Either `template` and its `data`, or free text: `body`, and for e-mail a `subject`.
          *
-         *         `customerId` may be `operators`.
+         *         `customerId` is a customer number, or `operators` for the operators of the shop.
          */
         SendBody: {
             customerId: string;
@@ -2289,7 +2425,7 @@ export interface components {
         };
         /**
          * NotificationViewPage
-         * @description One page. `next_cursor` is null on the last.
+         * @description One page of a list. `next_cursor` is null on the last page.
          */
         NotificationViewPage: {
             items: components["schemas"]["NotificationView"][];
@@ -2306,7 +2442,7 @@ export interface components {
         "Retry-After": number;
         /** @description How to authenticate: with a bearer token */
         "WWW-Authenticate": string;
-        /** @description `true` where the answer is the one to an earlier request with this key */
+        /** @description `true` when this is the stored answer to an earlier request with the same key */
         "Idempotent-Replayed": string;
     };
     pathItems: never;
@@ -2316,20 +2452,20 @@ export interface operations {
     listOrders: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 /** @description may be repeated */
                 status?: ("pending" | "confirmed" | "processing" | "shipped" | "completed" | "failed" | "cancelled")[];
                 customerId?: string;
                 productId?: string;
-                /** @description begin or last 4 to 12 digits of an order id, customer, product; for staff also words of a customer's name, or its e-mail address, or how they begin (the first 20 customers that match) */
+                /** @description a customer number, a product number, or the first (4 or more) or last 4 to 12 digits of an order id; for staff also words, or beginnings of words, of a customer's name or e-mail address (the first 20 matching customers) */
                 q?: string;
                 from?: string;
                 /** @description exclusive */
                 to?: string;
-                /** @description of anything that happened to it */
+                /** @description trace id of any change to the order; needs `from` */
                 traceId?: string;
                 sort?: "-createdAt" | "createdAt";
             };
@@ -2444,7 +2580,7 @@ export interface operations {
             /** @description The replay of an earlier success, byte for byte */
             200: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
@@ -2457,7 +2593,7 @@ export interface operations {
             /** @description Confirmed: reserved and paid */
             201: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -2466,10 +2602,10 @@ export interface operations {
                     "application/json": components["schemas"]["OrderView"];
                 };
             };
-            /** @description Accepted: a service is not available, the order will be driven */
+            /** @description Accepted: a service is unavailable, the order is processed later */
             202: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2520,7 +2656,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, `order_ended`), or is being worked on (`idempotency_key_in_flight`, `order_busy`: Retry-After) */
+            /** @description The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, `order_ended`), or is being processed (`idempotency_key_in_flight`, `order_busy`: Retry-After) */
             409: {
                 headers: {
                     "Trace-Id": components["headers"]["Trace-Id"];
@@ -2550,7 +2686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, `customer_suspended`, `not_chargeable`), or the key belongs to another body (`idempotency_key_reused`) */
+            /** @description Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, `customer_suspended`, `not_chargeable`), or the key was used with another body (`idempotency_key_reused`) */
             422: {
                 headers: {
                     "Trace-Id": components["headers"]["Trace-Id"];
@@ -2608,7 +2744,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -2717,7 +2853,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -2726,10 +2862,10 @@ export interface operations {
                     "application/json": components["schemas"]["OrderView"];
                 };
             };
-            /** @description A service is down: the order will get there */
+            /** @description A service is unavailable: the order reaches the status later */
             202: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2880,7 +3016,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -2889,10 +3025,10 @@ export interface operations {
                     "application/json": components["schemas"]["OrderView"];
                 };
             };
-            /** @description A service is down: it will be done */
+            /** @description A service is unavailable: the order is cancelled later */
             202: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -2990,9 +3126,9 @@ export interface operations {
     getOrderTimeline: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -3109,7 +3245,7 @@ export interface operations {
                     "application/json": components["schemas"]["OrderView"];
                 };
             };
-            /** @description Still pending: a service is down */
+            /** @description Still pending: a service is unavailable */
             202: {
                 headers: {
                     "Trace-Id": components["headers"]["Trace-Id"];
@@ -3171,7 +3307,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, `order_ended`), or is being worked on (`idempotency_key_in_flight`, `order_busy`: Retry-After) */
+            /** @description The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, `order_ended`), or is being processed (`idempotency_key_in_flight`, `order_busy`: Retry-After) */
             409: {
                 headers: {
                     "Trace-Id": components["headers"]["Trace-Id"];
@@ -3181,7 +3317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OrderProblem"];
                 };
             };
-            /** @description Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, `customer_suspended`, `not_chargeable`), or the key belongs to another body (`idempotency_key_reused`) */
+            /** @description Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, `customer_suspended`, `not_chargeable`), or the key was used with another body (`idempotency_key_reused`) */
             422: {
                 headers: {
                     "Trace-Id": components["headers"]["Trace-Id"];
@@ -3228,9 +3364,9 @@ export interface operations {
     listOrdersDeadLetters: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 waiting?: boolean;
             };
@@ -3604,15 +3740,15 @@ export interface operations {
     listInventory: {
         parameters: {
             query?: {
-                /** @description part of the id or name */
+                /** @description Part of the product id or name. */
                 q?: string;
-                /** @description products stocked there */
+                /** @description Only products with stock there. */
                 warehouse?: string;
-                /** @description only those at or under threshold */
+                /** @description Only products low in stock. */
                 lowStock?: boolean;
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -3699,9 +3835,9 @@ export interface operations {
     listLowStock: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -3884,9 +4020,9 @@ export interface operations {
     listMovements: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -4671,13 +4807,13 @@ export interface operations {
     listProducts: {
         parameters: {
             query?: {
-                /** @description part of the id or name */
+                /** @description Part of the product id or name. */
                 q?: string;
-                /** @description false: those not sold any more */
+                /** @description true: on sale; false: no longer sold. */
                 active?: boolean;
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -4773,9 +4909,9 @@ export interface operations {
             /** @description Document created, URL follows */
             201: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -4903,7 +5039,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -4996,7 +5132,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -5207,9 +5343,9 @@ export interface operations {
     listWarehouses: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -5316,7 +5452,7 @@ export interface operations {
             /** @description Document created, URL follows */
             201: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -5519,9 +5655,9 @@ export interface operations {
     listInventoryDeadLetters: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 waiting?: boolean;
             };
@@ -5895,15 +6031,15 @@ export interface operations {
     listPayments: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 status?: "processing" | "captured" | "partially_refunded" | "refunded" | "declined" | "voided";
                 customerId?: string;
                 orderId?: string;
                 method?: "card_ok" | "visa" | "mastercard" | "card_declined" | "card_insufficient_funds" | "card_expired" | "card_timeout" | "card_flaky";
-                /** @description begin or last 4 to 12 digits of an id, customer */
+                /** @description Beginning or last 4 to 12 digits of an id; or a customer. */
                 q?: string;
                 from?: string;
                 /** @description exclusive */
@@ -6016,10 +6152,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Captured before: an order that is paid keeps its payment */
+            /** @description Captured before: a paid order keeps its payment */
             200: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
@@ -6032,7 +6168,7 @@ export interface operations {
             /** @description Captured */
             201: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -6044,7 +6180,7 @@ export interface operations {
             /** @description The provider has not answered yet */
             202: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6374,9 +6510,9 @@ export interface operations {
     listRefunds: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -6475,9 +6611,9 @@ export interface operations {
     listPaymentEvents: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
             };
             header?: never;
@@ -6596,10 +6732,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same request was made before */
+            /** @description An earlier request with the same key made this refund */
             200: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
@@ -6612,7 +6748,7 @@ export interface operations {
             /** @description Refunded */
             201: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -6621,10 +6757,10 @@ export interface operations {
                     "application/json": components["schemas"]["RefundView"];
                 };
             };
-            /** @description The provider has not answered yet: it will be done */
+            /** @description The provider has not answered yet; the refund will be made */
             202: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6856,9 +6992,9 @@ export interface operations {
             /** @description Document created, URL follows */
             201: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7016,7 +7152,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7104,7 +7240,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7192,7 +7328,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description ETag of what was read */
+                /** @description ETag of the version read before. */
                 "If-Match"?: string;
             };
             path: {
@@ -7215,7 +7351,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7362,7 +7498,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7499,7 +7635,7 @@ export interface operations {
             /** @description Request fulfilled, document follows */
             200: {
                 headers: {
-                    /** @description The version of what is shown; a change names it in `If-Match` */
+                    /** @description The version of the representation; a change names it in `If-Match` */
                     ETag?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     [name: string]: unknown;
@@ -7616,16 +7752,16 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 action?: string;
-                /** @description where it happened */
+                /** @description Service of the action. */
                 service?: string;
-                /** @description id of the actor */
+                /** @description Id of the actor. */
                 actor?: string;
-                /** @description id of what it was done to */
+                /** @description Id of the object of the action. */
                 subject?: string;
                 from?: string;
                 /** @description exclusive */
@@ -7715,11 +7851,11 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
-                /** @description part of name or e-mail, begin or last digits of an id, number */
+                /** @description Part of a name or e-mail address; beginning or last digits of an id; customer number. */
                 q?: string;
                 role?: "customer" | "operator" | "admin" | null;
                 status?: "active" | "suspended" | null;
@@ -8105,7 +8241,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description with cookies: value of valerix_csrf */
+                /** @description With cookies: value of the cookie valerix_csrf. */
                 "X-CSRF-Token"?: string;
             };
             path?: never;
@@ -8115,7 +8251,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "refreshToken": "the one of the answer before"
+                 *       "refreshToken": "the refresh token of the previous answer"
                  *     }
                  */
                 "application/json": components["schemas"]["RefreshBody"] | null;
@@ -9348,9 +9484,9 @@ export interface operations {
     listUsersDeadLetters: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 waiting?: boolean;
             };
@@ -9743,10 +9879,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same request was made before */
+            /** @description Repeats the answer to an earlier request with the same key */
             200: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
@@ -9759,7 +9895,7 @@ export interface operations {
             /** @description Queued */
             202: {
                 headers: {
-                    /** @description The path of what was made */
+                    /** @description The path of the created resource */
                     Location?: string;
                     "Trace-Id": components["headers"]["Trace-Id"];
                     "Retry-After": components["headers"]["Retry-After"];
@@ -9867,9 +10003,9 @@ export interface operations {
     listNotifications: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 status?: "queued" | "sent" | "failed" | "skipped";
                 channel?: "email" | "sms";
@@ -10055,9 +10191,9 @@ export interface operations {
     listNotificationsDeadLetters: {
         parameters: {
             query?: {
-                /** @description rows per page */
+                /** @description Maximum number of items on the page */
                 limit?: number;
-                /** @description nextCursor of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string;
                 waiting?: boolean;
             };

@@ -1,3 +1,3 @@
-"""Valerix: order management that keeps its word."""
+"""Valerix: an order-management platform that keeps its promises."""
 
 __version__ = "0.1.0"

@@ -1,1 +1,1 @@
-"""The rules of the house, the table of roles they go by, and a violation of each."""
+"""The architecture rules, the table of roles that they use, and a violation of each rule."""

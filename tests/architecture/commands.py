@@ -1,4 +1,6 @@
-"""The rules that money and stock move by commands that were built from the order, never from a request."""
+"""The rules that money and stock move only by commands built from the order, never from a
+request.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -24,11 +26,13 @@ BUILDERS: Final = {
     f"{CONTRACTS}.ReserveStock": ("orders.requests", "inventory.permitted"),
     "valerix.inventory.domain.Ending": ("inventory.consumers", "inventory.domain", "inventory.permitted"),
 }
-"""What moves the money or the stock of an order, and the modules that may build it from the order or its event."""
+"""Commands that move the money or the stock of an order, with the modules that may build them from
+the order or its event.
+"""
 VERBS: Final = frozenset({"delete", "get", "patch", "post", "put"})
 
 
-@rule("Let a builder (tests/architecture/commands.py) check the order and build it from that")
+@rule("Let one of the BUILDERS (tests/architecture/commands.py) check the order and build the command from it")
 def what_moves_money_and_stock_is_built_from_the_order(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):
         for line, name in built(module):
@@ -36,7 +40,7 @@ def what_moves_money_and_stock_is_built_from_the_order(tree: Tree) -> Iterator[s
                 yield f"{module.where}:{line} builds {name.rpartition('.')[2]}"
 
 
-@rule("A command is for services: take a body of schemas.py, and let a use case ask orders about it")
+@rule("Commands are for services: take a body of schemas.py, and let a use case check it with orders")
 def public_routes_take_no_command(tree: Tree) -> Iterator[str]:
     for module in tree.having(Role.ROUTES):
         for handler in module.nodes:
@@ -47,7 +51,9 @@ def public_routes_take_no_command(tree: Tree) -> Iterator[str]:
 
 
 def built(module: Module) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything of BUILDERS that the module calls, also to convert a body into it."""
+    """Yields line and full name of every command of BUILDERS that the module builds, also by
+    converting a body into it.
+    """
     for node in module.nodes:
         if isinstance(node, ast.Call):
             for given in (node.func, *node.args, *(keyword.value for keyword in node.keywords)):
@@ -61,13 +67,13 @@ def is_public(handler: ast.AsyncFunctionDef | ast.FunctionDef) -> bool:
 
 
 def annotated(module: Module, handler: ast.AsyncFunctionDef | ast.FunctionDef) -> Iterator[str]:
-    """The full names in the annotations of its parameters."""
+    """Yields the full names in the annotations of the handler's parameters."""
     for argument in (*handler.args.posonlyargs, *handler.args.args, *handler.args.kwonlyargs):
         yield from (full_name(module, node) for node in ast.walk(argument.annotation or argument))
 
 
 def full_name(module: Module, node: ast.AST) -> str:
-    """Of what a name or an attribute stands for; empty for anything else."""
+    """Returns the full name that a name or an attribute stands for; empty for other nodes."""
     if not isinstance(node, ast.Name | ast.Attribute):
         return ""
     first, *rest = ast.unparse(node).split(".")

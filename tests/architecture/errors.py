@@ -1,4 +1,4 @@
-"""The rule that domain errors stand in pure modules and know no HTTP."""
+"""The rule that domain errors are defined in pure modules and contain no HTTP."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ BASE: Final = DomainError.__name__
 OF_HTTP: Final = frozenset({"status", "title", "headers"})
 
 
-@rule("Give it a code, a detail and extras in a pure module; status, title and headers go into PROBLEMS of the schemas")
+@rule(
+    "Give the error a code, a detail and extras in a pure module; status, title and headers belong in schemas.PROBLEMS"
+)
 def domain_errors_know_no_http(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):
         for kind in module.nodes:
@@ -24,7 +26,9 @@ def domain_errors_know_no_http(tree: Tree) -> Iterator[str]:
 
 
 def given(kind: ast.ClassDef) -> Iterator[tuple[int, str]]:
-    """What of HTTP the class names: as a class variable, or in a call as an extra, which would go out in its place."""
+    """Yields the words of HTTP in the class: as a class variable, or as an extra in a call, which
+    would replace the mapped value.
+    """
     for node in ast.walk(kind):
         if isinstance(node, ast.keyword) and node.arg in OF_HTTP:
             yield node.value.lineno, node.arg

@@ -1,4 +1,4 @@
-r"""The rules of text that comes in and goes out: patterns end with `\Z`, one place writes to terminals."""
+r"""The rules of input and output text: patterns end with `\Z`, one module writes to terminals."""
 
 import ast
 import re
@@ -13,11 +13,11 @@ FORMS: Final = "valerix.contracts.text"
 TERMINALS: Final = ("valerix.cli.output", "valerix.launcher.terminal")
 STREAMS: Final = frozenset({"sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho", "click.echo", "print"})
 _HARMLESS: Final = re.compile(r"\\.|\[[^\]]*\]")
-"""In a pattern: where a dollar sign is itself."""
+"""Parts of a pattern in which a dollar sign is a literal."""
 _BY_LINE: Final = re.compile(r"re\.(M|MULTILINE)\b")
 
 _CUT: Final = re.compile(r"\b(?!traceI)(\w+I|i)d\.slice\(")
-"""Traces are found by how they begin."""
+"""Cuts of ids in JavaScript. Trace ids are exempt: searches find them by their first characters."""
 _ID: Final = re.compile(r"(^|[._])id$")
 
 
@@ -30,7 +30,9 @@ def patterns_end_at_the_end(tree: Tree) -> Iterator[str]:
 
 
 def patterns(module: Module) -> Iterator[tuple[int, str]]:
-    """What is matched anywhere; and in the module of forms every text that begins as a pattern does."""
+    """Yields line and text of patterns in calls, and of every annotated text in the module of
+    forms.
+    """
     for node in module.nodes:
         if isinstance(node, ast.Call):
             first = node.args[:1] if written(node.func).startswith("re.") and not _BY_LINE.search(written(node)) else []
@@ -41,7 +43,7 @@ def patterns(module: Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, str(node.value.value)
 
 
-@rule("Name the form in contracts/text.py, with the words that callers read instead of the pattern")
+@rule("Define the form in contracts/text.py, with the text that callers read instead of the pattern")
 def patterns_of_input_have_a_name(tree: Tree) -> Iterator[str]:
     for module in tree.modules.values():
         for node in module.nodes:
@@ -53,7 +55,7 @@ def patterns_of_input_have_a_name(tree: Tree) -> Iterator[str]:
                 yield f"{module.where}:{node.value.lineno} has a pattern of its own"
 
 
-@rule("Take it as text and parse it with pagination.parse_moment: a number or a local time is no moment")
+@rule("Take the time as text and parse it with pagination.parse_moment, which refuses numbers and local times")
 def routes_take_no_times(tree: Tree) -> Iterator[str]:
     for module in tree.having(Role.ROUTES):
         for node in module.nodes:
@@ -63,7 +65,7 @@ def routes_take_no_times(tree: Tree) -> Iterator[str]:
                         yield f"{module.where}:{argument.lineno} takes the time {argument.arg}"
 
 
-@rule("Print with launcher.terminal or cli.output: they let through no control of the terminal")
+@rule("Print with launcher.terminal or cli.output: they remove terminal control characters")
 def the_command_line_writes_in_one_place(tree: Tree) -> Iterator[str]:
     for module in tree.inside("cli", "launcher"):
         if module.name in TERMINALS:
@@ -73,7 +75,7 @@ def the_command_line_writes_in_one_place(tree: Tree) -> Iterator[str]:
                 yield f"{module.where}:{node.lineno} calls {named}"
 
 
-@rule("Show the short form that searches find: `short` of contracts/ids.py, `shortId` of the console's format.js")
+@rule("Show the short form, which searches find: `short` of contracts/ids.py, `shortId` of the console's format.js")
 def ids_are_shortened_in_one_place(tree: Tree) -> Iterator[str]:
     for path in sorted((tree.source / "console" / "static" / "js").rglob("*.js")):
         for number, line in enumerate(path.read_text().splitlines(), 1):

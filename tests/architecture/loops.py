@@ -1,4 +1,4 @@
-"""The rule that what runs for as long as its process does is started in one way, which outlives every error."""
+"""The rule that endless background work starts in the one way that outlives every error."""
 
 import ast
 from collections.abc import Iterator
@@ -12,12 +12,14 @@ STARTS: Final = {
     for owner in ("asyncio", "loop", "self._loop", "asyncio.get_running_loop()")
     for method in ("create_task", "ensure_future")
 }
-"""Not those of a TaskGroup: an error of one of its tasks ends the task that waits for it, and is seen there."""
+"""Calls that start a task. TaskGroup's are absent: an error of one of its tasks ends the waiting
+task, and so is noticed there.
+"""
 EXEMPT: Final = {f"{SOURCE}chassis/messaging/bus/rabbitmq.py": frozenset({"publish"})}
-"""Called like a function that is endless, but another one: of AMQP's client."""
+"""A function with the name of an endless one that is a different one: the AMQP client's."""
 
 
-@rule("Start it as create_task(keep_running(work, failed)), or as one of `jobs`: chassis.base.tasks")
+@rule("Start it as create_task(keep_running(work, failed)), or as one of `jobs`, see chassis.base.tasks")
 def endless_work_is_kept_running(tree: Tree) -> Iterator[str]:
     endless = {name for module in tree.modules.values() for name in endless_functions(module)}
     for module in tree.modules.values():
@@ -33,7 +35,9 @@ def endless_functions(module: Module) -> Iterator[str]:
 
 
 def is_endless(node: ast.AST) -> bool:
-    """`while True` without an end of its own, or until everything is stopping."""
+    """Whether the node is `while True` without return or break, or a loop until the process is
+    stopping.
+    """
     if not isinstance(node, ast.While):
         return False
     leaves = any(isinstance(inner, ast.Return | ast.Break) for inner in ast.walk(node))
@@ -41,7 +45,7 @@ def is_endless(node: ast.AST) -> bool:
 
 
 def started(module: Module) -> Iterator[tuple[int, str]]:
-    """Line and name of each function that becomes a task of its own."""
+    """Yields line and name of each function that becomes a task."""
     for node in module.nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in STARTS:
             (work,) = node.args

@@ -1,4 +1,4 @@
-"""The rule that a class has a name of its own, so that a name found anywhere says which class is meant."""
+"""The rule that class names are unique, so that a name always identifies one class."""
 
 import ast
 from collections import defaultdict
@@ -9,12 +9,12 @@ from tests.architecture.rules import rule
 from tests.architecture.tree import Tree, room
 
 SHARED_NAMES: Final = frozenset({"Settings"})
-"""Every composition root reads its own."""
+"""Names that each service defines: every composition root reads its own Settings."""
 GENERATED: Final = "client"
-"""Its models are named by the services' documents."""
+"""The generated client: the services' documents determine the names of its models."""
 
 
-@rule("Say in the name what sets it apart from the other")
+@rule("Rename the class so that its name shows the difference from the other")
 def class_names_are_unique(tree: Tree) -> Iterator[str]:
     places = defaultdict(list)
     for module in tree.modules.values():

@@ -1,4 +1,4 @@
-"""Which module has which role: the one table the rules go by. A module that moves is entered here under its new name.
+"""The table of modules and their roles, which the rules use. Update it when a module moves.
 
 A name below `valerix` stands for that module and for all modules in the folder of that name.
 """
@@ -9,18 +9,20 @@ from typing import Final
 
 SERVICES: Final = ("console", "inventory", "notifications", "orders", "payments", "psp", "users")
 STORING: Final = ("inventory", "notifications", "orders", "payments", "users")
-"""Services with a database of their own."""
+"""Services that own a database."""
 SHARED: Final = ("chassis", "client", "contracts")
 ROOTS: Final = ("audit", "bench", "cli", "launcher")
 """Composition roots: they may import services, never the reverse."""
 HOLDS_SQL: Final = ("audit", "bench", "chassis")
-"""Folders that hold SQL without a repository."""
+"""Folders that may contain SQL without a repository."""
 FLAT_CHASSIS: Final = False
-"""Whether modules of the chassis may lie outside of its rooms."""
+"""Whether modules of the chassis may be outside its sub-packages (rooms)."""
 
 
 class Role(StrEnum):
-    """The value is a name that tells the role: a service's module or folder of that name must be listed with it."""
+    """A module's role. The value is a telling name: a service's module or folder of that name must
+    be listed with the role.
+    """
 
     COMPOSITION = "app"
     ROUTES = "routes"
@@ -28,16 +30,16 @@ class Role(StrEnum):
     SCHEMAS = "schemas"
     USE_CASES = "use_cases"
     FLOW = "flow"
-    """Runs within use cases: clock, chance and ids come to both as arguments."""
+    """Runs within use cases: flows and use cases take clock, chance and ids as arguments."""
     PURE = "domain"
     """Rules without I/O, clock and chance."""
     REPOSITORY = "repository"
-    """Statements, one to a function."""
+    """SQL statements, one per function."""
     METRICS = "metrics"
     ENVIRONMENT = "environment"
     """Reads the environment."""
     PLAIN = "plain"
-    """What pure modules may import besides the standard library and one another."""
+    """Modules that pure modules may import besides the standard library and one another."""
 
 
 Roles = Mapping[Role, tuple[str, ...]]
@@ -111,9 +113,9 @@ IN_EVERY_STORING_SERVICE: Final = (
 TOLD_BY_IMPORT: Final = {"create_service": Role.COMPOSITION, "Inbox": Role.CONSUMERS} | dict.fromkeys(
     ("delete", "get", "patch", "post", "put", "command_route", "RawRoute", "Socket"), Role.ROUTES
 )
-"""What of litestar and the chassis a service's modules import in one role only."""
+"""Names of litestar and the chassis that a service's modules import in one role only."""
 
 
 def has_role(listed: tuple[str, ...], name: str) -> bool:
-    """Whether the full name of a module, or of something in it, is among those listed."""
+    """Whether the list contains the full name of a module, or the module of a name."""
     return any(f"{name}.".startswith(f"valerix.{one}.") for one in listed)

@@ -1,4 +1,6 @@
-"""The rules by which code of another version is refused, rather than let loose on a schema it does not know."""
+"""The rules by which code of another version is refused, instead of running on an unknown
+schema.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -10,10 +12,10 @@ from tests.architecture.tree import SOURCE, Tree
 from valerix.chassis.postgres.migrations import COMPATIBLE_FROM
 
 WITHOUT_HEADER: Final = {"inventory": 8, "notifications": 7, "orders": 10, "payments": 5, "users": 8}
-"""The last migrations from before there were headers: files of applied migrations are never edited."""
+"""The last migrations without a header: files of applied migrations are never edited."""
 
 
-@rule("Begin the file with `-- compatible_from: NNNN`, its own number or an older one (CONTRIBUTING, Migrations)")
+@rule("Begin the file with `-- compatible_from: NNNN`: its own number or an older one (CONTRIBUTING, Migrations)")
 def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]:
     for service in STORING:
         for file in sorted((tree.source / service / "migrations").glob("*.sql")):
@@ -25,7 +27,7 @@ def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]
                 yield f"{where} states {stated[1]}"
 
 
-@rule("Use open_database, or pass code=code_of(service): a connection on a newer schema is refused by it")
+@rule("Use open_database, or pass code=code_of(service), so that connections to a newer schema are refused")
 def databases_are_opened_by_code_that_says_its_version(tree: Tree) -> Iterator[str]:
     for module in tree.modules.values():
         for node in module.nodes:

@@ -11,7 +11,7 @@ GENERATED_FILES: Final = frozenset({"src/valerix/client/generated.py"})
 """As long as what they describe; tools.client writes them."""
 
 
-@rule(f"Over {MAX_FILE_LINES} lines: make it a folder of the same name")
+@rule(f"The file has more than {MAX_FILE_LINES} lines: make it a package of the same name")
 def no_file_grows_past_its_limit(tree: Tree) -> Iterator[str]:
     for folder in ("src", "tests", "tools", "bench"):
         for path in sorted((tree.root / folder).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""The rule that states stand in contracts.states alone."""
+"""The rule that state names are written in contracts.states only."""
 
 import ast
 import re
@@ -20,26 +20,28 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "chassis/calls/client.py": frozenset({"failed"}),  # of an attempt
     "cli/bus.py": frozenset({"failed"}),  # heads a column
     "cli/chaos.py": frozenset({"failed"}),  # heads a column
-    "cli/load/report.py": frozenset({"declined", "failed", "pending"}),  # what customers met
+    "cli/load/report.py": frozenset({"declined", "failed", "pending"}),  # outcomes for customers
     "cli/orders.py": frozenset({"refunded"}),  # heads a line
     "cli/stock.py": frozenset({"reserved"}),  # units of stock
     "console/static/js/pages/inventory.js": frozenset({"reserved"}),  # units of stock
     "console/static/js/widgets/stock.js": frozenset({"released", "reserved", "shipped"}),  # movements in words
     "console/static/js/widgets/timeline.js": frozenset({"failed"}),  # of a step
-    "console/static/js/widgets/waterfall.js": frozenset({"failed"}),  # a choice of what is shown
+    "console/static/js/widgets/waterfall.js": frozenset({"failed"}),  # a filter
     "contracts/commands.py": frozenset({"reserved"}),  # tags an outcome
     "inventory/metrics.py": frozenset({"reserved"}),  # labels an outcome
     "inventory/repository/stock.py": frozenset({"reserved"}),  # units of stock
     "launcher/state.py": frozenset({"failed"}),  # of a process
-    "orders/bounds.py": frozenset({"declined"}),  # what an order counts as
+    "orders/bounds.py": frozenset({"declined"}),  # an order's category
     "orders/calls.py": frozenset({"failed"}),  # of an attempt
     "orders/saga.py": frozenset({"failed"}),  # of an attempt
     "users/sessions.py": frozenset({"failed"}),  # of a sign-in
 }
-"""Words of states that mean something else there."""
+"""Words that are also states, but have a different meaning in the file."""
 
 
-@rule("Use the enum of contracts.states (sql() in statements, states.js in pages), or say in HOMONYMS what it means")
+@rule(
+    "Use the enum of contracts.states (sql() in statements, states.js in pages), or list the other meaning in HOMONYMS"
+)
 def states_are_written_once(tree: Tree) -> Iterator[str]:
     return (f"{SOURCE}{path}:{line} says {word}" for path, line, word in said(tree) if not is_homonym(path, word))
 
@@ -49,7 +51,7 @@ def is_homonym(path: str, word: str) -> bool:
 
 
 def said(tree: Tree) -> Iterator[tuple[str, int, str]]:
-    """Path, line and word of every state that is written out."""
+    """Yields path, line and word of every state that is written as text."""
     for module in tree.modules.values():
         if module.name != "valerix.contracts.states":
             for node in module.nodes:

@@ -1,4 +1,4 @@
-"""A checkout as the rules see it: modules, what they import, and their roles."""
+"""A checkout as the rules see it: modules, their imports, and their roles."""
 
 import ast
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ SOURCE = "src/valerix/"
 
 
 def room(name: str) -> str:
-    """The folder below `valerix` that a full name belongs to; empty for everything outside."""
+    """Returns the folder below `valerix` that a full name belongs to; empty for names outside."""
     parts = name.split(".")
     return parts[1] if parts[0] == "valerix" and len(parts) > 1 else ""
 
 
 @dataclass(frozen=True)
 class Module:
-    """`name` is the full one, `where` its path from the root of the checkout."""
+    """A module. `name` is the full name, `where` the path from the root of the checkout."""
 
     name: str
     where: str
@@ -39,7 +39,7 @@ class Module:
 
     @cached_property
     def imports(self) -> list[tuple[int, str]]:
-        """Line and full name of everything imported: `valerix.orders.domain.Order`."""
+        """Line and full name of each import: `valerix.orders.domain.Order`."""
         return [(node.lineno, name) for node in self.nodes for name in _names(node)]  # type: ignore[attr-defined]
 
 
@@ -76,5 +76,7 @@ class Tree:
         return has_role(self.roles[role], name)
 
     def imported(self, name: str) -> str | None:
-        """The module that is imported by that name, itself or for something in it."""
+        """Returns the module that an import of this name loads: the name's own module, or the one
+        that contains it.
+        """
         return next((one for one in (name, name.rpartition(".")[0]) if one in self.modules), None)

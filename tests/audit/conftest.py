@@ -1,4 +1,4 @@
-"""A sound past in real databases and a real ledger file, for each test to tamper with."""
+"""Sound past orders in real databases and a real ledger file, for tests to tamper with."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,10 @@ ORDERS, CONFIRMED = 120, 10
 
 
 class Past:
-    """`sources` is what the audit gets. What is tampered with is copied first: the others still need it sound."""
+    """Past orders. `sources` is the audit's input.
+
+    A database is copied before a test tampers with it, because other tests need the sound one.
+    """
 
     def __init__(self, postgres: PostgresServer, databases: dict[str, str], ledger_file: Path) -> None:
         self.ledger_file = ledger_file
@@ -35,7 +38,7 @@ class Past:
         return Sources(urls, lambda: read(self.ledger_file))
 
     async def execute(self, service: str, *statements: str) -> None:
-        """Something no service would do."""
+        """Run statements that no service would run."""
         self.copy(service)
         connection = await asyncpg.connect(self.sources.databases[service])
         try:
@@ -46,7 +49,7 @@ class Past:
             await connection.close()
 
     def copy(self, service: str) -> None:
-        """From now on this database may be written to."""
+        """Copy the service's database, so that the test may write to it."""
         if service not in self._copied:
             self._databases[service] = self._postgres.copy(service, self._databases[service])
             self._copied.add(service)
@@ -60,14 +63,14 @@ class Past:
         return found
 
     def write(self, *entries: Entry) -> None:
-        """Lines the provider would not write."""
+        """Append ledger lines that the provider would not write."""
         with Ledger.open(self.ledger_file, Book().replay) as ledger:
             ledger.append(entries)
 
 
 @pytest.fixture(scope="module")
 def sound(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
-    """Names of the databases by service, and the ledger, of a past in which nothing is wrong."""
+    """Yield the databases' names by service, and the ledger, of sound past orders."""
     databases = {service: postgres.fresh_database(service)[0] for service in DATABASE_NAMES}
     file = tmp_path_factory.mktemp("ledger") / "ledger"
     run_blocking(_live({name: postgres.url_of(name, database) for name, database in databases.items()}, file))
@@ -88,7 +91,7 @@ async def _live(urls: dict[str, str], ledger_file: Path) -> None:
             async for entries in prefill.ledger(databases["payments"]):
                 ledger.append(entries)
         for name in ("inventory", "users"):
-            await databases[name].execute("DELETE FROM outbox")  # nobody is there to take the events away
+            await databases[name].execute("DELETE FROM outbox")  # no relay runs that would publish the events
         await databases["users"].execute("UPDATE user_events SET occurred_at = now() - interval '2 days'")
 
 
@@ -99,7 +102,7 @@ def past(postgres: PostgresServer, sound: tuple[dict[str, str], Path], tmp_path:
 
 
 async def read(file: Path) -> AsyncIterator[list[LedgerCharge]]:
-    """The ledger as the provider reads it, in pages of a few."""
+    """Yield the ledger as the provider serves it, in small pages."""
     book, after = Book(), 0
     with Ledger.open(file, book.replay) as ledger:
         while (page := book.page(ledger.lines, after, 7)).charges:

@@ -1,4 +1,4 @@
-"""Relays and consumers of all services on real databases, and a bus between them that a test can lose messages of."""
+"""Relays and consumers of all services on real databases; tests can lose their messages."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,7 +33,7 @@ EVERYTHING: Final = [name for source in SOURCES for name in BY_SOURCE[source]]
 
 
 class Messages:
-    """A bus that keeps what is published until it is taken."""
+    """A bus that keeps published messages until the test takes them."""
 
     def __init__(self) -> None:
         self.published: list[Message] = []
@@ -52,7 +52,7 @@ class Messages:
 
 
 class Services:
-    """`databases`: by service."""
+    """The relays and inboxes of all services. `databases`: by service."""
 
     def __init__(self, databases: Mapping[str, Database]) -> None:
         self._databases, self._bus = databases, Messages()
@@ -72,7 +72,7 @@ class Services:
         ]
 
     async def publish(self) -> list[Message]:
-        """Everything leaves the outboxes; what left."""
+        """Empty the outboxes; return the published messages."""
         for name, relay in self._relays:
             async with self._databases[name].connection() as connection:
                 while await relay.move(connection):
@@ -82,8 +82,8 @@ class Services:
 
     async def deliver(self, messages: list[Message]) -> None:
         for inbox in self._inboxes:
-            heard = [message for message in messages if inbox.consumer in events.CONSUMERS[message.topic]]
-            await inbox.receive([Delivery(message, 1) for message in heard])
+            consumed = [message for message in messages if inbox.consumer in events.CONSUMERS[message.topic]]
+            await inbox.receive([Delivery(message, 1) for message in consumed])
 
     async def rows(self, service: str, query: str) -> list[dict[str, Any]]:
         async with self._databases[service].connection() as connection:
@@ -92,7 +92,7 @@ class Services:
 
 @asynccontextmanager
 async def services_at(urls: Mapping[str, str]) -> AsyncIterator[Services]:
-    """`urls`: of the databases, by service."""
+    """Open the services' databases. `urls`: by service."""
     async with AsyncExitStack() as stack:
         yield Services(
             {name: await stack.enter_async_context(Database.open(url, 4, KEYED)) for name, url in urls.items()}

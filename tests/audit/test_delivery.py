@@ -1,4 +1,4 @@
-"""The rules of delivery can fail: each is shown a past in which events have left and were not received."""
+"""The rules of delivery can fail: each sees events that were published and not received."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the bus lost is found by the audit and cured by a replay, and a second replay changes nothing."""
+"""The audit finds events that the bus lost; a replay repairs them; a second one changes nothing."""
 
 import random
 from collections import Counter
@@ -34,16 +34,16 @@ LOST: Final = (
         f" VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{{}}', true, {AN_HOUR_AGO})",
     ),
 )
-"""Events of the last hours that have left, and that no consumer has received."""
+"""Statements for recent events that were published and that no consumer has received."""
 
 
 def last(**span: float) -> Period:
-    """Until now."""
+    """Return the period of this length that ends now."""
     return Period(datetime.now(UTC) - timedelta(**span), datetime.now(UTC))
 
 
 async def replayed(past: Past, period: Period, *topics: str) -> dict[str, int]:
-    """How many events of each topic were queued."""
+    """Replay the period; return how many events of each topic were queued."""
     found = {
         (queued.topic, queued.service): queued.events
         async for queued in replay(past.sources.databases, period, topics or TOPICS)
@@ -79,7 +79,7 @@ KEPT: Final = {
     "inventory": ("SELECT order_id, state FROM reservations ORDER BY 1", "SELECT * FROM movements ORDER BY 1, 2, 3"),
     "users": ("SELECT id, action FROM audit ORDER BY id",),
 }
-"""What consumers keep of events."""
+"""Queries for the data that consumers keep of events."""
 
 
 async def effects(services: Services) -> list[list[dict[str, Any]]]:
@@ -119,23 +119,23 @@ async def test_occasions_older_than_a_day_are_put_on_record_and_not_sent(writabl
         "notifications", "SELECT status, last_error, next_attempt_at, event_id FROM notifications"
     )
     ours = await writable.value("orders", f"SELECT id::text FROM orders WHERE id = {COMPLETED}")
-    told = [(row["status"], row["last_error"], row["next_attempt_at"]) for row in rows if ours in row["event_id"]]
-    assert told == [("skipped", "too late", None)] * 4
+    messages = [(row["status"], row["last_error"], row["next_attempt_at"]) for row in rows if ours in row["event_id"]]
+    assert messages == [("skipped", "too late", None)] * 4
 
 
 async def test_a_replay_that_ends_in_the_middle_is_repeated_in_full(writable: Past, services: Services) -> None:
-    """In pages, each event once and those of an order by version."""
+    """It queues in pages, each event once, and the events of an order by version."""
     everything = last(days=200)
     async for queued in replay(writable.sources.databases, everything, ["orders"]):
         assert queued.events == replaying.PAGE
         break
     assert await services.rows("orders", "SELECT count(*) FROM outbox") == [{"count": 10}]
     await services.publish()
-    told = (await replayed(writable, everything, "orders"))["orders"]
-    assert told > replaying.PAGE
+    count = (await replayed(writable, everything, "orders"))["orders"]
+    assert count > replaying.PAGE
     found = [e for m in await services.publish() for e in msgspec.json.decode(m.body, type=list[Event])]
-    assert len(found) == told == int(await writable.value("orders", "SELECT count(*) FROM order_events"))
-    assert len({event.id for event in found}) == told
+    assert len(found) == count == int(await writable.value("orders", "SELECT count(*) FROM order_events"))
+    assert len({event.id for event in found}) == count
     versions: dict[str, list[int]] = {}
     for event in found:
         versions.setdefault(event.subject, []).append(event.sequence)
@@ -163,7 +163,7 @@ async def shop(database_url: Callable[..., str]) -> AsyncIterator[tuple[str, Sho
 
 
 async def outbox(shop: Shop) -> list[list[Any]]:
-    """The events in the outbox, which is emptied."""
+    """Empty the outbox; return its events."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
     return [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
@@ -178,7 +178,7 @@ async def rebuilt(url: str, shop: Shop) -> list[list[Any]]:
 @pytest.mark.parametrize("seed", range(3))
 async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int, shop: tuple[str, Shop]) -> None:
     url, at = shop
-    chance = random.Random(seed)  # noqa: S311 - a story, no secret
+    chance = random.Random(seed)  # noqa: S311 - a reproducible sequence, no secret
     for sku in "AB":
         await at.add(sku, east=6, west=3, low_stock_threshold=5)
     held: list[str] = []
@@ -197,9 +197,9 @@ async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int,
             case "take":
                 with suppress(OutOfStock):
                     await at.stock.adjust(AdjustBody("A", EAST, -1, "broken"), "olga")
-    told = [event for event in await outbox(at) if event[0] == INVENTORY_LOW_STOCK]
-    assert told
-    assert sorted(await rebuilt(url, at), key=str) == sorted(told, key=str)
+    emitted = [event for event in await outbox(at) if event[0] == INVENTORY_LOW_STOCK]
+    assert emitted
+    assert sorted(await rebuilt(url, at), key=str) == sorted(emitted, key=str)
 
 
 async def test_low_stock_of_a_product_that_was_changed_is_not_made_up(shop: tuple[str, Shop]) -> None:
@@ -218,9 +218,9 @@ async def test_an_order_whose_stock_is_ready_hears_of_it_again(shop: tuple[str, 
     await at.wait("o1", ("A", 2))
     await at.wait("o2", ("A", 2))
     await at.bring("A", 3)
-    (told,) = [event for event in await outbox(at) if event[0] == "inventory.reservation_ready"]
+    (emitted,) = [event for event in await outbox(at) if event[0] == "inventory.reservation_ready"]
     (again,) = await rebuilt(url, at)
-    assert [again[0], again[1], again[2], again[5]] == [told[0], told[1], told[2], told[5]]
+    assert [again[0], again[1], again[2], again[5]] == [emitted[0], emitted[1], emitted[2], emitted[5]]
 
 
 async def test_every_topic_is_replayed() -> None:

@@ -1,4 +1,4 @@
-"""Every rule can fail: each is shown a tampered past, finds what was done, and no other rule is blamed."""
+"""Every rule can fail: each finds the violation in tampered data, and no other rule fails."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from valerix.contracts.states import ChargeStatus
 from valerix.psp.schemas import LedgerCharge, LedgerRefund
 
 ON_THE_TEST_SERVER = {"durability"}
-"""It does not sync, which is one thing the audit finds."""
+"""Rules that the test server violates: it does not sync commits."""
 
 
 def first(table: str, status: str) -> str:
@@ -310,7 +310,7 @@ async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
 
 
 async def give_back_by_hand(past: Past) -> str:
-    """300 of a captured payment; the id of its order."""
+    """Refund 300 of a captured payment by hand; return the id of its order."""
     order_id = await past.value("payments", f"SELECT order_id FROM payments WHERE id = {CAPTURED}")
     reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
     past.write(LedgerRefund("refund-by-hand", reference, 300))
@@ -338,9 +338,9 @@ async def give_back_by_hand(past: Past) -> str:
 
 
 async def test_what_staff_returned_by_hand_is_owed_by_nobody(past: Past) -> None:
-    """The customer keeps the goods and gets some money back: no rule is broken, in payments or at the provider."""
+    """The customer keeps the goods and gets some money back; no rule is violated."""
     await give_back_by_hand(past)
-    assert broken(await look(past)) == set()  # there was no time yet to tell orders of it
+    assert broken(await look(past)) == set()  # its event had no time yet to reach orders
 
 
 async def test_a_refund_by_hand_that_its_order_never_shows_is_found(past: Past) -> None:
@@ -354,7 +354,7 @@ async def test_a_refund_by_hand_that_its_order_never_shows_is_found(past: Past) 
 
 
 async def test_what_is_gone_at_the_next_look_was_no_violation(past: Past) -> None:
-    """A stack at work has rows on their way; only what stays counts."""
+    """A working stack has rows on their way; only rows that stay are violations."""
     await past.execute("payments", "INSERT INTO outbox (subjects, versions) VALUES ('{}', '{}')")
     looks = 0
 

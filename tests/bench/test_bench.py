@@ -1,4 +1,4 @@
-"""One short benchmark with real programs: it ends with the ratios and a sound audit, and leaves nothing running."""
+"""A short benchmark with real programs: it ends with both ratios, a sound audit and no leftovers."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""A drain ends when nothing is left, wherever that is, and says how much was left when it had to end."""
+"""A drain ends when no work is left in any place, and returns the backlog when its time is over."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -22,7 +22,7 @@ MESSAGE = """
 
 
 class Counts:
-    """Stands for a database: each count gives the next number, the last one again and again."""
+    """A stub of a database: each count returns the next number, and the last one repeats."""
 
     def __init__(self, *numbers: int) -> None:
         self._numbers = list(numbers)
@@ -75,7 +75,7 @@ async def test_a_publication_counts_until_each_consumer_has_acknowledged_it(
 
 
 async def test_one_look_that_finds_nothing_does_not_end_a_drain() -> None:
-    """A consumer may cause work upstream of where the look has been. Each look counts due orders and the outbox."""
+    """A consumer may cause work in a place counted before: due orders, then the outbox."""
     orders = Counts(3, 0, *(0, 0), *(0, 1), *(0, 0), *(0, 0), *(9, 0))
     databases = {name: cast("Connection", orders if name == "orders" else Counts(0)) for name in DATABASES}
     assert (await drain(databases, None, 60)).backlog == 0

@@ -1,4 +1,4 @@
-"""The load of wrk as a service sees it: new and returning customers."""
+"""The load of wrk as a service receives it: new and returning customers."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ class RecordingServer:
             writer.close()
 
     async def receive(self, connections: int) -> load.LoadOutcome:
-        """A second of load, slow enough for all customers there are."""
+        """Receive a second of load, slow enough for the number of customers."""
         async with await asyncio.start_server(self.serve, "127.0.0.1") as server:
             port = server.sockets[0].getsockname()[1]
             names = [f"CUST-{number}" for number in range(load.customers_for(5_000, connections))]
@@ -44,9 +44,10 @@ async def test_four_of_five_orders_come_from_returning_customers() -> None:
     server = RecordingServer()
     outcome = await server.receive(connections=1)
     first_orders: dict[str, int] = {}
-    for key, customer in server.orders.items():  # one connection: in the order they were sent
+    for key, customer in server.orders.items():  # one connection keeps the order of sending
         first_orders.setdefault(customer, int(key.rpartition("-")[2]) - 1)
-    # A step: as many orders as one customer places. In the first two, the customers of all rows are new.
+    # A step is as many orders as one customer places. In the first two, the customers of all rows
+    # are new.
     new_by_step = Counter(number // ORDERS_EACH for number in first_orders.values())
     whole_steps = range(2, len(server.orders) // ORDERS_EACH)
     assert [new_by_step[step] for step in whole_steps] == [1] * len(whole_steps)

@@ -1,4 +1,4 @@
-"""The report and its plots can be read by others."""
+"""The report and its plots are valid for other programs."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path

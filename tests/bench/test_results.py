@@ -1,4 +1,4 @@
-"""Medians, goals, limits and comparisons: what is made of the runs."""
+"""Medians, goals, limits and comparisons, computed from runs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_cell_is_the_median_of_its_runs_and_counts_all_their_answers() -> None
 
 
 def turn(number: int, orders: int, before: float, after: float, *, drain: float = 10.0, backlog: int = 0) -> RunResult:
-    """A turn of 30 s with its ceilings."""
+    """Return a turn of 30 s with its ceilings."""
     measured = msgspec.structs.replace(
         run(turns.CELL, orders / 30, None),
         round=number,
@@ -116,7 +116,7 @@ def test_goals_are_met_missed_or_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "busy", "waits", "connections", "said"),
+    ("machine", "busy", "waits", "connections", "expected"),
     [
         (1.9, {"orders": 0.95, "psp": 0.3}, {}, 128, "the one core of orders"),
         (1.95, {"orders": 0.6, "gateway": 0.7}, {}, 128, "the machine's 2 cores (most: gateway, 0.70)"),
@@ -127,9 +127,9 @@ def test_goals_are_met_missed_or_open() -> None:
     ],
 )
 def test_it_says_what_was_exhausted(
-    machine: float, busy: dict[str, float], waits: dict[str, float], connections: int, said: str
+    machine: float, busy: dict[str, float], waits: dict[str, float], connections: int, expected: str
 ) -> None:
-    assert limits.exhausted(2, machine, busy, waits, connections).startswith(said)
+    assert limits.exhausted(2, machine, busy, waits, connections).startswith(expected)
 
 
 def test_two_benchmarks_are_compared_cell_by_cell() -> None:
@@ -172,10 +172,10 @@ async def test_an_audit_that_cannot_look_leaves_what_was_measured(monkeypatch: p
     monkeypatch.setattr(stack, "inspect", inspect)
     monkeypatch.setattr(stack, "of_stack", lambda _: None)
     monkeypatch.setattr(stack.BenchStack, "state", None)
-    found, said = made(run("door/32/uniform", 100, 0.5)), list[str]()
-    with benchmark.reported(found, said.append):
+    found, lines = made(run("door/32/uniform", 100, 0.5)), list[str]()
+    with benchmark.reported(found, lines.append):
         found.audit = await stack.BenchStack(cast("Plan", None)).audit()
     assert found.cells
     assert not found.complete
     assert "No space left" in found.notes[0]
-    assert said == [found.notes[0].lower()[0] + found.notes[0][1:]]
+    assert lines == [found.notes[0].lower()[0] + found.notes[0][1:]]

@@ -21,7 +21,10 @@ Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of this folder on the event loop that drives the browser; the hook gets those of all folders."""
+    """Run the tests of this folder on the event loop that drives the browser.
+
+    The hook is called with the tests of all folders.
+    """
     on_the_loop_of_the_browser = pytest.mark.asyncio(loop_scope="session")
     for item in items:
         if HERE in item.path.parents and is_async_test(item):
@@ -50,7 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def new_customer(stack: Stack) -> NewCustomer:
-    """`await new_customer()`: an account without orders, so that no other test concerns it."""
+    """`await new_customer()`: an account without orders, so that no other test affects it."""
 
     async def register() -> Customer:
         email = f"{uuid4().hex[:12]}@example.com"
@@ -65,5 +68,8 @@ def new_customer(stack: Stack) -> NewCustomer:
 
 @pytest.fixture
 def open_as(browser: Browser, stack: Stack) -> Open:
-    """`async with open_as(email, theme=…, size=…) as visitor:` - somebody signed in at a window of their own."""
+    """A user signed in at a new window.
+
+    `async with open_as(email, theme=…, size=…) as visitor:`
+    """
     return lambda email, **how: Visitor.open(browser, stack, email, **how)

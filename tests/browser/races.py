@@ -1,4 +1,4 @@
-"""A visitor's window in which the test decides whether an answer or the live event about the same thing comes first."""
+"""A window in which the test decides the order of an answer and the live event about it."""
 
 import asyncio
 import re
@@ -31,11 +31,11 @@ RECORD: Final = """
     new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(keep)))
         .observe(document, { childList: true, subtree: true })
 """
-"""Records every live message the page received, every answer it handled and the title of every toast it showed."""
+"""Records received live messages, handled answers and the titles of shown toasts."""
 
 
 class Race:
-    """Holds answers of the API and live events until the test lets them go."""
+    """Holds answers of the API and live events until the test releases them."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -46,7 +46,7 @@ class Race:
 
     @classmethod
     async def prepare(cls, visitor: Visitor) -> Self:
-        """Before the first page is opened."""
+        """Prepare a window; call it before the first page is opened."""
         race = cls(visitor.page)
         await visitor.page.route_web_socket(re.compile(r"/ws(\?|$)"), race._connect)
         await visitor.page.add_init_script(RECORD)
@@ -54,7 +54,10 @@ class Race:
 
     @asynccontextmanager
     async def answers_held(self, method: str, pattern: str) -> AsyncIterator[asyncio.Event]:
-        """Yields what is set once the server has answered; the answer reaches the page at the end of the block."""
+        """Yields an event that is set once the server has answered.
+
+        The answer reaches the page at the end of the block.
+        """
         answered = asyncio.Event()
 
         async def answer(route: Route) -> None:
@@ -74,7 +77,7 @@ class Race:
 
     @asynccontextmanager
     async def events_held(self) -> AsyncIterator[None]:
-        """Live events reach the page at the end of the block, in their order."""
+        """Hold live events; they reach the page at the end of the block, in their order."""
         self._events.clear()
         try:
             yield
@@ -85,7 +88,7 @@ class Race:
             self._held_events.clear()
 
     async def received(self, event: str, about: str) -> None:
-        """Wait until the page has received the live event; its effect on the page is complete then."""
+        """Wait until the page has received the live event and shown its effects."""
         await self._page.wait_for_function(
             "(wanted) => received.some((text) => wanted.every((part) => text.includes(part)))",
             arg=[f'"valerix.{event}.v1"', about],
@@ -93,12 +96,12 @@ class Race:
         await self._page.evaluate(NEXT_FRAME)
 
     async def answered(self, method: str) -> None:
-        """Wait until the page has handled the answer to a call; its effect on the page is complete then."""
+        """Wait until the page has handled the answer to a call, with all effects."""
         await self._page.wait_for_function("(method) => answered.includes(method)", arg=method)
         await self._page.evaluate(NEXT_FRAME)
 
     async def toasts(self, title: re.Pattern[str]) -> list[str]:
-        """The titles of all toasts shown so far that match."""
+        """The titles of all toasts shown so far that match `title`."""
         shown: list[str] = await self._page.evaluate("shown")
         return [one for one in shown if title.search(one)]
 

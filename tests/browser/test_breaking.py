@@ -1,4 +1,4 @@
-"""What is broken on purpose, and how the other pages show it."""
+"""Injected faults, and how the other pages show them."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ from tests.support.stack import OPERATOR, Stack, new_product
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def calm(stack: Stack) -> AsyncIterator[None]:
-    """Whatever a test breaks, the next one finds whole."""
+    """Ends the faults of a test, so that the next one finds none."""
     yield
     async with stack.api(ADMIN) as admin:
         assert (await admin.call("DELETE", "/api/v1/chaos")).status == 200
 
 
 async def inject(visitor: Visitor, **fields: str) -> None:
-    """By the form on the page; `fields` by their labels' first words."""
+    """Inject a fault with the form; `fields`: values by the first word of their labels."""
     for label, value in fields.items():
         control = visitor.page.get_by_label(re.compile(f"^{label}"))
         if await control.evaluate("one => one.tagName") == "SELECT":
@@ -52,7 +52,7 @@ async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_gree
         await operator_window.shot("overview-slow")
         await admin.shot("chaos-on")
         await admin.page.get_by_role("button", name="Stop all").click()
-        await expect(admin.page.get_by_text("Nothing is broken on purpose")).to_be_visible()
+        await expect(admin.page.get_by_text("No faults are active")).to_be_visible()
         await expect(operator_window.page.locator(".banner")).to_have_count(0)
         await orders(stack, "SLOW-1", 60)  # so many quick ones outweigh the slow ones before the window has passed
         await expect(operator_window.page.locator(".health")).to_contain_text("Healthy")
@@ -74,8 +74,8 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await visitor.go("/chaos?tab=cut")
         await inject(visitor, Service="orders", Cut="inventory", Duration="300")
         await expect(page.get_by_role("timer")).to_be_visible()
-        await expect(page.locator(".health")).to_contain_text("no traffic has met it")
-        for _ in range(6):  # at once they would be one batch, and one call
+        await expect(page.locator(".health")).to_contain_text("no request has met it yet")
+        for _ in range(6):  # concurrent orders would be one batch, and one call
             await orders(stack, "CUT-1", 1)
         await visitor.go("/map")
         await expect(edge).to_have_attribute("data-state", re.compile("open"))
@@ -84,7 +84,9 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await visitor.shot("map-breaker")
         await page.get_by_role("link", name=re.compile("^Orders since .* cut off from inventory")).click()
         await page.get_by_role("table", name="Orders").get_by_role("link").first.click()
-        await expect(page.locator(".card", has_text="Faults meanwhile")).to_contain_text("cut off from inventory")
+        await expect(page.locator(".card", has_text="Faults during this order")).to_contain_text(
+            "cut off from inventory"
+        )
         await visitor.api("DELETE", "/api/v1/chaos/orders")
         await visitor.go("/map")
         await expect(edge).to_have_attribute("data-state", "half_open")
@@ -108,4 +110,4 @@ async def test_a_crash_has_to_be_confirmed_by_typing_whom(open_as: Open, stack: 
         await crash.click()
         await expect(page.get_by_role("timer")).to_be_visible()
         await page.get_by_role("button", name="Stop the faults of payments").click()
-        await expect(page.get_by_text("Nothing is broken on purpose")).to_be_visible()
+        await expect(page.get_by_text("No faults are active")).to_be_visible()

@@ -13,7 +13,7 @@ from tests.support.stack import OPERATOR, Stack
 NASTY = '<img src=x onerror="document.title=1">'
 
 
-async def somebody(stack: Stack, name: str = "Somebody New") -> str:
+async def new_account(stack: Stack, name: str = "Somebody New") -> str:
     """A new customer's e-mail address."""
     email = f"{uuid4().hex[:12]}@example.com"
     async with stack.api(None) as guest:
@@ -29,7 +29,7 @@ async def open_account(visitor: Visitor, email: str) -> None:
 
 
 async def test_an_account_is_found_by_name_and_shown_as_text(open_as: Open, stack: Stack) -> None:
-    email = await somebody(stack, NASTY)
+    email = await new_account(stack, NASTY)
     async with open_as(ADMIN) as visitor:
         page = visitor.page
         await visitor.go("/customers")
@@ -42,13 +42,13 @@ async def test_an_account_is_found_by_name_and_shown_as_text(open_as: Open, stac
 
 
 async def test_a_customer_is_suspended_and_reinstated(open_as: Open, stack: Stack) -> None:
-    email = await somebody(stack)
+    email = await new_account(stack)
     async with open_as(ADMIN) as visitor:
         page = visitor.page
         await open_account(visitor, email)
         await page.get_by_role("button", name="Suspend", exact=True).click()
         await visitor.shot("customer-suspend")
-        # The account behind the question has a button of that name, too.
+        # The account behind the dialog has a button of the same name, too.
         question = page.get_by_role("dialog", name="Suspend Somebody New?")
         await question.get_by_role("button", name="Suspend", exact=True).click()
         await expect(page.get_by_text("Somebody New is suspended")).to_be_visible()
@@ -61,12 +61,12 @@ async def test_a_customer_is_suspended_and_reinstated(open_as: Open, stack: Stac
 
 
 async def test_a_role_is_changed_after_asking(open_as: Open, stack: Stack) -> None:
-    email = await somebody(stack)
+    email = await new_account(stack)
     async with open_as(ADMIN) as visitor:
         page = visitor.page
         await open_account(visitor, email)
         await page.get_by_label("Role", exact=True).last.select_option("operator")
-        await page.get_by_role("button", name="Leave it").click()
+        await page.get_by_role("button", name="Cancel", exact=True).click()
         await expect(page.get_by_label("Role", exact=True).last).to_have_value("customer")
         await page.get_by_label("Role", exact=True).last.select_option("operator")
         await page.get_by_role("button", name="Change the role").click()

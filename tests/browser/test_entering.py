@@ -1,4 +1,4 @@
-"""The way in and out, and what each role gets to see."""
+"""Signing in and out, registration, and the pages of each role."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ async def test_an_unknown_user_and_a_wrong_password_are_told_the_same(open_as: O
             await expect(page.get_by_label("Password")).to_have_value("")
             await expect(page.get_by_role("alert")).to_be_visible()
             said.append(await page.get_by_role("alert").inner_text())
-        assert said[0] == said[1] == "E-mail or password is not right."
+        assert said[0] == said[1] == "E-mail or password is wrong."
         await expect(page.get_by_label("E-mail")).to_have_value("nobody@demo.valerix.example")
 
 
@@ -74,7 +74,7 @@ async def test_an_ended_session_leads_back_to_the_page_that_was_left(open_as: Op
         await expect(page.get_by_role("heading", name="Inventory", exact=True)).to_be_visible()
         await page.get_by_role("searchbox").focus()
         await visitor.api("POST", "/api/v1/users/logout")
-        await page.keyboard.type("3")  # whatever has the focus by now: perhaps the page has noticed before
+        await page.keyboard.type("3")  # into any element: perhaps the page has noticed the logout already
         await expect(page.get_by_text("Your session has ended")).to_be_visible()
         await visitor.shot("session-ended")
         await page.get_by_label("E-mail").fill(OPERATOR)
@@ -94,7 +94,7 @@ async def test_an_expired_access_token_is_renewed_without_a_word(open_as: Open) 
 
 
 async def test_a_renewal_that_another_page_has_begun_is_waited_for(open_as: Open) -> None:
-    """As after a reload: the refresh token is used already, the new cookies come a moment later."""
+    """As after a reload: the refresh token is used, and the new cookies arrive a moment later."""
     async with open_as(OPERATOR) as visitor:
         await visitor.go("/orders")
         await expect(visitor.page.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
@@ -160,7 +160,7 @@ async def test_the_way_in_is_accessible_and_fits_a_telephone(open_as: Open, them
 
 
 async def test_the_first_load_is_small(open_as: Open) -> None:
-    """What goes over the wire, compressed by the gateway, until the shop can be used."""
+    """Counts the bytes on the wire, compressed by the gateway, until the shop can be used."""
     async with open_as(ADA) as visitor:
         client = await visitor.context.new_cdp_session(visitor.page)
         await client.send("Network.enable")
@@ -180,7 +180,7 @@ async def test_the_keyboard_reaches_everything(open_as: Open) -> None:
         await visitor.go("/")
         await expect(page.get_by_role("heading", name="New order")).to_be_visible()
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+        await expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
         await page.get_by_role("link", name="Orders").focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
@@ -218,8 +218,8 @@ async def test_an_account_is_made_and_kept_by_its_owner(open_as: Open) -> None:
         await page.get_by_label("Current password").first.fill("several unrelated words")
         await page.get_by_role("button", name="Save").click()
         await expect(page.locator(".who-name")).to_have_text(f"moved-{email}")
-        await page.get_by_role("button", name="Send a mail to confirm").click()
-        await expect(page.get_by_text("A mail with a link is on its way")).to_be_visible()
+        await page.get_by_role("button", name="Send an e-mail to confirm").click()
+        await expect(page.get_by_text("An e-mail with a link is on its way")).to_be_visible()
         await page.get_by_label("Current password").fill("several unrelated words")
         await page.get_by_label("New password").fill("other unrelated words")
         await page.get_by_role("button", name="Change the password").click()
@@ -240,7 +240,7 @@ async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> 
         await page.get_by_label("E-mail").fill(account["email"])
         await visitor.shot("forgot-password")
         await page.get_by_role("button", name="Send the link").click()
-        await expect(page.get_by_role("status")).to_contain_text("a mail with a link is on its way")
+        await expect(page.get_by_role("status")).to_contain_text("an e-mail with a link is on its way")
 
         await page.goto(await _link(stack, made["customerId"], "reset_password"))
         await expect(page).to_have_url(re.compile(r"/console/reset-password$"))
@@ -263,7 +263,7 @@ async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> 
 
 
 async def _link(stack: Stack, customer: str, template: str) -> str:
-    """The one in the newest mail of this kind."""
+    """The link in the newest mail of this template."""
     async with stack.api(ADMIN) as api:
 
         async def look() -> list[str]:

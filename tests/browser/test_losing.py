@@ -1,4 +1,4 @@
-"""What is lost of the connection comes back, and nothing that was typed goes with it."""
+"""Lost connections are restored, and typed text is kept."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.support.stack import OPERATOR, Stack, place
 
 
 async def killed(stack: Stack, *names: str) -> None:
-    """SIGKILL; returns when each lives again and is healthy."""
+    """Kill processes with SIGKILL; returns when each of them runs again and is healthy."""
     before = {name: stack.pid(name) for name in names}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
@@ -54,7 +54,7 @@ async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stac
                 .observe(document, {subtree: true, childList: true, attributes: true})
         }""")
         await killed(stack, *names)
-        await eventually(lambda: page.evaluate("lost"))  # perhaps for less time than there is between two looks
+        await eventually(lambda: page.evaluate("lost"))  # perhaps for less time than between two polls
         await live(visitor)
         await expect(page.get_by_label("Customer number")).to_have_value("CUST-00")
         await expect(page.get_by_label("Quantity")).to_have_value("2")
@@ -69,10 +69,10 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack,
     async with open_as(customer.email) as visitor:
         page = visitor.page
         await page.add_init_script("""
-            window.told = []
+            window.shown = []
             new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach((node) => {
                 if (!node.matches?.(".toast") || !node.textContent.includes("ONCE-1")) return
-                window.told.push(node.querySelector(".toast-title").textContent)
+                window.shown.push(node.querySelector(".toast-title").textContent)
             }))).observe(document, {childList: true, subtree: true})
         """)
         await visitor.go("/")
@@ -86,12 +86,12 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack,
         await live(visitor)
 
         async def both_delivered() -> bool:
-            told: list[str] = await page.evaluate("told")
-            return told.count("Order delivered") >= 2
+            shown: list[str] = await page.evaluate("shown")
+            return shown.count("Order delivered") >= 2
 
         await eventually(both_delivered, 60)
-        told = await page.evaluate("told")
-        assert sorted(told) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
+        shown = await page.evaluate("shown")
+        assert sorted(shown) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
 
 
 async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(open_as: Open) -> None:
@@ -101,7 +101,7 @@ async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(o
         await live(visitor)
         await visitor.context.set_offline(True)
         await page.get_by_role("link", name="Payments").click()
-        await expect(page.get_by_text("The page could not be loaded. Trying again by itself.")).to_be_visible()
+        await expect(page.get_by_text("The page could not be loaded. Trying again automatically.")).to_be_visible()
         assert await visitor.accessibility_findings() == []
         await visitor.context.set_offline(False)
         await expect(page.get_by_role("searchbox", name="Search payments")).to_be_visible()

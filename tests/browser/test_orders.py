@@ -1,4 +1,4 @@
-"""Operators find orders and see what became of them; customers see their own."""
+"""Operators find orders and see their history; customers see their own."""
 
 import asyncio
 import re
@@ -194,7 +194,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await visitor.go(f"/orders/{held}")
         cancel = page.get_by_role("button", name="Cancel order")
         await cancel.click()
-        await expect(page.get_by_role("dialog")).to_be_visible()  # before that, nobody hears the key
+        await expect(page.get_by_role("dialog")).to_be_visible()  # until then, the key has no effect
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(cancel).to_be_focused()
@@ -205,7 +205,7 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await expect(page.get_by_text("Order cancelled")).to_be_visible()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("cancelled")
         await expect(page.get_by_text(NASTY).first).to_be_visible()
-        await expect(page.locator(".reason")).to_contain_text("Nothing had been taken")
+        await expect(page.locator(".reason")).to_contain_text("Neither stock nor money was taken")
         assert not await page.locator("img").count()
 
 
@@ -273,7 +273,7 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
         await expect(page.get_by_text("Reconnecting").first).to_be_visible()
         await page.unroute("**/api/v1/orders?*")
         await visitor.later(3)
-        await expect(page.get_by_text("Trying again by itself")).to_have_count(0)
+        await expect(page.get_by_text("Trying again automatically")).to_have_count(0)
 
 
 def problem(status: int) -> dict[str, Any]:

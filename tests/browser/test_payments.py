@@ -1,4 +1,4 @@
-"""Money: what was taken, and giving it back."""
+"""Payments: captures and refunds."""
 
 import re
 
@@ -14,7 +14,7 @@ NASTY = "<svg onload=alert(1)>"
 
 
 async def paid(stack: Stack, price: int = 5000) -> dict[str, str]:
-    """An order of Ada's that was paid for."""
+    """A paid order of Ada's."""
     async with stack.api(OPERATOR) as operator:
         if (await operator.get(f"/api/v1/products/PAID-{price}")).status == 404:
             await new_product(operator, f"PAID-{price}", 100, price)
@@ -25,7 +25,7 @@ async def paid(stack: Stack, price: int = 5000) -> dict[str, str]:
 
 
 async def delivered(stack: Stack, price: int = 5000) -> dict[str, str]:
-    """One that has arrived, too: all of its money may be given back."""
+    """A paid and delivered order: all of its money may be refunded."""
     order = await paid(stack, price)
     async with stack.api(ADA) as ada:
 
@@ -54,7 +54,7 @@ async def test_a_partial_refund_is_capped_at_what_is_left(open_as: Open, stack: 
         await page.get_by_role("button", name="Refund $12.34").click()
         await expect(page.get_by_text("$12.34 refunded")).to_be_visible()
         await expect(page.get_by_text("partially refunded")).to_be_visible()
-        await expect(page.get_by_text(f"$12.34 given back: {NASTY}")).to_be_visible()
+        await expect(page.get_by_text(f"Refund of $12.34: {NASTY}")).to_be_visible()
         await expect(page.get_by_text("order.refunded")).to_be_visible()
         await expect(page.get_by_role("row", name="Refunded $12.34")).to_be_visible()
         await expect(page.get_by_role("heading", name="Order")).to_contain_text("completed")
@@ -116,7 +116,7 @@ async def test_payments_are_found_and_shown_beside_the_list(open_as: Open, stack
         link = page.locator("tbody tr a").first
         await link.click()
         drawer = page.get_by_role("dialog")
-        await expect(drawer).to_contain_text("$50.00 can be given back")
+        await expect(drawer).to_contain_text("$50.00 can be refunded")
         await expect(drawer).to_contain_text("payment.captured")
         await page.reload()
         await expect(drawer).to_contain_text("payment.captured")

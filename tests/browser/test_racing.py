@@ -1,4 +1,4 @@
-"""The answer to a call and the live event about the same thing: either may come first, and both are shown as one."""
+"""Answers and live events about the same thing: either may come first, both are shown as one."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ ORDER = "**/api/v1/orders/*"
 
 
 class Scene(NamedTuple):
-    """One product, ten units of it unless said otherwise, and a customer with no orders yet."""
+    """One product with ten units in stock, and a customer without orders."""
 
     stack: Stack
     sku: str
@@ -30,7 +30,7 @@ class Scene(NamedTuple):
     customer: str
 
     async def placed(self, quantity: int = 1) -> str:
-        """The id of an order of this customer; held if there are not as many units."""
+        """The id of a new order of this customer; it is held if stock is insufficient."""
         async with self.stack.api(self.email) as api:
             answer = (await place(api, {self.sku: quantity}, self.customer)).json
         order_id: str = answer.get("order", answer)["id"]
@@ -50,7 +50,7 @@ async def scene(stack: Stack, new_customer: NewCustomer) -> Scene:
     return Scene(stack, sku, *customer)
 
 
-# --- what a person does, up to the last click
+# --- actions of a user, up to the last click
 
 
 async def shop(_: Scene) -> str:
@@ -80,7 +80,7 @@ async def cancel(_: Scene, page: Page) -> None:
 
 
 async def paid_order(scene: Scene) -> str:
-    """Delivered: all of its money may be given back."""
+    """A paid and delivered order: all of its money may be refunded."""
     order_id = await scene.placed()
     async with scene.stack.api(scene.email) as api:
 
@@ -110,7 +110,7 @@ async def adjust(_: Scene, page: Page) -> None:
 
 class Deed(NamedTuple):
     start: Callable[[Scene], Awaitable[str]]
-    """Prepares what the deed needs; the path of the page."""
+    """Prepares the data of the deed; returns the path of the page."""
     act: Callable[[Scene, Page], Awaitable[None]]
     call: tuple[str, str]
     """Method and address."""

@@ -1,4 +1,4 @@
-"""Ordering, as customers and those who order for them see it."""
+"""Ordering, as customers and operators see it."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ NASTY = "<img src=x onerror=\"document.title='taken'\">"
 
 
 async def choose(page: Page, product: str) -> None:
-    """By the table below the form."""
+    """Choose a product in the table below the form."""
     await page.get_by_role("searchbox", name="Find a product").fill(product)
     await page.get_by_role("button", name=f"Choose Test {product}", exact=True).click()
 
@@ -35,7 +35,10 @@ async def stocked(stack: Stack, sku: str, units: int) -> None:
 
 
 def toast(page: Page, title: str, product: str) -> Locator:
-    """About an order of this product: orders of earlier tests are told to the same customer."""
+    """The toast about an order of this product.
+
+    The same customer may have orders of earlier tests.
+    """
     return page.locator(".toast", has_text=title).filter(has_text=product)
 
 
@@ -76,7 +79,7 @@ async def test_a_declined_payment_fails_with_its_reason_and_stays_said(open_as: 
         failed = toast(visitor.page, "Order failed", "BROWSE-2")
         await expect(failed).to_be_visible()
         await visitor.shot("shop-declined")
-        await visitor.later(7)  # others would have gone by now
+        await visitor.later(7)  # other toasts would have disappeared by now
         await expect(failed).to_be_visible()
         await failed.get_by_role("button", name="Dismiss").click()
         await expect(failed).to_have_count(0)
@@ -106,7 +109,7 @@ async def test_stock_that_somebody_else_took_first_holds_the_order_which_can_be_
         page = visitor.page
         await visitor.go("/")
         await choose(page, "BROWSE-4")
-        # Whoever is on this page believes that there is one until it asks again.
+        # The page shows one unit until it reads the stock again.
         await page.route("**/api/v1/inventory?*", lambda route: route.abort())
         async with stack.api(OPERATOR) as operator:
             body = {"productId": "BROWSE-4", "quantity": -1, "idempotencyKey": "browse-4"}
@@ -130,7 +133,7 @@ async def test_a_submission_without_an_answer_is_repeated_under_its_key_and_is_o
             return
         keys.append(route.request.headers["idempotency-key"])
         if len(keys) == 1:
-            await route.fetch()  # it arrives, its answer does not
+            await route.fetch()  # the request arrives, its answer does not
         if len(keys) <= 2:
             await route.abort()
         else:
@@ -211,12 +214,12 @@ async def test_several_lines_an_address_and_more_than_there_is(open_as: Open, st
         await page.get_by_label("If short of stock").select_option("backorder")
         await visitor.shot("shop-lines")
         await page.get_by_role("button", name="Create order").click()
-        await expect(page.locator(".outcome")).to_contain_text("ordered as soon as it is there")
+        await expect(page.locator(".outcome")).to_contain_text("confirmed as soon as it is back")
         await page.get_by_role("link", name="Timeline").click()
         await expect(page.get_by_text("London")).to_be_visible()
         await page.get_by_role("button", name="Cancel order").click()
         await page.get_by_role("button", name="Cancel the order").click()
-        await expect(page.locator(".reason")).to_contain_text("Its stock was given back")
+        await expect(page.locator(".reason")).to_contain_text("Its stock was released")
 
 
 async def test_what_is_typed_is_shown_as_text(open_as: Open) -> None:
@@ -276,7 +279,7 @@ async def test_loading_empty_error_and_offline_each_say_what_they_are(open_as: O
         await expect(alert).to_contain_text("c" * 32)
         assert await visitor.accessibility_findings() == []
         await visitor.shot("shop-error")
-        async with answers.held():  # the page asks by itself, too
+        async with answers.held():  # the page retries by itself, too
             await alert.get_by_role("button", name="Try again").click()
             answers.be_real()
         await expect(page.get_by_role("button", name=re.compile("^Choose")).first).to_be_visible()

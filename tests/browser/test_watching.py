@@ -23,7 +23,7 @@ PAGES = {
 
 
 async def orders(stack: Stack, sku: str, count: int) -> None:
-    """All at once."""
+    """Place `count` orders concurrently."""
     async with stack.api(ADA) as ada:
         await asyncio.gather(*(place(ada, {sku: 1}) for _ in range(count)))
 
@@ -81,10 +81,10 @@ async def test_a_trace_leads_from_the_log_to_its_order(open_as: Open, stack: Sta
         page = visitor.page
         await visitor.go("/logs")
         await page.get_by_role("searchbox", name="Text or trace id").fill(trace)
-        await expect(page).to_have_url(re.compile(f"trace={trace}"))  # until then the lines of everybody are shown
+        await expect(page).to_have_url(re.compile(f"trace={trace}"))  # until then all lines are shown
         await expect(page.locator(".log li").first).to_contain_text("/api/v1/orders")
         await visitor.shot("logs-trace")
-        await page.get_by_role("link", name=re.compile("^Its order")).click()
+        await page.get_by_role("link", name=re.compile("^Order of this trace")).click()
         await expect(page).to_have_url(re.compile(order_id))
         await expect(page.locator("h1")).to_be_visible()
 
@@ -98,7 +98,7 @@ async def test_logs_are_filtered_paused_and_told_when_nothing_matches(open_as: O
         await expect(page.locator(".log-who").first).to_have_text("orders")
         await page.get_by_role("button", name="Pause").click()
         await expect(page.get_by_role("status").filter(has_text="paused")).to_be_visible()
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Resume").click()
         await page.get_by_role("searchbox").fill("there is no such line")
         await expect(page.get_by_text("No line matches")).to_be_visible()
         await page.get_by_role("button", name="Show everything").click()
@@ -141,10 +141,12 @@ async def test_loading_error_and_forbidden_each_say_what_they_are(open_as: Open,
         await expect(alert).to_contain_text("Too busy")
         await expect(alert).to_contain_text("d" * 32)
         assert await visitor.accessibility_findings() == []
-        async with answers.held():  # some pages ask by themselves, too
+        async with answers.held():  # some pages retry by themselves, too
             await alert.get_by_role("button", name="Try again").click()
-            answers.become(403, {"title": "Not allowed", "status": 403, "detail": "This needs one of the roles: x"})
-        await expect(page.get_by_text("Not for your role")).to_be_visible()
+            answers.become(
+                403, {"title": "Not allowed", "status": 403, "detail": "This route requires one of the roles: x"}
+            )
+        await expect(page.get_by_text("Your role has no access")).to_be_visible()
         await page.unroute_all(behavior="ignoreErrors")
         await page.reload()
         await expect(page.get_by_role("alert")).to_have_count(0)

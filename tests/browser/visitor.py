@@ -1,4 +1,4 @@
-"""Somebody at a browser: real Chromium, the real gateway, signed in with the cookies a person has."""
+"""A visitor at a browser: real Chromium, the real gateway, signed in with cookies as people are."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 
 
 class Answers:
-    """Instead of the server: the problem document that some calls are answered with, which may change."""
+    """Answers some calls instead of the server, with a problem document that may change."""
 
     def __init__(self) -> None:
         self._status, self._document = 500, dict[str, Any]()
@@ -38,12 +38,12 @@ class Answers:
         self._status, self._document = status, document
 
     def be_real(self) -> None:
-        """From now on the server answers."""
+        """Let the server answer from now on."""
         self._status = 0
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Who asks meanwhile is answered at the end."""
+        """Hold calls; they are answered at the end of the block."""
         self._go_on.clear()
         try:
             yield
@@ -59,7 +59,7 @@ class Answers:
 
 
 async def sign_in(context: BrowserContext, stack: Stack, email: str | None) -> None:
-    """Without the form, which tests of the way in fill in."""
+    """Sign in without the form; the tests of signing in use the form."""
     if email is None:
         return
     body = {"email": email, "password": stack.secret("demo"), "session": "cookie"}
@@ -68,7 +68,10 @@ async def sign_in(context: BrowserContext, stack: Stack, email: str | None) -> N
 
 
 class Visitor:
-    """A window. `faults`: errors of scripts and violations of the content security policy so far."""
+    """A browser window.
+
+    `faults`: errors of scripts and violations of the content security policy.
+    """
 
     def __init__(self, page: Page, stack: Stack) -> None:
         self.page, self.stack = page, stack
@@ -86,7 +89,7 @@ class Visitor:
         theme: str = "light",
         size: Size = DESK,
     ) -> AsyncIterator[Self]:
-        """A fresh browser profile, signed in as `email`; on leaving, nothing may have gone wrong in its scripts."""
+        """A new browser profile, signed in as `email`; fails at the end if scripts had errors."""
         context = await browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if theme == "dark" else "light",
@@ -109,18 +112,18 @@ class Visitor:
         return self.page.context
 
     async def go(self, path: str) -> None:
-        """To `path` below /console."""
+        """Open `path` below /console."""
         await self.page.goto(f"{self.stack.url}/console{path}")
 
     async def resize(self, size: Size) -> None:
         await self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
     async def later(self, seconds: float) -> None:
-        """The page's timers that end within so many seconds end now; needs `page.clock.install()` before the page."""
+        """Advance the page's clock; needs `page.clock.install()` before the page is opened."""
         await self.page.clock.fast_forward(round(seconds * 1000))
 
     async def api(self, method: str, path: str, body: object = None) -> Any:
-        """The public API with this visitor's session, past the pages."""
+        """Call the public API with this visitor's session, without the pages."""
         csrf = next((c["value"] for c in await self.context.cookies() if c["name"] == "valerix_csrf"), "")
         answer = await self.context.request.fetch(
             self.stack.url + path, method=method, data=body, headers={"X-CSRF-Token": csrf}
@@ -129,21 +132,22 @@ class Visitor:
         return await answer.json() if await answer.body() else None
 
     async def answer(self, pattern: str, status: int, document: dict[str, Any]) -> "Answers":
-        """From now on calls whose URL matches `pattern` are answered so."""
+        """Answer calls whose URL matches `pattern` with this document from now on."""
         answers = Answers()
         answers.become(status, document)
         await self.page.route(pattern, answers.give)
         return answers
 
     async def shot(self, name: str) -> None:
-        """The whole page as a picture for people."""
+        """Take a screenshot of the complete page, for people to look at."""
         if SHOTS:
             await self.page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
     async def accessibility_findings(self) -> list[str]:
-        """What axe finds wrong with what is shown."""
+        """Accessibility violations that axe finds on the shown page."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text())
+        await self.page.evaluate(NEXT_FRAME)  # a theme that was just changed is in no colour half-way
         found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -152,11 +156,11 @@ class Visitor:
         ]
 
     async def off_screen(self) -> list[str]:
-        """What can be seen or used only by scrolling sideways, but for the rows of chips and tabs that are made for it.
+        """Elements that are visible only after scrolling sideways, except rows of chips and tabs.
 
-        The whole document first, if it is wider than the window.
+        The document comes first, if it is wider than the window.
         """
-        await self.page.evaluate(NEXT_FRAME)  # the page follows its window
+        await self.page.evaluate(NEXT_FRAME)  # the page adapts to its window
         found: list[str] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
                 "main button, main a, main td, main th, main input, main select, main [data-node], header *")]
             .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
@@ -166,13 +170,14 @@ class Visitor:
         return found
 
     def _listen(self, message: ConsoleMessage) -> None:
-        # A refused call is shown on the page; the browser's own remark about it is no fault of a script.
+        # A refused call is shown on the page; the browser's own message about it is no script
+        # error.
         if message.type == "error" and not message.text.startswith(("Failed to load resource", "WebSocket connection")):
             self.faults.append(message.text)
 
 
 @asynccontextmanager
 async def together(*windows: AbstractAsyncContextManager[Visitor]) -> AsyncIterator[list[Visitor]]:
-    """Several windows, opened at once."""
+    """Several windows, opened concurrently."""
     async with AsyncExitStack() as stack:
         yield await asyncio.gather(*(stack.enter_async_context(window) for window in windows))

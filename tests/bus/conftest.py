@@ -1,4 +1,4 @@
-"""The brokers of this test run, one of each kind; every test uses topics of its own."""
+"""The brokers of this test run, one of each kind. Every test uses its own topics."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator

@@ -1,6 +1,7 @@
-"""A consumer in a process of its own, to be killed: `python -m tests.bus.consumer URL CONSUMER TOPIC FILE [hang]`.
+"""A consumer in a process of its own that a test can kill.
 
-Writes a line per message to FILE; with `hang` it never finishes what it got.
+Usage: `python -m tests.bus.consumer URL CONSUMER TOPIC FILE [hang]`. Writes a line per message to
+FILE; with `hang` it never finishes the messages it received.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ async def run(url: str, consumer: str, topic: str, file: Path, hang: bool) -> No
 async def child(
     url: str, consumer: str, topic: str, file: Path, *mode: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Killed, as by `kill -9`, on leaving."""
+    """Starts the consumer process; kills it, as by `kill -9`, on leaving."""
     command = [sys.executable, "-m", "tests.bus.consumer", url, consumer, topic, str(file), *mode]
     process = await asyncio.create_subprocess_exec(
         *command, env={"PYTHONPATH": "src"}, stdout=asyncio.subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""A consumer inside the test that remembers what it got."""
+"""A consumer inside the test that records the messages it receives."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,14 @@ from tests.support.eventually import until
 from valerix.chassis.messaging.bus.base import Bus, Delivery, Message
 
 ACKNOWLEDGED_SECONDS = 0.05
-"""What was handled is acknowledged a few turns of this loop later; whoever leaves before that is given it again."""
+"""Time until handled messages are acknowledged: a few turns of the event loop.
+
+A consumer that leaves earlier receives them again.
+"""
 
 
 class Received:
-    """A handler. Fails as long as `failing`."""
+    """A handler. It fails while `failing` is set."""
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -26,7 +29,7 @@ class Received:
     async def __call__(self, deliveries: Sequence[Delivery]) -> None:
         if self.failing:
             self.failures.append([delivery.message.id for delivery in deliveries])
-            raise RuntimeError("told to fail")
+            raise RuntimeError("fails on request")
         self.deliveries += deliveries
 
     async def at_least(self, count: int) -> None:

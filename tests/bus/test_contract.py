@@ -1,4 +1,7 @@
-"""What every bus promises, asked of each adapter with a real broker. One alone: `-k valkey`, `-k rabbitmq`."""
+"""The contract of a bus, tested on each adapter with a real broker.
+
+One adapter alone: `-k valkey`, `-k rabbitmq`.
+"""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +17,7 @@ from valerix.chassis.messaging.bus.connect import open_bus
 
 
 async def published_again(bus: Bus, topic: str, *numbers: int) -> None:
-    """As the outbox does it: until it succeeds."""
+    """Publishes like the outbox: again until it succeeds."""
     for _ in range(900):
         try:
             return await bus.publish(messages(topic, *numbers))

@@ -1,4 +1,4 @@
-"""What both adapters share, without a broker."""
+"""The parts that both adapters share, without a broker."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What only RabbitMQ can tell or forget."""
+"""Properties of RabbitMQ alone: what it reports, and what it can lose."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ async def test_a_message_over_the_delivery_limit_is_kept_aside(
 
 
 async def published(bus: Bus, sent: list[Message]) -> None:
-    """As the relay does: again until it succeeds."""
+    """Publishes like the relay: again until it succeeds."""
     for pause in pauses():
         try:
             await bus.publish(sent)
@@ -88,7 +88,7 @@ async def published(bus: Bus, sent: list[Message]) -> None:
 
 
 async def arrived(queue: AbstractQueue, message_id: str) -> None:
-    """Until it did, whatever else other tests have left there."""
+    """Returns when the message has arrived. Other tests may have left further messages there."""
     async with queue.iterator() as messages:
         async for message in messages:
             await message.ack()
@@ -119,7 +119,7 @@ async def test_who_is_told_to_end_ends() -> None:
 
 @pytest.mark.full
 async def test_all_that_was_published_arrives_when_there_is_room_again_on_the_brokers_disk(topic: str) -> None:
-    """The broker refuses from then on, until it is started again: the log of its quorum queues has crashed."""
+    """The full disk crashes the log of the quorum queues: the broker refuses until its restart."""
     if not brokers.rabbitmq_is_installed():
         pytest.skip(f"needs Debian's package {brokers.PACKAGE}")
     published = 0

@@ -1,4 +1,4 @@
-"""What only streams can get wrong: memory, forgetting, durability."""
+"""Risks of streams alone: memory, lost messages, durability."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def test_a_stream_is_trimmed_to_what_is_needed(bus: Bus, server: Redis, to
         await received.at_least(1000)
         await asyncio.sleep(1.1)
         await bus.publish(messages(topic, 1000))
-        assert await server.xlen(f"bus:{topic}") == 1001, "the sleeper still needs them all"
+        assert await server.xlen(f"bus:{topic}") == 1001, "the sleeping consumer still needs all of them"
         async with consuming(bus, "sleeper", topic) as sleeper:
             await sleeper.at_least(1001)
             await acknowledged(server, topic, "sleeper")
@@ -84,7 +84,7 @@ async def test_a_full_server_refuses_and_consumers_make_room(bus: Bus, server: R
 
 
 async def fill(bus: Bus, topic: str) -> int:
-    """How many messages the server took."""
+    """Publishes until the server is full; returns the number of accepted messages."""
     for count in range(1000):
         try:
             await bus.publish([Message(topic, f"{topic}-big-{count}", b"x" * 1_000_000)])
@@ -107,7 +107,7 @@ async def test_a_server_without_a_file_is_told_once(bus: Bus, server: Redis, top
 
 
 async def is_durable(server: Redis) -> bool:
-    """Again, for the other tests: the file is first written anew."""
+    """Whether the file is in use again, for the other tests: the server rewrites it first."""
     found = await server.info("persistence")
     return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
 

@@ -1,4 +1,6 @@
-"""Acts of staff: on record with their change or not at all, and on the bus once, without the address."""
+"""Acts of staff: recorded with their change or not at all, and published once, without the
+address.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,7 +22,7 @@ OLGA = Actor("olga", "operator", "198.51.100.7", "a" * 32)
 
 @pytest.fixture
 async def database(postgres: PostgresServer) -> AsyncIterator[Database]:
-    """With the table as the services have it."""
+    """A database with the table of acts as the services have it."""
     name, url = postgres.fresh_database("payments")
     async with Database.open(url, 2) as opened:
         yield opened

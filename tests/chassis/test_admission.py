@@ -1,4 +1,4 @@
-"""The limit of admission follows the waiting behind it."""
+"""The admission limit follows the waiting time behind it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tokens: who may say what, and every way of cheating that is refused."""
+"""Tokens: what each issuer may claim, and the refusal of every forgery."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ def house(tmp_path: Path) -> House:
 
 
 def forge(house: House, claims: dict[str, Any] | None = None, **header: Any) -> str:
-    """A token of the users' key with other claims or headers, properly signed."""
+    """A correctly signed token of the users' key, with other claims or headers."""
     original = jwt.decode(house.person(), options={"verify_signature": False})
     merged = {name: value for name, value in {**original, **(claims or {})}.items() if value is not None}
     return jwt.encode(
@@ -212,7 +212,7 @@ def test_a_new_key_in_the_file_is_trusted_without_a_restart(house: House) -> Non
     assert house.verifier.verify(f"Bearer {newcomer.for_service('orders')}").subject == "valerix:worker"
 
 
-# --- sessions, browsers, and whoever a service acts for
+# --- sessions, browsers, and the person that a service acts for
 
 
 def cookie(token: str) -> dict[bytes, bytes]:
@@ -271,7 +271,7 @@ def test_a_service_says_for_whom_it_acts_and_only_their_own_token_proves_it(hous
 
 
 def test_the_token_of_a_person_is_kept_for_calls_to_other_services(house: House) -> None:
-    """That of a service is not: its receiver would take the call for one on behalf of a service."""
+    """A service's token is not kept: it would make the call one on behalf of a service."""
     person, service = house.person(), house.payments.for_service("orders")
     house.verifier.verify(f"Bearer {person}")
     assert caller.person_token.get() == person

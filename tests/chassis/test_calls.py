@@ -1,4 +1,4 @@
-"""Repeated, withheld and given up: calls against a server that answers from a list."""
+"""Retried, withheld and abandoned calls, against a server that answers from a list."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ OK, HANG_UP, SILENCE = "200 OK", "", "…"
 
 
 class Server:
-    """Answers each request with the next status; the last one for ever after."""
+    """Answers each request with the next status, and then always with the last one."""
 
     def __init__(self, *statuses: str, headers: str = "") -> None:
         self.requests = 0
@@ -42,7 +42,7 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._answering.add(task)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller left before everything was said
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the caller left early
             await read_request(reader)
             self.requests += 1
             status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
@@ -110,7 +110,7 @@ async def test_when_many_fail_few_are_repeated() -> None:
     server = Server("500 Oops")
     async with server.open(replace(QUICK, min_calls=10_000)) as client:
         await fail(client, 100)
-        assert client.retries < 60  # without a budget: 300
+        assert client.retries < 60  # without a budget there would be 300
     assert server.requests == 100 + client.retries
 
 

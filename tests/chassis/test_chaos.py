@@ -1,4 +1,4 @@
-"""Faults injected into real processes: who may, what they do, and that they end."""
+"""Faults injected into real processes: permission to inject them, their effects, and their end."""
 
 import asyncio
 import json
@@ -32,14 +32,14 @@ def database(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def audit(database: str, identities: Identities) -> Iterator[Process]:
-    """The service that puts on record who injects what."""
+    """The service that records which administrator injects which fault."""
     with running("users", identities, database_url=database, chaos="enabled") as process:
         yield process
 
 
 @pytest.fixture(scope="module")
 def service(identities: Identities, audit: Process) -> Iterator[Process]:
-    """The simplest service there is: the payment provider."""
+    """The simplest service of the platform: the payment provider."""
     ledger = identities.folder / "ledger"
     with running(
         "psp", identities, psp_secret=SECRET, ledger_file=ledger, chaos="enabled", users_url=audit.url
@@ -73,7 +73,7 @@ async def strikes(admin: Api) -> int:
 
 
 async def within(seconds: float, call: Any) -> bool:
-    """Whether it was answered in time."""
+    """Whether `call` was answered in time."""
     try:
         async with asyncio.timeout(seconds):
             await call
@@ -82,7 +82,7 @@ async def within(seconds: float, call: Any) -> bool:
     return True
 
 
-# --- who may
+# --- permission
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", CHAOS), ("PUT", CHAOS), ("DELETE", CHAOS)])
@@ -156,7 +156,7 @@ async def test_who_injects_and_ends_a_fault_is_in_the_audit(
     async with Api.open(url, identities.person("admin", subject=person)) as ann:
         state = await inject(ann, "gremlin", every=1_000_000)
         assert (await ann.call("DELETE", CHAOS)).status == 200
-        assert (await ann.call("DELETE", CHAOS)).status == 200, "nothing is left to end, and that is no act"
+        assert (await ann.call("DELETE", CHAOS)).status == 200, "no fault is left to end, so there is no act"
     (armed, ended) = await on_record(database, person)
     assert armed[:5] == ("chaos.armed", target, target, "admin", "127.0.0.1")
     assert (armed[5]["kind"], armed[5]["every"]) == ("gremlin", 1_000_000)
@@ -202,7 +202,7 @@ async def test_a_service_that_knows_no_audit_injects_nothing(tmp_path: Path, ide
     assert (refused.status, refused.json["code"]) == (503, "act_not_recorded")
 
 
-# --- what they do
+# --- effects
 
 
 async def test_the_gremlin_makes_every_nth_request_wait_and_no_other(admin: Api) -> None:
@@ -241,7 +241,7 @@ async def test_an_injected_error_is_answered_before_anything_is_begun(admin: Api
     answer = await charge(admin, reference)
     assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
     await admin.call("DELETE", CHAOS)
-    assert (await charge(admin, reference)).status == 201, "it had not been made"
+    assert (await charge(admin, reference)).status == 201, "the change had not been made"
 
 
 async def test_a_crash_drops_the_connection_after_the_effect(admin: Api) -> None:
@@ -278,7 +278,7 @@ async def test_what_can_be_injected_is_listed(admin: Api) -> None:
     assert (state["service"], state["dependencies"]) == ("psp", [])
 
 
-# --- that they end
+# --- end of faults
 
 
 async def test_a_fault_ends_by_itself_and_stays_in_the_history(admin: Api) -> None:
@@ -311,13 +311,16 @@ async def test_the_history_is_bounded(admin: Api) -> None:
     assert len(state["active"]) + len(state["history"]) == 50
 
 
-# --- several copies
+# --- several replicas
 
 
 async def test_every_copy_is_struck_reports_and_is_stopped(
     tmp_path: Path, identities: Identities, audit: Process
 ) -> None:
-    """Two copies, told through one; a third that was killed by the fault knows the rest of it when it is back."""
+    """Two replicas get the faults through one of them.
+
+    A third, which the fault killed, knows the remaining faults after its restart.
+    """
     valkey = ValkeyServer(tmp_path)
     valkey.start()
     copies = [

@@ -1,4 +1,4 @@
-"""The coalescer: one path for one and for many."""
+"""The batcher: one path for one item and for many."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from valerix.chassis.concurrency.batcher import Batcher, batch_items
 
 
 class Recorder:
-    """Doubles numbers; notes each batch; stands still while `gate` is closed."""
+    """Doubles numbers and records each batch. It blocks while `gate` is closed."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -141,7 +141,7 @@ async def test_a_further_lane_waits_for_company_but_not_for_ever() -> None:
     for n in (2, 3):
         await asyncio.sleep(0)
         rest.append(asyncio.create_task(batcher.submit(n)))
-    while len(recorder.batches) < 2:  # though the first stands still
+    while len(recorder.batches) < 2:  # although the first one is blocked
         await asyncio.sleep(0.001)
     recorder.gate.set()
     await asyncio.gather(first, *rest)
@@ -181,7 +181,7 @@ async def test_a_full_batch_needs_no_more_company() -> None:
 
 
 async def test_who_comes_when_all_are_done_waits_for_nobody() -> None:
-    """Also when a further batch had begun to linger."""
+    """Also when a further batch had started to linger."""
     recorder = Recorder()
     recorder.gate.clear()
     batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, linger_seconds=3600)

@@ -1,4 +1,4 @@
-"""Kept connections to a real server that misbehaves in every way a real one can."""
+"""Keep-alive connections to a real server that misbehaves in every way a real one can."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ Answer = Callable[[asyncio.StreamWriter, bytes], Awaitable[None]]
 
 
 class Server:
-    """Calls `answer` for every request; `requests` and `opened` tell what came."""
+    """Calls `answer` for every request. `requests` and `opened` count requests and connections."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -57,7 +57,7 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[Server, Connections]]:
 
 
 def saying(*answers: bytes) -> Answer:
-    """One answer after the other; then silence."""
+    """Sends one answer after the other, then nothing."""
     left = list(answers)
 
     async def answer(writer: asyncio.StreamWriter, _: bytes) -> None:
@@ -133,7 +133,7 @@ async def test_a_connection_the_server_closed_while_idle_is_not_used_again() -> 
         await get(opened)
         server.writers[0].close()
         await server.tasks[0]
-        while server.opened < 2:  # until the news has arrived here
+        while server.opened < 2:  # until the client has noticed the close
             with suppress(Lost):
                 await get(opened)
         assert len(server.requests) == 2
@@ -209,7 +209,7 @@ async def test_whoever_is_cancelled_leaves_no_answer_behind() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await server.tasks[0]  # ends because the connection was given up
+        await server.tasks[0]  # ends because the client closed the connection
 
 
 async def test_an_answer_nobody_asked_for_ends_the_connection() -> None:

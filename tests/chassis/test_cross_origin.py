@@ -1,4 +1,6 @@
-"""Pages of other sites: none may call unless it is named, and no page ever with the visitor's cookies."""
+"""Pages of other sites: only listed origins may call, and no page ever with the visitor's
+cookies.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -73,7 +75,7 @@ async def test_no_other_page_is_allowed_anything(named: Process, identities: Ide
         asked = await _preflight(api, origin)
         answer = await api.call("GET", USERS, token=identities.person("admin"), Origin=origin)
         assert (asked.status, _cross_origin(asked), answer.status, _cross_origin(answer)) == (204, {}, 200, {})
-        assert answer.headers["vary"] == "Origin", "a cache must not show one page what another may read"
+        assert answer.headers["vary"] == "Origin", "a cache must not serve one page the answer for another"
 
 
 async def test_by_default_no_page_is_named(unnamed: Process, identities: Identities) -> None:
@@ -94,7 +96,7 @@ WRONG: Final = [
 def test_what_is_no_origin_is_refused_at_the_start(origin: str, tmp_path: Any) -> None:
     environ = {"VALERIX_PORT": "1", "VALERIX_KEYS_FILE": str(tmp_path), "VALERIX_CORS_ORIGINS": f"{SHOP},{origin}"}
     with pytest.raises(
-        SettingsError, match=r"^VALERIX_CORS_ORIGINS names pages as browsers do, e\.g\. https://"
+        SettingsError, match=r"^VALERIX_CORS_ORIGINS expects origins as browsers send them, e\.g\. https://"
     ) as refused:
         load(ServiceSettings, environ)
     assert str(refused.value).endswith(f"not {origin}")

@@ -25,7 +25,10 @@ SLEEPERS = """SELECT count(*) FROM pg_stat_activity
 
 @asynccontextmanager
 async def assassin_of(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Closed even when its test fails: a connection left open fails whichever test runs when it is collected."""
+    """A second connection, for killing others. It is closed even when its test fails.
+
+    A connection left open fails the test that runs when it is garbage-collected.
+    """
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -73,7 +76,7 @@ async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(datab
                 await assassin.execute(KILL)
                 with pytest.raises(CommitOutcomeUnknown):
                     await sleeping
-                while await assassin.fetchval(SLEEPERS):  # it is told before the server has forgotten it
+                while await assassin.fetchval(SLEEPERS):  # the server removes the session later
                     await asyncio.sleep(0.01)
 
 
@@ -117,7 +120,7 @@ async def test_lanes_carry_the_settings_they_were_opened_with(database_url: Call
 
 async def test_no_database_is_said_to_be_no_database() -> None:
     async with Database.open(f"postgresql://u:p@127.0.0.1:{free_port()}/d", 1) as database:
-        for _ in range(3):  # a connection that could not be made is not lost
+        for _ in range(3):  # a failed attempt to connect does not use up a place
             with pytest.raises(DatabaseUnavailable):
                 async with database.connection():
                     pass
@@ -149,7 +152,7 @@ async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> N
             async def work(tx: asyncpg.Connection) -> None:
                 nonlocal crossed
                 await tx.execute("UPDATE t SET v = v + 1 WHERE n = $1", first)
-                if not crossed:  # both hold their first row before either asks for its second
+                if not crossed:  # both lock their first row before either requests its second
                     await met.wait()
                     crossed = True
                 await tx.execute("UPDATE t SET v = v + 1 WHERE n = $1", second)
@@ -207,7 +210,7 @@ async def test_a_database_whose_connections_are_all_at_work_is_ready_if_they_get
 
 @pytest.fixture
 def small_tablespace(postgres: PostgresServer) -> Iterator[Path]:
-    """A file system with space for a few pages; what a session with SMALL writes goes there."""
+    """A file system with space for a few pages. Sessions with SMALL write there."""
     with mounted(256 * 1024) as folder:
         if postgres.cluster.account:
             os.chown(folder, postgres.cluster.account.uid, postgres.cluster.account.gid)

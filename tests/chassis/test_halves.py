@@ -12,7 +12,7 @@ IMPOSSIBLE = (KeyError,)
 
 
 class Store:
-    """Takes lists as a whole or not at all."""
+    """Accepts lists completely or not at all."""
 
     def __init__(self, *impossible: int) -> None:
         self.impossible = impossible

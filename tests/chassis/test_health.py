@@ -1,4 +1,4 @@
-"""What a service says about itself: what takes it out of service, and what is only reported."""
+"""Health reports: failures that take a service out of service, and failures that are only shown."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -23,7 +23,7 @@ class Body(msgspec.Struct):
 
 @asynccontextmanager
 async def server(handle: Handler) -> AsyncIterator[str]:
-    """One connection, one request, one reaction; the URL to call."""
+    """Handles each connection with one reaction to one request; yields the URL to call."""
     reacting: set[asyncio.Task[None]] = set()
 
     async def react(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header and what identifies a request."""
+"""The Idempotency-Key header, and the identity of a request."""
 
 import pytest
 

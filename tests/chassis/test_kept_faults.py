@@ -1,4 +1,4 @@
-"""Faults of a service that shares no Valkey: kept in a file, read and ended by others over HTTP."""
+"""Faults of a service without a shared Valkey: stored in a file, read and ended over HTTP."""
 
 import asyncio
 from pathlib import Path
@@ -77,4 +77,4 @@ async def test_faults_that_cannot_be_kept_hold_for_as_long_as_the_process_lives(
         await end([following])
         assert [register.version for register in applied] == [1]
         successor = LocalStore("psp", "psp", disk / "faults.json")
-        assert await successor.count("fault", 2) == 0, "it is spent"
+        assert await successor.count("fault", 2) == 0, "the fault is spent"

@@ -1,4 +1,4 @@
-"""Where a request comes from, and what limits count it by."""
+"""The origin of a request, and the network that limits count it by."""
 
 import pytest
 

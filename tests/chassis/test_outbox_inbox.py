@@ -1,6 +1,7 @@
-"""Events leave if and only if their facts were committed, and have their effect once, on a real PostgreSQL.
+"""The outbox and the inbox on a real PostgreSQL.
 
-The bus is this test's own (the product has that seam); the real ones are held to their contract in tests/bus.
+Events leave if and only if their facts were committed, and each has its effect once. The bus is a
+fake of this test (the product has that seam); tests/bus holds the real ones to their contract.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ async def load(tx: asyncpg.Connection, limit: int) -> list[Entry]:
 
 
 class Recorder:
-    """A bus that writes down what it gets, and refuses while `down`."""
+    """A bus that records its messages, and refuses them while `down` is set."""
 
     def __init__(self) -> None:
         self.published: list[Message] = []
@@ -190,7 +191,7 @@ def delivery(number: int, *values: Any, attempt: int = 1, name: str = WANTED) ->
 
 
 class Consumer:
-    """Writes the number in each event; what is no number cannot be written."""
+    """Writes the number in each event. A value that is no number cannot be written."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

@@ -1,4 +1,4 @@
-"""Buckets on a clock of our own."""
+"""Buckets on a clock that the test controls."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The limits at the edge of a real service, as its callers meet them."""
+"""The limits at the edge of a real service, from the side of its callers."""
 
 from collections.abc import Callable, Iterator
 

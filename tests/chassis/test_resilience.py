@@ -1,4 +1,4 @@
-"""Breaker, budget, back-off and bulkhead against rules and a clock of their own."""
+"""Breaker, retry budget, back-off and bulkhead, against rules and a clock of the test."""
 
 import asyncio
 from collections import deque
@@ -30,7 +30,7 @@ def breaker_with(clock: Clock) -> tuple[Breaker, list[str]]:
 
 
 def call(breaker: Breaker, succeeded: bool | None) -> bool:
-    """Whether there was a call."""
+    """Whether the breaker admitted a call."""
     permit = breaker.enter()
     if permit is not None:
         breaker.leave(permit, succeeded)
@@ -86,7 +86,7 @@ def test_one_trial_decides(well: bool) -> None:
 
 
 def test_a_breaker_that_closed_counts_anew() -> None:
-    """Also while the failures that opened it are within its window."""
+    """Also while the failures that opened it are still within its window."""
     clock = Clock()
     breaker = Breaker(Policy(open_seconds=1.0), clock=clock)
     for _ in range(5):
@@ -125,7 +125,7 @@ def test_what_was_sent_before_it_opened_says_nothing_afterwards() -> None:
 
 
 class BreakerRules(RuleBasedStateMachine):
-    """Any calls, overlapping in any way: what a user of the breaker may rely on."""
+    """Any calls, overlapping in any way: the guarantees for users of the breaker."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Columns of statements: where each value goes, and which names are refused."""
+"""Columns of statements: the place of each value, and the names that are refused."""
 
 from dataclasses import dataclass
 from enum import StrEnum

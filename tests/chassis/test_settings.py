@@ -1,4 +1,6 @@
-"""Settings are read once; a name that a setting no longer has is refused with the one it has."""
+"""Settings are read once. A renamed setting is refused under its old name, with the new one
+named.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Joining work that is under way."""
+"""Callers join work that is already running."""
 
 import asyncio
 

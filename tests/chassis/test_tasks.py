@@ -1,4 +1,4 @@
-"""Background work goes on whatever it raises, and ends when it is told to, and for nothing else."""
+"""Background work continues after any exception, and ends only when it is cancelled."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def given_up() -> None:
-    """As a library that gives up the future somebody waits for."""
+    """Acts like a library that cancels the future its caller awaits."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     future.cancel()
     await future
@@ -27,7 +27,7 @@ async def full() -> None:
 
 
 def first(fault: Work, again: asyncio.Event) -> Work:
-    """Work that meets a fault in its first run."""
+    """Work that meets a fault in its first run only."""
     runs = 0
 
     async def work() -> None:
@@ -87,7 +87,7 @@ async def test_loops_that_fail_or_end_are_reported(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_task_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a client does that is cancelled while it handles an error."""
+    """Like a client that is cancelled while it handles an error."""
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
     lost = 0
 

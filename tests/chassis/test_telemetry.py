@@ -1,4 +1,4 @@
-"""What a log line has, and what it never has."""
+"""Log lines: their contents, and the data that they never contain."""
 
 import io
 import json
@@ -22,9 +22,9 @@ ADDRESS = "ada@valerix.example"
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.BytesIO]:
-    """What a process that logs writes to its standard output."""
+    """The standard output of a process that logs."""
     output = io.BytesIO()
-    stdout = io.TextIOWrapper(output)  # which closes what it wraps when it is forgotten
+    stdout = io.TextIOWrapper(output)  # closes the wrapped stream when it is garbage-collected
     monkeypatch.setattr(sys, "stdout", stdout)
     with configured():
         yield output
@@ -32,7 +32,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.BytesIO]:
 
 @contextmanager
 def configured() -> Iterator[None]:
-    """Logging as in a service, to the standard output of now."""
+    """Logging as in a service, to the current standard output."""
     root = logging.getLogger()
     handlers, level = [*root.handlers], root.level
     telemetry.configure_logging("test", "test", "info")
@@ -59,7 +59,10 @@ async def test_the_row_of_a_failed_statement_is_left_out(written: io.BytesIO, da
 
 @contextmanager
 def full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Path]]:
-    """Standard output takes nothing until what this gives is called; then it is the file `log`."""
+    """A standard output that refuses all writes until the yielded function is called.
+
+    From then on it is the file `log`.
+    """
     with Path("/dev/full").open("w") as stdout, log.open("w") as file:
 
         def make_space() -> Path:

@@ -1,4 +1,7 @@
-"""The time-outs depend on one another: one factor scales all of them, and a broken ratio is refused at start."""
+"""The time-outs depend on one another.
+
+One factor scales all of them, and a broken ratio is refused at start.
+"""
 
 from pathlib import Path
 
@@ -62,7 +65,7 @@ BROKEN: list[tuple[dict[str, float], str]] = [
     ({"answer_margin_seconds": 2.5}, "VALERIX_ANSWER_MARGIN_SECONDS must be below a quarter of"),
     ({"send_timeout_seconds": 60}, "VALERIX_SEND_TIMEOUT_SECONDS must be below VALERIX_SEND_LEASE_SECONDS"),
     ({"time_scale": 0}, "VALERIX_TIME_SCALE must be above 0"),
-    ({"time_scale": 0.1}, "VALERIX_STEP_LEASE_SECONDS must be below VALERIX_SAGA_LEASE_SECONDS"),  # both at their least
+    ({"time_scale": 0.1}, "VALERIX_STEP_LEASE_SECONDS must be below VALERIX_SAGA_LEASE_SECONDS"),  # both minimal
 ]
 
 

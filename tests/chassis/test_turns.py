@@ -1,4 +1,4 @@
-"""Turns at one account, on a clock of our own."""
+"""Turns at one account, on a clock that the test controls."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def turns(clock: Clock) -> Turns:
-    """Ten at once, then one per two seconds."""
+    """Ten at once, then one every two seconds."""
     return Turns("sign-in-account", 10, 20, 30, clock)
 
 
@@ -27,7 +27,7 @@ def test_callers_that_find_none_left_come_one_after_the_other(turns: Turns, cloc
     spent(turns)
     waits = {name: round(turns.take("ada", name, newcomer=True)) for name in ("first", "second", "third")}
     assert waits == {"first": 2, "second": 4, "third": 6}
-    assert round(turns.take("ada", "first", newcomer=True)) == 2, "asking again changes nothing"
+    assert round(turns.take("ada", "first", newcomer=True)) == 2, "a repeated attempt changes nothing"
     clock.seconds += 4
     assert [turns.take("ada", name, newcomer=True) for name in ("second", "first")] == [0.0, 0.0]
     assert round(turns.take("ada", "third", newcomer=True)) == 2

@@ -1,4 +1,4 @@
-"""Bad bodies: every fault found, none crashing the finder."""
+"""Bad bodies: the search finds every fault, and no body crashes it."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,7 @@
-"""Code of another version: let in where its schema allows that, refused with both versions named where it does not."""
+"""Code of another version: admitted where the schema allows it, otherwise refused.
+
+The refusal names both versions.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +30,7 @@ def url(database_url: Callable[..., str]) -> str:
 
 @pytest.fixture
 def code(tmp_path: Path) -> Callable[..., Path]:
-    """`code(INITIAL)`: the migrations of code that has these files."""
+    """`code(INITIAL)`: the folder of migrations of code that has these files."""
 
     def folder(*names: str) -> Path:
         made = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -48,7 +51,7 @@ async def rows(url: str, query: str) -> list[dict[str, Any]]:
 
 
 async def test_what_a_migration_states_is_kept_where_older_code_reads_it(url: str, code: Callable[..., Path]) -> None:
-    """A file that states nothing wants code that has it."""
+    """A file without the statement requires code that has the file."""
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
     stored = await rows(url, "SELECT version, compatible_from FROM schema_migrations ORDER BY version")
     assert [tuple(row.values()) for row in stored] == [(1, 1), (2, 1), (3, 2)]
@@ -72,7 +75,7 @@ async def test_older_code_goes_on_after_an_expansion_and_not_after_the_contracti
 
 
 async def test_nothing_is_applied_by_code_that_is_refused(url: str, code: Callable[..., Path], tmp_path: Path) -> None:
-    """Code of a branch that has a file of its own."""
+    """The refused code is a branch with a migration of its own."""
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
     branch = code(INITIAL)
     (branch / "0001_other.sql").write_text("CREATE TABLE other (n int);")
@@ -97,7 +100,7 @@ async def test_a_schema_of_before_the_column_is_taken_as_wanting_code_that_has_i
 async def test_code_that_is_running_gets_no_new_connection_once_it_is_too_old(
     url: str, code: Callable[..., Path]
 ) -> None:
-    """Its database comes back migrated, or was migrated beside it."""
+    """The database comes back migrated, or was migrated while the code ran."""
     await migrate(url, code(INITIAL))
     async with Database.open(url, 2, code=1) as database:
         async with database.connection() as connection:
@@ -119,7 +122,7 @@ def _connects_anew(database: Database) -> Callable[..., Any]:
 
 
 async def test_what_may_still_come_is_no_reason_not_to_start(url: str) -> None:
-    """No tables yet; no database yet."""
+    """Neither missing tables nor a missing database prevents the start."""
     async with Database.open(url, 1, code=1) as empty:
         await refuse_schema({"database": tables_present(empty, ["t"])})
     async with Database.open(f"postgresql://u:p@127.0.0.1:{free_port()}/d", 1, code=1) as away:

@@ -1,3 +1,3 @@
-"""Commands are aimed at the client's scripted server."""
+"""Makes the client's scripted server available to tests of commands."""
 
 from tests.client.conftest import server as server

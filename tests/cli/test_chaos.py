@@ -70,10 +70,10 @@ def test_stopping_says_how_many_ended(at: Run, server: Server) -> None:
 
 
 def test_an_installation_without_chaos_says_how_to_allow_it(at: Run, server: Server) -> None:
-    server.acts(problem(404, "chaos_disabled", "No faults are allowed here; start with VALERIX_CHAOS=enabled"))
+    server.acts(problem(404, "chaos_disabled", "Fault injection is disabled here; start with VALERIX_CHAOS=enabled"))
     done = at("crash", "orders", "--kill")
     assert (done.returncode, done.stdout) == (1, "")
-    assert one_line(done.stderr) == "No faults are allowed here; start with VALERIX_CHAOS=enabled"
+    assert one_line(done.stderr) == "Fault injection is disabled here; start with VALERIX_CHAOS=enabled"
 
 
 @pytest.mark.parametrize(

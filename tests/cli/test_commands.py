@@ -1,4 +1,4 @@
-"""`order` and `stock` against a scripted server: what they print, on which stream, and how they exit."""
+"""`order` and `stock` against a scripted server: output, streams and exit status."""
 
 import json
 import subprocess
@@ -55,7 +55,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def at(server: Server) -> Run:
-    """A command aimed at the scripted server."""
+    """Run a command against the scripted server."""
     return lambda *words, **more: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine", **more)
 
 
@@ -89,16 +89,16 @@ def test_a_pending_order_is_no_failure(at: Run, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_shortage", "said"), [("hold", "is held: `./valerix order retry"), ("backorder", "waits for")]
+    ("on_shortage", "expected"), [("hold", "is held: `./valerix order retry"), ("backorder", "waits for")]
 )
-def test_an_order_that_is_held_is_accepted(at: Run, server: Server, on_shortage: str, said: str) -> None:
+def test_an_order_that_is_held_is_accepted(at: Run, server: Server, on_shortage: str, expected: str) -> None:
     held = {**ORDER, "status": "pending", "errorCode": "insufficient_stock", "errorMessage": "Insufficient stock"}
     held["onShortage"] = on_shortage
     server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
     done = at("order", "place", "--customer", "CUST-001", "PROD-001")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Insufficient stock" in done.stdout
-    assert f"Order {ID} {said}" in done.stdout.splitlines()[-1]
+    assert f"Order {ID} {expected}" in done.stdout.splitlines()[-1]
     document = json.loads(at("order", "place", "--customer", "CUST-001", "PROD-001", "--json").stdout)
     assert (document["id"], document["errorCode"]) == (ID, "insufficient_stock")
 
@@ -128,7 +128,7 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         (
             problem(402, "payment_declined", "The payment was declined", order={**ORDER, "status": "failed"}),
@@ -139,7 +139,7 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
             "The request is not valid. /items/0/quantity: Expected `int` <= 100",
         ),
         (problem(401, "unauthenticated"), "The access token is missing, wrong or has expired. Use --url with a valid"),
-        (problem(403, "forbidden", "Not yours"), "Not yours. Give the token of somebody who may"),
+        (problem(403, "forbidden", "Not yours"), "Not yours. Use the token of an account with this permission"),
         (problem(422, "idempotency_key_reused", "This key was used"), "This key was used"),
         (problem(500, "internal", "Something went wrong"), "Something went wrong. Search the logs for trace 0af7"),
         (
@@ -150,12 +150,12 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(at: Run, server: Serve
     ids=str,
 )
 def test_a_refusal_is_one_line_on_stderr_and_a_document_for_programs(
-    at: Run, server: Server, answer: Reply, said: str
+    at: Run, server: Server, answer: Reply, expected: str
 ) -> None:
     server.acts(answer)
     done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--key", "k", "--json")
     assert done.returncode == 1
-    assert one_line(done.stderr).startswith(said)
+    assert one_line(done.stderr).startswith(expected)
     failure = json.loads(done.stdout)["error"]
     assert (failure["status"], failure["code"]) == (answer.status, answer.body["code"])
     assert failure["idempotencyKey"] == "k"
@@ -167,7 +167,7 @@ def test_an_unknown_outcome_tells_how_to_find_out_safely(at: Run, server: Server
     done = at("order", "place", "--customer", "CUST-001", "PROD-001")
     assert (done.returncode, done.stdout) == (1, "")
     key = server.received[0].headers["idempotency-key"]
-    assert one_line(done.stderr).startswith("The outcome is not known")
+    assert one_line(done.stderr).startswith("The outcome is unknown")
     assert f"--key {key}" in done.stderr
 
 
@@ -192,8 +192,8 @@ def test_a_held_order_says_until_when_and_a_cancelled_one_that_nothing_was_undon
     assert "Insufficient stock; until 2026-01-02 03:04:05" in shown
     assert "Too late; there was nothing to undo" in shown
     server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
-    said = at("order", "place", "--customer", "CUST-001", "PROD-001", TZ="UTC").stdout.splitlines()[-1]
-    assert said.startswith(f"Order {ID} is held until 2026-01-02 03:04: `./valerix order retry")
+    last_line = at("order", "place", "--customer", "CUST-001", "PROD-001", TZ="UTC").stdout.splitlines()[-1]
+    assert last_line.startswith(f"Order {ID} is held until 2026-01-02 03:04: `./valerix order retry")
 
 
 def test_a_long_timeline_is_shown_with_all_its_pages(at: Run, server: Server) -> None:
@@ -305,7 +305,9 @@ def test_what_is_not_there_says_where_to_look(at: Run, server: Server) -> None:
 def test_it_says_its_version_and_what_its_exit_status_means() -> None:
     assert run("--version").stdout == f"valerix {__version__}\n"
     shown = " ".join(run("--help").stdout.split())
-    assert "0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage" in shown
+    assert (
+        "0 done or accepted (also an order that is held); 1 refused, failed or outcome unknown; 2 wrong usage" in shown
+    )
 
 
 def test_a_shell_completes_its_commands() -> None:
@@ -313,7 +315,7 @@ def test_a_shell_completes_its_commands() -> None:
     assert run(**line).stdout.split() == ["cancel", "change"]
 
 
-# --- which installation
+# --- the choice of the installation
 
 
 def test_without_a_stack_the_way_to_start_one_is_told(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_service_that_is_down_is_named_and_hides_nothing(at: Run, server: Serv
     server.acts(*script)
     done = at("list")
     assert done.returncode == 1
-    assert one_line(done.stderr).startswith("notifications could not be asked: No server.")
+    assert one_line(done.stderr).startswith("notifications could not be queried: No server.")
     assert done.stdout.count("valerix.customer.updated.v1") == 3
     server.acts(*script)
     document = json.loads(at("--json").stdout)
@@ -154,7 +154,7 @@ def test_a_dead_letter_is_seen_and_replayed_once_its_cause_is_mended(
         assert at("replay", "orders", number).stdout == f"orders has processed dead letter {number}.\n"
         seen = execute(url, "SELECT * FROM customers_seen")
         assert [(row["customer_id"], row["standing"]) for row in seen] == [("CUST-001", "suspended")]
-        assert at("replay", "orders", number).stdout.endswith("had processed it: nothing was changed now.\n")
+        assert at("replay", "orders", number).stdout.endswith("has processed it already, so nothing was changed now.\n")
         assert execute(url, "SELECT * FROM customers_seen") == seen
         assert at("orders").stdout == "There are no dead letters.\n"
         assert len(json.loads(at("orders", "--all", "--json").stdout)["items"]) == 1

@@ -1,4 +1,4 @@
-"""How amounts look."""
+"""Amounts as the command line prints them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How commands meet a reader: orders by short forms of their ids, tables that fit, lists that are watched."""
+"""Commands at a terminal: short forms of order ids, tables that fit, lists that are watched."""
 
 import json
 import os
@@ -28,7 +28,7 @@ OTHER = {**ORDER, "id": ID.replace("01890000", "01890001")}
 
 @pytest.mark.parametrize("text", ["000000000001", "…000000000001", "01890000", "0001"])
 def test_an_order_is_named_by_a_part_of_its_id(at: Run, server: Server, text: str) -> None:
-    others = {**ORDER, "id": "01890001-0000-7000-8000-00000000f000"}  # of a customer, or with a product, called so
+    others = {**ORDER, "id": "01890001-0000-7000-8000-00000000f000"}  # found by the name of its customer or a product
     server.acts(page(others, ORDER), Reply(200, ORDER), Reply(200, {"orderId": ID, "events": EVENTS}))
     assert "charge (attempt 2)" in at("order", "show", text).stdout
     assert [request.path for request in server.received] == [
@@ -42,8 +42,8 @@ def test_orders_that_share_a_short_form_are_listed(at: Run, server: Server) -> N
     server.acts(page(ORDER, OTHER))
     done = at("order", "show", "0001", "--json")
     assert done.returncode == 1
-    said, *listed = done.stderr.splitlines()
-    assert said == "0001 may mean 2 orders; give more digits of one of them:"
+    heading, *listed = done.stderr.splitlines()
+    assert heading == "0001 matches 2 orders; give more digits of one of them:"
     assert [line.split()[0] for line in listed] == [ID, OTHER["id"]]
     assert json.loads(done.stdout)["error"]["orderIds"] == [ID, OTHER["id"]]
 
@@ -105,7 +105,7 @@ def test_a_list_is_shown_again_until_the_reader_ends_it(server: Server) -> None:
     place = {"VALERIX_URL": server.url, "VALERIX_TOKEN": "mine", "PATH": os.environ["PATH"]}
     words = ["order", "list", "--watch", "--every", "0.1"]
     command = [sys.executable, "-m", "valerix.cli.main", *words]
-    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background processes ignore SIGINT
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -1,4 +1,7 @@
-"""`bus replay`: what it refuses before it looks at anything. What it does is in tests/audit and tests/system."""
+"""`bus replay`: the arguments it refuses.
+
+Its effects are tested in tests/audit and tests/system.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +14,7 @@ from valerix.cli.events import parse_time
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (("--since", "yesterday"), "neither a time as 2026-01-31T14:00:00Z nor how long ago"),
         (("--since", "99999999d"), "neither a time as 2026-01-31T14:00:00Z nor how long ago"),
@@ -21,10 +24,10 @@ from valerix.cli.events import parse_time
         ((), "--since"),
     ],
 )
-def test_what_makes_no_sense_is_refused(words: tuple[str, ...], said: str) -> None:
+def test_what_makes_no_sense_is_refused(words: tuple[str, ...], expected: str) -> None:
     done = run("bus", "replay", *words)
     assert done.returncode == 2
-    assert said in " ".join(done.stderr.replace("│", "").split())
+    assert expected in " ".join(done.stderr.replace("│", "").split())
 
 
 def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:

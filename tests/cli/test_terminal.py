@@ -1,4 +1,4 @@
-"""What came from elsewhere does not control the terminal: titles, colours, the cursor, the direction of text."""
+"""Text from elsewhere does not control the terminal: titles, colours, cursor, text direction."""
 
 import io
 import json

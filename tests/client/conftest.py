@@ -1,4 +1,4 @@
-"""The scripted server, and both clients behind one way to call them."""
+"""The scripted server, and both clients behind one interface."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +17,9 @@ def server() -> Iterator[Server]:
 
 
 class Caller:
-    """Runs a call on one of the two clients: `await caller.run(lambda v: v.orders.get("…"), retry_seconds=1)`."""
+    """Runs a call on one of the two clients: `await caller.run(lambda v: v.orders.get("…"),
+    retry_seconds=1)`.
+    """
 
     def __init__(self, kind: type[Valerix] | type[AsyncValerix], url: str) -> None:
         self.kind, self.url = kind, url

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers as a test scripts it, and misbehaves when told to."""
+"""A real HTTP server that answers, or misbehaves, as a test scripts it."""
 
 import json
 import socket
@@ -54,7 +54,7 @@ class Reply(NamedTuple):
 
 
 class Misbehave(NamedTuple):
-    """What to do instead of answering: `drop` the connection, `cut` the answer short, or keep `silent`."""
+    """The fault instead of an answer: `drop` the connection, `cut` the answer, keep `silent`."""
 
     how: str
 
@@ -77,7 +77,7 @@ class Received(NamedTuple):
 
 
 class Server(ThreadingHTTPServer):
-    """Acts out `script`, one entry per request; its last entry stands for all that follow."""
+    """Follows `script`, one entry per request; the last entry also answers all further requests."""
 
     daemon_threads = True
 

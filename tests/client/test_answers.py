@@ -1,4 +1,4 @@
-"""What answers become: models, exceptions, pages."""
+"""Answers are read as models, exceptions and pages."""
 
 import itertools
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Chaos through both clients: what is sent, and what is read."""
+"""Fault injection through both clients: the requests sent, and the answers read."""
 
 from typing import Any
 
@@ -62,6 +62,6 @@ async def test_all_services_are_seen_and_stopped_at_once(caller: Caller, server:
 
 
 async def test_where_chaos_is_not_allowed_it_says_so(caller: Caller, server: Server) -> None:
-    server.acts(problem(404, "chaos_disabled", "No faults are allowed here"))
-    with pytest.raises(errors.NotFound, match="No faults are allowed here"):
+    server.acts(problem(404, "chaos_disabled", "Fault injection is disabled here"))
+    with pytest.raises(errors.NotFound, match="Fault injection is disabled here"):
         await caller.run(lambda v: v.chaos.stop("orders"))

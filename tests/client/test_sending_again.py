@@ -1,4 +1,4 @@
-"""What is sent again, under which key, and for how long: against a server that misbehaves."""
+"""Repeated requests against a misbehaving server: which ones, under which key, and for how long."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tokens: fetched when needed, renewed when they have run out, once for all who wait for one."""
+"""Tokens: fetched when needed, renewed when expired, once for all callers that wait for one."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of ordering: the worst of its latency, its breakers and its processes, weighted by what orders need."""
+"""Health of ordering: the worst of latency, breakers and processes, weighted by need."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_fault_that_no_traffic_has_met_is_said() -> None:
     for placing in (QUICK, NONE):
         health = judge(placing, WELL, {}, [CUT])
         assert (health.level, health.title) == (Severity.WARN, "Fault armed")
-        assert health.symptoms[0].text == "cut off from inventory: armed, no traffic has met it"
+        assert health.symptoms[0].text == "cut off from inventory: armed, no request has met it yet"
 
 
 def test_orders_that_are_cut_off_are_red_before_the_breaker_opens() -> None:
@@ -94,7 +94,7 @@ def test_the_worst_comes_first() -> None:
     assert about(slow) == ["psp", "payments → psp", ""], "causes before effects"
 
 
-# --- from what was gathered
+# --- from gathered readings
 
 
 def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: list[OrderCounts]) -> PlatformReport:
@@ -107,9 +107,9 @@ def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: l
 
 
 def test_a_process_that_reports_a_failed_check_is_impaired_though_it_serves() -> None:
-    told = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
-    assert [process.status for process in told.processes] == ["degraded", "down"]
-    assert [symptom.about for symptom in told.health.symptoms] == ["inventory", "orders", ""]
+    result = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
+    assert [process.status for process in result.processes] == ["degraded", "down"]
+    assert [symptom.about for symptom in result.health.symptoms] == ["inventory", "orders", ""]
 
 
 def test_the_success_rate_says_of_how_many_orders_it_is_one() -> None:

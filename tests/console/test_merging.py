@@ -1,4 +1,4 @@
-"""One description out of many."""
+"""Merging the descriptions of all services into one."""
 
 from typing import Any
 

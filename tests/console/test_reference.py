@@ -17,7 +17,7 @@ from tests.support.processes import Process, running
 
 STATIC = Path(str(resources.files("valerix.console"))) / "static"
 DOWN = "http://127.0.0.1:9"
-"""The discard port: nobody listens."""
+"""The discard port: no process listens."""
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -66,7 +66,7 @@ def operations(document: dict[str, Any]) -> set[tuple[str, str]]:
 
 
 def as_routed(path: str, service: str) -> str:
-    """What every service answers is routed by the service's name."""
+    """Paths that every service has are routed by the service's name."""
     named = {f"/api/v1/{what}": f"/api/v1/{what}/{service}" for what in ("chaos", "resilience")}
     return {**named, "/api/v1/chaos/all": "/api/v1/chaos"}.get(path, path)
 
@@ -232,7 +232,7 @@ def test_vendored_files_are_the_ones_that_were_checked_in_with_a_licence() -> No
 
 
 class Loaded(HTMLParser):
-    """What a page loads, and whether it carries script or style of its own."""
+    """The files that a page loads, and whether it has inline scripts or styles."""
 
     def __init__(self) -> None:
         super().__init__()

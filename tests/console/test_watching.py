@@ -1,4 +1,4 @@
-"""What the operations feed is made from, and who may watch it."""
+"""The sources of the operations feed, and the roles that may watch it."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from valerix.console.logs import Wanted
 from valerix.console.readings import ALL, BUCKETS, COUNT, ERRORS, PLACING, SECONDS, SUM
 
 DOWN = "http://127.0.0.1:9"
-"""The discard port: nobody listens."""
+"""The discard port: no process listens."""
 ELSEWHERE = ("orders", "inventory", "payments", "users", "notifications", "worker")
 TEXT = """\
 # HELP http_request_duration_seconds Time
@@ -128,8 +128,8 @@ def test_a_ring_forgets_what_is_older_than_itself_and_never_shows_it_as_new() ->
 
 
 def line(message: str, level: str = "info", trace: str = "", **fields: object) -> str:
-    told = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "service": "orders", "trace_id": trace}
-    return json.dumps(told | {"message": message} | fields) + "\n"
+    entry = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "service": "orders", "trace_id": trace}
+    return json.dumps(entry | {"message": message} | fields) + "\n"
 
 
 def test_only_new_whole_wanted_lines_are_read(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_position_nobody_gave_is_refused(tmp_path: Path, position: str) -> Non
         logs.read(tmp_path, Wanted(), position)
 
 
-# --- who may watch
+# --- access
 
 
 @pytest.fixture(scope="module")
@@ -194,16 +194,16 @@ async def report(process: Process, token: str, **options: object) -> dict[str, o
     address = process.url.replace("http", "ws") + "/console/api/feed"
     headers = {"Authorization": f"Bearer {token}", **{k.title(): str(v) for k, v in options.items()}}
     async with asyncio.timeout(60), connect(address, additional_headers=headers) as socket:
-        told: dict[str, object] = json.loads(await socket.recv())
-        return told
+        answer: dict[str, object] = json.loads(await socket.recv())
+        return answer
 
 
 async def test_the_feed_tells_who_is_down(process: Process, identities: Identities) -> None:
-    told = await report(process, identities.person("operator"))
-    states = {one["name"]: one["status"] for one in told["processes"]}  # type: ignore[attr-defined]
+    answer = await report(process, identities.person("operator"))
+    states = {one["name"]: one["status"] for one in answer["processes"]}  # type: ignore[attr-defined]
     assert states == dict.fromkeys(ELSEWHERE, "down")
-    assert told["edges"] == [{"source": "orders", "target": "inventory", "state": None}]
-    assert told["chaos"] == {"active": []}
+    assert answer["edges"] == [{"source": "orders", "target": "inventory", "state": None}]
+    assert answer["chaos"] == {"active": []}
 
 
 async def test_only_staff_may_watch_and_only_from_our_own_pages(
@@ -226,16 +226,16 @@ async def test_only_staff_may_watch_and_only_from_our_own_pages(
 
 async def test_history_is_columns_of_equal_length(console: Api, identities: Identities) -> None:
     token = identities.person("operator")
-    told = (await console.get("/console/api/history?minutes=60", token=token)).json
-    assert len(told["times"]) == POINTS
-    assert all(len(column) == POINTS for columns in told["series"].values() for column in columns.values())
+    answer = (await console.get("/console/api/history?minutes=60", token=token)).json
+    assert len(answer["times"]) == POINTS
+    assert all(len(column) == POINTS for columns in answer["series"].values() for column in columns.values())
     for minutes in ("7", "0", "x"):
         assert (await console.get(f"/console/api/history?minutes={minutes}", token=token)).status == 400
 
 
 async def test_log_lines_are_served(console: Api, identities: Identities) -> None:
-    told = (await console.get("/console/api/logs", token=identities.person("operator"))).json
-    assert [one["message"] for one in told["lines"]] == ["something happened"]
+    page = (await console.get("/console/api/logs", token=identities.person("operator"))).json
+    assert [one["message"] for one in page["lines"]] == ["something happened"]
     for wrong in ("level=loud", "traceId=xyz", "after=nowhere"):
         answer = await console.get(f"/console/api/logs?{wrong}", token=identities.person("operator"))
         assert answer.status == 400, wrong
@@ -269,7 +269,7 @@ async def test_connections_are_counted_and_limited(process: Process, identities:
     with pytest.raises(InvalidStatus) as refused:
         await connect(address, additional_headers=headers)
     assert refused.value.response.status_code == 429
-    await eventually(lambda: are_open(32))  # the server may be a moment behind with those that other tests have closed
+    await eventually(lambda: are_open(32))  # other tests' closed connections may still be counted for a moment
     for socket in sockets:
         await socket.close()
     await eventually(lambda: are_open(0))

@@ -1,6 +1,7 @@
-"""Everything that can be told, told: by real processes and use cases on a real PostgreSQL, from fixed input.
+"""Every event that services can emit, emitted by real processes and use cases.
 
-No bus is there, so what they tell waits in their outboxes, until their relays' own code hands it to a recorder.
+PostgreSQL is real, and the input is fixed. There is no bus, so the events wait in their outboxes
+until the relays' own code hands them to a recorder.
 """
 
 import asyncio
@@ -51,7 +52,7 @@ ALWAYS_NEW: Final = {
 
 
 def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[str, dict[str, Any]]:
-    """The first event of each type, as it goes on the bus, with its ids and times replaced."""
+    """Return the first event of each type, as on the bus, with its ids and times replaced."""
     databases = {name: postgres.fresh_database(name) for name in LOADS}
     urls = {name: url for name, (_, url) in databases.items()}
     with ExitStack() as processes:
@@ -65,7 +66,8 @@ def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[st
 def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
     ledger = identities.folder / "ledger.jsonl"
     psp = processes.enter_context(running("psp", identities, psp_secret=SECRET, ledger_file=ledger))
-    away = dict.fromkeys(("users_url", "inventory_url", "payments_url"), AWAY)  # it is only asked, and told of refunds
+    # Here orders calls no service: it only answers calls, and notes refunds.
+    away = dict.fromkeys(("users_url", "inventory_url", "payments_url"), AWAY)
     orders = processes.enter_context(running(ORDERS, identities, database_url=urls[ORDERS], **away))
     asking = {"orders_url": orders.url}
     more = {INVENTORY: asking, PAYMENTS: asking | {"psp_url": psp.url, "psp_secret": SECRET}}
@@ -97,7 +99,7 @@ async def _tell_customers(service: Process, identities: Identities) -> None:
 
 
 async def _tell_mails(identities: Identities, url: str) -> None:
-    """By a service with the secret they need."""
+    """Emit the mail events by a service with the secret that they need."""
     with running(USERS, identities, database_url=url, mail_secret=SECRET) as service:
         async with Api.open(service.url, identities.person("admin", subject="ann")) as api:
             (ada,) = _good(await api.get("/api/v1/users"))["items"]
@@ -201,7 +203,7 @@ async def _moved(database: Database, relay: Relay, bus: Recorder) -> list[dict[s
 
 
 def _settled(value: Any) -> Any:
-    """Ids, times and traces are replaced where they have the form they must have; any other form stays to be seen."""
+    """Replace ids, times and traces that have their proper form; any other form stays visible."""
     if isinstance(value, dict):
         return {name: _settled(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,7 @@
-"""How each error of a domain leaves over HTTP: its code, status, title and headers are data to clients."""
+"""How each error of a domain leaves over HTTP.
+
+Its code, status, title and headers are data to clients.
+"""
 
 import importlib
 import json
@@ -81,12 +84,13 @@ users wrong_password: 403 The password is wrong
 
 
 SHARED: Final[dict[type[DomainError], tuple[str, ...]]] = {OrderNotFound: ("inventory", "orders", "payments")}
-"""Errors of the contracts, and the services that refuse with them."""
+"""Errors of the contracts, and the services that raise them."""
 
 
 def domain_errors() -> list[tuple[str, type[DomainError]]]:
-    """Each with its service. The rule `domain_errors_know_no_http` keeps them in pure modules, each a direct
-    subclass.
+    """Return each domain error with its service.
+
+    The rule `domain_errors_know_no_http` keeps them in pure modules, each a direct subclass.
     """
     for name in ROLES[Role.PURE]:
         importlib.import_module(f"valerix.{name}")
@@ -94,8 +98,8 @@ def domain_errors() -> list[tuple[str, type[DomainError]]]:
     return [(service, kind) for kind in kinds for service in SHARED.get(kind, (kind.__module__.split(".")[1],))]
 
 
-def told(service: str, kind: type[DomainError]) -> str:
-    """What the edge makes of such an error, with the table of the service."""
+def line_of(service: str, kind: type[DomainError]) -> str:
+    """Return the edge's answer to such an error, with the table of the service."""
     error = kind.__new__(kind)
     DomainError.__init__(error, "why", member=1)
     edge.problem_types.update(importlib.import_module(f"valerix.{service}.schemas").PROBLEMS)
@@ -108,4 +112,4 @@ def told(service: str, kind: type[DomainError]) -> str:
 
 def test_every_error_of_a_domain_is_told_as_it_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "problem_types", {})
-    assert sorted({told(*each) for each in domain_errors()}) == RECORDED.splitlines()
+    assert sorted({line_of(*each) for each in domain_errors()}) == RECORDED.splitlines()

@@ -1,4 +1,4 @@
-"""What others rely on: the JSON of every event as the services send it, and the document that describes it."""
+"""The contract of events: the JSON of each as the services send it, and the describing document."""
 
 import json
 from pathlib import Path
@@ -33,9 +33,12 @@ ADDED: Final[dict[str, set[str]]] = {
     "account.": {"emailConfirmed"},
     **{f"inventory.{name}": {"delivery"} for name in ("low_stock", "restocked", "updated")},
 }
-"""Fields that came later to the events of which these are beginnings: they may be missing, so the version stays."""
+"""Fields added later to events with these prefixes.
+
+They may be missing, so the version stays.
+"""
 SOMETIMES: Final[dict[str, set[str]]] = {"order.": {"refunded", "heldUntil"}}
-"""Those of them that most events do not have: nothing was given back, and nothing waits for stock."""
+"""Added fields that most events do not have: nothing was refunded, and nothing waits for stock."""
 ADVICE: Final = (
     "Others read what was pinned, and stored events stay as they are. Leave this version of the type as it was and add "
     "the next one beside it (valerix.….v2, with a file of its own here)"
@@ -116,7 +119,7 @@ def of_event(document: dict[str, Any], kind: str) -> Draft202012Validator:
 
 
 def without_words(schema: Any) -> Any:
-    """Without what only explains."""
+    """Return the schema without the parts that only explain."""
     if isinstance(schema, dict):
         words = ("title", "description") if {"type", "enum"} & schema.keys() else ()
         return {name: without_words(inner) for name, inner in schema.items() if name not in words}

@@ -1,4 +1,4 @@
-"""Ids that are found again: the same names in the same millisecond have the same one."""
+"""Ids that are derived: the same names in the same millisecond have the same id."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -68,7 +68,7 @@ def test_an_id_is_meant_by_its_begin_its_end_and_the_forms_it_is_shown_in(text: 
     ],
 )
 def test_no_other_text_means_it(text: str) -> None:
-    """13 digits and more are a begin: that is no place where chance is."""
+    """13 digits and more are a beginning: there are no random digits in that place."""
     assert not find_ids(text).matches(SHOWN)
 
 

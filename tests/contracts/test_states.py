@@ -1,4 +1,4 @@
-"""The states stand in one place; what databases and pages hold of them agrees with it."""
+"""The states are defined in one place; the states in databases and pages agree with it."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The forms of text, and the characters that no new text may have."""
+"""The forms of text, and the characters that no new text may contain."""
 
 import re
 

@@ -1,4 +1,6 @@
-"""Every test of this folder runs against every gateway; against those that are not the default one with --full."""
+"""Runs every test of this folder against every gateway; against gateways other than the default
+only with --full.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +27,7 @@ def gateway(request: pytest.FixtureRequest) -> GatewayName:
 
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """With limits that no test reaches."""
+    """Provides a gateway with limits that no test reaches."""
     with started(gateway, tmp_path_factory.mktemp("gateway with space"), gateway_rate=100_000) as front:
         yield front
 
@@ -39,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def names_of(item: pytest.Function) -> Iterator[tuple[GatewayName, str]]:
-    """The test, and the test with its parameters besides the gateway."""
+    """Yields the names of a test for EXCEPTIONS: its name, and its name with its parameters except
+    the gateway.
+    """
     name = item.callspec.params.get("gateway")
     if isinstance(name, GatewayName):
         others = [one for one in item.callspec.id.split("-") if one != name]

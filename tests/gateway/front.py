@@ -31,7 +31,7 @@ from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, Instance
 
 Answer = tuple[int, Message, bytes]
 QUICK = GatewayTimeouts(head=1, body=1, answer=1, reload=1)
-"""For tests that wait for one of them to run out."""
+"""Short time-outs, for tests that wait until one of them expires."""
 
 
 class Service(Protocol):
@@ -80,7 +80,9 @@ class Front:
         )
 
     def stop(self) -> None:
-        """HAProxy may lose a signal while it starts."""
+        """Ends the gateway; sends the signal repeatedly, because HAProxy may lose one while it
+        starts.
+        """
         until_blocking(self._ended, "the gateway ends")
 
     def _ended(self) -> bool:
@@ -94,7 +96,7 @@ class Front:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-        """A POST with `body`."""
+        """Sends a GET, or a POST if there is a `body`."""
         url = f"{self._scheme}://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, headers=headers or {}, data=body)  # noqa: S310 - our own
         try:
@@ -105,7 +107,7 @@ class Front:
                 return error.code, error.headers, error.read()
 
     def reached(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> dict[str, Any]:
-        """The request as the service saw it."""
+        """Sends a request and returns it as the service received it."""
         status, _, answer = self.get(path, headers, body)
         assert status == 200, answer
         seen: dict[str, Any] = json.loads(answer)
@@ -119,14 +121,14 @@ class Front:
             return False
 
     def arrived(self) -> list[str]:
-        """Paths of all requests that reached a service."""
+        """Returns the paths of all requests that reached a service."""
         return [path for service in self.services.values() for path in service.arrived]
 
     def arrived_since(self, before: Sequence[str]) -> list[str]:
         return list((Counter(self.arrived()) - Counter(before)).elements())
 
     def own(self, path: str) -> bytes:
-        """From the port on loopback for metrics and dashboard."""
+        """Reads a path at the loopback port for metrics and dashboard."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.listening.metrics_port}{path}", timeout=10) as response:
             body: bytes = response.read()
             return body
@@ -145,7 +147,7 @@ def prepared(
     services: Sequence[Service] | None = None,
     **settings: Any,
 ) -> Iterator[Front]:
-    """Not started yet. `settings`: of the gateway."""
+    """Prepares a gateway that is not started yet. `settings`: of the gateway."""
     binary = gateway_settings().gateway_binary if gateway_settings().gateway is name else None
     wanted = msgspec.structs.replace(GatewaySettings(gateway=name, gateway_binary=binary), **settings)
     ports = {GATEWAY: free_port(), GATEWAY_METRICS: free_port()}
@@ -160,7 +162,7 @@ def prepared(
 
 @contextmanager
 def started(*arguments: Any, **options: Any) -> Iterator[Front]:
-    """As `prepared`, and answering."""
+    """Starts a gateway as `prepared` returns it, and waits until it answers."""
     with prepared(*arguments, **options) as front:
         front.start()
         try:

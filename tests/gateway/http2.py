@@ -1,4 +1,4 @@
-"""HTTP/2, stream by stream."""
+"""An HTTP/2 client that controls single streams."""
 
 import contextlib
 import ssl
@@ -14,11 +14,11 @@ from tests.gateway.front import Front
 from tests.gateway.wire import Wire, connected
 
 RESET = 0
-"""In place of a status."""
+"""Stands for the status of a stream that was reset."""
 
 
 class Http2:
-    """One connection."""
+    """One HTTP/2 connection."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -33,7 +33,7 @@ class Http2:
         self._flush()
 
     def ask(self, method: str, path: str, *headers: tuple[str, str], ends: bool = True) -> int:
-        """The stream."""
+        """Sends a request; returns its stream."""
         stream = self._h2.get_next_available_stream_id()
         first = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
         own = [header for header in headers if header[0].startswith(":")]
@@ -42,7 +42,7 @@ class Http2:
         return stream
 
     def send(self, stream: int, body: bytes, *, ends: bool) -> None:
-        """As fast as the other side lets it; stops when that ends the stream."""
+        """Sends a body as fast as flow control allows; stops if the other side ends the stream."""
         while body and stream not in self.ended and not self.closed:
             size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(body))
             if size == 0:
@@ -53,7 +53,7 @@ class Http2:
             self._flush()
 
     def wait_for(self, streams: set[int]) -> None:
-        """Until each of them has ended."""
+        """Waits until each of the streams has ended."""
         while not streams <= self.ended and not self.closed:
             self.receive()
 
@@ -61,7 +61,7 @@ class Http2:
         return self._h2.remote_settings.get(setting, 0) == 1
 
     def received(self) -> bool:
-        """Once more; whether it goes on."""
+        """Reads once more; returns whether the connection is still open."""
         self.receive()
         return not self.closed
 

@@ -1,4 +1,6 @@
-"""Start a gateway as the launcher does, and wait to be killed: `python -m tests.gateway.launched NAME FOLDER`."""
+"""Starts a gateway as the launcher does, and waits to be killed: `python -m tests.gateway.launched
+NAME FOLDER`.
+"""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""A service of bytes, for what no HTTP server would do."""
+"""A service that sends bytes, for answers that no HTTP server would send."""
 
 import contextlib
 import socket
@@ -10,12 +10,12 @@ from io import BufferedIOBase
 from valerix.launcher.topology import Instance
 
 Behaviour = Callable[[socket.socket, bytes], bool]
-"""Given a request's head (or body, if it has one), whether the connection goes on."""
+"""Takes a request's head (or body, if it has one); returns whether the connection stays open."""
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
 
 
 def closes(connection: socket.socket, request: bytes) -> bool:
-    """Without an answer."""
+    """Closes the connection without an answer."""
     return False
 
 
@@ -47,7 +47,7 @@ def _request(stream: BufferedIOBase) -> bytes:
 
 
 class ScriptedService(socketserver.ThreadingTCPServer):
-    """Well whenever it is checked."""
+    """A service that passes every health check."""
 
     daemon_threads = True
     allow_reuse_address = True

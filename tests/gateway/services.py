@@ -1,4 +1,4 @@
-"""Small real services to stand behind a gateway."""
+"""Small real services behind a gateway."""
 
 import http.server
 import json
@@ -14,7 +14,9 @@ COPIES: Final = {process.name: 2 if process.name == "orders" else 1 for process 
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with its name and the request. `?held`: once the test lets it."""
+    """Answers with its name and the request. With `?held`, it waits until the test permits the
+    answer.
+    """
 
     protocol_version = "HTTP/1.1"
 
@@ -94,7 +96,7 @@ class EchoService(http.server.ThreadingHTTPServer):
                 self.holding -= 1
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A health check that hangs up is no news."""
+        """Ignores errors: a health check that closes its connection is normal."""
 
     def stop(self) -> None:
         self.going_on.set()

@@ -1,4 +1,6 @@
-"""The access log: a JSON document a line, without personal data, and cut while it is written."""
+"""The access log: one JSON document per line, without personal data, and truncated while it is
+written.
+"""
 
 import json
 from typing import Any
@@ -11,7 +13,9 @@ from tests.support.eventually import until_blocking
 
 
 def entries(front: Front, marker: str) -> list[dict[str, Any]]:
-    """All entries, once the one of a request for `marker` is there: Traefik writes in batches."""
+    """Waits for the entry of a request for `marker`, because Traefik writes in batches; returns all
+    entries.
+    """
     front.get(f"/orders/{marker}")
     for _ in range(150):
         front.get("/health")
@@ -77,7 +81,7 @@ def test_every_line_is_a_document_whatever_was_asked_for(
 def test_a_copy_that_goes_and_comes_is_no_line_of_the_access_log(front: Front) -> None:
     service = front.echo("payments-1")
     service.ready = False
-    until_blocking(lambda: front.get("/payments")[0] == 503, "it is left out")
+    until_blocking(lambda: front.get("/payments")[0] == 503, "the service is removed from balancing")
     service.ready = True
     until_blocking(lambda: front.get("/payments")[0] == 200, "it is back")
     assert entries(front, "gone-and-back")
@@ -92,7 +96,7 @@ def test_the_access_log_is_cut_while_it_is_written(front: Front) -> None:
     assert front.gateway.cut_log(limit_bytes=1), "and again"
     assert entries(front, "after-both")
     assert "before-the-cut" in log.with_name(f"{log.name}.2").read_text()
-    assert not log.read_bytes().startswith(b"\0"), "written at its end, not where the end had been"
+    assert not log.read_bytes().startswith(b"\0"), "the log must be appended to at its new end, not at its former one"
 
 
 def test_a_connection_without_a_request_is_logged_as_a_document_or_not_at_all(front: Front) -> None:

@@ -1,4 +1,4 @@
-"""What a client gets: security headers, compression, and nothing about what answers."""
+"""The answers to clients: security headers, compression, and no information about the server."""
 
 import gzip
 

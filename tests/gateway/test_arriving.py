@@ -1,4 +1,4 @@
-"""Requests that are begun and not finished take nothing from others, and end."""
+"""Unfinished requests do not delay other requests, and they end."""
 
 import socket
 from collections.abc import Iterator
@@ -14,11 +14,13 @@ from valerix.launcher.gateways.contract import BODY_BYTES, GatewayTimeouts
 from valerix.launcher.settings import GatewayName
 
 ATTEMPTS = 640
-"""More than any service takes at once."""
+"""Number of connections: more than the concurrency limit of any service."""
 BEGUN = [1, BODY_BYTES - 1]
 MEMORY_BYTES = 200 * 1024 * 1024
 GIVEN_UP = (0, 408, 429, 499, 500)
-"""What the attacker may get; 0: the connection ends. Never 503, which others would get, too."""
+"""Statuses that the attacker may get; 0: the connection ends. Never 503, which other clients would
+get, too.
+"""
 HALF_HELLO = bytes.fromhex("1603010100010000fc0303") + b"\0" * 40
 DECLARED, UNDECLARED = ("content-length", str(BODY_BYTES)), ("accept", "*/*")
 SHORT = GatewayTimeouts(head=1, body=1, answer=5)
@@ -50,7 +52,7 @@ def others_are_served(front: Front) -> None:
     before = front.arrived()
     statuses = [status_of(front, request) for _ in range(10) for request in (posted(b"{}"), head("GET /orders"))]
     assert statuses == [200] * 20
-    assert front.arrived_since(before) == ["/api/v1/orders"] * 20, "nothing of the attacker arrives"
+    assert front.arrived_since(before) == ["/api/v1/orders"] * 20, "no request of the attacker may arrive"
 
 
 def memory(front: Front) -> int:

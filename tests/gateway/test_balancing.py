@@ -1,4 +1,4 @@
-"""Copies of a service take turns while they are well."""
+"""Copies of a service take turns while their health checks succeed."""
 
 import asyncio
 
@@ -14,7 +14,10 @@ def test_replicas_take_turns(front: Front) -> None:
 def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> None:
     backend = front.echo("orders-2")
     backend.ready = False
-    until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"}, "it is left out")
+    until_blocking(
+        lambda: {front.reached("/orders")["name"] for _ in range(6)} == {"orders-1"},
+        "the stopped copy is removed from balancing",
+    )
     backend.ready = True
     until_blocking(lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back")
 

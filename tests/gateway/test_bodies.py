@@ -1,4 +1,4 @@
-"""Bodies arrive whole, or not at all."""
+"""Bodies arrive complete, or not at all."""
 
 from collections.abc import Iterator
 
@@ -79,7 +79,9 @@ def test_a_malformed_chunk_is_refused_or_ends_the_connection(front: Front, chunk
 
 @pytest.mark.parametrize("rest", [b"", b"{\r\n0\r\n\r\n", b"{\r\n0\r\n\r\nGET /api/v1/orders/within HTTP/1.1\r\n"])
 def test_a_line_of_a_chunk_that_ends_without_cr_is_refused_or_read_one_way(front: Front, rest: bytes) -> None:
-    """HAProxy 2.6, which Debian 12 has, takes the line feed for its end (RFC 9112, 2.2, lets a recipient do so)."""
+    """HAProxy 2.6, the version of Debian 12, accepts a bare line feed as the end of a line, as RFC
+    9112 (2.2) permits.
+    """
     before = front.arrived()
     reply = asked(front, head("POST /orders", "Transfer-Encoding: chunked"), b"1;a=\n" + rest)
     if reply and reply.status == 200:

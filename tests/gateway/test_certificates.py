@@ -1,4 +1,4 @@
-"""The certificate that the gateway shows: made here, or configured."""
+"""The certificate that the gateway presents: generated, or configured."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a service is told about the caller is the gateway's word, not the caller's."""
+"""Headers about the client come from the gateway, never from the client itself."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How much the gateway lets in: per address, and per service for all addresses together."""
+"""The gateway's limits: per address, and per service for all addresses together."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +20,12 @@ REFUSED = (429, 503)
 class Held(NamedTuple):
     wires: list[Wire]
     replies: list[Reply | None]
-    """Once they are let go."""
+    """Replies to the held requests, filled in once they are released."""
 
 
 @contextmanager
 def held(front: Front, path: str, count: int, source: str = "127.0.0.1", host: str = "localhost") -> Iterator[Held]:
-    """So many requests that their service does not answer until the end of this."""
+    """Sends `count` requests that their service does not answer until the block ends."""
     name = front.reached(path)["name"].rsplit("-", 1)[0]
     copies = [front.echo(copy) for copy in front.services if copy.startswith(f"{name}-")]
     with ExitStack() as stack:
@@ -122,7 +122,7 @@ def test_requests_of_an_address_count_together_whatever_they_are_for(front: Fron
 
 
 def test_limits_are_per_process_of_the_topology(front: Front) -> None:
-    """Many requests one after the other are never refused."""
+    """Sequential requests are never refused, however many they are."""
     with ThreadPoolExecutor(2) as pool:
         statuses = list(pool.map(lambda _: front.get("/api/v1/users")[0], range(60)))
     assert set(statuses) == {200}
@@ -132,7 +132,7 @@ def test_requests_given_up_by_their_client_count_no_longer_than_their_service_wo
     with held(front, "/ws", 5, ATTACKER) as requests:
         for wire in requests.wires:
             wire.socket.close()
-    until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "others are let in")
+    until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "the next request is admitted")
 
 
 def test_what_is_refused_takes_nothing(front: Front) -> None:
@@ -155,9 +155,9 @@ def test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once(front: F
         for _ in range(6):
             stack.enter_context(connected(front, ATTACKER)).send(begun)
         assert 429 in [status_of(front, begun, source=ATTACKER) for _ in range(2)]
-        assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, "what has arrived is not counted"
+        assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, "a body that has arrived no longer counts"
         assert status_of(front, posted(b"{}")) == 200
-    until_blocking(lambda: status_of(front, begun, source=ATTACKER) != 429, "given up, they do not count")
+    until_blocking(lambda: status_of(front, begun, source=ATTACKER) != 429, "abandoned bodies no longer count")
 
 
 def test_too_many_connections_of_an_address_are_closed(front: Front) -> None:

@@ -1,4 +1,4 @@
-"""Metrics and dashboard: for this machine alone."""
+"""Metrics and dashboard: accessible from this machine only."""
 
 import socket
 
@@ -24,7 +24,7 @@ def test_metrics_tell_which_copies_are_reached(front: Front) -> None:
         families = text_string_to_metric_families(front.own("/metrics").decode())
         return sum(len(family.samples) for family in families if family.name == SERVERS_UP[front.name])
 
-    until_blocking(lambda: copies() >= len(front.services), "each has been checked")
+    until_blocking(lambda: copies() >= len(front.services), "each copy has been checked")
 
 
 def test_its_own_health_is_on_loopback_too(front: Front) -> None:

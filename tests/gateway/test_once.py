@@ -1,4 +1,4 @@
-"""Nothing is ever sent twice, and a copy that cannot be reached costs no request."""
+"""No request is sent twice, and an unreachable copy loses no request."""
 
 import socket
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_a_request_that_was_read_and_not_answered_arrives_once(front: Front, met
 
 
 def _answers_once(connection: socket.socket, request: bytes) -> bool:
-    """The first request of a connection; the second is read, and no more."""
+    """Answers the first request of a connection; reads the second and does not answer it."""
     return b"/first" in request and answers(connection, request)
 
 
@@ -57,7 +57,7 @@ def _on_used_connections(front: Front, request: bytes) -> Reply | None:
     for copy in copies(front):
         copy.behave = _answers_once
     with connected(front) as wire:
-        for _ in range(2):  # a connection to each copy is kept
+        for _ in range(2):  # opens and keeps a connection to each copy
             wire.send(head("GET /payments/first"))
             reply = wire.answer()
             assert reply

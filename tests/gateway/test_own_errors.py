@@ -37,7 +37,7 @@ def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with started(
         gateway, folder, None, QUICK, services, gateway_rate=40, gateway_in_flight=3, gateway_capacity=1
     ) as front:
-        until_blocking(lambda: front.get("/users")[0] == 503, "it is known not to be well")
+        until_blocking(lambda: front.get("/users")[0] == 503, "the gateway considers the service down")
         yield front
 
 
@@ -59,20 +59,20 @@ def _over_the_rate(front: Front) -> Reply | None:
 
 
 def _beside(path: str, count: int, again: str, source: str = "127.0.0.3") -> Callable[[Front], Reply | None]:
-    """While `count` others wait."""
+    """Returns a function that sends a request while `count` others wait."""
 
     def ask(front: Front) -> Reply | None:
         orders, console = front.echo("orders-1"), front.echo("console-1")
         waiting = [_begun(front, path, source) for _ in range(count)]
         try:
-            until_blocking(lambda: orders.holding + console.holding == count, "they have arrived")
+            until_blocking(lambda: orders.holding + console.holding == count, "the waiting requests have arrived")
             return asked(front, head(f"GET {again}"), source=source)
         finally:
             for service in (orders, console):
                 service.going_on.set()
             for connection in waiting:
                 connection.close()
-            until_blocking(lambda: orders.holding + console.holding == 0, "they are gone")
+            until_blocking(lambda: orders.holding + console.holding == 0, "the waiting requests have ended")
             for service in (orders, console):
                 service.going_on.clear()
 
@@ -108,13 +108,13 @@ Replies = Callable[[str], tuple[OwnError, Reply]]
 
 @pytest.fixture(scope="module")
 def replies(front: Front) -> Replies:
-    """By name of a case, once for all tests."""
+    """Provides the reply by name of a case; each case is sent once for all tests."""
 
     @cache
     def reply_to(name: str) -> tuple[OwnError, Reply]:
         expected, ask = CASES[name]
         reply = ask(front)
-        assert reply, "no answer at all"
+        assert reply, "the connection ended without an answer"
         return expected, reply
 
     return reply_to
@@ -138,7 +138,7 @@ def test_an_error_of_its_own_has_the_trace_of_its_request(front: Front) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_error_of_its_own_is_4xx_or_5xx(replies: Replies, name: str) -> None:
-    """As it is the client's or not."""
+    """4xx stands for an error of the client, 5xx for any other."""
     expected, reply = replies(name)
     assert reply.status // 100 == expected.status // 100 or {reply.status, expected.status} == {429, 503}
 
@@ -163,7 +163,7 @@ def test_retry_after_is_said_where_waiting_helps(replies: Replies, name: str) ->
     ids=["nonsense", "two hosts", "huge headers"],
 )
 def test_what_cannot_be_read_is_answered_4xx(front: Front, sent: bytes) -> None:
-    """With words of the program: no rule of ours sees it."""
+    """The gateway program itself refuses it, with its own text: no configured rule applies."""
     assert status_of(front, sent) in (400, 431)
 
 

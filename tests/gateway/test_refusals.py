@@ -1,4 +1,4 @@
-"""What gateway and service could read differently never reaches a service."""
+"""Requests that gateway and service could interpret differently never reach a service."""
 
 from collections.abc import Iterator
 
@@ -130,7 +130,7 @@ def test_what_follows_a_refused_body_is_no_request(front: Front) -> None:
     ids=["h2c", "TLS"],
 )
 def test_no_other_protocol_is_switched_to(front: Front, headers: tuple[str, ...]) -> None:
-    """The request is refused, or answered as if it had not asked."""
+    """The request is refused, or answered as if it did not request the upgrade."""
     reply = asked(front, head("GET /orders", *headers))
     assert reply
     assert reply.status in (200, 400)

@@ -1,4 +1,4 @@
-"""Other copies are taken up without the loss of a request."""
+"""A reload with other copies loses no request."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -30,14 +30,17 @@ def copies(front: Front, *numbers: int) -> list[Instance]:
 
 
 def reload(front: Front, *numbers: int) -> None:
-    """Until exactly these copies are asked."""
+    """Reloads the gateway and waits until exactly these copies get requests."""
     front.gateway.reload(copies(front, *numbers), front.process.pid)
     wanted = {f"orders-{number}" for number in numbers}
-    until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(2 * len(numbers))} == wanted, "they are")
+    until_blocking(
+        lambda: {front.reached("/orders")["name"] for _ in range(2 * len(numbers))} == wanted,
+        "exactly these copies get requests",
+    )
 
 
 class Load:
-    """Requests one after the other; what came back."""
+    """Sends sequential requests and collects the statuses."""
 
     def __init__(self, statuses_of: Callable[[], Iterator[int]]) -> None:
         self.statuses: list[int] = []
@@ -55,7 +58,7 @@ class Load:
     def at_work(self) -> Iterator[None]:
         self._thread.start()
         try:
-            until_blocking(lambda: self.statuses, "it has begun")
+            until_blocking(lambda: self.statuses, "the first request was answered")
             yield
         finally:
             self._end.set()
@@ -68,7 +71,7 @@ def on_new_connections(front: Front) -> Iterator[int]:
 
 
 def on_kept_connections(front: Front) -> Iterator[int]:
-    """As a client must: on another one when told to close."""
+    """Sends requests as a client must: on a new connection after `Connection: close`."""
     while True:
         with connected(front) as wire:
             while True:
@@ -112,7 +115,7 @@ def test_a_copy_that_is_no_more_gets_nothing_and_is_not_missed(front: Front) -> 
 
 
 def test_an_idle_connection_is_good_for_one_more_request(front: Front) -> None:
-    """Or a client that uses it at this moment loses that request."""
+    """Otherwise a client that uses the connection at this moment would lose the request."""
     reload(front, 1, 2)
     with connected(front) as wire:
         assert _asked_on(wire) == 200

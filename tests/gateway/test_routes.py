@@ -1,4 +1,6 @@
-"""Which path reaches which service, and as what; what reaches none."""
+"""The paths that reach a service, the service and the path that it receives; and paths that reach
+none.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A gateway ends when it should, and leaves nothing behind."""
+"""A gateway ends on its signals, and leaves no process or file behind."""
 
 import signal
 import subprocess
@@ -26,7 +26,7 @@ def front(gateway: GatewayName, tmp_path: Path) -> Iterator[Front]:
         front.start()
         try:
             until_blocking(front.answers, "the gateway answers")
-            front.gateway.reload(front.instances, front.process.pid)  # it takes signals from now on
+            front.gateway.reload(front.instances, front.process.pid)  # it handles signals from now on
             yield front
         finally:
             front.stop()

@@ -1,4 +1,4 @@
-"""While it starts, a gateway never says that what exists does not."""
+"""A starting gateway never answers 404 for an existing path."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ from valerix.launcher.settings import GatewayName
 
 
 class Hammer:
-    """Asks again and again, each time on a new connection."""
+    """Sends requests repeatedly, each on a new connection."""
 
     def __init__(self, front: Front) -> None:
         self.front = front
@@ -26,7 +26,7 @@ class Hammer:
             try:
                 self.replies.append(asked(self.front, head("GET /api/v1/orders")))
             except OSError:
-                continue  # refused
+                continue  # the connection was refused
 
     @property
     def served(self) -> int:
@@ -71,7 +71,7 @@ def test_what_exists_is_found_before_its_services_are(gateway: GatewayName, tmp_
         front.start()
         try:
             until_blocking(lambda: front.listens() and front.get("/unknown")[0] == 404, "it runs")
-            until_blocking(lambda: front.get("/api/v1/orders")[0] != 404, "it has its routes")
+            until_blocking(lambda: front.get("/api/v1/orders")[0] != 404, "the gateway has its routes")
             assert {front.get(path)[0] for path in ("/api/v1/orders", "/orders/7", "/docs", "/ws")} <= {502, 503}
         finally:
             front.stop()

@@ -1,4 +1,4 @@
-"""HTTPS."""
+"""HTTPS at the gateway: versions of TLS and HTTP, and the limit of handshakes."""
 
 import json
 import socket
@@ -50,7 +50,7 @@ def test_both_current_versions_are_spoken(front: Front, version: ssl.TLSVersion)
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_nothing_older_is_spoken(front: Front, version: ssl.TLSVersion) -> None:
     context = _only(front, version)
-    context.set_ciphers("ALL:@SECLEVEL=0")  # or the client itself refuses
+    context.set_ciphers("ALL:@SECLEVEL=0")  # otherwise the client itself refuses
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         _version(front.port, context)
 

@@ -1,4 +1,4 @@
-"""WebSockets pass, stay, and take nothing from requests."""
+"""WebSockets pass, stay open, and do not use up the limits of requests."""
 
 import time
 from collections.abc import Iterator
@@ -56,7 +56,9 @@ def test_those_of_one_address_are_bounded(front: Front) -> None:
         assert status_of(front, head("GET /ws"), source=ATTACKER) == 429
         with websocket(front) as wire:
             assert returns(wire, b"another address")
-    until_blocking(lambda: status_of(front, head("GET /ws"), source=ATTACKER) == 200, "ended, they do not count")
+    until_blocking(
+        lambda: status_of(front, head("GET /ws"), source=ATTACKER) == 200, "ended WebSockets no longer count"
+    )
 
 
 def test_the_end_of_one_side_is_the_end_of_the_other(front: Front) -> None:
@@ -81,7 +83,7 @@ def test_the_end_of_one_side_is_the_end_of_the_other(front: Front) -> None:
 def test_handshakes_over_http2_work_where_they_are_offered(
     gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """RFC 8441: browsers then use it."""
+    """Browsers use HTTP/2 for WebSockets if the server offers it (RFC 8441)."""
     folder = tmp_path_factory.mktemp("websockets with TLS")
     certificate = certificates.generated(folder / "tls")
     with started(gateway, folder, certificate, QUICK, services()) as front, http2(front) as connection:
@@ -95,4 +97,4 @@ def test_handshakes_over_http2_work_where_they_are_offered(
             assert connection.bodies[stream] == b"one"
             time.sleep(2.5 * QUICK.answer)
             connection.send(stream, b"two", ends=False)
-            until_blocking(lambda: connection.received() and len(connection.bodies[stream]) > 3, "it comes back, too")
+            until_blocking(lambda: connection.received() and len(connection.bodies[stream]) > 3, "the echo arrives")

@@ -1,4 +1,4 @@
-"""WebSockets as far as a gateway sees them: a handshake, then bytes."""
+"""WebSockets as a gateway sees them: a handshake, then bytes."""
 
 import socket
 from base64 import b64encode
@@ -17,7 +17,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def echoes(connection: socket.socket, request: bytes) -> bool:
-    """As a service: what comes goes back. Without a handshake: an answer."""
+    """A service that echoes the bytes after a handshake, and answers other requests."""
     if b"pgrade: websocket" not in request:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         return True

@@ -1,4 +1,4 @@
-"""Requests as bytes, for what no client library would send."""
+"""Requests as bytes, for requests that no client library would send."""
 
 import contextlib
 import json
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from tests.gateway.front import Front
 
 ATTACKER = "127.0.0.2"
-"""Another address than that of everybody else in a test."""
+"""A source address that differs from the other clients' in a test."""
 SECONDS = 30
-"""Only bounds a test that fails."""
+"""Time-out that only bounds a failing test."""
 
 
 class Reply(NamedTuple):
@@ -29,18 +29,20 @@ class Reply(NamedTuple):
 
 
 class Wire:
-    """One connection."""
+    """One connection to a gateway."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
 
     def send(self, *parts: bytes) -> None:
-        """A gateway may have answered and closed before it has read everything."""
+        """Sends bytes; ignores errors, because a gateway may answer and close before it has read
+        all of them.
+        """
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             self.socket.sendall(b"".join(parts))
 
     def answer(self, method: str = "GET") -> Reply | None:
-        """None when the connection ends without one."""
+        """Reads an answer; None if the connection ends without one."""
         response = HTTPResponse(self.socket, method=method)
         try:
             response.begin()
@@ -49,7 +51,7 @@ class Wire:
             return None
 
     def is_closed(self) -> bool:
-        """Waits for it."""
+        """Waits until the other side closes the connection; False if it does not in time."""
         try:
             return self.socket.recv(1) == b""
         except TimeoutError:
@@ -60,7 +62,7 @@ class Wire:
 
 @contextmanager
 def connected(front: Front, source: str = "127.0.0.1", alpn: tuple[str, ...] = ()) -> Iterator[Wire]:
-    """With TLS where the gateway has it."""
+    """Opens a connection, with TLS if the gateway has a certificate."""
     plain = socket.create_connection(("127.0.0.1", front.port), SECONDS, (source, 0))
     with contextlib.closing(_secured(front, plain, alpn)) as connection:
         yield Wire(connection)
@@ -75,19 +77,19 @@ def _secured(front: Front, plain: socket.socket, alpn: tuple[str, ...]) -> socke
 
 
 def head(line: str, *headers: str, host: str = "localhost") -> bytes:
-    """Of a request, with a blank line after it."""
+    """Builds the head of a request, with the blank line after it."""
     return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode("latin-1")
 
 
 def asked(front: Front, *parts: bytes, source: str = "127.0.0.1", method: str = "GET") -> Reply | None:
-    """What comes back on a connection of its own."""
+    """Sends bytes on a new connection; returns the reply."""
     with connected(front, source) as wire:
         wire.send(*parts)
         return wire.answer(method)
 
 
 def status_of(front: Front, *parts: bytes, source: str = "127.0.0.1") -> int:
-    """0 when the connection ends without an answer."""
+    """Returns the status of the reply; 0 if the connection ends without one."""
     reply = asked(front, *parts, source=source)
     return reply.status if reply else 0
 

@@ -1,4 +1,4 @@
-"""Inventory on real databases: use cases in two replicas, a running service, and the books checked from outside."""
+"""Inventory on real databases: use cases in two replicas, a service, and audits of its books."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -76,8 +76,8 @@ SELECT order_id, coalesce(state, 'not among the reservations')
 FROM waiting_orders FULL JOIN (SELECT * FROM reservations WHERE state = 'absent') r USING (order_id)
 WHERE since IS NULL OR state IS NULL
 """
-"""Orders that lack what is available, or what a younger one holds that lacks something, too; sums that are wrong;
-orders that wait according to one table and not to another.
+"""Finds orders that lack available units, or units that a younger incomplete order holds; wrong
+sums; and orders that wait according to one table and not according to another.
 """
 BROKEN_CHAINS = """
 SELECT sku, warehouse_id, seq FROM (
@@ -91,12 +91,12 @@ WHERE on_hand_after <> on_hand_sum OR reserved_after <> reserved_sum OR backward
 
 
 def priced(sku: str) -> PricedProduct:
-    """As `Shop.add` makes it."""
+    """The product that `Shop.add` creates."""
     return PricedProduct(sku, f"The {sku}", 500, "USD")
 
 
 class Shop(NamedTuple):
-    """One replica of the use cases."""
+    """One replica of the use cases, with shortcuts for tests."""
 
     database: Database
     reserving: Reserving
@@ -118,7 +118,10 @@ class Shop(NamedTuple):
         return await self.reserving.reserve(commands, "tester", Deadline.after(30))
 
     async def wait(self, order_id: str, *lines: tuple[str, int], minutes: int | None = None) -> ReserveOutcome:
-        """Reserve for a backorder that was accepted so many minutes after noon; by default when its number says."""
+        """Reserve for a backorder accepted `minutes` after noon.
+
+        The default is the number of the order.
+        """
         since = NOON + timedelta(minutes=int(order_id.strip("o")) if minutes is None else minutes)
         command = ReserveStock(order_id, [Line(*line) for line in lines], since)
         (outcome,) = await self.reserving.reserve([command], "tester", Deadline.after(30))
@@ -138,7 +141,7 @@ class Shop(NamedTuple):
         )
 
     async def level(self, sku: str) -> tuple[int, int]:
-        """(on hand, reserved)."""
+        """The stock of a product: (on hand, reserved)."""
         item = await self.stock.get_inventory(sku)
         return item.on_hand, item.reserved
 
@@ -151,7 +154,7 @@ async def replica(url: str, set_aside: timedelta = timedelta(days=1)) -> AsyncIt
 
 @pytest.fixture
 async def url(database_url: Callable[..., str]) -> str:
-    """A database with two warehouses and nothing in them."""
+    """A database with two empty warehouses."""
     fresh = database_url("inventory")
     async with replica(fresh) as shop:
         await shop.catalogue.create_warehouse(NewWarehouse(EAST, "East", 1))
@@ -173,8 +176,8 @@ async def other(url: str) -> AsyncIterator[Shop]:
 
 
 async def assert_books_balance(url: str) -> None:
-    """Stock equals the sum of its movements, which are gap-free, and what is reserved or set aside; the waiting list is
-    served in order of age.
+    """Check that stock equals the sum of its movements, which have no gaps, and reserved units
+    equal the units reserved or set aside; and that the waiting list is served in order of age.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -186,7 +189,7 @@ async def assert_books_balance(url: str) -> None:
 
 
 async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
-    """By waiting order and product."""
+    """The units set aside, by waiting order and product."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku")
     found: dict[str, dict[str, int]] = {row["order_id"]: {} for row in rows}
@@ -197,7 +200,7 @@ async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
 
 
 async def told_ready(shop: Shop) -> list[str]:
-    """Orders that were told ready, in that order; the outbox is emptied."""
+    """The orders with an event of readiness, in the order of the events; empties the outbox."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
     events: list[Any] = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
@@ -227,7 +230,7 @@ def service_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service(service_url: str, written_orders: WrittenOrders, identities: Identities) -> Iterator[Process]:
-    """One process for all tests of this folder."""
+    """One process of the service for all tests of this folder."""
     urls = {"database_url": service_url, "orders_url": written_orders.process.url}
     with running("inventory", identities, **urls) as process:
         yield process

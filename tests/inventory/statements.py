@@ -1,4 +1,4 @@
-"""The statements of inventory, for tests that run them themselves."""
+"""The statements of inventory, for tests that run them directly."""
 
 from valerix.inventory.repository.catalogue import CatalogueRepository
 from valerix.inventory.repository.reservations import ReservationsRepository

@@ -1,4 +1,4 @@
-"""Who may call what: every route, every role."""
+"""Access to inventory: every route, called with every role."""
 
 import pytest
 
@@ -39,7 +39,7 @@ async def test_each_route_is_open_to_its_roles_alone(
     tokens = {role: identities.person(role) for role in READERS}
     tokens |= {name: identities.service(name, "inventory") for name in ("orders", "console")}
     for role in PUBLIC:
-        # An empty body is refused as invalid by whoever is let in: no route changes anything here.
+        # An admitted caller gets a refusal of the empty body: no route changes anything here.
         body = b"[]" if method in ("POST", "PUT") else None
         status = (await api.call(method, path, body, token=tokens.get(role, "none"))).status
         if role in allowed:

@@ -1,4 +1,4 @@
-"""Inventory over HTTP, as people and other services call it: shapes, refusals, pages."""
+"""Inventory over HTTP, as people and other services call it: bodies, refusals, pages."""
 
 from typing import Any
 

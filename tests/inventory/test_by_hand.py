@@ -1,4 +1,4 @@
-"""The stock of an order is moved by hand as far as its state and its lines allow, and for no other order."""
+"""The stock of an order is moved by hand only as its state and its lines permit."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def reserved(api: Api, sku: str = SKU) -> int:
 
 
 async def reserve(api: Api, identities: Identities, order: str, quantity: int = 1) -> None:
-    """As orders does it."""
+    """Reserve as the orders service does."""
     command = {"orderId": order, "lines": [{"productId": SKU, "quantity": quantity}]}
     token = identities.service("orders", "inventory")
     answer = await api.post(RESERVE_STOCK, {"commands": [command]}, token=token)

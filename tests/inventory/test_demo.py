@@ -1,4 +1,4 @@
-"""The demo catalogue."""
+"""The demo catalogue and its seeding."""
 
 from collections.abc import Callable
 from typing import Any

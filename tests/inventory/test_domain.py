@@ -1,4 +1,4 @@
-"""The rules of stock alone."""
+"""The rules of stock, without a database."""
 
 from collections.abc import Iterable
 

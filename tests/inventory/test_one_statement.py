@@ -1,4 +1,4 @@
-"""Reserving and ending in one statement: what it answers, when it changes nothing, and who comes between."""
+"""Reserving and ending in one statement: its answers, when it changes nothing, and its races."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ ORIGIN = Initiator("tester", "0" * 32)
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of each batch that had to be settled one by one."""
+    """The sizes of the batches that had to be settled one by one."""
     sizes: list[int] = []
     settle = Reserving._settle
 
@@ -38,14 +38,14 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @asynccontextmanager
 async def holding(shop: Shop, sku: str) -> AsyncIterator[Connection]:
-    """Somebody else's transaction that has locked the stock of `sku`."""
+    """Another transaction that has locked the stock of `sku`."""
     async with shop.database.transaction() as tx:
         await STOCK.lock_offers(tx, [sku])
         yield tx
 
 
 async def somebody_waits(url: str) -> None:
-    """Return once a statement waits for a lock."""
+    """Return as soon as a statement waits for a lock."""
     connection = await asyncpg.connect(url)
     try:
         waiting = (
@@ -61,11 +61,13 @@ async def kinds(shop: Shop, sku: str) -> list[str]:
     return [m.kind for m in reversed(await shop.stock.list_movements(sku, None, 100))]
 
 
-# --- what it answers
+# --- its answers
 
 
 async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settled: list[int]) -> None:
-    """Batches of any shape on shelves that run empty: the outcomes are those of `settle`, the books balance."""
+    """Batches of any shape on shelves that run empty: outcomes as those of `settle`, and books
+    balance.
+    """
     mixed = random.Random(7)  # noqa: S311 - not secret
     skus = [f"M-{n}" for n in range(5)]
     for sku in skus:
@@ -95,12 +97,12 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
                 on_hand, held = before[place]
                 before[place] = (on_hand - quantity * (ends[i] == "committed"), held - quantity)
         assert await levels(shop, skus) == before
-    assert 0 < len(settled) < batches, "both ways were taken"
+    assert 0 < len(settled) < batches, "both paths were taken"
     await assert_books_balance(url)
 
 
 async def levels(shop: Shop, skus: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
-    """(on hand, reserved) of each stock row."""
+    """The stock of each row: (on hand, reserved)."""
     async with shop.database.transaction() as tx:
         offers = await STOCK.lock_offers(tx, skus)
     return {(s.sku, s.warehouse_id): (s.on_hand, s.reserved) for o in offers.values() for s in o.shelves}
@@ -164,7 +166,7 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await assert_books_balance(url)
 
 
-# --- who comes between
+# --- races with other transactions
 
 
 async def test_who_waited_for_a_shelf_sees_what_was_left_there(shop: Shop, url: str, settled: list[int]) -> None:
@@ -191,7 +193,7 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
 
 
 async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(shop: Shop, url: str) -> None:
-    """The release came after the statement had looked for it: the unique key makes the whole statement fail."""
+    """The release came after the statement looked for it: the unique key makes all of it fail."""
     await shop.add("A", east=5)
     await shop.add("B", east=5)
     async with holding(shop, "A"):
@@ -229,7 +231,7 @@ async def test_a_product_taken_out_of_sale_is_refused(shop: Shop) -> None:
 async def test_replicas_on_one_row_wait_for_each_other_and_never_start_again(
     shop: Shop, other: Shop, url: str, settled: list[int]
 ) -> None:
-    """Contention costs waiting, not work: no batch is settled one by one, none is run twice."""
+    """Contention costs waiting, not work: no batch is settled one by one, none runs twice."""
     await shop.add("HOT", east=100_000)
 
     async def client(shop: Shop) -> None:
@@ -266,7 +268,7 @@ async def test_changes_by_hand_and_orders_take_turns_on_one_row(shop: Shop, othe
 async def test_units_that_arrive_while_a_shelf_is_waited_for_can_be_reserved(
     shop: Shop, other: Shop, url: str, settled: list[int]
 ) -> None:
-    """The row as it was before has too few: what is written must not be checked against that."""
+    """The earlier version of the row has too few units: the new row must not be checked with it."""
     await shop.add("ARRIVE", east=2)
     async with holding(other, "ARRIVE") as tx:
         reserving = asyncio.create_task(shop.reserve(order_id(), ("ARRIVE", 4)))

@@ -1,4 +1,4 @@
-"""Replicas of the service on one database, all at once."""
+"""Several replicas of the service work on one database at once."""
 
 import asyncio
 import random
@@ -96,7 +96,7 @@ async def test_a_flash_sale_sells_exactly_what_is_there(shop: Shop, other: Shop,
 
 
 async def test_crossed_carts_never_deadlock(url: str) -> None:
-    """Lines name products in opposite order, orders arrive in lists, some end at once: no wait goes in a circle."""
+    """Lines name products in opposite order, orders come in lists, some end: no deadlock."""
     skus = [f"X-{n}" for n in range(6)]
     async with replica(url) as first:
         for sku in skus:
@@ -179,7 +179,7 @@ async def test_what_an_order_reserved_while_it_is_released_is_locked_in_its_turn
 
 
 async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url: str) -> None:
-    """A connection that dies may have committed: the answer is only given once that is known."""
+    """A connection that dies may have committed: the answer is given only once that is known."""
     await shop.add("A", east=5000)
     done, answered = asyncio.Event(), asyncio.Event()
 
@@ -192,7 +192,7 @@ async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url
                    AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'"""
             )
             await asyncio.sleep(0.03)
-            await answered.wait()  # or nobody would get anywhere on a machine slower than these pauses
+            await answered.wait()  # or a slow machine would let no buyer progress
         await connection.close()
 
     async def buyer() -> int:

@@ -1,4 +1,4 @@
-"""What is written is read back: every column has another value, so that two that change places are noticed."""
+"""Written rows are read back. Each column has another value, so swapped columns are noticed."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -46,7 +46,7 @@ RESERVED = Reservation("order-1", ReservationStatus.RESERVED, [Allocation("sku-1
 
 @pytest.fixture
 async def tx(database_url: Callable[..., str]) -> AsyncIterator[Transaction]:
-    """With a product that is in stock nowhere yet, and two warehouses."""
+    """A database with two warehouses, and a product without stock."""
     async with Database.open(database_url("inventory"), 1) as database, database.transaction() as tx:
         await CATALOGUE.insert_product(tx, NEW)
         for number in (1, 2):
@@ -66,7 +66,7 @@ async def ledger(tx: Transaction) -> list[Movement]:
 
 
 def shown(movement: Movement, occurred_at: datetime) -> schemas.LedgerEntry:
-    """As people read it."""
+    """The stock of a product, as the API shows it."""
     values = movement._asdict()
     del values["idempotency_key"]
     return schemas.LedgerEntry(product_id=values.pop("sku"), occurred_at=occurred_at, **values)

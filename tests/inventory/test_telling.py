@@ -1,4 +1,4 @@
-"""What the ledger tells the others: which movement becomes which event."""
+"""The events of the ledger: which movement becomes which event."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from valerix.inventory.schemas import AdjustBody, UpdateBody
 
 
 async def told(shop: Shop) -> list[tuple[str, str, Any]]:
-    """(name, place, units available in all) of everything in the outbox, which is emptied."""
+    """(name, place, units available in all) of every event in the outbox; empties the outbox."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
     events = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]

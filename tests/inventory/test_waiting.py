@@ -1,4 +1,4 @@
-"""The waiting list on a real database: arriving units go to those who have waited longest, whatever brings them."""
+"""The waiting list on a real database: units go to the oldest orders, whatever brings them."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ from valerix.inventory.schemas import AdjustBody, ProductBody, UpdateBody
 NOTHING: dict[str, int] = {}
 
 
-# --- who gets what
+# --- which order gets which units
 
 
 async def test_what_is_there_is_set_aside_for_an_order_that_waits_and_nobody_overtakes_it(shop: Shop, url: str) -> None:
@@ -43,7 +43,7 @@ async def test_a_delivery_goes_to_the_oldest_first_and_a_large_order_is_not_star
     shop: Shop, url: str
 ) -> None:
     await shop.add("A")
-    for number, units in ((3, 1), (1, 1), (2, 4), (4, 1)):  # they do not come in the order they were accepted in
+    for number, units in ((3, 1), (1, 1), (2, 4), (4, 1)):  # not in order of acceptance
         await shop.wait(f"o{number}", ("A", units))
     await shop.bring("A", 2)
     assert await set_aside(shop) == {"o1": {"A": 1}, "o2": {"A": 1}, "o3": NOTHING, "o4": NOTHING}
@@ -95,7 +95,7 @@ async def test_a_waiting_order_that_asks_again_keeps_what_it_has_and_takes_nothi
 
 
 async def test_an_older_order_that_comes_late_gets_what_a_younger_one_waits_with(shop: Shop, url: str) -> None:
-    """Otherwise both would wait for what the other one has."""
+    """Otherwise each order would wait for the units that the other one has."""
     await shop.add("A", east=1)
     await shop.add("B")
     await shop.wait("o2", ("A", 1), ("B", 1))
@@ -143,7 +143,7 @@ async def test_in_one_list_nobody_overtakes_either(shop: Shop, url: str) -> None
     await assert_books_balance(url)
 
 
-# --- what brings units
+# --- sources of units
 
 
 BRINGING = ("adjust", "update", "release", "cancelled waiting", "edit")
@@ -208,7 +208,7 @@ async def test_what_is_set_aside_cannot_be_taken_out_by_hand(shop: Shop) -> None
         await shop.stock.adjust(AdjustBody("A", EAST, -1, "broken"), "olga")
 
 
-# --- its lines change
+# --- changes of its lines
 
 
 async def test_an_edited_order_keeps_its_place_and_gives_up_what_it_does_not_want(shop: Shop, url: str) -> None:
@@ -242,7 +242,7 @@ async def test_a_ready_order_that_is_edited_waits_again_or_is_reserved(shop: Sho
     await assert_books_balance(url)
 
 
-# --- what is not sold
+# --- products not sold
 
 
 async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sold_again(shop: Shop, url: str) -> None:
@@ -271,7 +271,7 @@ async def test_the_sweep_hands_out_what_is_left_although_an_order_waits_for_it(s
     await assert_books_balance(url)
 
 
-# --- what is held for too long
+# --- units held for too long
 
 
 async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_kept(url: str) -> None:
@@ -279,11 +279,11 @@ async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_
         await shop.add("A", east=2)
         await shop.add("B")
         await shop.wait("o1", ("A", 2), ("B", 1))
-        await shop.wait("o2", ("A", 3))  # not completed by what o1 has
+        await shop.wait("o2", ("A", 3))  # the units of o1 do not complete it
         await shop.wait("o3", ("A", 1))
-        await shop.wait("o4", ("A", 1), ("B", 1))  # nor is this one
+        await shop.wait("o4", ("A", 1), ("B", 1))  # nor this one
         await shop.add("C", east=1)
-        await shop.wait("o5", ("A", 1), ("C", 1))  # has the other half
+        await shop.wait("o5", ("A", 1), ("C", 1))  # has the other half already
         await told_ready(shop)
         await shop.reserving.sweep("tester")
         assert await told_ready(shop) == ["o3", "o5"]
@@ -301,7 +301,7 @@ async def test_all_that_hold_for_too_long_are_looked_at(url: str, monkeypatch: p
         for order, sku in (("o1", "A"), ("o2", "B"), ("o3", "C")):
             await shop.add(sku, east=1)
             await shop.wait(order, (sku, 1), ("NEVER", 1))
-        await shop.wait("o9", ("C", 1))  # the last one to be looked at has it
+        await shop.wait("o9", ("C", 1))  # the last holder to be read has its unit
         await told_ready(shop)
         await shop.reserving.sweep("tester")
         assert await told_ready(shop) == ["o9"]
@@ -316,7 +316,7 @@ async def test_what_is_set_aside_is_not_passed_on_before_its_time(shop: Shop) ->
     assert await set_aside(shop) == {"o1": {"A": 1}, "o2": NOTHING}
 
 
-# --- among others
+# --- many at once
 
 
 async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) -> None:
@@ -334,13 +334,13 @@ async def test_a_list_that_cannot_be_stored_fails_alone(shop: Shop, url: str) ->
 
 @pytest.fixture
 async def hasty(url: str) -> AsyncIterator[Shop]:
-    """A replica that passes on at once what an incomplete order holds."""
+    """A replica that passes on the units of incomplete orders at once."""
     async with replica(url, timedelta(0)) as shop:
         yield shop
 
 
 async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other: Shop, hasty: Shop, url: str) -> None:
-    """Two replicas, mixed sizes, three products, all ways that bring units, edits and sweeps, side by side."""
+    """Two replicas, mixed sizes, three products; all sources of units, edits and sweeps at once."""
     mixed = random.Random(19)  # noqa: S311 - not secret
     skus = ["A", "B", "C"]
     for sku in skus:

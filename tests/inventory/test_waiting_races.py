@@ -1,4 +1,4 @@
-"""What is done for an order in the very moment in which it comes to the waiting list."""
+"""Changes of an order at the very moment in which it joins the waiting list."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from valerix.inventory.waiting_list import WaitingList
 async def test_an_order_that_ends_or_is_reserved_at_that_moment_does_not_come_to_the_list(
     shop: Shop, url: str, way: str
 ) -> None:
-    """It would have units set aside that nothing gives back."""
+    """Otherwise it would have units set aside that nothing gives back."""
     await shop.add("A", east=1)
     await shop.add("B", east=1)
     async with shop.database.transaction() as tx:
@@ -55,7 +55,7 @@ async def test_a_release_takes_an_order_off_the_list_that_comes_to_it_at_that_mo
 async def test_only_orders_that_units_may_be_taken_from_are_looked_at_however_many_hold_some(
     shop: Shop, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their rows are locked with the stock, which other orders wait for."""
+    """Their rows are locked with the stock, and other orders wait for these locks."""
     loaded: list[int] = []
     read_lines = WaitingRepository.read_lines
 
@@ -80,7 +80,7 @@ async def test_only_orders_that_units_may_be_taken_from_are_looked_at_however_ma
 async def test_an_order_that_gets_what_it_lacked_at_that_moment_is_not_taken_from(
     shop: Shop, other: Shop, url: str
 ) -> None:
-    """The next youngest is: it was not among those that were looked at."""
+    """The next youngest order is: it was not among the orders that were read."""
     await shop.add("A", east=2)
     await shop.add("B")
     await shop.add("C")

@@ -1,4 +1,4 @@
-"""A folder whose path has a space and which PostgreSQL's account may enter; waits with a bound."""
+"""A folder with a space that PostgreSQL's account may enter; an unprivileged user; a small disk."""
 
 import os
 import shutil
@@ -22,12 +22,12 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def without_privileges() -> dict[str, Any]:
-    """Options for subprocess that make us an ordinary user, where we are not one already."""
+    """Options for subprocess that run it as an ordinary user, if the tests run as root."""
     return {"user": 65534, "group": 65534} if os.geteuid() == 0 else {}
 
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """With space for a few small files."""
+    """A file system with space for a few small files."""
     with mounted(256 * 1024, inodes=16) as folder:
         yield folder

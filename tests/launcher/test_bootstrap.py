@@ -1,4 +1,4 @@
-"""./valerix on machines that lack something. The installer is a stand-in that makes a real, empty environment."""
+"""./valerix on machines that lack programs; a stub of uv makes real, empty environments."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.support.eventually import until_blocking
 ROOT = Path(__file__).parents[2]
 TOOLS = ("cat", "cmp", "cp", "grep", "mkdir", "readlink", "rm", "sh", "sleep", "touch")
 UV = """#!/bin/sh
-# Stands in for uv: notes what it is asked for, makes environments with the real venv module.
+# A stub of uv: logs its arguments, makes environments with the real venv module.
 echo "$@" >>'{log}'
 case "$*" in
     venv*) for last; do :; done; exec '{python}' -m venv --without-pip "$last" ;;
@@ -34,15 +34,13 @@ case "$*" in
     *print*) echo python3.12-venv ;;
 esac
 """
-TRIED_PYTHON = """#!/bin/sh
-# A Python that says it is another one and how long a trial takes; makes environments with an installer in them.
+BUILT_PYTHON = """#!/bin/sh
+# A Python that says whether it is optimized; makes environments with an installer in them.
 case "$*" in
-    *median*) exec '{python}' "$@" ;;
-    *realpath*) echo '{identity}' ;;
-    *process_time*) echo '{identity}' >>'{home}/tried'; {trial} ;;
+    *CONFIG_ARGS*) {optimized} ;;
     *ensurepip* | *"import venv"*) {able} ;;
     *"-m venv"*) for last; do :; done
-                 echo '{identity}' >>'{home}/taken'
+                 echo "$0" >>'{home}/taken'
                  '{python}' -m venv --without-pip "$last"
                  mkdir -p "$last/tools/bin"
                  cp '{home}/installer' "$last/tools/bin/uv" ;;
@@ -53,7 +51,7 @@ PROGRAM = "import sys\nprint('ran', __file__, sys.argv[1:])\n"
 
 
 class Checkout:
-    """A copy of the script in a folder with a space, beside a program that only says that it ran."""
+    """A copy of the script in a folder with a space; its program only prints that it ran."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -79,10 +77,8 @@ class Checkout:
         file.write_text(script.format(log=self.log, python=sys.executable, home=self.home, **values))
         file.chmod(0o755)
 
-    def provide_tried(self, name: str, trial: str, *, identity: str = "", able: bool = True) -> None:
-        """A Python for whose trial that command is run."""
-        values = {"trial": trial, "identity": identity or str(self.bin / name), "able": "exit 0" if able else "exit 1"}
-        self.provide(name, TRIED_PYTHON, **values)
+    def provide_built(self, name: str, *, optimized: bool = True, able: bool = True) -> None:
+        self.provide(name, BUILT_PYTHON, optimized=f"exit {int(not optimized)}", able=f"exit {int(not able)}")
         self.provide("../installer", UV)
 
     def noted(self, what: str) -> list[str]:
@@ -122,7 +118,7 @@ def checkout(folder: Path) -> Checkout:
 
 @pytest.fixture
 def ready(checkout: Checkout) -> Checkout:
-    """With a recent Python and uv on the path."""
+    """A checkout with a recent Python and uv on the PATH."""
     checkout.provide("python3", "#!/bin/sh\nexec '{python}' \"$@\"\n")
     checkout.provide("uv", UV)
     return checkout
@@ -270,90 +266,91 @@ def test_a_missing_venv_module_names_its_package(checkout: Checkout) -> None:
     assert not (checkout.root / ".venv").exists()
 
 
-def test_a_clearly_faster_python_is_taken_and_said(checkout: Checkout) -> None:
-    checkout.provide_tried("python3.12", "echo 3000")
-    checkout.provide_tried("python3", "echo 2000")
+def test_the_first_optimized_python_is_taken_and_said(checkout: Checkout) -> None:
+    checkout.provide_built("python3.12", optimized=False)
+    checkout.provide_built("python3.11")
+    checkout.provide_built("python3")
     output = checkout.run()
-    assert checkout.status == 0, output
-    assert (
-        f"valerix: taking {checkout.bin}/python3, measured 1.5 times as fast as {checkout.bin}/python3.12\n" in output
-    )
-    assert checkout.noted("taken") == ["python3"]
-    tried = checkout.noted("tried")
+    assert f"valerix: taking {checkout.bin}/python3.11: {checkout.bin}/python3.12 was built without" in output
+    assert checkout.noted("taken") == ["python3.11"]
     (checkout.root / "requirements.lock").write_text("requirements==2\n")
+    checkout.provide_built("python3.12")
     assert "taking" not in checkout.run(), "an environment that exists keeps its Python"
     assert len(checkout.syncs()) == 2
-    assert checkout.noted("tried") == tried
+    assert checkout.noted("taken") == ["python3.11"]
 
 
-@pytest.mark.parametrize(
-    "trial", ["echo 3000", "echo 2500", "echo 9000", "exit 1", "mkdir once && echo 1 || echo 3000"]
-)
-def test_the_first_python_stays_when_no_other_is_clearly_faster(checkout: Checkout, trial: str) -> None:
-    checkout.provide_tried("python3.12", "echo 3000")
-    checkout.provide_tried("python3", trial)
-    output = checkout.run()
+@pytest.mark.parametrize("optimized", [True, False])
+def test_the_first_python_is_taken_with_a_hint_when_none_is_optimized(checkout: Checkout, optimized: bool) -> None:
+    checkout.provide_built("python3.12", optimized=optimized)
+    checkout.provide_built("python3", optimized=optimized)
+    assert ("python3.12 was built without optimization: one built" in checkout.run()) is not optimized
     assert checkout.noted("taken") == ["python3.12"]
-    assert "taking" not in output
 
 
-def test_a_python_is_found_faster_wherever_it_is_on_the_path(checkout: Checkout) -> None:
-    checkout.provide_tried("python3", "echo 3000")
-    checkout.provide_tried("../an other/python3", "echo 1000")
+def test_an_optimized_python_is_found_wherever_it_is_on_the_path(checkout: Checkout) -> None:
+    checkout.provide_built("python3", optimized=False)
+    checkout.provide_built("../an other/python3")
     checkout.environment["PATH"] = f"{checkout.bin}::{checkout.home}/nowhere:{checkout.home}/an other"
-    assert f"taking {checkout.home}/an other/python3, measured 3.0 times" in checkout.run()
+    assert f"taking {checkout.home}/an other/python3: {checkout.bin}/python3 was" in checkout.run()
+
+
+BUILDS = {
+    "distribution": ("'--prefix=/usr' '--with-system-expat'", "/usr", True),
+    "optimized": ("'--prefix=/opt/python' '--enable-optimizations' '--with-lto'", "/opt/python", True),
+    "pyenv": ("'--prefix=/root/.pyenv/versions/3.11.7' '--enable-shared'", "/root/.pyenv/versions/3.11.7", False),
+    "unknown": (None, "/opt/pypy", False),
+}
+
+
+@pytest.mark.parametrize(("options", "prefix", "optimized"), BUILDS.values(), ids=BUILDS)
+def test_how_a_python_was_built_is_known_from_its_options(options: str | None, prefix: str, optimized: bool) -> None:
+    asked = (ROOT / "valerix").read_text().partition("optimized() {")[2].split("'")[1]
+    given = f"import sys, sysconfig\nsysconfig.get_config_var = {{'CONFIG_ARGS': {options!r}}}.get\n"
+    script = f"{given}sys.base_prefix = {prefix!r}\n{asked}"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == int(not optimized)
 
 
 def test_the_working_directory_counts_where_the_path_says_so(checkout: Checkout) -> None:
-    checkout.provide_tried("../here/python3", "echo 1000")
+    checkout.provide_built("../here/python3")
     checkout.environment["PATH"] = f"{checkout.bin}:"
     assert "ran" in checkout.run(cwd=checkout.home / "here")
 
 
 def test_a_python_that_can_make_no_environment_is_not_taken(checkout: Checkout) -> None:
-    checkout.provide_tried("python3.12", "echo 3000")
-    checkout.provide_tried("python3", "echo 1000", able=False)
+    checkout.provide_built("python3.12")
+    checkout.provide_built("python3", able=False)
     assert "taking" not in checkout.run()
     assert checkout.noted("taken") == ["python3.12"]
-    assert checkout.noted("tried") == []
 
 
 def test_a_later_python_steps_in_for_one_that_can_make_no_environment(checkout: Checkout) -> None:
-    checkout.provide_tried("python3.12", "echo 3000", able=False)
-    checkout.provide_tried("python3", "echo 9000")
+    checkout.provide_built("python3.12", able=False)
+    checkout.provide_built("python3")
     assert "taking" not in checkout.run()
     assert checkout.noted("taken") == ["python3"]
 
 
 def test_the_first_python_is_named_when_none_can_make_an_environment(checkout: Checkout) -> None:
     checkout.provide("python3.12", BARE_PYTHON)
-    checkout.provide_tried("python3", "echo 1000", able=False)
+    checkout.provide_built("python3", able=False)
     output = checkout.run()
     assert checkout.status == 1
     assert f"{checkout.bin}/python3.12 lacks the venv module" in output
     assert "apt-get install python3.12-venv" in output
 
 
-def test_one_python_under_several_names_is_not_tried(checkout: Checkout) -> None:
-    for name in ("python3.12", "python3", "python"):
-        checkout.provide_tried(name, "echo 1000", identity="/the same")
-    checkout.run()
-    assert checkout.noted("taken") == ["the same"]
-    assert checkout.noted("tried") == []
-
-
 def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> None:
-    checkout.provide_tried("python3.12", "echo 1000")
-    checkout.provide_tried("python3.11", "echo 1000")
-    checkout.provide_tried("../else where", "echo 3000")
+    checkout.provide_built("python3.12")
+    checkout.provide_built("python3.11")
+    checkout.provide_built("../else where")
     checkout.environment["VALERIX_PYTHON"] = f"{checkout.home}/else where"
     assert "taking" not in checkout.run()
     assert checkout.noted("taken") == ["else where"]
-    assert checkout.noted("tried") == []
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         (OLD_PYTHON, "is not Python 3.11 or newer"),
         ("#!/nowhere\n", "is not Python 3.11 or newer"),
@@ -361,14 +358,14 @@ def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> No
     ],
     ids=["old", "broken", "bare"],
 )
-def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, said: str) -> None:
-    checkout.provide_tried("python3", "echo 1000")
-    checkout.provide("asked", script)
-    checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/asked"
+def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, expected: str) -> None:
+    checkout.provide_built("python3")
+    checkout.provide("chosen", script)
+    checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/chosen"
     output = checkout.run()
     assert checkout.status == 1
-    assert f"{checkout.bin}/asked" in output
-    assert said in output
+    assert f"{checkout.bin}/chosen" in output
+    assert expected in output
     assert checkout.noted("taken") == []
     assert not (checkout.root / ".venv").exists()
 

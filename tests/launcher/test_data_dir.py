@@ -1,4 +1,4 @@
-"""What a data directory holds: secrets, keys, state, logs, Valkey's data."""
+"""The contents of a data directory: secrets, keys, state, logs, Valkey's data."""
 
 import asyncio
 import os
@@ -25,6 +25,7 @@ from valerix.chassis.identity.keys import KeyRing
 from valerix.chassis.identity.tokens import TokenIssuer
 from valerix.chassis.identity.verifier import Verifier
 from valerix.launcher import health, logs, processes, valkey, valkey_users
+from valerix.launcher.control import explain_failure
 from valerix.launcher.credentials import Credentials
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
@@ -155,12 +156,32 @@ def test_a_zombie_is_not_alive() -> None:
     process.wait()
 
 
+ENDED_FIRST_THREAD = """
+import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60}.get(os.uname().machine, 93), 0)  # exit: of this thread alone
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel counts no threads")
+def test_a_process_is_alive_as_long_as_one_of_its_threads() -> None:
+    """Until then what it has open is not closed: its successor could not lock the same file."""
+    process = subprocess.Popen([sys.executable, "-c", ENDED_FIRST_THREAD])
+    state = Path(f"/proc/{process.pid}/stat")
+    until_blocking(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "its first thread has ended")
+    identity = Identity.of(process.pid)
+    assert identity.is_alive()
+    process.kill()
+    until_blocking(lambda: not identity.is_alive(), "it ended")
+    process.wait()
+
+
 def test_memory_is_told_while_a_process_lives() -> None:
     shell = subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE)
     assert shell.stdout is not None
     shell.stdout.readline()
     (child,) = processes._children(shell.pid)
-    # Before that it shares all its memory with the shell, whose part is half.
+    # Before that it shares all its memory with the shell, and half of it counts for each.
     until_blocking(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
     family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     os.kill(child, signal.SIGKILL)
@@ -230,8 +251,18 @@ def test_the_words_of_a_launcher_without_room_are_lost_and_fail_nothing(small_di
     assert logs.last_lines(logs.file_of(small_disk, Output.LAUNCHER), 1)[0].endswith("room again")
 
 
+def test_a_start_that_a_full_disk_ended_says_so(small_disk: Path) -> None:
+    """The launcher can record no reason then."""
+    state = msgspec.structs.replace(state_of(small_disk), phase=Phase.STARTING)
+    with filled(small_disk):
+        assert explain_failure(state).splitlines() == [
+            "The stack did not start: its launcher ended without recording why",
+            f"The disk of {small_disk} has 0 KiB left: make space there and start again",
+        ]
+
+
 def test_what_cannot_be_shown_fails_nothing(folder: Path) -> None:
-    """`./valerix up > file` on a full disk."""
+    """As with `./valerix up > file` on a full disk."""
     with Path("/dev/full").open("w") as stream:
         output = Output(folder, Terminal([Output.LAUNCHER], stream))
         for number in range(2):
@@ -296,12 +327,12 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
     finally:
         server.stop(signal.SIGTERM)
     assert stat.S_IMODE((server.folder / "valkey.conf").stat().st_mode) == 0o600
-    told = " ".join(valkey.command(server.folder, server.port, server.users))
-    assert server.password not in told + (server.folder / "valkey.conf").read_text()
+    command = " ".join(valkey.command(server.folder, server.port, server.users))
+    assert server.password not in command + (server.folder / "valkey.conf").read_text()
 
 
 def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
-    """It ends at the first write that it cannot make durable, and reads an append-only file whose end is missing."""
+    """Valkey ends at a write that it cannot make durable, and reads a truncated append-only file."""
     with mounted(512 * 1024) as disk:
         server = Server(disk)
         server.start()
@@ -318,7 +349,7 @@ def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
 
 
 async def _count_up(url: str) -> int:
-    """How many were acknowledged until the connection was lost."""
+    """Return how many increments were acknowledged until the connection was lost."""
     acknowledged = 0
     async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
         with suppress(RedisConnectionError):

@@ -1,4 +1,4 @@
-"""Ports: chosen below the kernel's own, and a clear line when one is taken."""
+"""Ports: chosen below the kernel's own, with a clear message if one is taken."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, P
 
 @pytest.fixture
 def claims() -> Iterator[PortClaims]:
-    """Those of a launcher."""
+    """The claims of one launcher."""
     with PortClaims() as claims:
         yield claims
 
@@ -68,7 +68,7 @@ def test_chosen_ports_are_free_distinct_and_below_the_kernels(claims: PortClaims
 
 
 def test_launchers_that_start_at_once_choose_different_ports(claims: PortClaims) -> None:
-    """From few; nothing listens yet."""
+    """The range is small, and no process listens yet."""
     within = PORTS[-4 * len(DEFAULT_PORTS) :]
     chosen = {*claims.choose({}, within).values()}
     with PortClaims() as others:
@@ -129,7 +129,7 @@ def test_the_topology_refers_to_itself_only() -> None:
 
 
 def test_no_process_waits_at_the_end_for_one_that_waits_for_it() -> None:
-    """Each stops after those that use it; a circle would never stop."""
+    """Each process stops after those that use it, so a cycle would never stop."""
     stopped: set[str] = set()
     while left := [process for process in PROCESSES if process.name not in stopped]:
         users = {used for process in left for used in (*process.needs, *process.peers)}
@@ -141,8 +141,8 @@ def test_no_process_waits_at_the_end_for_one_that_waits_for_it() -> None:
 def test_faults_are_allowed_where_demo_data_is_reached_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VALERIX_CHAOS", raising=False)
     anywhere = "0.0.0.0"  # noqa: S104 - nothing listens here
-    told = {(host, demo): chaos(host, demo=demo) for host in ("127.0.0.1", anywhere) for demo in (True, False)}
-    assert [where for where, said in told.items() if said == "enabled"] == [("127.0.0.1", True)]
+    settings = {(host, demo): chaos(host, demo=demo) for host in ("127.0.0.1", anywhere) for demo in (True, False)}
+    assert [where for where, setting in settings.items() if setting == "enabled"] == [("127.0.0.1", True)]
     monkeypatch.setenv("VALERIX_CHAOS", "enabled")
     assert chaos(anywhere, demo=False) == "enabled"
     monkeypatch.setenv("VALERIX_CHAOS", "disabled")

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: isolation of roles, durability, and what a kill leaves behind."""
+"""The embedded PostgreSQL: isolation of roles, durability, and recovery after a kill."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from valerix.launcher.postgres import SUPERUSER, Cluster, SystemAccount, cluster
 
 @pytest.fixture
 def own_server(folder: Path) -> Iterator[PostgresServer]:
-    """One a test may kill, with the settings that real stacks have."""
+    """A server that a test may kill, with the settings of real stacks."""
     cluster, _ = cluster_for(folder, free_port())
     cluster.initialise(PASSWORD)
     server = PostgresServer(cluster)
@@ -103,7 +103,7 @@ async def test_acknowledged_rows_outlive_a_killed_server(own_server: PostgresSer
 def test_a_stale_lock_file_does_not_keep_it_from_starting(own_server: PostgresServer) -> None:
     own_server.stop()
     lock = own_server.cluster.folder / "postmaster.pid"
-    unrelated = os.getpid()  # alive, but no PostgreSQL: the number was reused
+    unrelated = os.getpid()  # alive, but no PostgreSQL, as if the number was reused
     lock.write_text(f"{unrelated}\n{own_server.cluster.folder}\n0\n{own_server.cluster.port}\n\n127.0.0.1\n0\nready\n")
     assert not own_server.cluster.is_ready(unrelated + 1), "another process's readiness is not ours"
     own_server.start()
@@ -155,7 +155,7 @@ def test_the_password_is_in_no_argument_and_no_file(own_server: PostgresServer) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="about what root alone meets")
 class TestAsRoot:
-    """The unprivileged account cannot enter what only root may."""
+    """The unprivileged account cannot enter a folder that only root may."""
 
     @pytest.fixture
     def private(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -178,7 +178,7 @@ class TestAsRoot:
     def test_it_is_found_again_and_never_shared(self, private: Path) -> None:
         first, _ = cluster_for(private, 1)
         assert cluster_for(private, 1)[0].folder == first.folder
-        (private / "postgres").unlink()  # the data directory was deleted and made anew
+        (private / "postgres").unlink()  # as if the data directory was deleted and made again
         assert cluster_for(private, 1)[0].folder != first.folder
 
     def test_binaries_are_copied_where_the_account_may_go(self, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:

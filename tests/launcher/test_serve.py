@@ -25,7 +25,7 @@ class Service(NamedTuple):
     port: int
 
     def status(self, path: str) -> int:
-        """0 when nobody answers."""
+        """Return the status of an answer; 0 without an answer."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
                 return int(response.status)
@@ -37,7 +37,7 @@ class Service(NamedTuple):
 
 
 def serve(*names: str, **settings: str) -> "subprocess.Popen[str]":
-    """With these settings and no others."""
+    """Start a service process with these settings and no others."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "valerix.cli.serve", *names],

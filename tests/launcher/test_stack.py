@@ -1,4 +1,4 @@
-"""The whole stack, started and stopped as its users do it."""
+"""A complete stack, started and stopped by the commands that its users type."""
 
 import json
 import os
@@ -27,10 +27,10 @@ TIMEOUT_SECONDS = 120
 
 
 class Installation(Stack):
-    """The command line on one data directory, and what the launcher says of it."""
+    """The command line on one data directory, and the launcher's state of it."""
 
     def run(self, *words: str, status: int = 0, **environment: str) -> str:
-        """Everything it wrote."""
+        """Run a command; return all its output."""
         done = self.cli(*words, check=False, **environment)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -42,20 +42,20 @@ class Installation(Stack):
         return state
 
     def place_order(self) -> dict[str, Any]:
-        """By the very line that `up` prints."""
+        """Place an order with exactly the line that `up` prints."""
         line = self.run("up", "--detach").splitlines()[-1]
         done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True, timeout=60)
         order: dict[str, Any] = json.loads(done.stdout)
         return order
 
     def listed(self) -> dict[str, str]:
-        """Status by id of the orders that the command lists."""
+        """Return the status of the orders that the command lists, by id."""
         return {order["id"]: order["status"] for order in json.loads(self.run("order", "list", "--json"))["items"]}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Running, in a folder that has a space in its name and that only its owner may enter."""
+    """A running stack, in a folder with a space in its name that only its owner may enter."""
     stack = Installation(tmp_path_factory.mktemp("data") / "data dir")
     output = stack.up()
     assert "Place an order:" in output
@@ -86,11 +86,11 @@ def test_up_on_a_running_stack_says_so(stack: Installation) -> None:
 
 
 def test_status_names_every_process_its_health_and_its_memory(stack: Installation) -> None:
-    def told() -> Any:
+    def status_report() -> Any:
         return json.loads(stack.run("status", "--json"))
 
-    until_blocking(lambda: {row["health"] for row in told()["processes"]} == {"ok"}, "everything is healthy")
-    report = told()
+    until_blocking(lambda: {row["health"] for row in status_report()["processes"]} == {"ok"}, "everything is healthy")
+    report = status_report()
     assert report["phase"] == "ready"
     rows = {row["name"]: row for row in report["processes"]}
     assert rows.keys() == {"postgres", "valkey", "gateway", *(process.name for process in SERVICES)}
@@ -194,7 +194,7 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
     launcher = subprocess.Popen(
         [
             *(sys.executable, "-P", "-m", "valerix.cli.main", "up", "--ports", "auto", "--no-demo"),
-            *("--host", "0.0.0.0", "--tls"),  # noqa: S104 - as others are let in
+            *("--host", "0.0.0.0", "--tls"),  # noqa: S104 - opens the gateway on purpose
             *("--replicas", "users=2", "--data-dir", str(stack.data_dir)),
         ],
         stdout=subprocess.PIPE,
@@ -219,7 +219,7 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
 
 
 def assert_no_faults_can_be_injected(stack: Installation) -> None:
-    """By the administrator, where real data is reached from elsewhere."""
+    """Assert it for the administrator, on a stack with real data that other machines reach."""
     url, password = stack.url.replace("http:", "https:"), stack.secret("admin")
     with Valerix(url, email=summary.ADMINISTRATOR, password=password, ca_file=Path(stack.launched.ca_file)) as admin:
         for call in (admin.chaos.overview, admin.chaos.stop_all, lambda: admin.chaos.get("orders")):

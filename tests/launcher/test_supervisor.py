@@ -39,17 +39,17 @@ def shell(name: str, script: str, probe: Callable[[int], Awaitable[bool]] = well
 
 
 def journal(name: str, file: Path) -> str:
-    """A process that writes when it starts and when it is told to stop."""
+    """Return a script that writes a line when it starts and when it receives SIGTERM."""
     return (
         f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; echo start {name} >>'{file}'; while :; do sleep 0.05; done"
     )
 
 
-class Heard:
-    """What a supervisor said, and what its programs wrote."""
+class Recorder:
+    """Records the log lines of a supervisor and the output of its programs."""
 
     def __init__(self, folder: Path) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self._folder = folder
 
     def open(self, name: str) -> BinaryIO:
@@ -63,15 +63,15 @@ class Heard:
 @asynccontextmanager
 async def supervising(
     *programs: Program, timeouts: Timeouts = timeouts.DEFAULT
-) -> AsyncIterator[tuple[Supervisor, Heard]]:
+) -> AsyncIterator[tuple[Supervisor, Recorder]]:
     with TemporaryDirectory() as folder:
-        heard = Heard(Path(folder))
+        recorder = Recorder(Path(folder))
         supervisor = Supervisor(
-            programs, say=heard.said.append, output=heard.open, changed=lambda: None, timeouts=timeouts
+            programs, say=recorder.lines.append, output=recorder.open, changed=lambda: None, timeouts=timeouts
         )
         supervisor.start()
         try:
-            yield supervisor, heard
+            yield supervisor, recorder
         finally:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await supervisor.stop()
@@ -81,7 +81,7 @@ async def test_programs_wait_for_what_they_need(folder: Path) -> None:
     file = folder / "journal"
 
     def writing(name: str, **options: object) -> Program:
-        """Ready once it has written that it started."""
+        """Return a program that is ready once it has written that it started."""
 
         async def written(_: int) -> bool:
             return file.exists() and f"start {name}" in file.read_text()
@@ -127,7 +127,7 @@ async def test_what_dies_is_started_again() -> None:
 
 
 async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launcher can then write neither its state nor its log."""
+    """On a full disk the launcher can write neither its state nor its log."""
     monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     full = False
@@ -162,12 +162,12 @@ async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: py
 async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     programs = [shell("broken", "sleep 0.3; exit 7"), shell("sound", "exec sleep 1000")]
-    async with supervising(*programs, timeouts=Timeouts(restart_max_seconds=0.05)) as (supervisor, heard):
+    async with supervising(*programs, timeouts=Timeouts(restart_max_seconds=0.05)) as (supervisor, recorder):
         await supervisor.all_ready()
         await until(lambda: supervisor.states["broken"].restarts >= 4)
         assert supervisor.states["broken"].last_exit == 7
         assert supervisor.states["sound"].restarts == 0
-    pauses = [line.rsplit("again in ", 1)[1] for line in heard.said if line.startswith("broken ended")]
+    pauses = [line.rsplit("again in ", 1)[1] for line in recorder.lines if line.startswith("broken ended")]
     assert pauses[:4] == ["0.01 s", "0.02 s", "0.04 s", "0.05 s"]
 
 
@@ -180,20 +180,20 @@ async def test_a_start_fails_when_a_program_cannot_run(
 ) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     programs = [shell("broken", f"echo why; {script}", unwell), shell("sound", "exec sleep 1000")]
-    async with supervising(*programs) as (supervisor, heard):
+    async with supervising(*programs) as (supervisor, recorder):
         with pytest.raises(StartupFailed, match=reason) as failure:
             await supervisor.all_ready()
         attempts = 1 if script == "exit 2" else module.STARTUP_ATTEMPTS
-        assert heard.output("broken") == b"why\n" * attempts, "wrong settings are not tried again"
+        assert recorder.output("broken") == b"why\n" * attempts, "wrong settings are not tried again"
     assert failure.value.name == "broken"
 
 
 async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
-    async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (supervisor, heard):
+    async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (supervisor, recorder):
         with pytest.raises(StartupFailed, match="missing"):
             await supervisor.all_ready()
-        assert b"cannot be started" in heard.output("missing")
+        assert b"cannot be started" in recorder.output("missing")
 
 
 async def test_who_never_gets_ready_fails_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +224,9 @@ async def test_the_unhealthy_are_shown_and_left_alive(monkeypatch: pytest.Monkey
 
 async def test_who_does_not_stop_in_time_is_killed() -> None:
     stubborn = shell("stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.05; done", stop_seconds=0.3)
-    async with supervising(stubborn) as (supervisor, heard):
-        await until(lambda: heard.output("stubborn"))
-    assert any("killed" in line for line in heard.said)
+    async with supervising(stubborn) as (supervisor, recorder):
+        await until(lambda: recorder.output("stubborn"))
+    assert any("killed" in line for line in recorder.lines)
     assert supervisor.states["stubborn"].status is Status.STOPPED
 
 

@@ -1,4 +1,4 @@
-"""What each service may do in Valkey, on a real one: what it does, and nothing else."""
+"""The rights of each service in a real Valkey: all that it does, and nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -44,14 +44,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """Where no faults may be injected."""
+    """A server without fault injection."""
     with ValkeyServer.running(tmp_path_factory.mktemp("closed"), users=users(chaos=False)) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 async def nothing_is_refused_by_accident(server: ValkeyServer) -> AsyncIterator[None]:
-    """Tests of refusals empty the server's list of them."""
+    """Assert that no command was refused; tests of refusals empty the server's list of them."""
     yield
     async with Redis.from_url(server.url) as root:
         assert await root.acl_log() == []
@@ -70,13 +70,13 @@ async def connected(server: ValkeyServer, name: str) -> AsyncIterator[Redis]:
 async def refuses(server: ValkeyServer, name: str, *command: str) -> None:
     async with connected(server, name) as client:
         with pytest.raises(NoPermissionError):
-            await client.execute_command(*command)  # type: ignore[no-untyped-call]  # the library says nothing
+            await client.execute_command(*command)  # type: ignore[no-untyped-call]  # the library has no types
     async with Redis.from_url(server.url) as root:
         await root.acl_log_reset()
 
 
 def topics_of(name: str) -> list[str]:
-    """What the service tells on the bus."""
+    """Return the topics that the service publishes to."""
     own = topology.BY_NAME[name].database
     return [*([own] if own in SOURCES else []), *([ACTS] if own in ACT_SOURCES else [])]
 
@@ -85,7 +85,7 @@ def heard_by(name: str) -> list[str]:
     return [topic for topic, consumers in CONSUMERS.items() if topology.BY_NAME[name].database in consumers]
 
 
-# --- what each does
+# --- all that each does
 
 
 @pytest.mark.parametrize("name", BUS_USERS)
@@ -99,31 +99,31 @@ async def test_a_service_tells_its_topics(server: ValkeyServer, name: str) -> No
 
 @pytest.mark.parametrize("name", [name for name in BUS_USERS if heard_by(name)])
 async def test_a_service_hears_its_topics_also_what_was_left_unacknowledged(server: ValkeyServer, name: str) -> None:
-    heard: dict[str, str] = {}
+    received: dict[str, str] = {}
     failed = asyncio.Event()
 
     async def failing(_: object) -> None:
         failed.set()
         raise RuntimeError("not yet")
 
-    async def hear(deliveries: Any) -> None:
-        heard.update({delivery.message.id: delivery.message.topic for delivery in deliveries})
+    async def receive(deliveries: Any) -> None:
+        received.update({delivery.message.id: delivery.message.topic for delivery in deliveries})
 
     async with AsyncExitStack() as resources:
         bus: Bus = await resources.enter_async_context(open_bus(url(server, name), name))
         root: Bus = await resources.enter_async_context(open_bus(server.url, "root"))
         consumer = topology.BY_NAME[name].database
-        for handle in (failing, hear):
+        for handle in (failing, receive):
             sent = {new_id(): topic for topic in heard_by(name)}
             await root.publish([Message(topic, message, b"[]") for message, topic in sent.items()])
             following = asyncio.create_task(bus.subscribe(consumer, heard_by(name), handle))
-            await (failed.wait() if handle is failing else eventually(partial(_heard, heard, sent), 30))
+            await (failed.wait() if handle is failing else eventually(partial(_all_received, received, sent), 30))
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
 
-async def _heard(heard: dict[str, str], sent: dict[str, str]) -> bool:
-    return sent.items() <= heard.items()
+async def _all_received(received: dict[str, str], sent: dict[str, str]) -> bool:
+    return sent.items() <= received.items()
 
 
 async def test_users_counts_and_gives_back(server: ValkeyServer) -> None:
@@ -198,8 +198,8 @@ async def test_a_connection_without_a_user_may_do_nothing(tmp_path: Path) -> Non
                     return False
 
             await eventually(answers, 30)
-        for nobody in (f"redis://127.0.0.1:{server.port}/0", server.url):
-            async with Redis.from_url(nobody) as client:
+        for rejected_url in (f"redis://127.0.0.1:{server.port}/0", server.url):
+            async with Redis.from_url(rejected_url) as client:
                 with pytest.raises((AuthenticationError, NoPermissionError)):
                     await client.ping()
     finally:

@@ -1,6 +1,7 @@
-"""Which act each route puts on record that changes something for staff, and why the others put none.
+"""The act that each changing route of staff records, and the reason why the other routes record
+none.
 
-A route that is missing here fails `tests/matrix/test_acts.py`.
+A route that is missing from this module fails `tests/matrix/test_acts.py`.
 """
 
 from typing import Final
@@ -55,10 +56,10 @@ UNRECORDED: Final[dict[Key, str]] = {
     ): "one's own; its audit has it (email.confirmation_requested)",
     ("users", "DELETE", "/api/v1/users/me/sessions"): "one's own sessions; its audit has it (sessions.revoked)",
     ("users", "PUT", "/api/v1/users/me/password"): "one's own account; its audit has it (password.changed)",
-    ("users", "POST", acts.RECORD_ACT): "it is the record",
+    ("users", "POST", acts.RECORD_ACT): "it writes the record",
 }
 
 
 def changing() -> set[Key]:
-    """The routes that may change something for staff."""
+    """Returns the routes by which staff may change something."""
     return {key for key, rule in RULES.items() if key[1] not in SAFE and rule.passes & {OPERATOR, ADMIN}}

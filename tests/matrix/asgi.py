@@ -1,4 +1,6 @@
-"""Calls an ASGI app the way the server does, without a connection (tests/matrix/test_asgi.py compares the two)."""
+"""Calls an ASGI app as the server does, without a connection (tests/matrix/test_asgi.py compares
+the two).
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,14 +19,16 @@ Message = dict[str, Any]
 
 
 async def request(app: ASGIApp, method: str, url: str, headers: Headers, body: bytes | None) -> Answer:
-    """The app's answer to one HTTP request."""
+    """Returns the app's answer to one HTTP request."""
     exchange = _HttpExchange(body or b"")
     await _run(app, http_scope(method, url, headers, body), exchange)
     return exchange.answer(method)
 
 
 async def handshake(app: ASGIApp, url: str, headers: Headers) -> int:
-    """The status that answers a WebSocket handshake; an accepted connection is closed by the client at once."""
+    """Returns the status of a WebSocket handshake; the client closes an accepted connection
+    immediately.
+    """
     exchange = _SocketExchange()
     await _run(app, socket_scope(url, headers), exchange)
     assert exchange.status, "the app returned without an answer"
@@ -32,7 +36,7 @@ async def handshake(app: ASGIApp, url: str, headers: Headers) -> int:
 
 
 async def _run(app: ASGIApp, scope: Message, exchange: "_HttpExchange | _SocketExchange") -> None:
-    """In a task and a context of its own, so that context variables stay with the request."""
+    """Runs the app in a new task and context, so that context variables stay with the request."""
     call: Any = app(scope, exchange.receive, exchange.send)  # type: ignore[arg-type]  # Litestar's types list keys
     await asyncio.create_task(call, context=Context())
 
@@ -43,7 +47,9 @@ def http_scope(method: str, url: str, headers: Headers, body: bytes | None) -> M
 
 
 def socket_scope(url: str, headers: Headers) -> Message:
-    """The handshake is parsed by another library, which strips the values of headers."""
+    """Builds the scope of a handshake. Another library parses handshakes and strips the values of
+    headers.
+    """
     offered = [value for name, value in headers if name.lower() == "sec-websocket-protocol"]
     return _scope(url, [(name, value.strip(" \t")) for name, value in headers]) | {
         "type": "websocket",
@@ -54,7 +60,9 @@ def socket_scope(url: str, headers: Headers) -> Message:
 
 
 def _scope(url: str, headers: Headers) -> Message:
-    """What both kinds of scope have. The state is empty: only an injected crash uses the connection in it."""
+    """Builds the part that both kinds of scope share. The state is empty: only an injected crash
+    uses the connection in it.
+    """
     parts = urlsplit(url)
     return {
         "asgi": {"version": "3.0"},
@@ -84,7 +92,7 @@ class _HttpExchange:
         self._complete = asyncio.Event()
 
     async def receive(self) -> Message:
-        """The body, then the end of the connection once the answer is complete."""
+        """Returns the body, then the end of the connection once the answer is complete."""
         message, self._request = self._request, None
         if message is None:
             await self._complete.wait()
@@ -92,18 +100,18 @@ class _HttpExchange:
         return message
 
     async def send(self, message: Message) -> None:
-        assert not self._complete.is_set(), "the answer was complete"
+        assert not self._complete.is_set(), "the app sent a message after the end of its answer"
         if message["type"] == "http.response.start":
-            assert not self._start, "the answer had begun"
+            assert not self._start, "the app started its answer twice"
             self._start = message
             return
-        assert self._start, "the answer begins with its status"
+        assert self._start, "the app sent a body before its status"
         self._body.append(message.get("body", b""))
         if not message.get("more_body", False):
             self._complete.set()
 
     def answer(self, method: str) -> Answer:
-        """What a client reads, which finds a wrong length as well."""
+        """Returns the answer as a client reads it; a client detects a wrong length, too."""
         assert self._complete.is_set(), "the answer is not complete"
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._start["headers"]]
         body = b"".join(self._body)
@@ -115,7 +123,7 @@ class _HttpExchange:
 
 
 class _SocketExchange:
-    """The messages of one WebSocket handshake, and of its end when it is accepted."""
+    """The messages of one WebSocket handshake, and of its close if it is accepted."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -130,7 +138,7 @@ class _SocketExchange:
         return {"type": "websocket.disconnect", "code": NORMAL_CLOSURE}
 
     async def send(self, message: Message) -> None:
-        """Takes the answer; what is sent after it is lost, as on a connection that the client closes."""
+        """Stores the answer; later messages are lost, as on a connection that the client closes."""
         if message["type"] == "websocket.accept":
             self.status = 101
             self._accepted.set()

@@ -1,4 +1,4 @@
-"""The callers of the matrix: people, services, and tokens that look right but are not."""
+"""The callers of the matrix: people, services, and tokens that look valid but are not."""
 
 import base64
 import hashlib
@@ -18,9 +18,11 @@ from valerix.contracts.roles import ServiceName
 OWNER, OTHER, OPERATOR, ADMIN = "owner", "other", "operator", "admin"
 MERCHANT, UNAUTHENTICATED = "merchant", "unauthenticated"
 SERVICES = frozenset(map(str, ServiceName))
-"""Each service is a kind of caller by itself."""
+"""Each service is a separate kind of caller."""
 PAGE = "page"
-"""Another site's page in the owner's browser, which adds its cookie to every request of the page."""
+"""Another site's page in the owner's browser, which adds its cookie to every request of the
+page.
+"""
 Token = dict[str, Any]
 SPOOFED = {
     "X-User-Id": "admin",
@@ -35,7 +37,7 @@ SPOOFED = {
 
 
 class Caller(NamedTuple):
-    """`kind`: as whom the caller must be treated."""
+    """A caller with its headers. `kind`: the identity that services must give the caller."""
 
     name: str
     kind: str
@@ -47,7 +49,7 @@ def bearing(name: str, kind: str, token: str, **headers: str) -> Caller:
 
 
 class Forger:
-    """Takes a genuine token apart and puts it together with one thing changed."""
+    """Decodes a genuine token and encodes it again with one change."""
 
     def __init__(self, genuine: str, key_file: Path) -> None:
         self.claims: Token = jwt.decode(genuine, options={"verify_signature": False})
@@ -57,7 +59,7 @@ class Forger:
         self._stranger = Ed25519PrivateKey.generate()
 
     def resigned(self, header: Token | None = None, **claims: object) -> str:
-        """With the true key."""
+        """Signs changed claims with the genuine key."""
         return self._encode(self._key, header or {}, claims)
 
     def by_a_stranger(self, **header: object) -> str:
@@ -71,7 +73,7 @@ class Forger:
         return f"{_part(self.header | {'alg': 'none'})}.{_part(self.claims)}."
 
     def hmac_with(self, secret: bytes) -> str:
-        """The public key taken for a shared secret (RFC 8725, 2.1)."""
+        """Signs with the public key as a shared secret (RFC 8725, 2.1)."""
         signed = f"{_part(self.header | {'alg': 'HS256'})}.{_part(self.claims)}"
         return f"{signed}.{_text(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
 
@@ -80,7 +82,7 @@ class Forger:
         return exported
 
     def with_other_claims(self, **claims: object) -> str:
-        """The genuine signature under something else."""
+        """Puts the genuine signature on other claims."""
         header, _, signature = self._genuine.split(".")
         return f"{header}.{_part(self.claims | claims)}.{signature}"
 
@@ -102,7 +104,9 @@ def _text(content: bytes) -> str:
 
 
 def browsers(owner: Forger) -> list[Caller]:
-    """The owner by cookie: with the token that only their own page knows, without it, and with a wrong one."""
+    """Returns the owner by cookie: with the CSRF token that only the owner's page has, without it,
+    and with a wrong one.
+    """
     cookie = f"theme=dark; valerix_access={owner.resigned(csrf='known-to-our-page')}"
     return [
         Caller("owner by cookie", OWNER, {"Cookie": cookie, "X-CSRF-Token": "known-to-our-page"}),
@@ -113,7 +117,7 @@ def browsers(owner: Forger) -> list[Caller]:
 
 
 def forged(admin: Forger, orders: Forger) -> list[Caller]:
-    """Tokens that would be an administrator's (or a service's) were it not for one fault."""
+    """Returns tokens that would be an administrator's (or a service's) but for one fault."""
     now = int(time.time())
     elsewhere = "https://attacker.example/keys.json"
     pem = admin.public_key(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

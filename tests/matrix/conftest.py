@@ -21,7 +21,9 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
-    """One that can be broken on purpose: the permission to do so is part of the matrix. Its orders stay confirmed."""
+    """Provides a platform with chaos enabled, because its permissions are part of the matrix. Its
+    orders stay confirmed.
+    """
     folder = tmp_path_factory.mktemp("platform")
     async with InProcess.running(postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED) as running:
         yield running

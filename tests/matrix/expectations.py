@@ -1,6 +1,6 @@
-"""Which callers may pass each route: one line per route of the platform, and how to make a request that succeeds.
+"""The callers that each route admits, one line per route, with a request that succeeds.
 
-A route that is missing here fails `tests/matrix/test_authorization_matrix.py`.
+A route that is missing from this module fails `tests/matrix/test_authorization_matrix.py`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,13 +28,15 @@ PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
 NUMBERS = count(1)
 Make = Callable[[World, Api, Api], Awaitable[Values]]
-"""Makes what a call uses up, by the owner's and the operator's API; returns values that replace the world's."""
+"""Creates the objects that a call uses up, with the owner's and the operator's API; returns values
+that replace the world's.
+"""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`passes`: kinds of caller that are let in. `hidden`: kinds for which the object must seem not to exist (404).
-    Every other caller gets 401 without a good token, else 403.
+    """`passes`: admitted kinds of caller. `hidden`: kinds for which the object must seem not to
+    exist (404). Every other caller gets 401 without a valid token, else 403.
     """
 
     passes: frozenset[str]
@@ -42,20 +44,20 @@ class Rule:
     body: Callable[[Values], object] | None = None
     make: Make | None = None
     ends_session: bool = False
-    """The call ends the caller's session: each call needs a session of its own."""
+    """The call ends the caller's session: each call needs a new session."""
     opens_sessions: bool = False
-    """Each call needs a session more of the owner, whose oldest ones then end."""
+    """Each call opens another session of the owner, whose oldest sessions then end."""
     routed: bool = True
-    """Whether the gateway leads there."""
+    """Whether the gateway routes the path."""
     at_gateway: str = ""
-    """The path at the gateway, if it is another."""
+    """The path at the gateway, if it differs."""
 
 
 def number() -> int:
     return next(NUMBERS)
 
 
-# --- what is used up by a call
+# --- objects that a call uses up
 
 
 async def _new_order(world: World, owner: Api, _: Api) -> Values:
@@ -64,7 +66,7 @@ async def _new_order(world: World, owner: Api, _: Api) -> Values:
 
 
 async def _held_order(_: World, owner: Api, operator: Api) -> Values:
-    """Held for stock that has arrived since."""
+    """Places an order that is held for stock, and adds the stock."""
     sku = f"MATRIX-HELD-{number()}"
     await new_product(operator, sku, 1)
     held = await place(owner, {sku: 2})
@@ -93,7 +95,7 @@ async def _own_product(_: World, __: Api, operator: Api) -> Values:
 
 
 async def _new_user(world: World, _: Api, __: Api) -> Values:
-    """Registered and signed in."""
+    """Registers a user and signs in."""
     user = await _registered(world)
     async with world.platform.open(world.platform.url) as api:
         return user | await _session(api, {name: user[name] for name in ("email", "password")})
@@ -107,13 +109,13 @@ async def _registered(world: World) -> Values:
 
 
 async def _confirming(world: World, _: Api, __: Api) -> Values:
-    """With the token of the mail to the address."""
+    """Requests a confirmation; returns the token of the mail to the address."""
     user = await _registered(world)
     return user | {"mail_token": await _mail_token(world, user, ACCOUNT_CONFIRMATION_REQUESTED)}
 
 
 async def _resetting(world: World, _: Api, __: Api) -> Values:
-    """With the token of the mail that was asked for."""
+    """Requests a reset; returns the token of the mail."""
     user = await _registered(world)
     async with world.platform.open(world.platform.url) as api:
         assert (await api.post("/api/v1/users/password/forgot", {"email": user["email"]})).status == 202
@@ -141,7 +143,7 @@ async def _session(api: Api, account: dict[str, str]) -> Values:
 
 
 def _charge(values: Values) -> object:
-    """That the order has paid."""
+    """Returns the body of a charge, as the order has paid it."""
     return {
         "orderId": values["order_id"],
         "customerId": values["customer_id"],

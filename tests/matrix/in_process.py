@@ -1,7 +1,9 @@
-"""Every service of the platform in this process, on real databases, a real Valkey and the real provider.
+"""Runs every service of the platform in this process, on real databases, a real Valkey and the real
+provider.
 
-The services get the settings that the launcher would give them. Tests call their ASGI apps directly. The services call
-one another over loopback ports, on which each one listens as the served process does.
+The services get the settings that the launcher would give them. Tests call their ASGI apps
+directly. The services call one another over loopback ports, on which each one listens as the served
+process does.
 """
 
 import asyncio
@@ -40,12 +42,12 @@ from valerix.launcher.valkey import ValkeyUser
 from valerix.users import demo as users_demo
 
 PUBLIC_URL = "http://platform"
-"""Stands for the gateway: its requests go to the service that the topology names."""
+"""Replaces the gateway: requests to it go to the service that the topology names."""
 OWNERS = {resource: process.name for process in topology.PUBLIC for resource in process.resources}
 
 
 class LocalServer(uvicorn.Server):
-    """A server that leaves the signals of the test process alone."""
+    """A server that does not change the signal handlers of the test process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -95,7 +97,7 @@ class InProcess:
     @classmethod
     @asynccontextmanager
     async def running(cls, postgres: PostgresServer, folder: Path, **more: str) -> AsyncIterator[Self]:
-        """Starts everything; `more`: settings of every service by field name."""
+        """Starts all services; `more`: settings of every service by field name."""
         credentials = Credentials(folder)
         make_keys(credentials)
         async with AsyncExitStack() as resources:
@@ -114,7 +116,7 @@ class InProcess:
 
 @contextmanager
 def _databases(postgres: PostgresServer) -> Iterator[dict[str, str]]:
-    """URLs of fresh databases, by the service's name."""
+    """Creates databases; yields their URLs by the service's name."""
     made = {name: postgres.fresh_database(name) for name in topology.DATABASE_NAMES}
     try:
         yield {name: url for name, (_, url) in made.items()}
@@ -130,13 +132,15 @@ def _valkey(port: int, users: Sequence[ValkeyUser]) -> Iterator[ValkeyServer]:
 
 
 async def _assert_nothing_was_refused(server: ValkeyServer) -> None:
-    """Every service did all it did as its own user."""
+    """Asserts that Valkey refused no command: every service acted as its own user, within its
+    permissions.
+    """
     async with Redis.from_url(server.url) as valkey:
         assert await valkey.acl_log() == []
 
 
 async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:
-    """As the launcher's job does it."""
+    """Seeds the databases as the launcher's job does."""
     demo, admin = credentials.demo_password, credentials.admin_password
     await users_demo.seed(databases["users"], demo_password=demo, admin_password=admin, demo=True)
     await inventory_demo.seed(databases["inventory"])
@@ -145,7 +149,9 @@ async def _seed(databases: Mapping[str, str], credentials: Credentials) -> None:
 def _environments(
     plan: Plan, credentials: Credentials, databases: Mapping[str, str], shared: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """The environment of each service: what the launcher would set, with the databases of the test."""
+    """Returns the environment of each service: the launcher's variables, with the databases of the
+    test.
+    """
     return {
         instance.process: environment(instance, plan, credentials)
         | {f"VALERIX_{name.upper()}": value for name, value in shared.items()}
@@ -161,16 +167,17 @@ def _database_of(service: str, databases: Mapping[str, str]) -> dict[str, str]:
 
 
 def _create(environments: Mapping[str, Mapping[str, str]]) -> dict[str, Service]:
-    """The ASGI apps, created as `valerix.cli.serve` does."""
+    """Creates the ASGI apps as `valerix.cli.serve` does."""
     modules = {name: importlib.import_module(topology.BY_NAME[name].module) for name in environments}
     return {name: module.create(settings.load(module.Settings, environments[name])) for name, module in modules.items()}
 
 
 @contextmanager
 def _logging_to(log: Path, secrets: Path) -> Iterator[None]:
-    """Has the services write to `log`, and looks for secrets in it at the end.
+    """Directs the services' logs to `log`, and searches it for secrets at the end.
 
-    Logging is configured by process. Loggers must not keep this configuration: other tests replace it.
+    Logging is configured once per process. Loggers must not keep this configuration: other tests
+    replace it.
     """
     root = logging.getLogger()
     log.parent.mkdir()
@@ -187,7 +194,7 @@ def _logging_to(log: Path, secrets: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def listening(app: ASGIApp, options: settings.ServiceSettings) -> AsyncIterator[None]:
-    """Runs the lifespan of the app and serves its port, as a served process does."""
+    """Runs the lifespan of the app and serves its port, as a real process does."""
     server = LocalServer(config(app, options))
     running = asyncio.create_task(server.serve())
     try:

@@ -1,4 +1,4 @@
-"""One route, requests to it by every caller, and what is wrong with the answers."""
+"""Sends requests to one route as every caller, and collects wrong answers."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ CONCRETE: Final = {
     **{path: f"{path}?name[]=python_info" for path in ("/metrics", "/actuator/prometheus")},
 }
 PLATFORM_OWN = {"/health", "/openapi.json", "/asyncapi.json"}
-"""Paths of every service at which the gateway answers for the platform."""
+"""Paths of every service that the gateway answers itself, for the platform."""
 
 
 class Address(NamedTuple):
@@ -34,7 +34,7 @@ class Address(NamedTuple):
 
 
 class Case(NamedTuple):
-    """One request and the status it must get."""
+    """One request and its required status."""
 
     address: Address
     caller: Caller
@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 
 class Knock:
-    """One route, and requests to it."""
+    """Requests to one route."""
 
     def __init__(self, platform: Platform, api: Api, key: Key) -> None:
         self._platform, self._api = platform, api
@@ -51,12 +51,12 @@ class Knock:
 
     @property
     def own_address(self) -> Address:
-        """The service's own port."""
+        """The route's address at the service's own port."""
         return Address(self._platform.service_url(self._service), self._path)
 
     @property
     def gateway_address(self) -> Address:
-        """The canonical path at the gateway."""
+        """The route's address at the gateway, by the canonical path."""
         return Address(self._platform.url, self.rule.at_gateway or self._path)
 
     @property
@@ -66,14 +66,14 @@ class Knock:
 
     @property
     def short_addresses(self) -> list[Address]:
-        """The shorter forms of the path at the gateway."""
+        """The route's addresses at the gateway, by the shorter forms of the path."""
         start, _, rest = self._path.rpartition("/api/v1")
         if not self._platform.has_gateway or not self.rule.routed or self.rule.at_gateway or rest == self._path:
             return []
         return [Address(self._platform.url, start + prefix + rest) for prefix in ("", "/api")]
 
     async def all_that_are_refused(self, callers: list[Caller], values: Values) -> list[str]:
-        """Sends every request that must be refused; returns what went wrong."""
+        """Sends every request that must be refused; returns the wrong answers."""
         cases = [
             Case(address, caller, self.refusal(caller))
             for address in self.canonical_addresses + self.short_addresses
@@ -83,13 +83,15 @@ class Knock:
         return await self.judge(cases + self._unrouted(callers), values)
 
     def _unrouted(self, callers: list[Caller]) -> list[Case]:
-        """The gateway does not lead to internal routes, not even callers that may pass there."""
+        """Returns requests to internal routes: the gateway does not route them, not even for
+        callers that the service admits.
+        """
         if not self._platform.has_gateway or self.rule.routed or self._path in PLATFORM_OWN:
             return []
         return [Case(Address(self._platform.url, self._path), caller, 404) for caller in callers]
 
     async def judge(self, cases: Iterable[Case], values: Values) -> list[str]:
-        """Sends the requests, some at once; returns what went wrong."""
+        """Sends the requests, some concurrently; returns the wrong answers."""
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(case: Case) -> str | None:
@@ -104,7 +106,7 @@ class Knock:
         return self._taken_for(caller) in self.rule.passes
 
     def refusal(self, caller: Caller) -> int:
-        """The status that a caller gets that must not pass."""
+        """Returns the status of a refusal of this caller."""
         kind = self._taken_for(caller)
         if kind in self.rule.hidden:
             return 404
@@ -112,13 +114,14 @@ class Knock:
         return 401 if kind in (UNAUTHENTICATED, MERCHANT) or merchants_only else 403
 
     def _taken_for(self, caller: Caller) -> str:
-        """A page with the owner's cookie cannot be distinguished from the owner, as long as nothing changes.
+        """Returns the identity that the service sees: a page with the owner's cookie looks like the
+        owner on reads.
 
-        The provider knows no sessions: a token of an ended session is good there until it expires.
+        The provider has no sessions: it accepts the token of an ended session until it expires.
         """
         if caller.kind == PAGE and self._method in SAFE:
             return OWNER
-        known = self._service == "psp" and self._method != "PUT"  # what it puts on record, users refuses
+        known = self._service == "psp" and self._method != "PUT"  # users refuses to record its acts
         return ADMIN if caller.name == SIGNED_OUT and known else caller.kind
 
     async def once(self, address: Address, caller: Caller, values: Values) -> int:
@@ -129,7 +132,9 @@ class Knock:
 
 
 def _concrete(path: str) -> str:
-    """What is there; of the metrics a single one, because writing all of them takes longer than all else."""
+    """Fills the path in; requests a single metric, because writing all of them takes longer than
+    all other calls.
+    """
     return CONCRETE.get(path, path)
 
 
@@ -138,11 +143,13 @@ def _named(caller: Caller) -> dict[str, str]:
 
 
 HEALTH: Final = {("GET", "/ready"), ("GET", "/health/deep")}
-"""A caller that may pass gets 503, too: a check took longer than its two seconds on a busy machine."""
+"""A permitted caller may get 503, too: on a busy machine, a check takes longer than its two
+seconds.
+"""
 
 
 def is_failure(key: Key, status: int) -> bool:
-    """Whether a caller that may pass must not get this status from the route."""
+    """Whether this status is wrong for a permitted caller of the route."""
     return status in (401, 403, 404, 429) or (status >= 500 and not (status == 503 and key[1:] in HEALTH))
 
 
@@ -150,7 +157,7 @@ def is_failure(key: Key, status: int) -> bool:
 
 
 async def assert_route(world: World, key: Key) -> None:
-    """Refuses every caller that must not pass, and lets every other one in."""
+    """Asserts that the route refuses every caller except the permitted ones, and admits those."""
     callers = [*world.callers, *service_callers(world.platform, key[0])]
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, world.platform.open("") as api:
         knock = Knock(world.platform, api, key)
@@ -163,14 +170,16 @@ async def assert_route(world: World, key: Key) -> None:
 
 
 async def fresh_values(world: World, rule: Rule, owner: Api, operator: Api) -> Values:
-    """The world's values, with new ones for what the call uses up."""
+    """Returns the world's values, with new objects in place of those that the call uses up."""
     return world.values | (await rule.make(world, owner, operator) if rule.make else {})
 
 
 async def _answers(
     world: World, knock: Knock, callers: Iterable[Caller], fresh: Callable[[], Awaitable[Values]]
 ) -> list[tuple[str, int]]:
-    """What each caller gets at each canonical address, with values of its own, one after the other."""
+    """Returns each caller's answer at each canonical address, sequentially, with separate
+    values.
+    """
     return [
         (
             f"{caller.name} at {''.join(address)}",
@@ -182,25 +191,25 @@ async def _answers(
 
 
 async def for_one_call(world: World, rule: Rule, caller: Caller) -> Caller:
-    """The caller, with a session of its own if the call ends it."""
+    """Returns the caller, with a new session if the call ends it."""
     if not rule.ends_session:
         return caller
     fresh = await token(world.platform, EMAILS[caller.kind])
     return caller._replace(headers=caller.headers | {"Authorization": f"Bearer {fresh}"})
 
 
-# --- what there is to test
+# --- routes to test
 
 
 async def assert_every_route_is_expected(platform: Platform, service: str) -> None:
     expected = {(method, path) for name, method, path in RULES if name == service}
     found = await _running_routes(platform, service)
-    assert found - expected == set(), "say in tests/matrix/expectations.py which callers may pass"
-    assert expected - found == set(), "the route is gone: remove its expectation"
+    assert found - expected == set(), "list the permitted callers in tests/matrix/expectations.py"
+    assert expected - found == set(), "the route no longer exists: remove its expectation"
 
 
 async def _running_routes(platform: Platform, service: str) -> set[tuple[str, str]]:
-    """(method, path) of what the running service answers; of files, their folder."""
+    """Returns (method, path) of the running service's routes; for files, their folder."""
     async with platform.open(platform.service_url(service)) as api:
         admin = await token(platform, EMAILS[ADMIN])
         answer = await api.call("GET", "/internal/v1/routes", Authorization=f"Bearer {admin}")
@@ -224,7 +233,9 @@ async def assert_all_that_is_described_is_expected(platform: Platform, service: 
 
 
 async def assert_handshakes(world: World, key: Key) -> None:
-    """Answers the WebSocket handshake of every caller, at the gateway and at the service's own port."""
+    """Asserts the status of every caller's WebSocket handshake, at the gateway and at the service's
+    own port.
+    """
     service, _, path = key
     gateway = [world.platform.url] if world.platform.has_gateway else []
     wrong = []
@@ -237,7 +248,7 @@ async def assert_handshakes(world: World, key: Key) -> None:
 
 
 def _answer(key: Key, caller: Caller) -> int:
-    """The status of a handshake."""
+    """Returns the required status of a handshake."""
     kind = OWNER if caller.kind == PAGE else caller.kind
     if kind in RULES[key].passes:
         return 101

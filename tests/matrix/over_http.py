@@ -1,4 +1,6 @@
-"""A stack as a platform of the matrix: every request travels over the network, through the gateway where it leads."""
+"""A stack as a platform of the matrix: every request goes over the network, through the gateway if
+it routes the path.
+"""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager

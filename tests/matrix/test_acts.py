@@ -1,4 +1,6 @@
-"""Every route by which staff change something puts that on record, with the person and the address it came from."""
+"""Every route by which staff change something records the act, with the person and the client's
+address.
+"""
 
 import json
 import secrets
@@ -21,7 +23,8 @@ from valerix.contracts.ids import new_id
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -29,7 +32,7 @@ FROM: Final = "198.51.100.7"
 CHARGE: Final = ("payments", "POST", "/api/v1/payments")
 RELEASE: Final = ("inventory", "POST", "/api/v1/inventory/release")
 OF_USERS: Final = {key for key in RECORDED if key[0] == "users" or CHAOS in key[2]}
-"""On record in the audit at once."""
+"""Acts that the audit has immediately, because users records them itself."""
 ONCE: Final = [
     ("orders", "POST", "/api/v1/orders/{order_id}/retry"),
     ("orders", "DELETE", "/api/v1/orders/{order_id}"),
@@ -46,14 +49,16 @@ ONCE: Final = [
     ("users", "PUT", "/api/v1/users/{user_id}/role"),
     ("psp", "DELETE", CHAOS),
 ]
-"""Asked for once more, they change nothing."""
+"""Calls whose repetition changes nothing."""
 LETTERS: Final = {"orders": "order.created", "notifications": "order.created", "inventory": "order.cancelled"}
 
 
 async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_why_not() -> None:
     named = RECORDED.keys() | UNRECORDED.keys()
-    assert changing() - named == set(), "put the act on record (tests/matrix/acts.py), or say there why it is none"
-    assert named - changing() == set(), "staff cannot do this any more"
+    assert changing() - named == set(), (
+        "record the act and list it in tests/matrix/acts.py, or give the reason there why it is none"
+    )
+    assert named - changing() == set(), "staff can no longer do this: remove it from tests/matrix/acts.py"
 
 
 @pytest.mark.parametrize("key", RECORDED, ids=" ".join)
@@ -62,7 +67,7 @@ async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(w
     async with _ready(world, key) as values:
         await _knock(world, key, caller, values)
         if key == RELEASE and not await _on_record(world, key, trace):
-            await _forget_release(world, values)  # the event of its order came in between, and comes once
+            await _forget_release(world, values)  # the order's event was processed in between, and only once
             await _knock(world, key, caller, values)
     me = (await _me(world, caller))["id"]
     entries = await eventually(lambda: _audited(world, trace))
@@ -71,7 +76,7 @@ async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(w
     if key in OF_USERS:
         assert entry["address"] == FROM
         return
-    assert entry["address"] is None, "the bus carries none"
+    assert entry["address"] is None, "the bus carries no address"
     (act,) = await _on_record(world, key, trace)
     assert (act["act"], act["actor"], act["role"], act["address"]) == (RECORDED[key], me, caller.kind, FROM)
     assert (act["id"], act["subject"]) == (entry["id"], entry["subject"])
@@ -135,12 +140,12 @@ async def test_a_customer_with_the_trace_of_staff_is_not_taken_for_staff(world: 
     assert changed == [({"kind": "staff"}, trace), (None, trace)]
 
 
-# --- what a call needs
+# --- objects that a call needs
 
 
 @asynccontextmanager
 async def _ready(world: World, key: Key) -> AsyncIterator[Values]:
-    """Objects that the call can change."""
+    """Creates objects that the call can change."""
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator:
         if key == CHARGE:
             async with _unpaid_order(world, owner) as order_id:
@@ -166,7 +171,7 @@ async def _ready(world: World, key: Key) -> AsyncIterator[Values]:
 
 
 async def _forget_release(world: World, values: Values) -> None:
-    """As if the goods had not been released with their order."""
+    """Resets the reservation, as if the goods had not been released with their order."""
     await world.platform.rows("inventory", "DELETE FROM reservations WHERE order_id = $1", values["order_id"])
 
 
@@ -180,21 +185,21 @@ async def _chaos(world: World, service: str, fault: object) -> AsyncIterator[Non
 
 @asynccontextmanager
 async def _unpaid_order(world: World, owner: Api) -> AsyncIterator[str]:
-    """Reserved, while orders cannot reach payments."""
+    """Places an order that has reserved its stock, while orders cannot reach payments."""
     async with _chaos(world, "orders", {"kind": "cut", "dependency": "payments", "durationSeconds": 60}):
         placed = await place(owner, {world.values["plenty"]: 1})
         assert placed.status == 202, placed.body
         yield placed.json["id"]
 
     async def is_whole() -> bool:
-        """The breaker that the cut opened is closed."""
+        """Whether the breaker that the cut opened is closed again."""
         return (await place(owner, {world.values["plenty"]: 1})).status == 201
 
     await eventually(is_whole, 60)
 
 
 async def _letter(world: World, service: str) -> Values:
-    """A dead letter whose cause is mended."""
+    """Creates a dead letter that can be processed now."""
     event: dict[str, Any] = {
         "id": f"{new_id()}:1",
         "source": "/valerix/orders",
@@ -216,7 +221,7 @@ async def _letter(world: World, service: str) -> Values:
 
 
 async def _caller(world: World, key: Key) -> tuple[Caller, str]:
-    """A member of staff who may, and the trace of the call."""
+    """Returns a permitted member of staff, and the trace of the call."""
     trace = secrets.token_hex(16)
     kind = OPERATOR if OPERATOR in RULES[key].passes else ADMIN
     headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-00", "X-Forwarded-For": FROM}

@@ -1,4 +1,6 @@
-"""The scopes that the matrix builds are those that a served process gets for the same bytes on the wire."""
+"""The scopes that the matrix builds are those that a served process gets for the same bytes on the
+wire.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,11 +25,15 @@ UPGRADE = [
 ]
 BODY = b'{"a": 1}'
 OF_THE_CONNECTION = ("client", "state", "asgi")
-"""The client's port, the connection itself, the versions of the protocol."""
+"""Keys of a scope that differ: the client's port, the connection itself, the versions of the
+protocol.
+"""
 
 
 class Recorder:
-    """An ASGI app that keeps the scope and the first message of its last request, and refuses it."""
+    """An ASGI app that stores the scope and the first message of its last request, and refuses the
+    request.
+    """
 
     def __init__(self) -> None:
         self.scope: dict[str, Any] = {}
@@ -73,7 +79,7 @@ async def test_a_websocket_scope_is_the_one_of_the_server(tmp_path: Path) -> Non
 
 
 async def _sent(port: int, method: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> int:
-    """Sends the bytes as they are; returns the status."""
+    """Sends the bytes unchanged; returns the status."""
     lines = [f"{method} {TARGET} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{name}: {value}" for name, value in headers)]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

@@ -1,6 +1,7 @@
 """Every route of every service, called by every caller: the services' ASGI apps in this process.
 
-What only a stack can show (the gateway, the network) is in tests/system/test_authorization_matrix.py.
+The part that needs a stack (the gateway, the network) is in
+tests/system/test_authorization_matrix.py.
 """
 
 import pytest
@@ -20,7 +21,8 @@ from tests.matrix.world import TARGETS, World
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -50,7 +52,7 @@ async def test_authorization_matrix_of_the_live_streams(world: World, key: Key) 
 
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/notifications"])
 async def test_authorization_matrix_of_lists(world: World, path: str) -> None:
-    """Another customer's objects are in no list, however it is asked for."""
+    """No list contains another customer's objects, whatever its filters."""
     async with world.api(OPERATOR) as operator, world.api(OTHER) as grace:
         assert (await operator.get(f"{path}?customerId=CUST-001")).json["items"]
         for query in ("", "?customerId=CUST-001", "?customerId=CUST-001&customerId=CUST-002", "?limit=200"):

@@ -1,4 +1,6 @@
-"""The OpenAPI documents of running services: what generators, validators and readers rely on."""
+"""The OpenAPI documents of running services: properties that generators, validators and readers
+rely on.
+"""
 
 import itertools
 import re
@@ -33,14 +35,14 @@ CLOSED: Final = {
     "channel": {"email", "sms"},
     "role": {"customer", "operator", "admin"},
 }
-"""Fields with a closed set of values, wherever they stand."""
+"""Fields with a closed set of values, in every schema."""
 OPEN_ROLES: Final = {"AuditView", "RecordedAct", "ActorView"}
-"""Acts have roles of services, too."""
+"""Schemas in which a role may be a service's, too."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def documents(platform: InProcess) -> dict[str, Document]:
-    """Of each service, as it gives it itself."""
+    """Provides the document of each service as the service publishes it."""
     found = {}
     for name in PATHS:
         async with platform.open(platform.service_url(name)) as api:
@@ -50,7 +52,7 @@ async def documents(platform: InProcess) -> dict[str, Document]:
 
 @pytest.fixture
 def document(documents: dict[str, Document]) -> Document:
-    """Of all services, with what is not published."""
+    """Provides the merged document of all services, including unpublished operations."""
     return complete(documents)
 
 
@@ -61,14 +63,14 @@ def operations(document: Document) -> Iterator[Document]:
 
 
 def fields(document: Document) -> Iterator[tuple[str, str, Document]]:
-    """Component, name and schema of each field."""
+    """Yields component, name and schema of each field."""
     for component, schema in document["components"]["schemas"].items():
         for name, field in schema.get("properties", {}).items():
             yield component, name, field
 
 
 def parameters(document: Document) -> dict[tuple[str, str], Document]:
-    """Those in paths, by path and name."""
+    """Returns the parameters in paths, by path and name."""
     return {
         (path, parameter["name"]): parameter
         for path, item in document["paths"].items()
@@ -79,7 +81,7 @@ def parameters(document: Document) -> dict[tuple[str, str], Document]:
 
 
 def values(field: Document) -> set[str]:
-    """What an enumeration allows besides null."""
+    """Returns the values of an enumeration except null."""
     return {value for one in (field, *field.get("anyOf", ())) for value in one.get("enum", ())}
 
 
@@ -107,7 +109,9 @@ async def test_operation_ids_are_unique(document: Document) -> None:
 
 
 async def test_nothing_that_has_a_default_is_demanded(document: Document) -> None:
-    """Generators demand a field that has a `default`: the description says it instead."""
+    """Generators require a field that has a `default`, so the description states the default
+    instead.
+    """
     assert [(component, name) for component, name, field in fields(document) if "default" in field] == []
     body = document["components"]["schemas"]["PlaceOrderBody"]
     assert body["required"] == ["customerId"]
@@ -224,7 +228,9 @@ async def test_a_parameter_in_a_path_has_a_form(document: Document) -> None:
 
 
 async def test_no_request_belongs_to_two_paths(document: Document) -> None:
-    """Where each of two paths names what the other one has a parameter for, a form tells them apart."""
+    """If each of two paths has a fixed word where the other has a parameter, the parameter's format
+    excludes the word.
+    """
     forms = parameters(document)
 
     def fits(path: str, place: int, literal: str) -> bool:

@@ -1,4 +1,6 @@
-"""What comes in from outside: refused with a reason and never a 5xx, whatever it is; what is stored stays as it is."""
+"""Input from outside: bad input is refused with a reason and never with a 5xx; accepted input is
+stored unchanged.
+"""
 
 import asyncio
 import base64
@@ -18,7 +20,8 @@ from valerix.contracts.ids import new_id
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -47,7 +50,7 @@ async def test_brackets_without_end_are_no_body(owner: Api, path: str, body: byt
 @pytest.mark.parametrize("depth", [10, 100, 400, 700, 800, *range(840, 1000, 5)])
 @pytest.mark.parametrize("shape", ['{{"a":{}}}', "[{}]"])
 async def test_data_of_a_message_is_taken_or_refused_however_deep(operator: Api, shape: str, depth: int) -> None:
-    """At any depth at which one of those that read it could give up."""
+    """Tries every depth at which one of the parsers could reach its limit."""
     data = "1"
     for _ in range(depth):
         data = shape.format(data)
@@ -60,7 +63,7 @@ async def test_data_of_a_message_is_taken_or_refused_however_deep(operator: Api,
 @pytest.mark.parametrize("value", [{}, [], 1, None, True, 1.5, "\n", "x" * 5000])
 @pytest.mark.parametrize("field", ["paymentMethod", "onShortage", "customerId", "items", "idempotencyKey", "product"])
 async def test_a_value_of_another_type_is_a_bad_field(owner: Api, field: str, value: object) -> None:
-    """The customer is another one then, and that is found first. Null is as good as absent."""
+    """A changed customer is refused first, with 403. Null counts as absent."""
     answer = await owner.post("/api/v1/orders", ORDER | {field: value})
     if value is not None and answer.status != 403:
         assert f"/{field}" in errors(answer) or "/items" in errors(answer)
@@ -117,7 +120,9 @@ async def test_a_body_is_not_read_before_the_token(world: World, path: str, monk
 
 
 async def test_a_bad_body_costs_little_more_than_a_good_one(owner: Api, operator: Api) -> None:
-    """Not the time counts but the ratio, in one run: each took hundreds of times as long."""
+    """Compares the ratio within one run, not the time: each of these bodies once took hundreds of
+    times as long.
+    """
 
     async def spent(method: str, path: str, body: bytes) -> float:
         async def once() -> float:

@@ -1,4 +1,4 @@
-"""Every path of every service: HEAD is GET without its body, OPTIONS and 405 say which methods there are."""
+"""Every path of every service: HEAD is GET without its body; OPTIONS and 405 list the methods."""
 
 from collections import defaultdict
 from typing import Any, Final
@@ -15,7 +15,8 @@ from tests.support.shop import place
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -52,9 +53,11 @@ async def test_head_is_get_without_its_body(world: World, key: Key) -> None:
     assert (answers[1].status, head) == (answers[0].status, first)
     assert answers[1].body == b""
     if path.endswith(("/metrics", "/prometheus")):
-        return  # each has another length
+        return  # the length of each answer differs
     lengths = [answer.headers.get("content-length") for answer in answers]
-    assert lengths[1] == lengths[0] or lengths[0] != lengths[2], "the length is that of GET, if that has one"
+    assert lengths[1] == lengths[0] or lengths[0] != lengths[2], (
+        "HEAD must have the length of GET, if GET has a constant one"
+    )
 
 
 @pytest.mark.parametrize(("service", "path"), PATHS, ids=str)
@@ -113,7 +116,9 @@ async def test_what_has_not_changed_is_not_sent_again(world: World) -> None:
 
 
 async def test_the_tag_is_one_of_the_whole_representation_for_its_reader(world: World) -> None:
-    """Staff reads other words than the customer; a change is made from either."""
+    """Staff reads a different representation than the customer; a change is accepted with the tag
+    of either.
+    """
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator:
         order = (await place(owner, {world.values["plenty"]: 1})).json
         path = f"/api/v1/orders/{order['id']}"
@@ -149,7 +154,7 @@ async def test_a_refusal_says_what_is_wrong_with_the_token(world: World) -> None
 
 
 async def test_what_is_created_says_where_it_is(world: World, platform: InProcess) -> None:
-    """Location leads to what was created."""
+    """Location is the address of the created object."""
     number = world.values["order_id"][-6:]
     made: list[tuple[str, dict[str, Any]]] = [
         ("/api/v1/orders", {"customerId": "CUST-001", "items": [{"productId": world.values["plenty"], "quantity": 1}]}),

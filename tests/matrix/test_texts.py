@@ -1,4 +1,6 @@
-"""Which characters a new text may have; what is stored with others is read, replayed and consumed as before."""
+"""The characters that a new text may have; stored texts with other characters are read, replayed
+and consumed as before.
+"""
 
 import json
 from collections.abc import Callable
@@ -18,7 +20,8 @@ from valerix.contracts.ids import new_id
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -98,7 +101,9 @@ async def test_a_password_of_before_still_lets_its_owner_in(world: World) -> Non
 
 @pytest.fixture
 def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Requests are taken as they were before texts were checked, until the function is called."""
+    """Turns the check of texts off, as in earlier versions, until the returned function is
+    called.
+    """
     monkeypatch.setattr(validation, "refused_text", lambda kind, body: None)
     return monkeypatch.undo
 
@@ -146,7 +151,9 @@ async def test_old_texts_of_staff_are_replayed(world: World, operator: Api, befo
 
 
 async def test_old_rows_are_read_and_consumed(platform: InProcess, world: World, operator: Api, owner: Api) -> None:
-    """Written straight into the tables: a name in the catalogue, an address and a message with every character."""
+    """Writes directly into the tables: a name in the catalogue, an address and a message with every
+    character.
+    """
     await platform.rows("inventory", "UPDATE products SET name = $1, description = $1 WHERE sku = $2", EVERY, PLENTY)
     assert (await operator.get(f"/api/v1/products/{PLENTY}")).json["name"] == EVERY
     placed = await owner.post("/api/v1/orders", ORDER)
@@ -162,8 +169,8 @@ async def test_old_rows_are_read_and_consumed(platform: InProcess, world: World,
     cancelled = await owner.call("DELETE", f"/api/v1/orders/{order_id}")
     assert cancelled.status == 200
 
-    async def told() -> bool:
+    async def is_stored() -> bool:
         found = (await owner.get("/api/v1/notifications")).json["items"]
         return any(order_id[-12:] in n["subject"] + n["body"] or order_id in n["body"] for n in found)
 
-    assert await eventually(told, 60)
+    assert await eventually(is_stored, 60)

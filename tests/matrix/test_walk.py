@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md's way of one order through the code is the one an order goes."""
+"""An order's real path through the code is the one that ARCHITECTURE.md describes."""
 
 import re
 import sys
@@ -24,7 +24,8 @@ STEP: Final = re.compile(r"^\d+\. `([\w/]+\.py):([\w.]+)`", re.M)
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    # The services declare parameters in the form of Litestar 2; served processes do not show these warnings.
+    # The services declare parameters in the form of Litestar 2; served processes do not show these
+    # warnings.
     pytest.mark.filterwarnings("ignore:Deprecated '(header|query)' parameter:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
@@ -39,7 +40,9 @@ async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFa
 
 
 def described() -> list[list[tuple[str, str]]]:
-    """(file, function) in the order of the document's lists: the first, and those that follow it side by side."""
+    """Returns (file, function) in the order of the document's lists: the first list, and the
+    parallel ones after it.
+    """
     text = (ROOT / "ARCHITECTURE.md").read_text()
     section = text.partition("## One order through the code\n")[2].partition("\n## ")[0]
     return [steps for part in section.split("\n\n") if (steps := STEP.findall(part))]
@@ -47,7 +50,9 @@ def described() -> list[list[tuple[str, str]]]:
 
 @contextmanager
 def recording() -> Iterator[list[tuple[str, str]]]:
-    """(file, function) of everything of ours that is called meanwhile in this thread."""
+    """Records (file, function) of all calls to this project's code in this thread until the block
+    ends.
+    """
     calls: list[tuple[str, str]] = []
 
     def note(frame: FrameType, event: str, _: Any) -> None:
@@ -84,7 +89,9 @@ async def test_an_order_goes_the_way_that_is_described(platform: InProcess) -> N
 
 
 def followed(steps: list[tuple[str, str]], calls: list[tuple[str, str]], place: int) -> int:
-    """Where the last step is called, when each is called after the one before it, from `place` on."""
+    """Returns the place of the last step's call; each step must be called after the one before it,
+    from `place` on.
+    """
     for file, function in steps:
         inner = f"{function}.<locals>."
         later = range(place, len(calls))

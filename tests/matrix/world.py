@@ -1,4 +1,4 @@
-"""The objects and callers of the authorization matrix, made on whatever platform the requests go to."""
+"""Creates the objects and callers of the authorization matrix on a platform."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -33,7 +33,7 @@ EMAILS = {OWNER: ADA, OTHER: GRACE, OPERATOR: OPERATOR_EMAIL, ADMIN: "admin@demo
 TARGETS = [process.name for process in SERVICES]
 SIGNED_OUT = "signed out"
 PLENTY = "MATRIX"
-"""The product that orders of the matrix are for."""
+"""The product of the matrix's orders."""
 Values = dict[str, str]
 
 
@@ -42,32 +42,34 @@ class Platform(Protocol):
 
     @property
     def secrets(self) -> Path:
-        """The folder of signing keys and passwords, as the launcher makes it."""
+        """The folder of signing keys and passwords, as the launcher creates it."""
 
     @property
     def url(self) -> str:
-        """The address at which the public paths of all services answer."""
+        """The address that serves the public paths of all services."""
 
     @property
     def has_gateway(self) -> bool:
         """Whether a gateway answers at `url`."""
 
     def service_url(self, service: str) -> str:
-        """The service's own port."""
+        """Returns the URL of the service's own port."""
 
     def open(self, url: str, token: str | None = None) -> AbstractAsyncContextManager[Api]:
-        """Calls to `url`."""
+        """Opens a client of `url`."""
 
     async def handshake(self, url: str, headers: Mapping[str, str]) -> int:
-        """The status that answers a WebSocket handshake; 101 when it is accepted."""
+        """Returns the status of a WebSocket handshake; 101 if it is accepted."""
 
     async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
-        """Rows as the service's own role sees them."""
+        """Returns rows as the service's own database role sees them."""
 
 
 @dataclass
 class World:
-    """One object of every kind, owned by the customer CUST-001 if it has an owner. `values` fills paths and bodies."""
+    """One object of every kind, owned by the customer CUST-001 if it has an owner. `values` fills
+    paths and bodies.
+    """
 
     platform: Platform
     callers: list[Caller]
@@ -75,20 +77,20 @@ class World:
     """Access tokens."""
     values: Values
     signed_in_at: float
-    """On the monotonic clock."""
+    """Time on the monotonic clock."""
 
     def api(self, kind: str) -> AbstractAsyncContextManager[Api]:
-        """The public paths, as that person."""
+        """Opens a client of the public paths as a person of this kind."""
         return self.platform.open(self.platform.url, self.people[kind])
 
 
 async def new_world(platform: Platform) -> World:
-    """Makes one object of every kind and signs every person in."""
+    """Creates one object of every kind and signs every person in."""
     return await with_fresh_tokens(platform, await _values(platform))
 
 
 async def with_fresh_tokens(platform: Platform, values: Values) -> World:
-    """Signs in; the objects are given by `values`."""
+    """Signs in again; `values` has the existing objects."""
     signed_in_at = time.monotonic()
     people = {kind: await token(platform, email) for kind, email in EMAILS.items()}
     keys = platform.secrets
@@ -106,7 +108,9 @@ async def with_fresh_tokens(platform: Platform, values: Values) -> World:
 
 
 def service_callers(platform: Platform, target: str) -> list[Caller]:
-    """Every service with its token for `target`, and tokens of services that are refused."""
+    """Returns every service with its token for `target`, and tokens of services that must be
+    refused.
+    """
     genuine = {name: TokenIssuer(platform.secrets / f"{name}.jwk").for_service(target) for name in ServiceName}
     orders, console = (
         Forger(genuine[name], platform.secrets / f"{name}.jwk") for name in (ServiceName.ORDERS, ServiceName.CONSOLE)
@@ -126,7 +130,7 @@ def service_callers(platform: Platform, target: str) -> list[Caller]:
 
 
 async def token(platform: Platform, email: str) -> str:
-    """An access token of a demo account."""
+    """Returns an access token of a demo account."""
     body = {"email": email, "password": secret(platform, "demo")}
     async with platform.open(platform.url) as guest:
         answer = await routed(lambda: guest.post("/api/v1/users/login", body))
@@ -139,14 +143,16 @@ def secret(platform: Platform, name: str) -> str:
 
 
 def made(answer: Answer) -> dict[str, Any]:
-    """The document of a successful answer."""
+    """Returns the document of a successful answer."""
     assert answer.status < 300, answer.body
     document: dict[str, Any] = answer.json
     return document
 
 
 async def _signed_out(platform: Platform) -> str:
-    """An administrator's token whose session has ended, once every service knows. (The provider knows no sessions.)"""
+    """Returns an administrator's token of an ended session, once every service refuses it. (The
+    provider has no sessions.)
+    """
     ended = await token(platform, EMAILS[ADMIN])
     async with platform.open(platform.url, ended) as admin:
         assert (await admin.post("/api/v1/users/logout", None)).status == 204
@@ -181,7 +187,7 @@ async def _values(platform: Platform) -> Values:
 
 
 async def _owned(owner: Api) -> Values:
-    """Order, payment, account and notification of the owner."""
+    """Creates order, payment, account and notification of the owner."""
     order = made(await place(owner, {PLENTY: 1}))
     assert order["status"] == "confirmed", order
     return {
@@ -199,7 +205,7 @@ async def _first_notification(owner: Api) -> str:
 
 
 async def _charge(platform: Platform) -> Values:
-    """A charge in the provider's ledger that belongs to no payment."""
+    """Creates a charge in the provider's ledger that belongs to no payment."""
     reference = "matrix"
     async with platform.open(platform.service_url("psp"), secret(platform, "psp")) as provider:
         body = {"reference": reference, "amountMinor": 10_000, "currency": "USD", "method": "card_ok"}
@@ -208,7 +214,7 @@ async def _charge(platform: Platform) -> Values:
 
 
 async def _letters(platform: Platform) -> Values:
-    """A dead letter with the same number in every service that keeps them."""
+    """Creates a dead letter with the same number in every service that has dead letters."""
     for name in ("orders", "inventory", "notifications", "users"):
         (letter,) = await platform.rows(
             name,

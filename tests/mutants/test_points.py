@@ -1,4 +1,4 @@
-"""Which mutations a piece of source has."""
+"""The mutations of a piece of source."""
 
 from pathlib import Path
 

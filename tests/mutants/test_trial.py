@@ -1,4 +1,4 @@
-"""Mutants in a small repository of their own."""
+"""Trials of mutants in a small separate repository."""
 
 import subprocess
 import sys
@@ -15,13 +15,15 @@ ARGUMENTS = ["-q", "-p", "no:cacheprovider"]
 
 @pytest.fixture(autouse=True)
 def quick_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests of the small repository need no plug-in."""
+    """Disables plugins, which the tests of the small repository do not need."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with a module, a test of it, and the Python that runs this test."""
+    """Creates a repository with a module, a test of it, and the Python interpreter of this test
+    run.
+    """
     (tmp_path / "module.py").write_text(MODULE)
     (tmp_path / "test_module.py").write_text("import module\ndef test_limit(): assert module.limit == 2\n")
     (tmp_path / ".venv").symlink_to(sys.prefix)

@@ -1,4 +1,4 @@
-"""Two real replicas of the service, their database, and the bus they listen to; tests use customers of their own."""
+"""Two real replicas, their database and their bus; each test uses its own customers."""
 
 import asyncio
 import itertools
@@ -68,14 +68,14 @@ def replicas(stored: str, broker: ValkeyServer, identities: Identities) -> Itera
 
 @pytest.fixture
 async def api(replicas: list[Process], identities: Identities) -> AsyncIterator[Api]:
-    """As an operator."""
+    """The API of the first replica, as an operator."""
     async with Api.open(replicas[0].url, identities.person("operator")) as api:
         yield api
 
 
 @pytest.fixture
 async def database(stored: str) -> AsyncIterator[Connection]:
-    """For looking at the rows behind the API's back."""
+    """A connection that reads rows without the API."""
     connection = await asyncpg.connect(stored)
     yield connection
     await connection.close()
@@ -97,11 +97,11 @@ def customer() -> str:
 def message(source: str, *events: tuple[str, str, int, dict[str, Any]]) -> Message:
     """One batch of (name, subject, sequence, data)."""
     now = datetime.now(UTC)
-    told = [
+    published = [
         outgoing(source, name, subject, sequence, now, msgspec.json.encode(data).decode())
         for name, subject, sequence, data in events
     ]
-    return Message(source, f"{source}-test-{new_id()}", msgspec.json.encode(told))
+    return Message(source, f"{source}-test-{new_id()}", msgspec.json.encode(published))
 
 
 def order(customer: str, **changes: Any) -> dict[str, Any]:

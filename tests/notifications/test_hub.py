@@ -1,4 +1,7 @@
-"""Clients of one hub that come and go while events are written: each sees all after its last, once, in order."""
+"""Clients of one hub connect and leave while events are written.
+
+Each client sees all events after the last one it has seen, once, in order.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,10 @@ from valerix.notifications.hub import Hub
 
 
 class Hesitant(Database):
-    """What is asked at the same time is answered in any order, and much may be written before it is."""
+    """A database that answers concurrent queries in any order, after random delays.
+
+    Many rows may be written before a query is answered.
+    """
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -37,7 +43,7 @@ async def write(database: Database, count: int) -> None:
 
 
 async def seen(hub: Hub, after: int, count: int) -> list[int]:
-    """The ids of the first `count` events that somebody is shown who has seen `after`."""
+    """The ids of the first `count` events shown to a client whose last event was `after`."""
     ids: list[int] = []
     async with aclosing(hub.follow(None, after)) as texts:
         async for text in texts:
@@ -48,7 +54,7 @@ async def seen(hub: Hub, after: int, count: int) -> list[int]:
 
 
 async def test_a_client_may_be_there_before_the_hub_has_looked(database: Database) -> None:
-    """A process is ready, and clients come, before its jobs have begun."""
+    """A process is ready, and clients connect, before its jobs have started."""
     await write(database, 3)
     hub = Hub(database)
     after, complete = await hub.begin(None)
@@ -79,7 +85,7 @@ async def test_who_comes_and_goes_misses_nothing(database: Database) -> None:
 
     async def visit() -> None:
         after, _ = await hub.begin(None)
-        for _ in range(5):  # also longer away than those before it: the hub may have had nobody meanwhile
+        for _ in range(5):  # sometimes away so long that the hub has no clients meanwhile
             count = chance.randint(1, 40)
             assert await seen(hub, after, count) == list(range(after + 1, after + count + 1))
             after += count

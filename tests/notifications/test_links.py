@@ -1,4 +1,4 @@
-"""Links that let the reader of a mail in: in the mail, and before the eyes of few."""
+"""Links that give access to an account: complete in the mail, shown to few in the API."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.notifications.conftest import MAIL_SECRET, PUBLIC_URL, message, open_socket, order, received
-from tests.notifications.test_telling import told
+from tests.notifications.test_telling import messages_of
 from tests.support.api import Api
 from tests.support.identities import Identities
 from tests.support.processes import Process
@@ -45,11 +45,11 @@ async def test_the_simulated_mail_is_shown_to_its_recipient_and_administrators(
     user_id = new_id()
     event = ("account.reset_requested", user_id, 4, account(customer, user_id))
     await bus.publish([message("users", event)])
-    (seen_by_operator,) = await told(api, customer, 1, status="sent")
+    (seen_by_operator,) = await messages_of(api, customer, 1, status="sent")
     where, expected = f"{PATH}/{seen_by_operator['id']}", link("reset-password", user_id)
-    assert "the mail alone" in seen_by_operator["body"]
+    assert "the e-mail only" in seen_by_operator["body"]
     assert "#" not in seen_by_operator["body"]
-    assert "the mail alone" in (await api.get(where)).json["body"]
+    assert "the e-mail only" in (await api.get(where)).json["body"]
     for token in (person(customer), identities.person("admin")):
         assert expected in (await api.get(where, token=token)).json["body"]
         listed = (await api.get(f"{PATH}?customerId={customer}", token=token)).json["items"]
@@ -60,7 +60,7 @@ async def test_the_simulated_mail_is_shown_to_its_recipient_and_administrators(
 async def test_staff_are_reached_by_user_id(api: Api, bus: Bus, database: Connection, identities: Identities) -> None:
     user_id = new_id()
     await bus.publish([message("users", ("account.confirmation_requested", user_id, 4, account(None, user_id)))])
-    (mail,) = await told(api, user_id, 1, status="sent")
+    (mail,) = await messages_of(api, user_id, 1, status="sent")
     assert mail["template"] == "confirm_email"
     shown = (await api.get(f"{PATH}/{mail['id']}", token=identities.person("admin"))).json
     assert link("confirm-email", user_id) in shown["body"]
@@ -92,9 +92,9 @@ async def test_a_change_of_address_is_told_to_the_one_of_before_alone(
     updated = ("customer.updated", user_id, 3, data)
     await bus.publish([message("users", updated, ("account.email_changed", user_id, 4, changed))])
     own = user_id if staff else customer
-    (mail,) = await told(api, f"{own}/before/4", 1, status="sent")
+    (mail,) = await messages_of(api, f"{own}/before/4", 1, status="sent")
     assert mail["template"] == "email_changed"
-    assert "ann@shop.example" not in mail["body"], "the new address is not the business of the old one"
+    assert "ann@shop.example" not in mail["body"], "the former address must not learn the new one"
     kept = await database.fetch("SELECT customer_id, email FROM contacts WHERE starts_with(customer_id, $1)", own)
     addresses = {row["customer_id"]: row["email"] for row in kept}
     assert addresses == {own: "ann@shop.example", f"{own}/before/4": "old@shop.example"}
@@ -121,7 +121,7 @@ async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
 
     await with_links(links, {EMAIL: send})[EMAIL](OutgoingMessage(mail(), "ann@shop.example"))
     assert sent == [f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"]
-    assert "the mail alone" in links.shown(mail(), entitled=True).body
+    assert "the e-mail only" in links.shown(mail(), entitled=True).body
 
 
 async def test_without_the_secret_none_is_sent() -> None:

@@ -1,4 +1,4 @@
-"""The WebSocket: who may connect, what they see, and that nothing is lost or doubled on the way."""
+"""The WebSocket: access, visible events, and that no event is lost or delivered twice."""
 
 import asyncio
 import socket as sockets
@@ -36,11 +36,11 @@ def described(replica: Process, message_name: str) -> dict[str, Any]:
     return fields
 
 
-async def tell(bus: Bus, customer: str, steps: tuple[str, ...] = STEPS) -> str:
-    """One message per step of a new order; its id."""
+async def publish_steps(bus: Bus, customer: str, steps: tuple[str, ...] = STEPS) -> str:
+    """Publish one message per step of a new order; returns the id of the order."""
     data = order(customer)
-    told = [message("orders", (step, data["id"], number, data)) for number, step in enumerate(steps, 1)]
-    await bus.publish(told)
+    messages = [message("orders", (step, data["id"], number, data)) for number, step in enumerate(steps, 1)]
+    await bus.publish(messages)
     return str(data["id"])
 
 
@@ -57,8 +57,8 @@ async def test_a_customer_sees_their_own_orders_in_order_on_any_replica(
     ):
         await greeting(here)
         await greeting(there)
-        await tell(bus, f"{customer}-other")
-        mine = await tell(bus, customer)
+        await publish_steps(bus, f"{customer}-other")
+        mine = await publish_steps(bus, customer)
         for socket in (here, there):
             found = await received(socket, len(STEPS))
             assert names(found) == list(STEPS)
@@ -73,8 +73,8 @@ async def test_the_staff_sees_everything(
 ) -> None:
     async with open_socket(replicas[1], identities.person("operator")) as socket:
         await greeting(socket)
-        await tell(bus, customer, STEPS[:1])
-        await tell(bus, f"{customer}-other", STEPS[:1])
+        await publish_steps(bus, customer, STEPS[:1])
+        await publish_steps(bus, f"{customer}-other", STEPS[:1])
         await bus.publish([message("inventory", ("inventory.updated", "SKU/WH", 1, {"productId": "SKU"}))])
         found = await received(socket, 3)
     assert {one["type"] for one in found} <= set(described(replicas[0], "LiveEvent")["type"]["enum"])
@@ -89,16 +89,16 @@ async def test_who_comes_back_to_another_replica_misses_nothing_and_gets_nothing
     orders = 60
 
     async def place() -> None:
-        for _ in range(4):  # each waits until the broker has synced
+        for _ in range(4):  # each batch waits until the broker has synced
             data = [order(customer) for _ in range(orders // 4)]
-            told = [(step, one["id"], n, one) for one in data for n, step in enumerate(STEPS[:2], 1)]
-            await bus.publish([message("orders", event) for event in told])
+            events = [(step, one["id"], n, one) for one in data for n, step in enumerate(STEPS[:2], 1)]
+            await bus.publish([message("orders", event) for event in events])
 
     async with open_socket(replicas[0], person(customer)) as socket:
         first = await greeting(socket)
         after = first["id"]
         assert first.keys() == described(replicas[0], "LiveConnected").keys()
-    telling = asyncio.create_task(place())
+    placing = asyncio.create_task(place())
     turn = 0
     while len(seen) < 2 * orders:
         async with open_socket(replicas[turn % 2], person(customer), after) as socket:
@@ -109,7 +109,7 @@ async def test_who_comes_back_to_another_replica_misses_nothing_and_gets_nothing
         seen += some
         after = seen[-1]["id"]
         turn += 1
-    await telling
+    await placing
     assert len({one["id"] for one in seen}) == 2 * orders
     assert names(seen) == list(STEPS[:2]) * orders
     async with open_socket(replicas[0], person(customer), after) as socket:
@@ -129,14 +129,16 @@ async def test_two_topics_at_once_keep_every_order_in_order(
     async with open_socket(replicas[0], person(customer)) as socket:
         await greeting(socket)
         payments = [message("payments", ("payment.captured", new_id(), 1, {"customerId": customer})) for _ in range(30)]
-        ids, _ = await asyncio.gather(asyncio.gather(*(tell(bus, customer) for _ in range(10))), bus.publish(payments))
+        ids, _ = await asyncio.gather(
+            asyncio.gather(*(publish_steps(bus, customer) for _ in range(10))), bus.publish(payments)
+        )
         found = await received(socket, 10 * len(STEPS) + 30)
     assert sorted(one["id"] for one in found) == [one["id"] for one in found]
     for order_id in ids:
         assert names([one for one in found if one["subject"] == order_id]) == list(STEPS)
 
 
-# --- who may connect
+# --- access
 
 
 async def refused(process: Process, **options: Any) -> InvalidStatus:
@@ -235,7 +237,7 @@ async def test_one_person_cannot_take_all_connections(replicas: list[Process], p
     async def counted(connections: int) -> bool:
         return b"websocket_connections_current %d.0" % connections in (await api.get("/metrics")).body
 
-    await eventually(lambda: counted(32))  # the server may be a moment behind with those that other tests have closed
+    await eventually(lambda: counted(32))  # other tests' closed connections may still be counted for a moment
     for socket in opened:
         await socket.close()
     await eventually(lambda: counted(0))
@@ -276,7 +278,7 @@ async def test_clients_are_served_while_valkey_is_away(
     with running("notifications", identities, database_url=stored, **away) as alone:
         async with open_socket(alone, token) as socket:
             await greeting(socket)
-            await tell(bus, customer)
+            await publish_steps(bus, customer)
             assert names(await received(socket, len(STEPS))) == list(STEPS)
 
 

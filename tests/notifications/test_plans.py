@@ -1,4 +1,4 @@
-"""How statements find their rows, once PostgreSQL has statistics: a queue is empty most of the time it looks."""
+"""Query plans with PostgreSQL's statistics, which mostly say that the queue is empty."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -24,7 +24,10 @@ EMITTED = """INSERT INTO live_batches (first, last, owners, messages)
 
 @pytest.fixture
 async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
-    """Of a database in which many messages were sent and none waits, on a connection like the service's."""
+    """Plans in a database with many sent messages and an empty queue.
+
+    The connection is like the service's.
+    """
     url, settings = database_url("notifications"), {"jit": "off", **KEYED}
     async with planner_of(url, SENT, "VACUUM ANALYZE notifications", **settings) as planner:
         yield planner

@@ -1,4 +1,4 @@
-"""Every message that can be told has a text for what the events really carry."""
+"""Every message has a text that fits the data of real events."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from valerix.notifications.rendering import render
 from valerix.orders.errors import REFUSALS
 
 EVENTS = Path(__file__).parents[1] / "contracts" / "events"
-"""Every event as its service really tells it."""
+"""Every event as its service really publishes it."""
 DATA: dict[str, dict[str, Any]] = {
     name: json.loads((EVENTS / f"valerix.{name}.v1.json").read_text())["data"]
     for name in ("payment.refunded", "inventory.low_stock")
@@ -31,7 +31,7 @@ def test_every_message_has_a_text(name: str, channel: str, template: str) -> Non
 def test_every_message_belongs_to_an_event_that_is_told() -> None:
     not_by_hand = {("email", template) for template in (*PAGES, EMAIL_CHANGED)}
     assert {(channel, template) for _, channel, template in ALL} == TEMPLATES | not_by_hand
-    assert not TEMPLATES & not_by_hand, "a link belongs to the event that asked for it"
+    assert not TEMPLATES & not_by_hand, "a link belongs to the event that requested it"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_template_refuses_data_that_lacks_what_it_shows() -> None:
     ],
 )
 def test_an_order_that_waits_says_until_when(changes: dict[str, Any], said: str) -> None:
-    """Events of before do not."""
+    """Older events have no time, so their messages name none."""
     assert said in render("email", "order_held", order("CUST-001", **changes)).body
 
 
@@ -85,7 +85,7 @@ URGENT = "urgent! sign in at http://evil.example"
 
 @pytest.mark.parametrize(("name", "channel", "template"), [one for one in ALL if one[0] not in DATA])
 def test_nothing_that_customers_wrote_is_sent(name: str, channel: str, template: str) -> None:
-    """Their address may be somebody else's: nobody has confirmed it."""
+    """An unconfirmed address may belong to another person."""
     item = {"productId": URGENT, "productName": None, "quantity": 1, "lineTotal": None}
     address = dict.fromkeys(("name", "street", "city", "region", "postalCode"), URGENT)
     data = order("CUST-001", errorMessage=URGENT, items=[item], shippingAddress=address, paymentMethod=URGENT)
@@ -95,5 +95,5 @@ def test_nothing_that_customers_wrote_is_sent(name: str, channel: str, template:
 @pytest.mark.parametrize("code", sorted(REFUSALS))
 def test_every_refusal_has_words_of_ours(code: str) -> None:
     body = render("email", "order_failed", order("CUST-001", errorCode=code, errorMessage=URGENT)).body
-    known = code != "order_cancelled"  # which is told by a message of its own
-    assert ("looked into" not in body) is known
+    known = code != "order_cancelled"  # which has a message of its own
+    assert ("looking into" not in body) is known

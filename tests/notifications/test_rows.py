@@ -1,4 +1,7 @@
-"""What is written is read back: every column has another value, so that two that change places are noticed."""
+"""Written rows are read back.
+
+Every column has a different value, so that swapped columns are noticed.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta

@@ -158,7 +158,7 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
 
 
 async def test_putting_messages_off_is_no_reason_to_rest(database: Database) -> None:
-    """Else a flood for one recipient makes everybody else wait."""
+    """Otherwise a flood for one recipient would delay all other recipients."""
     await queue(database, 30)
     delivery = MessageDelivery(database, channels("", ""), RULES._replace(hourly_limit=1))
     assert [await delivery.deliver_due() for _ in range(5)] == [8, 8, 8, 6, 0]
@@ -185,7 +185,7 @@ async def test_any_number_of_processes_share_the_queue(database: Database) -> No
 
 
 async def test_what_another_machine_says_cannot_keep_the_others_from_being_written_down(database: Database) -> None:
-    """Else all of them would be sent again, and again."""
+    """Otherwise all of them would be sent again and again."""
 
     async def send(outgoing: OutgoingMessage) -> None:
         if outgoing.notification.subject == "Subject 1":
@@ -219,7 +219,7 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     other = MessageDelivery(database, {"email": simulate}, RULES)
     assert await other.deliver_due() == 0
     async with database.transaction() as tx:
-        await repository.skip_stale(tx, timedelta(0))  # what is being sent is not given up
+        await repository.skip_stale(tx, timedelta(0))  # a message that is being sent is not skipped
         await tx.execute("UPDATE claims SET lapses_at = now()")
     again = asyncio.create_task(MessageDelivery(database, {"email": hang}, RULES).deliver_due())
 
@@ -228,7 +228,7 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
 
     await eventually(claimed_again)
     dying.cancel()
-    # It was only asleep: what it writes now is not believed.
+    # The first process was only asleep: the outcome it writes now is ignored.
     async with database.connection() as connection:
         await repository.settle(
             connection, claim_id, [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")]
@@ -244,7 +244,7 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
 async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Database) -> None:
     (message_id,) = await queue(database)
     async with database.transaction() as tx:
-        claim = await repository.claim_due(tx, 8, timedelta(0), 20)  # it lapses at once
+        claim = await repository.claim_due(tx, 8, timedelta(0), 20)  # the claim lapses at once
     assert claim.id is not None
     async with database.connection() as watching, database.transaction() as late:
         await repository.settle(late, claim.id, [repository.Outcome(message_id, NotificationStatus.SENT)])
@@ -276,7 +276,7 @@ async def test_about_so_many_live_events_are_kept_and_the_last_always(database: 
             await repository.insert_live_events(tx, [None] * count, ['{"type":"x"}'] * count)
         await repository.prune_live_events(tx, 10)
         kept = await repository.list_live_events(tx, after=0, owner=None, limit=100)
-        assert [event.id for event in kept] == list(range(21, 51))  # what was told together is forgotten together
+        assert [event.id for event in kept] == list(range(21, 51))  # events of one batch are pruned together
         assert await repository.find_live_bounds(tx) == (21, 50)
         await repository.prune_live_events(tx, 0)
         assert await repository.find_live_bounds(tx) == (45, 50)
@@ -285,8 +285,8 @@ async def test_about_so_many_live_events_are_kept_and_the_last_always(database: 
 async def test_of_what_was_told_together_everybody_reads_their_own_from_any_place(database: Database) -> None:
     owners = ["CUST-1", None, "CUST-2", "CUST-1", "CUST-1"]
     async with database.transaction() as tx:
-        for told in (owners[:3], owners[3:]):
-            await repository.insert_live_events(tx, told, [f'{{"told":{len(told)}}}'] * len(told))
+        for batch in (owners[:3], owners[3:]):
+            await repository.insert_live_events(tx, batch, [f'{{"batch":{len(batch)}}}'] * len(batch))
 
         async def read(after: int, owner: str | None, limit: int) -> list[int]:
             return [event.id for event in await repository.list_live_events(tx, after=after, owner=owner, limit=limit)]
@@ -299,7 +299,7 @@ async def test_of_what_was_told_together_everybody_reads_their_own_from_any_plac
         assert await read(0, "CUST-2", 9) == [3]
         assert await read(0, "", 9) == []
         events = await repository.list_live_events(tx, after=2, owner=None, limit=2)
-    assert events == [(3, "CUST-2", '{"told":3}'), (4, "CUST-1", '{"told":2}')]
+    assert events == [(3, "CUST-2", '{"batch":3}'), (4, "CUST-1", '{"batch":2}')]
 
 
 def test_delays_double_up_to_an_hour() -> None:

@@ -1,4 +1,4 @@
-"""From events to messages and back out of the API."""
+"""From events to messages, read through the API."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from valerix.contracts.ids import new_id
 PATH = "/api/v1/notifications"
 
 
-async def told(api: Api, customer: str, count: int, **filters: str) -> list[dict[str, Any]]:
+async def messages_of(api: Api, customer: str, count: int, **filters: str) -> list[dict[str, Any]]:
     """The customer's notifications once there are `count`, oldest first."""
     query = "&".join(f"{name}={value}" for name, value in {"customerId": customer, **filters}.items())
 
@@ -32,7 +32,7 @@ async def test_a_batch_that_comes_three_times_is_told_once(api: Api, bus: Bus, c
     for _ in range(3):
         await bus.publish([batch])
     await bus.publish([message("orders", ("order.completed", data["id"], 5, data))])
-    items = await told(api, customer, 4, status="sent")
+    items = await messages_of(api, customer, 4, status="sent")
     assert sorted((item["channel"], item["template"]) for item in items) == [
         ("email", "order_completed"),
         ("email", "order_confirmed"),
@@ -50,7 +50,7 @@ async def test_the_same_event_in_another_message_is_told_once(
     first = message("orders", ("order.confirmed", data["id"], 2, data))
     await bus.publish([first, first._replace(id=f"{first.id}-again")])
     await bus.publish([message("orders", ("order.completed", data["id"], 3, data))])
-    items = await told(api, customer, 2)
+    items = await messages_of(api, customer, 2)
     assert [item["template"] for item in items] == ["order_confirmed", "order_completed"]
 
 
@@ -64,7 +64,7 @@ async def test_an_event_that_cannot_be_told_becomes_a_dead_letter_and_the_rest_i
             message("orders", ("order.confirmed", good["id"], 1, good), ("order.failed", f"bad-{customer}", 2, bad)),
         ]
     )
-    assert len(await told(api, customer, 1)) == 1
+    assert len(await messages_of(api, customer, 1)) == 1
 
     async def buried() -> list[Any]:
         found = await database.fetch("SELECT error FROM dead_letters WHERE event->>'subject' = $1", f"bad-{customer}")
@@ -76,13 +76,16 @@ async def test_an_event_that_cannot_be_told_becomes_a_dead_letter_and_the_rest_i
 async def test_a_refund_is_told_to_the_customer(api: Api, bus: Bus, customer: str) -> None:
     data = {"orderId": new_id(), "customerId": customer, "captured": MONEY, "refunded": MONEY}
     await bus.publish([message("payments", ("payment.refunded", new_id(), 3, data))])
-    (item,) = await told(api, customer, 1)
+    (item,) = await messages_of(api, customer, 1)
     assert item["template"] == "payment_refunded"
     assert "1,299.00 USD" in item["body"]
 
 
 async def test_low_stock_is_told_again_after_it_was_over(api: Api, bus: Bus, customer: str) -> None:
-    """Within the same hour: it was over when goods were brought; sales and releases around the threshold are not it."""
+    """Within the same hour.
+
+    A delivery ends low stock; sales and releases around the threshold do not.
+    """
     sku = f"SKU-{customer}"
     data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
     low = [
@@ -92,7 +95,7 @@ async def test_low_stock_is_told_again_after_it_was_over(api: Api, bus: Bus, cus
     await bus.publish([message("inventory", *low)])
 
     async def about_it() -> int:
-        return len([item for item in await told(api, "operators", 1) if sku in item["subject"]])
+        return len([item for item in await messages_of(api, "operators", 1) if sku in item["subject"]])
 
     await eventually_equal(about_it, 2)
 
@@ -104,7 +107,7 @@ async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bu
     await bus.publish([message("inventory", *events)])
 
     async def about_it() -> list[dict[str, Any]]:
-        return [item for item in await told(api, "operators", 1) if sku in item["subject"]]
+        return [item for item in await messages_of(api, "operators", 1) if sku in item["subject"]]
 
     items = await eventually(about_it)
     assert len(items) == 1
@@ -141,13 +144,13 @@ async def test_staff_sends_free_text_and_templates(api: Api, customer: str) -> N
     template = {"customerId": customer, "template": "order_completed", "data": {"id": "42"}}
     assert "42" in (await api.post(f"{PATH}/send", template)).json["subject"]
     assert (await api.post(f"{PATH}/send", {"customerId": customer, "channel": "sms", "body": "Hi"})).status == 202
-    assert len(await told(api, customer, 3, status="sent")) == 3
+    assert len(await messages_of(api, customer, 3, status="sent")) == 3
 
 
 async def test_a_request_under_the_same_key_is_sent_once(api: Api, customer: str) -> None:
     body = {"customerId": customer, "subject": "Hello", "body": "Once."}
     first = await api.post(f"{PATH}/send", body, idempotency_key=customer)
-    await told(api, customer, 1, status="sent")
+    await messages_of(api, customer, 1, status="sent")
     again = await api.post(f"{PATH}/send", body, idempotency_key=customer)
     assert (first.status, again.status) == (202, 200)
     assert again.body == first.body

@@ -1,4 +1,4 @@
-"""Which entry of an order's history is whose act."""
+"""The act that caused an entry of an order's history."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ def entry(kind: str, version: int, trace: str = TRACE) -> HistoryEntry:
 
 
 def refunded(refund_id: str) -> HistoryEntry:
-    """Told by payments some time after the act, in a trace of its own."""
+    """An entry noted by payments some time after the act, in a trace of its own."""
     return entry("order.refunded", 5, OTHER)._replace(refund=Refunded(refund_id, Money(77, "USD"), "scratched"))
 
 

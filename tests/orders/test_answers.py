@@ -1,4 +1,4 @@
-"""What a repeated request is answered."""
+"""The answers that repeated requests get."""
 
 import pytest
 

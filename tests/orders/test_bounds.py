@@ -1,4 +1,7 @@
-"""One customer cannot keep what others want: new orders are refused, and nothing is written about them."""
+"""One customer cannot reserve what others need.
+
+New orders beyond a bound are refused, and nothing is written about them.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +37,7 @@ BOUNDS = Bounds(waiting_orders=2, unpaid_units=5, declines=2)
 
 
 class UndecidedShop(Shop):
-    """Whose payments are decided or not."""
+    """A shop with payments that are decided or not."""
 
     def __init__(self) -> None:
         super().__init__(A=500)
@@ -66,12 +69,12 @@ def flows(database: Database, shop: UndecidedShop) -> OrderFlows:
 def request(customer: str = "CUST-001", **wanted: Any) -> PlaceRequest:
     method, quantity = wanted.pop("method", "card_ok"), wanted.pop("quantity", 1)
     order = new_order(customer, [OrderLine("A", quantity)], method, "hold", None)
-    whole = PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60), bounded=True)
-    return replace(whole, **wanted)
+    plain = PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60), bounded=True)
+    return replace(plain, **wanted)
 
 
 async def statuses(flows: OrderFlows, *wanted: PlaceRequest) -> list[int | str]:
-    """Of the answers; of a refusal the bound it names."""
+    """Return the statuses of the answers; for a refusal the bound that it names."""
     answers: list[Answer | BaseException] = await asyncio.gather(
         *map(flows.placing.place, wanted), return_exceptions=True
     )

@@ -1,4 +1,4 @@
-"""What other services are told about orders: one outcome per id, whatever the id is."""
+"""The description of orders for other services: one outcome per id, whatever the id is."""
 
 from typing import Any
 
@@ -47,9 +47,9 @@ async def test_a_price_comes_with_the_stock_and_a_wish_to_cancel_is_told(
 
 async def test_what_is_no_order_is_unknown_in_its_place(written_orders: WrittenOrders, identities: Identities) -> None:
     order_id, other = await written_orders.write(), new_id()
-    asked = [other, order_id, "", "ORDER-1", order_id.upper(), order_id + " ", "'", order_id]
-    outcomes = await described(written_orders, identities, *asked)
-    assert [outcome["orderId"] for outcome in outcomes] == asked
+    ids = [other, order_id, "", "ORDER-1", order_id.upper(), order_id + " ", "'", order_id]
+    outcomes = await described(written_orders, identities, *ids)
+    assert [outcome["orderId"] for outcome in outcomes] == ids
     known = [outcome["outcome"] == "described" for outcome in outcomes]
     assert known == [False, True, False, False, False, False, False, True]
 

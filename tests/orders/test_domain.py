@@ -1,4 +1,4 @@
-"""The order's rules, without any I/O."""
+"""The rules of the order, without any I/O."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Orders that are due: each is gone on with once, neither kind waits for the other, and nothing is lost on the way."""
+"""Due orders: each is driven once, neither kind waits for the other, and no order is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,16 +34,16 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 
 class SagaWithoutServices(Saga):
-    """Takes steps that need nobody; whatever asks another service is put off."""
+    """Takes local steps; every step that calls another service is postponed."""
 
     def __init__(self) -> None:
         super().__init__(Services, dict, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
-        self.asked = list[str]()
+        self.driven = list[str]()
 
-    async def run(self, passes: object, deadline: Deadline, wait_seconds: float) -> None:
-        for p in passes:  # type: ignore[attr-defined]  # passes
-            self.asked.append(p.order.id)
-            p.decision = decisions.delayed(p.order, "tested", "nobody is there", RETRY, 0.5)
+    async def run(self, runs: object, deadline: Deadline, wait_seconds: float) -> None:
+        for run in runs:  # type: ignore[attr-defined]  # runs of the saga
+            self.driven.append(run.order.id)
+            run.decision = decisions.delayed(run.order, "tested", "no service is there", RETRY, 0.5)
 
 
 def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
@@ -52,7 +52,7 @@ def worker(database: Database) -> tuple[OrderFlows, SagaWithoutServices]:
 
 
 def held(order: Order) -> Decision:
-    """For no time at all."""
+    """Hold the order for no time at all."""
     return decisions.short_of_stock(order, "x", NO_STOCK_WAIT, NOW, asked=False)
 
 
@@ -62,7 +62,7 @@ def shop_flows(database: Database, shop: Shop) -> OrderFlows:
 
 
 async def confirmed(database: Database, count: int) -> list[Order]:
-    """So many of them, due."""
+    """Place this number of confirmed orders that are due."""
     wanted = [accepting() for _ in range(count)]
     await accept(database, *wanted)
     orders = [w.order for w in wanted]
@@ -71,7 +71,10 @@ async def confirmed(database: Database, count: int) -> list[Order]:
 
 
 async def statuses(database: Database) -> list[tuple[str, int, int]]:
-    """(status, version, how often it was taken over) of every order whose history has no gap."""
+    """Return the rows of all orders with a history without gaps.
+
+    A row is (status, version, number of times the order was taken over).
+    """
     async with database.connection() as tx:
         rows = await tx.fetch(
             """
@@ -96,12 +99,12 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     await make_due(database)
     orders, saga = worker(database)
     assert await orders.fulfilment.sweep(2, Deadline.after(60)) == 2
-    assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.asked) == 2
+    assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.driven) == 2
 
 
 @pytest.mark.parametrize("on_shortage", ["backorder", "hold"])
 async def test_orders_that_are_ready_are_due(database: Database, on_shortage: str) -> None:
-    """Also one that is held, when staff has reserved stock for it."""
+    """A held order is ready, too, when staff has reserved stock for it."""
     ready, waiting = accepting(), accepting()
     for wanted in (ready, waiting):
         wanted.order.on_shortage = on_shortage
@@ -115,7 +118,7 @@ async def test_orders_that_are_ready_are_due(database: Database, on_shortage: st
 
 
 async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_put_off(database: Database) -> None:
-    """Stock arrives between inventory's refusal and the moment it is written down."""
+    """Stock arrives between inventory's refusal and the moment the refusal is written."""
     wanted = accepting()
     wanted.order.on_shortage = "backorder"
     await accept(database, wanted)
@@ -238,7 +241,10 @@ async def test_a_step_is_not_taken_from_whoever_has_the_order(database: Database
 
 
 async def test_that_an_order_waits_is_told_once(database: Database) -> None:
-    """A retry of its customer is kept in its history, but no event; looking whether stock came leaves nothing."""
+    """A retry of its customer is kept in its history, but emits no event.
+
+    A look for stock without success leaves no trace.
+    """
     shop = Shop(A=500)
     shop.in_stock = False
     flows = shop_flows(database, shop)
@@ -252,9 +258,9 @@ async def test_that_an_order_waits_is_told_once(database: Database) -> None:
     await make_due(database)
     await flows.fulfilment.sweep(100, Deadline.after(60))
     async with database.connection() as tx:
-        told = [event.type for event in await SEARCH.list_events(tx, order.id)]
+        types = [event.type for event in await SEARCH.list_events(tx, order.id)]
     retries = ["order.still_held"] * 3
-    assert told == ["order.created", "order.held", *retries, "order.confirmed"]
+    assert types == ["order.created", "order.held", *retries, "order.confirmed"]
     assert not {"order.still_held"}.intersection(BY_SOURCE[ORDERS])
 
 
@@ -264,7 +270,7 @@ async def test_a_held_order_whose_retry_died_is_not_over_before_its_time(databas
     flows = shop_flows(database, shop)
     _, order = await place(flows, ("A", 1))
     async with database.connection() as tx:
-        assert await DRIVING.claim_one(tx, order.id, order.version, timedelta(0), None)  # and whoever it was dies
+        assert await DRIVING.claim_one(tx, order.id, order.version, timedelta(0), None)  # and the new holder dies
     await flows.fulfilment.sweep(100, Deadline.after(60))
     after = await flows.queries.get(order.id, None)
     assert (after.status, after.cancel_reason, after.version) == (OrderStatus.PENDING, None, order.version)

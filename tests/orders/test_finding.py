@@ -1,4 +1,7 @@
-"""Orders are found by the names and addresses of their customers, which are in the users service alone."""
+"""Orders are found by names and addresses of their customers.
+
+Names and addresses are stored in the users service alone.
+"""
 
 from collections.abc import Callable
 from urllib.parse import quote

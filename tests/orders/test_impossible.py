@@ -1,4 +1,7 @@
-"""An order that cannot be stored, or that another service refuses, fails alone: its neighbours go on."""
+"""An order that cannot be stored, or that another service refuses, fails alone.
+
+Its neighbours go on.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,11 +29,11 @@ from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.saga import Saga, Services
 
 NUL = "\x00"
-"""What PostgreSQL stores in no text."""
+"""A character that PostgreSQL stores in no text."""
 
 
 class PickyPeers(Peers):
-    """As Peers, but what is about `odd` orders is refused, and the reason of a refusal can be anything."""
+    """Peers that refuse commands about `odd` orders; the reason of a refusal can be anything."""
 
     def __init__(self, kind: type[Refused] = Unacceptable) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class PickyPeers(Peers):
 
 
 class NoProvider(Peers):
-    """Whether a payment is void nobody can say."""
+    """Peers without a provider: the outcome of a void stays unknown."""
 
     async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
         if path == commands.VOID_PAYMENTS:
@@ -143,7 +146,7 @@ async def test_in_the_warehouse_an_order_that_cannot_be_written_waits_alone(data
     ids = [each.order.id for each in wanted]
     async with database.connection() as tx:
         await tx.execute("UPDATE orders SET status = 'confirmed', total_minor = 1, allocations = '[]', due_at = now()")
-        # The event its next state would be written as exists.
+        # The event that its next state would write exists already.
         await tx.execute(
             "INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at) "
             "VALUES ($1, 2, 'x', '{}', 't', now())",
@@ -175,7 +178,7 @@ async def test_a_time_that_cannot_be_stored_postpones_the_others(database: Datab
 
 
 async def test_a_paid_order_whose_money_waits_for_the_provider_gives_its_stock_back(database: Database) -> None:
-    """What is shown as reserved is what is reserved."""
+    """The stock that is shown as reserved is the stock that is reserved."""
     wanted = [request() for _ in range(2)]
     await place_all(database, Peers(), wanted)
     cancelled = wanted[0].order.id

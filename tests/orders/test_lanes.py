@@ -1,4 +1,4 @@
-"""An order whose services are slow holds up nobody behind it."""
+"""An order with slow services holds up no order behind it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,18 +25,18 @@ SLOW = "SLOW-1"
 
 
 class SagaWithSlowProduct(Saga):
-    """Finds nothing wrong with any order; with one product it takes its time."""
+    """Finds no fault with any order, but takes its time with one product."""
 
     def __init__(self) -> None:
         super().__init__(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
-        if any(p.order.lines[0].product_id == SLOW for p in runs):
+        if any(run.order.lines[0].product_id == SLOW for run in runs):
             self.began.set()
             await self.go_on.wait()
-        for p in runs:
-            p.decision = decisions.delayed(p.order, "tested", "nothing is wrong", RETRY, 0.5)
+        for run in runs:
+            run.decision = decisions.delayed(run.order, "tested", "nothing is wrong", RETRY, 0.5)
 
 
 def placing(product: str, seconds: float = 60.0) -> PlaceRequest:
@@ -69,7 +69,7 @@ async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_ur
                 self.give_up(run)
 
     async with Database.open(database_url("orders"), 2) as database:
-        saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
+        saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         waits = Timeouts(charge_wait_seconds=7, batch_slot_seconds=9)
         orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits)
         assert (await orders.placing.place(placing("PROD-001"))).status == 202
@@ -108,15 +108,17 @@ async def test_closing_ends_the_sweeps_that_are_running(
 
 
 async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[..., str]) -> None:
-    """However often an order meets the open breaker."""
+    """The history has one entry, however often an order meets the open breaker."""
 
     class Withheld(Saga):
         async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
-            for p in runs:
-                p.decision = decisions.waiting(p.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0)
+            for run in runs:
+                run.decision = decisions.waiting(
+                    run.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0
+                )
 
     async with Database.open(database_url("orders"), 2) as database:
-        saga = Withheld(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # nobody is called
+        saga = Withheld(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
         placed = await orders.placing.place(placing("PROD-001"))
         assert placed.status == 202

@@ -1,4 +1,4 @@
-"""Orders that were there before a migration are found after it."""
+"""Orders from before a migration are found after it."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from valerix.orders.order import OrderFilter
 async def test_orders_placed_before_are_found_by_what_their_lines_say(
     database_url: Callable[..., str], tmp_path: Path
 ) -> None:
-    """Not by the column there was: a changed order had its first products there."""
+    """The old column is not used: for a changed order it still had the first products."""
     url, folder = database_url(), resources.files("valerix.orders") / "migrations"
     await migrate_up_to("0003", "orders", url, tmp_path)
     order_id, lines = new_id(), json.dumps([["NEW-1", 1, None, None], ['"2"', 2, None, None], ["NEW-1", 3, None, None]])

@@ -1,7 +1,8 @@
-"""Every accepted order gets exactly one answer, after its commit; or none, and the worker drives it on.
+"""Every accepted order gets exactly one answer, after its commit.
 
-The saga, the statements and PostgreSQL are real; the services behind are the table below. At each failpoint the process
-fails, or hangs until the caller has gone away.
+An order without an answer is driven on by the worker. The saga, the statements and PostgreSQL are
+real; the services behind are the table below. At each failpoint the process fails, or hangs until
+the caller has gone away.
 """
 
 import asyncio
@@ -40,7 +41,10 @@ def reserved(command: commands.ReserveStock) -> commands.StockReserved:
 
 
 class Peers:
-    """Customers are known, stock is endless; a payment is captured, declined, or captured at the third look."""
+    """Peers with known customers and endless stock.
+
+    A payment is captured, declined, or captured at the third look.
+    """
 
     def __init__(self) -> None:
         self.captured: defaultdict[str, int] = defaultdict(int)
@@ -92,14 +96,14 @@ def open_flows(database: Database, peers: Peers) -> OrderFlows:
 
 
 def request(number: int) -> PlaceRequest:
-    """Every fourth has the key of the one before it."""
+    """Return a request; every fourth has the key of the request before it."""
     order = new_order("CUST-001", [OrderLine("PROD-001", 1)], METHODS[number % 3], "reject", None)
     key = b"key %d" % (number - (number % 4 == 3))
     return PlaceRequest(order, key, b"%d" % (number - (number % 4 == 3)), "t" * 32, Deadline.after(60))
 
 
 async def place(flows: OrderFlows, database: Database, wanted: PlaceRequest) -> Answer | BaseException:
-    """The answer; what it says is committed by the time it comes."""
+    """Return the answer; the state it reports is committed by the time it comes."""
     try:
         answer = await flows.placing.place(wanted)
     except Exception as error:
@@ -113,7 +117,7 @@ async def place(flows: OrderFlows, database: Database, wanted: PlaceRequest) -> 
 
 
 async def drive_to_the_end(flows: OrderFlows, database: Database) -> None:
-    """What the worker does until nothing is due."""
+    """Sweep as the worker does until nothing is due."""
     for _ in range(10):
         async with database.connection() as tx:
             due = await tx.execute("UPDATE orders SET due_at = now() WHERE status = 'pending' AND due_at IS NOT NULL")

@@ -1,4 +1,7 @@
-"""How statements find their rows: each walks an index no further than it has to, however many orders there are."""
+"""The plans of statements: each walks an index no further than necessary.
+
+This holds however many orders there are.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
@@ -16,12 +19,12 @@ from valerix.orders.order import OrderFilter
 from valerix.orders.transitions import LOCAL_STEPS
 
 COUNT = 20_000
-"""In half as many, PostgreSQL may well read the whole table rather than walk an index."""
+"""With half as many, PostgreSQL may well read the entire table rather than walk an index."""
 
 
 @pytest.fixture
 async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connection]:
-    """To a database with many orders, some of them due."""
+    """A connection to a database with many orders, some of them due."""
     url = database_url("orders")
     await insert_orders(url, COUNT)
     opened = await asyncpg.connect(url, server_settings={"jit": "off"})
@@ -34,7 +37,7 @@ async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connecti
 async def listed(connection: Connection, **filters: Any) -> str:
     planner = Planner(connection)
     wanted = OrderFilter(limit=51, **filters)
-    await SEARCH.list_orders(planner, wanted)  # type: ignore[arg-type]  # it only has to be asked
+    await SEARCH.list_orders(planner, wanted)  # type: ignore[arg-type]  # only its statement is planned
     return planner.plan
 
 
@@ -63,7 +66,10 @@ async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connecti
 async def test_each_kind_of_due_orders_is_a_range_of_one_index(
     database_url: Callable[..., str], connection: Connection, kind: str, age: str
 ) -> None:
-    """Were it not, the rule of the domain and that of the index would have gone apart: that takes a new migration."""
+    """A failure means that the rule of the domain and that of the index differ.
+
+    That takes a new migration.
+    """
     young = await asyncpg.connect(database_url("orders"))
     planner: Any = Planner(young if age == "young" else connection)
     for setting, value in PLANNED.items():

@@ -1,4 +1,4 @@
-"""What an order costs: quoted by inventory's first answer, a ceiling from then on."""
+"""The price of an order: quoted by inventory's first answer, a ceiling from then on."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -20,7 +20,7 @@ from valerix.orders.placing import PlaceRequest, new_order
 
 
 class Shop(Peers):
-    """A catalogue whose prices change, and which has its goods or not."""
+    """A catalogue with prices that change, and with or without goods in stock."""
 
     def __init__(self, **prices: int) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ async def test_an_edit_that_cannot_be_quoted_changes_nothing(database: Database)
 
 
 async def test_an_order_from_before_there_were_quotes_is_priced_when_stock_comes(database: Database) -> None:
-    """As those of an earlier version are, and while an earlier inventory answers."""
+    """Such are orders of an earlier version, and orders while an earlier inventory answers."""
     shop = Shop(A=500)
     shop.in_stock = False
     flows = open_flows(database, shop)

@@ -1,4 +1,7 @@
-"""Refunds by hand: each stands in its order's history once, whatever the order is doing, and no answer changes."""
+"""Refunds by hand: each is once in its order's history, and no answer changes.
+
+This holds whatever the order is doing.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -37,14 +40,14 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 
 async def standing(database: Database, **columns: object) -> Order:
-    """A confirmed order, whose row then has `columns`."""
+    """Place a confirmed order, and set these columns of its row."""
     wanted = accepting(new_id().encode())
     await accept(database, wanted)
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(hours=1)), 201))
     if columns:
         changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
         async with database.connection() as tx:
-            await tx.execute(f"UPDATE orders SET {changes} WHERE id = $1", wanted.order.id, *columns.values())  # noqa: S608 - names of our own
+            await tx.execute(f"UPDATE orders SET {changes} WHERE id = $1", wanted.order.id, *columns.values())  # noqa: S608 - names from this file
     return wanted.order
 
 
@@ -79,8 +82,8 @@ async def test_an_order_that_stands_tells_its_refunds_and_stays_what_it_is(
     assert await note(database, first, second) == [True, True]
     after = await stands(database, order)
     assert (after.status, after.version, after.refunded_minor) == (status, before.version + 2, 3)
-    told = (await history(database, order))[2:]
-    assert [(entry.type, entry.status, entry.refund) for entry in told] == [
+    entries = (await history(database, order))[2:]
+    assert [(entry.type, entry.status, entry.refund) for entry in entries] == [
         ("order.refunded", status, Refunded(first.refund_id, Money(2, "USD"), "scratched")),
         ("order.refunded", status, Refunded(second.refund_id, Money(1, "USD"), "late")),
     ]
@@ -163,7 +166,7 @@ async def test_a_pass_that_met_a_refund_is_made_again_at_once_and_not_after_its_
 
 
 async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(database: Database) -> None:
-    """Otherwise what cannot be written would be tried without a pause."""
+    """Otherwise an order that cannot be written would be tried without a pause."""
     orders = [await standing(database, status=OrderStatus.PROCESSING) for _ in range(2)]
     await make_due(database)
     unwritten, overtaken = sorted(await claim(database), key=lambda order: order.id)
@@ -171,7 +174,7 @@ async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(d
     async with database.connection() as tx:
         await DRIVING.claim_one(tx, overtaken.id, overtaken.version, LEASE, None)
     for taken in (unwritten, overtaken):
-        finishing(taken, decisions.fulfilled(taken, timedelta(0)))  # moves it
+        finishing(taken, decisions.fulfilled(taken, timedelta(0)))  # moves the order
     await database.repeat(lambda tx: DRIVING.hand_back(tx, [unwritten, overtaken]))
     assert await claim(database) == []
 
@@ -180,7 +183,7 @@ async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(d
 async def test_a_refund_that_is_noted_meanwhile_does_not_keep_its_order_from_being_cancelled(
     database: Database, monkeypatch: pytest.MonkeyPatch, changes: int
 ) -> None:
-    """Orders hears of a refund at any time, as between reading an order and taking it over."""
+    """A refund can be noted at any time, as between reading an order and taking it over."""
     order = await standing(database)
     flows = _flows_that_hear_of(changes, order, database, monkeypatch)
     after = await flows.changes.cancel(order.id, None, "broken", Deadline.after(60))
@@ -197,7 +200,10 @@ async def test_an_order_that_always_changes_is_busy(database: Database, monkeypa
 
 
 def _flows_that_hear_of(refunds: int, order: Order, database: Database, monkeypatch: pytest.MonkeyPatch) -> OrderFlows:
-    """Each of so many refunds of one cent is noted right after the order was read."""
+    """Return flows in which this many refunds of one cent are noted.
+
+    Each is noted right after the order was read.
+    """
     flows, left = open_flows(database, Peers()), iter(range(refunds))
     read = flows.queries.get
 

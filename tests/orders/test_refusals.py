@@ -1,4 +1,7 @@
-"""A refused order is refused again in the same words: the status, the order's place and the body, byte for byte."""
+"""A refused order is refused again in the same words, byte for byte.
+
+That includes the status, the place of the order and the body.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -30,7 +33,10 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 
 class Refusing(Peers):
-    """Each order meets what ends it with `code`: `flows` cancel it while its stock is being reserved."""
+    """Peers that end each order with `code`.
+
+    For cancellations, `flows` cancel the order while its stock is being reserved.
+    """
 
     def __init__(self, code: str) -> None:
         super().__init__()
@@ -92,11 +98,11 @@ async def test_an_order_that_waits_for_stock_says_until_when(database: Database,
     flows = open_flows(database, Refusing("insufficient_stock"))
     order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], "card_ok", on_shortage, None)
     answer = await flows.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))
-    told = msgspec.json.decode(answer.body)["order"]
-    assert ("heldUntil" in told) is waits
+    shown = msgspec.json.decode(answer.body)["order"]
+    assert ("heldUntil" in shown) is waits
     kept, (_, entry) = await flows.queries.timeline(order.id, None, after=0, limit=9)
-    assert msgspec.to_builtins(view(kept)) == told
-    assert entry.held_until == (msgspec.convert(told["heldUntil"], datetime) if waits else None)
+    assert msgspec.to_builtins(view(kept)) == shown
+    assert entry.held_until == (msgspec.convert(shown["heldUntil"], datetime) if waits else None)
     if waits:
         await flows.changes.cancel(order.id, None, "changed my mind", Deadline.after(60))
     assert "heldUntil" not in msgspec.to_builtins(view(await flows.queries.get(order.id, None)))

@@ -1,4 +1,7 @@
-"""What is written is read back: every column has another value, so that two that change places are noticed."""
+"""Rows are read back as they were written.
+
+Every column has another value, so that two swapped columns are noticed.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -43,7 +46,7 @@ def data_of(status: OrderStatus, number: int) -> str:
 
 
 def finished(order: Order, number: int) -> Finished:
-    """With another value in each column."""
+    """Return a finished order with another value in each column."""
     order.status, order.version, order.updated_at = OrderStatus.CONFIRMED, 2, moment(number)
     order.lines = [OrderLine(f"new-{number}", 3, f"name-{number}", 4)]
     order.allocations = [Allocation(f"new-{number}", f"warehouse-{number}", 5)]

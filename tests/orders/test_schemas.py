@@ -1,4 +1,4 @@
-"""What "place" accepts, and how exactly it says no."""
+"""The bodies that "place" accepts, and the precision of its refusals."""
 
 import json
 from typing import Any

@@ -21,7 +21,7 @@ Found = tuple[Api, list[Made]]
 
 @pytest.fixture
 async def shop(database_url: Callable[[str], str], tmp_path: Path) -> AsyncIterator[Found]:
-    """The API as an operator, and the orders in it."""
+    """The API as an operator, with the orders in its database."""
     url, identities = database_url("orders"), Identities(tmp_path)
     made = await insert_orders(url, COUNT)
     peers = {"users_url": NOWHERE, "inventory_url": NOWHERE, "payments_url": NOWHERE}
@@ -38,7 +38,7 @@ async def page(api: Api, **query: Any) -> dict[str, Any]:
 
 
 async def ids(api: Api, **query: Any) -> list[str]:
-    """Of all pages."""
+    """Return the ids of all pages."""
     found, cursor = list[str](), None
     while True:
         shown = await page(api, limit=200, **query, **({"cursor": cursor} if cursor else {}))

@@ -1,4 +1,7 @@
-"""The history of an order as people read it: a page at a time, without what had nothing to undo."""
+"""The history of an order as people read it: a page at a time.
+
+Steps that had nothing to undo are left out.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

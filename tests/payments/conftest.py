@@ -30,11 +30,11 @@ from valerix.payments.refunds import RefundRequest
 from valerix.payments.use_cases import Detail, PaymentsUseCases
 
 NOWHERE = "http://127.0.0.1:9"
-"""The discard port: nobody listens."""
+"""The discard port: no process listens there."""
 
 
 class Payments:
-    """One payments "process" inside the test, and how tests talk to it."""
+    """One payments "process" inside the test, and the means of tests to call it."""
 
     def __init__(self, use_cases: PaymentsUseCases, database: Database) -> None:
         self.use_cases = use_cases
@@ -72,7 +72,7 @@ class Payments:
         return (await self.payment(order_id)).status in statuses
 
     async def close(self) -> None:
-        """As a crash does it: what runs in the background is gone, the rows stay."""
+        """Stop as a crash does: the background work is gone, the rows stay."""
         await self.use_cases.close()
 
 
@@ -84,7 +84,7 @@ def command(method: str = "card_ok", amount: int = 1000, order_id: str | None = 
 
 
 async def paid(api: Api, written_orders: WrittenOrders, status: str = "completed") -> dict[str, Any]:
-    """The payment of a new order that is in `status` now."""
+    """The payment of a new order, brought to `status`."""
     body = await written_orders.charge()
     payment: dict[str, Any] = (await api.post("/api/v1/payments", body)).json
     await written_orders.change(body["orderId"], status=status)
@@ -92,7 +92,7 @@ async def paid(api: Api, written_orders: WrittenOrders, status: str = "completed
 
 
 async def charges(provider: Api, *order_ids: str) -> list[dict[str, Any]]:
-    """What the provider's ledger says of these orders, as far as it knows them."""
+    """The entries of the provider's ledger for those of the orders that it knows."""
     answer = await provider.post("/v1/charges/find", {"references": [f"order-{order_id}" for order_id in order_ids]})
     found: list[dict[str, Any]] = answer.json["charges"]
     return found
@@ -112,7 +112,7 @@ async def mortal_provider(mortal_psp: Process) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[OpenPayments]:
-    """`await open_payments(psp_url)`: another payments "process" on the one database of this test."""
+    """`await open_payments(psp_url)`: another payments "process" on the database of the test."""
     url = database_url("payments")
     async with AsyncExitStack() as stack:
 

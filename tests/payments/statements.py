@@ -1,4 +1,4 @@
-"""The statements of payments, for tests that run them themselves."""
+"""The statements of payments, for tests that run them directly."""
 
 from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository

@@ -1,4 +1,4 @@
-"""The service as others meet it: a real process, over HTTP."""
+"""The service as clients use it: a real process, over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,7 +22,7 @@ PATH = "/api/v1/payments"
 
 
 class Callers:
-    """A service, and its callers."""
+    """A service, and the clients of each caller."""
 
     def __init__(self, service: Process, identities: Identities) -> None:
         self.service = service
@@ -45,7 +45,7 @@ def payments_service(database_url: str, psp: Process, orders: Process, identitie
 def service(
     postgres: PostgresServer, psp: Process, written_orders: WrittenOrders, identities: Identities
 ) -> Iterator[Process]:
-    """Shared: its tests look at what they made themselves."""
+    """A shared service: its tests read only what they created themselves."""
     name, url = postgres.fresh_database("payments")
     process = payments_service(url, psp, written_orders.process, identities).start()
     yield process
@@ -55,14 +55,14 @@ def service(
 
 @pytest.fixture
 async def api(service: Process, identities: Identities) -> AsyncIterator[Api]:
-    """As an operator."""
+    """The service, called as an operator."""
     async with Callers(service, identities).operator() as opened:
         yield opened
 
 
 @pytest.fixture
 async def orders(service: Process, identities: Identities) -> AsyncIterator[Api]:
-    """As the orders service."""
+    """The service, called as the orders service."""
     async with Callers(service, identities).orders() as opened:
         yield opened
 
@@ -71,14 +71,14 @@ async def orders(service: Process, identities: Identities) -> AsyncIterator[Api]
 def own(
     database_url: Callable[[str], str], psp: Process, written_orders: WrittenOrders, identities: Identities
 ) -> Iterator[Callers]:
-    """A service of the test's own, for those that kill it or count everything."""
+    """A service for one test, for tests that kill it or count everything."""
     process = payments_service(database_url("payments"), psp, written_orders.process, identities)
     yield Callers(process.start(), identities)
     process.kill()
 
 
 def body(**changes: Any) -> dict[str, Any]:
-    """Of an order that does not exist."""
+    """A capture for an order that does not exist."""
     amount = {"amountMinor": 1000, "currency": "USD"}
     return {"orderId": new_id(), "customerId": "CUST-001", "amount": amount, "method": "card_ok"} | changes
 

@@ -1,7 +1,8 @@
-"""What staff do by hand and a cancellation meet: whichever comes first, a cancelled order keeps no money and no stock.
+"""Changes by hand meet a cancellation: whichever comes first, a cancelled order keeps no money and
+no stock.
 
-Orders, payments and inventory run in this process, on real databases and with a real provider; what one calls of
-another is called directly. A failpoint is where the one gives way to the other.
+Orders, payments and inventory run in this process, on real databases and with a real provider;
+calls between them are direct. A failpoint is where one gives way to the other.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ SKU: Final = "PROD-001"
 CHECKED: Final = "payments.capture.checked"
 WHILE_CHARGING: Final = (CHECKED, "payments.opened", "payments.charging", "payments.charged", "payments.settled")
 WHILE_CANCELLING: Final = {
-    "orders.claimed.pending": "refunded",  # the request is noted, nothing else has happened
+    "orders.claimed.pending": "refunded",  # only the request is noted
     "payments.forbidden": "voided",
     "saga.void_payment.done": "voided",
     "saga.release_stock.done": "voided",
@@ -58,7 +59,7 @@ Use = Callable[[Any, Deadline], Awaitable[Any]]
 
 
 class Direct:
-    """The clients of all services: each command is its use case, unless it is away."""
+    """The clients of all services: each command calls its use case, unless the service is away."""
 
     def __init__(self) -> None:
         self.uses: dict[str, Use] = {}
@@ -78,11 +79,11 @@ OLGA = Actor("olga", "operator", "192.0.2.7", "t" * 32)
 
 
 class House:
-    """The three services, and what staff and customers do in them."""
+    """The three services, and the actions of staff and customers on them."""
 
     def __init__(self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider) -> None:
         self.peers, self.books = Direct(), books
-        peers: Any = self.peers  # in place of the clients
+        peers: Any = self.peers  # replaces the clients
         saga = Saga(Services(peers, peers, peers), _directory, STOCK_WAIT, timedelta(1), RETRY, 0)
         self.orders = connect_orders(orders, orders, saga, lambda: None, max_concurrent_batches=2)
         self.payments, self.shop = payments.connect(books, provider), shop
@@ -116,7 +117,7 @@ class House:
         return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
 
     async def place(self) -> Order:
-        """A pending order that has its price: payments was away for a moment."""
+        """A pending order with a price: payments did not answer for a moment."""
         self.peers.away = {commands.CAPTURE_PAYMENTS}
         order = new_order("CUST-001", [OrderLine(SKU, 2)], "card_ok", "hold", None)
         await self.orders.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))
@@ -141,7 +142,7 @@ class House:
         return (await self.refunds.refund(request, 60, Deadline.after(60)))[0]
 
     async def told(self, order: Order) -> list[str]:
-        """The types of its history, once orders has heard of every refund."""
+        """The event types of its history, once orders has noted every refund."""
         while await self.reports.report_due(10):
             pass
         _, history = await self.orders.queries.timeline(order.id, None, after=0, limit=50)
@@ -194,7 +195,7 @@ async def _directory(customer_ids: list[str]) -> dict[str, str]:
 
 
 def once(monkeypatch: pytest.MonkeyPatch, point: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
-    """Whatever passes the point first waits for `meanwhile`; the list then names the point."""
+    """Make the first task at the point wait for `meanwhile`; the list then names the point."""
     struck: list[str] = []
 
     async def strike() -> None:
@@ -207,7 +208,7 @@ def once(monkeypatch: pytest.MonkeyPatch, point: str, meanwhile: Callable[[], Aw
 
 
 async def code_of(outcome: Awaitable[object]) -> str:
-    """The code it is refused with; empty when it is done."""
+    """The code of the refusal; empty when there is none."""
     try:
         await outcome
     except DomainError as refusal:
@@ -216,7 +217,7 @@ async def code_of(outcome: Awaitable[object]) -> str:
 
 
 async def kept(provider: Api, order: Order) -> int:
-    """Minor units that the provider holds of the order, which it charged once at most."""
+    """The minor units that the provider holds for the order, which it charged at most once."""
     found = await charges(provider, order.id)
     assert all(charge.get("captures", 0) <= 1 for charge in found)
     return sum(c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured")
@@ -242,7 +243,7 @@ async def test_an_order_that_is_cancelled_while_it_is_charged_keeps_no_money(
 async def test_an_order_that_is_charged_while_it_is_cancelled_keeps_no_money(
     house: House, provider: Api, monkeypatch: pytest.MonkeyPatch, point: str, end: str
 ) -> None:
-    """The charge was let through before the cancellation began, and goes on at the point."""
+    """The charge was accepted before the cancellation began, and continues at the point."""
     order = await house.place()
     checked, go_on = asyncio.Event(), asyncio.Event()
 

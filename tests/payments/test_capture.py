@@ -115,7 +115,7 @@ async def test_without_a_provider_it_stays_processing_and_is_charged_once_when_i
 
 
 async def until_captured(payments: Payments, wanted: list[CapturePayment]) -> None:
-    """Asked again as orders are: after an outage the breaker lets one call try first."""
+    """Capture until done, as orders does: after an outage the breaker lets one call try first."""
 
     async def captured() -> bool:
         return {o.status for o in await payments.capture(*wanted, wait_ms=2000)} == {"captured"}

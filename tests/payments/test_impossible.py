@@ -15,7 +15,7 @@ from valerix.contracts.ids import new_id
 from valerix.payments.processor import Processor
 
 NUL = "\x00"
-"""What PostgreSQL stores in no text."""
+"""Text that PostgreSQL cannot store."""
 
 
 async def test_a_capture_that_cannot_be_stored_fails_its_own_list_alone(payments: Payments, provider: Api) -> None:
@@ -41,7 +41,7 @@ async def test_a_void_that_cannot_be_stored_writes_nothing(payments: Payments) -
 async def test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_settles_the_others(
     payments: Payments, provider: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The provider's reason is text of another company."""
+    """The provider's reason is text that another company writes."""
     settle = Processor.settle
 
     async def odd(self: Processor, payment: Any, charge: Any, reason: str | None = None) -> Any:

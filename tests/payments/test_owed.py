@@ -1,4 +1,6 @@
-"""A charge belongs to an order: by hand, payments charges what orders says is owed, and nothing else."""
+"""A charge belongs to an order: by hand, payments charges what the order owes according to orders,
+and nothing else.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +29,7 @@ UNPAID = [
     ({"cancel_reason": "changed my mind"}, "The order is being cancelled"),
     ({"currency": None, "total_minor": None}, "The order has no price until stock is reserved for it"),
     ({"total_minor": 0}, "The order owes nothing"),
-    ({"status": "confirmed"}, "The order owes nothing"),  # and was never charged
+    ({"status": "confirmed"}, "The order owes nothing"),  # confirmed without a charge
 ]
 
 
@@ -41,7 +43,7 @@ class Service:
     async def rows(self, table: str) -> int:
         connection = await asyncpg.connect(self.database)
         try:
-            return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608 - names of our own
+            return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
         finally:
             await connection.close()
 
@@ -59,7 +61,7 @@ def service(
 
 @pytest.fixture
 async def api(service: Service, identities: Identities) -> AsyncIterator[Api]:
-    """As an operator."""
+    """The service, called as an operator."""
     async with Api.open(service.process.url, identities.person("operator", subject="olga")) as opened:
         yield opened
 
@@ -71,7 +73,7 @@ def refused(answer: Answer, status: int, code: str) -> dict[str, Any]:
 
 
 async def untouched(api: Api, provider: Api, order_id: str) -> bool:
-    """Nothing was taken, and nothing stands in the books."""
+    """Whether no money was taken, and the books have no entry."""
     known = (await api.get(f"{PATH}/order/{order_id}")).status
     return known == 404 and await charges(provider, order_id) == []
 
@@ -190,7 +192,7 @@ async def test_a_key_answers_with_its_payment_and_refuses_another_body(
 ) -> None:
     body, other = await written_orders.charge(), await written_orders.charge()
     first = await api.post(PATH, body, idempotency_key="k")
-    await written_orders.change(body["orderId"], status="cancelled")  # nothing is asked again
+    await written_orders.change(body["orderId"], status="cancelled")  # a replay queries no order
     again = await api.post(PATH, dict(reversed(body.items())), idempotency_key='"k"')
     assert (first.status, again.status, first.body) == (201, 200, again.body)
     assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")

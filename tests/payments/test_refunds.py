@@ -1,4 +1,4 @@
-"""Refunds: never more than was captured, each once, whatever races, is lost or killed."""
+"""Refunds: never more than was captured, and each once, whatever races, is lost or is killed."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""A refund by hand: what the order allows, told to its history, and sound whatever the order does meanwhile."""
+"""Refunds by hand: as the order permits, noted in its history, and sound in any race with it."""
 
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ async def test_an_order_whose_goods_are_here_is_cancelled_instead(
     payment = await paid(api, written_orders, status)
     assert (await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})).status == 201
     problem = refused(await api.post(f"{PATH}/{payment['id']}/refund", body), 409, "cancel_instead")
-    assert "cancel instead" in problem["detail"]
+    assert "cancel it to refund" in problem["detail"]
     assert await refunded(api, payment) == 1
 
 
@@ -258,7 +258,7 @@ async def test_what_orders_could_not_be_told_is_told_later(house: House) -> None
     house.peers.away = {commands.NOTE_REFUNDS}
     assert await house.reports.report_due(10) == 1
     house.peers.away = set()
-    assert await house.reports.report_due(10) == 0  # not before its lease is over
+    assert await house.reports.report_due(10) == 0  # not due before its lease is over
     async with house.books.connection() as tx:
         await tx.execute("UPDATE refunds SET due_at = now() WHERE due_at IS NOT NULL")
     assert (await house.told(order))[-1] == "order.refunded"

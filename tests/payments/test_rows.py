@@ -1,4 +1,4 @@
-"""What is written is read back: every column has another value, so that two that change places are noticed."""
+"""Written rows are read back. Each column has another value, so swapped columns are noticed."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def moment(day: int) -> datetime:
 
 
 def opened(number: int) -> Payment:
-    """As a payment begins."""
+    """A payment as it begins."""
     return Payment(
         id=new_id(),
         order_id=f"order-{number}",

@@ -1,4 +1,4 @@
-"""Time, ids, chance and the provider come from outside: with those of a test, a payment is the same each time."""
+"""Time, ids, chance and the provider are injected: given a test's, every payment is the same."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ IDS = [id_of(MADE_AT, name) for name in ("payment", "refund")]
 
 
 class FailsOnce:
-    """A provider that gives no answer the first time, then does what it is asked for."""
+    """A provider that gives no answer the first time, and then does what is requested."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Voiding: the order ends with no money taken, and no late capture changes that."""
+"""Voiding: the order ends without any money taken, and no late capture changes that."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from valerix.contracts.commands import CapturePayment, VoidPayment, VoidPayments
 
 
 async def voided(payments: Payments, order_id: str) -> str:
-    """Ask until it is certain."""
+    """Void until the outcome is certain."""
 
     async def certain() -> str:
         (status,) = await payments.void(order_id)
@@ -21,7 +21,7 @@ async def voided(payments: Payments, order_id: str) -> str:
 
 
 async def net(provider: Api, *order_ids: str) -> int:
-    """What the provider holds of these orders."""
+    """The money that the provider holds for these orders."""
     found = await charges(provider, *order_ids)
     return sum(c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured")
 
@@ -90,7 +90,7 @@ async def test_void_of_a_charge_whose_answer_is_still_on_its_way_refunds_it(paym
 async def test_a_void_says_when_there_was_nothing_to_undo(
     open_payments: OpenPayments, psp: Process, payments: Payments
 ) -> None:
-    """A charge that was under way was called off: that is something."""
+    """A charge that was under way was called off: that counts as something to undo."""
     never, taken, declined, called_off = command(), command(), command("card_declined"), command()
     await payments.capture(taken, declined)
     cut_off = await open_payments(NOWHERE)

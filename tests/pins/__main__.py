@@ -1,4 +1,6 @@
-"""`python -m tests.pins`: records what the code has now, and prints what is different from what was recorded."""
+"""`python -m tests.pins`: records the names that the code has now, and prints the differences from
+the recorded ones.
+"""
 
 import sys
 

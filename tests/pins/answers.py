@@ -1,6 +1,7 @@
-"""What the stand-ins of `fakes` answer, so that a process goes on to its next name: rows, and replies of services.
+"""The answers of the stand-ins in `fakes`, with which a process reaches all of its names: rows, and
+replies of services.
 
-An answer that no longer fits leaves facts out, and the test names them.
+If an answer no longer fits the code, facts are missing, and the test names them.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +14,9 @@ ID: Final = "01890000-0000-7000-8000-000000000001"
 MOMENT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 CHARGING: Final = "ORDER-CHARGING"
-"""An order whose payment is under way."""
+"""An order with a payment in progress."""
 BROKEN: Final = "pins:broken"
-"""Id of a message that cannot be processed as a whole."""
+"""Id of a message that cannot be processed as one batch, only event by event."""
 
 
 def changed(row: Row, **columns: Any) -> Row:
@@ -83,7 +84,7 @@ DUE: Final = {
     "IS FALSE AND due_at <= now()": changed(ORDER, status="processing", allocations=[["PROD-001", "WH-EAST", 1]]),
     "UPDATE payments p SET due_at": changed(PAYMENT, status="processing", captured_minor=0),
 }
-"""What a statement finds due, once."""
+"""The row that a statement finds due, once."""
 OFFER: Final = Row(
     sku="PROD-001",
     product_id="PROD-001",
@@ -114,8 +115,8 @@ NOTIFICATION: Final = {
 }
 
 
-class Told:
-    """The outbox of a process: one row with an event of each name, which goes once."""
+class Outbox:
+    """The outbox of a process: one row per event name, each of which is taken once."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._rows = [Row(row_id=7, **_entry(name, place)) for place, name in enumerate(names, 1)]
@@ -130,10 +131,10 @@ def _entry(name: str, place: int) -> dict[str, Any]:
 
 
 class Answers:
-    """Rows by what a statement says. `told`: names of the events in the outbox."""
+    """Returns rows by the text of a statement. `emitted`: names of the events in the outbox."""
 
-    def __init__(self, told: Sequence[str]) -> None:
-        self._told = Told(told)
+    def __init__(self, emitted: Sequence[str]) -> None:
+        self._outbox = Outbox(emitted)
         self._broken = False
         self._due = dict(DUE)
         self._keyed: dict[bytes, bytes] = {}
@@ -151,7 +152,7 @@ class Answers:
             return [] if self._keyed.setdefault(key, fingerprint) is not fingerprint else [Row(inserted=True)]
         if "n.idempotency_key = $1" in sql:
             return [Row(**NOTIFICATION, fingerprint=self._keyed[arguments[0]])]
-        return self._told.take() if "outbox" in sql and not sql.startswith("DELETE") else []
+        return self._outbox.take() if "outbox" in sql and not sql.startswith("DELETE") else []
 
     def _marked(self, ids: list[str]) -> Rows:
         if BROKEN in ids and not self._broken:
@@ -161,7 +162,7 @@ class Answers:
 
 
 def _arrays(arguments: Sequence[Any]) -> list[Any]:
-    """Columns of a statement over a list."""
+    """Returns the array arguments of a statement over a list."""
     return [one for one in arguments if isinstance(one, list | tuple)]
 
 
@@ -170,7 +171,9 @@ def _ids(arguments: Sequence[Any]) -> Rows:
 
 
 def _payments(arguments: Sequence[Any]) -> Rows:
-    """One by its id; of the orders asked for, the one whose charge is under way, or the first, which is paid."""
+    """Returns a payment by its id; of several orders, the one with a charge in progress, or else
+    the first, which is paid.
+    """
     if not isinstance(arguments[0], list):
         return [PAYMENT]
     if CHARGING in arguments[0]:
@@ -185,7 +188,7 @@ def _made(arguments: Sequence[Any]) -> Rows:
 RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("pg_try_advisory", lambda _: [Row(got=True)]),
     ("to_regclass", lambda _: [Row(missing=[])]),
-    ("FROM source, fits", lambda _: []),  # not taken at once, so it is settled one by one
+    ("FROM source, fits", lambda _: []),  # not taken as one batch, so each order is settled by itself
     ("AS places", lambda a: [Row(sku=sku, places=1) for sku in a[0]]),
     ("SELECT count(*)", lambda _: [Row(count=0)]),
     ("nextval", lambda _: [Row(number=1)]),
@@ -210,18 +213,18 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
         ],
     ),
 ]
-"""Words that a statement has, all of them, and its rows."""
+"""Words that a statement contains, all of them, and the rows of its answer."""
 
 
 # --- the services behind
 
 Replies = dict[str, Callable[[Any], tuple[int, Any]]]
 AWAY, SHORT, UNKNOWN, ENDED = "AWAY", "SHORT", "UNKNOWN", "ENDED"
-"""Products and customers whose name says what becomes of their orders."""
+"""Names of products and customers; each name determines the outcome of an order."""
 
 
 def reply(path: str, body: Any) -> tuple[int, Any]:
-    """Of whichever service is asked."""
+    """Returns the reply of the service that has this path."""
     last = path.rpartition("/")[2]
     if "/internal/" in path:
         return INTERNAL.get(last, _nothing)(body)

@@ -1,4 +1,4 @@
-"""Facts by section, each one line of text, and how what is always new is left out of them."""
+"""Facts by section, each one line of text, with values that change in every run replaced."""
 
 import re
 from collections import defaultdict
@@ -13,13 +13,13 @@ ALWAYS_NEW: Final = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<time>"),
 )
 ADVICE: Final = (
-    "This name is data: other programs, stored rows, messages under way or files on disk have it. Changing it needs a "
-    "decision (an ADR) and a migration of what has the old name; then record it with `python -m tests.pins`"
+    "This name is data: other programs, stored rows, messages in transit or files on disk contain it. A change needs a "
+    "decision (an ADR) and a migration of data with the old name; then record it with `python -m tests.pins`"
 )
 
 
 class Taken:
-    """Lines as they are taken down."""
+    """Collects lines by section."""
 
     def __init__(self) -> None:
         self.lines: defaultdict[str, set[str]] = defaultdict(set)
@@ -40,14 +40,14 @@ def merged(parts: Iterable[Mapping[str, Iterable[str]]]) -> Facts:
 
 
 def settled(text: str) -> str:
-    """Without what is new each time."""
+    """Replaces values that differ in every run."""
     for form, word in ALWAYS_NEW:
         text = form.sub(word, text)
     return text
 
 
 def shape(value: Any, at: str = "") -> list[str]:
-    """The names inside a JSON document, each with the way to it: `commands[].orderId`."""
+    """Returns the names inside a JSON document, each with its path: `commands[].orderId`."""
     if isinstance(value, dict) and value:
         return [way for name, inner in value.items() for way in shape(inner, f"{at}.{name}" if at else name)]
     if isinstance(value, list) and value:
@@ -71,6 +71,6 @@ def record(facts: Facts) -> None:
 
 
 def changes(before: Iterable[str], now: Iterable[str]) -> list[str]:
-    """`- line` for what is gone, `+ line` for what is new."""
+    """Returns `- line` for each missing line and `+ line` for each new one."""
     gone, new = set(before) - set(now), set(now) - set(before)
     return [*(f"- {line}" for line in sorted(gone)), *(f"+ {line}" for line in sorted(new))]

@@ -1,7 +1,8 @@
-"""Stands in for PostgreSQL, RabbitMQ and the services behind a process, and takes down what it is told.
+"""Stand-ins for PostgreSQL, RabbitMQ and the services that a process calls; they record statements,
+declarations and requests.
 
-They stand where the product meets a library (`asyncpg.connect`, `aio_pika.connect`) or the network, so no class of the
-product is named here.
+They replace a library (`asyncpg.connect`, `aio_pika.connect`) or the network, so this module names
+no class of the product.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ Answers = Callable[[str, Sequence[Any]], Rows]
 
 
 class Row:
-    """One row: values by place and by column, as asyncpg's are."""
+    """One row: values by index and by column, like asyncpg's."""
 
     def __init__(self, **columns: Any) -> None:
         self._columns = columns
@@ -37,7 +38,9 @@ class Statement(NamedTuple):
 
 
 class Database:
-    """Every connection of a process. `answers` gives the rows of a statement."""
+    """The database behind every connection of a process. `answers` returns the rows of a
+    statement.
+    """
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
@@ -48,7 +51,7 @@ class Database:
 
 
 class PinnedConnection:
-    """A connection."""
+    """A connection that records its statements."""
 
     def __init__(self, database: Database, url: str) -> None:
         self._database, self._url = database, url
@@ -83,7 +86,9 @@ class PinnedConnection:
 
 
 class Rabbit:
-    """A broker, its connection and its channel in one: what is declared, bound and published, a line each."""
+    """A broker, its connection and its channel in one: records each declaration, binding and
+    published message as a line.
+    """
 
     def __init__(self) -> None:
         self.lines: set[str] = set()
@@ -112,8 +117,8 @@ class Rabbit:
         self.lines.add(f"exchange {name} {kind} durable={durable}")
 
     async def declare_queue(self, name: str, *, durable: bool, arguments: dict[str, Any]) -> "Queue":
-        told = " ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
-        self.lines.add(f"queue {name} durable={durable} {told}")
+        options = " ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
+        self.lines.add(f"queue {name} durable={durable} {options}")
         return Queue(self, name)
 
     async def get_exchange(self, name: str, **_: Any) -> "Rabbit":
@@ -138,7 +143,9 @@ class Queue:
 
 
 class Peers:
-    """Every service a process calls, at one port. `answers` gives (status, document) of a path and a body."""
+    """All services that a process calls, at one port. `answers` returns (status, document) for a
+    path and a body.
+    """
 
     def __init__(self, answers: Callable[[str, Any], tuple[int, Any]]) -> None:
         self._answers = answers

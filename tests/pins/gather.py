@@ -1,4 +1,4 @@
-"""Everything that is pinned, as the running code has it now."""
+"""Gathers all pinned names from the running code."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from tests.support.folders import empty_folder
 
 ROOT: Final = Path(__file__).parents[2]
 AT_ONCE: Final = 4
-"""They mostly wait."""
+"""Number of processes observed concurrently; they mostly wait."""
 SECONDS: Final = 120
 
 
 def gather() -> Facts:
-    """All sections."""
+    """Returns the facts of all sections."""
     with empty_folder() as folder, ValkeyServer.running(folder / "valkey") as valkey:
         names = [process.name for process in find("table of processes").SERVICES]
         jobs = [(name, folder / name, f"{valkey.url.rpartition('/')[0]}/{number}") for number, name in enumerate(names)]
@@ -31,7 +31,7 @@ def gather() -> Facts:
 
 
 def _observe(name: str, folder: Path, valkey_url: str) -> Facts:
-    """One process, in an interpreter of its own."""
+    """Observes one process, in a separate interpreter."""
     folder.mkdir()
     result, log = folder / "facts.json", folder / "log"
     with log.open("wb") as output:

@@ -1,8 +1,9 @@
-"""Runs one process of the platform and takes down every name that it has or tells.
+"""Runs one process of the platform and records every name that it has or sends.
 
-`python -m tests.pins.observe <process> <folder> <Valkey's URL> <result>`: an interpreter of its own, so that what is
-counted and what can be made to fail are this process's own. The app is the real one, composed by its own root from the
-launcher's settings; Valkey is real; PostgreSQL and the services behind are stand-ins (tests.pins.fakes).
+`python -m tests.pins.observe <process> <folder> <Valkey's URL> <result>` runs in a separate
+interpreter, so that the metrics and failpoints belong to this process only. The app is the real
+one, composed by its own root from the launcher's settings; Valkey is real; PostgreSQL and the
+called services are stand-ins (tests.pins.fakes).
 """
 
 import asyncio
@@ -31,39 +32,41 @@ EVENTS: Final = Path(__file__).parents[1] / "contracts" / "events"
 QUIET_SECONDS: Final = 1.0
 NOT_FOUND: Final = 404
 TIMEOUT_SECONDS: Final = 10.0
-"""How long what is recorded and was not seen yet is waited for."""
+"""Maximum wait for recorded names that were not seen yet."""
 
 
 class Observed:
-    """One process, running."""
+    """Runs and observes one process."""
 
     def __init__(self, name: str, folder: Path, valkey_url: str) -> None:
         self.name, self.folder, self.valkey_url = name, folder, valkey_url
         self.taken = Taken()
-        told = {source: names for source, names in find("events by source").items() if source in (name, self._half())}
-        self.database = Database(Answers([one for names in told.values() for one in names]))
+        emitted = {
+            source: names for source, names in find("events by source").items() if source in (name, self._half())
+        }
+        self.database = Database(Answers([one for names in emitted.values() for one in names]))
         self.peers = Peers(reply)
         self.app: Any = None
         self._tokens: dict[str, str] = {}
         self._listening = asyncio.Event()
 
     def _half(self) -> str:
-        """Of which service it is the other half: they share a database."""
+        """Returns the service that shares its database with this process."""
         database: str = find("table of processes").BY_NAME[self.name].database
         return database
 
     async def run(self) -> Facts:
-        assert not readings.metrics(), "what observes must count nothing itself"
+        assert not readings.metrics(), "the observer must have no metrics itself"
         async with AsyncExitStack() as resources:
             port = await resources.enter_async_context(self.peers.listening())
             valkey = await resources.enter_async_context(Redis.from_url(self.valkey_url, decode_responses=True))
             resources.push_async_callback(_ended, asyncio.create_task(self._listen()))
             await self._listening.wait()
-            await self._tell(valkey)
+            await self._publish_all(valkey)
             await resources.enter_async_context(self._running(port))
             await self._ask_everything(valkey)
             await self._settle(BROKEN)
-            await self._tell_broken(valkey)
+            await self._publish_broken(valkey)
             await self._settle()
         for line in readings.metrics():
             self.taken.add("metrics", self.name, line)
@@ -99,7 +102,7 @@ class Observed:
             await task
 
     def _environment(self, peers_port: int) -> dict[str, str]:
-        """What the launcher would set, with the addresses of the stand-ins."""
+        """Returns the launcher's variables for the process, with the addresses of the stand-ins."""
         topology = find("table of processes")
         credentials = find("credentials")(self.folder)
         find("making keys")(credentials)
@@ -107,27 +110,29 @@ class Observed:
             data_dir=self.folder, ports=dict(topology.DEFAULT_PORTS), gateway=find("gateway's settings")()
         )
         instance = next(one for one in plan.instances if one.process == self.name)
-        told: dict[str, str] = find("environment of a process")(instance, plan, credentials)
+        variables: dict[str, str] = find("environment of a process")(instance, plan, credentials)
         self._tokens = readings.tokens(self.name, credentials, self.taken)
-        for name, value in told.items():
+        for name, value in variables.items():
             if value.startswith(f"{self.folder}/"):
                 self.taken.add("disk", self.name, name, value.removeprefix(f"{self.folder}/"))
         peers = {
-            name: f"http://127.0.0.1:{peers_port}" for name, value in told.items() if value.startswith("http://127")
+            name: f"http://127.0.0.1:{peers_port}"
+            for name, value in variables.items()
+            if value.startswith("http://127")
         }
-        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in told}
-        return told | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
+        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in variables}
+        return variables | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
 
-    # --- what it is told and asked
+    # --- events and requests to the process
 
-    async def _tell(self, valkey: Any) -> None:
-        """A message with one event of every type."""
+    async def _publish_all(self, valkey: Any) -> None:
+        """Publishes one event of every type."""
         for file in sorted(EVENTS.glob("*.json")):
             event = json.loads(file.read_text())
             await _publish(valkey, f"pins:{event['type']}", event)
 
-    async def _tell_broken(self, valkey: Any) -> None:
-        """A message that cannot be processed as a whole, to each consumer."""
+    async def _publish_broken(self, valkey: Any) -> None:
+        """Publishes a message that cannot be processed as one batch, for each consumer."""
         for name in ("customer.registered", "order.shipped"):
             await _publish(valkey, BROKEN, json.loads((EVENTS / f"valerix.{name}.v1.json").read_text()))
 
@@ -135,9 +140,9 @@ class Observed:
         table = await self._ask(Asked("", "GET", "/internal/v1/routes", by="admin"))
         for entry in table.json:
             access = ",".join(entry["access"]) or "public"
-            path = re.sub("^/static/.*", "/static/<file>", entry["path"])  # a page names its files itself
+            path = re.sub("^/static/.*", "/static/<file>", entry["path"])  # pages contain the names of their files
             self.taken.add("routes", self.name, entry["method"], path, access)
-        if self.name != "console":  # there it is the platform's
+        if self.name != "console":  # the console's document is the platform's
             readings.of_openapi(self.name, (await self._ask(Asked("", "GET", "/openapi.json", by=""))).json, self.taken)
         await self._ask_for_chaos()
         await self._take_down(requests.INJECT)
@@ -145,15 +150,15 @@ class Observed:
         for asked in [requests.STRIKE, *requests.OF.get(self.name, [])]:
             await self._take_down(asked)
         kept = self.folder / "psp" / "faults.json"
-        told = await valkey.get(f"valerix:chaos:{self.name}")
-        register = json.loads(kept.read_bytes())["register"] if told is None else json.loads(told)
+        stored = await valkey.get(f"valerix:chaos:{self.name}")
+        register = json.loads(kept.read_bytes())["register"] if stored is None else json.loads(stored)
         for way in shape(register):
             self.taken.add("valkey", "register of faults", way)
         if self.name == "users":
             await self._ask(Asked("", "GET", "/actuator/prometheus", by=""))
 
     async def _wait_for_the_fault(self) -> None:
-        """Valkey tells the process of it, after the answer."""
+        """Waits until the fault is in force: Valkey notifies the process after the answer."""
         until = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         while (await self._ask(requests.STRIKE)).status == NOT_FOUND and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
@@ -188,19 +193,23 @@ class Observed:
             self.taken.add("headers", self.name, "cookie", settled(cookie))
         readings.of_request(self.name, asked, self.database.statements[begun:], self.taken)
 
-    # --- what comes of it
+    # --- results
 
     async def _listen(self) -> None:
-        """What the process writes to its database of Valkey, and the channels it listens to."""
+        """Records the process's commands to its Valkey database, and the channels that it
+        subscribes to.
+        """
         number = urlsplit(self.valkey_url).path.strip("/")
         async with Redis.from_url(self.valkey_url, socket_timeout=None) as valkey, valkey.monitor() as monitor:
             self._listening.set()
-            async for told in monitor.listen():
-                if str(told["db"]) == number:
-                    readings.of_command(self.name, told["command"], self.taken)
+            async for seen in monitor.listen():
+                if str(seen["db"]) == number:
+                    readings.of_command(self.name, seen["command"], self.taken)
 
     async def _settle(self, later: str = "nothing") -> None:
-        """Until all that is recorded was seen, but for lines with the word `later`, and nothing new comes."""
+        """Waits until all recorded lines were seen, except those with the word `later`, and no new
+        line arrives.
+        """
         loop, read, count = asyncio.get_running_loop(), 0, -1
         wanted = {one for one in self._by_itself() if later not in one[1]}
         until, quiet_at = loop.time() + TIMEOUT_SECONDS, loop.time() + QUIET_SECONDS
@@ -214,7 +223,9 @@ class Observed:
             await asyncio.sleep(0.05)
 
     def _by_itself(self) -> set[tuple[str, str]]:
-        """What is recorded of this process and comes in the background, by section."""
+        """Returns the recorded lines of this process that occur in the background, with their
+        sections.
+        """
         known = recorded()
         lines = {(section, line) for section in readings.BY_ITSELF for line in known.get(section, ())}
         return {(section, line) for section, line in lines if line.split(" ")[0] == self.name}

@@ -1,7 +1,9 @@
-"""Where the gatherers find what they cannot reach from outside: every path of a module they need, in this one table.
+"""The one table of module paths that the gatherers need for names that they cannot observe from
+outside.
 
-A process is observed in an interpreter of its own, and what is imported there decides what it counts and where it can
-be made to fail. So a place is imported when it is asked for, not before.
+A process is observed in a separate interpreter, and the imported modules determine its metrics and
+its failpoints. So a place is imported on request, not before. A path is a module, or an attribute of
+a module after a colon.
 """
 
 import importlib
@@ -57,7 +59,7 @@ PLACES: Final = {
 
 
 def find(place: str) -> Any:
-    """The module, or what it has under the name behind the colon."""
+    """Returns the module, or its attribute named after the colon."""
     module, _, name = PLACES[place].partition(":")
     found = importlib.import_module(module)
     return getattr(found, name) if name else found

@@ -1,4 +1,6 @@
-"""Reads names off what an observed process says: its statements, commands, calls, documents, metrics and problems."""
+"""Reads names from the output of an observed process: its statements, commands, calls, documents,
+metrics and problems.
+"""
 
 import gc
 import json
@@ -18,7 +20,7 @@ from tests.pins.places import find
 from tests.pins.requests import Asked
 
 BY_ITSELF: Final = ("bus", "calls", "events", "inboxes", "locks", "notifications", "stored", "valkey")
-"""Sections of what a process does in the background."""
+"""Sections of facts that occur in the background of a process."""
 WORD: Final = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 REFERENCE: Final = re.compile(r"(order|refund)-.+")
 HASH_BYTES: Final = 32
@@ -28,7 +30,9 @@ HASH_BYTES: Final = 32
 
 
 def metrics() -> set[str]:
-    """`name type labels` of all registries; what the library itself tells of the process is left out."""
+    """Returns `name type labels` of all registries, without the library's own metrics of the
+    process.
+    """
     registries = [one for one in gc.get_objects() if isinstance(one, CollectorRegistry)]
     collectors = [collector for one in registries for collector in list(one._collector_to_names)]
     return {
@@ -42,16 +46,16 @@ def metrics() -> set[str]:
 def _families(collector: Any) -> Iterator[str]:
     for family in collector.collect():
         labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", None)
-        if labels is None:  # a family of samples alone
+        if labels is None:  # a family that consists of samples only
             labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = f"{family.name}_total" if family.type == "counter" else family.name
         yield " ".join((name, family.type, ",".join(sorted(labels)))).strip()
 
 
 def problems() -> set[str]:
-    """`status code` of every problem this process can answer with."""
-    told = {f"{kind.status} {error.code}" for error, kind in find("problem types").items()}
-    return told | {f"{one.status} {one.code}" for one in _subclasses(find("problem"))}
+    """Returns `status code` of every problem that this process can answer with."""
+    found = {f"{kind.status} {error.code}" for error, kind in find("problem types").items()}
+    return found | {f"{one.status} {one.code}" for one in _subclasses(find("problem"))}
 
 
 def _subclasses(kind: Any) -> Iterator[Any]:
@@ -64,7 +68,7 @@ def _subclasses(kind: Any) -> Iterator[Any]:
 
 
 def tokens(name: str, credentials: Any, taken: Taken) -> dict[str, str]:
-    """By the words of `requests.Asked.by`."""
+    """Returns tokens by the values of `requests.Asked.by`."""
     people = find("token issuer")(credentials.signing_key_file("users"))
     services = find("token issuer")(credentials.signing_key_file("orders"))
     who = {"subject": ID, "role": "admin", "audience": "valerix", "ttl_seconds": 600}
@@ -90,22 +94,22 @@ def _without_chance(text: str) -> str:
     return re.sub(r":[0-9a-f]{8}$", ":<8 hex digits>", text)
 
 
-# --- what it writes
+# --- statements
 
 
 def of_statements(name: str, statements: Sequence[Statement], taken: Taken) -> None:
-    """Locks, marks of inboxes, notifications and the words it stores."""
+    """Reads locks, marks of inboxes, notifications and stored words."""
     for statement in statements:
         if found := re.search(r"pg_\w*advisory\w*", statement.sql):
             taken.add("locks", name, found[0], *statement.arguments)
         elif "INSERT INTO inbox" in statement.sql:
             consumer, ids = statement.arguments[:2]
             for one in ids:
-                if one.startswith(BROKEN) or "#" not in one:  # in whose company a message comes is chance
+                if one.startswith(BROKEN) or "#" not in one:  # the other messages of a batch vary
                     taken.add("inboxes", name, f"consumer={consumer}", f"message={one}")
         elif "INSERT INTO notifications" in statement.sql and isinstance(statement.arguments[0], list | tuple):
-            for told in zip(*statement.arguments[:5], strict=True):
-                taken.add("notifications", name, *told)
+            for columns in zip(*statement.arguments[:5], strict=True):
+                taken.add("notifications", name, *columns)
         for value in _flat(statement.arguments):
             _of_value(name, value, taken)
 
@@ -132,7 +136,7 @@ def _of_value(name: str, value: Any, taken: Taken) -> None:
 
 
 def of_request(name: str, asked: Asked, statements: Sequence[Statement], taken: Taken) -> None:
-    """The hashes it looks up and keeps for one request: keys, fingerprints, tokens."""
+    """Reads the hashes that it looks up and stores for one request: keys, fingerprints, tokens."""
     values = [value for statement in statements for value in _flat(statement.arguments)]
     hashes = [value for value in values if isinstance(value, bytes) and len(value) == HASH_BYTES]
     for place, value in enumerate(dict.fromkeys(hashes), 1):
@@ -147,20 +151,20 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
             yield value
 
 
-# --- what it tells Valkey
+# --- commands to Valkey
 
 PASSED_OVER: Final = re.compile(
     "AUTH|CLIENT|DEL|EVAL|EVALSHA|EXEC|GET|HDEL|HELLO|HGET|HGETALL|MONITOR|MULTI|PING|SCRIPT|SELECT|TIME|"
     "UNSUBSCRIBE|UNWATCH|WAITAOF|WATCH|XACK|XAUTOCLAIM|XINFO|XPENDING|XTRIM"
 )
-"""Commands that write nothing, or speak of what another command has named."""
+"""Commands that write nothing, or whose names occur in another command."""
 
 
 def of_command(name: str, command: str, taken: Taken) -> None:
     words = command.split(" ")
     verb = words[0].upper()
     if verb == "XADD":
-        if not words[4].startswith("pins:"):  # those are the observer's own
+        if not words[4].startswith("pins:"):  # those are published by the observer
             taken.add("bus", name, "Valkey stream", words[1], "fields", words[3], words[5])
             for event in json.loads(command.partition(" body ")[2]):
                 _of_event(name, words[4], event, taken)
@@ -179,7 +183,7 @@ def _of_event(name: str, message: str, event: dict[str, Any], taken: Taken) -> N
     taken.add("events", name, f"message={message}", shown, f"attributes={','.join(sorted(event))}")
 
 
-# --- what it asks others, and says of itself
+# --- calls of other services, and the process's own document
 
 
 def of_calls(name: str, calls: Sequence[tuple[str, str, list[str], Any]], taken: Taken) -> None:
@@ -194,14 +198,14 @@ def of_calls(name: str, calls: Sequence[tuple[str, str, list[str], Any]], taken:
 
 
 def of_openapi(name: str, document: dict[str, Any], taken: Taken) -> None:
-    """Operations with their parameters, kinds of what is tagged, and words to choose from."""
+    """Reads operations with their parameters, names of schemas, and values of enumerations."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             taken.add("operations", name, operation["operationId"], method.upper(), path)
             for one in operation.get("parameters", ()):
                 taken.add("operations", name, operation["operationId"], one["in"], one["name"])
     schemas = document["components"]["schemas"]
-    for component in schemas:  # generated clients call their classes so
+    for component in schemas:  # generated clients name their classes after these
         taken.add("operations", name, "schema", component)
     for schema in schemas.values():
         for field, inner in schema.get("properties", {}).items():

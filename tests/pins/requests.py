@@ -1,4 +1,4 @@
-"""What each process is asked while it is observed: fixed requests, whose traces are taken down."""
+"""The fixed requests to each observed process, with traces that are recorded."""
 
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,9 @@ FAULT: Final = {"kind": "errors", "fraction": 1.0, "path": "/nowhere", "duration
 
 
 class Asked(NamedTuple):
-    """`by`: `admin`, `cookie`, `service`, `merchant`; empty for a request without a token."""
+    """One request. `by`: `admin`, `cookie`, `service`, `merchant`; empty for a request without a
+    token.
+    """
 
     name: str
     method: str

@@ -1,6 +1,7 @@
-"""Names that no single process tells: of databases, migrations, files, the gateway, RabbitMQ; and words in the source.
+"""Names that no single process sends: of databases, migrations, files, the gateway, RabbitMQ; and
+words in the source.
 
-What is a module's constant is pinned by its value alone, so the constant itself may be renamed and moved.
+A module's constant is pinned by its value only, so the constant itself may be renamed and moved.
 """
 
 import ast
@@ -38,11 +39,11 @@ CONSTANTS: Final = {
     "of stock": "stock",
     "of a user": "users' words",
 }
-"""What a value is, and where those of its kind stand."""
+"""Kinds of values, with the places of their constants."""
 
 
 def gather(folder: Path) -> Facts:
-    """`folder`: where the processes were observed, a folder each."""
+    """Returns these facts. `folder` has one folder for each observed process."""
     taken = Taken()
     own = folder / "samples"
     own.mkdir()
@@ -90,7 +91,7 @@ async def _tell_rabbit(broker: Rabbit) -> None:
 
 
 class _Server(Answers):
-    """Puts statements together as PostgreSQL's `format` does, but for passwords."""
+    """Builds statements as PostgreSQL's `format` does, except for passwords."""
 
     def __call__(self, sql: str, arguments: Any) -> Rows:
         if "format(" not in sql:
@@ -121,7 +122,7 @@ def _databases(folder: Path, taken: Taken) -> None:
 
 
 def checksums() -> set[str]:
-    """Of the files themselves."""
+    """Returns the checksums of the migration files."""
     files = list(SOURCE.rglob("migrations/*.sql"))
     assert files, "there are migrations"
     return {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
@@ -136,7 +137,7 @@ def _files(folder: Path, taken: Taken) -> None:
         getattr(credentials, name)
     find("making keys")(credentials)
     _write_state(folder)
-    with pytest.MonkeyPatch.context() as patch:  # where PostgreSQL runs as another account depends on the machine
+    with pytest.MonkeyPatch.context() as patch:  # whether PostgreSQL needs another account depends on the machine
         patch.setattr(find("PostgreSQL"), "unprivileged_account", lambda: None)
         cluster, _ = find("cluster of a plan")(_plan(folder))
     taken.add("disk", "cluster", cluster.folder.relative_to(folder))
@@ -181,8 +182,10 @@ def _ledger(file: Path, taken: Taken) -> None:
 def _platform(folder: Path, taken: Taken) -> None:
     topology, settings = find("table of processes"), find("gateway's settings")()
     for process in topology.PROCESSES:
-        told = {name: getattr(process, name) for name in ("port", "database", "issuer", "resources", "paths", "health")}
-        for name, value in told.items():
+        facts = {
+            name: getattr(process, name) for name in ("port", "database", "issuer", "resources", "paths", "health")
+        }
+        for name, value in facts.items():
             for one in value if isinstance(value, tuple) else (value,):
                 taken.add("processes", process.name, name, one)
     for name in type(settings).__struct_fields__:
@@ -241,7 +244,7 @@ def _constants(module: Any) -> Iterator[str]:
 
 
 def _words() -> set[str]:
-    """Words of the form `order.delayed` in the source; `{}` where a part is put in."""
+    """Returns words of the form `order.delayed` in the source; `{}` stands for an inserted part."""
     found = {word for file in SOURCE.rglob("*.py") for word in _dotted(ast.parse(file.read_text()))}
     found |= {word for file in (SOURCE / "console").rglob("js/**/*.js") for word in BROWSER.findall(file.read_text())}
     return {word for word in found if not FILES.search(word)}

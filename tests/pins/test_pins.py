@@ -1,6 +1,8 @@
-"""Names that are data: what other programs, stored rows, messages under way and files on disk have, one line a name.
+"""Names that are data: other programs, stored rows, messages in transit and files on disk contain
+them.
 
-A class or a module may be called what it likes. These may not: `tests/pins/lists` has them, a file a section.
+Classes and modules may be renamed freely, these names may not: `tests/pins/lists` has one file per
+section, one name per line.
 """
 
 import pytest
@@ -24,7 +26,7 @@ def test_names_are_as_they_were_recorded(now: Facts, section: str) -> None:
 
 
 def test_every_section_is_recorded(now: Facts) -> None:
-    assert list(now) == list(RECORDED), f"Record it: python -m tests.pins. {ADVICE}"
+    assert list(now) == list(RECORDED), f"A section is new or missing. {ADVICE}"
 
 
 def test_the_runner_records_the_checksums_of_the_files(now: Facts) -> None:

@@ -1,4 +1,4 @@
-"""Real provider processes: one that the tests of a module share, and one a test may kill."""
+"""Real provider processes: one that the tests of a module share, and one that a test may kill."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ async def api(psp: Process) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def mortal(mortal_psp: Process) -> Process:
-    """A provider of the test's own, to be killed and started again."""
+    """A provider for one test only, to be killed and started again."""
     return mortal_psp.start()
 
 

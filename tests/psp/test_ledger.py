@@ -20,7 +20,7 @@ ENTRIES: list[Entry] = [
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A ledger with ENTRIES in it, in a folder that was not there before."""
+    """A ledger with ENTRIES in it, in a folder that did not exist before."""
     ledger_file = tmp_path / "new" / "ledger.jsonl"
     with Ledger.open(ledger_file, Book().replay) as ledger:
         ledger.append(ENTRIES[:1])

@@ -1,4 +1,4 @@
-"""The provider as its merchants see it: over HTTP, and across kills."""
+"""The provider as its merchants use it: over HTTP, and across kills."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from valerix.contracts.ids import new_id
 
 @pytest.fixture
 def order() -> str:
-    """A reference no other test uses."""
+    """A reference that no other test uses."""
     return f"order-{new_id()}"
 
 
@@ -40,7 +40,7 @@ async def find(api: Api, *references: str) -> list[dict[str, Any]]:
 
 
 async def all_charges(api: Api, page: int = 1000) -> list[dict[str, Any]]:
-    """Of the whole ledger, read in pages."""
+    """Return all charges of the ledger, read in pages."""
     found: list[dict[str, Any]] = []
     after: int | None = 0
     while after is not None:
@@ -208,14 +208,17 @@ def small_disk() -> Iterator[Path]:
 
 @pytest.fixture
 def confined(small_disk: Path, identities: Identities) -> Iterator[Process]:
-    """A provider whose ledger lies on a small file system."""
+    """A provider with its ledger on a small file system."""
     process = provider_in(small_disk, identities)
     yield process.start()
     process.kill()
 
 
 async def test_the_provider_goes_on_when_there_is_room_again(confined: Process, small_disk: Path, order: str) -> None:
-    """A charge it could not write was not made: nothing is left of it, neither in memory nor on disk."""
+    """A charge that could not be written was not made.
+
+    Nothing of it is left, neither in memory nor on disk.
+    """
     references = [f"{order}-{number}" for number in range(50)]
     async with Api.open(confined.url, SECRET) as api:
         assert (await charge(api, order)).status == 201

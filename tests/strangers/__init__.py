@@ -1,1 +1,3 @@
-"""Tools that others point at the published documents: generators, compilers, linters, parsers."""
+"""Third-party tools that integrators use on the published documents: generators, compilers,
+linters, parsers.
+"""

@@ -1,4 +1,4 @@
-"""Reads events as cloudevents does: `python -W error events.py FILE…`."""
+"""Reads events with the package cloudevents: `python -W error events.py FILE…`."""
 
 import json
 import sys

@@ -1,4 +1,5 @@
-"""What a team does first with the client that openapi-python-client has generated from the published document.
+"""The first steps of a team with the client that openapi-python-client generates from the published
+document.
 
     python -W error order.py URL PASSWORD CUSTOMER OPERATOR PRODUCT
 

@@ -1,4 +1,4 @@
-// What a team does first with the types that openapi-typescript has generated from the published document.
+// The first steps of a team with the types that openapi-typescript generates from the published document.
 // node order.js URL PASSWORD CUSTOMER OPERATOR PRODUCT; prints `done` at the end.
 import type { components, operations, paths } from "./valerix.js";
 

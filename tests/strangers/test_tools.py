@@ -1,5 +1,5 @@
-"""Generators, compilers, linters and parsers of others take the published documents, and their
-clients work.
+"""Third-party generators, compilers, linters and parsers accept the published documents, and
+generated clients work.
 """
 
 import json
@@ -26,7 +26,7 @@ MEASURED = ("orders", "inventory", "payments", "users", "notifications", "worker
 
 @pytest.fixture(scope="module")
 def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published documents, as the gateway serves them."""
+    """Downloads the published documents into a folder, without signing in."""
     downloaded = tmp_path_factory.mktemp("strangers")
     for name in DOCUMENTS:
         (downloaded / name).write_bytes(requests.get(f"{stack.url}/{name}", timeout=60).content)
@@ -50,7 +50,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(stack: Stack, product: str) -> tuple[str, ...]:
-    """Of the programs that order `product`."""
+    """Returns the arguments of the programs that order `product`."""
 
     async def offer() -> None:
         async with stack.api(OPERATOR) as operator:

@@ -1,4 +1,4 @@
-"""Where the tools are, and how they are run."""
+"""Finds the tools and runs them."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ needs_promtool: Final = pytest.mark.skipif(
 
 
 def run(*command: str | Path, folder: Path, given: str = "", **environment: str) -> str:
-    """What a tool prints, with `given` as its standard input. It must succeed."""
+    """Runs a tool, which must succeed, with `given` as its standard input; returns its output."""
     words = [str(word) for word in command]
     path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
@@ -43,5 +43,5 @@ def run(*command: str | Path, folder: Path, given: str = "", **environment: str)
 
 
 def node(package: str, script: str) -> tuple[str, Path]:
-    """A command that a Node package brings."""
+    """Returns the command line of a Node package's script."""
     return "node", NODE_MODULES / package / script

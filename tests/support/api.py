@@ -45,7 +45,7 @@ def answer_of(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> A
 
 
 class Api:
-    """Calls to one service, as one caller unless `token` says otherwise."""
+    """Calls one service as one caller, unless a call passes another `token`."""
 
     def __init__(self, send: Send, url: str, token: str | None) -> None:
         self._send, self._url, self._token = send, url, token
@@ -59,7 +59,9 @@ class Api:
     async def call(
         self, method: str, path: str, body: object = None, *, token: str | None = None, **headers: str
     ) -> Answer:
-        """`body`: bytes as they are, anything else as JSON. Header names with `_` for `-`."""
+        """Sends `body`: bytes unchanged, anything else as JSON. `_` in a header name stands for
+        `-`.
+        """
         token = token or self._token
         sent = [("authorization", f"Bearer {token}")] if token else []
         if body is not None:

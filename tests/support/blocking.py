@@ -1,4 +1,4 @@
-"""Running coroutines where there may or may not be a running event loop."""
+"""Runs coroutines from blocking code, with or without a running event loop."""
 
 import asyncio
 import threading
@@ -9,7 +9,9 @@ T = TypeVar("T")
 
 
 def run_blocking(work: Coroutine[Any, Any, object]) -> None:
-    """Run to the end on a thread of its own: fixtures are called with and without a running event loop."""
+    """Run `work` to its end on a separate thread: fixtures are called with and without a running
+    event loop.
+    """
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -26,7 +28,7 @@ def run_blocking(work: Coroutine[Any, Any, object]) -> None:
 
 
 class LoopThread:
-    """An event loop on a thread of its own, for what outlives the loop of a test."""
+    """An event loop on a separate thread, for objects that outlive the event loop of a test."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -34,7 +36,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, awaited there."""
+        """Await `work` on that event loop and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:

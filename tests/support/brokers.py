@@ -1,4 +1,6 @@
-"""Private, real brokers that tests may kill: Valkey, and RabbitMQ from Debian's package, for any user."""
+"""Private, real brokers that tests may kill: Valkey, and RabbitMQ from Debian's package, run by any
+user.
+"""
 
 import os
 import shutil
@@ -19,7 +21,7 @@ from valerix.launcher.valkey import DEFAULT_USER, ValkeyUser
 PASSWORD = "only-for-this-test-run"
 PACKAGE = "rabbitmq-server"
 HOMES = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*"))
-"""The scripts inside, unlike those on the PATH, do not insist on an account."""
+"""The scripts in this folder, unlike those on the PATH, do not require the account `rabbitmq`."""
 RABBITMQ_STARTS_SECONDS = 120
 QUEUE_SETTLES_SECONDS = 2
 
@@ -28,7 +30,7 @@ class Broker(Protocol):
     url: str
 
     def start(self) -> None:
-        """For the first time or after `kill`, with what it had written."""
+        """Start it for the first time, or after `kill` with the data it had written."""
 
     def kill(self) -> None: ...
 
@@ -36,7 +38,9 @@ class Broker(Protocol):
 
 
 class ValkeyServer:
-    """As the launcher starts it, with a user who may do everything, and `users` besides."""
+    """Valkey as the launcher starts it, with one user that has all permissions, and with
+    `users`.
+    """
 
     def __init__(self, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()) -> None:
         self.port = port or free_port()
@@ -112,10 +116,10 @@ class RabbitServer:
         self._epmd_port = free_port()
         self._environment = {
             "PATH": "/usr/bin:/bin",
-            "HOME": str(folder),  # where the cookie is made
+            "HOME": str(folder),  # the Erlang cookie is created here
             "LANG": "C.UTF-8",
             "RABBITMQ_HOME": str(HOMES[-1]),
-            "RUNNING_UNDER_SYSTEMD": "true",  # one process: a script in between would die with us, and not tell it
+            "RUNNING_UNDER_SYSTEMD": "true",  # one process: a wrapper script would die without stopping the server
             "RABBITMQ_NODENAME": f"valerix{self.port}@localhost",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
@@ -134,9 +138,9 @@ class RabbitServer:
         }
 
     def start(self) -> None:
-        """Start and wait until it speaks AMQP; its port is open earlier."""
+        """Start and wait until it answers in AMQP; its port is open earlier."""
         if self._epmd is None:
-            # Else the server starts one as a daemon, which outlives it.
+            # Otherwise the server starts one as a daemon, which outlives the server.
             self._epmd = self._spawn("epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
         self._server = self._spawn(str(HOMES[-1] / "sbin" / PACKAGE))
         deadline = time.monotonic() + RABBITMQ_STARTS_SECONDS
@@ -146,19 +150,20 @@ class RabbitServer:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """`start` brings it back."""
+        """Kill the server; `start` starts it again."""
         assert self._server is not None
-        # A node that dies within half a second of a queue's declaration has the queue, but not its Raft server's name.
+        # A node killed within 0.5 s of a queue's declaration keeps the queue, but loses the name of
+        # its Raft server.
         time.sleep(QUEUE_SETTLES_SECONDS)
         os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait(30)
 
     def forget(self) -> None:
-        """Lose everything that was written; after `kill`."""
+        """Delete all written data; call it after `kill`."""
         shutil.rmtree(self._folder / "mnesia")
 
     def send(self, sent: signal.Signals) -> None:
-        """To the whole server, e.g. SIGSTOP and SIGCONT."""
+        """Send a signal to all processes of the server, e.g. SIGSTOP or SIGCONT."""
         assert self._server is not None
         os.killpg(self._server.pid, sent)
 

@@ -1,4 +1,4 @@
-"""The product's commands, each in a process of its own that need not import everything anew."""
+"""Runs the product's commands, each in a separate process with the modules already imported."""
 
 import fcntl
 import multiprocessing
@@ -19,7 +19,9 @@ MODULE = "valerix.cli.main"
 
 
 def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """What `valerix WORDS` writes and how it exits, with nothing but PATH and `environment` in its environment."""
+    """Returns the output and exit code of `valerix WORDS`; only PATH and `environment` are in its
+    environment.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         process = _server().Process(target=_command, args=(words, environment, out, err))
@@ -32,7 +34,9 @@ def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
 
 
 def run_on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, list[str]]:
-    """How `valerix WORDS` exits at a terminal, and the lines it shows, without colours; `typed`: by the reader."""
+    """Returns the exit code of `valerix WORDS` at a terminal, and the lines it shows, without
+    colours. `typed`: input.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen(
@@ -51,7 +55,7 @@ def run_on_terminal(*words: str, typed: str = "", columns: int = 80, **environme
 
 
 def _read(terminal: int) -> bytes:
-    """What is shown; nothing once the command has ended, which Linux tells as an error."""
+    """Reads the output; empty once the command has ended, which Linux reports as an error."""
     try:
         return os.read(terminal, 65_536)
     except OSError:
@@ -59,9 +63,9 @@ def _read(terminal: int) -> bytes:
 
 
 def _server() -> ForkServerContext:
-    """Forks processes that have the program in memory."""
+    """Returns the server that forks processes with the program already in memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MODULE, "pytest"])  # what ran the tests is imported by each process, too
+    context.set_forkserver_preload([MODULE, "pytest"])  # each process imports the main module of the test run, too
     return context
 
 

@@ -1,4 +1,4 @@
-"""What a browser does of HTTP sessions: cookies kept and sent back."""
+"""The part of a browser that HTTP sessions need: it stores cookies and sends them back."""
 
 from http.cookies import SimpleCookie
 from typing import Any, Self
@@ -7,7 +7,7 @@ from tests.support.api import Answer, Api
 
 
 class Browser:
-    """Keeps cookies, as a browser would, and repeats the one its pages can read."""
+    """Stores cookies as a browser does, and sends the one that pages can read in `X-CSRF-Token`."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -27,7 +27,7 @@ class Browser:
         body = {"email": email, "password": password, "session": "cookie"}
         answer = await self.call("POST", "/api/v1/users/login", body, x_forwarded_proto="https")
         assert answer.status == 200
-        assert set(answer.json) == {"user", "expiresIn", "refreshExpiresAt"}, "tokens are for the cookies alone"
+        assert set(answer.json) == {"user", "expiresIn", "refreshExpiresAt"}, "tokens belong in cookies only"
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""A small file system, to be filled and emptied again."""
+"""A small file system that a test fills and empties again."""
 
 import os
 import subprocess
@@ -16,7 +16,9 @@ CHUNK_BYTES = 1024 * 1024
 
 @contextmanager
 def mounted(size_bytes: int, inodes: int = 0) -> Iterator[Path]:
-    """A file system in memory of this size, in a folder of its own; skips where none can be mounted."""
+    """Mounts a file system in memory of this size on a new folder; skips the test if it cannot be
+    mounted.
+    """
     with empty_folder() as folder:
         if not _mount(folder, f"size={size_bytes},mode=755" + (f",nr_inodes={inodes}" if inodes else "")):
             pytest.skip("no file system may be mounted here")
@@ -40,13 +42,15 @@ def _mount(folder: Path, options: str) -> bool:
 
 
 def unmount(folder: Path) -> None:
-    """At once; it is gone when the last process has left it."""
+    """Detach it immediately; it disappears when the last process has closed its files."""
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager
 def filled(folder: Path, *, inodes: bool = False) -> Iterator[None]:
-    """Not a byte is left of the file system; with `inodes`, there is no space for a further file, even an empty one."""
+    """Fills the file system to the last byte; with `inodes`, there is no space for a further file,
+    even an empty one.
+    """
     filling = [folder / "filling"]
     fill(filling[0])
     if inodes:
@@ -62,7 +66,7 @@ def filled(folder: Path, *, inodes: bool = False) -> Iterator[None]:
 
 
 def fill(file: Path) -> None:
-    """Write until nothing more goes, down to the last byte."""
+    """Write to `file` until the file system is full, down to the last byte."""
     with file.open("ab", buffering=0) as stream:
         size = CHUNK_BYTES
         while size:

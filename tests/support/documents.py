@@ -1,4 +1,6 @@
-"""The complete OpenAPI document of a platform: the public one leaves out what only those who run it may call."""
+"""The complete OpenAPI document of a platform: the public one omits the operations for operators of
+the platform.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,20 +12,20 @@ from valerix.console.domain import merge
 
 Document = dict[str, Any]
 PATHS: Final = {name: f"/openapi/{name}.json" for name in ("orders", "inventory", "payments", "users", "notifications")}
-"""Where the gateway has the document of each service."""
+"""The path of each service's document at the gateway."""
 
 
 def complete(documents: Mapping[str, Document]) -> Document:
-    """The documents of all services as one, nothing left out."""
+    """Merges the documents of all services into one, with no operation omitted."""
     assert documents.keys() == PATHS.keys()
     return merge(documents, [], "tests")
 
 
 async def complete_of(api: Api) -> Document:
-    """Of the platform behind a gateway."""
+    """Returns the complete document of the platform behind a gateway."""
     return complete({name: (await api.get(path)).json for name, path in PATHS.items()})
 
 
 def complete_at(url: str) -> Document:
-    """The same, blocking."""
+    """Returns the same as `complete_of`, for blocking code."""
     return complete({name: requests.get(url + path, timeout=60).json() for name, path in PATHS.items()})

@@ -1,4 +1,4 @@
-"""Waiting for what happens in other processes."""
+"""Waits for changes in other processes."""
 
 import asyncio
 import time
@@ -10,7 +10,9 @@ LOOK_SECONDS = 0.02
 
 
 async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
-    """The first truthy answer of `probe`, asked again and again. Seconds only bound a failing test."""
+    """Calls `probe` repeatedly and returns its first truthy result. `seconds` only bounds a failing
+    test.
+    """
     async with asyncio.timeout(seconds):
         while True:
             if answer := await probe():
@@ -19,7 +21,7 @@ async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -
 
 
 async def eventually_equal(probe: Callable[[], Awaitable[T]], expected: T, seconds: float = 60.0) -> None:
-    """Until the answer of `probe` equals `expected`; a test that fails shows both."""
+    """Waits until the result of `probe` equals `expected`; a test that fails shows both."""
 
     async def equal() -> bool:
         return await probe() == expected
@@ -27,19 +29,19 @@ async def eventually_equal(probe: Callable[[], Awaitable[T]], expected: T, secon
     try:
         await eventually(equal, seconds)
     except TimeoutError:
-        assert await probe() == expected, f"not within {seconds:.0f} s"
+        assert await probe() == expected, f"did not become equal within {seconds:.0f} s"
 
 
 async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Until `condition`, which awaits nothing, is truthy."""
+    """Waits until `condition`, a blocking function, is truthy."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(LOOK_SECONDS)
 
 
 def until_blocking(condition: Callable[[], object], what: str, seconds: float = 90.0) -> None:
-    """The same without an event loop."""
+    """Waits as `until` does, without an event loop."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"did not happen within {seconds:.0f} s: {what}"
         time.sleep(LOOK_SECONDS)

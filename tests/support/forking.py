@@ -1,4 +1,6 @@
-"""Forks services from a process that has loaded their code: most of what it costs to start one. See `Forker`."""
+"""Forks services from a process that has loaded their code: loading it is most of a service's
+start-up cost. See `Forker`.
+"""
 
 import gc
 import importlib
@@ -22,7 +24,9 @@ TESTS: Final = Path(__file__).parents[2]
 
 
 class Order(msgspec.Struct):
-    """A service, all of its environment, and the file that its output is added to."""
+    """A service to start, its complete environment, and the file to which its output is
+    appended.
+    """
 
     name: str
     environment: dict[str, str]
@@ -30,10 +34,13 @@ class Order(msgspec.Struct):
 
 
 class Forker:
-    """The code in `source`, loaded. What it forks ends with it, and it ends with the process that tests."""
+    """A process with the code in `source` loaded. Its forks end with it, and it ends with the test
+    process.
+    """
 
     def __init__(self, source: Path) -> None:
-        # The kernel goes by the thread that forks: one that ends would take the services along.
+        # The kernel tracks the forking thread (PDEATHSIG): a thread that ends would kill its
+        # services.
         in_main_thread = current_thread() is main_thread()
         self._lock = Lock()
         self._process = subprocess.Popen(
@@ -62,7 +69,7 @@ def forker_of(source: Path) -> Forker:
 def main() -> None:
     for service in SERVICES:
         importlib.import_module(service.module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the children
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line, type=Order)
         bind = dies_with_launcher(STOP_AT_ONCE)
@@ -75,7 +82,7 @@ def main() -> None:
 
 
 def _become(order: Order) -> NoReturn:
-    """As if it were started alone."""
+    """Turns this process into a service, as if the service had been started directly."""
     status = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -92,5 +99,5 @@ def _become(order: Order) -> NoReturn:
 
 
 if __name__ == "__main__":
-    gc.disable()  # as it is in a service that starts
+    gc.disable()  # as in a service that starts
     main()

@@ -1,7 +1,9 @@
-"""What runs on one worker, and what begins first, when tests run side by side. A pytest plugin.
+"""Decides which tests run on one worker, and which start first, when tests run in parallel. A
+pytest plugin.
 
-The tests of a module stay together, and so do those of all modules that share a stack (GROUPS). pytest-xdist's own
-`--dist loadgroup` does not group with pytest 9.2 (its issue 1386), hence the scheduler.
+The tests of a module stay together, and so do those of all modules that share a stack (GROUPS).
+pytest-xdist's own `--dist loadgroup` does not group with pytest 9.2 (its issue 1386), hence the
+scheduler.
 """
 
 from dataclasses import dataclass, field
@@ -11,16 +13,16 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 PAIRS: Final = ("--replicas", "inventory=2", "--replicas", "orders=2")
-"""Races need two."""
+"""Two copies of each service: races need two."""
 CONSOLES: Final = ("--replicas", "console=2", "--replicas", "notifications=2")
 QUICK: Final = {"drain_seconds": "0", "dwell_seconds": "0.3", "sweep_pause_seconds": "0.1"}
-"""Orders are delivered within a second or two."""
+"""The warehouse completes orders within a second or two."""
 STILL: Final = {"dwell_seconds": "3600"}
-"""Orders stay confirmed."""
+"""The warehouse waits, so orders stay confirmed."""
 TRAEFIK: Final = {"gateway": "traefik"}
-"""All others have the default: pages are shown through each."""
+"""All other stacks have the default gateway: pages are tested through each gateway."""
 UNBOUNDED: Final = dict.fromkeys(("customer_waiting_orders", "customer_unpaid_units", "customer_declines"), "0")
-"""One customer places the orders of many."""
+"""One customer places as many orders as many customers would."""
 UNLIMITED: Final = UNBOUNDED | dict.fromkeys(
     (
         "guesses_here",
@@ -34,24 +36,25 @@ UNLIMITED: Final = UNBOUNDED | dict.fromkeys(
     ),
     "0",
 )
-"""Tests may sign in as often as they like, too."""
+"""Sign-ins are not limited, either."""
 ORDINARY: Final = 5
-"""Seconds that a module may take which is not in a group."""
+"""Seconds that a module outside the groups may take."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Modules whose tests need a whole stack.
+    """Modules with tests that need a whole stack.
 
-    `seconds`: what they take on two cores; the longest begin first. The shared stack is started with `options` of `up`
-    and `VALERIX_…` settings by field name; `sound`: whether what the tests leave in it must add up.
+    `seconds`: their duration on two cores; the longest start first. The shared stack is started
+    with `options` of `up` and `VALERIX_…` settings by field name; `sound`: whether the books must
+    balance after the tests.
     """
 
     name: str
     modules: tuple[str, ...]
     seconds: int = ORDINARY
     word: str = ""
-    """Only tests whose id has it."""
+    """Restricts the group to tests with this text in their id."""
     options: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     sound: bool = True
@@ -79,7 +82,7 @@ GROUPS: Final = (
     Group("chaos", _system("chaos"), 130, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("orders", ORDERS, 165, options=PAIRS, settings=STILL | UNBOUNDED),
     Group("claims", _system("claims"), 60, settings=STILL | UNBOUNDED | {"hourly_limit": "100000"}),
-    # Generated calls race for money, too.
+    # Generated calls include races for money.
     Group(
         "fuzz",
         _system("fuzz", "model"),
@@ -87,14 +90,14 @@ GROUPS: Final = (
         options=(*PAIRS, "--replicas", "payments=2"),
         settings=STILL | UNLIMITED | {"chaos": "disabled"},
     ),
-    # A charge of the provider that belongs to no payment adds up to nothing.
+    # A charge of the provider without a payment breaks the books on purpose.
     Group(
         "matrix", _system("authorization_matrix"), 40, settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False
     ),
     Group("defaults", _system("defaults"), 300, options=PAIRS, settings=STILL | {"time_scale": "1"}),
     Group("events on Valkey", _system("events"), 70, word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
-    # Some of its orders were never placed: they are there to be found and shown.
+    # Some of its orders were inserted, not placed: tests search for them and show them.
     Group("pages", PAGES, 255, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
     Group("broken pages", _browser("breaking", "losing", "watching"), 160, options=CONSOLES, settings=QUICK),
     Group("strangers", ("tests/strangers/test_tools.py",), 40, settings=STILL),
@@ -110,12 +113,14 @@ GROUPS: Final = (
 
 
 def group_of(test: str) -> Group | None:
-    """By id; None for a test that needs no whole stack."""
+    """Returns the group of a test by its id; None for a test that needs no whole stack."""
     return next((group for group in GROUPS if group.has(test)), None)
 
 
 def unit_of(test: str) -> str:
-    """What runs on one worker: its group's name, or the path of its module."""
+    """Returns the unit that runs on one worker: the name of the test's group, or the path of its
+    module.
+    """
     group = group_of(test)
     return group.name if group else test.partition("::")[0]
 
@@ -154,12 +159,14 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
 
 
 COLLECTED: Final = pytest.StashKey[list[str]]()
-"""Ids of all tests that were found, before some are selected."""
+"""Ids of all collected tests, before some are selected."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a whole stack; keep what belongs together, and begin with the longest."""
+    """Mark tests that need a whole stack, sort tests of one unit together, and start with the
+    longest units.
+    """
     for item in items:
         if group_of(item.nodeid):
             item.add_marker("stack")
@@ -168,8 +175,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: (-SECONDS.get(units[item], ORDINARY), units[item]))
 
 
-class ByUnit(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives a worker one unit after the other, in the order of the collection."""
+class ByUnit(LoadScopeScheduling):  # type: ignore[misc]  # the base class has no types
+    """Assigns units to a worker one after another, in the order of the collection."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)

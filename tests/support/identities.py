@@ -1,4 +1,4 @@
-"""The keys and tokens of everything that may call a service."""
+"""The keys and tokens of all callers of services: people and services."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,9 @@ ISSUERS = ("users", "orders", "inventory", "payments", "notifications", "console
 
 
 class Identities:
-    """A key for every issuer, on disk as services expect them, and tokens signed with them."""
+    """Creates a key for every issuer, on disk as services expect them, and signs tokens with
+    them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,14 +32,14 @@ class Identities:
         return self.folder / f"{name}.jwk"
 
     def person(self, role: str, owner_id: str | None = None, subject: str = "somebody", **claims: str) -> str:
-        """An access token of a customer, operator or admin; `claims`: session_id, csrf."""
+        """Returns an access token of a customer, operator or admin; `claims`: session_id, csrf."""
         issuer = TokenIssuer(self.signing_key_file(PEOPLE_ISSUER.removeprefix("valerix:")))
         return issuer.issue(
             subject=subject, role=role, audience=PUBLIC_AUDIENCE, ttl_seconds=600, owner_id=owner_id, **claims
         )
 
     def service(self, name: str, target: str) -> str:
-        """The token service `name` calls `target` with."""
+        """Returns the token with which service `name` calls `target`."""
         return TokenIssuer(self.signing_key_file(name)).for_service(target)
 
 

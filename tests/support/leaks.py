@@ -1,4 +1,4 @@
-"""What must not stand in a log: secrets of the installation, tokens, password hashes."""
+"""Data that must not appear in a log: secrets of the installation, tokens, password hashes."""
 
 import json
 import re
@@ -16,7 +16,9 @@ SHORTEST = 8
 
 
 def assert_no_leaks(logs: Iterable[Path], secrets_folder: Path | None = None) -> None:
-    """Every file is read as a whole; the message names file and kind, never the secret."""
+    """Reads every file completely; a failure names the file and the kind of secret, never the
+    secret.
+    """
     known = dict(secrets_of(secrets_folder)) if secrets_folder else {}
     found = {f"{what} in {log}" for log in logs for what in _leaks(log.read_bytes(), known)}
     assert not found, "\n".join(sorted(found))
@@ -28,7 +30,9 @@ def _leaks(text: bytes, known: dict[str, bytes]) -> Iterator[str]:
 
 
 def secrets_of(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """(name, content) of all that was generated: passwords as they are, of keys the private part."""
+    """Returns (name, content) of all generated secrets: passwords unchanged, of keys the private
+    part.
+    """
     for file in sorted(folder.iterdir()):
         content = file.read_bytes()
         if file.suffix == ".jwk":

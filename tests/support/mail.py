@@ -1,4 +1,4 @@
-"""A real mail server for tests, on loopback, and what arrived there."""
+"""A real mail server for tests, on loopback, and the messages that it received."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,7 +13,9 @@ from tests.support.workers import free_port
 
 
 class Mailbox(MessageHandler):
-    """`answers`: replies to the next messages instead of taking them. `hangs`: it takes none and says nothing."""
+    """Stores messages. `answers`: replies to the next messages, which are not stored. `hangs`:
+    accepts no message and sends no reply.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +49,7 @@ class Mailbox(MessageHandler):
 
 @contextmanager
 def mail_server(mailbox: Mailbox) -> Iterator[str]:
-    """Its URL."""
+    """Runs the server until the block ends, and yields its URL."""
     port = free_port()
     controller = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()

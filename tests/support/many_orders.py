@@ -1,4 +1,6 @@
-"""Thousands of orders in a database within a second, as months of business would leave them."""
+"""Inserts thousands of orders into a database within a second, as months of business would leave
+them.
+"""
 
 import json
 import random
@@ -52,9 +54,10 @@ class Made(NamedTuple):
 
 
 async def insert_orders(url: str, count: int, seed: int = 1) -> list[Made]:
-    """Insert `count` finished or held orders of the demo customers, the newest some minutes old; newest first.
+    """Insert `count` finished or held orders of the demo customers, the newest some minutes old;
+    newest first.
 
-    Nothing is left in the outbox: nobody is told of what never happened.
+    The outbox stays empty: no event is published for an order that was never placed.
     """
     made = list(_orders(count, random.Random(seed)))  # noqa: S311 - test data
     columns: list[Any] = [list(column) for column in zip(*made, strict=True)]

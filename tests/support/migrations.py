@@ -1,4 +1,4 @@
-"""A database as an earlier version left it."""
+"""Builds a database as an earlier version left it."""
 
 import shutil
 from pathlib import Path

@@ -1,6 +1,8 @@
-"""Orders that are sent when they are due, whether or not earlier ones were answered; cheap enough to overload a stack.
+"""Sends each order when it is due, whether or not earlier ones were answered; cheap enough to
+overload a stack.
 
-A generator that waits for answers slows down with whom it measures, and so never offers more than a little too much.
+A generator that waits for answers slows down with the system it measures, so it never offers much
+more than the system can take.
 """
 
 import asyncio
@@ -15,16 +17,22 @@ from urllib.parse import urlsplit
 import httptools
 
 CONNECTIONS = 2000
-"""Open at once, at most: fewer than the gateway lets in from one address. What finds none free is counted as unsent."""
+"""Maximum number of open connections: fewer than the gateway accepts from one address. A request
+that finds no free connection is counted as unsent.
+"""
 LAST_ANSWER_SECONDS = 30.0
 LOST = 0
-"""In place of a status: the connection ended without an answer, or nothing came in time."""
+"""Stands for a status: the connection ended without an answer, or the answer did not arrive in
+time.
+"""
 ACCEPTED = (201, 202)
 TURNED_AWAY_SECONDS = 0.1
 
 
 class Target(NamedTuple):
-    """Where one customer orders one product, with keys that begin with `run`."""
+    """The address where one customer orders one product, with idempotency keys that begin with
+    `run`.
+    """
 
     url: str
     token: str
@@ -42,12 +50,12 @@ class Shot:
     answered: float = 0.0
     status: int = LOST
     retry_after: bool = False
-    """Whether the answer says when to come again."""
+    """Whether the answer says when to send the request again (Retry-After)."""
 
 
 @dataclass
 class Phase:
-    """What was sent from `began` for `seconds`, and what became of it."""
+    """The requests sent from `began` for `seconds`, with their results."""
 
     began: float
     seconds: float
@@ -74,14 +82,16 @@ class Phase:
         return sorted(shot.sent - shot.due for shot in self.shots)
 
     def goodput(self, first: float = 0.0, last: float | None = None) -> float:
-        """Orders a second that were accepted between these seconds of the phase, whenever they were answered after."""
+        """Returns orders per second whose acceptance arrived between these seconds of the phase."""
         begin, end = self.began + first, self.began + (self.seconds if last is None else last)
         accepted = (shot for shot in self.shots if shot.status in ACCEPTED)
         return sum(begin <= shot.answered < end for shot in accepted) / (end - begin)
 
 
 class Shooter:
-    """Connections to one target, for an `async with`. They are kept, and more are opened when all are busy."""
+    """Connections to one target, for an `async with`. They are kept open; more are opened when all
+    are busy.
+    """
 
     def __init__(self, target: Target, most: int = CONNECTIONS) -> None:
         address = urlsplit(target.url)
@@ -92,7 +102,7 @@ class Shooter:
         self._number = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._promised = 0
-        """Connections that are being made."""
+        """Connections that are being opened."""
         self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
 
@@ -100,7 +110,7 @@ class Shooter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Whoever still waits for an answer gets none."""
+        """Closes all connections; requests still waiting for an answer get none."""
         for task in self._opening:
             task.cancel()
         for connection in self.connections:
@@ -109,31 +119,35 @@ class Shooter:
             await asyncio.sleep(0)
 
     async def at_rate(self, per_second: float, seconds: float) -> Phase:
-        """Evenly spaced. Returns when the time is over; answers still come, see `answered`."""
+        """Sends evenly spaced requests. Returns when the time is over; answers may still arrive,
+        see `answered`.
+        """
         phase = Phase(time.monotonic(), seconds)
         for number in range(int(per_second * seconds)):
             due = phase.began + number / per_second
-            await asyncio.sleep(due - time.monotonic())  # when it is late, answers are read all the same
+            await asyncio.sleep(due - time.monotonic())  # yields also when it is late, so that answers are read
             self._fire(phase, Shot(due))
         await asyncio.sleep(phase.began + seconds - time.monotonic())
         return phase
 
     async def at_once(self, crowd: int, seconds: float) -> Phase:
-        """So many that each send the next when they are answered: this finds out how much can be taken."""
+        """Runs `crowd` senders, each of which sends its next request after an answer: this measures
+        the capacity.
+        """
         phase = Phase(time.monotonic(), seconds)
 
         async def keep_asking() -> None:
             while (now := time.monotonic()) < phase.began + seconds:
                 self._fire(phase, shot := Shot(now), answered := asyncio.Event())
                 await answered.wait()
-                if shot.status not in ACCEPTED:  # whoever is turned away does not come back at once
+                if shot.status not in ACCEPTED:  # a refused sender waits before its next request
                     await asyncio.sleep(TURNED_AWAY_SECONDS)
 
         await asyncio.gather(*(keep_asking() for _ in range(crowd)))
         return phase
 
     async def answered(self) -> None:
-        """Until everything is, or has had its time."""
+        """Waits until every request is answered or has timed out."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_ANSWER_SECONDS):
                 while self._opening or len(self.idle) < len(self.connections):
@@ -171,13 +185,13 @@ class Shooter:
         opened.send(exchange)
 
     def made(self, connection: "Connection") -> None:
-        """From now on it is one of `connections`, and no longer promised."""
+        """Moves an opened connection from the pending ones to `connections`."""
         self._promised -= 1
         self.connections.add(connection)
 
 
 class Exchange(NamedTuple):
-    """One request on its way."""
+    """One request that waits for its answer."""
 
     shot: Shot
     request: bytes
@@ -190,7 +204,7 @@ class Exchange(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time."""
+    """A connection that carries one request at a time."""
 
     def __init__(self, shooter: Shooter) -> None:
         self._shooter = shooter

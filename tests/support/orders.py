@@ -1,6 +1,7 @@
-"""A real orders service over orders that a test writes as it likes, for services that ask about them. A pytest plugin.
+"""A real orders service with orders that a test inserts directly, for services that read orders
+from it. A pytest plugin.
 
-Nothing drives them: no worker runs, and the services that orders calls are away.
+The orders stay as inserted: no worker runs, and the services that orders calls are unavailable.
 """
 
 import json
@@ -16,7 +17,7 @@ from tests.support.processes import Process, running
 from valerix.contracts.ids import new_id
 
 AWAY: Final = "http://127.0.0.1:9"
-"""The discard port: nobody listens."""
+"""The discard port: no process listens there."""
 TOTAL: Final = 1000
 COLUMNS: Final[dict[str, object]] = {
     "customer_id": "CUST-001",
@@ -31,19 +32,21 @@ COLUMNS: Final[dict[str, object]] = {
 
 
 class WrittenOrders:
-    """The orders of `process`."""
+    """Inserts and changes orders in the database of `process`."""
 
     def __init__(self, process: Process, database: str) -> None:
         self.process = process
         self._database = database
 
     async def write(self, *lines: tuple[str, int], order_id: str = "", **columns: object) -> str:
-        """The id of a new order, pending and priced unless `columns` say otherwise; `lines`: product, quantity."""
+        """Inserts an order and returns its id; it is pending and priced unless `columns` differ.
+        `lines`: product, quantity.
+        """
         rows = [[product, quantity, None, None] for product, quantity in lines or (("PROD-001", 1),)]
         row = {"id": order_id or new_id(), **COLUMNS, "lines": json.dumps(rows), "allocations": "[]", **columns}
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         await self._execute(
-            f"INSERT INTO orders ({', '.join(row)}, created_at, updated_at)"  # noqa: S608 - names of our own
+            f"INSERT INTO orders ({', '.join(row)}, created_at, updated_at)"  # noqa: S608 - constant names
             f" VALUES ({places}, now(), now())",
             *row.values(),
         )
@@ -52,13 +55,13 @@ class WrittenOrders:
         return str(row["id"])
 
     async def change(self, order_id: str, **columns: object) -> None:
-        """As the saga or a customer would."""
+        """Changes columns of an order, as the saga or a customer would."""
         changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
-        statement = f"UPDATE orders SET {changes} WHERE id = $1"  # noqa: S608 - names of our own
+        statement = f"UPDATE orders SET {changes} WHERE id = $1"  # noqa: S608 - constant names
         await self._execute(statement, order_id, *columns.values())
 
     async def remember(self, order_id: str, entries: int, steps: object = None) -> None:
-        """So many entries of its history, each with these steps."""
+        """Adds `entries` events to the order's history, each with these steps."""
         await self._execute(
             "INSERT INTO order_events (order_id, version, type, data, steps, trace_id, occurred_at)"
             " SELECT $1, version, 'order.delayed', $3, $4, '', now() FROM generate_series(1, $2::integer) AS version",
@@ -69,7 +72,7 @@ class WrittenOrders:
         )
 
     async def charge(self, **columns: Any) -> dict[str, Any]:
-        """What a new order owes, as the body of a capture by hand."""
+        """Inserts an order and returns the body of a capture by hand for the amount due."""
         order_id, row = await self.write(**columns), COLUMNS | columns
         amount = {"amountMinor": row["total_minor"], "currency": row["currency"]}
         return {
@@ -89,7 +92,7 @@ class WrittenOrders:
 
 @pytest.fixture(scope="session")
 def written_orders(postgres: PostgresServer, identities: Identities) -> Iterator[WrittenOrders]:
-    """One orders service for all tests of a worker."""
+    """Runs one orders service for all tests of a worker."""
     name, url = postgres.fresh_database("orders")
     away = dict.fromkeys(("users_url", "inventory_url", "payments_url"), AWAY)
     with running("orders", identities, database_url=url, **away) as process:

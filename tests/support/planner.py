@@ -1,4 +1,4 @@
-"""What PostgreSQL would do, instead of doing it."""
+"""Returns PostgreSQL's plans of statements instead of executing them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from asyncpg.connection import Connection
 
 
 class Planner:
-    """Stands for a transaction: explains what it is asked to do."""
+    """Replaces a transaction: it explains each statement."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -25,8 +25,8 @@ class Planner:
 
 @asynccontextmanager
 async def planner_of(url: str, *preparing: str, **settings: str) -> AsyncIterator[Any]:
-    """A planner of the database at `url` after these statements, which end with ANALYZE. `settings`: of its
-    connection.
+    """Yields a planner of the database at `url` after these statements, the last of which is
+    ANALYZE. `settings`: of its connection.
     """
     connection = await asyncpg.connect(url, server_settings=settings)
     try:

@@ -1,4 +1,6 @@
-"""A private, real PostgreSQL for each process that runs tests, and a fresh database for each test that asks for one."""
+"""A private, real PostgreSQL for each process that runs tests, and a new database for each test
+that requests one.
+"""
 
 import itertools
 import subprocess
@@ -20,15 +22,19 @@ from valerix.launcher.processes import dies_with_launcher
 
 PASSWORD = "only-for-this-test-run"
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}
-"""Tests kill processes, never the machine: what is written but not synced survives that."""
+"""Settings without fsync: tests kill processes, never the machine, and written but unsynced data
+survives that.
+"""
 QUICK_TO_ENTER = {"scram_iterations": "1"}
-"""Thousands of connections are made with one known password."""
+"""Cheap password hashing: thousands of connections are opened with one known password."""
 STILL_IN_USE = "is still in use"
-"""What PostgreSQL says of the shared memory of a server before it."""
+"""PostgreSQL's message about shared memory that a previous server still holds."""
 
 
 class PostgresServer:
-    """A running server whose roles (one per service, `orders`, …) all have the password PASSWORD."""
+    """A running server whose roles (one per service, `orders`, …) all have the password
+    PASSWORD.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -47,7 +53,8 @@ class PostgresServer:
         while not self.cluster.is_ready(self._running().pid):
             assert time.monotonic() < deadline, "PostgreSQL did not become ready within a minute"
             if self._running().poll() is not None:
-                # Processes of a killed server hold its memory until they notice; the supervisor tries again, too.
+                # Processes of a killed server hold its memory until they detect its end; the
+                # supervisor retries, too.
                 assert STILL_IN_USE in self._log.read_text(), self._log.read_text()
                 self._spawn()
             time.sleep(0.02)
@@ -81,7 +88,9 @@ class PostgresServer:
         self._running().wait(60)
 
     def fresh_database(self, service: str | None) -> tuple[str, str]:
-        """Name and URL of a new database, owned by the service's role and migrated; empty without a service."""
+        """Creates a database, owned by the service's role and migrated, or empty without a service;
+        returns its name and URL.
+        """
         role = service or "nobody_in_particular"
         if role not in self._templates:
             self._make_template(role, service)
@@ -93,9 +102,11 @@ class PostgresServer:
         return url(self.cluster.port, role, PASSWORD, database)
 
     def copy(self, role: str, database: str) -> str:
-        """Name of a copy of a database nobody is connected to. It goes with the server."""
+        """Copies a database that has no open connections and returns the copy's name. The copy is
+        deleted with the server.
+        """
         name = f"{role}_{next(self._numbers)}"
-        # Half the cost of writing every page of the template to the log.
+        # Half the cost of the alternative, which writes every page of the template to the WAL.
         how = f'TEMPLATE "{database}" OWNER "{role}" STRATEGY FILE_COPY'
         self._execute(f'CREATE DATABASE "{name}" {how}')
         return name
@@ -115,7 +126,7 @@ class PostgresServer:
 
 
 class Superuser:
-    """A connection that is kept: to connect costs more than most statements."""
+    """A connection that stays open: to connect costs more than most statements."""
 
     def __init__(self, url: str) -> None:
         self._loop = LoopThread()
@@ -131,7 +142,9 @@ class Superuser:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The server of this test run; tests that stop or kill a server start one of their own."""
+    """Runs the server of this test process; tests that stop or kill a server start a separate
+    one.
+    """
     with empty_folder() as folder:
         cluster, _ = cluster_for(folder, free_port(), {**DURABLE, **NOT_DURABLE, **QUICK_TO_ENTER})
         cluster.initialise(PASSWORD)
@@ -143,7 +156,9 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def database_url(postgres: PostgresServer) -> Iterator[Callable[..., str]]:
-    """`database_url("orders")`: URL of a new database with that service's tables; without a name, no tables."""
+    """Provides `database_url("orders")`: the URL of a new database with that service's tables;
+    without a name, no tables.
+    """
     made: list[str] = []
 
     def fresh(service: str | None = None) -> str:

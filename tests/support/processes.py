@@ -1,4 +1,4 @@
-"""Real service processes for tests."""
+"""Runs real service processes for tests."""
 
 import os
 import signal
@@ -21,11 +21,11 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 
 class NotStarted(Exception):
-    """The process ended while starting, or was not ready in time; the message ends with its log."""
+    """A process ended while starting, or was not ready in time; the message ends with its log."""
 
 
 class Process:
-    """One running service. `log` is what it wrote, `source` the folder of the code it runs."""
+    """One service process. `log` is the file with its output, `source` the folder of its code."""
 
     def __init__(self, name: str, port: int, settings: dict[str, str], log: Path) -> None:
         self.name, self.port, self.log = name, port, log
@@ -35,7 +35,7 @@ class Process:
         self._identity: Identity | None = None
 
     def start(self) -> Self:
-        """Returns once it is ready."""
+        """Start the service and wait until it is ready."""
         environment = {"PATH": os.environ["PATH"], **self._settings}
         self._identity = forker_of(self.source).fork(Order(self.name, environment, str(self.log)))
         deadline = time.monotonic() + READY_SECONDS
@@ -54,7 +54,7 @@ class Process:
             return False
 
     def cpu_seconds(self) -> float:
-        """Processor time it has taken so far."""
+        """Returns the processor time that the process has used."""
         assert self._identity is not None
         fields = Path(f"/proc/{self._identity.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -64,13 +64,17 @@ class Process:
         os.kill(self._identity.pid, sent)
 
     def kill(self) -> None:
-        """SIGKILL: no last words. Fine to call when it was not started or has ended."""
+        """Send SIGKILL: the process cannot clean up. Has no effect if the process was not started
+        or has ended.
+        """
         if self._is_alive():
             self.send(signal.SIGKILL)
             self._wait(30)
 
     def end(self) -> None:
-        """SIGINT: stop without the drain's pause. Fine to call when it was not started or has ended."""
+        """Send SIGINT: stop without the drain's pause. Has no effect if the process was not started
+        or has ended.
+        """
         if self._is_alive():
             self.send(signal.SIGCONT)
             self.send(signal.SIGINT)
@@ -87,7 +91,7 @@ class Process:
 
 
 def prepare(name: str, identities: Identities, **settings: object) -> Process:
-    """A service that is not started yet; `settings` by field name."""
+    """Returns a service that is not started yet; `settings` by field name."""
     port = free_port()
     given: dict[str, object] = {
         "port": port,
@@ -95,7 +99,7 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
         "drain_seconds": 0,
         "user_limit": 0,
         "address_limit": 0,
-        "bus_url": "redis://127.0.0.1:1",  # nobody there: events wait in the outbox
+        "bus_url": "redis://127.0.0.1:1",  # no bus there: events stay in the outbox
         **({"signing_key_file": identities.signing_key_file(name)} if name in ISSUERS else {}),
         **settings,
     }
@@ -105,7 +109,7 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
 
 @contextmanager
 def running(name: str, identities: Identities, **settings: object) -> Iterator[Process]:
-    """A service that runs until the block ends."""
+    """Runs a service until the block ends."""
     process = prepare(name, identities, **settings)
     try:
         yield process.start()

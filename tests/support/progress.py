@@ -1,6 +1,8 @@
-"""Says while tests run what runs, how many are done and which was the slowest; at the end, where the time went.
+"""Reports during a run the current test, the number of finished tests and the slowest; at the end,
+the time by group.
 
-A pytest plugin of the process the user looks at; with pytest-xdist that is the one that runs no test itself.
+A pytest plugin of the process that writes to the user's terminal; with pytest-xdist this process
+runs no test itself.
 """
 
 import os
@@ -15,17 +17,19 @@ import pytest
 from tests.support.groups import ORDINARY, SECONDS, unit_of
 
 EVERY_SECONDS: Final = 10.0
-"""On a terminal the line is renewed in place, and more often."""
+"""Seconds between lines; on a terminal the line is rewritten in place, and more often."""
 SLOWEST: Final = 20
 LONGEST_NAME: Final = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--share", type=float, default=0, metavar="SECONDS", help="a run that takes longer says what did")
+    parser.addoption(
+        "--share", type=float, default=0, metavar="SECONDS", help="a run that takes longer lists the groups that grew"
+    )
 
 
 class Progress:
-    """`seconds` of each test so far, with what was set up and taken down for it."""
+    """Measures `seconds` of each test so far, including its set-up and tear-down."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._terminal = _reporter(config)
@@ -36,7 +40,7 @@ class Progress:
         self._done: set[str] = set()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
-    # --- what is heard
+    # --- events from pytest
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -62,14 +66,14 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
-        """No dot and no letter: the lines say it."""
+        """Suppresses the dots and letters: the progress lines replace them."""
         if report.when not in ("setup", "call", "teardown") or report.skipped:
             return None
         if report.failed:
             return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
         return ("passed" if report.when == "call" else "", "", "")
 
-    # --- what is said
+    # --- output
 
     def _say(self) -> None:
         now = time.monotonic()
@@ -107,7 +111,9 @@ class Progress:
 
 
 def grown(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
-    """Groups that took longer than they used to, with seconds; those that grew most come first. `seconds`: by test."""
+    """Returns the groups that took longer than recorded, with seconds, largest growth first.
+    `seconds`: by test.
+    """
     now: defaultdict[str, float] = defaultdict(float)
     for name, took in seconds.items():
         now[unit_of(name)] += took
@@ -120,7 +126,7 @@ def _reporter(config: pytest.Config) -> Any:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds."""
+    """Formats seconds as minutes and seconds."""
     return f"{int(seconds // 60)}:{int(seconds % 60):02}"
 
 

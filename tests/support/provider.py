@@ -1,4 +1,4 @@
-"""Real processes of the simulated payment provider. A pytest plugin."""
+"""Runs real processes of the simulated payment provider. A pytest plugin."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +12,23 @@ SECRET = "only-for-this-test-run"
 
 
 def provider_in(folder: Path, identities: Identities) -> Process:
-    """Not started yet; its ledger lies in `folder`."""
+    """Returns a provider that is not started yet; its ledger is in `folder`."""
     return prepare("psp", identities, psp_secret=SECRET, ledger_file=folder / "ledger.jsonl")
 
 
 @pytest.fixture(scope="module")
 def psp(tmp_path_factory: pytest.TempPathFactory, identities: Identities) -> Iterator[Process]:
-    """One that the tests of a module share."""
+    """Runs a provider that the tests of a module share."""
     process = provider_in(tmp_path_factory.mktemp("psp"), identities).start()
     yield process
-    process.kill()  # what is slow on purpose need not be waited for
+    process.kill()  # killed, because deliberately slow requests need no waiting
 
 
 @pytest.fixture
 def mortal_psp(tmp_path: Path, identities: Identities) -> Iterator[Process]:
-    """One of the test's own, not started yet, to be killed and started as it likes."""
+    """Provides a separate provider for one test, not started yet, which the test may kill and
+    start.
+    """
     process = provider_in(tmp_path, identities)
     yield process
     process.kill()

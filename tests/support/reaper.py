@@ -1,7 +1,8 @@
-"""Ends what a test process leaves behind when it is killed: nothing of a test run outlives it.
+"""Removes the stacks and folders of a killed test process: nothing of a test run outlives it.
 
-A process of its own hears of every folder through a pipe. When the pipe ends, so did the test process: launchers that
-still run there are told to stop, and the folders are removed.
+A separate process receives the name of every folder through a pipe. The end of the pipe means that
+the test process has ended: launchers that still run there get a signal to stop, and the folders are
+removed.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ STOP_SECONDS = 60.0
 
 
 def watch(folder: Path) -> None:
-    """From now on, the folder and a stack whose data it holds end with this process."""
+    """Register a folder: it, and a stack with its data there, end with this process."""
     pipe = _reaper().stdin
     assert pipe is not None
     pipe.write(f"{folder}\n".encode())
@@ -29,7 +30,7 @@ def watch(folder: Path) -> None:
 
 
 def close() -> None:
-    """What is still there ends now."""
+    """Stop and remove everything registered, now."""
     if _reaper.cache_info().currsize:
         _reaper().communicate(timeout=2 * STOP_SECONDS)
 
@@ -41,7 +42,7 @@ def _reaper() -> subprocess.Popen[bytes]:
 
 
 def reap(folders: set[Path]) -> None:
-    """Stop the launchers that run there, and remove what is there."""
+    """Stop the launchers that run in the folders, and remove the folders."""
     launchers = [state.launcher for folder in folders if (state := read_state(folder)) is not None]
     for launcher in launchers:
         if launcher.is_alive():
@@ -62,5 +63,5 @@ def _wait_for(launchers: list[Identity]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends with what it watches
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this process ends with the one that it watches
     reap({Path(line.rstrip("\n")) for line in sys.stdin})

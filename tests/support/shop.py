@@ -1,4 +1,4 @@
-"""What tests do over HTTP in a shop, whether a whole stack is behind it or services alone."""
+"""Common HTTP calls of tests to a shop, be it a whole stack or single services."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -7,11 +7,13 @@ from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 
 PRICE: Final = 1000
-"""Minor units that a product of the tests costs."""
+"""Price of a test product in minor units."""
 
 
 async def routed(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> Answer:
-    """The answer of a service, not of a gateway that has not noticed yet that the service is back."""
+    """Repeats a call until a service answers it, instead of a gateway that still considers the
+    service down.
+    """
 
     async def answered() -> Answer | None:
         answer = await call()
@@ -24,14 +26,14 @@ async def routed(call: Callable[[], Awaitable[Answer]], seconds: float = 60) -> 
 
 
 async def place(api: Api, lines: dict[str, int], customer: str = "CUST-001", **more: Any) -> Answer:
-    """One order; `key=` becomes the Idempotency-Key."""
+    """Places one order; `key=` becomes the Idempotency-Key."""
     headers = {"Idempotency_Key": more.pop("key")} if "key" in more else {}
     items = [{"productId": sku, "quantity": quantity} for sku, quantity in lines.items()]
     return await api.post("/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers)
 
 
 async def new_product(operator: Api, sku: str, units: int, price: int = PRICE) -> None:
-    """A product nobody else in the run uses, all its stock in one warehouse."""
+    """Creates a product that no other test of the run uses, with all its stock in one warehouse."""
     body = {
         "productId": sku,
         "name": f"Test {sku}",

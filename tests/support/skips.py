@@ -1,4 +1,4 @@
-"""With `--no-skips` a test may skip only where tests/skips.toml says so. A pytest plugin."""
+"""With `--no-skips`, a test may skip only if tests/skips.toml lists the skip. A pytest plugin."""
 
 import os
 import tomllib
@@ -20,7 +20,9 @@ CONDITIONS: Final[dict[str, Callable[[], bool]]] = {
 
 
 class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`test`: id, with wildcards; `reason`: as the test gives it; `condition`: where, by name."""
+    """A permitted skip. `test`: id, with wildcards; `reason`: the test's own text; `condition`:
+    name of the environment.
+    """
 
     test: str
     reason: str
@@ -31,7 +33,7 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def allowed() -> list[Allowed]:
-    """The committed list."""
+    """Reads the committed list."""
     return msgspec.convert(tomllib.loads(LIST.read_text()).get("skip", []), list[Allowed])
 
 
@@ -53,6 +55,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def reason_of(report: pytest.TestReport) -> str:
-    """As the test gave it."""
+    """Returns the reason of a skipped test."""
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return text.removeprefix("Skipped: ")

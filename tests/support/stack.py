@@ -1,4 +1,6 @@
-"""A whole stack as its user starts it, and the truth underneath: the databases and the provider's ledger."""
+"""A whole stack as its user starts it, and the data behind it: the databases and the provider's
+ledger.
+"""
 
 import json
 import os
@@ -34,20 +36,22 @@ GRACE = "grace@demo.valerix.example"
 OPERATOR = "operator@demo.valerix.example"
 UP_SECONDS = 180
 TOKEN_SECONDS = 300
-"""Half the life of an access token."""
+"""Seconds that a token is reused: half the lifetime of an access token."""
 TIME_SCALE = "0.2"
-"""Time-outs of a stack, unless a test says otherwise (chassis.base.timeouts)."""
+"""Default scale of a stack's time-outs (chassis.base.timeouts)."""
 DWELL_SECONDS = "1"
-"""Steps of the warehouse, unless a test says otherwise."""
+"""Default duration of the warehouse's steps."""
 LOOKS = 20
-"""Of the audit, before something is wrong: a busy machine takes its time to send what waits in an outbox."""
+"""Inspections of the audit before a finding counts: on a busy machine, events stay in an outbox for
+some time.
+"""
 
 
 class Stack:
     """A data directory with a stack in it; `cli` runs the product's own commands on it."""
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
-        """`settings`: `VALERIX_…` variables of every process, by field name."""
+        """`settings`: `VALERIX_…` variables of all processes, by field name."""
         self.data_dir = data_dir
         settings = {"time_scale": TIME_SCALE, "dwell_seconds": DWELL_SECONDS} | settings
         self._time_scale = float(settings["time_scale"])
@@ -55,11 +59,11 @@ class Stack:
         self._environment = os.environ | {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
 
     def scaled_ms(self, seconds: float) -> int:
-        """What takes `seconds` with production time-outs, in milliseconds."""
+        """Scales `seconds` of production time-outs to this stack; returns milliseconds."""
         return round(1000 * seconds * self._time_scale)
 
     def cli(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command on this stack, from any folder; `environment` is added to the stack's."""
+        """Runs a command on this stack, from any folder; `environment` is added to the stack's."""
         command = [sys.executable, "-P", "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
         done = subprocess.run(
             command,
@@ -74,7 +78,7 @@ class Stack:
         return done
 
     def up(self, *options: str) -> str:
-        """What `up` printed."""
+        """Starts the stack and returns the output of `up`."""
         reaper.watch(self.data_dir)
         return self.cli("up", "--detach", "--ports", "auto", *options).stdout
 
@@ -90,11 +94,11 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """The gateway."""
+        """The URL of the gateway."""
         return f"http://127.0.0.1:{self.state['ports']['gateway']}"
 
     def service_url(self, name: str) -> str:
-        """A service's own port, past the gateway."""
+        """Returns the URL of a service's own port, which bypasses the gateway."""
         return f"http://127.0.0.1:{self.state['processes'][name]['port']}"
 
     def pid(self, process: str) -> int:
@@ -102,12 +106,14 @@ class Stack:
         return pid
 
     def copies(self, service: str) -> dict[str, int]:
-        """Process ids by name."""
+        """Returns the process ids of a service's copies by process name."""
         return {name: self.pid(name) for name in self.state["processes"] if name.split("-")[0] == service}
 
     @contextmanager
     def kept_down(self, service: str) -> Iterator[None]:
-        """Every copy killed, and the launcher kept from starting it again."""
+        """Kills every copy, and prevents the launcher from starting it again until the block
+        ends.
+        """
         launcher: int = self.state["launcher"]["pid"]
         os.kill(launcher, signal.SIGSTOP)
         try:
@@ -118,7 +124,7 @@ class Stack:
             os.kill(launcher, signal.SIGCONT)
 
     def log(self, process: str) -> str:
-        """What a process has written so far."""
+        """Returns the output of a process so far."""
         return (self.data_dir / "logs" / f"{process}.log").read_text()
 
     def secret(self, name: str) -> str:
@@ -126,20 +132,20 @@ class Stack:
 
     @asynccontextmanager
     async def api(self, email: str | None = ADA) -> AsyncIterator[Api]:
-        """The gateway, signed in as `email`."""
+        """Yields a client of the gateway, signed in as `email`."""
         token = None if email is None else await self.token(email)
         async with Api.open(self.url, token) as api:
             yield api
 
     @asynccontextmanager
     async def at_service_port(self, process: str, email: str = ADA) -> AsyncIterator[Api]:
-        """One copy of a service, past the gateway, signed in as `email`."""
+        """Yields a client of one copy of a service at its own port, signed in as `email`."""
         token = await self.token(email)
         async with Api.open(self.service_url(process), token) as api:
             yield api
 
     async def token(self, email: str) -> str:
-        """An access token that others use, too: to check a password costs a tenth of a second of processor time."""
+        """Returns a shared access token: a password check costs 0.1 s of processor time."""
         since, token = self._tokens.get(email, (-TOKEN_SECONDS, ""))
         if time.monotonic() - since >= TOKEN_SECONDS:
             token = await self.new_token(email)
@@ -147,7 +153,7 @@ class Stack:
         return token
 
     async def new_token(self, email: str) -> str:
-        """An access token of a session of its own."""
+        """Signs in and returns an access token of a new session."""
         body = {"email": email, "password": self.secret("demo")}
         async with Api.open(self.url) as guest:
             answer = await routed(lambda: guest.post("/api/v1/users/login", body))
@@ -155,14 +161,14 @@ class Stack:
         token: str = answer.json["accessToken"]
         return token
 
-    # --- the truth
+    # --- databases and ledger
 
     def database_url(self, database: str) -> str:
         port, password = self.state["ports"]["postgres"], self.secret(f"postgres-{database}")
         return f"postgresql://{database}:{password}@127.0.0.1:{port}/{database}"
 
     async def rows(self, database: str, query: str, *arguments: object) -> list[dict[str, Any]]:
-        """Rows as the service's own role sees them."""
+        """Returns rows as the service's own database role sees them."""
         connection = await asyncpg.connect(self.database_url(database))
         try:
             return [dict(row) for row in await connection.fetch(query, *arguments)]
@@ -170,18 +176,18 @@ class Stack:
             await connection.close()
 
     async def live_events(self, subject: str) -> list[dict[str, Any]]:
-        """What was told live about an order, a payment or a place in the stock."""
-        told = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
-        return [json.loads(row["message"]) for row in await self.rows("notifications", told, subject)]
+        """Returns the live events about an order, a payment or a stock location."""
+        statement = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
+        return [json.loads(row["message"]) for row in await self.rows("notifications", statement, subject)]
 
     async def orders_of(self, sku: str) -> list[dict[str, Any]]:
-        """The rows of all orders of a product."""
+        """Returns the rows of all orders of a product."""
         return await self.rows(
             "orders", "SELECT o.* FROM orders o JOIN order_products ON order_id = id WHERE product_id = $1", sku
         )
 
     async def ledger(self) -> dict[str, Any]:
-        """The provider's own account of everything, all its pages in one."""
+        """Returns the provider's ledger, with all its pages merged."""
         charges: list[Any] = []
         after: int | None = 0
         async with Api.open(self.service_url("psp"), self.secret("psp")) as provider:
@@ -194,7 +200,7 @@ class Stack:
         return ledger | {"charges": charges}
 
     async def counts(self) -> dict[str, int]:
-        """How many rows there are of everything an order can leave behind."""
+        """Returns row counts of all tables that an order can write to."""
         tables = {
             "orders": ("orders", "order_events"),
             "inventory": ("reservations", "movements"),
@@ -209,7 +215,7 @@ class Stack:
         return found
 
     async def stock(self, sku: str) -> tuple[int, int]:
-        """(on hand, reserved) over all warehouses."""
+        """Returns (on hand, reserved) of a product over all warehouses."""
         (row,) = await self.rows(
             "inventory", "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1", sku
         )
@@ -218,7 +224,9 @@ class Stack:
 
 @contextmanager
 def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
-    """New, on free ports, and gone afterwards. `options`: of `up`; `settings`: `VALERIX_…` variables by field name."""
+    """Starts a new stack on free ports and removes it afterwards. `options`: of `up`; `settings`:
+    `VALERIX_…` variables by field name.
+    """
     with empty_folder() as folder:
         stack = Stack(folder, **settings)
         try:
@@ -229,7 +237,7 @@ def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
 
 
 async def reserve(stack: Stack, order_id: str, lines: dict[str, int]) -> None:
-    """Stock for an order that need not exist, as orders reserves it."""
+    """Reserves stock as the orders service does; the order need not exist."""
     token = TokenIssuer(stack.data_dir / "secrets" / "orders.jwk").for_service("inventory")
     command = {"orderId": order_id, "lines": [{"productId": sku, "quantity": n} for sku, n in lines.items()]}
     async with Api.open(stack.service_url("inventory"), token) as orders:
@@ -238,7 +246,9 @@ async def reserve(stack: Stack, order_id: str, lines: dict[str, int]) -> None:
 
 
 async def settled(stack: Stack, seconds: float = 120) -> None:
-    """Until nothing is on its way any more: no pending order but held ones, no payment without an outcome."""
+    """Waits until no work is in progress: no pending orders except held ones, no payment without an
+    outcome.
+    """
     pending = "SELECT 1 FROM orders WHERE status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'"
     processing = "SELECT 1 FROM payments WHERE status = 'processing'"
 
@@ -249,7 +259,9 @@ async def settled(stack: Stack, seconds: float = 120) -> None:
 
 
 async def assert_sound(stack: Stack) -> None:
-    """Orders, stock and money agree: no lost order, no oversell, no double charge (ARCHITECTURE.md, invariants)."""
+    """Asserts that orders, stock and money agree: no lost order, no oversell, no double charge
+    (ARCHITECTURE.md, invariants).
+    """
     state = read_state(stack.data_dir)
     assert state is not None
     report = await inspect(of_stack(state), looks=LOOKS)

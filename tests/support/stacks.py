@@ -1,7 +1,7 @@
 """The whole stacks that tests share, one for each group of tests.support.groups. A pytest plugin.
 
-A stack is started by the first test that asks for it and ends with its group's last; the books are audited after each
-module.
+The first test that requests a stack starts it; it ends with the last test of its group. The audit
+runs after each module.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.stack import Stack, assert_sound, own_stack
 
 
 class Stacks:
-    """Those that run, by group."""
+    """The running stacks by group."""
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[Stack, ExitStack]] = {}
@@ -29,7 +29,7 @@ class Stacks:
         return self._running[group.name][0]
 
     def audit(self, group: Group) -> None:
-        """Raises AssertionError when the books of its stack do not add up."""
+        """Raises AssertionError if the audit of the group's stack finds a broken rule."""
         if group.name in self._running and group.sound:
             run_blocking(assert_sound(self._running[group.name][0]))
 
@@ -43,9 +43,9 @@ STACKS = Stacks()
 
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest) -> Stack:
-    """The running stack of the module's group."""
+    """Provides the running stack of the module's group."""
     group = group_of(request.node.nodeid)
-    assert group is not None, "tests.support.groups says which stack a module needs: add it there"
+    assert group is not None, "tests/support/groups.py assigns a stack to each module: add the module there"
     return STACKS.get(group)
 
 

@@ -1,4 +1,4 @@
-"""How long orders of tests wait for stock."""
+"""Time that orders of tests wait for stock."""
 
 from datetime import timedelta
 from typing import Final

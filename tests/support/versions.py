@@ -1,4 +1,4 @@
-"""Code of a newer version: this code with further migrations."""
+"""Builds the code of a newer version: this code with further migrations."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ from valerix.chassis.postgres.migrations import migrations_of
 
 
 def newer(folder: Path, changed: str, **migrations: str) -> Path:
-    """A folder with this code, in which the service `changed` has further migrations: `_9001="ALTER …"`."""
+    """Copies this code to `folder` and adds migrations to the service `changed`: `_9001="ALTER
+    …"`.
+    """
     package, service = folder / "valerix", folder / "valerix" / changed
     (service / "migrations").mkdir(parents=True)
     for copy, of in ((package, SOURCE / "valerix"), (service, SOURCE / "valerix" / changed)):

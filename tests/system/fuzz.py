@@ -1,8 +1,10 @@
-"""Throws at a platform whatever its description allows, and what it forbids, in sequences that build on answers.
+"""Sends a platform the requests that its description allows, and those it forbids, in sequences
+that build on answers.
 
     python -m tests.system.fuzz --cases 20000 [--seed N]
 
-starts a stack of its own and ends with status 1 if anything was answered 5xx, or as the description does not say.
+starts a separate stack and exits with status 1 if an answer was 5xx or had a status or media type
+that the description lacks.
 """
 
 import argparse
@@ -32,7 +34,7 @@ ROLES = {"customer": ADA, "operator": OPERATOR, "admin": ADMIN, "nobody": None}
 STEPS = 10
 """Calls in one sequence."""
 ROUND = 3
-"""Sequences before the count is looked at again."""
+"""Sequences between two checks of the count."""
 SHOWN = 1000
 KEPT = 20
 BUILD_ON_ANSWERS = 0.7
@@ -40,12 +42,12 @@ BUILD_ON_ANSWERS = 0.7
 
 @dataclass
 class Findings:
-    """What was asked how often, and what must not have been answered."""
+    """Counts requests and statuses, and collects the answers that must not occur."""
 
     calls: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
-    """By operation and status: how to do it again, and the answer."""
+    """By operation and status: the command that repeats the request, and the answer."""
 
     @property
     def total(self) -> int:
@@ -59,21 +61,23 @@ class Findings:
 
 
 def is_described(described: dict[str, Any], response: Any) -> bool:
-    """Whether an operation's `responses` have this status with this media type."""
+    """Whether an operation's `responses` contain this status with this media type."""
     own = described.get(str(response.status_code))
     media_types = [value.partition(";")[0] for value in response.headers.get("content-type", [])]
     return own is not None and (media_types == [*own.get("content", {})] or not response.content)
 
 
 class Known:
-    """Values seen in answers, by field name: random identifiers would meet 404 for ever."""
+    """Values seen in answers, by field name: random identifiers would always get 404."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - to be repeated
+        self._random = random.Random(seed)  # noqa: S311 - must be reproducible
         self._values: dict[str, list[Any]] = {"method": ["card_ok"], "currency": ["USD"], "quantity": [1]}
 
     def learn(self, path: str, document: Any) -> None:
-        """`id` is filed under what the path says it is of: `orderId` for `/api/v1/orders/…`."""
+        """Stores the values of an answer; `id` gets its name from the path: `orderId` for
+        `/api/v1/orders/…`.
+        """
         if isinstance(document, list):
             for one in document[:KEPT]:
                 self.learn(path, one)
@@ -89,7 +93,7 @@ class Known:
         del values[:-KEPT]
 
     def instead(self, name: str, value: Any) -> Any:
-        """`value`, or more often one that was seen under that name."""
+        """Returns `value`, or more often a value seen under that name."""
         values = self._values.get("productId" if name == "sku" else name)
         return self._random.choice(values) if values and self._random.random() < BUILD_ON_ANSWERS else value
 
@@ -100,13 +104,15 @@ class Known:
 
 
 def _of(path: str) -> str:
-    """What the objects at a path call their id."""
+    """Returns the field name for the id of the objects at a path."""
     kinds = [part for part in path.split("/") if part.endswith("s") and "{" not in part]
     return {"dead-letters": "letterId"}.get(kinds[-1], kinds[-1].removesuffix("s") + "Id") if kinds else "id"
 
 
 class Caller:
-    """Sends as one role; signs in again when its session was ended, its account mended if it has locked itself out."""
+    """Sends requests as one role; signs in again when its session has ended, and repairs its
+    account if it has locked itself out.
+    """
 
     def __init__(self, stack: Stack, email: str | None, findings: Findings, known: Known) -> None:
         self._stack, self._email, self._findings, self._known = stack, email, findings, known
@@ -116,7 +122,7 @@ class Caller:
         self._sign_in()
 
     def call(self, case: Any) -> Any:
-        """The answer to one generated case."""
+        """Sends one generated case and returns the answer."""
         case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
         for name, value in (case.path_parameters or {}).items():
             head, *rest = name.split("_")
@@ -143,7 +149,9 @@ class Caller:
         return account
 
     async def _mend(self) -> None:
-        """It may have given itself another address, and somebody else may have taken its own."""
+        """Restores the account: it may have changed its address, and another account may have taken
+        the old one.
+        """
         other = "UPDATE users SET email = id || '@taken.example' WHERE email = $2 AND id <> $1"
         await self._stack.rows("users", other, self._account["id"], self._email)
         own = "UPDATE users SET status = 'active', email = $2, role = $3, password_hash = $4 WHERE id = $1"
@@ -152,7 +160,9 @@ class Caller:
 
 
 def fuzz(stack: Stack, cases: int, seed: int = 0) -> Findings:
-    """At least `cases` calls, a quarter by each role, half of them in sequences. Every operation is called."""
+    """Sends at least `cases` calls, a quarter by each role, half of them in sequences. Every
+    operation is called.
+    """
     findings, known = Findings(), Known(seed)
     for number, email in enumerate(ROLES.values(), 1):
         caller = Caller(stack, email, findings, known)
@@ -163,7 +173,7 @@ def fuzz(stack: Stack, cases: int, seed: int = 0) -> Findings:
 
 
 def _schema(url: str) -> Any:
-    """Of the complete document: what is not published is called, too."""
+    """Loads the complete document: unpublished operations are called, too."""
     document = complete_at(url)
     config = SchemathesisConfig()
     config.projects.default.base_url = url
@@ -185,7 +195,7 @@ def _run_single(strategy: Any, caller: Caller, seed: int) -> None:
     def once(case: Any) -> None:
         caller.call(case)
 
-    # Not every operation has something its description forbids.
+    # The description of some operations forbids nothing.
     try:
         once()
     except (hypothesis.errors.Unsatisfiable, hypothesis.errors.InvalidArgument):
@@ -200,17 +210,19 @@ def _in_sequences(schema: Any, caller: Caller, findings: Findings, until: int, s
             return caller.call(case)
 
         def validate_response(self, *_: Any, **__: Any) -> None:
-            """Judged where it is noted; a failure would end the sequence."""
+            """Does nothing: `Findings.note` judges the response; a failure here would end the
+            sequence.
+            """
 
     for number in _rounds(findings, until):
         hypothesis.seed(seed + number)(Sequences)
-        # What can follow depends on what a service answered, which need not be the same twice.
+        # The next calls depend on a service's answers, which may differ in a second run.
         with contextlib.suppress(hypothesis.errors.Flaky):
             Sequences.run(settings=_settings(examples=ROUND))
 
 
 def _rounds(findings: Findings, until: int) -> Iterator[int]:
-    """Numbers until so many calls were made; at least one."""
+    """Yields round numbers, at least one, until the calls reach `until`."""
     number = 0
     while number == 0 or findings.total < until:
         yield number
@@ -232,9 +244,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     with own_stack(chaos="disabled", **STILL, **UNLIMITED) as stack:
-        findings = fuzz(stack, told.cases, told.seed)
+        findings = fuzz(stack, arguments.cases, arguments.seed)
     _report(findings)
     return 1 if findings.failures else 0
 

@@ -1,4 +1,6 @@
-"""What staff did stands with the order and in the audit; customers are told that staff did it, not who."""
+"""Acts of staff are recorded with the order and in the audit; customers see that staff acted, not
+which person.
+"""
 
 import secrets
 from contextlib import suppress
@@ -53,11 +55,13 @@ async def test_a_refund_and_a_cancellation_by_staff_stand_with_the_order_and_in_
             ("order.cancelled", "orders", cancel),
             ("payment.refunded", "payments", refund),
         ]
-        assert {one["address"] for one in audited} == {None}, "it stays where it happened"
+        assert {one["address"] for one in audited} == {None}, "the address is stored in the service of the act only"
 
 
 async def test_an_act_reaches_the_audit_although_its_service_is_killed_at_once(stack: Stack) -> None:
-    """The record is the outbox, so nothing is between the act and its way to the audit."""
+    """The record is the outbox, so the act and its transport to the audit are committed
+    together.
+    """
     async with stack.api(OPERATOR) as operator, stack.api(ADMIN) as admin:
         await new_product(operator, "ACTS-2", 10)
         me = (await operator.get("/api/v1/users/me")).json["id"]
@@ -66,7 +70,7 @@ async def test_an_act_reaches_the_audit_although_its_service_is_killed_at_once(s
         fault = {"kind": "failpoint", "point": "inventory.change.committed", "action": "kill", "times": 1}
         armed = await admin.call("PUT", "/api/v1/chaos/inventory", fault)
         assert armed.status == 200, armed.body
-        with suppress(RequestError):  # the connection goes down with the process
+        with suppress(RequestError):  # the connection ends with the process
             await operator.post("/api/v1/inventory/adjust", change)
         (audited,) = await eventually(lambda: _entries(admin, f"subject=ACTS-2&actor={me}&action=stock.adjusted"))
         assert audited["details"] == {"warehouseId": "WH-EAST", "delta": -1, "reason": "broken"}
@@ -77,7 +81,7 @@ async def test_an_act_reaches_the_audit_although_its_service_is_killed_at_once(s
 
 
 async def _are_back(stack: Stack, before: dict[str, int]) -> bool:
-    """The copies of inventory, one of them as a new process."""
+    """Whether all copies of inventory run, one of them as a new process."""
     healthy = all(process["healthy"] for process in stack.state["processes"].values())
     return healthy and stack.copies("inventory") != before
 
@@ -102,6 +106,6 @@ async def _entries(admin: Api, query: str) -> list[dict[str, Any]]:
 
 
 async def _audited(admin: Api, actor: str, *subjects: str) -> list[dict[str, Any]]:
-    """Once there is one of each subject."""
+    """Returns an act for each subject; empty until the audit has all of them."""
     found = [one for subject in subjects for one in await _entries(admin, f"actor={actor}&subject={subject}")]
     return found if len(found) == len(subjects) else []

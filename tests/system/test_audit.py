@@ -1,4 +1,4 @@
-"""`valerix audit` on a running stack: what it prints, and that it notices."""
+"""`valerix audit` on a running stack: its output, and that it finds a broken rule."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ async def test_a_sound_stack_passes_and_a_tampered_one_does_not(stack: Stack) ->
     assert "Sound, " in stack.cli("audit").stdout
     await stack.rows("inventory", "UPDATE stock SET on_hand = on_hand - 1 WHERE sku = 'PROD-010'")
     try:
-        told = stack.cli("audit", check=False)
+        text = stack.cli("audit", check=False)
         report = stack.cli("audit", "--json", check=False)
     finally:
         await stack.rows("inventory", "UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'PROD-010'")
-    assert (told.returncode, report.returncode) == (1, 1)
-    assert "NOT sound" in told.stdout
+    assert (text.returncode, report.returncode) == (1, 1)
+    assert "NOT sound" in text.stdout
     (verdict,) = [v for v in json.loads(report.stdout)["verdicts"] if v["value"] and v["binding"]]
     assert (verdict["rule"], verdict["value"]) == ("stock", 2)
     assert verdict["violations"][0]["subject"] == "PROD-010/WH-EAST"

@@ -1,6 +1,7 @@
-"""What only a stack can show of the authorization matrix: the gateway, and what is emitted live.
+"""The part of the authorization matrix that needs a stack: the gateway, and live events.
 
-Every caller at every route is in tests/matrix, in one process; `full` repeats it here over the network.
+Every caller at every route is in tests/matrix, in one process; `full` repeats it here over the
+network.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ RENEWED_AFTER_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def worlds(stack: Stack) -> list[World]:
-    """The present one."""
+    """Creates a world, in a list of one, so that `world` can replace it."""
     made: list[World] = []
 
     async def make() -> None:
@@ -55,7 +56,9 @@ def worlds(stack: Stack) -> list[World]:
 
 @pytest.fixture
 async def world(worlds: list[World], request: pytest.FixtureRequest) -> World:
-    """Its tokens outlast any test: they are good for ten minutes, and for as long as there are few later sessions."""
+    """Provides the current world. Its tokens outlast any test: they are valid for ten minutes,
+    while few later sessions exist.
+    """
     callspec = getattr(request.node, "callspec", None)
     key = callspec.params.get("key") if callspec else None
     opens_sessions = key in RULES and RULES[key].opens_sessions
@@ -69,7 +72,9 @@ async def world(worlds: list[World], request: pytest.FixtureRequest) -> World:
 
 @pytest.mark.parametrize("key", HTTP, ids=" ".join)
 async def test_authorization_matrix_through_the_gateway(world: World, key: Key) -> None:
-    """A caller that may pass reaches the route; a route that is not for the public is not there, even for it."""
+    """A permitted caller reaches the route; a route that is not public answers 404, even to a
+    permitted caller.
+    """
     rule = RULES[key]
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, Api.open("") as api:
         knock = Knock(world.platform, api, key)
@@ -84,7 +89,7 @@ async def test_authorization_matrix_through_the_gateway(world: World, key: Key) 
 
 @pytest.mark.parametrize("service", TARGETS)
 async def test_authorization_matrix_of_refusals_through_the_gateway(world: World, service: str) -> None:
-    """Each class of refusal at one route of the service, and at its short forms where it has them."""
+    """Each class of refusal at one route of the service, and at the route's short forms, if any."""
     wrong: list[str] = []
     kinds: set[str] = set()
     async with Api.open("") as api:
@@ -98,7 +103,8 @@ async def test_authorization_matrix_of_refusals_through_the_gateway(world: World
 
 
 def _one_route_for_each_refusal(world: World, api: Api, service: str) -> Iterator[tuple[Knock, list[Caller]]]:
-    """Routes with the callers that are refused there; each caller once for each status it is refused with.
+    """Yields routes with the callers that they refuse; each caller once for each status of its
+    refusals.
 
     The service's own routes come before those that every service has.
     """
@@ -113,7 +119,7 @@ def _one_route_for_each_refusal(world: World, api: Api, service: str) -> Iterato
 
 
 def test_authorization_matrix_expects_the_gateway_to_know_the_way_to_every_public_resource() -> None:
-    """What the topology opens and what is expected to be open are written down apart, and agree."""
+    """The topology and the expectations list the public resources separately, and agree."""
     for process in PUBLIC:
         for resource in process.resources:
             paths = [rule for (_, _, path), rule in RULES.items() if path.startswith(f"/api/v1/{resource}")]
@@ -130,11 +136,13 @@ async def test_authorization_matrix_of_the_live_streams(world: World, key: Key) 
 
 
 async def test_authorization_matrix_of_what_is_told_live(world: World) -> None:
-    """Everything ever told, asked for by another customer: nothing of the owner's."""
+    """Another customer who requests all past events gets none of the owner's."""
     url = f"{world.platform.url.replace('http', 'ws')}/ws?lastEventId=0"
 
     async def heard(kind: str, until: str) -> list[str]:
-        """Customers whose events `kind` is told, up to the order `until`."""
+        """Returns the customers with events that a caller of `kind` receives, up to the order
+        `until`.
+        """
         customers = []
         headers = {"Authorization": f"Bearer {world.people[kind]}"}
         async with connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket, asyncio.timeout(60):

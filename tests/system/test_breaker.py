@@ -1,4 +1,4 @@
-"""Inventory goes down and comes back, as a person at the orders service's own port sees it."""
+"""Inventory goes down and comes back, as seen by a caller at the orders service's own port."""
 
 import json
 import statistics
@@ -13,7 +13,7 @@ OPEN_MESSAGE = "Circuit breaker is open"
 
 
 async def dependency(staff: Api, name: str = "inventory") -> dict[str, Any]:
-    """What one orders process says about one of its dependencies."""
+    """Returns the state of one dependency as one orders process reports it."""
     answer = await staff.get("/api/v1/resilience")
     assert answer.status == 200, answer.body
     found: dict[str, Any] = next(each for each in answer.json["dependencies"] if each["name"] == name)
@@ -51,7 +51,7 @@ async def test_breaker_opens_answers_at_once_and_closes_after_one_trial(stack: S
                 seconds.append(time.perf_counter() - started)
                 if (await dependency(staff))["state"] != "open":
                     break
-            print(f"\nbreaker open: answer in {statistics.median(seconds) * 1000:.1f} ms (median of {len(seconds)})")  # noqa: T201 - for who asked with -s
+            print(f"\nbreaker open: answer in {statistics.median(seconds) * 1000:.1f} ms (median of {len(seconds)})")  # noqa: T201 - shown with -s
             _assert_said_to_wait(early, late)
             assert await metric(staff, FAILED) <= failed + 1, "only a trial may call while the breaker is open"
             assert await metric(staff, WITHHELD) >= withheld + len(late) - 1
@@ -83,7 +83,9 @@ def _assert_said_to_wait(early: list[Answer], late: list[Answer]) -> None:
 
 
 async def _assert_timeline_tells(ada: Api, repeated: Answer, withheld: Answer) -> None:
-    """Each attempt of the first order, and that nothing was tried for the last one."""
+    """Asserts that the timeline has each attempt of the first order, and no attempt for the last
+    one.
+    """
     steps = await _first_steps(ada, repeated)
     assert [step["attempt"] for step in steps] == list(range(1, len(steps) + 1))
     assert {step["outcome"] for step in steps} == {"failed"}
@@ -107,7 +109,7 @@ async def _is_back(stack: Stack, killed: dict[str, int]) -> bool:
 
 
 def _changes(stack: Stack, process: str) -> list[dict[str, Any]]:
-    """What a process logged about its breakers."""
+    """Returns the log lines of a process about its breakers."""
     lines = stack.log(process).splitlines()
     return [json.loads(line) for line in lines if '"circuit breaker changed"' in line]
 

@@ -1,4 +1,6 @@
-"""Whole stacks broken on purpose: what was committed is found again, what is slow is waited for or finished later."""
+"""Whole stacks with injected faults: committed work is found again, slow work is awaited or
+finished later.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +23,7 @@ TIMEOUT_SECONDS = 90
 
 @asynccontextmanager
 async def broken(stack: Stack, service: str, kind: str, **fault: Any) -> AsyncIterator[Api]:
-    """Everything is whole again afterwards."""
+    """Injects a fault; all faults are stopped when the block ends."""
     async with stack.api(ADMIN) as admin:
         body = {"kind": kind, "durationSeconds": 600, **fault}
         answer = await admin.call("PUT", f"/api/v1/chaos/{service}", body)
@@ -33,7 +35,7 @@ async def broken(stack: Stack, service: str, kind: str, **fault: Any) -> AsyncIt
 
 
 async def steps(api: Api, order: dict[str, Any], name: str) -> list[tuple[str, str | None]]:
-    """(outcome, detail) of every attempt of a step."""
+    """Returns (outcome, detail) of every attempt of a step."""
     timeline = (await api.get(f"/api/v1/orders/{order['id']}/events")).json
     found = [step for event in timeline["events"] for step in event.get("steps", []) if step["name"] == name]
     return [(step["outcome"], step.get("detail")) for step in found]
@@ -93,7 +95,7 @@ async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_
 
 
 async def _idle(stack: Stack) -> None:
-    """Until the copies have worked off what came to them late."""
+    """Waits until the copies have processed the requests that reached them late."""
 
     async def nobody_waits() -> bool:
         async with stack.api(OPERATOR) as operator:
@@ -126,7 +128,7 @@ async def test_crash_after_commit_finds_the_first_result(stack: Stack, service: 
         assert (fault["state"], fault["strikes"]) == ("spent", 1)
         stock = (await ada.get(f"/api/v1/inventory/{sku}")).json
         assert (stock["onHand"], stock["available"]) == (100, 95)
-        if service != "psp":  # the provider is asked by payments, and what it says is found there
+        if service != "psp":  # payments calls the provider, and records the answer itself
             attempts = await steps(ada, answer.json, "reserve_stock" if service == "inventory" else "charge")
             assert attempts[0] == ("failed", "the connection was lost")
             assert attempts[-1][1] == "idempotent"
@@ -138,7 +140,7 @@ async def test_crash_after_commit_finds_the_first_result(stack: Stack, service: 
 
 
 async def _crashes(admin: Api, service: str) -> list[dict[str, Any]]:
-    """The latest fault of a service, that it is over."""
+    """Returns the latest fault of a service, once it is over."""
 
     async def found() -> list[dict[str, Any]]:
         answer = await admin.get(f"/api/v1/chaos/{service}")
@@ -160,7 +162,7 @@ POINTS = [
     ("orders", "saga.charge.done"),
     ("orders", "orders.finishing"),
     ("orders", "orders.finished"),
-    ("orders worker", "relay.published"),  # both have a relay, and one of them works
+    ("orders worker", "relay.published"),  # both have a relay, and one relay is active
     ("inventory", "inventory.committing"),
     ("inventory", "inbox.committed"),
     ("payments", "payments.opened"),
@@ -187,13 +189,13 @@ async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stac
 
 
 async def struck(admin: Api, services: list[str]) -> bool:
-    """Whether the fault is over in one of them because it struck."""
+    """Whether the fault is over in one of the services because it struck."""
     try:
         answers = [await admin.get(f"/api/v1/chaos/{service}") for service in services]
-    except TransportError:  # it was being asked while it was struck
+    except TransportError:  # the fault struck during the query
         return False
-    told = [answer.json for answer in answers if answer.status == 200]
-    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in told if each["history"])
+    registers = [answer.json for answer in answers if answer.status == 200]
+    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in registers if each["history"])
 
 
 async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(stack: Stack) -> None:
@@ -204,7 +206,7 @@ async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(
             answer = await ada.call("DELETE", paths[1])
             assert (answer.status, answer.json["status"], answer.json["reservation"]) == (202, "confirmed", None)
             assert await stack.stock("AWAY-1") == (10, 2)
-            # Beside it, in the same batches of the worker, others go on.
+            # In the same batches of the worker, other orders go on.
             assert (await operator.call("PUT", paths[0], {"status": "processing"})).status == 200
             await new_product(operator, "AWAY-FREE", 5, price=0)
             free = await place(ada, {"AWAY-FREE": 9}, onShortage="backorder")
@@ -233,7 +235,7 @@ async def test_the_command_line_breaks_watches_and_mends(stack: Stack) -> None:
         async with stack.api(None) as guest:
             refused: Answer = await guest.post(REGISTER, {})
             assert (refused.status, refused.json["code"]) == (503, "unavailable")
-        assert what in stack.cli("chaos").stdout, "users lets administrators in"
+        assert what in stack.cli("chaos").stdout, "users admits administrators"
     finally:
         stopped = stack.cli("chaos", "stop").stdout
     assert stopped.startswith("Ended 1 fault.\n")

@@ -1,6 +1,8 @@
-"""Killed with an order in hand, in every state an order can be in: it still ends, and everything happens to it once.
+"""Kills a process that holds an order, in every state of the order: it still ends, and each effect
+happens once.
 
-Time does not pass by itself here: the warehouse takes hours, and a test ends its stay or a lease when it is ready.
+The tests control the time: the warehouse takes hours, and a test ends a dwell time or a lease
+explicitly.
 """
 
 from collections import Counter
@@ -25,7 +27,9 @@ UNITS, RESTOCKED, PRICE = 3, 10, 1000
 
 @pytest.fixture
 def still(stack: Stack) -> Stack:
-    """In it nothing is due unless a test says so: what is claimed is the order of the test."""
+    """Provides a stack in which no order is due unless a test makes it due: the claimed order is
+    the test's order.
+    """
     return stack
 
 
@@ -45,16 +49,16 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
         history = await _history(still, order_id)
     claims = await still.rows("orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id)
     unaided = sum(f"order.{FULFILMENT_STEPS[state]}" in history for state in LOCAL_STEPS)
-    passes = len(history) - 2 - unaided  # it was created, and the one who created it drove it once
+    passes = len(history) - 2 - unaided  # it was created, and driven once by the process that created it
     killed_claims = int(status not in LOCAL_STEPS)
-    woken = int(status == "pending")  # that its stock is there fences whoever drives it
+    woken = int(status == "pending")  # the news of its stock raises the epoch and fences the current driver
     assert claims[0]["n"] == killed_claims + passes + woken, history
     await _assert_once(still, order_id, sku)
 
 
 @pytest.mark.parametrize("status", OPEN)
 async def test_orders_is_killed_while_somebody_acts_on_an_order(still: Stack, status: str) -> None:
-    """Whoever asked is answered nothing; the worker does what they asked for."""
+    """The caller gets no answer; the worker does the requested work."""
     cancel = OrderStatus(status).cancellable
     async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
         order_id, sku = await _order(still, operator, ada, status, f"ORDERS-{status}")
@@ -74,7 +78,7 @@ async def test_orders_is_killed_while_somebody_acts_on_an_order(still: Stack, st
 
 
 async def _order(stack: Stack, operator: Api, ada: Api, status: str, sku: str) -> tuple[str, str]:
-    """An order that stays in this state, and the product only it is about."""
+    """Creates an order that stays in this state, with a product that no other order has."""
     sku = sku.upper()
     await new_product(operator, sku, UNITS, PRICE)
     if status == "pending":
@@ -100,7 +104,7 @@ async def _make_due(stack: Stack, order_id: str) -> None:
 
 
 async def _until(stack: Stack, order_id: str, status: str) -> None:
-    """Its stay in each state ends, no lease does."""
+    """Ends the order's dwell time in each state, but no lease, until it has this status."""
     staying = "UPDATE orders SET due_at = now() WHERE id::text = $1 AND status <> $2 AND due_at > now() + '1 minute'"
 
     async def arrived() -> bool:
@@ -112,7 +116,7 @@ async def _until(stack: Stack, order_id: str, status: str) -> None:
 
 
 async def _is_back(stack: Stack, process: str, killed: int) -> None:
-    """It was killed, and its successor serves."""
+    """Waits until the successor of the killed process is healthy."""
 
     async def successor() -> bool:
         found = stack.state["processes"][process]
@@ -132,7 +136,7 @@ async def _history(stack: Stack, order_id: str) -> list[str]:
 
 
 async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
-    """Each step was told once and moved goods and money once."""
+    """Asserts that each step emitted one event, and moved goods and money once."""
     await settled(stack)
     await quiet(stack)
     history = await _history(stack, order_id)
@@ -142,14 +146,14 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     )
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
-    )  # others stay at home
-    await eventually_equal(lambda: _told(stack, order_id), events, TIMEOUT_SECONDS)
+    )  # other events are not published
+    await eventually_equal(lambda: _emitted(stack, order_id), events, TIMEOUT_SECONDS)
     await eventually_equal(lambda: mails(stack, order_id), letters, TIMEOUT_SECONDS)
     sold, paid = history[-1] == "order.completed", "order.confirmed" in history
     restocked = sold and "order.held" in history
     quantity = UNITS + restocked
     taken = ["reserve"] if paid else []
-    if "order.held" in history:  # what was there was set aside, then the rest of the restock
+    if "order.held" in history:  # available units were set aside, then the rest from the restock
         taken = ["set_aside", "set_aside" if paid else "give_up"]
     ends = [*taken, "commit" if sold else "release"] if paid else taken
     moved = await stack.rows("inventory", "SELECT kind FROM movements WHERE order_id = $1 ORDER BY seq", order_id)
@@ -162,7 +166,9 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     await assert_sound(stack)
 
 
-async def _told(stack: Stack, order_id: str) -> "Counter[str]":
-    """Of orders; inventory tells under the same subject that its stock is there."""
-    told = Counter(event["type"] for event in await stack.live_events(order_id))
-    return Counter({kind: times for kind, times in told.items() if kind.startswith(f"{PREFIX}order.")})
+async def _emitted(stack: Stack, order_id: str) -> "Counter[str]":
+    """Counts live events of orders; inventory publishes `reservation_ready` under the same
+    subject.
+    """
+    kinds = Counter(event["type"] for event in await stack.live_events(order_id))
+    return Counter({kind: times for kind, times in kinds.items() if kind.startswith(f"{PREFIX}order.")})

@@ -15,7 +15,7 @@ from valerix.contracts.money import Money
 
 @pytest.fixture
 def valerix(stack: Stack) -> Iterator[Valerix]:
-    """Signed in as the operator."""
+    """Provides a client that is signed in as the operator."""
     with Valerix(stack.url, email=OPERATOR, password=stack.secret("demo")) as client:
         yield client
 
@@ -116,7 +116,7 @@ def test_accounts_and_who_may_what(stack: Stack, valerix: Valerix) -> None:
 
 
 async def test_a_killed_service_is_never_noticed(stack: Stack) -> None:
-    """The client's repetitions bridge the restart; every order is placed once."""
+    """The client's retries bridge the restart; every order is placed once."""
     victims = ["orders", "orders-2"]
     async with AsyncValerix(stack.url, email=ADA, password=stack.secret("demo"), retry_seconds=60) as ada:
         placing = [asyncio.create_task(ada.orders.place("CUST-001", {"PROD-018": 1})) for _ in range(40)]

@@ -1,4 +1,6 @@
-"""Every default of chassis.base.timeouts once with its production value; all other stacks of the tests are scaled."""
+"""Tests every default of chassis.base.timeouts once with its production value; all other stacks of
+the tests are scaled.
+"""
 
 import os
 import re
@@ -63,7 +65,7 @@ async def test_stall(stack: Stack) -> None:
 
 
 async def test_send_lease() -> None:
-    """A message in the hands of a killed process is sent once its lease is over."""
+    """A message that a killed process had claimed is sent once its lease has expired."""
     mailbox = Mailbox()
     with mail_server(mailbox) as url, own_stack(dwell_seconds="3600", smtp_url=url, time_scale="1") as stack:
         async with stack.api(ADA) as ada:
@@ -76,7 +78,9 @@ async def test_send_lease() -> None:
 
 
 async def test_restart_pauses(stack: Stack) -> None:
-    """They double up to the longest while a process keeps dying, and begin anew once it ran long enough."""
+    """Pauses double up to the maximum while a process keeps dying, and start again at the minimum
+    once it has run long enough.
+    """
     await eventually(lambda: _killed_until(stack, "10"), 300)
     await eventually(lambda: _ran_steadily(stack), 120)
     await eventually(lambda: _killed_until(stack, "0.2"), 60)
@@ -88,7 +92,7 @@ async def _killed_until(stack: Stack, pause: str) -> bool:
     if pauses and pauses[-1] == pause:
         return True
     if identity := stack.state["processes"][VICTIM]["identity"]:
-        with suppress(ProcessLookupError):  # it has ended, and the state does not say so yet
+        with suppress(ProcessLookupError):  # it has ended, and the state does not show it yet
             os.kill(identity["pid"], signal.SIGKILL)
     return False
 

@@ -1,4 +1,6 @@
-"""The other half of an order - fulfilment, events, notifications - on whole stacks, once on each bus."""
+"""The other half of an order - fulfilment, events, notifications - on whole stacks, once on each
+bus.
+"""
 
 import asyncio
 import json
@@ -24,12 +26,12 @@ from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_p
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
-"""Confirmed, shipped and completed each send an e-mail."""
+"""E-mails per completed order: one each for confirmed, shipped and completed."""
 
 
 @contextmanager
 def broker(name: str, folder: Path) -> Iterator[brokers.RabbitServer | None]:
-    """None: the stack's own Valkey."""
+    """Yields the broker of a bus; None stands for the stack's own Valkey."""
     if name == "valkey":
         yield None
         return
@@ -44,7 +46,7 @@ def broker(name: str, folder: Path) -> Iterator[brokers.RabbitServer | None]:
 
 
 class LiveStack(Stack):
-    """A stack whose orders go all the way."""
+    """A stack in which orders are completed."""
 
     def __init__(self, data_dir: Path, node: brokers.RabbitServer | None) -> None:
         super().__init__(
@@ -59,7 +61,7 @@ class LiveStack(Stack):
             self._node.send(sent)
 
     def lose_bus(self) -> None:
-        """The broker dies with its data. The launcher, or this, starts it again."""
+        """Kills the broker and deletes its data. The launcher, or this method, starts it again."""
         if self._node is None:
             os.kill(self.pid("valkey"), signal.SIGKILL)
             shutil.rmtree(self.data_dir / "valkey" / "appendonlydir")
@@ -74,7 +76,7 @@ class LiveStack(Stack):
     params=["valkey", "rabbitmq"],
 )
 def live(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
-    """Two workers and two replicas of everything that listens."""
+    """Provides a stack with two workers and two replicas of every consumer of events."""
     with empty_folder() as folder, broker(request.param, folder) as node:
         started = LiveStack(folder, node)
         try:
@@ -87,7 +89,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[LiveStack]:
 
 
 async def completed(stack: Stack, ids: set[str], seconds: float = 120) -> None:
-    """Until all these orders are."""
+    """Waits until all these orders are completed."""
 
     async def all_completed() -> bool:
         rows = await stack.rows("orders", "SELECT id::text FROM orders WHERE status = 'completed'")
@@ -97,7 +99,7 @@ async def completed(stack: Stack, ids: set[str], seconds: float = 120) -> None:
 
 
 async def quiet(stack: Stack, seconds: float = 120) -> None:
-    """Until every outbox is empty and everything queued was sent."""
+    """Waits until every outbox is empty and every queued message was sent."""
 
     async def nothing_left() -> bool:
         left = [await stack.rows(name, "SELECT 1 FROM outbox") for name in ("orders", "inventory", "payments", "users")]
@@ -108,7 +110,7 @@ async def quiet(stack: Stack, seconds: float = 120) -> None:
 
 
 async def mails(stack: Stack, order_id: str) -> Counter[str]:
-    """E-mails about one order by template."""
+    """Counts e-mails about one order by template."""
     rows = await stack.rows(
         "notifications",
         "SELECT template FROM notifications WHERE channel = 'email' AND event_id LIKE '%' || $1 || ':%'",
@@ -118,13 +120,13 @@ async def mails(stack: Stack, order_id: str) -> Counter[str]:
 
 
 async def assert_told_once(stack: Stack, ids: set[str]) -> None:
-    """One mail per telling step, one live event per step, no dead letter anywhere."""
+    """Asserts one e-mail per notified step, one live event per step, and no dead letter."""
     await quiet(stack)
 
-    async def told() -> bool:
+    async def are_sent() -> bool:
         return all([sum((await mails(stack, one)).values()) >= MAILED for one in ids])
 
-    await eventually(told, 60)
+    await eventually(are_sent, 60)
     for one in ids:
         assert set((await mails(stack, one)).values()) == {1}
         names = Counter(event["type"] for event in await stack.live_events(one))
@@ -142,7 +144,7 @@ async def socket(stack: Stack, email: str) -> AsyncIterator[ClientConnection]:
 
 
 async def steps_seen(opened: ClientConnection, order_id: str) -> list[str]:
-    """The names of the order's events, as they come, until it is completed."""
+    """Returns the names of the order's events in order of arrival, until it is completed."""
     seen: list[str] = []
     async with asyncio.timeout(60):
         while "completed" not in seen:
@@ -177,7 +179,7 @@ async def test_a_backorder_completes_by_itself_after_a_restock(live: Stack) -> N
         order_id = answer.json["order"]["id"]
         restock = {"productId": "BACK-1", "warehouseId": "WH-WEST", "delta": 5, "reason": "delivery"}
         assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
-        await completed(live, {order_id})  # its own next look comes after an hour
+        await completed(live, {order_id})  # the worker's own next sweep starts after an hour
     assert await live.stock("BACK-1") == (3, 0)
 
 
@@ -234,7 +236,7 @@ async def place_until_answered(api: Api, sku: str, key: str) -> Answer:
 
 
 async def traffic(stack: Stack, sku: str, customers: int = 4, each: int = 10) -> set[str]:
-    """Ids of the orders that were acknowledged."""
+    """Places orders concurrently and returns the ids of the acknowledged ones."""
     async with stack.api(ADA) as ada:
 
         async def customer(number: int) -> set[str]:
@@ -269,7 +271,7 @@ async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die
         await asyncio.sleep(0.3)
         process = live.state["processes"][victim]["identity"]
         if process is not None:
-            with suppress(ProcessLookupError):  # dead already, and the launcher has not told yet
+            with suppress(ProcessLookupError):  # dead already, and the launcher's state does not show it yet
                 os.kill(process["pid"], signal.SIGKILL)
     ids = await orders
     assert len(ids) == 100
@@ -280,7 +282,7 @@ async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die
 
 
 async def sent_messages(stack: Stack, ids: set[str]) -> Counter[tuple[str, str, str]]:
-    """How often each message about these orders has left: (order, channel, template)."""
+    """Counts the sent messages about these orders: (order, channel, template)."""
     rows = await stack.rows("notifications", "SELECT id::text, event_id, channel, template FROM notifications")
     about = {row["id"]: row for row in rows if (row["event_id"] or "").rpartition("/")[2].split(":")[0] in ids}
     log = [json.loads(line) for name in stack.copies("notifications") for line in stack.log(name).splitlines()]
@@ -289,7 +291,9 @@ async def sent_messages(stack: Stack, ids: set[str]) -> Counter[tuple[str, str, 
 
 
 def verdicts(stack: Stack) -> dict[str, int]:
-    """What the rules found that do not hold, whatever may be on its way."""
+    """Returns the findings by broken rule, including those that work in progress may still
+    resolve.
+    """
     report = json.loads(stack.cli("audit", "--unfinished-after", "0", "--json", check=False).stdout)
     return {rule["rule"]: rule["value"] for rule in report["verdicts"] if rule["value"] and rule["binding"]}
 
@@ -299,7 +303,7 @@ async def outboxes_are_empty(stack: Stack) -> bool:
 
 
 async def assert_mailed_once(stack: Stack, ids: set[str]) -> None:
-    """Of each order all its messages, once."""
+    """Asserts that each order's messages were all sent once."""
     messages = [("email", step) for step in ("confirmed", "shipped", "completed")] + [("sms", "shipped")]
     expected = Counter({(one, channel, f"order_{step}"): 1 for one in ids for channel, step in messages})
     await quiet(stack)
@@ -308,7 +312,7 @@ async def assert_mailed_once(stack: Stack, ids: set[str]) -> None:
 
 @pytest.mark.full
 async def test_what_a_bus_lost_is_found_and_told_once(live: LiveStack) -> None:
-    """The outboxes are empty, and the messages were on the bus alone."""
+    """The outboxes are empty, so the lost messages existed on the bus only."""
     async with live.api(OPERATOR) as operator:
         await new_product(operator, "LOST-1", 1000)
     before = await traffic(live, "LOST-1", each=2)

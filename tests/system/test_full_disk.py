@@ -1,4 +1,6 @@
-"""A disk that is full for a while: what was acknowledged comes to its end, and nothing is restarted by hand."""
+"""A disk that is full for a while: acknowledged orders end, and no process needs a restart by
+hand.
+"""
 
 import asyncio
 import os
@@ -32,7 +34,7 @@ SKU: Final = "SKU-FULL-DISK"
 SERVICES: Final = ("users", "inventory", "payments", "orders", "worker", "notifications", "console", "psp")
 KILLED: Final = ("worker", "inventory", "psp")
 SWITCHES: Final = 40
-"""Of PostgreSQL's log to its next file: more than it has made in advance."""
+"""Switches of PostgreSQL's WAL to its next file: more than it has created in advance."""
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +52,12 @@ def stack(disk: Path) -> Iterator[Stack]:
 
 
 class Shop:
-    """Orders one after the other, each under a key of its own, and what was answered to each."""
+    """Places orders sequentially, each under a separate key, and records the answers."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self.acknowledged: dict[str, str] = {}
-        """Ids of orders, by key."""
+        """Order ids by key."""
         self.open: list[str] = []
         """Keys without a definite answer."""
         self.statuses: Counter[int] = Counter()
@@ -80,7 +82,7 @@ class Shop:
             self.open.append(key)
 
     async def send_again(self) -> bool:
-        """Whether all have a definite answer now."""
+        """Sends unanswered orders again; returns whether all have a definite answer now."""
         keys, self.open = self.open, []
         for key in keys:
             await self.send(key)
@@ -130,7 +132,7 @@ def _is_there(pid: int) -> bool:
 
 
 async def _crash_database(stack: Stack) -> None:
-    """PostgreSQL ends all sessions when it cannot begin the next file of its log."""
+    """Crashes PostgreSQL: it ends all sessions when it cannot create the next file of its WAL."""
     url = database_url(stack.state["ports"]["postgres"], SUPERUSER, stack.secret("postgres"), "postgres")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         connection = await asyncpg.connect(url)

@@ -1,4 +1,6 @@
-"""Generated requests, valid and not, alone and in sequences, by every role: nothing is answered 5xx."""
+"""Generated requests, valid and invalid, single and in sequences, by every role: no answer is
+5xx.
+"""
 
 import pytest
 
@@ -6,7 +8,7 @@ from tests.support.stack import Stack
 from tests.system.fuzz import fuzz
 
 CASES = [400, pytest.param(5000, marks=pytest.mark.full)]
-"""`python -m tests.system.fuzz --cases 20000` does more of the same."""
+"""Number of cases; `python -m tests.system.fuzz --cases 20000` sends more."""
 
 
 @pytest.mark.timeout(1200)

@@ -1,4 +1,6 @@
-"""An order that goes all the way, seen in every database and in the provider's ledger; and its repetitions."""
+"""An order up to its completion, as seen in every database and in the provider's ledger; and
+repeated requests for it.
+"""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,6 @@
-"""`kill -9` of every process during traffic: it comes back, and every acknowledged order is there and right."""
+"""`kill -9` of every process during traffic: it comes back, and every acknowledged order exists and
+is correct.
+"""
 
 import asyncio
 import itertools
@@ -19,12 +21,14 @@ _numbers = itertools.count(1)
 
 
 async def place_until_answered(api: Api, sku: str, key: str, lines: int) -> Answer:
-    """As a careful client does: the same key again until there is a definite answer."""
+    """Places an order as a careful client does: with the same key until there is a definite
+    answer.
+    """
     async with asyncio.timeout(90):
         while True:
             try:
                 answer = await place(api, {sku: lines}, key=key)
-            except RequestError:  # the connection went down with its process
+            except RequestError:  # the connection ended with its process
                 await asyncio.sleep(0.1)
                 continue
             if answer.status in (200, 201, 202):
@@ -74,7 +78,9 @@ async def _is_back(stack: Stack, victim: str, before: int) -> bool:
 
 
 async def test_an_order_that_cannot_be_driven_now_is_accepted_and_finished_later(stack: Stack) -> None:
-    """A service that is paused answers nothing; the caller gets 202, and the worker finishes when it wakes up."""
+    """A paused service sends no answer; the caller gets 202, and the worker finishes the order when
+    the service continues.
+    """
     paused = [stack.pid("payments")]
     async with stack.api(ADA) as ada:
         for pid in paused:

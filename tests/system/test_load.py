@@ -1,4 +1,4 @@
-"""`valerix load` on a whole stack: the list it ends with against what the databases say."""
+"""`valerix load` on a whole stack: its final list compared with the databases."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ TROUBLED = """
 
 
 class Load:
-    """The command, running."""
+    """The running command."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -59,7 +59,7 @@ async def sell(stack: Stack, sku: str, units: int) -> None:
 
 
 async def recovered(stack: Stack) -> None:
-    """Until both replicas of orders call inventory again: the tests that follow need them to."""
+    """Waits until both replicas of orders call inventory again, as the following tests require."""
     async with stack.api(OPERATOR) as operator:
 
         async def in_a_row() -> bool:
@@ -81,7 +81,7 @@ async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> N
     troubled = {str(row["id"]) for row in await stack.rows("orders", TROUBLED, "LOAD-1")}
     listed = {order["orderId"]: order for order in report["affected"]}
     own_troubles = {id_ for id_, order in listed.items() if order["effects"] == ["late"] or order["sends"] > 1}
-    """Known to the client alone."""
+    """Data that only the client has."""
     assert (report["ok"], report["orders"], len(placed)) == (True, 60, 60)
     assert set(listed) - own_troubles == troubled - own_troubles
     assert troubled <= set(listed) <= placed
@@ -89,7 +89,7 @@ async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> N
     declined = {str(order["id"]) for order in await stack.orders_of("LOAD-1") if order["status"] == "failed"}
     assert {id_ for id_, order in listed.items() if "declined" in order["effects"]} == declined != set()
     retried = {id_ for id_, order in listed.items() if "retried" in order["effects"]}
-    assert retried, "inventory was killed and nobody noticed"
+    assert retried, "inventory was killed, but no request was retried"
     assert report["duplicates"] > 0
     assert report["violations"] == []
     await assert_sound(stack)
@@ -101,7 +101,7 @@ async def test_load_brings_in_stock_unless_told_not_to(stack: Stack) -> None:
     wanted = ("--orders", "12", "--concurrency", "3", "--product", "LOAD-2", "--reads", "0")
     short = await (await Load.start(stack, *wanted, "--no-restock")).report()
     refused = [order for order in short["affected"] if "short of stock" in order["effects"]]
-    assert len(refused) in (11, 12), "one unit was there"
+    assert len(refused) in (11, 12), "only one unit was available"
     assert {order["status"] for order in refused} == {"failed"}
     filled = await (await Load.start(stack, *wanted)).report()
     assert filled["restocked"] > 0
@@ -130,6 +130,6 @@ async def test_a_customer_loads_with_their_own_orders(stack: Stack) -> None:
 
 async def test_load_that_cannot_begin_says_why(stack: Stack) -> None:
     refused = stack.cli("load", "--orders", "1", "--url", stack.url, "--token", "nonsense", check=False)
-    assert refused.returncode == 2, "either a data directory or an address"
+    assert refused.returncode == 2, "only one of data directory and address is allowed"
     wrong = stack.cli("load", "--orders", "1", "--payment", "cash=1", check=False)
     assert (wrong.returncode, "cash" in wrong.stderr) == (2, True)

@@ -1,6 +1,8 @@
-"""Generated calls that build on one another's answers: all operations, all roles, four at once, on two copies.
+"""Generated calls that build on one another's answers: all operations, all roles, four
+concurrently, on two copies.
 
-They share the stack of generated requests: chaos is disabled, and sign-ins are not limited there.
+They share the stack with the generated requests of `test_fuzz.py`: chaos is disabled and sign-ins
+are unlimited there.
 """
 
 import pytest
@@ -17,7 +19,7 @@ ORDER_ANSWERS = {200, 201, 402, 409, 422}
 
 @pytest.fixture(scope="module", params=CALLS)
 def model(stack: Stack, request: pytest.FixtureRequest) -> Model:
-    """All calls are answered, and what they began has ended."""
+    """Provides the model after all calls are answered and the work that they began has ended."""
     print(f"{request.param} calls, seed {SEED}")  # noqa: T201 - pytest shows it with a failure
     sent = Model(stack, request.param, SEED)
     run_blocking(sent.run())

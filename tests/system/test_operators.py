@@ -1,4 +1,4 @@
-"""Operators move orders on by hand, and what is changed on the way stays on its way."""
+"""Operators advance orders by hand, and an order changed in between continues along its path."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def test_an_operator_moves_an_order_through_the_warehouse(stack: Stack) ->
         assert (moved.status, moved.json["status"], moved.json["version"]) == (200, "processing", 3)
         moved = await move("completed")
         assert (moved.status, moved.json["status"], moved.json["version"]) == (200, "completed", 5)
-        assert (await move("completed")).body == moved.body, "asking again changes nothing"
+        assert (await move("completed")).body == moved.body, "a repeated request changes nothing"
         refused(await move("processing"), 409, "illegal_transition")
         events = (await ada.get(f"{path}/events")).json["events"]
     assert [e["status"] for e in events] == ["pending", "confirmed", "processing", "shipped", "completed"]

@@ -1,4 +1,6 @@
-"""More than a stack can do: some requests are shed, none is lost, and nothing is sent much more often than asked."""
+"""More load than a stack can take: some requests are shed, none is lost, and few calls are
+repeated.
+"""
 
 from collections.abc import Iterator
 
@@ -18,7 +20,9 @@ ARRIVED = 'http_requests_total{endpoint="/api/v1/orders",method="POST",status="'
 
 @pytest.fixture
 def small_stack() -> Iterator[Stack]:
-    """Its services admit so few requests that a test can overload it; the gateway answers no 429."""
+    """Provides a stack whose services admit so few requests that a test can overload it; the
+    gateway answers no 429.
+    """
     with own_stack(dwell_seconds="3600", max_in_flight=str(CAPACITY), gateway_capacity="1000000") as started:
         yield started
 
@@ -37,13 +41,13 @@ async def test_overload_sheds_early_loses_nothing_and_is_not_amplified(small_sta
         assert all(phase.statuses[201] for phase in phases), "nothing got through"
         told_when = sum(shot.retry_after for shot in shots if shot.status == 503)
         shed = (await staff.get("/api/v1/resilience")).json["door"]["shed"]
-        assert 0 < shed <= told_when, "every request that was shed is told when to come again"
+        assert 0 < shed <= told_when, "every shed request gets a Retry-After"
         assert await _attempts(staff) <= 1.2 * len(shots)
 
         await settled(stack, 120)
         accepted = sum(shot.status in (201, 202) for shot in shots)
         rows = await stack.rows("orders", "SELECT status FROM orders")
-        assert len(rows) == accepted, "a shed request has written nothing"
+        assert len(rows) == accepted, "a shed request writes no row"
         assert {row["status"] for row in rows} == {"confirmed"}
         assert await stack.stock("OVER-1") == (STOCK, accepted)
 
@@ -55,7 +59,9 @@ async def test_overload_sheds_early_loses_nothing_and_is_not_amplified(small_sta
 
 
 async def _overload(stack: Stack, token: str) -> list[Phase]:
-    """First as much as the stack takes, then three times that, whatever it answers; more, if it took that as well."""
+    """Sends first as much as the stack takes, then three times that, whatever it answers; more, if
+    it takes that as well.
+    """
     async with Shooter(Target(stack.url, token, "CUST-001", "OVER-1", "overload")) as shooter:
         phases = [await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS)]
         before = rate = phases[0].goodput()
@@ -65,15 +71,15 @@ async def _overload(stack: Stack, token: str) -> list[Phase]:
             await shooter.answered()
         over = phases[-1]
         phases.append(await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS))
-    print(  # noqa: T201 - for who asked with -s
-        f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were asked for, "
+    print(  # noqa: T201 - shown with -s
+        f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were sent, "
         f"{phases[-1].goodput() / before:.0%} afterwards; {dict(over.statuses)}, {over.unsent} unsent"
     )
     return phases
 
 
 async def _attempts(staff: Api) -> float:
-    """Requests that reached orders, and calls orders repeated behind it."""
+    """Returns the number of requests that reached orders plus the calls that orders repeated."""
     text = (await staff.get("/metrics")).body.decode()
     arrived = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(ARRIVED))
     dependencies = (await staff.get("/api/v1/resilience")).json["dependencies"]

@@ -1,4 +1,6 @@
-"""Many wanting the same: through the gateway, over two replicas of orders and of inventory."""
+"""Concurrent requests for the same stock: through the gateway, on two replicas of orders and of
+inventory.
+"""
 
 import asyncio
 
@@ -44,7 +46,7 @@ async def test_carts_naming_products_in_opposite_order_never_see_a_deadlock(stac
 
 
 async def test_both_replicas_took_part(stack: Stack) -> None:
-    """Otherwise the races above would prove less than they say."""
+    """With one replica, the races above would prove less than they claim."""
     for name in ("orders", "orders-2", "inventory", "inventory-2"):
         log = (stack.data_dir / "logs" / f"{name}.log").read_text()
         assert '"method":"POST"' in log, f"{name} served nothing"

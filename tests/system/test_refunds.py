@@ -1,4 +1,6 @@
-"""Money that staff gives back is seen: by the order, its history, its customer, and the audit."""
+"""Refunds by staff are visible: in the order, its history, its customer's messages, and the
+audit.
+"""
 
 from contextlib import suppress
 from typing import Any
@@ -24,12 +26,12 @@ async def give_back(operator: Api, order_id: str, body: dict[str, Any], key: str
 
 
 async def refunds_of(operator: Api, order_id: str) -> str:
-    """The path."""
+    """Returns the path of the refunds of an order's payment."""
     return f"/api/v1/payments/{(await operator.get(f'/api/v1/payments/order/{order_id}')).json['id']}/refund"
 
 
 async def shows(api: Api, order_id: str, amount_minor: int, seconds: float = 60) -> dict[str, Any]:
-    """The order, once it shows so much as given back."""
+    """Waits until the order shows this refunded amount, and returns it."""
 
     async def shown() -> dict[str, Any] | None:
         order: dict[str, Any] = (await api.get(f"/api/v1/orders/{order_id}")).json
@@ -77,10 +79,10 @@ async def test_a_refund_of_a_delivered_order_is_seen_by_everybody_and_changes_no
         for mail, amount in zip(mails, ("0.77", "0.80"), strict=True):
             assert f"Refunded so far: {amount} USD" in mail["body"]
 
-    async def told() -> int:
+    async def mails_sent() -> int:
         return [event["type"] for event in await stack.live_events(order_id)].count("valerix.order.refunded.v1")
 
-    await eventually_equal(told, 2)
+    await eventually_equal(mails_sent, 2)
     await settled(stack)
     await assert_sound(stack)
 
@@ -92,7 +94,7 @@ async def test_an_order_that_has_not_shipped_is_cancelled_and_not_refunded_in_fu
         for body in ({}, {"amountMinor": PRICE}):
             refused = await give_back(operator, order_id, body)
             assert (refused.status, refused.json["code"]) == (409, "cancel_instead")
-            assert "cancel instead" in refused.json["detail"]
+            assert "cancel it to refund" in refused.json["detail"]
         assert (await give_back(operator, order_id, {"amountMinor": 1, "reason": "scratched"})).status == 201
         assert (await shows(ada, order_id, 1))["status"] == "confirmed"
         cancelled = await ada.call("DELETE", f"/api/v1/orders/{order_id}")
@@ -122,7 +124,7 @@ async def test_killed_before_and_after_it_is_told_a_refund_is_told_once(stack: S
         async with broken(stack, "payments", "failpoint", point=point, action="kill") as admin:
 
             async def given() -> bool:
-                with suppress(TransportError):  # the process that would answer is killed
+                with suppress(TransportError):  # the process is killed before it can answer
                     answer = await operator.post(path, {"amountMinor": 5, "reason": "late"}, idempotency_key=point)
                     return answer.status in (200, 201)
                 return False
@@ -131,10 +133,10 @@ async def test_killed_before_and_after_it_is_told_a_refund_is_told_once(stack: S
             await eventually(lambda: struck(admin, ["payments"]), TIMEOUT_SECONDS)
         await shows(ada, order_id, 5, TIMEOUT_SECONDS)
 
-        async def told() -> bool:
+        async def is_reported() -> bool:
             return not await stack.rows("payments", UNREPORTED, order_id)
 
-        await eventually(told, TIMEOUT_SECONDS)
+        await eventually(is_reported, TIMEOUT_SECONDS)
         history = [entry["type"] for entry in (await ada.get(f"/api/v1/orders/{order_id}/events")).json["events"]]
     assert history.count("order.refunded") == 1
     await settled(stack)

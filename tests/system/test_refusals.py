@@ -1,4 +1,4 @@
-"""Every way "place" says no, and that it has written nothing but what its answer shows."""
+"""Every refusal of "place", and that each writes only the data that its answer shows."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ async def test_the_methods_of_a_path_are_told_through_the_gateway(stack: Stack) 
         problem(refused, 405, "method_not_allowed")
         assert refused.headers["allow"] == allow
         read, head = await ada.get(path), await ada.call("HEAD", path)
-        tag = read.headers["etag"].removeprefix("W/")  # a gateway that compresses says that it did
+        tag = read.headers["etag"].removeprefix("W/")  # a gateway that compresses marks the tag as weak
         assert (head.status, head.body, head.headers["etag"]) == (200, b"", tag)
         known = await ada.call("GET", path, if_none_match=read.headers["etag"])
         assert (known.status, known.body) == (304, b"")
@@ -96,7 +96,7 @@ async def test_reused_keys_write_nothing(stack: Stack) -> None:
 
 
 async def _cancels(api: Api, order_id: str) -> bool:
-    """False while somebody is just looking at the order."""
+    """Cancels an order; returns False while another process is driving it."""
     answer = await api.call("DELETE", f"/api/v1/orders/{order_id}")
     if answer.status == 409:
         problem(answer, 409, "order_busy")
@@ -106,7 +106,9 @@ async def _cancels(api: Api, order_id: str) -> bool:
 
 
 async def _failed_order(stack: Stack, answer: Answer, status: int, code: str, *, charged: bool) -> None:
-    """The answer carries the order, and beside it and its history there is nothing left: no stock, no money."""
+    """Asserts that the answer carries the order, and that only the order and its history remain: no
+    stock, no money.
+    """
     order = problem(answer, status, code)["order"]
     assert (order["status"], order["errorCode"], order["inventoryUpdated"]) == ("failed", code, False)
     live = await stack.rows(
@@ -122,8 +124,8 @@ async def test_unknown_products_and_customers_fail_the_order(stack: Stack) -> No
         unknown = await place(operator, {"PROD-001": 1, "NO-SUCH": 1})
         await _failed_order(stack, unknown, 422, "unknown_product", charged=False)
         assert "NO-SUCH" in unknown.json["detail"]
-        nobody = await place(operator, {"PROD-001": 1}, customer="CUST-999")
-        await _failed_order(stack, nobody, 422, "unknown_customer", charged=False)
+        unknown = await place(operator, {"PROD-001": 1}, customer="CUST-999")
+        await _failed_order(stack, unknown, 422, "unknown_customer", charged=False)
         suspended = await place(operator, {"PROD-001": 1}, customer="CUST-010")
         await _failed_order(stack, suspended, 422, "customer_suspended", charged=False)
 

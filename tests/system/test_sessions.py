@@ -22,7 +22,7 @@ async def test_a_browser_orders_by_cookie_and_is_out_everywhere_once_it_signs_ou
 
         held = dict(browser.jar)
         assert (await browser.call("POST", "/api/v1/users/logout", **browser.csrf)).status == 204
-        browser.jar = held  # a thief has copied them
+        browser.jar = held  # copied by a thief
 
         async def out_everywhere() -> bool:
             return {(await browser.call("GET", path)).status for path in READABLE} == {401}

@@ -1,4 +1,6 @@
-"""What people waited for during the last thirty seconds, while the latency gremlin is about and after it."""
+"""The latency of the last thirty seconds, as users experienced it, during injected latency and
+after it.
+"""
 
 import asyncio
 from typing import Any
@@ -33,7 +35,7 @@ async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_ret
             return (await responses(staff))["averageSeconds"] is None
 
         await eventually(nobody_waited, 90)
-        assert await gauge(staff) != await gauge(staff), "NaN while there is nothing to average"
+        assert await gauge(staff) != await gauge(staff), "the value is NaN while there is nothing to average"
 
         gremlin = {"kind": "gremlin", "every": 1, "delayMs": DELAY_MS, "path": "/api/v1/orders", "durationSeconds": 60}
         answer = await admin.call("PUT", "/api/v1/chaos", gremlin)

@@ -1,4 +1,6 @@
-"""A stack that speaks HTTPS: the commands and what `up` prints work on it, with verification on."""
+"""A stack with HTTPS: the commands and the links that `up` prints work, with certificate
+verification on.
+"""
 
 import json
 import ssl
@@ -58,9 +60,9 @@ def test_a_renewed_certificate_is_taken_up_without_a_restart(secured: Stack) -> 
     chain, port = secured.data_dir / "tls" / "gateway.pem", secured.state["ports"]["gateway"]
     before = ssl.get_server_certificate(("127.0.0.1", port))
     key = secured.data_dir / "tls" / "gateway.key"
-    key.unlink()  # what is not whole is made anew
-    assert "taken up" in secured.cli("reload").stdout
-    until_blocking(lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before, "the new one is shown")
+    key.unlink()  # an incomplete pair is created anew
+    assert "has loaded" in secured.cli("reload").stdout
+    until_blocking(lambda: ssl.get_server_certificate(("127.0.0.1", port)) != before, "the new certificate is served")
     assert ssl.get_server_certificate(("127.0.0.1", port)).split() == leaf(chain.read_text()).split()
     assert secured.cli("order", "list").returncode == 0
 

@@ -1,4 +1,6 @@
-"""Backorders on two replicas of everything, with kills: units go to those that have waited longest, whatever dies."""
+"""Backorders on two replicas of each service, with kills: units go to the orders that have waited
+longest, whatever process dies.
+"""
 
 import asyncio
 import os
@@ -48,7 +50,7 @@ async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acce
 
         await eventually_equal(statuses, {OrderStatus.CONFIRMED}, 120)
     assert killed > len(VICTIMS)
-    ages = {order_id: place for place, order_id in enumerate(sorted(ids))}  # their numbers begin with the time
+    ages = {order_id: place for place, order_id in enumerate(sorted(ids))}  # their ids begin with the time
     ledger = await stack.rows(
         "inventory", "SELECT order_id FROM movements WHERE sku = $1 AND kind = 'set_aside' ORDER BY seq", sku
     )
@@ -56,13 +58,13 @@ async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acce
     assert handed_out == sorted(handed_out), "a younger order was served first"
     assert set(handed_out) == set(ages.values())
     assert await stack.stock(sku) == (3 + sum(sizes) - 1, 2 + sum(sizes))
-    told = await stack.rows(
+    events = await stack.rows(
         "orders",
         "SELECT count(*) AS times FROM order_events WHERE type = 'order.held' AND order_id::text = ANY($1)"
         " GROUP BY order_id",
         ids,
     )
-    assert [row["times"] for row in told] == [1] * len(ids)
+    assert [row["times"] for row in events] == [1] * len(ids)
     await assert_sound(stack)
 
 
@@ -84,7 +86,9 @@ async def test_an_order_that_is_held_goes_on_when_staff_reserves_for_it(stack: S
 
 
 async def refused(ada: Api, sku: str) -> None:
-    """A newcomer who wants one unit, now or never, is told that there is none, or nothing while a service is away."""
+    """Asserts that a new order for one unit, without a backorder, is refused as out of stock, or
+    unanswered while a service is down.
+    """
     try:
         answer = await place(ada, {sku: 1}, onShortage="reject")
     except RequestError:

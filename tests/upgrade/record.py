@@ -1,9 +1,9 @@
-"""Makes data of every kind with this version, leaves work of every kind open, and writes down what is stored.
+"""Creates data of every kind with this version, leaves work of every kind open, and saves it all.
 
 In a checkout of the version to record: `python -m tests.upgrade.record FOLDER`. It takes a minute.
 
-Among what `story.json` says: every request with the status it was answered with (0: no answer) and, where that was
-definite, the answer to its repetition; how each order has to end; which messages had been sent and which waited.
+`story.json` has every request with the status of its answer (0: no answer) and, if definite, the
+answer to its repetition; the final state of each order; the sent and the queued messages.
 """
 
 import asyncio
@@ -47,19 +47,21 @@ MENDED: Final = "ALTER TABLE customers_seen DROP CONSTRAINT cause"
 
 
 class Recorder:
-    """Asks, and keeps what was asked and answered."""
+    """Sends requests, and records them with their answers."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.requests: list[dict[str, Any]] = []
         self._answers: dict[str, Answer] = {}
         self.ids: dict[str, str] = {}
-        """Of orders, by the name of the request."""
+        """Order ids by the name of the request."""
 
     async def ask(
         self, name: str, email: str, method: str, path: str, body: object, *, key: bool = True, end: str | None = None
     ) -> Answer:
-        """Status 0: no answer. `key`: whether `name` goes along as the Idempotency-Key; `end`: of the order."""
+        """Status 0: no answer. `key`: send `name` as Idempotency-Key; `end`: the order's last
+        state.
+        """
         headers = {"Idempotency-Key": name} if key else {}
         asked = {"name": name, "email": email, "method": method, "path": path, "headers": headers, "body": body}
         answer = await self._send(asked)
@@ -68,16 +70,16 @@ class Recorder:
         return answer
 
     async def order(self, name: str, sku: str = PLENTY, quantity: int = 1, *, end: str, **more: Any) -> str:
-        """The order's id, empty when there was no answer."""
+        """Places an order; returns its id, empty if there was no answer."""
         email = more.pop("email", ADA)
         body = {"customerId": NUMBERS.get(email), "items": [{"productId": sku, "quantity": quantity}]} | more
         answer = await self.ask(name, email, "POST", ORDERS, body, end=end)
-        told = answer.json if answer.status else {}
-        self.ids[name] = told.get("id") or told.get("order", {}).get("id", "")
+        document = answer.json if answer.status else {}
+        self.ids[name] = document.get("id") or document.get("order", {}).get("id", "")
         return self.ids[name]
 
     async def ask_again(self, *definite: int) -> None:
-        """What was not asked again before and was answered with one of these statuses."""
+        """Repeats every request that got one of these statuses and was not repeated before."""
         for asked in self.requests:
             if "again" in asked or asked["status"] not in definite:
                 continue
@@ -90,7 +92,7 @@ class Recorder:
             }
 
     async def act(self, email: str, method: str, path: str, body: object = None) -> Answer:
-        """What is no part of the record itself."""
+        """Sends a request that is not recorded."""
         async with self.stack.api(email) as api:
             answer = await api.call(method, path, body)
         assert answer.status < 300, answer.body
@@ -103,7 +105,7 @@ class Recorder:
             except RequestError:
                 return Answer(0, {}, b"")
         lost = answer.status >= 500 and "problem" not in answer.headers.get("content-type", "")
-        return Answer(0, {}, b"") if lost else answer  # the gateway's own words
+        return Answer(0, {}, b"") if lost else answer  # the gateway's own error page
 
     # --- faults
 
@@ -114,29 +116,29 @@ class Recorder:
         await self.inject(service, "failpoint", point=point, action="hang", delayMs=FOREVER, times=times)
 
     async def struck(self, service: str) -> None:
-        """Until the latest fault of a service has."""
+        """Waits until the latest fault of a service has struck."""
 
         async def strikes() -> bool:
             async with self.stack.api(ADMIN) as admin:
                 answer = await admin.get(f"/api/v1/chaos/{service}")
-            told = answer.json if answer.status == 200 else {}
-            return any(fault["strikes"] for fault in (told.get("active") or told.get("history", []))[:1])
+            register = answer.json if answer.status == 200 else {}
+            return any(fault["strikes"] for fault in (register.get("active") or register.get("history", []))[:1])
 
         await eventually(strikes)
 
     async def over(self, service: str, kind: str) -> None:
-        """Until no fault of this kind is in force."""
+        """Waits until no fault of this kind is in force."""
 
         async def none() -> bool:
             async with self.stack.api(ADMIN) as admin:
-                told = (await admin.get(f"/api/v1/chaos/{service}")).json
-            return kind not in [fault["fault"]["kind"] for fault in told["active"]]
+                register = (await admin.get(f"/api/v1/chaos/{service}")).json
+            return kind not in [fault["fault"]["kind"] for fault in register["active"]]
 
         await eventually(none)
 
     @asynccontextmanager
     async def killed_at(self, process: str, point: str) -> AsyncIterator[None]:
-        """Ends once its successor serves."""
+        """Kills the process at a failpoint; ends once its successor serves."""
         before = self.stack.pid(process)
         await self.inject(process, "failpoint", point=point, action="kill", times=1)
         yield
@@ -146,7 +148,7 @@ class Recorder:
             return bool(found["identity"]) and found["identity"]["pid"] != before and found["healthy"]
 
         await eventually(successor)
-        async with self.stack.api() as api:  # the gateway has noticed, too
+        async with self.stack.api() as api:  # the gateway routes to it again, too
             await eventually(lambda: _is_routed(api))
 
 
@@ -154,11 +156,11 @@ async def _is_routed(api: Api) -> bool:
     return (await api.get(f"{ORDERS}?limit=1")).status == 200
 
 
-# --- what has ended
+# --- finished work
 
 
 async def finished_work(recorder: Recorder) -> None:
-    """Every answer is definite; all orders but those that wait for goods or the warehouse have ended."""
+    """Creates orders with definite answers; only those for missing goods and the warehouse wait."""
     stack, ask, order = recorder.stack, recorder.ask, recorder.order
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, PLENTY, 1000, price=1250)
@@ -202,7 +204,7 @@ async def finished_work(recorder: Recorder) -> None:
 
 
 async def people(recorder: Recorder) -> dict[str, Any]:
-    """Accounts, sessions, and a dead letter about a customer; what the test has to know of them."""
+    """Creates accounts, sessions and a customer's dead letter; returns the data for the test."""
     stack = recorder.stack
     async with Api.open(stack.url) as guest:
         someone = {"email": "edsger@demo.valerix.example", "password": stack.secret("demo")}
@@ -235,22 +237,22 @@ async def _register(guest: Api, name: str, password: str) -> None:
     assert answer.status == 201, answer.body
 
 
-# --- what stays open
+# --- open work
 
 
 async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
-    """From here on the relays of orders and users stand still between publishing and deleting.
+    """Stops the relays of orders and users between publishing and deleting, from here on.
 
-    What they have published was consumed and will be published again; what follows stays in the outbox.
+    Events published so far were consumed and will come again; later ones stay in the outbox.
     """
     stack = recorder.stack
     for service in ("orders", "worker", "users"):
         await recorder.hang(service, "relay.published", times=1000)
     async with Api.open(stack.url) as guest:
         await _register(guest, "second", stack.secret("demo"))
-    told = recorder.ids["told twice"]
-    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{told}", {"status": "shipped"})
-    await until(lambda: any(told in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages))
+    sent = recorder.ids["told twice"]
+    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{sent}", {"status": "shipped"})
+    await until(lambda: any(sent in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages))
 
     async def known() -> list[dict[str, Any]]:
         return await stack.rows("notifications", "SELECT 1 FROM contacts WHERE email LIKE 'second@%'")
@@ -259,7 +261,7 @@ async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
 
 
 async def unread(recorder: Recorder) -> None:
-    """Payments tell notifications something that is committed and never acknowledged, and more that stays unread."""
+    """Leaves events of payments: committed by notifications but unacknowledged, and unread."""
     await recorder.hang("notifications", "inbox.committed")
     order = await recorder.order("charge told, not acknowledged", end="completed")
     await recorder.struck("notifications")
@@ -270,7 +272,7 @@ async def unread(recorder: Recorder) -> None:
 
 
 async def interrupted(recorder: Recorder) -> None:
-    """Orders whose worker or service died with them in hand; the worker does not come back."""
+    """Leaves orders with a worker or service that died holding them; the worker stays dead."""
     order = recorder.order
     standing = {
         name: await order(f"{name} at", end=end) for name, end in (("cancel", "cancelled"), ("ship", "completed"))
@@ -294,12 +296,12 @@ async def interrupted(recorder: Recorder) -> None:
 
 
 async def unavailable(recorder: Recorder) -> None:
-    """The provider, then payments, then inventory are away, and stay so."""
+    """Makes the provider, then payments, then inventory unavailable, permanently."""
     stack, order = recorder.stack, recorder.order
     standing = [await order(f"paid {number}", end="completed") for number in range(2)]
     paid = [(await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{one}")).json["id"] for one in standing]
-    wishes = [await order(f"{status}, to be cancelled", end="cancelled") for status in ("confirmed", "processing")]
-    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{wishes[1]}", {"status": "processing"})
+    cancelled = [await order(f"{status}, to be cancelled", end="cancelled") for status in ("confirmed", "processing")]
+    await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{cancelled[1]}", {"status": "processing"})
 
     await recorder.hang("payments", "payments.charged")
     await order("charged, outcome unknown", end="completed")
@@ -310,10 +312,10 @@ async def unavailable(recorder: Recorder) -> None:
     await recorder.ask("refund not asked for", OPERATOR, "POST", f"/api/v1/payments/{paid[1]}/refund", refund)
     await order("provider away", end="completed")
     async with stack.api(ADA) as ada:
-        for wish in wishes:  # 01b49c0 answers 500 to the first, and keeps it
-            await ada.call("DELETE", f"{ORDERS}/{wish}")
+        for order_id in cancelled:  # 01b49c0 answers 500 to the first request, and stores it
+            await ada.call("DELETE", f"{ORDERS}/{order_id}")
     kept = await stack.rows("orders", "SELECT 1 FROM orders WHERE cancel_reason IS NOT NULL AND status <> 'cancelled'")
-    assert len(kept) == 3, "with the one that died in the hands of orders"
+    assert len(kept) == 3, "two cancellations, and the one of the killed orders process"
     for dependency in ("payments", "inventory"):
         await recorder.inject("orders", "cut", dependency=dependency)
         await order(f"{dependency} down", end="completed")
@@ -324,7 +326,7 @@ async def unavailable(recorder: Recorder) -> None:
 
 
 async def unsent(recorder: Recorder, mailbox: Mailbox) -> None:
-    """Mail that waits because the server was busy, and mail that is just being handed over."""
+    """Creates mail that waits because the server was busy, and mail that is being handed over."""
     mailbox.answers = ["450 busy"] * 1000
     for subject in ("It waits", "It is on its way"):
         body = {"customerId": "CUST-002", "subject": subject, "body": "Read me once"}
@@ -334,7 +336,7 @@ async def unsent(recorder: Recorder, mailbox: Mailbox) -> None:
     await until(lambda: mailbox.held)
 
 
-# --- the whole
+# --- all of it
 
 
 async def record(stack: Stack, mailbox: Mailbox) -> dict[str, Any]:
@@ -352,7 +354,9 @@ async def record(stack: Stack, mailbox: Mailbox) -> dict[str, Any]:
     received = await stack.rows("notifications", "SELECT message_id FROM inbox")
     for source in ("orders", "users"):
         kept = {f"{source}-{row['id']}" for row in await stack.rows(source, "SELECT id FROM outbox")}
-        assert kept & {row["message_id"] for row in received}, f"{source} has told nothing that it will tell again"
+        assert kept & {row["message_id"] for row in received}, (
+            f"{source} has published no event that it will publish again"
+        )
     found = await stack.rows("notifications", "SELECT id::text, channel, status FROM notifications ORDER BY id")
     of = {status: [row["id"] for row in found if row["status"] == status] for status in ("sent", "queued")}
     assert set(mails) <= set(of["sent"])
@@ -360,7 +364,7 @@ async def record(stack: Stack, mailbox: Mailbox) -> dict[str, Any]:
 
 
 def cut_off(stack: Stack) -> None:
-    """Nothing gets to finish what it does; PostgreSQL, which its launcher's death stops, writes what is committed."""
+    """Kills all processes at work; PostgreSQL stops with its launcher and keeps committed data."""
     state = read_state(stack.data_dir)
     assert state is not None
     os.kill(state.launcher.pid, signal.SIGSTOP)

@@ -1,9 +1,11 @@
-"""What a stack has stored, as files that a person can read: written from a data directory, and put into an empty one.
+"""Saves the data of a stack as readable files, and loads them into an empty data directory.
 
-`<database>.sql` pg_dump's text, schema and migration table included; `bus.jsonl` the commands that make the streams;
-`ledger.jsonl` the provider's file; `story.json` what tests.upgrade.record knows of how it came about.
+`<database>.sql` pg_dump's text, schema and migration table included; `bus.jsonl` the commands that
+make the streams; `ledger.jsonl` the provider's file; `story.json` the record of
+tests.upgrade.record about the data's origin.
 
-No secret is written. Passwords are replaced, and the hash of a refresh token by that of the words `unused_token` says.
+No secret is written. Passwords are replaced, and the hash of a refresh token by the hash of
+`unused_token`'s result.
 """
 
 import json
@@ -36,7 +38,7 @@ SECRETS: Final = {
             CASE WHEN used_at IS NULL THEN 'unused ' ELSE 'used ' END || session_id, 'UTF8'));
     """
 }
-"""Statements before the dump."""
+"""Statements executed before the dump."""
 RECENT: Final = {
     "orders": """
         UPDATE inbox SET received_at = now();
@@ -55,17 +57,17 @@ RECENT: Final = {
         UPDATE notifications SET created_at = now() WHERE status = 'queued';
     """,
 }
-"""Written behind each dump and so executed when it is loaded: what is forgotten with age is as old as an hour ago,
-and what waits for a time is due."""
+"""Statements written after each dump, and so executed when it is loaded: rows that expire by age
+become new, and rows that wait for a time become due."""
 
 
 def unused_token(session_id: str) -> str:
-    """The refresh token whose hash stands in a snapshot."""
+    """Returns the refresh token of a session; its hash is in the snapshot."""
     return f"unused {session_id}"
 
 
 def save(data_dir: Path, folder: Path, story: dict[str, Any]) -> None:
-    """Of a stack that has ended."""
+    """Saves the data of a stack that has ended."""
     folder.mkdir(parents=True, exist_ok=True)
     passwords = Credentials(data_dir).database_passwords
     with _postgres(data_dir) as cluster:
@@ -82,7 +84,9 @@ def save(data_dir: Path, folder: Path, story: dict[str, Any]) -> None:
 
 
 def load(folder: Path, data_dir: Path, password_hash: str) -> None:
-    """As if a stack had just ended in the empty `data_dir`; everybody signs in with the password of that hash."""
+    """Fills the empty `data_dir` as if a stack had just ended there; all accounts get the password
+    of that hash.
+    """
     credentials = Credentials(data_dir)
     passwords = credentials.database_passwords
     cluster, _ = cluster_for(data_dir, free_port())
@@ -105,7 +109,7 @@ def load(folder: Path, data_dir: Path, password_hash: str) -> None:
 
 @contextmanager
 def _postgres(data_dir: Path) -> Iterator[Cluster]:
-    """The data directory's own server, alone."""
+    """Runs the data directory's PostgreSQL, without other processes."""
     cluster, _ = cluster_for(data_dir, free_port())
     server = PostgresServer(cluster)
     server.start()
@@ -120,7 +124,7 @@ def _psql(cluster: Cluster, database: str, password: str, script: str) -> None:
 
 
 def _run(cluster: Cluster, program: str, database: str, password: str, *options: str, script: str = "") -> str:
-    """What one of PostgreSQL's own programs printed, as the database's owner."""
+    """Runs one of PostgreSQL's own programs as the database's owner; returns its output."""
     command = [str(cluster.binaries / program), "-h", "127.0.0.1", "-p", str(cluster.port), "-U", database, *options]
     environment = os.environ | {"PGPASSWORD": password}
     done = subprocess.run(
@@ -135,7 +139,7 @@ def _run(cluster: Cluster, program: str, database: str, password: str, *options:
 
 @contextmanager
 def _valkey(data_dir: Path) -> "Iterator[Redis]":
-    """The data directory's own server, alone."""
+    """Runs the data directory's Valkey, without other processes."""
     with (
         ValkeyServer.running(data_dir / "valkey") as server,
         Redis.from_url(server.url, protocol=2, decode_responses=True) as redis,
@@ -144,7 +148,9 @@ def _valkey(data_dir: Path) -> "Iterator[Redis]":
 
 
 def _stream_commands(redis: Redis) -> Iterator[list[str]]:
-    """Make each stream anew: what some group has not acknowledged, the groups, what was delivered to whom."""
+    """Yields commands that create each stream again: unacknowledged entries, the groups, and the
+    deliveries to consumers.
+    """
     for stream in sorted(redis.scan_iter(_type="stream")):
         groups: Any = redis.xinfo_groups(stream)
         pending: dict[str, Any] = {

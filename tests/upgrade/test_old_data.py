@@ -1,7 +1,7 @@
-"""What an earlier version has stored stays readable, replayable and consumable: its data under the present code.
+"""Data of an earlier version under the present code: it stays readable, replayable and consumable.
 
-The folder `01b49c0` is what the commit of that name left behind, written by `python -m tests.upgrade.record FOLDER` in
-a checkout of it. Work of every kind was open when it ended.
+The folder `01b49c0` has the data of the commit of that name, written by `python -m
+tests.upgrade.record FOLDER` in a checkout of it. Work of every kind was open when its stack ended.
 """
 
 import asyncio
@@ -35,7 +35,9 @@ SNAPSHOT: Final = Path(__file__).parent / "01b49c0"
 STORY: Final = json.loads((SNAPSHOT / "story.json").read_text())
 REQUESTS: Final[list[dict[str, Any]]] = STORY["requests"]
 FOR_NO_ORDER: Final = ("reserved by hand", "charged by hand")
-"""That version let staff reserve and charge for orders that do not exist."""
+"""Requests without an order: that version let staff reserve and charge for orders that do not
+exist.
+"""
 OTHERWISE: Final = {
     "items": [{"productId": "OLD-PLENTY", "quantity": 9}],
     "delta": 9,
@@ -43,12 +45,12 @@ OTHERWISE: Final = {
     "reason": "another",
     "body": "another",
 }
-"""What makes any of the recorded bodies another one."""
+"""Values that make each recorded body a different one."""
 SIMULATED: Final = "message sent (simulated)"
 
 
 class Upgraded(Stack):
-    """The present version on old data; `mailbox` has what it has sent."""
+    """A stack of the present version on old data; `mailbox` has its sent messages."""
 
     def __init__(self, data_dir: Path, mailbox: Mailbox, smtp_url: str) -> None:
         super().__init__(data_dir, hourly_limit="100000", first_retry_seconds="0.5", smtp_url=smtp_url, **QUICK)
@@ -59,7 +61,7 @@ class Upgraded(Stack):
             return await api.call(request["method"], request["path"], request["body"] | changed, **request["headers"])
 
     async def settle(self, request: dict[str, Any]) -> Answer:
-        """The answer to its repetition once it is definite."""
+        """Repeats a request until its answer is definite, and returns the answer."""
 
         async def definite() -> Answer | None:
             answer = await self.repeat(request)
@@ -71,7 +73,9 @@ class Upgraded(Stack):
         return answer
 
     async def timelines(self) -> dict[str, list[str]]:
-        """Types of the events of every order, once nothing goes on any more and everybody was told."""
+        """Returns the event types of every order, once all work has ended and every message was
+        sent.
+        """
         await settled(self)
         await eventually(self._all_ended, 120)
         await quiet(self)
@@ -88,7 +92,7 @@ class Upgraded(Stack):
 
 
 async def pages(api: Api, path: str) -> list[dict[str, Any]]:
-    """All items of a list."""
+    """Returns all items of a list."""
     items: list[dict[str, Any]] = []
     cursor = ""
     while cursor is not None:
@@ -105,7 +109,7 @@ async def _timeline(api: Api, order_id: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def old() -> Iterator[Upgraded]:
-    """After `up`."""
+    """Provides the upgraded stack after `up`."""
     mailbox = Mailbox()
     with empty_folder() as data_dir, mail_server(mailbox) as url:
         snapshot.load(SNAPSHOT, data_dir, hash_password(Credentials(data_dir).demo_password))
@@ -118,7 +122,7 @@ def old() -> Iterator[Upgraded]:
 
 
 def each(wanted: Callable[[dict[str, Any]], object]) -> pytest.MarkDecorator:
-    """Of the recorded requests."""
+    """Parametrizes a test with the recorded requests that `wanted` selects."""
     cases = [asked for asked in REQUESTS if wanted(asked)]
     return pytest.mark.parametrize("asked", cases, ids=[asked["name"] for asked in cases])
 
@@ -129,12 +133,12 @@ def each(wanted: Callable[[dict[str, Any]], object]) -> pytest.MarkDecorator:
 @each(lambda asked: "again" in asked and asked["name"] not in FOR_NO_ORDER)
 async def test_the_same_request_gets_the_same_bytes(old: Upgraded, asked: dict[str, Any]) -> None:
     answer = await old.repeat(asked)
-    told = {
+    repeated = {
         "status": answer.status,
         "replayed": answer.headers.get("idempotent-replayed"),
         "body": answer.body.decode(),
     }
-    assert told == asked["again"]
+    assert repeated == asked["again"]
 
 
 @each(lambda asked: asked["name"] in FOR_NO_ORDER)
@@ -163,11 +167,11 @@ async def test_a_request_without_a_definite_answer_gets_one(old: Upgraded, asked
 
 @each(lambda asked: asked["end"])
 async def test_an_order_reaches_its_end(old: Upgraded, asked: dict[str, Any]) -> None:
-    told = (await old.settle(asked)).json
+    settled_order = (await old.settle(asked)).json
     async with old.api(OPERATOR) as operator:
 
         async def ended() -> bool:
-            order = (await operator.get(f"{ORDERS}/{told.get('id') or told['order']['id']}")).json
+            order = (await operator.get(f"{ORDERS}/{settled_order.get('id') or settled_order['order']['id']}")).json
             assert TRANSITIONS[order["status"]] or order["status"] == asked["end"], order
             return bool(order["status"] == asked["end"])
 
@@ -188,7 +192,9 @@ async def test_the_books_are_sound_and_no_order_was_charged_twice(old: Upgraded)
 
 
 async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
-    """Before and after together: what had been sent is not sent again, what waited is sent, so is what is told now."""
+    """Counts messages before and after the upgrade: sent ones are not sent again, queued and new
+    ones are sent once.
+    """
     expected = Counter(
         (channel, template)
         for types in (await old.timelines()).values()
@@ -202,7 +208,7 @@ async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
         queue = await pages(operator, "/api/v1/notifications?limit=200")
     assert Counter((one["channel"], one["template"]) for one in queue if one["template"]) == expected
     a_day_ago = datetime.now(UTC) - timedelta(days=1)
-    # Occasions of then without a message are put on record, and not sent any more.
+    # Old events without a message get a row that is skipped: the message would be too late.
     late = {one["id"] for one in queue if created_at(one["id"]) < a_day_ago} - {*STORY["sent"], *STORY["queued"]}
     assert {one["id"]: one["status"] for one in queue} == {
         one["id"]: "skipped" if one["id"] in late else "sent" for one in queue
@@ -215,7 +221,7 @@ async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
 
 
 def _sent_by(stack: Upgraded) -> Counter[str]:
-    """How often each message left: e-mail as the mail server had it, text messages as the log says."""
+    """Counts the sent messages by id: e-mails in the mail server, text messages in the log."""
     mails = [str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in stack.mailbox.messages]
     log = [json.loads(line) for line in stack.log("notifications").splitlines() if SIMULATED in line]
     return Counter(mails) + Counter(line["notification_id"] for line in log if line["channel"] == SMS)
@@ -228,21 +234,23 @@ async def test_live_pages_show_everything_once(old: Upgraded) -> None:
     url = old.url.replace("http://", "ws://") + "/ws?lastEventId=0"
     headers = {"Authorization": f"Bearer {await old.token(OPERATOR)}"}
     seen: Counter[tuple[str, str, str]] = Counter()
-    """By type, subject and all of the event but its place in the stream: stock moves for several orders at once."""
+    """Events by type, subject and content without the position in the stream: one stock change may
+    serve several orders.
+    """
     async with connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket, asyncio.timeout(60):
         while not any(kind == "order.completed" and subject == last for kind, subject, _ in seen):
             event = json.loads(await socket.recv())
             del event["id"]
             seen[events.name_of(event["type"]), event["subject"], json.dumps(event)] += 1
     assert set(seen.values()) == {1}
-    told = Counter((kind, subject) for kind, subject, _ in seen if kind.startswith("order."))
-    assert told == Counter(
+    counted = Counter((kind, subject) for kind, subject, _ in seen if kind.startswith("order."))
+    assert counted == Counter(
         (kind, subject) for subject, types in timelines.items() for kind in types if kind in events.BY_SOURCE["orders"]
     )
 
 
 async def test_a_dead_letter_is_processed_once_its_cause_is_mended(old: Upgraded) -> None:
-    """It says that a customer is suspended."""
+    """The dead letter is the event that suspends a customer."""
     path = f"{ORDERS}/dead-letters/{STORY['deadLetter']}/replay"
     async with old.api(OPERATOR) as operator:
         replayed = await operator.post(path, None)

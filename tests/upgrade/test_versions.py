@@ -1,4 +1,5 @@
-"""An upgrade with two replicas: both work on the expanded schema; on the contracted one, code of before does not start.
+"""An upgrade with two replicas: both work on the expanded schema; older code does not start on the
+contracted one.
 
 The newer version is this code with further migrations.
 """
@@ -65,7 +66,7 @@ async def test_replicas_of_two_versions_side_by_side(
 
 
 async def close_connections(url: str) -> None:
-    """As a database that is restarted does."""
+    """Closes all connections, as a restarted database does."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(
@@ -77,7 +78,7 @@ async def close_connections(url: str) -> None:
 
 
 async def _refuses(process: Process) -> bool:
-    """Whether it says that it cannot go on, and why."""
+    """Whether the process reports that it is not ready, with the schema version as the reason."""
     async with Api.open(process.url) as api:
         answer = await api.get("/ready")
     return answer.status == 503 and "9002" in answer.json["checks"]["database"]["message"]
@@ -85,18 +86,20 @@ async def _refuses(process: Process) -> bool:
 
 @pytest.mark.full
 def test_older_code_says_so_before_anything_starts(tmp_path: Path) -> None:
-    """`up` and `migrate` on data of a newer version, which it goes on with afterwards."""
+    """`up` and `migrate` refuse data of a newer version; the newer version works on it
+    afterwards.
+    """
     source = newer(tmp_path, SERVICE, _9001=EXPAND, _9002=CONTRACT)
     with empty_folder() as folder:
         stack = Stack(folder)
         assert "9002_newer.sql" in stack.cli("migrate", PYTHONPATH=str(source)).stdout
-        told = (
+        refusal = (
             f"database {SERVICE} has schema 9002, which wants code of version 9001 or newer, and this code is {NOW:04}"
         )
         for words in (("up", "--detach", "--ports", "auto"), ("migrate",)):
             refused = stack.cli(*words, check=False)
             assert refused.returncode == 1
-            assert told in refused.stdout + refused.stderr
+            assert refusal in refused.stdout + refused.stderr
             assert "Traceback" not in refused.stdout + refused.stderr
         assert stack.state["phase"] == "failed"
         assert not list((folder / "logs").glob(f"{SERVICE}*.log"))

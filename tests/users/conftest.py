@@ -28,7 +28,7 @@ UNLIMITED = dict.fromkeys(
     ),
     0,
 )
-"""Tests guess a lot; limits have tests of their own."""
+"""Settings without limits: tests guess many passwords, and limits have tests of their own."""
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def users_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def service(users_url: str, identities: Identities) -> Iterator[Process]:
-    """One process for all tests of this folder; its rows are new for each (see `seeded`)."""
+    """One process for all tests of this folder. Its rows are new for each test (see `seeded`)."""
     with running("users", identities, database_url=users_url, **UNLIMITED) as process:
         yield process
 
@@ -68,7 +68,7 @@ async def api(service: Process, seeded: str) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def database(seeded: str) -> AsyncIterator[Connection]:
-    """For looking at the rows behind the API's back."""
+    """A connection for reading rows without the API."""
     connection = await asyncpg.connect(seeded)
     yield connection
     await connection.close()

@@ -1,4 +1,4 @@
-"""Who may see whom, and what other services are told."""
+"""Access to users and customers, and the events for other services."""
 
 import asyncio
 
@@ -192,7 +192,7 @@ async def test_metrics_count_what_happened_under_both_sets_of_names(api: Api) ->
 
 
 def value(text: str, name: str) -> float:
-    """Of a metric in an exposition; 0 when it was never counted."""
+    """The value of a metric in an exposition; 0 when it was never counted."""
     lines = [line for line in text.splitlines() if line.startswith(name + " ")]
     return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
@@ -201,7 +201,7 @@ async def test_reading_goes_on_while_passwords_are_checked(api: Api, identities:
     orders = identities.service("orders", "users")
     body = {"email": "ada@demo.valerix.example", "password": "wrong password"}
     outlasted = False
-    for _ in range(5):  # whoever is stopped for a while in the middle finds everything answered
+    for _ in range(5):  # a test that is paused in the middle finds every request answered
         storm = asyncio.gather(*(api.post("/api/v1/users/login", body) for _ in range(40)))
         await asyncio.sleep(0.05)
         answer = await api.post(CHECK_CUSTOMERS, {"customerIds": ["CUST-001"]}, token=orders)

@@ -112,7 +112,9 @@ async def test_an_unknown_address_and_a_wrong_password_are_answered_alike(api: A
 
 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(api: Api, service: Process) -> None:
-    """Told by the service's processor time, as both are one password check: other work on the machine is not in it."""
+    """Measured by the processor time of the service, which excludes other work on the machine: both
+    cases cost one password check.
+    """
 
     async def work(email: str) -> float:
         before = service.cpu_seconds()
@@ -154,7 +156,7 @@ async def test_a_user_changes_their_own_name_and_address(api: Api, database: Con
     changed = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
     assert changed.status == 200
     assert (changed.json["name"], changed.json["email"]) == ("Ada King", "countess@demo.valerix.example")
-    assert (changed.json["version"], changed.headers["etag"]) == (3, '"3"'), "the former address is told"
+    assert (changed.json["version"], changed.headers["etag"]) == (3, '"3"'), "the former address is notified"
 
     stale = await api.call("PUT", path, body, token=token, if_match=before.headers["etag"])
     assert (stale.status, stale.json["code"], stale.json["version"]) == (412, "version_conflict", 3)
@@ -211,7 +213,7 @@ async def test_another_address_needs_the_current_password(api: Api, database: Co
     assert (wrong.status, wrong.json["code"]) == (403, "wrong_password")
     assert (await api.get("/api/v1/users/me", token=token)).json == me
     admin = await login(api, "admin")
-    assert (await api.call("PUT", path, moved, token=admin)).status == 403, "an administrator's own, too"
+    assert (await api.call("PUT", path, moved, token=admin)).status == 403, "needs the administrator's password"
     assert (await api.call("PUT", path, moved | {"currentPassword": DEMO_PASSWORD}, token=token)).status == 200
     actions = await database.fetch("SELECT action, actor FROM audit WHERE subject = $1 ORDER BY id", me["id"])
     recorded = [(row["action"], row["actor"]) for row in actions]

@@ -1,4 +1,4 @@
-"""What staff did in other services comes to the audit once, and is found there with what happened here."""
+"""Acts of staff in other services come to the audit once, and are listed with its own acts."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from valerix.users import consumers
 
 
 class NoBus:
-    """Messages are handed over by the test."""
+    """A bus without messages: the test hands them over."""
 
 
 def delivery(number: int, **data: Any) -> Delivery:

@@ -1,4 +1,4 @@
-"""Roles, passwords, and the record that is kept of everything that concerns an account's security."""
+"""Roles, passwords, and the record of everything that concerns an account's security."""
 
 import asyncio
 from typing import Any
@@ -27,7 +27,7 @@ async def set_role(api: Api, admin: str, user_id: str, role: str) -> Answer:
 
 
 async def test_a_user_is_found_by_the_last_digits_of_the_id(api: Api) -> None:
-    """As the audit shows them."""
+    """The entries as the audit shows them."""
     admin = await login(api, "admin")
     ada = await find(api, admin, "ada")
     for shown in (ada["id"], ada["id"][-12:], f"…{ada['id'][-12:]}", ada["id"][-6:].upper()):
@@ -47,7 +47,7 @@ async def test_a_new_role_is_in_force_at_once_and_signs_the_user_out(api: Api, d
     assert (await api.get(USERS + "/me", token=ada)).status == 401
     assert (await api.get("/api/v1/customers/CUST-002", token=await login(api, "ada"))).status == 200
     told = await database.fetchval("SELECT type FROM user_events WHERE user_id = $1 AND version = 2", user["id"])
-    assert told == "customer.updated", "who keeps a view of customers hears of it"
+    assert told == "customer.updated", "read models of customers receive it"
     assert (await set_role(api, admin, user["id"], "operator")).json["version"] == 2
 
 

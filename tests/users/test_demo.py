@@ -1,4 +1,4 @@
-"""The accounts a new stack begins with."""
+"""The accounts of a new stack."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Tokens of devices that signed in before."""
+"""The tokens of devices that signed in before."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The rules about users."""
+"""The rules of users, without a database."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""New signing keys while everything runs."""
+"""Signing keys are replaced while everything runs."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ async def test_new_keys_sign_nobody_out(house: House) -> None:
         async def refused() -> bool:
             return (await payments.get(PAYMENTS, token=after["accessToken"])).status == 401
 
-        assert await eventually(refused, 60), "services trust one another's new keys, too"
+        assert await eventually(refused, 60), "services trust the new keys of one another as well"
 
 
 async def test_a_key_that_leaked_is_refused_and_sessions_go_on(house: House) -> None:

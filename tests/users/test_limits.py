@@ -1,4 +1,4 @@
-"""How often somebody may guess, alone and over several replicas."""
+"""Limits of password guesses, in one replica and over several."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -50,7 +50,7 @@ def processes(users_url: str, identities: Identities, counters: ValkeyServer) ->
 
 @pytest.fixture
 async def replicas(seeded: str, processes: list[Process], counters: ValkeyServer) -> list[Process]:
-    """With nothing counted yet."""
+    """The replicas, with empty counters."""
     async with Redis.from_url(counters.url) as client:
         await client.flushall()
     return processes
@@ -67,7 +67,7 @@ async def test_who_guesses_too_often_waits_on_every_replica_and_nobody_else_does
             assert refused.headers["ratelimit-policy"] == '"sign-in";q=3;w=600'
             assert refused.headers["ratelimit"] == f'"sign-in";r=0;t={refused.headers["retry-after"]}'
         assert (await one.post(LOGIN, RIGHT, x_forwarded_for="203.0.113.7")).status == 200, "the owner is elsewhere"
-        assert (await one.post(LOGIN, RIGHT | {"email": f"grace@{DOMAIN}"})).status == 200, "somebody else is not"
+        assert (await one.post(LOGIN, RIGHT | {"email": f"grace@{DOMAIN}"})).status == 200, "others are not limited"
 
 
 async def test_many_accounts_from_one_address_and_one_account_from_many(replicas: list[Process]) -> None:
@@ -94,7 +94,7 @@ async def test_a_device_that_signed_in_before_gets_in_while_others_guess(replica
             assert (await one.post(LOGIN, RIGHT | token, x_forwarded_for="203.0.113.98")).status == 429
 
         statuses = [(await other.post(LOGIN, WRONG | device)).status for _ in range(5)]
-        assert statuses == [401] * 4 + [429], "guesses from a known device are counted, too"
+        assert statuses == [401] * 4 + [429], "guesses from a known device are counted as well"
 
 
 async def test_a_browser_remembers_each_of_its_accounts(replicas: list[Process]) -> None:

@@ -1,4 +1,4 @@
-"""Addresses that are confirmed and passwords that are set anew, by mail."""
+"""Confirming addresses and setting new passwords by mail."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -25,7 +25,7 @@ NEW = "orbital mechanics"
 
 @pytest.fixture(scope="module")
 def mailing(users_url: str, identities: Identities) -> Iterator[Process]:
-    """A service that asks for mails."""
+    """A service that requests mails."""
     with running("users", identities, database_url=users_url, mail_secret=SECRET, **UNLIMITED) as process:
         yield process
 
@@ -37,7 +37,7 @@ async def api(mailing: Process, seeded: str) -> AsyncIterator[Api]:
 
 
 async def requested(database: Connection, email: str = ADA) -> list[tuple[str, str]]:
-    """Each mail asked for: its event and its token, as notifications makes it."""
+    """Each requested mail: its event, and its token as notifications makes it."""
     rows = await database.fetch(
         "SELECT e.type, e.user_id || ':' || e.version AS id FROM user_events e JOIN users u ON u.id = e.user_id"
         " WHERE u.email = $1 AND e.type LIKE 'account.%' ORDER BY e.version",
@@ -47,7 +47,7 @@ async def requested(database: Connection, email: str = ADA) -> list[tuple[str, s
 
 
 async def token_of(database: Connection, kind: str, email: str = ADA) -> str:
-    """The newest."""
+    """The token of the newest mail of this kind."""
 
     async def look() -> list[str]:
         return [token for name, token in await requested(database, email) if name == f"account.{kind}"]
@@ -83,7 +83,7 @@ async def test_a_forgotten_password_is_set_anew_once_and_every_session_ends(api:
     assert {"password.reset_requested", "password.reset"} <= set(await actions(database))
     assert await database.fetchval("SELECT email_confirmed FROM users WHERE email = $1", ADA)
     known = await database.fetchval("SELECT device_secret FROM users WHERE email = $1", ADA)
-    assert known != device_secret, "devices of before are forgotten"
+    assert known != device_secret, "former devices are forgotten"
 
 
 async def test_an_unknown_address_is_answered_like_a_known_one(api: Api, database: Connection) -> None:
@@ -111,7 +111,7 @@ async def test_tokens_are_stored_hashed_and_in_no_event(api: Api, database: Conn
     await api.post(FORGOT, {"email": ADA})
     token = await token_of(database, "reset_requested")
     for table in ("users", "user_events", "mail_tokens", "audit"):
-        everything = await database.fetchval(f"SELECT string_agg(t::text, '') FROM {table} t")  # noqa: S608 - ours
+        everything = await database.fetchval(f"SELECT string_agg(t::text, '') FROM {table} t")  # noqa: S608 - own names
         assert token not in everything
 
 

@@ -1,4 +1,4 @@
-"""What migrations tell others again."""
+"""Events that migrations publish again."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -34,7 +34,7 @@ async def test_every_customer_is_told_once_more_as_it_is_now(database_url: Calla
                     version,
                     f"{kind}.{what}",
                 )
-        await connection.execute("DELETE FROM outbox")  # all of it has left
+        await connection.execute("DELETE FROM outbox")  # all events were published
         await migrate(url, folder)
         told = await connection.fetch("SELECT subjects, versions FROM outbox ORDER BY subjects")
     finally:

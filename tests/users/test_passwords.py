@@ -1,4 +1,4 @@
-"""What is accepted as a password, and how much of it is worked on at once."""
+"""Passwords: the rule for acceptable ones, and the limit of concurrent work on them."""
 
 import asyncio
 import threading
@@ -135,7 +135,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() 
 
 
 async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_before_any_other_work() -> None:
-    untouched: Any = object()  # neither limits nor database: they would be what a flood costs the others
+    untouched: Any = object()  # neither limits nor database: a flood must not load them
     origin = Origin("203.0.113.7", "a browser", secure=True)
     with ThreadPoolExecutor(1) as executor:
         full = PasswordPool(executor, limit=0, decoy="")

@@ -1,4 +1,4 @@
-"""How statements find their rows, however many customers there are."""
+"""Query plans: how statements find their rows, however many customers there are."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is written is read back: every column has another value, so that two that change places are noticed."""
+"""Written rows are read back. Each column has another value, so swapped columns are noticed."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ async def now(tx: Transaction) -> datetime:
 
 
 async def user(tx: Transaction, number: int, customer_number: str | None) -> User:
-    """A user whose times are not those of the statement either."""
+    """A user with times that differ from those of the statement."""
     role, status = ("operator", "active") if customer_number is None else ("customer", "suspended")
     values = {"email": f"email-{number}", "name": f"name-{number}", "role": role, "status": status}
     user_id, moment = new_id(), await now(tx)

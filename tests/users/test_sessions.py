@@ -1,4 +1,7 @@
-"""Staying signed in and signing out: refresh tokens, cookies, the list of sessions, and revocation everywhere."""
+"""Staying signed in and signing out.
+
+Refresh tokens, cookies, the list of sessions, and revocation in every service.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -60,7 +63,7 @@ async def test_using_a_refresh_token_twice_ends_the_session_for_everybody(api: A
     assert (again.status, again.json["code"]) == (401, "refresh_refused")
     assert (await refresh(api, second["refreshToken"])).status == 401
     assert (await api.get(ME, token=second["accessToken"])).status == 401
-    assert (await api.get(ME, token=other["accessToken"])).status == 200, "another session is none of its business"
+    assert (await api.get(ME, token=other["accessToken"])).status == 200, "another session is not affected"
 
 
 async def test_of_two_who_use_one_token_at_once_one_wins_and_the_session_ends(api: Api, database: Connection) -> None:
@@ -251,7 +254,7 @@ async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:
 
 @pytest.fixture(scope="module")
 def payments(service: Process, identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
-    """Another service: whichever, the edge is the same."""
+    """Another service: any will do, as all share the same edge."""
     name, url = postgres.fresh_database("payments")
     away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
     settings = {**away, "users_url": service.url, "psp_secret": "unused", "database_url": url}

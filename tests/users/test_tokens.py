@@ -1,4 +1,4 @@
-"""What an access token says, and what the public key set keeps to itself."""
+"""The content of access tokens, and the private parts that the public key set leaves out."""
 
 import json
 from dataclasses import replace

@@ -20,12 +20,12 @@ HERE = Path(__file__).parents[2]
 def main() -> None:
     own, arguments = split(sys.argv[1:])
     options = parser().parse_args(own, argparse.Namespace(arguments=arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with the file put back and the tests ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the exit restores the file and ends the tests
     options.command(options)
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What is ours, and after `--` what is for pytest; argparse would not take options there."""
+    """Split the arguments at `--`: this program's own, and pytest's, which argparse must not see."""
     end = words.index("--") if "--" in words else len(words)
     return words[:end], words[end + 1 :]
 
@@ -35,13 +35,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True)
     drawing = commands.add_parser("draw", help="print mutants of the sources at a commit, drawn with it as the seed")
     drawing.add_argument("count", type=int)
-    drawing.add_argument("commit", help="as it seeds the draw: the same commit written longer draws others")
+    drawing.add_argument("commit", help="also the seed, as it is written: a longer form of the id draws other mutants")
     drawing.set_defaults(command=lambda o: print(mutants.written(draw(HERE, o.commit, o.count)), end=""))
     for name, act in (("apply", Mutant.apply), ("restore", Mutant.restore)):
         _add_change(commands.add_parser(name, help=f"{name} one mutant in a checkout"), act)
     _add_run(
         commands.add_parser(
-            "run", help="run tests against each mutant without a result; -- ends our options, then come pytest's"
+            "run", help="run tests against each mutant without a result; pytest's options follow after --"
         )
     )
     reporting = commands.add_parser("report", help="print the mutants with their results as a table")
@@ -66,10 +66,10 @@ def _add_run(running: argparse.ArgumentParser) -> None:
     _add_files(running)
     running.add_argument("--tests", type=str.split, default=["tests"], help="paths, in one argument")
     running.add_argument(
-        "--nearest-first", action="store_true", help="the tests of the mutant's area before the others"
+        "--nearest-first", action="store_true", help="run the tests of the mutant's area before the others"
     )
     running.add_argument("--limit-seconds", type=float, default=1200.0, help="for each run of pytest")
-    running.add_argument("--commit", default="HEAD", help="what to test; a mutant that does not fit it is named")
+    running.add_argument("--commit", default="HEAD", help="commit to test; a mutant that does not fit is reported")
     running.add_argument("--checkout", type=Path, help="a working tree to keep for further runs")
     running.add_argument("--only", type=_numbers, help="e.g. 3,17,20")
     running.set_defaults(command=run)
@@ -133,7 +133,7 @@ def report(options: argparse.Namespace) -> None:
 
 
 def changed(mutant: Mutant) -> str:
-    """The words that differ, with one before them and one after."""
+    """Return the words that differ, with one word before them and one after."""
     before, after = mutant.before.split(), mutant.after.split()
     first = max(0, _same(before, after) - 1)
     rest = _same(before[:first:-1], after[:first:-1])
@@ -141,7 +141,7 @@ def changed(mutant: Mutant) -> str:
 
 
 def _same(left: list[str], right: list[str]) -> int:
-    """How many of the first words are equal."""
+    """Return the number of equal words at the beginning."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))))
 
 

@@ -1,4 +1,4 @@
-"""A working tree of one commit with its own .venv: the place where sources are mutated and tests run."""
+"""Makes a working tree of one commit with its own .venv, to mutate sources and run tests in."""
 
 import subprocess
 import tempfile
@@ -11,7 +11,10 @@ from tools.mutants.mutant import git
 
 @contextmanager
 def scratch(repository: Path, commit: str, kept: Path | None) -> Iterator[Path]:
-    """The tree at `kept`, made if it is missing and left for the next run; without it a temporary one."""
+    """Yield the tree at `kept`, made if it is missing and left for the next run.
+
+    Without `kept`, the tree is a temporary one.
+    """
     if kept is not None:
         yield kept.resolve() if kept.exists() else _made(repository, commit, kept.resolve())
         return

@@ -1,4 +1,4 @@
-"""Mutations of Python: what each kind of node can be turned into."""
+"""Mutations of Python: the replacements for each kind of node."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def edits(source: Source) -> Iterator[Edit]:
 
 
 def _token(source: Source, pattern: re.Pattern[bytes], left: ast.expr, right: ast.expr) -> re.Match[bytes]:
-    """The operator between two operands."""
+    """Return the operator between two operands. Raises ValueError."""
     found = pattern.search(source.text, source.end(left), source.start(right))
     if found is None:
         raise ValueError(f"no operator in line {left.lineno}")
@@ -118,9 +118,9 @@ def _returned(source: Source, node: ast.Return, is_predicate: bool) -> Iterator[
 
 
 def _returns_of_predicates(tree: ast.Module) -> Iterator[ast.Return]:
-    """The returns of functions that answer with a bool."""
+    """Yield the return statements of functions whose return type is bool."""
     owner: dict[ast.AST, Function] = {}
-    for function in ast.walk(tree):  # outer functions come first, so the inner ones have the last word
+    for function in ast.walk(tree):  # outer functions come first, so inner ones overwrite them
         if isinstance(function, Function):
             owner |= dict.fromkeys(ast.walk(function), function)
     for node, function in owner.items():

@@ -1,4 +1,7 @@
-"""Which mutants there could be, and the draw of some of them: the same on every machine and Python."""
+"""Lists all possible mutants and draws some of them.
+
+The draw is the same on every machine and Python.
+"""
 
 import random
 import re
@@ -16,11 +19,13 @@ SCOPE = re.compile(
     r"|chassis/(?:\w+/)?(inbox|outbox|auth|keys|tokens|cookies|verifier|coalescer|batcher"
     r"|resilience|deadline|policy|retry|breaker|bulkhead))\.py"
 )
-"""In the chassis by the names of today and of lists that were drawn before."""
+"""Files to mutate. In the chassis, by current names and by names in earlier lists."""
 MIN_PER_AREA = 4
 
 
 class Point(NamedTuple):
+    """One possible mutant."""
+
     path: str
     source: Source
     edit: Edit
@@ -35,26 +40,29 @@ class Point(NamedTuple):
 
 
 def area(path: str) -> str:
-    """The service or the part of the chassis; empty outside the scope."""
+    """Return the service or the part of the chassis; empty outside the scope."""
     found = SCOPE.fullmatch(path)
     return (found[1] or found[2]) if found else ""
 
 
 def draw(repository: Path, commit: str, count: int) -> list[Mutant]:
-    """`count` mutants of the sources at `commit`, drawn with it as the seed, in the order of their places."""
+    """Draw `count` mutants of the sources at `commit`, which is also the seed.
+
+    They are in the order of their places.
+    """
     by_area: dict[str, list[Point]] = defaultdict(list)
     for point in points(repository, commit):
         by_area[area(point.path)].append(point)
     seats = shares({name: len(found) for name, found in by_area.items()}, count)
-    # Only random() is promised to stay the same in later versions of Python; sample() is not.
-    chance = random.Random(commit)  # noqa: S311 - chosen by lot, no secret
+    # Python guarantees that random() stays the same in later versions, but not sample().
+    chance = random.Random(commit)  # noqa: S311 - a reproducible draw, no secret
     drawn = [p for name in sorted(by_area) for p in sorted(by_area[name], key=lambda _: chance.random())[: seats[name]]]
     drawn.sort(key=lambda point: (point.path, point.edit))
     return [point.mutant(number) for number, point in enumerate(drawn, 1)]
 
 
 def shares(sizes: dict[str, int], count: int) -> dict[str, int]:
-    """Seats in proportion to the sizes (D'Hondt), at least MIN_PER_AREA for each."""
+    """Return seats in proportion to the sizes (D'Hondt), at least MIN_PER_AREA for each area."""
     seats = dict.fromkeys(sorted(sizes), MIN_PER_AREA)
     for _ in range(count - sum(seats.values())):
         seats[max(seats, key=lambda name: sizes[name] / (seats[name] + 1))] += 1
@@ -62,7 +70,7 @@ def shares(sizes: dict[str, int], count: int) -> dict[str, int]:
 
 
 def points(repository: Path, commit: str) -> Iterator[Point]:
-    """In the order of path, position and operator."""
+    """Yield all possible mutants, in the order of path, position and operator."""
     listed = git(repository, "ls-tree", "-r", "--name-only", "--full-tree", commit).decode().splitlines()
     for path in sorted(filter(area, listed)):
         source = Source(git(repository, "show", f"{commit}:{path}"))
@@ -70,6 +78,6 @@ def points(repository: Path, commit: str) -> Iterator[Point]:
 
 
 def edits(source: Source) -> list[Edit]:
-    """Each different mutation once."""
+    """Return each distinct mutation once."""
     found = {edit._replace(operator=""): edit for edit in (*code.edits(source), *sql.edits(source))}
     return sorted(found.values())

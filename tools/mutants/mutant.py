@@ -1,4 +1,4 @@
-"""One mutant: whole lines that stand at a place, and the lines to put there."""
+"""One mutant: complete lines at a place, and the lines that replace them."""
 
 import ast
 import subprocess
@@ -22,7 +22,7 @@ class Mutant(msgspec.Struct, frozen=True):
     after: str
 
     def apply(self, checkout: Path) -> None:
-        """Raises DoesNotApply."""
+        """Write the mutated file. Raises DoesNotApply."""
         file = checkout / self.path
         text = self.mutated(file.read_text()) if file.exists() else None
         if text is None:
@@ -34,7 +34,10 @@ class Mutant(msgspec.Struct, frozen=True):
         git(checkout, "checkout", "--quiet", "--", self.path)
 
     def mutated(self, text: str) -> str | None:
-        """The file with the mutant where its lines stand, the nearest place first; None when they are nowhere."""
+        """Return the text with the mutant at the nearest place that has its lines.
+
+        None if no place has.
+        """
         lines, wanted = text.split("\n"), self.before.split("\n")
         places = [n for n in range(len(lines)) if lines[n : n + len(wanted)] == wanted]
         if not places:

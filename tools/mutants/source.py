@@ -1,4 +1,4 @@
-"""A Python file as bytes and tree, and the edits that mutate it."""
+"""A Python file as bytes and syntax tree, and the edits that mutate it."""
 
 import ast
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from typing import NamedTuple
 Positioned = ast.expr | ast.stmt
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 LOGGING = frozenset({"log", "Histogram", "Counter", "Gauge"})
-"""Names whose calls only describe what happens; no test owes them a failure."""
+"""Names whose calls only log or measure; no test has to fail without them."""
 NOT_RUN = frozenset({"annotation", "returns", "decorator_list"})
-"""Fields of nodes that state types, or how a class is made."""
+"""Fields of nodes that contain types or decorators."""
 
 
 class Edit(NamedTuple):
-    """Replaces the bytes from `start` to `end`."""
+    """A replacement of the bytes from `start` to `end`."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Edit(NamedTuple):
 
 
 class Source:
-    """Positions of nodes are byte offsets into `text`."""
+    """A parsed file. Positions of nodes are byte offsets into `text`."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text
@@ -41,7 +41,7 @@ class Source:
         return self.text[self.start(node) : self.end(node)]
 
     def outer(self, node: Positioned) -> tuple[int, int]:
-        """Start and end of the node with the parentheses around it."""
+        """Return start and end of the node with the parentheses around it."""
         start, end = self.start(node), self.end(node)
         while True:
             before, after = self.text[:start].rstrip(), self.text[end:].lstrip()
@@ -53,7 +53,7 @@ class Source:
         return Edit(self.start(node), self.end(node), operator, text)
 
     def lines(self, start: int, end: int) -> tuple[int, int]:
-        """Offsets of the whole lines, without the last line break, that hold this range."""
+        """Return the offsets of the lines that hold this range, without the last line break."""
         following = self.text.find(b"\n", end)
         return self.text.rfind(b"\n", 0, start) + 1, len(self.text) if following < 0 else following
 
@@ -62,7 +62,10 @@ class Source:
 
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node a mutation may change. F-strings are leaves: Python 3.11 does not know where their parts are."""
+    """Yield every node that a mutation may change.
+
+    F-strings are leaves, because Python 3.11 does not record the positions of their parts.
+    """
     yield tree
     if isinstance(tree, ast.JoinedStr):
         return
@@ -75,7 +78,7 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def describes(node: ast.AST) -> bool:
-    """Whether this is a docstring, a log call or a metric's declaration."""
+    """Return whether the node is a docstring, a log call or a metric's declaration."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
     if not isinstance(node, ast.Call):

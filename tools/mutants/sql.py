@@ -1,4 +1,4 @@
-"""Mutations of the SQL inside string literals, found in the text of the literal itself."""
+"""Mutations of the SQL in string literals, found in the text of the literal itself."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from tools.mutants.source import Edit, Source, nodes
 COMPARISONS = {"=": "<>", "<>": "=", ">=": ">", ">": ">=", "<": "<=", "<=": "<"}
 _STATEMENT = re.compile(rb"\b(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE|BETWEEN)\b|[<>=] \?")
 _HIDDEN = re.compile(rb"--[^\n]*|'[^'\n]*'")
-"""Comments and values: no operator stands there."""
+"""Comments and values, which contain no operators."""
 _PART = re.compile(rb"\{[^{}]*\}")
 _SET = re.compile(rb"\bSET\b.*?(?=\bFROM\b|\bWHERE\b|\bRETURNING\b|\Z)", re.S)
 _ASSIGNMENT = re.compile(rb"(?:\bSET|,)\s+\w+ =")
@@ -35,7 +35,7 @@ def edits(source: Source) -> Iterator[Edit]:
 
 
 def _visible(literal: bytes, is_format: bool) -> bytes:
-    """The literal with everything blanked that is no SQL, every byte at its place."""
+    """Return the literal with all text blanked that is not SQL; every byte keeps its place."""
     return _HIDDEN.sub(_blank, _PART.sub(_blank, literal) if is_format else literal)
 
 
@@ -71,7 +71,11 @@ def _removed(text: bytes, pattern: re.Pattern[bytes], operator: str) -> Iterator
 
 
 def _end_of_condition(text: bytes, start: int) -> int:
-    """Where the condition that begins here ends: at the next word of its own level, its parenthesis or the literal."""
+    """Return where the condition that begins at `start` ends.
+
+    It ends at the next keyword of its own level, at its closing parenthesis, or at the end of the
+    literal.
+    """
     depth = 0
     for position in range(start, len(text)):
         character = text[position : position + 1]

@@ -1,4 +1,4 @@
-"""The tests against one mutant: which of them fails first."""
+"""Runs the tests against one mutant and reports the first failure."""
 
 import os
 import re
@@ -13,7 +13,10 @@ import msgspec
 from tools.mutants.mutant import Mutant
 
 PASSED, NOTHING_COLLECTED = 0, 5
-"""Exit codes of pytest; every other one is a failure, since the same tests pass without the mutant."""
+"""Exit codes of pytest.
+
+Every other one is a failure, since the same tests pass without the mutant.
+"""
 GRACE_SECONDS = 20.0
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.M)
 
@@ -27,7 +30,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Suite(NamedTuple):
-    """`paths` below the checkout, `arguments` for pytest, `limit_seconds` for each of its runs."""
+    """The tests to run. `arguments` are pytest's; `limit_seconds` applies to each of its runs."""
 
     paths: Sequence[str]
     arguments: Sequence[str]
@@ -35,7 +38,7 @@ class Suite(NamedTuple):
     nearest_first: bool
 
     def run(self, checkout: Path, mutant: Mutant) -> Result:
-        """Tries the mutant and puts the original back."""
+        """Apply the mutant, run the tests, and restore the original."""
         began = time.monotonic()
         try:
             mutant.apply(checkout)
@@ -45,7 +48,7 @@ class Suite(NamedTuple):
         return Result(mutant.number, *outcome, round(time.monotonic() - began, 1))
 
     def baseline(self, checkout: Path) -> Result:
-        """The same tests without a mutant, as number 0."""
+        """Run the same tests without a mutant; the result has number 0."""
         began = time.monotonic()
         outcome = self._first_failure(checkout, "")
         return Result(0, *outcome, round(time.monotonic() - began, 1))
@@ -62,14 +65,14 @@ class Suite(NamedTuple):
 
 
 def stages(checkout: Path, paths: Sequence[str], area: str) -> list[list[str]]:
-    """What to run one after the other: the tests of the area, narrow ones first, then all others."""
+    """Return the runs of pytest in order: the area's tests, narrow ones first, then all others."""
     near = [found for found in nearest(checkout, area) if any(_within(found, path) for path in paths)]
     rest = [path for path in paths if not any(_within(path, done) for done in near)]
     return [*([path] for path in near), *([[*rest, *(f"--ignore={path}" for path in near)]] if rest else [])]
 
 
 def nearest(checkout: Path, area: str) -> list[str]:
-    """`tests/orders` for orders; `tests/chassis/test_auth.py` for a part of the chassis."""
+    """Return an area's tests, e.g. `tests/orders`, or `tests/chassis/test_auth.py` for auth."""
     if not area:
         return []
     found = sorted((checkout / "tests" / "chassis").glob(f"test_*{area}*.py"))
@@ -82,13 +85,16 @@ def _within(path: str, folder: str) -> bool:
 
 
 def first_failed(output: str) -> str:
-    """The id of the first failed test, or pytest's last word when no test ran."""
+    """Return the id of the first failed test, or pytest's last line if no test ran."""
     found = _FAILED.search(output)
     return found[1] if found else (output.strip().splitlines() or ["no output"])[-1]
 
 
 def run_tests(checkout: Path, arguments: Sequence[str], limit_seconds: float) -> tuple[int, str]:
-    """Exit code and output of pytest. Raises TimeoutExpired, with nothing left running."""
+    """Run pytest; return its exit code and output.
+
+    Raises TimeoutExpired after it has ended all its processes.
+    """
     command = [str(checkout / ".venv" / "bin" / "python"), "-m", "pytest", *arguments]
     process = subprocess.Popen(
         command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -102,7 +108,7 @@ def run_tests(checkout: Path, arguments: Sequence[str], limit_seconds: float) ->
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """An interrupt first, so that fixtures stop what they have started."""
+    """End the process, first with an interrupt, so that fixtures stop what they have started."""
     for number in (signal.SIGINT, signal.SIGKILL):
         os.killpg(process.pid, number)
         try:

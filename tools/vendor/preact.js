@@ -1,4 +1,4 @@
-// What the console uses, as one module: h and html, hooks, signals.
+// The functions that the console uses, as one module: h and html, hooks, signals.
 export { h, render, Fragment, createContext } from "preact";
 export { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useId, useErrorBoundary } from "preact/hooks";
 export { signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect } from "@preact/signals";

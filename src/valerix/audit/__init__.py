@@ -1,1 +1,1 @@
-"""The invariants, judged from the databases and the provider's own ledger: one function per rule."""
+"""Checks the invariants against the databases and the provider's own ledger, a function per rule."""

@@ -1,8 +1,9 @@
-"""Delivery: each event has had its effect at each of its consumers, and each occasion its notifications, once.
+"""Delivery: each event has had its effect at each consumer; each occasion is notified once.
 
-Outboxes forget what has left, and a bus can lose what it has taken. So histories are compared with what consumers keep
-for good: reservations, standings of customers, contacts, notifications. Inbox marks are no snapshot: they are pruned.
-Dead letters are listed by a rule of their own. `valerix bus replay` cures what is found here.
+An outbox keeps no row of a published event, and a bus can lose events it has accepted. So histories
+are compared with the data that consumers keep for good: reservations, standings of customers,
+contacts, notifications. Inbox marks prove nothing, since they are pruned. Dead letters are listed
+by a rule of their own. `valerix bus replay` repairs the violations found here.
 """
 
 from datetime import timedelta
@@ -58,9 +59,13 @@ _READY: Final = """
 
 
 async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
-    """Of orders at inventory, of users at orders and notifications, of the waiting list at orders.
+    """Check that consumers show the effects of every event.
 
-    Acts at users have a rule of their own. Other events lead to notifications, or leave nothing.
+    Checked are events of orders at inventory, of users at orders and notifications, and of the
+    waiting list at orders.
+
+    Acts, consumed by users, have a rule of their own. Other events lead to notifications, or leave
+    no lasting effect.
     """
     await _lay_out_effects(snapshot)
     ends = await snapshot.find(
@@ -90,7 +95,10 @@ async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
 
 
 async def _find_outdated(snapshot: AuditSnapshot, service: str, copies: str, key: str) -> Finding:
-    """Users of whom the table `copies` of a service is older than their events; `key`: the column of the facts."""
+    """Find users with an outdated row in the table `copies` of a service.
+
+    `key`: the column of the facts that identifies them.
+    """
     return await snapshot.find(
         service,
         checked=f"SELECT count(*) FROM customer_facts WHERE {key} IS NOT NULL",
@@ -114,7 +122,7 @@ async def _lay_out_effects(snapshot: AuditSnapshot) -> None:
 
 
 async def _dead(snapshot: AuditSnapshot, consumer: str) -> list[str]:
-    """Ids of events that wait as dead letters of a consumer."""
+    """Return the ids of events that wait as dead letters of a consumer."""
     rows = await snapshot.connection(consumer).fetch(
         """
         SELECT (event ->> 'source') || '/' || (event ->> 'id') AS event_id FROM dead_letters
@@ -130,7 +138,7 @@ _OCCASIONS: Final = "CREATE TEMPORARY TABLE occasion_facts (event_id text, chann
 
 
 async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
-    """Each event that is worth messages has one over each of its channels, sent or not."""
+    """Check that each event with notifications has exactly one per channel, sent or not."""
     notifications = snapshot.connection("notifications")
     await notifications.execute(_OCCASIONS)
     for topic in HISTORIES:
@@ -155,18 +163,19 @@ async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
         FROM occasion_facts LEFT JOIN message USING (event_id, channel)
         WHERE coalesce(n, 0) <> 1 AND event_id <> ALL($2::text[])
         """,
-        # Ids have the time of their occasion, that of low stock to the hour.
+        # Ids contain the time of their occasion; for low stock, rounded to the hour.
         arguments=(first_id_at(snapshot.delivered.since - timedelta(hours=1)), await _dead(snapshot, "notifications")),
     )
 
 
 def _occasions(topic: str) -> str:
-    """SQL: events of a history that are worth a message, once for each channel."""
+    """Return SQL for the events of a history that cause notifications, once for each channel."""
     table, subject = HISTORIES[topic]
     wanted = ", ".join(
         f"('{name}', '{channel}')" for name in BY_SOURCE[topic] for channel, _ in NOTIFICATIONS_BY_EVENT.get(name, ())
     )
-    owned = "data ->> 'customerId' IS NOT NULL" if topic == "payments" else "true"  # those of others always are
+    # Events of other topics always have a customer.
+    owned = "data ->> 'customerId' IS NOT NULL" if topic == "payments" else "true"
     return f"""
         SELECT '/valerix/{topic}/' || {subject} || ':' || version, channel
         FROM {table} JOIN (VALUES {wanted}) AS wanted (type, channel) USING (type)

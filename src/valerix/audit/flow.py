@@ -1,18 +1,21 @@
-"""Flow: nothing is stuck, everything was told, and the server keeps what it acknowledged."""
+"""Flow: no work is stuck, every event was published, and acknowledged commits are durable."""
 
 from typing import Final
 
 from valerix.audit.snapshot import ACTING, AuditSnapshot, Finding, together
 from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, sql
 
-TELLING: Final = ("orders", "inventory", "payments", "users")
+WITH_OUTBOX: Final = ("orders", "inventory", "payments", "users")
 """Services with an outbox."""
-LISTENING: Final = ("orders", "inventory", "notifications", "users")
+WITH_INBOX: Final = ("orders", "inventory", "notifications", "users")
 """Services with an inbox."""
 
 
 async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
-    """No order pending without waiting for its customer, none overdue, no payment or refund without an outcome."""
+    """Check that no order is stuck, and no payment or refund lacks an outcome.
+
+    An order is stuck if it is overdue, or if it is pending without waiting for its customer.
+    """
     age = (snapshot.unfinished_after_seconds,)
     orders = await snapshot.find(
         "orders",
@@ -44,14 +47,17 @@ async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
 
 
 async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
-    """Every event has left for the bus. Checked are the outboxes; a violation is a row that stays."""
+    """Check that every event was published.
+
+    Each outbox counts as checked; a row that stays is a violation.
+    """
     found = [
         await snapshot.find(
             service,
             checked="SELECT 1",
             violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",
         )
-        for service in TELLING
+        for service in WITH_OUTBOX
     ]
     acts = [
         await snapshot.find(
@@ -67,7 +73,10 @@ async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
 
 
 async def dead_letters(snapshot: AuditSnapshot) -> Finding:
-    """Events that could not be processed and wait for somebody who mends the cause: listed, not a violation."""
+    """List events that could not be processed and wait for their cause to be fixed.
+
+    They are no violation.
+    """
     found = [
         await snapshot.find(
             service,
@@ -77,13 +86,13 @@ async def dead_letters(snapshot: AuditSnapshot) -> Finding:
             WHERE replayed_at IS NULL
             """,
         )
-        for service in LISTENING
+        for service in WITH_INBOX
     ]
     return together(found)
 
 
 async def commits_are_durable(snapshot: AuditSnapshot) -> Finding:
-    """The server that runs now syncs what it acknowledges."""
+    """Check that the running server syncs every commit to disk before it acknowledges it."""
     return await snapshot.find(
         "orders",
         checked="SELECT 3",

@@ -1,4 +1,4 @@
-"""History: what happened to each order, payment and user is told without a gap, and could have happened."""
+"""History: the events of each order, payment and user have no gap, and each transition is legal."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from valerix.payments import domain as payments
 _LEGAL_ORDERS: Final = sorted({("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)})
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
-# An event's name tells the state it leads to; those that only remark something (delayed, refunded …) lead nowhere.
+# An event's name states the status it leads to. Events such as delayed or refunded lead to none.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
          WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL ELSE substr(type, 7) END
@@ -26,7 +26,10 @@ _FIRST_PAYMENT_STATUS: Final = f"{sql(PaymentStatus.PROCESSING)}::text"
 
 
 async def orders_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
-    """Versions count up from 1 to the order's own, each state may follow the one before, the last is the order's."""
+    """Check that an order's versions have no gap, and its transitions are legal.
+
+    Versions count from 1 to the order's own, and the last status is the order's.
+    """
     return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM order_events",
@@ -36,7 +39,7 @@ async def orders_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Findi
 
 
 async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Finding:
-    """The same of payments, whose first state (`processing`) is told by no event."""
+    """Check the same for payments, whose first status (`processing`) has no event."""
     return await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM payment_events",
@@ -46,7 +49,10 @@ async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Fin
 
 
 async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
-    """What only staff and services by hand can do has its act, since there are acts; each that has left is audited."""
+    """Check that each change by hand has its act, and that each published act is in the audit.
+
+    Only changes since the migration that introduced acts are checked.
+    """
     refunds = await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM acts",
@@ -78,12 +84,12 @@ async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
 
 
 def _since(migration: str) -> str:
-    """SQL: when the migration of that name was applied."""
+    """Return SQL for the time at which the migration of that name was applied."""
     return f"(SELECT applied_at FROM schema_migrations WHERE name LIKE '%\\_{migration}.sql')"
 
 
 async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
-    """Versions count up from 1 to the user's own."""
+    """Check that versions count from 1 to the user's own."""
     return await snapshot.find(
         "users",
         checked="SELECT count(*) FROM user_events",
@@ -99,7 +105,10 @@ async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
 
 
 async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
-    """Whoever repeats a request gets the same bytes: they are there, whole or in the event they were taken from."""
+    """Check that a repeated request gets the same bytes.
+
+    The answer is stored in full, or as the event that contains it.
+    """
     return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM orders WHERE answer_status IS NOT NULL",
@@ -112,7 +121,11 @@ async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
 
 
 def _history(table: str, events: str, subject: str, status: str, before: str) -> str:
-    """`before`: the state before the first event. Versions are unique, so as many as the last one means no gap."""
+    """Return SQL that finds gaps and illegal transitions.
+
+    `before`: the status before the first event. Versions are unique, so there is no gap if the
+    number of events equals the last version.
+    """
     return f"""
         WITH told AS MATERIALIZED (
             SELECT {subject} AS id, count(*) AS events, min(version) AS first, max(version) AS last,

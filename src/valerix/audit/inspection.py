@@ -1,4 +1,7 @@
-"""Looking until sure: a stack at work has orders between two databases, which are no violation the next moment."""
+"""Inspects repeatedly, since a working stack has orders on their way between two databases.
+
+Such an order is consistent a moment later, so only lasting findings count as violations.
+"""
 
 import asyncio
 import time
@@ -16,12 +19,17 @@ UNFINISHED_AFTER_SECONDS: Final = 30.0
 
 
 class ListedViolation(msgspec.Struct, frozen=True, rename="camel"):
+    """One violation, as the report lists it."""
+
     subject: str
     what: str
 
 
 class Verdict(msgspec.Struct, frozen=True, rename="camel"):
-    """What one rule found: `value` of `checked`. Not `binding`: listed, but no violation."""
+    """The result of one rule: `value` findings among `checked`.
+
+    Without `binding` they are no violations.
+    """
 
     rule: str
     says: str
@@ -32,10 +40,13 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def holds(self) -> bool:
+        """Whether the rule has no binding finding."""
         return not (self.binding and self.value)
 
 
 class AuditReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The verdicts of one audit. `sound`: every binding rule holds."""
+
     sound: bool
     seconds: float
     verdicts: list[Verdict]
@@ -48,7 +59,7 @@ async def inspect(
     looks: int = LOOKS,
     rules: Sequence[Rule] = RULES,
 ) -> AuditReport:
-    """Judge every rule. A violation counts when it is there at each of `looks` looks."""
+    """Check every rule. A violation counts only if each of `looks` inspections finds it."""
     started = time.monotonic()
     verdicts = await _look(sources, unfinished_after_seconds, rules)
     for _ in range(looks - 1):
@@ -73,7 +84,7 @@ def _verdict(rule: Rule, finding: Finding) -> Verdict:
 
 
 def _lasting(before: Verdict, now: Verdict) -> Verdict:
-    """What both looks saw; where neither could show everything, what is there now."""
+    """Return the violations found both times; if a list was incomplete, the ones found now."""
     if now.value > len(now.violations) or before.value > len(before.violations):
         return now
     known = {violation.subject for violation in before.violations}

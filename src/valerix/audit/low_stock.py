@@ -1,4 +1,7 @@
-"""Low stock, which no history has: worked out from the ledger of movements, as its trigger did (inventory 0007)."""
+"""Derives low-stock events, which no history stores, from the movements.
+
+The conditions are those of their trigger (inventory 0007).
+"""
 
 from typing import Final
 
@@ -25,7 +28,9 @@ LOW_STOCK: Final = """
           AND l.units < 0 AND l.available <= p.low_stock_threshold AND l.available - l.units > p.low_stock_threshold
     )
 """
-"""Common table expressions, `low` the last: movements between $1 and $2 that took a product's available units over all
-warehouses to its threshold, or below. Movements of one statement have one time, and rise with it. The threshold is that
-of now: of a product that was changed since, nothing is known.
+"""Common table expressions, `low` the last.
+
+It selects movements between $1 and $2 that took a product's available units over all warehouses to
+its threshold, or below. Movements of one statement share one time, and their numbers rise with it.
+The threshold is the current one, so products that were changed since are left out.
 """

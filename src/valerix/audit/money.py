@@ -1,4 +1,4 @@
-"""Money: the provider's ledger, the payments and the orders tell the same story."""
+"""Money: the provider's ledger, the payments and the orders agree."""
 
 from typing import Final
 
@@ -57,7 +57,7 @@ _REFUNDS_DIFFER: Final = decide(
 
 
 async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
-    """At most one capture under each reference in the provider's own ledger."""
+    """Check that the provider's own ledger has at most one capture under each reference."""
     return await snapshot.find(
         "orders",
         checked="SELECT count(*) FROM charge_facts",
@@ -68,9 +68,9 @@ async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
 
 
 async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
-    """The provider holds what the payments say, under the reference they say, and nothing else.
+    """Check that the provider's ledger and the payments have the same amounts under each reference.
 
-    A payment whose outcome is not known yet is judged by how long that lasts (`unfinished`).
+    A payment without a known outcome is judged by its age alone (rule `unfinished`).
     """
     return await snapshot.find(
         "orders",
@@ -90,9 +90,11 @@ async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
 
 
 async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
-    """Confirmed or later: exactly the total was taken. Failed or cancelled: nothing is kept. No order: nothing at all.
+    """Check the money kept for each order.
 
-    What staff returned by hand from an order that stands stays with the customer.
+    Confirmed or later: exactly the total is kept. Failed or cancelled, or no such order: nothing is
+    kept. Refunds by hand of an order that stands are added to the kept amount before the
+    comparison.
     """
     return await snapshot.find(
         "orders",
@@ -112,9 +114,12 @@ async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
 
 
 async def refunds_by_hand_are_shown(snapshot: AuditSnapshot) -> Finding:
-    """An order that stands shows what staff gave back of its payment, once there was time to tell it.
+    """Check that an order that stands shows the refunds by hand of its payment.
 
-    One that ended without success got the rest back as well, and may show less: it ended before it was told.
+    Only refunds whose events had time to arrive are checked.
+
+    An order that ended without success got the rest back as well. It may show less, if it ended
+    before the event arrived.
     """
     return await snapshot.find(
         "orders",

@@ -1,8 +1,9 @@
-"""Publishing histories again after the bus has lost events: rows for the outboxes, which the relays empty.
+"""Publishes histories again after the bus has lost events, through the outboxes and their relays.
 
-Each consumer knows by its effects what it has processed before: a notification by its occasion, a reservation by its
-state, a contact by its sequence, an act by its id. So a replay may end at any moment and may be repeated: each page is
-one statement. ADR 30 says what no history has.
+Each consumer recognises by its effects which events it has processed before: a notification by its
+occasion, a reservation by its state, a contact by its sequence, an act by its id. Each page is one
+statement. So a replay may end at any moment and may be repeated. ADR 30 lists the events that no
+history has.
 """
 
 import asyncio
@@ -31,11 +32,11 @@ from valerix.contracts.events import (
 )
 
 PAGE: Final = 500
-"""Events that one statement queues."""
+"""Number of events that one statement queues."""
 MESSAGE: Final = 50
-"""Events in one message."""
+"""Number of events in one message."""
 MAX_WAITING: Final = 20
-"""Rows in an outbox above which the next page waits, so that new events leave soon all the same."""
+"""Rows in an outbox above which the next page waits, so that new events are not delayed long."""
 POLL_SECONDS: Final = 0.1
 STALLED_SECONDS: Final = 60.0
 STATEMENT_SECONDS: Final = 900
@@ -43,11 +44,11 @@ FIRST_ID: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class OutboxStalled(Exception):
-    """A relay, or the bus, does not work. What is in the outbox leaves once both do."""
+    """A relay or the bus does not work. The outbox is published once both work again."""
 
 
 class Queued(NamedTuple):
-    """`events` of a topic that were queued so far, in the outbox of one service."""
+    """Progress: number of `events` of a topic queued so far, in the outbox of one service."""
 
     topic: str
     service: str
@@ -55,8 +56,10 @@ class Queued(NamedTuple):
 
 
 class Paged(NamedTuple):
-    """A statement over (since, until, *arguments, *after). Its row: how many events it has queued and, if others may
-    follow, what comes in place of `after` for those. No row: none are left.
+    """A statement over (since, until, *arguments, *after).
+
+    Its row has the number of events queued and, if more may follow, the values of `after` for the
+    next page. No row: no events are left.
     """
 
     statement: str
@@ -73,7 +76,8 @@ async def replay(
 ) -> AsyncIterator[Queued]:
     """Queue the events of a period again, page by page. `databases`: a URL by service.
 
-    Raises OutboxStalled when none leave an outbox for `stalled_seconds`; OSError, asyncpg.PostgresError.
+    Raises OutboxStalled if an outbox publishes nothing for `stalled_seconds`; OSError,
+    asyncpg.PostgresError.
     """
     for topic in topics:
         for service in ACT_SOURCES if topic == ACTS else (topic,):
@@ -87,7 +91,8 @@ async def replay(
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Connection]:
-    # Histories are read in the order of their keys: sorted, each page would cost as much as all of them.
+    # Histories are read in the order of their keys: with a sort, each page would cost as much as
+    # all pages.
     settings = {"jit": "off", "enable_sort": "off"}
     connection = await asyncpg.connect(url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=settings)
     try:
@@ -97,7 +102,7 @@ async def _connected(url: str) -> AsyncIterator[Connection]:
 
 
 async def _queue(connection: Connection, period: Period, topic: str) -> AsyncIterator[int]:
-    """How many events each page had."""
+    """Queue the events of a topic; yield the number of events of each page."""
     for paged in _statements(topic):
         after: list[Any] = [*paged.after]
         while row := await connection.fetchrow(paged.statement, *period, *paged.arguments, *after):
@@ -109,13 +114,16 @@ async def _queue(connection: Connection, period: Period, topic: str) -> AsyncIte
 
 
 async def _leave(connection: Connection, topic: str, service: str, stalled_seconds: float) -> None:
-    """Wait until nearly all have left. Others come meanwhile: that the first one has left is what counts."""
+    """Wait until the outbox is nearly empty.
+
+    New rows arrive meanwhile, so progress means that the first row has left. Raises OutboxStalled.
+    """
     waiting = _ACTS_WAITING if topic == ACTS else _ROWS_WAITING
     ((left, first),) = await connection.fetch(waiting)
     since = time.monotonic()
     while left > MAX_WAITING:
         if time.monotonic() - since > stalled_seconds:
-            raise OutboxStalled(f"{left} messages wait in the outbox of {service}, and the first does not leave")
+            raise OutboxStalled(f"{left} messages wait in the outbox of {service}, and the first is not published")
         await asyncio.sleep(POLL_SECONDS)
         before = first
         ((left, first),) = await connection.fetch(waiting)
@@ -144,7 +152,7 @@ HISTORIES: Final = {
     PAYMENTS: ("payment_events", "payment_id"),
     USERS: ("user_events", "user_id"),
 }
-"""Tables of events, with the column of their subject."""
+"""Tables of events, with the column of their subject, by topic."""
 
 
 def _history(table: str, subject: str) -> str:
@@ -178,7 +186,10 @@ _ACTS: Final = f"""
 
 
 def _rebuilt(events: str) -> str:
-    """Events of inventory, in the form of its outbox: `events` selects (name, subject, seq, time, trace_id, data)."""
+    """Return SQL that queues events of inventory in the form of its outbox.
+
+    `events` selects (name, subject, seq, time, trace_id, data).
+    """
     return f"""
         , event AS (
             SELECT *, row_number() OVER (ORDER BY time, subject) - 1 AS place FROM ({events}) e
@@ -200,7 +211,7 @@ _LOW_STOCK: Final = f"WITH {LOW_STOCK}" + _rebuilt(
     FROM low
     """
 )
-# Of orders that still wait: those that have gone on need no event.
+# Only for orders that still wait; orders that have continued need no event.
 _READY: Final = f"""
     WITH ready AS (
         SELECT order_id, version AS seq, clock_timestamp() AS time, trace_id FROM waiting_orders WHERE missing = 0

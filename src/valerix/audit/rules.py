@@ -8,7 +8,11 @@ from valerix.audit.snapshot import AuditSnapshot, Finding
 
 
 class Rule(NamedTuple):
-    """`binding`: what it finds is a violation; otherwise it is only listed."""
+    """A rule.
+
+    `says`: its text for people. `binding`: its findings are violations; otherwise they are only
+    listed.
+    """
 
     name: str
     says: str
@@ -23,10 +27,10 @@ RULES: Final = (
     Rule("goods", "the goods of an order move once", stock.goods_moved_once),
     Rule("waiting", "waiting orders are served by age", stock.waiting_orders_are_served_by_age),
     Rule("reservations", "reservations fit their orders", stock.reservations_fit_their_orders),
-    Rule("captures", "nobody is charged twice", money.nobody_is_charged_twice),
+    Rule("captures", "no payment is charged twice", money.nobody_is_charged_twice),
     Rule("ledger", "payments and the provider's ledger agree", money.ledger_and_payments_agree),
-    Rule("money", "what is kept is what was confirmed", money.money_fits_the_orders),
-    Rule("refunds", "orders show what was given back by hand", money.refunds_by_hand_are_shown),
+    Rule("money", "the money kept is the total of the order", money.money_fits_the_orders),
+    Rule("refunds", "orders show the refunds by hand", money.refunds_by_hand_are_shown),
     Rule("answers", "every answer can be repeated", history.answers_can_be_repeated),
     Rule("order_history", "order histories are gap-free and legal", history.orders_have_gap_free_legal_histories),
     Rule("payment_history", "payment histories are gap-free and legal", history.payments_have_gap_free_legal_histories),

@@ -1,8 +1,8 @@
-"""What the rules look at: every database as its own service sees it, and, in temporary tables, what must be compared.
+"""The data of one inspection: every database as its service sees it, and temporary tables.
 
-Services never share a database, so rules that join two of them join copies: the facts of payments, inventory and the
-provider are streamed into temporary tables beside the orders. That costs a few hundred bytes and a few microseconds
-per order, and every rule stays one statement.
+Services never share a database, so a rule that joins two of them joins copies: the facts of
+payments, inventory and the provider are streamed into temporary tables in the database of orders.
+That costs a few hundred bytes and a few microseconds per order, and every rule stays one statement.
 """
 
 import asyncio
@@ -21,42 +21,45 @@ S = TypeVar("S", OrderStatus, PaymentStatus)
 
 STATEMENT_SECONDS: Final = 900
 WAITING: Final = "waiting"
-"""The state in `reservation_facts` of an order on inventory's waiting list."""
+"""State in `reservation_facts` of an order on inventory's waiting list."""
 MAX_SHOWN: Final = 1000
 HORIZON: Final = timedelta(days=1)
-"""How far back delivery is judged: each pass over a history costs. What consumers keep of events outlives it."""
+"""Period before now for which delivery is checked: every scan of a history costs time.
+
+Consumers keep the effects of events for longer.
+"""
 DELIVERY_FACTOR: Final = 4
-"""How many times longer than a step of an order an event may take to its consumers: two minutes by default."""
+"""Time an event may take to its consumers, in steps of an order: two minutes by default."""
 SESSION: Final = {"jit": "off", "work_mem": "64MB", "temp_buffers": "64MB", "enable_sort": "off"}
-"""Histories are read in the order of their keys: to sort fifty million events takes as much disk as they do."""
+"""Histories are read in key order: sorting fifty million events takes as much disk as they do."""
 
 ReadLedger = Callable[[], AsyncIterator[list[LedgerCharge]]]
-"""The provider's charges, some at a time."""
+"""Yields the provider's charges, one page at a time."""
 
 
 class Sources(NamedTuple):
-    """`databases`: a URL by service."""
+    """Where the data of a stack is. `databases`: a URL by service."""
 
     databases: Mapping[str, str]
     ledger: ReadLedger
 
 
 class Period(NamedTuple):
-    """What happened at `since` or later, and before `until`."""
+    """A period from `since` (inclusive) to `until` (exclusive)."""
 
     since: datetime
     until: datetime
 
 
 class Violation(NamedTuple):
-    """`subject` names the same thing at every look."""
+    """One violation of a rule. `subject` names the same thing in every inspection."""
 
     subject: str
     what: str
 
 
 class Finding(NamedTuple):
-    """`found` violations among `checked`; at most MAX_SHOWN of them are here."""
+    """The number of violations `found` among `checked`, and at most MAX_SHOWN of them."""
 
     checked: int
     found: int
@@ -64,13 +67,16 @@ class Finding(NamedTuple):
 
 
 def together(findings: Sequence[Finding]) -> Finding:
-    """One rule over several databases."""
+    """Combine the findings of one rule in several databases."""
     shown = [violation for finding in findings for violation in finding.violations]
     return Finding(sum(f.checked for f in findings), sum(f.found for f in findings), shown[:MAX_SHOWN])
 
 
 def decide(alias: str, conditions: Mapping[S, str]) -> str:
-    """SQL: the condition of the state a row called `alias` has. Raises ValueError when a state has none."""
+    """Return SQL that applies the condition of the status of the row `alias`.
+
+    Raises ValueError if a status has no condition.
+    """
     if missing := set(type(next(iter(conditions)))) - conditions.keys():
         raise ValueError(f"no condition for {', '.join(sorted(missing))}")
     cases = " ".join(f"WHEN {sql(state)} THEN {condition}" for state, condition in conditions.items())
@@ -78,11 +84,11 @@ def decide(alias: str, conditions: Mapping[S, str]) -> str:
 
 
 class AuditSnapshot:
-    """What one inspection reads. `unfinished_after_seconds`: how long something may be under way before it counts as
-    stuck.
+    """The data of one inspection.
 
-    `delivered`: of what happened in this period, every event has arrived. One may be on its way for longer than a step
-    of an order: the bus has a backlog of its own.
+    `unfinished_after_seconds`: age from which unfinished work counts as stuck. `delivered`: the
+    period whose events must all have arrived. An event may take longer than a step of an order,
+    because the bus has a backlog of its own.
     """
 
     def __init__(self, connections: Mapping[str, Connection], unfinished_after_seconds: float) -> None:
@@ -94,22 +100,31 @@ class AuditSnapshot:
     @classmethod
     @asynccontextmanager
     async def gather(cls, sources: Sources, unfinished_after_seconds: float) -> AsyncIterator["AuditSnapshot"]:
-        """Connect and fill the temporary tables. Raises OSError, asyncpg.PostgresError, CallFailed."""
+        """Connect and fill the temporary tables.
+
+        Raises OSError, asyncpg.PostgresError, CallFailed.
+        """
         async with AsyncExitStack() as stack:
             connections = {name: await _connect(stack, url) for name, url in sources.databases.items()}
             await _fill(connections, sources.ledger)
             yield cls(connections, unfinished_after_seconds)
 
     def connection(self, service: str) -> Connection:
-        """To the service's database; temporary tables last as long as the snapshot."""
+        """Return the connection to the service's database.
+
+        Temporary tables last as long as the snapshot.
+        """
         return self._connections[service]
 
     async def copy(self, source: str, query: str, target: str, table: str, *arguments: object) -> None:
-        """Rows of one service's database into a temporary table beside those of another."""
+        """Copy rows of one service into a temporary table in the database of another."""
         await _copy(self._connections[source], query, self._connections[target], table, *arguments)
 
     async def find(self, service: str, *, checked: str, violations: str, arguments: tuple[object, ...] = ()) -> Finding:
-        """`checked` counts what was looked at; `violations` selects (subject, what)."""
+        """Run the statements of a rule.
+
+        `checked` counts the rows examined; `violations` selects (subject, what).
+        """
         connection = self._connections[service]
         rows = await connection.fetch(
             f"SELECT subject, what, count(*) OVER () FROM ({violations}) v ORDER BY subject LIMIT {MAX_SHOWN}",
@@ -139,7 +154,7 @@ CREATE TEMPORARY TABLE audit_facts (id uuid);
 """
 ACTING: Final = ("orders", "inventory", "payments", "notifications")
 """Services with a table of acts, that of the temporary tables first."""
-# What somebody returned to a customer by hand has the fingerprint of its request; what the saga gives back has none.
+# A refund by hand has the fingerprint of its request; a refund by the saga has none.
 _PAYMENTS = f"""
 SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
        coalesce(r.by_hand, 0)::bigint, r.by_hand_at
@@ -147,7 +162,7 @@ FROM payments p LEFT JOIN (
     SELECT payment_id, sum(amount_minor) AS by_hand, max(updated_at) AS by_hand_at FROM refunds
     WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
 """
-# Of an order that waits for stock the reservation keeps the place only.
+# While an order waits for stock, its reservation only keeps its place.
 _RESERVATIONS = f"""
 SELECT order_id, state FROM reservations WHERE state <> {sql(ReservationStatus.ABSENT)}
 UNION ALL SELECT order_id, '{WAITING}' FROM waiting_orders
@@ -174,12 +189,12 @@ async def _fill(connections: Mapping[str, Connection], ledger: ReadLedger) -> No
 
 
 def _acts(service: str) -> str:
-    """Those that have left for the audit."""
+    """Return SQL for the acts that were published to the audit."""
     return f"SELECT '{service}'::text, id, act FROM acts WHERE emitted"
 
 
 async def _copy(source: Connection, query: str, target: Connection, table: str, *arguments: object) -> None:
-    """Stream the rows across as they come, without looking at them."""
+    """Stream the rows across as they arrive, without decoding them."""
     pipe: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
 
     async def read() -> None:

@@ -1,4 +1,4 @@
-"""Where the data of a stack is: its databases, each opened with its own role, and the provider's ledger."""
+"""Locates the data of a stack: its databases, each with its own role, and the provider's ledger."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -20,7 +20,7 @@ _pages = msgspec.json.Decoder(LedgerPage)
 
 
 def of_stack(state: StackState) -> Sources:
-    """The data of a running stack."""
+    """Return the sources of a running stack."""
     credentials, port = Credentials(state.data_dir), state.ports[POSTGRES]
     passwords = credentials.database_passwords
     databases = {name: postgres.url(port, name, passwords[name], name) for name in DATABASE_NAMES}
@@ -28,7 +28,7 @@ def of_stack(state: StackState) -> Sources:
 
 
 def ledger_at(url: str, secret: str) -> ReadLedger:
-    """The charges of the provider at `url`, page by page."""
+    """Return a function that reads the charges of the provider at `url`, page by page."""
 
     async def read() -> AsyncIterator[list[LedgerCharge]]:
         headers = {"authorization": f"Bearer {secret}"}

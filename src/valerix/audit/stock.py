@@ -1,4 +1,4 @@
-"""Stock: every unit is where its movements say, and promised to whom its reservation says."""
+"""Stock: every unit is where its movements say, and promised to the order its reservation names."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _ABSENT: Final = sql(ReservationStatus.ABSENT)
 
 
 def _unless_cancelling(unfit: str) -> str:
-    """Of an order on its way back only this is certain: it has had a reservation."""
+    """Return the condition, weakened for orders under cancellation: they have had a reservation."""
     return f"CASE WHEN o.cancel_reason IS NOT NULL THEN r.state IS NULL ELSE {unfit} END"
 
 
@@ -34,7 +34,7 @@ _UNFIT: Final = decide(
 
 
 async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
-    """Each movement of a stock row follows the one before it: its number, and where it leaves the stock."""
+    """Check that each movement of a stock row continues the last one, in number and quantities."""
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM movements",
@@ -56,7 +56,10 @@ async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
 
 
 async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
-    """Each stock row is where its last movement left it; nothing is negative or promised twice."""
+    """Check that each stock row is the sum of its movements.
+
+    No quantity may be negative or promised twice.
+    """
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
@@ -75,7 +78,10 @@ async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
 
 
 async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
-    """On each shelf, the reserved units are those of the live reservations and what is set aside for waiting orders."""
+    """Check that the reserved units of each stock row belong to orders.
+
+    They are those of live reservations plus those set aside for waiting orders.
+    """
     return await snapshot.find(
         "inventory",
         checked="SELECT count(*) FROM stock",
@@ -97,8 +103,10 @@ async def reserved_is_what_orders_hold(snapshot: AuditSnapshot) -> Finding:
 
 
 async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
-    """The movements of each order add up to what its reservation came to: promised, gone, or neither; of an order that
-    waits, to what is set aside for it.
+    """Check that the movements of each order add up to the state of its reservation.
+
+    The units are reserved, taken, or neither. For a waiting order they add up to the units set
+    aside for it.
     """
     return await snapshot.find(
         "inventory",
@@ -111,7 +119,7 @@ async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
             SELECT order_id, state, coalesce(sum((line ->> 'quantity')::bigint), 0) AS units
             FROM reservations LEFT JOIN LATERAL jsonb_array_elements(lines) AS line ON true
             WHERE state <> {_ABSENT}
-            GROUP BY order_id  -- the primary key, so state comes along
+            GROUP BY order_id  -- the primary key, so state need not be grouped
             UNION ALL
             SELECT order_id, '{WAITING}', sum(quantity - missing) FROM waiting_lines GROUP BY order_id
         ) r FULL JOIN (
@@ -126,10 +134,10 @@ async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
 
 
 async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
-    """Of a product that a waiting order lacks nothing is available, and no younger order holds some without being
-    complete.
+    """Check that no units are available of a product that a waiting order lacks, and that no
+    younger, incomplete order holds any.
 
-    What has just been put on sale again is handed out by a sweep.
+    A product that was put on sale within two minutes is left out: a sweep assigns its units.
     """
     return await snapshot.find(
         "inventory",
@@ -153,10 +161,11 @@ async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
 
 
 async def reservations_fit_their_orders(snapshot: AuditSnapshot) -> Finding:
-    """What is confirmed is promised, what has left is committed, what has ended or never was holds nothing and does not
-    wait; a backorder has its place on the waiting list.
+    """Check that each reservation fits its order.
 
-    Reservations made by hand, for something that is no order id, are nobody's promise.
+    A confirmed order has a reservation, and a shipped one has committed it. An order that ended, or
+    does not exist, holds nothing and does not wait. A backorder has its place on the waiting list.
+    Reservations made by hand for something that is no order id are left out.
     """
     return await snapshot.find(
         "orders",

@@ -1,4 +1,4 @@
-"""A whole benchmark: a stack of its own, sustained turns and rounds of interleaved runs, the audit, the report."""
+"""A complete benchmark: a stack of its own, sustained turns, rounds of runs, audit, report."""
 
 import asyncio
 import shutil
@@ -37,23 +37,30 @@ CONNECTIONS: Final = (1, 8, 32, 128, 512)
 HEADLINE: Final = turns.CONNECTIONS
 TURN: Final = CellPlan(GATEWAY, HEADLINE, SUSTAINED)
 CEILING_EVERY: Final = 3
-"""Runs that share a ceiling: the machine drifts."""
+"""Number of runs that share a ceiling.
+
+The machine's speed drifts, so a ceiling is soon outdated.
+"""
 WARM_UP_SECONDS: Final = 4.0
 IDLE_SECONDS: Final = 10.0
-"""Processor time is counted in hundredths of a second: fewer would hide the small processes."""
+"""Duration of the idle measurement.
+
+The kernel counts processor time in hundredths of a second, so a shorter one would miss the small
+processes.
+"""
 QUICK_SECONDS: Final = 180.0
-"""What a quick benchmark may take, from its start to the last line."""
+"""Time limit of a quick benchmark, from its start to the last line."""
 RESERVED_SECONDS: Final = 30.0
-"""Of a quick benchmark: for audit, report and stop, and for a turn that takes longer than the one before it."""
+"""Time that a quick benchmark reserves for audit, report and stop, and for a slower last turn."""
 SCARCE_UNITS: Final = 1000
 PACED_CONNECTIONS: Final = 64
 PROFILE_SECONDS: Final = 15.0
 SPACE_BYTES: Final = 6 * 10**9
-"""What a benchmark writes beside the orders that were there before: mostly the log."""
+"""Disk space of a benchmark without the orders made before it: mostly the write-ahead log."""
 
 
 class BenchmarkPlan(NamedTuple):
-    """What was asked for."""
+    """The options of one benchmark."""
 
     command: str
     out: Path
@@ -75,6 +82,7 @@ class BenchmarkPlan(NamedTuple):
 
     @property
     def drain_seconds(self) -> float:
+        """Longest wait for the orders of a run to complete."""
         return 60.0 if self.quick else 180.0
 
 
@@ -82,7 +90,10 @@ Say = Callable[[str], None]
 
 
 async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
-    """Raises LauncherError. The stack is gone afterwards, unless it is to be kept (stopped)."""
+    """Run the benchmark and write its report. Raises LauncherError.
+
+    The stack is removed afterwards, unless `plan.keep`: then its data directory remains.
+    """
     began = time.monotonic()
     programs.get("wrk")
     if plan.profile:
@@ -124,7 +135,7 @@ async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
 
 @contextmanager
 def reported(made: Results, say: Say) -> Iterator[None]:
-    """What was measured until something failed is worth its report."""
+    """Record a failure within as a note, so that the results before it are still reported."""
     try:
         yield
     except LauncherError as error:
@@ -146,7 +157,7 @@ def _directory(plan: BenchmarkPlan) -> Iterator[Path]:
 
 
 def _check_space(folder: Path, rows: int) -> None:
-    """Raises LauncherError. Rather now than after an hour."""
+    """Raise LauncherError if the disk lacks space, now instead of an hour into the benchmark."""
     needed, free = SPACE_BYTES + rows * prefill.ORDER_BYTES, shutil.disk_usage(folder).free
     if free < needed:
         raise LauncherError(
@@ -185,7 +196,7 @@ async def _measure(
 
 
 async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say, began: float) -> None:
-    """Turns with one ceiling between them, as many as there is time for."""
+    """Run turns with one ceiling between them, as many as the time limit allows."""
     ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), 1, plan.seconds, made, say)
     await bench.stack.register(plan.rounds * bench.customers_for(TURN, plan.turn_seconds))
     for number in range(1, plan.rounds + 1):
@@ -210,7 +221,10 @@ async def _rounds(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgr
 async def _turn(
     bench: Bench, number: int, plan: BenchmarkPlan, before: RunResult, made: Results, say: Say
 ) -> RunResult:
-    """A sustained turn and the ceiling after it, which is returned. `before`: the ceiling before it."""
+    """Run a sustained turn and the ceiling after it; return that ceiling.
+
+    `before`: the ceiling before it.
+    """
     run = await bench.run(TURN, number, plan.turn_seconds)
     after = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
     turn = turns.between_ceilings(run, before.orders_per_second, after.orders_per_second)
@@ -220,20 +234,20 @@ async def _turn(
 
 
 async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say) -> None:
-    """What depends on what was found before, and what takes no rounds."""
+    """Run the measurements that depend on earlier results, and those that need no rounds."""
     saturated = made.find(name_of(GATEWAY, HEADLINE))
     if saturated is not None:
         cell = CellPlan(GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second)
         for number in range(1, plan.rounds + 1):
             await _run(bench, cell, number, plan.seconds, made, say)
     sold = await bench.sell_out(SCARCE_UNITS, HEADLINE, plan.seconds)
-    made.notes.append(f"A product of which there are {SCARCE_UNITS}: {sold}.")
-    say("opening lists and searches")
+    made.notes.append(f"A product with {SCARCE_UNITS} units: {sold}.")
+    say("measuring lists and searches")
     made.pages = await asyncio.to_thread(pages.measure, bench.stack.gateway_port, bench.stack.operator_token())
 
 
 def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
-    """What a round measures after its turn and the ceiling that ends it: another ceiling between every few runs."""
+    """Return the cells of a round after its turn and ceiling, with a ceiling every few runs."""
     wanted = [
         *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, SERVICE_PORT)),
         *(CellPlan(SERVICE_PORT, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),

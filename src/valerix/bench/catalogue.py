@@ -1,4 +1,4 @@
-"""What the load buys and who buys it: products that do not run out, and customers, made by statements over sets."""
+"""Products and customers of the load, made by statements over sets; the products do not run out."""
 
 from typing import Final
 
@@ -7,25 +7,28 @@ from asyncpg.connection import Connection
 WAREHOUSE: Final = "WH-BENCH"
 PRODUCTS: Final = 1000
 CUSTOMERS: Final = 1000
-"""Those of the orders in the past."""
+"""Number of customers of the prefilled orders."""
 PLENTY: Final = 1_000_000_000
-"""Units of each product."""
+"""Units in stock of each product."""
 PRICE_MINOR: Final = 1299
 CURRENCY: Final = "USD"
 
 
 def sku(number: int) -> str:
-    """Numbers count from 1."""
+    """Return the SKU of a product; numbers count from 1."""
     return f"BENCH-{number:05}"
 
 
 def customer(number: int) -> str:
-    """Beyond the numbers a shop of this size would have given out by itself."""
+    """Return the number of a customer, above the numbers that the stack assigns itself."""
     return f"CUST-{100_000 + number}"
 
 
 async def stock_up(inventory: Connection, first: int = 1, count: int = PRODUCTS, units: int = PLENTY) -> None:
-    """Products `first`, `first` + 1, …, each with `units` in one warehouse. What exists stays as it is."""
+    """Make products `first`, `first` + 1, …, each with `units` in one warehouse.
+
+    Existing ones stay as they are.
+    """
     await inventory.execute(
         """
         WITH place AS (
@@ -46,7 +49,10 @@ async def stock_up(inventory: Connection, first: int = 1, count: int = PRODUCTS,
 
 
 async def register(users: Connection, first: int = 1, count: int = CUSTOMERS) -> None:
-    """Customers `first`, `first` + 1, … who cannot sign in: their tokens are signed for them. What exists stays."""
+    """Make customers `first`, `first` + 1, … Existing ones stay as they are.
+
+    They have no password and cannot sign in; the benchmark signs their tokens.
+    """
     await users.execute(
         """
         WITH made AS (

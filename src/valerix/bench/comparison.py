@@ -1,4 +1,4 @@
-"""Two benchmarks side by side. Only what drifts little is compared: ratios and processor time per order."""
+"""Compares two benchmarks, in figures that drift little: ratios and processor time per order."""
 
 from typing import Final, NamedTuple
 
@@ -6,11 +6,14 @@ from valerix.bench import goals, turns
 from valerix.bench.results import GATEWAY, Results, name_of
 
 SHORT: Final = name_of(GATEWAY, turns.CONNECTIONS)
-"""What results of earlier versions have in place of sustained turns: short runs of the same load."""
+"""Cell of short runs of the same load; earlier versions had it instead of sustained turns."""
 
 
 class Change(NamedTuple):
-    """`now` over `before` as a share: 0.1 is ten per cent more."""
+    """A figure in both benchmarks.
+
+    `share`: the change relative to `before`; 0.1 is ten per cent more.
+    """
 
     cell: str
     what: str
@@ -23,7 +26,7 @@ class Change(NamedTuple):
 
 
 def compare(now: Results, before: Results) -> list[Change]:
-    """The sustained ratio and cells, as far as both have them."""
+    """Compare the sustained ratio and the cells that both results have."""
     changes = []
     sustained, sustained_before = goals.sustained_ratio(now), goals.sustained_ratio(before)
     if sustained is not None and sustained_before is not None:
@@ -41,5 +44,5 @@ def compare(now: Results, before: Results) -> list[Change]:
 
 
 def describe(changes: list[Change]) -> list[str]:
-    """One line each."""
+    """Return one line for each change."""
     return [f"{c.cell}: {c.what} {c.before:.2f} → {c.now:.2f} ({c.share:+.0%})" for c in changes]

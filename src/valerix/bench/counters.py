@@ -1,4 +1,4 @@
-"""What is counted elsewhere: statements, commits and log by PostgreSQL, requests and batches by the services."""
+"""Reads counters of PostgreSQL (statements, commits, log) and services (requests, batches)."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from asyncpg.connection import Connection
 from valerix.launcher import health
 
 SETTLE_SECONDS: Final = 1.2
-"""PostgreSQL's sessions hand in what they counted about once a second."""
+"""Time to wait before a reading: PostgreSQL's sessions report about once a second."""
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+]+)$", re.M)
 _WAITING: Final = """
     SELECT datname || ': ' || coalesce(wait_event_type || ' ' || wait_event, 'running'), count(*)
@@ -22,7 +22,7 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Counters(NamedTuple):
-    """Since some time in the past; only differences mean something."""
+    """Counts since an arbitrary time in the past; only differences have a meaning."""
 
     statements: dict[str, float]
     commits: dict[str, float]
@@ -35,7 +35,7 @@ class Counters(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """The difference of two."""
+    """The difference of two `Counters`."""
 
     statements: dict[str, float]
     commits: dict[str, float]
@@ -47,7 +47,10 @@ class Steps(NamedTuple):
 
 
 async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
-    """`ports`: of the services, by name. One that does not answer has counted nothing."""
+    """Read all counters.
+
+    `ports`: of the services, by name. A service that does not answer counts as zero.
+    """
     statements = await server.fetch(
         """
         SELECT d.datname, sum(s.calls)::float FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
@@ -65,13 +68,13 @@ async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
     items: dict[str, float] = {}
     for name, text in zip(ports, texts, strict=True):
         for metric, labels, value in _SAMPLE.findall(text):
-            coalescer = f"{name.split('-')[0]}: {dict(_LABEL.findall(labels)).get('coalescer', '')}"
+            batcher = f"{name.split('-')[0]}: {dict(_LABEL.findall(labels)).get('coalescer', '')}"
             if metric == "http_requests_total":
                 requests[name] = requests.get(name, 0) + float(value)
             elif metric == "coalescer_batch_items_count":
-                batches[coalescer] = batches.get(coalescer, 0) + float(value)
+                batches[batcher] = batches.get(batcher, 0) + float(value)
             elif metric == "coalescer_batch_items_sum":
-                items[coalescer] = items.get(coalescer, 0) + float(value)
+                items[batcher] = items.get(batcher, 0) + float(value)
     return Counters(
         {row[0]: row[1] for row in statements if row[0]},
         {row[0]: row[1] for row in commits if row[0]},
@@ -85,6 +88,7 @@ async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
 
 
 def between(before: Counters, after: Counters) -> Steps:
+    """Return the difference of two readings, with the mean batch sizes in between."""
     batches, items = _minus(after.batches, before.batches), _minus(after.items, before.items)
     return Steps(
         _minus(after.statements, before.statements),
@@ -110,7 +114,10 @@ async def _metrics(port: int) -> str:
 
 
 async def waits(superuser_url: str, stop: asyncio.Event, pause_seconds: float = 0.2) -> dict[str, float]:
-    """What PostgreSQL's sessions at work wait for, looked at until `stop`: on average, by database and reason."""
+    """Sample what PostgreSQL's active sessions wait for, until `stop`.
+
+    Returns the average number of sessions by database and reason.
+    """
     seen: dict[str, int] = {}
     looks = 0
     server = await asyncpg.connect(superuser_url)

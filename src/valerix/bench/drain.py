@@ -1,4 +1,4 @@
-"""The end of a load: every order has reached its end, and everything the orders caused is done."""
+"""Waits for the end of a load: every order has ended, and all work that orders caused is done."""
 
 import asyncio
 import time
@@ -15,13 +15,17 @@ OUTBOXES: Final = ("orders", "payments", "inventory", "users")
 DATABASES: Final = (*OUTBOXES, "notifications")
 STREAMS: Final = "bus:*"
 COUNTED: Final = 1000
-"""Of the publications a consumer has not acknowledged: how many more there are makes no difference."""
+"""Largest number of unacknowledged publications to count for each consumer.
+
+The exact excess is irrelevant.
+"""
 
 
 class Drained(NamedTuple):
-    """`at`: when nothing was left, or when the wait ended; seconds of the monotonic clock.
+    """The result of a wait.
 
-    `backlog`: orders, outbox rows, unread publications and messages that were left then.
+    `at`: when no work was left, or when the wait ended; seconds of the monotonic clock. `backlog`:
+    orders, outbox rows, unread publications and messages that were left then.
     """
 
     at: float
@@ -29,7 +33,7 @@ class Drained(NamedTuple):
 
 
 async def drain(databases: Mapping[str, Connection], valkey: Redis | None, timeout_seconds: float) -> Drained:
-    """Wait until nothing is left. `valkey`: the event bus, if it is one of streams."""
+    """Wait until no work is left. `valkey`: the event bus, if it consists of Valkey streams."""
     started = time.monotonic()
     quiet_since: float | None = None
     while True:
@@ -45,7 +49,10 @@ async def drain(databases: Mapping[str, Connection], valkey: Redis | None, timeo
 
 
 async def _count_left(databases: Mapping[str, Connection], valkey: Redis | None) -> int:
-    """Held orders are at rest. Each place is counted before the one its work moves to, so that none is missed."""
+    """Count the work that is left. Held orders do not count.
+
+    Each place is counted before the place its work moves to, so that no work is missed.
+    """
     left: int = await databases["orders"].fetchval(
         "SELECT count(*) FROM orders WHERE due_at IS NOT NULL AND error_code IS DISTINCT FROM 'insufficient_stock'"
     )
@@ -64,7 +71,7 @@ async def _count_left(databases: Mapping[str, Connection], valkey: Redis | None)
 
 
 async def _count_unread(valkey: Redis) -> int:
-    """Publications that were not acknowledged, and one for each consumer that has not read its stream to the end."""
+    """Count unacknowledged publications, plus one for each consumer with unread publications."""
     left = 0
     async for stream in valkey.scan_iter(STREAMS, _type="stream"):
         last = (await valkey.xinfo_stream(stream))["last-generated-id"]

@@ -1,4 +1,4 @@
-"""What the product promises of its speed, beside what was measured."""
+"""The product's performance goals, compared with the measured figures."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,7 +10,10 @@ Value = Callable[[Results], float | None]
 
 
 def judge(results: Results) -> list[Goal]:
-    """Every goal a benchmark of one machine can measure; those it did not are said to be open."""
+    """Compare every goal that a benchmark on one machine can measure.
+
+    Goals not measured are marked so.
+    """
     return [
         _at_least("1", "sustained orders/s over the ceiling: gateway, 128 connections", 0.9, results, sustained_ratio),
         _at_least("2", "burst orders/s over the ceiling: gateway, 128 connections", 1.0, results, ceiling_ratio),
@@ -34,12 +37,16 @@ def judge(results: Results) -> list[Goal]:
 
 
 def sustained_ratio(results: Results) -> float | None:
-    """The headline: orders over the seconds until all they caused was done, over the ceiling of the same minutes."""
+    """Return the headline figure.
+
+    It is the orders over the seconds until all work they caused was done, divided by the ceiling of
+    the same minutes.
+    """
     return _turns("sustainedRatio", results)
 
 
 def ceiling_ratio(results: Results) -> float | None:
-    """The same turns while the load lasted."""
+    """Return the ratio of the same turns, counting the seconds of the load alone."""
     return _turns("burstRatio", results)
 
 
@@ -49,7 +56,7 @@ def _turns(figure: str, results: Results) -> float | None:
 
 
 def _idle(results: Results) -> float | None:
-    """1 % of a core is 10 ms per second."""
+    """Return the idle work in per cent of a core: 1 % is 10 ms per second."""
     return sum(results.idle_ms.values()) / 10 if results.idle_ms else None
 
 

@@ -1,4 +1,4 @@
-"""Which resource was exhausted, from what was busy while the load lasted."""
+"""Determines the exhausted resource, from the processes and sessions busy during the load."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,13 +7,13 @@ MACHINE_FULL, PROCESS_FULL, WAITS_MANY = 0.9, 0.85, 2.0
 SINGLE_THREADED: Final = frozenset(
     {"orders", "inventory", "payments", "users", "notifications", "psp", "worker", "console", "valkey"}
 )
-"""Processes that one core bounds."""
+"""Processes that use at most one core."""
 
 
 def exhausted(
     cores: int, machine_cores: float, busy_cores: Mapping[str, float], waits: Mapping[str, float], connections: int
 ) -> str:
-    """One sentence."""
+    """Return the exhausted resource, in words."""
     largest = max(busy_cores, key=lambda name: busy_cores[name], default="")
     full = [name for name, busy in busy_cores.items() if name.split("-")[0] in SINGLE_THREADED and busy >= PROCESS_FULL]
     if full:

@@ -1,4 +1,4 @@
-"""Load by wrk, whose own cost is small: new and returning customers, a fresh idempotency key for every order."""
+"""Load by wrk, which costs little itself: new and returning customers, a new key for each order."""
 
 import json
 import tempfile
@@ -18,33 +18,39 @@ GRACE_SECONDS: Final = 30.0
 TIMEOUT: Final = "15s"
 PATH: Final = "/api/v1/orders"
 ORDERS_EACH: Final = 5
-"""Orders of a customer: four of five come from returning ones. They cause 15 e-mails, and the hourly limit is 20."""
+"""Orders of a customer, so that four of five come from returning customers.
+
+Five orders cause 15 e-mails; the hourly limit of a recipient is 20.
+"""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent where. Products `first` to `first + products - 1` are ordered at random, one unit each."""
+    """A load and its target.
+
+    It orders one unit each of random products, `first` to `first + products - 1`.
+    """
 
     port: int
     run: str
-    """Part of every idempotency key: unique."""
+    """Unique part of every idempotency key."""
     connections: int
     seconds: float
     products: int
     first: int = 1
     tokens: dict[str, str] = field(default_factory=dict)
-    """By customer."""
+    """Access tokens by customer."""
     path: str = PATH
     extra: str = ""
-    """More members of the body, e.g. `,"onShortage":"reject"`."""
+    """Further members of the body, e.g. `,"onShortage":"reject"`."""
     peer: bool = False
-    """The body of the comparison programs."""
+    """Whether to send the body that the comparison programs take."""
     per_second: float | None = None
-    """Orders each second that all connections together try for; None: as many as they can."""
+    """Target rate of all connections together, in orders per second; None: as many as they can."""
 
 
 class LoadOutcome(msgspec.Struct, frozen=True):
-    """What wrk saw. Latencies in milliseconds."""
+    """The result as measured by wrk. Latencies in milliseconds."""
 
     seconds: float
     statuses: dict[str, int]
@@ -52,7 +58,7 @@ class LoadOutcome(msgspec.Struct, frozen=True):
     timeouts: int
     sent: int
     new: int
-    """Customers who ordered for the first time."""
+    """Number of customers that ordered for the first time."""
     p50: float
     p90: float
     p99: float
@@ -64,21 +70,21 @@ class LoadOutcome(msgspec.Struct, frozen=True):
 
     @property
     def placed(self) -> int:
-        """Orders that were confirmed while somebody waited."""
+        """Number of orders that were confirmed within their request."""
         return self.statuses.get("201", 0)
 
     @property
     def returning(self) -> float:
-        """Share of orders that came from customers who had ordered before."""
+        """Share of orders from customers with an earlier order."""
         return 1 - self.new / self.sent if self.sent else 0.0
 
 
 async def send(load: Load) -> LoadOutcome:
-    """Raises LauncherError."""
+    """Run wrk with the load, and return its result. Raises LauncherError."""
     wrk, script = programs.get("wrk"), resources.files("valerix.bench") / "orders.lua"
     with tempfile.TemporaryDirectory() as folder, resources.as_file(script) as lua:
         file = Path(folder) / "load.lua"
-        file.touch(mode=0o600)  # there are tokens in it
+        file.touch(mode=0o600)  # the file contains tokens
         file.write_text(_lua(load))
         command = [
             *(wrk, "-t", str(_threads(load.connections)), "-c", str(load.connections), "-d", f"{load.seconds:.0f}s"),
@@ -88,21 +94,27 @@ async def send(load: Load) -> LoadOutcome:
     for line in printed.splitlines():
         if line.startswith("RESULT "):
             return msgspec.json.decode(line.removeprefix("RESULT "), type=LoadOutcome)
-    raise LauncherError(f"wrk said nothing that can be read:\n{printed[-2000:]}")
+    raise LauncherError(f"wrk printed no result that can be read:\n{printed[-2000:]}")
 
 
 def customers_for(orders: float, connections: int) -> int:
-    """Customers that this many orders need; those of the first and last groups of `orders.lua` order less often."""
+    """Return the customers that this many orders need.
+
+    Customers of the first and last groups of `orders.lua` order less often.
+    """
     return ceil(orders / ORDERS_EACH) + 2 * ORDERS_EACH * _threads(connections) * _group(connections)
 
 
 def _group(connections: int) -> int:
-    """Customers between two orders of one customer, over all rows of `orders.lua`: the first of the two is answered."""
+    """Return how many customers order between two orders of one customer (see `orders.lua`).
+
+    It is large enough for the first of the two orders to be answered before the second.
+    """
     return ceil(connections / _threads(connections) / ORDERS_EACH)
 
 
 def _threads(connections: int) -> int:
-    """One is enough to saturate the other side, two keep up with many connections."""
+    """Return the threads of wrk: one saturates the stack, two keep up with many connections."""
     return 1 if connections < 64 else 2
 
 
@@ -129,4 +141,4 @@ def _lua(load: Load) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list):
         return "{" + ",".join(_value(each) for each in value) + "}"
-    return json.dumps(value)  # strings, numbers and truth values look the same in Lua
+    return json.dumps(value)  # strings, numbers and booleans are written the same in Lua

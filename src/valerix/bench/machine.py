@@ -1,4 +1,4 @@
-"""The machine a benchmark ran on: without it, its figures say nothing."""
+"""Describes the machine of a benchmark: without it, the figures have no meaning."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ SECRET: Final = ("PASSWORD", "SECRET", "TOKEN", "KEY", "URL")
 
 
 def describe(folder: Path, postgres: str) -> Environment:
-    """`folder`: where the stack's data is going to be."""
+    """Return the environment of a benchmark. `folder`: the folder for the stack's data."""
     return Environment(
         cores=os.cpu_count() or 1,
         processor=_line("/proc/cpuinfo", "model name"),
@@ -42,7 +42,7 @@ def _line(file: str, name: str) -> str:
 
 
 def _file_system(folder: Path) -> str:
-    """Of the longest mount point above `folder`."""
+    """Return the file system of the longest mount point above `folder`."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     above = [(mount[1], mount[2]) for mount in mounts if folder.resolve().is_relative_to(mount[1])]
     return max(above, key=lambda mount: len(mount[0]))[1] if above else "unknown"

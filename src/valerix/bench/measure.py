@@ -1,4 +1,4 @@
-"""One run of one cell: load, what it cost, and what was in its way."""
+"""One run of one cell: the load, its costs, and the resource that limited it."""
 
 import asyncio
 import itertools
@@ -17,18 +17,21 @@ from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, Costs, Latency
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
-"""Per order; what costs less is not shown."""
+"""Cost per order below which a process is not shown."""
 FIRST_GUESS: Final = 2500.0
 """Orders per second that the first run has customers for."""
 SURPLUS: Final = 1.5
-"""A run has customers for so many times the orders of the fastest run before it,"""
+"""A run has customers for this multiple of the orders of the fastest run before it …"""
 CEILING_SHARE: Final = 0.75
-"""and for this share of the ceiling: the runs before it can have been slowed by other programs."""
+"""… and for at least this share of the ceiling: other programs may have slowed earlier runs."""
 HOT_PATTERN, PACED = "hot", "paced"
 
 
 class CellPlan(NamedTuple):
-    """What is measured. `per_second`: orders that are tried each second; None: as many as can be."""
+    """A cell to measure.
+
+    `per_second`: target rate in orders per second; None: as many as possible.
+    """
 
     system: str
     connections: int
@@ -41,7 +44,7 @@ class CellPlan(NamedTuple):
 
 
 class Bench:
-    """Everything a run needs."""
+    """Stack, ceiling and peers of a benchmark, and the figures that later runs depend on."""
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Bench:
         cores: int,
         drain_seconds: float,
     ) -> None:
-        """`server`: as superuser. `drain_seconds`: how long a run waits for its orders to be completed."""
+        """`server`: as superuser. `drain_seconds`: longest wait for a run's orders to complete."""
         self.stack = stack
         self._server = server
         self._ceiling = ceiling
@@ -66,7 +69,7 @@ class Bench:
         self.idle_ms: dict[str, float] = {}
 
     async def measure_idle(self, seconds: float) -> None:
-        """What the stack takes without an order: milliseconds of processor time per second, by process."""
+        """Measure the idle stack: milliseconds of processor time per second, by process."""
         before = await self.stack.sample(self._server, {})
         await asyncio.sleep(seconds)
         after = await self.stack.sample(self._server, {})
@@ -74,13 +77,13 @@ class Bench:
         self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
 
     def customers_for(self, cell: CellPlan, seconds: float) -> int:
-        """Customers that a run may need, from the orders per second of the fastest run and the last ceiling so far."""
+        """Return the customers that a run may need, by the fastest run and the last ceiling."""
         expected = max(SURPLUS * (self._fastest or 0), CEILING_SHARE * (self._last_ceiling or 0))
         per_second = cell.per_second or expected or FIRST_GUESS
         return load.customers_for(per_second * seconds, cell.connections)
 
     async def run(self, cell: CellPlan, number: int, seconds: float) -> RunResult:
-        """`number`: of the round. Raises LauncherError."""
+        """Run the load of a cell and measure it. `number`: of the round. Raises LauncherError."""
         if cell.system in SCRIPTS:
             return await self._run_ceiling(cell, number, seconds)
         others = {name: pid for peer in self._peers.values() for name, pid in peer.pids.items()}
@@ -138,7 +141,7 @@ class Bench:
             self._last_ceiling = reached.per_second
         busy = {name: value / lasted for name, value in used.items() if value / lasted > 0.005}
         machine = (after.machine - before.machine) / lasted
-        # What pgbench itself costs is no part of the ceiling's cost, as wrk's is none of ours.
+        # The ceiling's cost leaves out pgbench itself, as the stack's cost leaves out wrk.
         server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
         costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
         return RunResult(
@@ -173,7 +176,10 @@ class Bench:
         )
 
     async def sell_out(self, units: int, connections: int, seconds: float) -> str:
-        """Many customers want a product of which there is little: what was sold, in words."""
+        """Send orders of many customers for a scarce product.
+
+        Return in words how many units were sold.
+        """
         product = await self.stack.scarce_product(units)
         count = self.customers_for(CellPlan(GATEWAY, connections), seconds)
         outcome = await load.send(
@@ -190,9 +196,9 @@ class Bench:
         )
         await self.stack.drained(self._drain_seconds)
         sold = units - await self.stack.units_left(product)
-        asked = sum(outcome.statuses.values())
+        answered = sum(outcome.statuses.values())
         refused = outcome.statuses.get("409", 0)
-        return f"{sold} of {units} units sold to {asked} who asked, {refused} told that it is sold out"
+        return f"{sold} of {units} units sold in {answered} requests, {refused} refused as sold out"
 
     def _unique(self) -> str:
         return f"bench-{time.time_ns():x}-{next(self._numbers)}"
@@ -203,7 +209,11 @@ def _of_stack(used: Mapping[str, float]) -> dict[str, float]:
 
 
 def _costs(used: Mapping[str, float], idle_us: Mapping[str, float], steps: counters.Steps, orders: int) -> Costs | None:
-    """`used`: processor seconds by process. `idle_us`: those of the idle stack in the same time, in microseconds."""
+    """Return the costs per order; None without orders.
+
+    `used`: processor seconds by process. `idle_us`: those of the idle stack in the same time, in
+    microseconds.
+    """
     if not orders:
         return None
 

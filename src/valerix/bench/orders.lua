@@ -17,30 +17,30 @@ function init(args)
   new = 0
   head = "POST " .. load.path .. " HTTP/1.1\r\nHost: " .. load.host .. "\r\nContent-Type: application/json\r\n"
   if load.pause_ms > 0 then
-    -- Exponential pauses: as many customers who do not know of one another.
+    -- Exponential pauses, as of many independent customers.
     delay = function() return -math.log(1 - math.random()) * load.pause_ms end
   end
 end
 
--- Each customer orders load.orders_each times. There are as many rows of customers, one order of each row after the
--- other. A row repeats a group of customers orders_each times, then goes on to the next group. Each row is one repetition
--- ahead of the row before, so that always one of them is at new customers. Threads share no customer.
+-- Each customer orders load.orders_each times. There are as many rows of customers, which take turns to order.
+-- A row repeats a group of customers orders_each times, then goes on to the next group. Each row is one
+-- repetition ahead of the row before, so that one row is always at new customers. Threads share no customer.
 local function next_customer()
   local each, size = load.orders_each, load.group
   local row, step = sent % each, math.floor(sent / each)
   local repetition = math.floor(step / size) + row
   local number = (math.floor(repetition / each) * each + row) * size + step % size
   local own = math.floor(#load.tokens / load.threads)
-  local who = id * own + number % own + 1
-  if not ordered[who] then
-    ordered[who] = true
+  local customer = id * own + number % own + 1
+  if not ordered[customer] then
+    ordered[customer] = true
     new = new + 1
   end
-  return who
+  return customer
 end
 
-local function ours(who, product)
-  return '{"customerId":"' .. load.customers[who] .. '","items":[{"productId":"'
+local function ours(customer, product)
+  return '{"customerId":"' .. load.customers[customer] .. '","items":[{"productId":"'
     .. string.format("BENCH-%05d", product) .. '","quantity":1}]' .. load.extra .. '}'
 end
 
@@ -56,10 +56,10 @@ function request()
     local body = peers(product)
     return head .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
   end
-  local who = next_customer()
+  local customer = next_customer()
   sent = sent + 1
-  local body = ours(who, product)
-  return head .. "Authorization: Bearer " .. load.tokens[who] .. "\r\nIdempotency-Key: " .. load.run .. "-" .. id
+  local body = ours(customer, product)
+  return head .. "Authorization: Bearer " .. load.tokens[customer] .. "\r\nIdempotency-Key: " .. load.run .. "-" .. id
     .. "-" .. sent .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end
 

@@ -1,4 +1,4 @@
-"""Lists and searches, as staff open them: one after the other, each many times."""
+"""Measures lists and searches as staff open them: one after the other, each many times."""
 
 import http.client
 import time
@@ -14,7 +14,7 @@ from valerix.contracts.states import OrderStatus
 from valerix.launcher.errors import LauncherError
 
 TIMES: Final = 200
-"""Fewer have no p99 but their slowest."""
+"""Requests of each page. With fewer, the p99 would be the slowest request."""
 OLDEST: Final = {"sort": "createdAt"}
 
 
@@ -27,11 +27,12 @@ class _Orders(msgspec.Struct):
 
 
 def measure(port: int, token: str) -> list[PageResult]:
-    """Measures them at `port`, where orders have been placed. Raises LauncherError."""
+    """Measure the pages at `port`, where orders have been placed. Raises LauncherError."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        customer = _ask(connection, token, OLDEST).items[0].customer_id  # of the past, if there is one: of many orders
-        asked = {
+        # The customer of the oldest order: with prefilled orders, a customer with many of them.
+        customer = _get(connection, token, OLDEST).items[0].customer_id
+        queries = {
             "orders, first page": {},
             "orders of a customer": {"customerId": customer},
             "orders with a status": {"status": str(OrderStatus.FAILED)},
@@ -39,7 +40,7 @@ def measure(port: int, token: str) -> list[PageResult]:
             "orders found by text": {"q": customer},
             "orders, oldest first": OLDEST,
         }
-        return [_measure(connection, token, name, query) for name, query in asked.items()]
+        return [_measure(connection, token, name, query) for name, query in queries.items()]
     finally:
         connection.close()
 
@@ -48,12 +49,12 @@ def _measure(connection: http.client.HTTPConnection, token: str, name: str, quer
     taken, rows = [], 0
     for _ in range(TIMES):
         started = time.perf_counter()
-        rows = len(_ask(connection, token, query).items)
+        rows = len(_get(connection, token, query).items)
         taken.append((time.perf_counter() - started) * 1000)
     return PageResult(name, round(median(taken), 2), round(quantiles(taken, n=100)[98], 2), rows)
 
 
-def _ask(connection: http.client.HTTPConnection, token: str, query: dict[str, str]) -> _Orders:
+def _get(connection: http.client.HTTPConnection, token: str, query: dict[str, str]) -> _Orders:
     path = f"/api/v1/orders?{urlencode({'limit': '50', **query})}"
     connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
     answer = connection.getresponse()

@@ -1,7 +1,8 @@
-"""Other programs that take orders, measured in the same run: a folder each, an order and an inventory service in Node.
+"""Comparison programs, measured in the same run: each is an order and an inventory service in Node.
 
-`node-classic` and `node-tuned` in the folder given with --peers: `order.js` (POST /orders) and `inventory.js`, told by
-DATABASE_URL, PORT and INVENTORY_URL, with a package.json; `schema_orders.sql` and `schema_inventory.sql` in the first.
+The folder given with --peers holds `node-classic` and `node-tuned`. Each has `order.js` (POST
+/orders), `inventory.js` and a package.json; DATABASE_URL, PORT and INVENTORY_URL configure the
+programs. `node-classic` also has `schema_orders.sql` and `schema_inventory.sql`.
 """
 
 import asyncio
@@ -29,13 +30,18 @@ CACHE: Final = Path.home() / ".cache" / "valerix" / "peers"
 
 @dataclass(frozen=True)
 class PeerProgram:
+    """A running comparison program. `port`: of its order service. `pids`: by process name."""
+
     name: str
     port: int
     pids: dict[str, int]
 
 
 async def installed(folder: Path) -> dict[str, Path]:
-    """A copy of each program with its packages, by name. Raises LauncherError."""
+    """Copy each program and install its packages; return the copies by name.
+
+    Raises LauncherError.
+    """
     programs.get("node")
     npm = programs.get("npm")
     found = {}
@@ -58,7 +64,7 @@ async def installed(folder: Path) -> dict[str, Path]:
 
 @asynccontextmanager
 async def running(folders: dict[str, Path], superuser_url: str) -> AsyncIterator[dict[str, PeerProgram]]:
-    """All of them, on databases of their own on the same server, until the block ends."""
+    """Run all programs until the block ends, each with databases of its own on the same server."""
     schemas = {part: (folders[CLASSIC] / f"schema_{part}.sql").read_text() for part in DATABASES}
     async with AsyncExitStack() as stack:
         peers = {}
@@ -96,7 +102,7 @@ async def _make(superuser_url: str, database: str, schema: str) -> None:
 async def _program(
     folder: Path, script: str, database_url: str, inventory_url: str = ""
 ) -> AsyncIterator[tuple[int, int]]:
-    """Port and process number."""
+    """Run a script until the block ends; yield its port and process number."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         *(programs.get("node"), script),
@@ -129,5 +135,5 @@ async def _listens(process: asyncio.subprocess.Process, port: int, name: str) ->
     except TimeoutError:
         raise LauncherError(f"{name} did not listen within {START_SECONDS:.0f} s") from None
     if process.returncode is not None:
-        assert process.stderr is not None  # noqa: S101 - it was asked for
+        assert process.stderr is not None  # noqa: S101 - requested as a pipe above
         raise LauncherError(f"{name} ended: {(await process.stderr.read()).decode(errors='replace')[-1000:]}")

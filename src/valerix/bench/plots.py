@@ -1,4 +1,4 @@
-"""Plots as SVG, written by hand: lines over connections, and what an order costs, stacked."""
+"""Draws plots as SVG, without a library: lines over connections, and stacked columns of costs."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,7 +14,10 @@ Series = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def lines(title: str, across: str, series: Series, mark: float | None = None) -> str:
-    """One line for each series of (x, y); x are the same few steps, evenly spaced. `mark`: a level to compare with."""
+    """Return a plot with one line for each series of (x, y).
+
+    All series share the same few steps of x, evenly spaced. `mark`: a level to compare with.
+    """
     steps = sorted({x for points in series.values() for x, _ in points})
     highest = max([y for points in series.values() for _, y in points] + [mark or 0, 1e-9]) * 1.1
     parts = [_axes(title, across, highest)]
@@ -35,7 +38,7 @@ def lines(title: str, across: str, series: Series, mark: float | None = None) ->
 
 
 def stacks(title: str, across: str, columns: Mapping[str, Mapping[str, float]]) -> str:
-    """One column for each entry, its parts on one another, the same part in the same colour everywhere."""
+    """Return a plot of stacked columns, one per entry; a part has the same colour everywhere."""
     totals: dict[str, float] = {}
     for column in columns.values():
         for part, value in column.items():

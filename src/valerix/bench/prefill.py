@@ -1,7 +1,8 @@
-"""A past for a stack: as many orders as wanted, with everything they left behind, made by statements over sets.
+"""Fills a stack with any number of past orders and all their rows, by statements over sets.
 
-Nearly all are completed; some were declined, some cancelled and refunded. Every database computes the same order from
-its number, so nothing is sent between them, and the audit holds. The provider's ledger is written from the payments.
+Nearly all orders are completed; some were declined, some cancelled and refunded. Every database
+computes the same order from its number, so no data is sent between them, and the audit holds. The
+provider's ledger is written from the payments.
 """
 
 import asyncio
@@ -33,12 +34,16 @@ _COMMITTED = sql(ReservationStatus.COMMITTED)
 CHUNK: Final = 100_000
 PAST_DAYS: Final = 90
 AGO: Final = timedelta(hours=25)
-"""When the past ends: its events were not sent, and the audit wants those of the last day to have had their effects."""
+"""Age of the youngest prefilled order.
+
+Its events were not published, and the audit expects the effects of all events of the last day.
+"""
 LEDGER_BATCH: Final = 10_000
 ORDER_BYTES: Final = 7200
-"""Measured, all databases and the ledger together."""
+"""Disk space of an order, measured over all databases and the ledger."""
 
-# Order number n, the same everywhere: its id is a UUIDv7 of its time, so it sorts as made ones do.
+# Order number n, the same in every database: its id is a UUIDv7 of its time, so it sorts as real
+# ids do.
 _ORDERS: Final = f"""
     SELECT n, at, total_minor, quantity, sku, customer_id, kind,
            id::uuid AS id, overlay(id PLACING 'b' FROM 20 FOR 1)::uuid AS payment_id,
@@ -75,7 +80,7 @@ _REPRESENTATION: Final = (
     '"paymentMethod":"card_ok","paymentId":"%s","inventoryUpdated":%s,"reservation":null,"onShortage":"hold",'
     '"shippingAddress":null,"errorCode":null,"errorMessage":null,"version":%s,"createdAt":"%s","updatedAt":"%s"}'
 )
-"""An order as it is told, for `format`."""
+"""Representation of an order in events and answers, for `format`."""
 
 _INSERT_ORDERS: Final = f"""
     WITH made AS ({_ORDERS}), known AS (
@@ -170,13 +175,17 @@ _STATEMENTS: Final = {
     "inventory": (_INSERT_RESERVATIONS, ("movements", "stock", "reservations")),
     "payments": (_INSERT_PAYMENTS, ("payment_events", "payments", "refunds")),
 }
-"""By service: what makes its part, and its tables, first the history whose events must not leave again."""
+"""By service: the statement that makes its part, and its tables.
+
+The first table is the history; its events must not be published.
+"""
 
 
 async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int = 0) -> None:
-    """Make `orders` orders in the PAST_DAYS before AGO, the last `confirmed` of them not fulfilled yet.
+    """Make `orders` orders in the PAST_DAYS before AGO.
 
-    Needs the products and customers of the catalogue. Nothing else may write meanwhile.
+    The last `confirmed` of them are not fulfilled yet. The products and customers of the catalogue
+    must exist. No other program may write meanwhile.
     """
     past = timedelta(days=PAST_DAYS)
     began, step = datetime.now(UTC) - AGO - past, past / orders
@@ -197,7 +206,7 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
 
 
 async def ledger(payments: Connection) -> AsyncIterator[list[Entry]]:
-    """What the provider must have written for the payments there are, some at a time."""
+    """Yield the provider's ledger entries for the existing payments, one batch at a time."""
     async with payments.transaction():
         rows = await payments.cursor(
             """

@@ -1,4 +1,4 @@
-"""Where the time goes: every Python process sampled while a load lasts, one folded stack file each; and statements."""
+"""Profiles a load: samples Python processes into folded stacks, and ranks statements by time."""
 
 import asyncio
 from collections import Counter
@@ -13,12 +13,15 @@ from valerix.bench import programs
 RATE: Final = 100
 """Samples per second."""
 GRACE_SECONDS: Final = 240.0
-"""On a busy machine it falls behind, and goes on until it has all its samples."""
+"""Extra time for py-spy: on a busy machine it falls behind, and continues to its last sample."""
 SHOWN: Final = 15
 
 
 async def record(pids: Mapping[str, int], seconds: float, folder: Path) -> dict[str, Path]:
-    """`NAME.folded` for each process; render them with any flame graph program. Raises LauncherError."""
+    """Record `NAME.folded` for each process; any flame graph program renders them.
+
+    Raises LauncherError.
+    """
     files = {name: folder / f"{name}.folded" for name in pids}
     py_spy = programs.get_py_spy()
     await asyncio.gather(
@@ -37,7 +40,7 @@ async def record(pids: Mapping[str, int], seconds: float, folder: Path) -> dict[
 
 
 def hottest(folded: str) -> list[tuple[str, float]]:
-    """Functions by the share of samples in which they were at work themselves."""
+    """Return the functions with the most own time, as shares of all samples."""
     own: Counter[str] = Counter()
     for line in folded.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -47,15 +50,19 @@ def hottest(folded: str) -> list[tuple[str, float]]:
 
 
 class Statement(NamedTuple):
-    """What a statement took since some time in the past; only differences mean something."""
+    """Totals of a statement since an arbitrary time in the past.
+
+    Only differences have a meaning.
+    """
 
     milliseconds: float
-    """From begin to end: waiting for locks and the disk is in it."""
+    """From begin to end, including waits for locks and the disk."""
     calls: float
     rows: float
     wal_bytes: float
 
     def since(self, before: "Statement") -> "Statement":
+        """Return the totals since an earlier reading."""
         return Statement(*(now - then for now, then in zip(self, before, strict=True)))
 
 
@@ -63,7 +70,7 @@ NOTHING: Final = Statement(0, 0, 0, 0)
 
 
 async def statements(server: Connection) -> dict[str, Statement]:
-    """Those of every service, by database and first words."""
+    """Return the statements of every service, by database and their first words."""
     found = await server.fetch(
         r"""
         SELECT d.datname || ': ' || left(regexp_replace(s.query, '\s+', ' ', 'g'), 100) AS statement,
@@ -75,7 +82,7 @@ async def statements(server: Connection) -> dict[str, Statement]:
 
 
 def slowest(before: Mapping[str, Statement], after: Mapping[str, Statement]) -> list[tuple[str, float]]:
-    """Statements by their share of the time all of them took."""
+    """Return the slowest statements, with their share of the time of all statements."""
     took = [(name, statement.since(before.get(name, NOTHING))) for name, statement in after.items()]
     called = [(name, statement) for name, statement in took if statement.calls > 0]
     total = sum(statement.milliseconds for _, statement in called)

@@ -1,4 +1,4 @@
-"""Programs the benchmark needs that are no part of the product, and which package brings them."""
+"""Finds the programs that the benchmark needs and the product does not include."""
 
 import asyncio
 import shutil
@@ -10,16 +10,16 @@ from typing import Final
 from valerix.launcher.errors import LauncherError
 
 PACKAGES: Final = {"wrk": "wrk", "node": "nodejs", "npm": "npm"}
-"""Debian's, by program."""
+"""Debian's package of each program."""
 
 
 def find(program: str) -> str | None:
-    """Its path; None when it is not installed."""
+    """Return the program's path; None if it is not installed."""
     return shutil.which(program)
 
 
 def get(program: str) -> str:
-    """Raises LauncherError that says how to get it."""
+    """Return the program's path. Raises LauncherError that says how to install it."""
     found = find(program)
     if found is None:
         raise LauncherError(
@@ -29,7 +29,7 @@ def get(program: str) -> str:
 
 
 def get_py_spy() -> str:
-    """Beside this interpreter or on the PATH. Raises LauncherError."""
+    """Return the path of py-spy, beside this interpreter or on the PATH. Raises LauncherError."""
     beside = Path(sys.executable).with_name("py-spy")
     found = str(beside) if beside.exists() else shutil.which("py-spy")
     if found is None:
@@ -38,7 +38,10 @@ def get_py_spy() -> str:
 
 
 async def run(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
-    """What it printed. Raises LauncherError when it fails or takes longer than `seconds`."""
+    """Run a command and return its output.
+
+    Raises LauncherError if it fails or takes longer than `seconds`.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

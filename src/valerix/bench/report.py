@@ -1,4 +1,4 @@
-"""The report for people: Markdown with plots beside it."""
+"""Writes the report for people: Markdown, with plots in files beside it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ ENOUGH_RUNS: Final = 5
 
 
 def write(results: Results, folder: Path, profiles: Mapping[str, Sequence[tuple[str, float]]]) -> Path:
-    """`report.md` and its plots in `folder`."""
+    """Write `report.md` and its plots into `folder`; return the report's path."""
     drawn = _plots(results)
     for name, svg in drawn.items():
         (folder / name).write_text(svg)
@@ -60,7 +60,7 @@ def _turns(results: Results) -> str:
     headings, *rows = turns.table(results.runs, results.turns)
     text = (
         f"Load through the gateway at {turns.CONNECTIONS} connections, then the drain, until every order has reached"
-        " its end and everything the orders caused is done. *Sustained*: orders over the seconds of load and drain;"
+        " its end and all work that the orders caused is done. *Sustained*: orders over the seconds of load and drain;"
         " *burst*: over those of the load. Ratios are over the mean of the ceilings directly before and after the turn."
         f" Each customer orders {ORDERS_EACH} times, so {100 - 100 / ORDERS_EACH:.0f} % of the orders come from"
         " returning customers, and all their messages are sent."
@@ -89,8 +89,8 @@ def _idle(results: Results) -> str:
         f"{costs.total_us:,.0f}" if costs else turns.MISSING,
     )
     text = (
-        "Processor time of the stack without an order, measured after the warm-up, and what it makes of the cost per"
-        " order in a sustained turn: the idle stack's time over load and drain, divided by the orders."
+        "Processor time of the stack without an order, measured after the warm-up, and its part of the cost per order"
+        " in a sustained turn: the idle stack's time over load and drain, divided by the orders."
     )
     headings = ("process", "idle, ms per second", "idle work per order, µs", "CPU µs per order")
     return f"## Idle work\n\n{text}\n\n" + _table(headings, [total, *rows])
@@ -113,9 +113,9 @@ def _cells(results: Results) -> str:
     ]
     headings = ("cell", "runs", "ratio", "orders/s", "p50 ms", "p99 ms", "CPU µs/order", "drained after s", "unusual")
     text = (
-        "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the ceiling measured last before it,"
-        " of sustained turns as above."
-        " *CPU* is that of every process but the load generator, until everything the orders caused is done.\n\n"
+        "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the last ceiling measured before it,"
+        " for sustained turns as above."
+        " *CPU* covers every process but the load generator, until all work that the orders caused is done.\n\n"
     )
     return text + _table(headings, rows)
 
@@ -154,7 +154,7 @@ def _costs(results: Results) -> str:
 def _by_name(
     title: str, cells: Sequence[tuple[str, Costs]], of: Callable[[Costs], Mapping[str, float]], shape: str
 ) -> str:
-    """A row for each name, largest first, a column for each cell."""
+    """Return a table with a row for each name, largest first, and a column for each cell."""
     totals: dict[str, float] = {}
     for _, costs in cells:
         for name, value in of(costs).items():

@@ -1,4 +1,4 @@
-"""What was measured, as it is kept: one JSON document per benchmark."""
+"""Results of a benchmark, stored as one JSON document."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +13,14 @@ from valerix.launcher.errors import LauncherError
 CEILING: Final = "ceiling"
 GATEWAY: Final = "gateway"
 SERVICE_PORT: Final = "door"
-"""The orders service's own, past the gateway."""
+"""Name in results of the orders service's own port, without the gateway."""
 SUSTAINED: Final = "sustained"
-"""Pattern of the turns that the headline comes from: a long load through the gateway, until all is done."""
+"""Pattern of the headline's turns: a long load through the gateway, until all its work is done."""
 CLASSIC, TUNED = "node-classic", "node-tuned"
 
 
 class LatencyQuantiles(msgspec.Struct, frozen=True, rename="camel"):
-    """Milliseconds, as the load generator saw them."""
+    """Latencies in milliseconds, as measured by the load generator."""
 
     p50: float
     p90: float
@@ -29,10 +29,10 @@ class LatencyQuantiles(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Costs(msgspec.Struct, frozen=True, rename="camel"):
-    """What one order cost, everything it set in motion included. Counts, bytes and microseconds per order."""
+    """The costs of one order, including all work it causes: counts, bytes and microseconds."""
 
     cpu_us: dict[str, float]
-    """By process; PostgreSQL's by database."""
+    """Processor time by process; PostgreSQL's by database."""
     statements: dict[str, float]
     """Round trips to PostgreSQL, by database."""
     commits: dict[str, float]
@@ -40,13 +40,13 @@ class Costs(msgspec.Struct, frozen=True, rename="camel"):
     """HTTP requests answered, by service."""
     wal_bytes: float
     page_images: float
-    """Whole pages in the log, because they changed for the first time after a checkpoint."""
+    """Full pages in the log: PostgreSQL writes them at the first change after a checkpoint."""
     fsyncs: float
-    """Of the write-ahead log."""
+    """Syncs of the write-ahead log."""
     batches: dict[str, float]
-    """Mean number of items, by coalescer."""
+    """Mean number of items in a batch, by batcher."""
     idle_us: dict[str, float] = {}
-    """Part of `cpu_us`: what the same stack takes in the same time without an order."""
+    """Part of `cpu_us` that the same stack takes in the same time without an order."""
 
     @property
     def total_us(self) -> float:
@@ -64,36 +64,39 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     round: int
     orders_per_second: float
     ratio: float | None
-    """Over the ceiling measured last before it; of a sustained turn, over the mean of both ceilings."""
+    """Orders/s over the last ceiling measured before the run.
+
+    For a sustained turn, over the mean of both ceilings.
+    """
     latency: LatencyQuantiles
     statuses: dict[str, int] = {}
     lost: int = 0
-    """Requests without an answer: connection errors and time-outs."""
+    """Requests without an answer: connection errors and timeouts."""
     costs: Costs | None = None
     busy_cores: dict[str, float] = {}
-    """While the load lasted, by process."""
+    """Cores used during the load, by process."""
     machine_cores: float = 0.0
-    """All of them together, the load generator's included."""
+    """Cores used on the whole machine, including the load generator's."""
     waits: dict[str, float] = {}
-    """What PostgreSQL's sessions at work waited for, in sessions on average."""
+    """Average number of PostgreSQL's active sessions, by the reason they waited for."""
     drain_seconds: float = 0.0
-    """From the end of the load until everything its orders caused was done."""
+    """From the end of the load until all work its orders caused was done."""
     backlog: int = 0
-    """Orders, events and messages left when the wait for them ended."""
+    """Orders, events and messages left at the end of the drain."""
     exhausted: str = ""
     orders: int = 0
     load_seconds: float = 0.0
     returning: float | None = None
-    """Share of orders from customers who had ordered before in this run."""
+    """Share of orders from customers with an earlier order in this run."""
     ceilings: tuple[float, float] | None = None
-    """Of a sustained turn: orders/s of the ceilings directly before and after it."""
+    """For a sustained turn: orders/s of the ceilings directly before and after it."""
     sustained_per_second: float | None = None
     """Orders over the seconds of load and drain; None when the drain did not end."""
     sustained_ratio: float | None = None
 
 
 class CellResult(msgspec.Struct, frozen=True, rename="camel"):
-    """The median of its runs."""
+    """A cell, as the medians of its runs."""
 
     cell: str
     runs: int
@@ -107,10 +110,10 @@ class CellResult(msgspec.Struct, frozen=True, rename="camel"):
     drain_seconds: float
     backlog: int
     statuses: dict[str, int]
-    """Of all runs together."""
+    """Sums over all runs."""
     lost: int
     exhausted: str
-    """As most runs had it."""
+    """The most frequent value of the runs."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -122,7 +125,7 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 class PageResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One list or search, asked many times one after the other. Milliseconds."""
+    """One list or search, requested many times in sequence. Times in milliseconds."""
 
     name: str
     p50: float
@@ -131,6 +134,8 @@ class PageResult(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Goal(msgspec.Struct, frozen=True, rename="camel"):
+    """A performance goal, and the measured figure."""
+
     number: str
     what: str
     wanted: str
@@ -140,6 +145,8 @@ class Goal(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Environment(msgspec.Struct, frozen=True, rename="camel"):
+    """The machine and the software of a benchmark."""
+
     cores: int
     processor: str
     memory_mib: int
@@ -148,14 +155,16 @@ class Environment(msgspec.Struct, frozen=True, rename="camel"):
     postgres: str
     file_system: str
     sync_ms: float
-    """Median of writing 8 KiB and syncing them."""
+    """Median time of writing 8 KiB and syncing them."""
     load_average: float
-    """Before the benchmark: what else the machine had to do."""
+    """Load average before the benchmark: the machine's other work."""
     settings: dict[str, str]
     """`VALERIX_…` variables that were set."""
 
 
 class Results(msgspec.Struct, rename="camel"):
+    """All results of one benchmark."""
+
     made_at: datetime
     command: str
     environment: Environment
@@ -164,13 +173,13 @@ class Results(msgspec.Struct, rename="camel"):
     cold_start_seconds: float | None = None
     warm_start_seconds: float | None = None
     idle_memory_mib: float | None = None
-    """Before the first load."""
+    """Memory of the stack before the first load."""
     memory_mib: float | None = None
-    """After the last."""
+    """Memory of the stack after the last load."""
     cells: list[CellResult] = []
     runs: list[RunResult] = []
     turns: dict[str, Spread] = {}
-    """What all sustained turns say together, by figure (`turns.FIGURES`)."""
+    """Spreads over all sustained turns, by figure (`turns.FIGURES`)."""
     idle_ms: dict[str, float] = {}
     """Processor time per second of the idle stack, by process."""
     pages: list[PageResult] = []
@@ -178,14 +187,14 @@ class Results(msgspec.Struct, rename="camel"):
     notes: list[str] = []
     audit: AuditReport | None = None
     complete: bool = True
-    """Everything that was asked for was measured."""
+    """Whether all requested measurements were made."""
 
     def find(self, cell: str) -> CellResult | None:
         return next((one for one in self.cells if one.cell == cell), None)
 
 
 def read(file: Path) -> Results:
-    """Raises LauncherError for a file of another version."""
+    """Read results from a file. Raises LauncherError for a file of another version."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Results)
     except msgspec.DecodeError as error:
@@ -197,12 +206,12 @@ def write(results: Results, file: Path) -> None:
 
 
 def name_of(system: str, connections: int, pattern: str = "uniform") -> str:
-    """Of a cell: `gateway/128/uniform`."""
+    """Return the name of a cell, e.g. `gateway/128/uniform`."""
     return f"{system}/{connections}/{pattern}"
 
 
 def summarise(runs: list[RunResult]) -> list[CellResult]:
-    """One cell for each name, in order of appearance."""
+    """Summarise runs into one cell for each name, in order of appearance."""
     return [_cell(name, [run for run in runs if run.cell == name]) for name in dict.fromkeys(run.cell for run in runs)]
 
 

@@ -1,4 +1,4 @@
-"""The stack a benchmark measures: its own, in a directory of its own, with everything the product has switched on."""
+"""The stack that a benchmark measures: in its own directory, with every feature switched on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -33,16 +33,16 @@ from valerix.psp.book import Book
 from valerix.psp.ledger import Ledger
 
 NO_LIMIT: Final = 1_000_000
-"""Requests per second the gateway lets one address send: a benchmark comes from one."""
+"""Rate limit of an address, in requests per second: all load of a benchmark comes from one."""
 HOT: Final = catalogue.PRODUCTS + 1
-"""Number of the product that every customer wants."""
+"""Number of the hot product, which every customer orders."""
 WAREHOUSE: Final = {"dwell_seconds": "1"}
-"""A drain waits for the last order to be delivered."""
+"""Settings of the simulated warehouse: fast, since a drain waits for the last delivery."""
 POLL_SECONDS: Final = 0.25
 
 
 class BenchStack:
-    """A running stack, stocked with what the load buys."""
+    """A running stack with the products and customers of the load."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -56,9 +56,10 @@ class BenchStack:
     async def running(
         cls, data_dir: Path, replicas: Mapping[str, int], rows: int, *, restart: bool
     ) -> AsyncIterator["BenchStack"]:
-        """Until the block ends, however it ends. With `rows`, that many orders lie in its past.
+        """Run a stack until the block ends, also if it fails.
 
-        `restart`: to see how long a warm start takes.
+        `rows`: number of past orders to fill it with. `restart`: restart it to measure a warm
+        start.
         """
         gateway = msgspec.structs.replace(gateway_settings(), gateway_rate=NO_LIMIT)
         plan = Plan(
@@ -81,7 +82,7 @@ class BenchStack:
         finally:
             await stack.stop()
 
-    # --- its life
+    # --- start and stop
 
     async def _start(self) -> StackState:
         return await asyncio.to_thread(control.start_in_background, self._plan, lambda _: None)
@@ -99,7 +100,10 @@ class BenchStack:
         await self.drained(60)
 
     async def _write_ledger(self) -> None:
-        """While the provider is down: it lets nobody else write. PostgreSQL is started for it alone."""
+        """Write the provider's ledger while the provider is down, because it locks the file.
+
+        PostgreSQL is started for this step alone.
+        """
         cluster = self.cluster
         cluster.prepare_start()
         server = await asyncio.create_subprocess_exec(
@@ -122,12 +126,12 @@ class BenchStack:
             server.send_signal(postgres.STOP_SIGNAL)
             await server.wait()
 
-    # --- its ports
+    # --- addresses
 
     @property
     def state(self) -> StackState:
         state = read_state(self._plan.data_dir)
-        assert state is not None  # noqa: S101 - it was started
+        assert state is not None  # noqa: S101 - the stack was started
         return state
 
     @property
@@ -140,12 +144,12 @@ class BenchStack:
 
     @property
     def service_port(self) -> int:
-        """The orders service's own; with replicas, the first's."""
+        """Port of the orders service itself; with replicas, of the first."""
         return self._plan.ports["orders"]
 
     @property
     def service_ports(self) -> dict[str, int]:
-        """By instance."""
+        """Ports of the services by instance."""
         return {one.name: one.port for one in self._plan.instances if BY_NAME[one.process].is_service}
 
     @property
@@ -154,7 +158,7 @@ class BenchStack:
 
     @property
     def libpq(self) -> dict[str, str]:
-        """For PostgreSQL's own programs."""
+        """Environment for PostgreSQL's own programs."""
         return {
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self._plan.ports[POSTGRES]),
@@ -168,7 +172,7 @@ class BenchStack:
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[Connection]:
-        """A connection with the service's own role."""
+        """Open a connection with the service's own role."""
         password = Credentials(self._plan.data_dir).database_passwords[name]
         connection = await asyncpg.connect(postgres.url(self._plan.ports[POSTGRES], name, password, name))
         try:
@@ -176,10 +180,10 @@ class BenchStack:
         finally:
             await connection.close()
 
-    # --- its customers
+    # --- customers and products
 
     async def register(self, count: int) -> None:
-        """Registers customers until this many have not ordered yet."""
+        """Register customers until this many have not ordered yet."""
         missing = count - (self._registered - self._taken)
         if missing <= 0:
             return
@@ -189,9 +193,10 @@ class BenchStack:
         await self.drained(60)
 
     async def new_customers(self, count: int) -> dict[str, str]:
-        """Tokens, as `users` would have signed them, by customers who have not ordered yet.
+        """Return access tokens for customers without orders, by customer; signed as by `users`.
 
-        Messages to a customer who ordered in an earlier run could be beyond the hourly limit, and cost nothing.
+        Messages to customers of an earlier run could exceed the hourly limit, and would then cost
+        nothing.
         """
         await self.register(count)
         first, self._taken = self._taken + 1, self._taken + count
@@ -208,37 +213,38 @@ class BenchStack:
         }
 
     def operator_token(self) -> str:
+        """Return an access token of an operator, valid for 600 s."""
         return self._issuer().issue(subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600)
 
     def _issuer(self) -> TokenIssuer:
         return TokenIssuer(Credentials(self._plan.data_dir).signing_key_file("users"))
 
     async def scarce_product(self, units: int) -> int:
-        """Number of a new product of which there are only so many."""
+        """Make a product with only `units` in stock; return its number."""
         self._sold_out += 1
         async with self.database("inventory") as inventory:
             await catalogue.stock_up(inventory, first=self._sold_out, count=1, units=units)
         return self._sold_out
 
     async def units_left(self, number: int) -> int:
-        """Available units of a product."""
+        """Return the available units of a product."""
         async with self.database("inventory") as inventory:
             left: int = await inventory.fetchval(
                 "SELECT sum(on_hand - reserved)::bigint FROM stock WHERE sku = $1", catalogue.sku(number)
             )
         return left
 
-    # --- what it is doing
+    # --- measurements
 
     async def drained(self, timeout_seconds: float) -> Drained:
-        """Wait until every order has reached its end and everything the orders caused is done."""
+        """Wait until every order has ended and all work that the orders caused is done."""
         async with AsyncExitStack() as opened:
             databases = {name: await opened.enter_async_context(self.database(name)) for name in drain.DATABASES}
             return await drain.drain(databases, await opened.enter_async_context(self._streams()), timeout_seconds)
 
     @asynccontextmanager
     async def _streams(self) -> AsyncIterator[Redis | None]:
-        """The event bus; None when it is none of the stack's own."""
+        """Open the event bus; None if the stack uses another bus than its own Valkey."""
         if bus_url():
             yield None
             return
@@ -247,7 +253,7 @@ class BenchStack:
             yield streams
 
     async def sample(self, server: Connection, others: Mapping[str, int]) -> Usage:
-        """Processor seconds so far; `others`: processes that are not the stack's."""
+        """Return the processor seconds so far; `others`: further processes, by name."""
         state = self.state
         running = {name: one.identity.pid for name, one in state.processes.items() if one.identity}
         sessions = await server.fetch("SELECT pid, coalesce(datname, 'server') FROM pg_stat_activity")
@@ -257,20 +263,23 @@ class BenchStack:
         return made
 
     def python_processes(self) -> dict[str, int]:
-        """Process numbers of the services."""
+        """Return the process numbers of the services, by instance."""
         state = self.state
         found = {one: state.processes[one].identity for one in self.service_ports}
         return {name: identity.pid for name, identity in found.items() if identity}
 
     def memory_mib(self) -> float:
-        """Of all processes, pages they share counted once."""
+        """Return the memory of all processes; shared pages count once."""
         state = self.state
         used = [family_bytes(one.identity.pid) for one in state.processes.values() if one.identity]
         return sum(each or 0 for each in [*used, memory_bytes(state.launcher.pid)]) / 2**20
 
     async def audit(self) -> AuditReport:
-        """Raises LauncherError when it cannot look at everything, for instance because the disk is full."""
+        """Audit the stack.
+
+        Raises LauncherError if it cannot be completed, for instance on a full disk.
+        """
         try:
             return await inspect(of_stack(self.state))
         except (OSError, asyncpg.PostgresError, CallFailed) as error:
-            raise LauncherError(f"The audit did not come to its end: {error}") from error
+            raise LauncherError(f"The audit could not be completed: {error}") from error

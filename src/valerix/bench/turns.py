@@ -1,4 +1,4 @@
-"""Sustained turns: a long load and everything it caused, over the ceilings measured directly before and after it."""
+"""Sustained turns: a long load with all its work, over the ceilings directly before and after."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, median
@@ -10,12 +10,14 @@ from valerix.bench.results import GATEWAY, SUSTAINED, RunResult, Spread, name_of
 
 CONNECTIONS: Final = 128
 LOAD_SECONDS: Final = 30.0
-"""At least: a shorter load ends before messages and fulfilment are far behind."""
+"""Minimum length of a load: a shorter one ends before messages and fulfilment fall behind."""
 CELL: Final = name_of(GATEWAY, CONNECTIONS, SUSTAINED)
 MISSING: Final = "-"
 
 
 class TurnFigure(NamedTuple):
+    """A figure of a turn. `shape`: its format."""
+
     heading: str
     value: Callable[[RunResult], float | None]
     shape: str
@@ -41,11 +43,11 @@ FIGURES: Final = {
     "idleUs": TurnFigure("of it idle work", lambda run: run.costs.total_idle_us if run.costs else None, "{:,.0f}"),
     "returning": TurnFigure("from returning", lambda run: run.returning, "{:.1%}"),
 }
-"""By name in the results."""
+"""Figures by their name in the results, in the order of the table."""
 
 
 def between_ceilings(run: RunResult, before: float, after: float) -> RunResult:
-    """The turn with its ratios. `before`, `after`: orders/s of the ceilings around it."""
+    """Return the turn with its ratios. `before`, `after`: orders/s of the ceilings around it."""
     ceiling = mean((before, after))
     sustained = None if run.backlog else run.orders / (run.load_seconds + run.drain_seconds)
     return msgspec.structs.replace(
@@ -58,14 +60,14 @@ def between_ceilings(run: RunResult, before: float, after: float) -> RunResult:
 
 
 def summarise(runs: Sequence[RunResult]) -> dict[str, Spread]:
-    """Every figure over all turns that have it, by name."""
+    """Return the spread of every figure over all turns that have it, by name."""
     turns = [run for run in runs if run.cell == CELL]
     values = {name: [v for run in turns if (v := figure.value(run)) is not None] for name, figure in FIGURES.items()}
     return {name: Spread(median(found), min(found), max(found)) for name, found in values.items() if found}
 
 
 def table(runs: Sequence[RunResult], spreads: dict[str, Spread]) -> list[list[str]]:
-    """Headings, a row for each turn, medians, ranges."""
+    """Return the rows of a table: headings, a row for each turn, medians, ranges."""
     headings = ["turn", *(figure.heading for figure in FIGURES.values())]
     rows = [[str(run.round), *_row(run)] for run in runs if run.cell == CELL]
     found = [(figure.shape, spreads.get(name)) for name, figure in FIGURES.items()]
@@ -86,6 +88,6 @@ def _row(run: RunResult) -> list[str]:
 
 
 def describe_idle(idle_ms: Mapping[str, float]) -> str:
-    """One line; `idle_ms`: processor time per second by process."""
+    """Return one line of text. `idle_ms`: processor time per second by process."""
     largest = ", ".join(f"{name} {each:.1f}" for name, each in sorted(idle_ms.items(), key=lambda item: -item[1]))
     return f"idle work: {sum(idle_ms.values()):.0f} ms of processor time per second ({largest})"

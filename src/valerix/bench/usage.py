@@ -1,4 +1,4 @@
-"""Who uses the processor: from /proc, per process, PostgreSQL's sessions per database."""
+"""Reads processor time from /proc, per process; for PostgreSQL's sessions, per database."""
 
 import os
 import resource
@@ -9,12 +9,15 @@ from typing import Final, NamedTuple
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 BUSY_FIELDS: Final = (0, 1, 2, 5, 6, 7)
-"""Of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal. The rest is idle or waiting."""
+"""Fields of the `cpu` line of /proc/stat: user, nice, system, irq, softirq, steal.
+
+The rest is idle or waiting.
+"""
 LOAD, BENCHMARK = "load generator", "benchmark"
 
 
 class Usage(NamedTuple):
-    """Processor seconds used until now."""
+    """Processor seconds used until `at`, a time of the monotonic clock."""
 
     at: float
     by_process: dict[str, float]
@@ -22,7 +25,11 @@ class Usage(NamedTuple):
 
 
 def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int, str]) -> Usage:
-    """`processes`: process numbers by name. `sessions`: what each of PostgreSQL's processes is there for."""
+    """Return the processor seconds used so far.
+
+    `processes`: process numbers by name. `sessions`: the database (or role) of each PostgreSQL
+    process.
+    """
     used: dict[str, float] = {}
     for name, pid in processes.items():
         _add(used, name, sum(family_seconds(pid)))
@@ -38,13 +45,13 @@ def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int,
 
 
 def between(before: Usage, after: Usage) -> dict[str, float]:
-    """Seconds used by each process; a process that is new, or was started anew, counts from zero."""
+    """Return the seconds used by each process; a new or restarted process counts from zero."""
     used = {name: value - before.by_process.get(name, 0.0) for name, value in after.by_process.items()}
     return {name: value if value >= 0 else after.by_process[name] for name, value in used.items()}
 
 
 def family_seconds(pid: int, *, children: bool = True) -> tuple[float, float]:
-    """Seconds of a process (with its living descendants), and of those of its children that have ended."""
+    """Return the seconds of a process with its living descendants, and of its ended children."""
     own, ended = _seconds(pid)
     if children:
         for child in _children(pid):

@@ -1,1 +1,1 @@
-"""Cross-cutting parts every service stands on. No business word lives here."""
+"""Cross-cutting parts that every service is built on. No business word lives here."""

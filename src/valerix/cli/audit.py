@@ -1,4 +1,4 @@
-"""`audit`: judge every invariant from the databases and the provider's own ledger."""
+"""`audit`: checks every invariant against the databases and the payment provider's own ledger."""
 
 import asyncio
 from typing import Annotated, Final
@@ -17,19 +17,23 @@ from valerix.launcher.state import StackState
 from valerix.launcher.terminal import say
 
 SHOWN: Final = 10
-"""Violations per rule; `--json` has more of them."""
+"""Violations printed per rule; `--json` has more of them."""
 LOST: Final = frozenset({"delivery", "notifications"})
-"""Rules that find what a replay cures."""
+"""Rules whose violations a replay of events repairs."""
 
 
 def audit(
     data_dir: DataDir,
     unfinished_after: Annotated[
-        float, typer.Option(help="Seconds after which what is under way counts as stuck; events, four times.", min=0)
+        float,
+        typer.Option(help="Seconds after which unfinished work counts as stuck; four times as long for events.", min=0),
     ] = UNFINISHED_AFTER_SECONDS,
     as_json: JsonOutput = False,
 ) -> None:
-    """Reconcile every order, unit of stock and charge of a running stack. Exit status 1 on any violation."""
+    """Reconcile every order, unit of stock and charge of a running stack.
+
+    Exit status 1 on any violation.
+    """
     report = _inspect(running_stack(data_dir), unfinished_after)
     if as_json:
         print_json(report)
@@ -48,7 +52,7 @@ def _inspect(state: StackState, unfinished_after: float) -> AuditReport:
 
 
 def print_report(report: AuditReport) -> None:
-    """A line for each rule, then what violates them."""
+    """Print a line for each rule, then the violations."""
     made = table("", "rule", "value", "checked", right=("value", "checked"))
     for verdict in report.verdicts:
         made.add_row(_mark(verdict), verdict.says, str(verdict.value), f"{verdict.checked:,}")

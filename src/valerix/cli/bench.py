@@ -1,4 +1,4 @@
-"""`bench`: how fast a whole stack is, beside what its database could do."""
+"""`bench`: measures how fast a whole stack is, compared with what its database alone can do."""
 
 import asyncio
 import shlex
@@ -25,34 +25,43 @@ MARKS = {True: "met", False: "missed", None: ""}
 
 
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="At most three minutes: both ratios alone.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Measure only the two ratios; takes at most three minutes.")
+    ] = False,
     rounds: Annotated[
-        int | None, typer.Option(help="Runs of each cell; medians are shown. 5, with --quick 2.", min=1)
+        int | None, typer.Option(help="Runs of each cell; medians are shown. Default 5, with --quick 2.", min=1)
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Of each run; 8, with --quick 4. A sustained turn takes 30 or more.", min=1)
+        float | None,
+        typer.Option(help="Length of each run. Default 8, with --quick 4. A sustained turn takes 30 or more.", min=1),
     ] = None,
-    connections: Annotated[str, typer.Option(help="Connections of the load.")] = ",".join(map(str, CONNECTIONS)),
-    replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
-    rows: Annotated[int, typer.Option(help="Orders in the tables before anything is measured.", min=0)] = 0,
+    connections: Annotated[
+        str, typer.Option(help="Numbers of connections to measure with, separated by commas.")
+    ] = ",".join(map(str, CONNECTIONS)),
+    replicas: Annotated[
+        list[str] | None, typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable.")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Orders in the tables before the first measurement.", min=0)] = 0,
     peers: Annotated[
-        Path | None, typer.Option(help="Folder with node-classic and node-tuned, to measure beside.", exists=True)
+        Path | None,
+        typer.Option(help="Folder with node-classic and node-tuned, to measure for comparison.", exists=True),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where report and results go; bench-results/TIME.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report and results. Default bench-results/TIME.")] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="results.json of an earlier benchmark.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="results.json of an earlier benchmark to compare with.", exists=True, dir_okay=False),
     ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Sample every service with py-spy.")] = False,
     work_dir: Annotated[
         Path | None,
-        typer.Option(help="Where the stack's data goes: use the disk you mean.", exists=True, file_okay=False),
+        typer.Option(help="Folder for the stack's data, on the disk to be measured.", exists=True, file_okay=False),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's data directory.")] = False,
     as_json: JsonOutput = False,
 ) -> None:
-    """Measure a stack of its own, with pgbench on the same server in between.
+    """Measure a stack started for this purpose, in turns with pgbench on the same database server.
 
-    Exit status 1 when it is cut short or the audit fails.
+    Exit status 1 if the benchmark is interrupted or the audit fails.
     """
     wanted = counts(replicas or [])
     check_replicas(wanted)
@@ -71,7 +80,7 @@ def bench(
         profile=profile,
         keep=keep,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a timeout, it takes its stack along, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it stops its stack when a timeout ends it
     results = asyncio.run(benchmark(plan, _say_on_stderr if as_json else _say))
     if as_json:
         print_json(results)

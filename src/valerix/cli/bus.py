@@ -1,4 +1,4 @@
-"""`bus`: events that could not be processed, and events that were lost."""
+"""`bus`: commands for events that could not be processed, and for events that were lost."""
 
 import sys
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ NAMES: Final = "|".join(CONSUMERS)
 
 
 class ListByDefault(DefaultCommand):
-    """`dead-letters`, `dead-letters orders` and `dead-letters --all` mean `dead-letters list …`."""
+    """Makes `dead-letters`, also with a service or `--all`, mean `dead-letters list …`."""
 
     default = "list"
 
 
-app = typer.Typer(help="Look after what services tell one another.", no_args_is_help=True)
+app = typer.Typer(help="Repair the delivery of events between services.", no_args_is_help=True)
 letters = typer.Typer(help="Events that a service could not process: see why, and replay them.", cls=ListByDefault)
 app.add_typer(letters, name="dead-letters")
 app.command("replay")(replay_events)
@@ -42,12 +42,12 @@ def _known(consumer: str | None) -> str | None:
     return consumer
 
 
-Consumer = Annotated[str, typer.Argument(metavar=NAMES, callback=_known, help="The service that listens.")]
-LetterId = Annotated[int, typer.Argument(metavar="ID", min=1, help="Of the dead letter, as the list shows it.")]
+Consumer = Annotated[str, typer.Argument(metavar=NAMES, callback=_known, help="Service that consumes the event.")]
+LetterId = Annotated[int, typer.Argument(metavar="ID", min=1, help="Id of the dead letter, as in the list.")]
 
 
 class Replayed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What became of one of several; `error` when it still cannot be processed."""
+    """The result for one of several dead letters; `error` if it still cannot be processed."""
 
     id: int
     processed: bool
@@ -58,39 +58,44 @@ class Replayed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 def list_letters(
     context: typer.Context,
     data_dir: DataDir,
-    consumer: Annotated[str | None, typer.Argument(metavar=NAMES, callback=_known, help="Of one service only.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Those that a replay has processed, too.")] = False,
+    consumer: Annotated[str | None, typer.Argument(metavar=NAMES, callback=_known, help="Only this service.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include dead letters that a replay has processed.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """What waits to be replayed, oldest first. Exit status 1 when a service could not be asked."""
+    """List dead letters that wait for a replay, oldest first.
+
+    Exit status 1 if a service did not answer.
+    """
     installation = find(context, data_dir, url, token)
     found: list[DeadLetterView] = []
-    silent: dict[str, str] = {}
+    failures: dict[str, str] = {}
     with talk(installation, as_json=as_json) as valerix:
         for name in [consumer] if consumer else CONSUMERS:
-            with _noting_silence(name, silent, installation):
+            with _recording_failure(name, failures, installation):
                 found += valerix.dead_letters.list(name, waiting=not everything)
-    _print_list(found, silent, as_json=as_json)
-    if silent:
+    _print_list(found, failures, as_json=as_json)
+    if failures:
         raise typer.Exit(1)
 
 
 @contextmanager
-def _noting_silence(name: str, silent: dict[str, str], installation: Installation) -> Iterator[None]:
-    """A service that is down does not hide what the others have."""
+def _recording_failure(name: str, failures: dict[str, str], installation: Installation) -> Iterator[None]:
+    """Record the failure of one service, so that the dead letters of the others are still shown."""
     try:
         yield
     except (NoAnswer, NotFound, ServerFailed) as error:
-        silent[name] = explain(error, installation)
+        failures[name] = explain(error, installation)
 
 
-def _print_list(found: list[DeadLetterView], silent: dict[str, str], *, as_json: bool) -> None:
-    for name, why in silent.items():
-        say(f"{name} could not be asked: {why}", file=sys.stderr)
+def _print_list(found: list[DeadLetterView], failures: dict[str, str], *, as_json: bool) -> None:
+    for name, why in failures.items():
+        say(f"{name} could not be queried: {why}", file=sys.stderr)
     if as_json:
-        print_json({"items": found, "notAsked": silent})
+        print_json({"items": found, "notAsked": failures})
         return
     made = table(
         "service", "id", "event", "subject", "failed", "attempts", "replayed", "error", right=("id", "attempts")
@@ -119,7 +124,7 @@ def show(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """One dead letter: the event, and why it could not be processed."""
+    """Show one dead letter: the event, and why it could not be processed."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         letter = valerix.dead_letters.get(consumer, letter_id)
     if as_json:
@@ -138,13 +143,15 @@ def replay(
     context: typer.Context,
     consumer: Consumer,
     data_dir: DataDir,
-    letter_id: Annotated[int | None, typer.Argument(metavar="ID", min=1, help="Of the dead letter.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every one that waits, oldest first.")] = False,
+    letter_id: Annotated[int | None, typer.Argument(metavar="ID", min=1, help="Id of the dead letter.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dead letter that waits for a replay, oldest first.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Process a dead letter again, once its cause is mended. Exit status 1 when it still fails."""
+    """Process a dead letter again, once its cause is fixed. Exit status 1 if it still fails."""
     if (letter_id is None) is not everything:
         raise typer.BadParameter("Give either the id of a dead letter or --all")
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
@@ -161,7 +168,7 @@ def _print_replayed(before: DeadLetter, after: DeadLetter, *, as_json: bool) -> 
     elif before.replayed_at is None:
         say(f"{after.consumer} has processed dead letter {after.id}.")
     else:
-        say(f"A replay at {moment(before.replayed_at)} had processed it: nothing was changed now.")
+        say(f"A replay at {moment(before.replayed_at)} has processed it already, so nothing was changed now.")
 
 
 def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:

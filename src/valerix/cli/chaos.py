@@ -1,4 +1,4 @@
-"""`chaos`: break a service on purpose, watch it, and stop."""
+"""`chaos`: injects faults on purpose, shows them, and ends them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 class StatusByDefault(DefaultCommand):
-    """`chaos` alone means `chaos status`."""
+    """Makes `chaos` alone mean `chaos status`."""
 
     default = "status"
 
@@ -33,6 +33,8 @@ app = typer.Typer(help="Break a service on purpose: every fault ends by itself."
 
 
 class Action(StrEnum):
+    """What happens at a failpoint."""
+
     KILL = "kill"
     HANG = "hang"
     DROP = "drop"
@@ -46,7 +48,7 @@ def _known(service: str | None) -> str | None:
 
 
 def _seconds(given: str | int) -> int:
-    text = str(given)  # the default comes as it is
+    text = str(given)  # typer passes the default as a number
     number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "s")
     if not number.isdecimal() or not 1 <= int(number) * UNITS[unit] <= 3600:
         raise typer.BadParameter("Give 1 to 3600 seconds, or 1m to 60m")
@@ -55,14 +57,19 @@ def _seconds(given: str | int) -> int:
 
 Service = Annotated[str, typer.Argument(callback=_known, help=f"One of {', '.join(NAMES)}.")]
 AnyService = Annotated[
-    str | None, typer.Argument(metavar="[SERVICE]", callback=_known, help="One service; all of them without.")
+    str | None, typer.Argument(metavar="[SERVICE]", callback=_known, help="One service; all if left out.")
 ]
-Duration = Annotated[int, typer.Option("--for", metavar="SECONDS", parser=_seconds, help="Also 5m, 1h.")]
+Duration = Annotated[
+    int, typer.Option("--for", metavar="SECONDS", parser=_seconds, help="How long the fault lasts; also 5m, 1h.")
+]
 Match = Annotated[
-    str | None, typer.Option("--match", metavar="PATH", help="Only requests whose path at the service begins so.")
+    str | None,
+    typer.Option("--match", metavar="PATH", help="Only requests to paths of the service that begin with this."),
 ]
-Limit = Annotated[int | None, typer.Option("--next", min=1, max=1000, help="How often; else until it ends.")]
-Next = Annotated[int, typer.Option("--next", min=1, max=1000, help="How often, over all copies.")]
+Limit = Annotated[
+    int | None, typer.Option("--next", min=1, max=1000, help="How often it strikes; by default until it ends.")
+]
+Next = Annotated[int, typer.Option("--next", min=1, max=1000, help="How often it strikes, over all copies.")]
 
 
 @contextmanager
@@ -83,9 +90,9 @@ def status(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """What is injected now. `chaos` alone means this."""
+    """Show the faults that are injected now. `chaos` alone means this."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        services = _asked(valerix, service)
+        services = _get_services(valerix, service)
     if as_json:
         print_json({"items": services})
         return
@@ -107,9 +114,9 @@ def history(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """What was injected before, the latest last."""
+    """Show the faults that have ended, the latest last."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, _):
-        services = _asked(valerix, service)
+        services = _get_services(valerix, service)
     rows = sorted(((one.service, fault) for one in services for fault in one.history), key=lambda row: row[1].since)
     if as_json:
         print_json({"items": [{"service": name, "fault": fault} for name, fault in rows]})
@@ -128,9 +135,9 @@ def points(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """The failpoints, dependencies and behaviours that can be named."""
+    """List the failpoints, dependencies and behaviours that the other commands take."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        services = _asked(valerix, service)
+        services = _get_services(valerix, service)
     if as_json:
         print_json({"items": services})
         return
@@ -152,7 +159,7 @@ def breakers(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """How a service stands it: circuit breakers, retries, load, and its answers of the last 30 s."""
+    """Show how a service copes: circuit breakers, retries, load, answers of the last 30 s."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, _):
         found = valerix.chaos.resilience(copy)
     if as_json:
@@ -177,8 +184,8 @@ def gremlin(
     context: typer.Context,
     service: Service,
     data_dir: DataDir,
-    every: Annotated[int, typer.Option(min=1, help="Which requests: every Nth, counted by each copy.")] = 5,
-    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="How long they wait.")] = 3000,
+    every: Annotated[int, typer.Option(min=1, help="Delay every Nth request, counted by each copy.")] = 5,
+    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="Delay of each such request.")] = 3000,
     times: Limit = None,
     match: Match = None,
     seconds: Duration = 60,
@@ -186,7 +193,7 @@ def gremlin(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Make every Nth request wait."""
+    """Delay every Nth request."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.gremlin(service, every=every, delay_ms=delay_ms, times=times, path=match, seconds=seconds)
         _print_injected(done, installation, as_json=as_json)
@@ -205,7 +212,7 @@ def crash(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """After the commit and before the reply: drop the connection or kill the process, for the next changes."""
+    """Drop the connection or kill the process between commit and reply, for the next changes."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.crash(service, how="kill" if kill else "drop", times=times, path=match, seconds=seconds)
         _print_injected(done, installation, as_json=as_json)
@@ -233,14 +240,14 @@ def errors(
 def cut(
     context: typer.Context,
     service: Service,
-    dependency: Annotated[str, typer.Argument(help="Whom it cannot reach any more.")],
+    dependency: Annotated[str, typer.Argument(help="Service that it can no longer reach.")],
     data_dir: DataDir,
     seconds: Duration = 60,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Cut a service off from another, as if the network were gone."""
+    """Cut a service off from another, as if the network between them were gone."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         _print_injected(valerix.chaos.cut(service, dependency, seconds=seconds), installation, as_json=as_json)
 
@@ -257,7 +264,10 @@ def provider(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Let the payment provider misbehave: decline, time out before or after the effect, 500 after it, 429, stall."""
+    """Make the payment provider misbehave.
+
+    It can decline, time out before or after the effect, answer 500 after it, answer 429, or stall.
+    """
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.behaviour(PROVIDER, behaviour, fraction=fraction, times=times, seconds=seconds)
         _print_injected(done, installation, as_json=as_json)
@@ -267,17 +277,17 @@ def provider(
 def failpoint(
     context: typer.Context,
     service: Service,
-    point: Annotated[str, typer.Argument(help="See `chaos points`.")],
+    point: Annotated[str, typer.Argument(help="Name of the failpoint; see `chaos points`.")],
     data_dir: DataDir,
-    action: Annotated[Action, typer.Option(help="What happens there.")] = Action.KILL,
-    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="How long to hang.")] = 3000,
+    action: Annotated[Action, typer.Option(help="What happens at the failpoint.")] = Action.KILL,
+    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="How long `hang` takes.")] = 3000,
     times: Next = 1,
     seconds: Duration = 60,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Strike at a named point between two durable steps."""
+    """Inject a fault at a named point between two durable steps."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
         done = valerix.chaos.failpoint(
             service, point, action=action.value, delay_ms=delay_ms, times=times, seconds=seconds
@@ -296,7 +306,7 @@ def stop(
 ) -> None:
     """End every fault at once, of one service or of all."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        before = sum(len(one.active) for one in _asked(valerix, service))
+        before = sum(len(one.active) for one in _get_services(valerix, service))
         after = valerix.chaos.stop_all().items if service is None else [valerix.chaos.stop(service)]
     if as_json:
         print_json({"items": after})
@@ -305,15 +315,15 @@ def stop(
     say(f"Next: {installation.command('chaos history')}")
 
 
-# --- what is shown
+# --- output
 
 
-def _asked(valerix: Valerix, service: str | None) -> list[ServiceChaos]:
+def _get_services(valerix: Valerix, service: str | None) -> list[ServiceChaos]:
     return valerix.chaos.overview().items if service is None else [valerix.chaos.get(service)]
 
 
 def _print_injected(state: ServiceChaos, installation: Installation, *, as_json: bool) -> None:
-    """`state` as it is right after the latest fault was injected."""
+    """Print the latest fault of `state`, which was read right after its injection."""
     if as_json:
         print_json(state)
         return
@@ -324,7 +334,7 @@ def _print_injected(state: ServiceChaos, installation: Installation, *, as_json:
 
 
 def describe(fault: dict[str, Any]) -> str:
-    """A fault in words."""
+    """Return a fault in words."""
     where = f" of {fault['path']}" if fault.get("path") else ""
     count = fault.get("times")
     times = "" if count is None else ", once" if count == 1 else f", {count} times"

@@ -1,4 +1,4 @@
-"""`test`: everything that has to be right before a change is."""
+"""`test`: all checks that must pass before a change is accepted."""
 
 import os
 import subprocess
@@ -32,14 +32,20 @@ CORES: Final = os.cpu_count() or 1
 
 
 class Stage(NamedTuple):
-    """Tests that run side by side. Workers were chosen by measurement on two cores (CONTRIBUTING.md)."""
+    """Tests that run side by side.
+
+    The numbers of workers were measured on two cores (CONTRIBUTING.md).
+    """
 
     about: str
     selection: str
-    """For `pytest -m`."""
+    """Marker expression for `pytest -m`."""
     workers: int
     share_seconds: int
-    """What it may take on two cores; when it takes longer, it names the tests that did."""
+    """Time the stage may take on two cores.
+
+    A stage that exceeds it names the tests that took longer.
+    """
 
 
 PARTS: Final = Stage("every test without a whole stack", "not stack", 3 * CORES, 170)
@@ -51,15 +57,15 @@ FULL: Final = (PARTS, STACKS._replace(share_seconds=1200))
 def run_checks(
     context: typer.Context,
     full: Annotated[
-        bool, typer.Option("--full", help="Also what needs production time-outs or large counts, as CI does.")
+        bool, typer.Option("--full", help="Also tests that need production timeouts or large counts, as CI does.")
     ] = False,
     no_skips: Annotated[
         bool, typer.Option("--no-skips", help="A skip that tests/skips.toml does not list fails the run.")
     ] = False,
 ) -> None:
-    """Lint, types, tests: first those of the parts, then those on whole stacks.
+    """Run lint, types and tests: first the tests of parts, then those on whole stacks.
 
-    Anything else on the line goes to pytest, which then runs alone: `test tests/orders`, `test -k name`.
+    Further arguments go to pytest, which then runs alone: `test tests/orders`, `test -k name`.
     """
     if not (REPOSITORY / "tests").is_dir():
         raise LauncherError("The tests are in the repository: run ./valerix test from a checkout")
@@ -70,7 +76,7 @@ def run_checks(
     began, lines = time.monotonic(), []
     for command in LINT:
         _run(command)
-    with _beside(FIND):  # compiles all tests, which each worker of the first stage would do otherwise
+    with _beside(FIND):  # compiles all tests once; otherwise each worker of the first stage would
         _run(TYPES)
     lines.append(_line("lint and types", time.monotonic() - began))
     for stage in FULL if full else FAST:
@@ -107,7 +113,7 @@ def _command(command: list[str]) -> list[str]:
 
 @contextmanager
 def _beside(command: list[str]) -> Iterator[None]:
-    """Run a command beside what is done within; its output is shown when it fails."""
+    """Run a command in parallel with the block; print its output if it fails."""
     started = subprocess.Popen(  # noqa: S603 - a tool of ours
         _command(command),
         cwd=REPOSITORY,
@@ -129,5 +135,8 @@ def _beside(command: list[str]) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, with bytecode written even if that is switched off: hundreds of processes would compile all of it anew."""
+    """Return this process's environment, with bytecode caching always on.
+
+    Without the cache, hundreds of processes would compile all modules again.
+    """
     return {name: value for name, value in inherited().items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -1,4 +1,4 @@
-"""`migrate` and `seed`: the databases of a stack, whether it runs or not."""
+"""`migrate` and `seed`: prepare the databases of a stack, whether it runs or not."""
 
 from valerix.cli.options import DataDir
 from valerix.launcher import maintenance
@@ -7,12 +7,12 @@ from valerix.launcher.terminal import say
 
 
 def migrate(data_dir: DataDir) -> None:
-    """Bring every database up to date; `up` does the same by itself."""
+    """Apply missing migrations to every database; `up` does so by itself."""
     maintenance.prepare(data_dir.resolve(), Seed.NOTHING)
     say("Every database is up to date.")
 
 
 def seed(data_dir: DataDir) -> None:
-    """Add the demo accounts and the demo catalogue; what exists stays as it is."""
+    """Add the demo accounts and the demo catalogue; existing data stays as it is."""
     maintenance.prepare(data_dir.resolve(), Seed.DEMO)
     say("The demo accounts and the demo catalogue are there.")

@@ -1,4 +1,4 @@
-"""Groups that mean one of their commands when none is named."""
+"""Groups of commands with a default, for lines that name no command."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 
 class DefaultCommand(TyperGroup):
-    """The group alone, or followed by anything but the name of a command, means its command `default`."""
+    """Makes the group mean its command `default`, unless a command's name follows."""
 
     default: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""`bus replay`: publish events again that the bus has lost."""
+"""`bus replay`: publishes events again that the bus has lost."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ _AGO: Final = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 class ReplaySummary(msgspec.Struct, frozen=True, rename="camel"):
-    """How many events of each topic were queued."""
+    """Document of `bus replay --json`: how many events of each topic were queued."""
 
     since: datetime
     until: datetime
@@ -37,7 +37,7 @@ class ReplaySummary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def parse_time(text: str) -> datetime:
-    """A moment with its zone, or how long ago it was."""
+    """Read a time with its zone, or an age such as `90m`. Raises typer.BadParameter."""
     try:
         if ago := _AGO.fullmatch(text):
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
@@ -57,14 +57,21 @@ def _known(names: list[str] | None) -> list[str] | None:
 
 def replay_events(
     data_dir: DataDir,
-    since: Annotated[str, typer.Option(metavar="TIME", help="2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Now, if left out.")] = None,
-    topic: Annotated[list[str] | None, typer.Option(metavar=NAMES, help="All, if left out.", callback=_known)] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Start: 2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")
+    ],
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="End, in the same form; default now.")] = None,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(metavar=NAMES, help="Topic to replay; repeatable. Default: all.", callback=_known),
+    ] = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Publish events of a running stack again. Each takes effect once: what was heard before changes nothing.
+    """Publish events of a running stack again.
 
-    For a bus that has lost its data. Safe to end at any moment, and to repeat.
+    Each takes effect once: an event processed before changes nothing.
+
+    Use it for a bus that has lost its data. It is safe to interrupt at any moment, and to repeat.
     """
     period = Period(parse_time(since), parse_time(until) if until else datetime.now(UTC))
     if period.until <= period.since:
@@ -74,9 +81,9 @@ def replay_events(
     if as_json:
         print_json(ReplaySummary(*period, counts))
         return
-    said = ", ".join(f"{count:,} of {name}" for name, count in counts.items()) or "none"
-    say(f"Events since {moment(period.since)} that are published again: {said}.")
-    advice = f"Next: `./valerix audit{data_dir_option(state.data_dir)}` says whether every event has had its effects"
+    counted = ", ".join(f"{count:,} of {name}" for name, count in counts.items()) or "none"
+    say(f"Events since {moment(period.since)} that are published again: {counted}.")
+    advice = f"Next: `./valerix audit{data_dir_option(state.data_dir)}` checks whether every event has had its effects"
     judged = datetime.now(UTC) - period.since <= HORIZON + timedelta(hours=1)
     say(f"{advice}." if judged else f"{advice} in the last day. Messages about older occasions are not sent.")
 
@@ -87,14 +94,18 @@ def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, i
     except OutboxStalled as error:
         words = f"status{data_dir_option(state.data_dir)}"
         raise LauncherError(
-            f"{error}. What is queued leaves by itself once the bus takes it: see `./valerix {words}`, then repeat this"
+            f"{error}. Queued events are published once the bus accepts them: see `./valerix {words}`, then repeat"
+            " this command"
         ) from None
     except (OSError, asyncpg.PostgresError) as error:
-        raise LauncherError(f"The databases cannot be reached: {error}. Repeat the command; it is safe to") from None
+        raise LauncherError(f"The databases cannot be reached: {error}. It is safe to repeat the command") from None
 
 
 async def _count(state: StackState, period: Period, topics: list[str]) -> dict[str, int]:
-    """By topic; a line on stderr every few seconds."""
+    """Replay the events and return their numbers by topic.
+
+    Print progress on stderr every few seconds.
+    """
     latest: dict[tuple[str, str], Queued] = {}
     reported_at = time.monotonic()
     async for queued in replay(of_stack(state).databases, period, topics):

@@ -1,4 +1,4 @@
-"""What went wrong, for people: one line that says what happened, why, and what to do next."""
+"""Explains failures to people: one line that says what happened, why, and what to do next."""
 
 import sys
 
@@ -21,7 +21,7 @@ WHERE_TO_LOOK = {
 
 
 class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What a program reads on stdout when a command with `--json` fails."""
+    """Document on stdout for programs, when a command with `--json` fails."""
 
     message: str
     status: int | None = None
@@ -31,11 +31,11 @@ class Failure(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     order: Order | None = None
     idempotency_key: str | None = None
     order_ids: list[str] = []
-    """Of the orders that a short id may mean."""
+    """Ids of the orders that match an ambiguous short id."""
 
 
 def report(error: errors.ValerixError, installation: Installation, *, as_json: bool) -> None:
-    """Tell it on stderr; with `as_json` also as `{"error": …}` on stdout."""
+    """Print the failure on stderr; with `as_json` also as `{"error": …}` on stdout."""
     message = explain(error, installation)
     say(message, file=sys.stderr)
     if as_json:
@@ -53,18 +53,18 @@ def _failure(error: errors.ValerixError, message: str) -> Failure:
 
 
 def explain(error: errors.ValerixError, installation: Installation) -> str:  # noqa: PLR0911 - one line per situation
-    """What happened, why, and the next step, in one line."""
+    """Return what happened, why, and the next step, in one line."""
     match error:
         case errors.NotConnected():
-            return f"Nobody answers at {error}. {_unreachable(installation)}"
+            return f"Nothing answers at {error}. {_unreachable(installation)}"
         case errors.NoAnswer():
-            return f"The outcome is not known: {error}. {_repeat(error)}"
+            return f"The outcome is unknown: {error}. {_repeat(error)}"
         case errors.Unauthenticated():
             return f"{_not_signed_in(error, installation)}. Use --url with a valid --token"
         case errors.NotFound(code="chaos_disabled"):
             return str(error)
         case errors.Forbidden():
-            return f"{error}. Give the token of somebody who may"
+            return f"{error}. Use the token of an account with this permission"
         case errors.NotFound() if error.code in WHERE_TO_LOOK:
             return f"{error}. See `{installation.command(WHERE_TO_LOOK[error.code])}`"
         case errors.Invalid() if error.errors:
@@ -88,18 +88,18 @@ def _unreachable(installation: Installation) -> str:
 def _not_signed_in(error: errors.Unauthenticated, installation: Installation) -> str:
     if installation.data_dir is None:
         return "The access token is missing, wrong or has expired"
-    return f"The stack's own login is not accepted any more ({error})"
+    return f"The stack's own login is no longer accepted ({error})"
 
 
 def _about(order: Order, installation: Installation) -> str:
-    """Where a refused order stands."""
+    """Return the status of a refused order, and the next step."""
     if order.status == OrderStatus.PENDING:
         return about_held(order, installation)
     return f"Order {order.id} is {order.status}, see `{installation.command(f'order show {order.id}')}`"
 
 
 def about_held(order: Order, installation: Installation) -> str:
-    """What an order that is short of stock waits for, and until when."""
+    """Return what an order that is short of stock waits for, and until when."""
     until = f" until {minute(order.held_until)}" if order.held_until else ""
     if order.on_shortage == "backorder":
         return f"Order {order.id} waits for new stock{until}, see `{installation.command(f'order show {order.id}')}`"

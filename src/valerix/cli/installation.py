@@ -1,4 +1,4 @@
-"""Where a command is sent, and how to send another one there."""
+"""The installation that a command calls, and the command lines that reach it again."""
 
 import shlex
 from pathlib import Path
@@ -11,7 +11,7 @@ from valerix.launcher.state import StackState
 
 
 class Installation(NamedTuple):
-    """`data_dir` is None for one that is known by its address alone."""
+    """An installation and its login. `data_dir` is None if only the address is known."""
 
     url: str
     data_dir: Path | None = None
@@ -19,10 +19,10 @@ class Installation(NamedTuple):
     password: str | None = None
     token: str | None = None
     ca_file: Path | None = None
-    """Trusted besides what this machine trusts anyway."""
+    """Authority to trust in addition to those of this machine."""
 
     def command(self, words: str) -> str:
-        """A command to paste, that reaches the same installation."""
+        """Return a command line to paste that reaches the same installation."""
         return f"./valerix {words}{self._options()}"
 
     def _options(self) -> str:
@@ -32,7 +32,10 @@ class Installation(NamedTuple):
 
 
 def running_stack(data_dir: Path) -> StackState:
-    """Raises LauncherError when there is none."""
+    """Return the state of the running stack in `data_dir`.
+
+    Raises LauncherError if there is none.
+    """
     state = control.running(data_dir.resolve())
     if state is None:
         start = f"./valerix up{data_dir_option(data_dir.resolve())}"
@@ -41,5 +44,5 @@ def running_stack(data_dir: Path) -> StackState:
 
 
 def data_dir_option(data_dir: Path) -> str:
-    """What to add to a command line for it, with a space in front; nothing for the default."""
+    """Return the --data-dir option with a space in front; empty for the default folder."""
     return "" if data_dir == default_data_dir() else f" --data-dir {shlex.quote(str(data_dir))}"

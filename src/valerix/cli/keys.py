@@ -1,4 +1,4 @@
-"""`keys`: the keys that sign tokens."""
+"""`keys`: lists and replaces the keys that sign tokens."""
 
 from typing import Annotated
 
@@ -12,12 +12,12 @@ from valerix.launcher.keys import RETIRED, published_keys, rotate_keys
 from valerix.launcher.terminal import say
 from valerix.launcher.topology import ISSUERS
 
-app = typer.Typer(help="The keys that sign access tokens and services' tokens.", no_args_is_help=True)
+app = typer.Typer(help="List and rotate the keys that sign access tokens and services' tokens.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_keys(data_dir: DataDir, as_json: JsonOutput = False) -> None:
-    """The keys whose signatures are accepted."""
+    """List the keys whose signatures are accepted."""
     keys = published_keys(Credentials(_existing(data_dir)))
     if as_json:
         print_json([{"kid": key["kid"], "retiredAt": key.get(RETIRED)} for key in keys])
@@ -31,14 +31,16 @@ def list_keys(data_dir: DataDir, as_json: JsonOutput = False) -> None:
 @app.command()
 def rotate(
     data_dir: DataDir,
-    issuer: Annotated[list[str] | None, typer.Option(help="Only this service's; repeatable.")] = None,
+    issuer: Annotated[list[str] | None, typer.Option(help="Only the key of this service; repeatable.")] = None,
     distrust: Annotated[
-        bool, typer.Option("--distrust", help="A key leaked: refuse at once what the old ones signed.")
+        bool, typer.Option("--distrust", help="For a leaked key: refuse all tokens of the old keys immediately.")
     ] = False,
 ) -> None:
-    """Make new keys; running services take them up within seconds, nobody is signed out.
+    """Make new keys; running services use them within seconds, and no session is signed out.
 
-    Tokens signed before are good until they expire - unless --distrust: then programs and browsers refresh theirs.
+    Tokens signed before stay valid until they expire.
+
+    With --distrust they do not: programs and browsers have to refresh theirs.
     """
     chosen = issuer or list(ISSUERS)
     if unknown := set(chosen) - set(ISSUERS):
@@ -49,7 +51,10 @@ def rotate(
 
 
 def _existing(data_dir: DataDir) -> DataDir:
-    """Asking about keys must not make a data directory."""
+    """Return the folder of an existing stack.
+
+    Commands about keys must not create a data directory.
+    """
     if not (data_dir / "secrets").is_dir():
         raise LauncherError(f"There is no stack in {data_dir}: `./valerix up` makes one")
     return data_dir.resolve()

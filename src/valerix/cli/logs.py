@@ -1,4 +1,4 @@
-"""`logs`: what the processes wrote."""
+"""`logs`: shows the output of the processes."""
 
 import sys
 from pathlib import Path
@@ -14,11 +14,11 @@ from valerix.launcher.logs import Terminal
 
 def show_logs(
     data_dir: DataDir,
-    process: Annotated[str | None, typer.Argument(help="One process; all when left out.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="Last lines of each.", min=0)] = 50,
+    process: Annotated[str | None, typer.Argument(help="One process; all if left out.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new output until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Last lines of each process.", min=0)] = 50,
 ) -> None:
-    """What the processes wrote: `logs`, `logs orders -f`."""
+    """Show the output of the processes: `logs`, `logs orders -f`."""
     files = _log_files(data_dir.resolve(), process)
     terminal = Terminal(list(files), sys.stdout)
     for name, file in files.items():
@@ -34,6 +34,6 @@ def _log_files(data_dir: Path, process: str | None) -> dict[str, Path]:
     if process is None and files:
         return {name: file for name, file in files.items() if name != "access"}
     if process not in files:
-        known = f"there are: {', '.join(files)}" if files else "nothing was ever started there"
+        known = f"there are: {', '.join(files)}" if files else "no stack was ever started there"
         raise LauncherError(f"No log of {process or 'anything'} in {data_dir}; {known}")
     return {process: files[process]}

@@ -1,4 +1,4 @@
-"""The `valerix` command. A group of commands is one line at the end of this file."""
+"""The `valerix` command. Each command or group of commands is one line at the end of this file."""
 
 import sys
 from typing import Annotated, Final
@@ -13,8 +13,8 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.terminal import say
 
 EXIT_STATUS: Final = (
-    "Exit status: 0 done, or accepted (an order that is held, too); 1 refused, failed or not known; 2 wrong usage;"
-    " 130 ended by Ctrl-C."
+    "Exit status: 0 done or accepted (also an order that is held); 1 refused, failed or outcome unknown;"
+    " 2 wrong usage; 130 ended by Ctrl-C."
 )
 app = typer.Typer(
     name="valerix",
@@ -37,7 +37,7 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """What holds for no command in particular."""
+    """Take the options that belong to no command in particular."""
 
 
 app.command()(processes.up)
@@ -60,16 +60,19 @@ app.command("test", context_settings=checks.CONTEXT)(checks.run_checks)
 
 
 def main() -> None:
-    """One line for what the user can mend, a traceback only for our own mistakes."""
+    """Run the command line.
+
+    Errors that the user can fix take one line; only bugs show a traceback.
+    """
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        rich_utils.FORCE_TERMINAL = False  # as cli.output.console, for help and usage
+        rich_utils.FORCE_TERMINAL = False  # for help and usage, as cli.output.console does for results
     try:
         app(prog_name="valerix")
     except LauncherError as error:
         say(error, file=sys.stderr)
         sys.exit(1)
     except PermissionError as error:
-        say(f"{error.filename}: permission denied; the stack's owner may", file=sys.stderr)
+        say(f"{error.filename}: permission denied. Run the command as the stack's owner", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,7 +14,7 @@ DataDir = Annotated[
         envvar="VALERIX_DATA_DIR",
         file_okay=False,
         show_default=".valerix",
-        help="Where the stack keeps its data.",
+        help="Folder of the stack's data.",
     ),
 ]
-JsonOutput = Annotated[bool, typer.Option("--json", help="For programs.")]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]

@@ -1,4 +1,4 @@
-"""Orders that a command names by a short form of their id."""
+"""Resolves short forms of order ids."""
 
 import sys
 from itertools import islice
@@ -11,34 +11,41 @@ from valerix.client import Valerix, ValerixError
 from valerix.client.models import Order
 from valerix.contracts.ids import find_ids, is_id
 
-LOOKED_AT: Final = 200
-"""The search finds customers and products, too."""
+SEARCH_LIMIT: Final = 200
+"""Results of the search to compare with the short form.
+
+The search finds customers and products, too.
+"""
 
 
 class NoSuchOrder(ValerixError):
-    """No id has this form."""
+    """No order's id matches the short form."""
 
 
 class Ambiguous(ValerixError):
-    """`orders`: those that may be meant."""
+    """The short form matches several orders: `orders`."""
 
     def __init__(self, text: str, orders: list[Order]) -> None:
         listed = (f"  {o.id}  {o.status:<10}  {o.customer_id}  {moment(o.created_at)}" for o in orders)
-        super().__init__(
-            "\n".join((f"{text} may mean {len(orders)} orders; give more digits of one of them:", *listed))
-        )
+        super().__init__("\n".join((f"{text} matches {len(orders)} orders; give more digits of one of them:", *listed)))
         self.orders = orders
 
 
 def full_id(valerix: Valerix, text: str) -> str:
-    """The id of the order that `text` is, begins or ends. Raises NoSuchOrder, Ambiguous."""
+    """Return the id of the order whose id is `text`, or begins or ends with it.
+
+    Raises NoSuchOrder, Ambiguous.
+    """
     return text if is_id(text) else _find(valerix, text).id
 
 
 def full_id_to_change(valerix: Valerix, text: str, change: str) -> str:
-    """The same for a command that changes the order: a short form needs a reader who agrees to the order it means.
+    """Return the full id for a command that changes the order.
 
-    `change`: the verb, for the question. Raises NoSuchOrder, Ambiguous, typer.BadParameter without a terminal.
+    A short form is confirmed at the terminal.
+
+    `change`: the verb, for the question. Raises NoSuchOrder, Ambiguous, and typer.BadParameter for
+    a short form without a terminal.
     """
     if is_id(text):
         return text
@@ -52,7 +59,7 @@ def full_id_to_change(valerix: Valerix, text: str, change: str) -> str:
 
 def _find(valerix: Valerix, text: str) -> Order:
     wanted = find_ids(text)
-    found = [order for order in islice(valerix.orders.list(search=text), LOOKED_AT) if wanted.matches(order.id)]
+    found = [order for order in islice(valerix.orders.list(search=text), SEARCH_LIMIT) if wanted.matches(order.id)]
     if not found:
         raise NoSuchOrder(f"There is no order whose id is {text}, or begins or ends with it")
     if len(found) > 1:

@@ -27,6 +27,8 @@ OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order, or 
 
 
 class OnShortage(StrEnum):
+    """What an order does if stock is short."""
+
     HOLD = "hold"
     BACKORDER = "backorder"
     REJECT = "reject"
@@ -36,27 +38,30 @@ def _address(text: str) -> Address:
     try:
         return msgspec.json.decode(text, type=Address)
     except msgspec.MsgspecError as error:
-        raise typer.BadParameter(f"That is no address: {error}") from None
+        raise typer.BadParameter(f"This is no address as the API takes it: {error}") from None
 
 
 @app.command()
 def place(
     context: typer.Context,
-    items: Annotated[list[str], typer.Argument(metavar="PRODUCT[:QUANTITY]...", help="What is wanted.")],
+    items: Annotated[list[str], typer.Argument(metavar="PRODUCT[:QUANTITY]...", help="Products to order.")],
     customer: Annotated[str, typer.Option(help="Number of the customer, e.g. CUST-001.")],
     data_dir: DataDir,
-    payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined to see a refusal.")] = None,
-    on_shortage: Annotated[OnShortage | None, typer.Option(help="What to do when stock is short.")] = None,
+    payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined makes the payment fail.")] = None,
+    on_shortage: Annotated[OnShortage | None, typer.Option(help="What the order does if stock is short.")] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Return when it is completed; exit status 1 if it is not.")
+        bool, typer.Option("--wait", help="Wait until the order is completed; exit status 1 if it is not.")
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for that.")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds that --wait takes at most.")] = 60.0,
     key: Key = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Place an order. Without --wait, exit status 0 also when it is accepted but not confirmed yet, or is held."""
+    """Place an order.
+
+    Without --wait, the exit status is 0 also if it is accepted but not confirmed, or held.
+    """
     wanted = _wanted(items)
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
@@ -77,14 +82,17 @@ def place(
 
 
 def _held(refusal: InsufficientStock) -> PlacedOrder:
-    """The order, which is accepted as it wished. Raises `refusal` when that has ended it."""
+    """Return the order of a refusal that holds it, as its `on_shortage` says.
+
+    Raises `refusal` if it has ended.
+    """
     if refusal.order is None or refusal.order.status != OrderStatus.PENDING:
         raise refusal
     return PlacedOrder(**msgspec.structs.asdict(refusal.order), replayed=False)
 
 
 def _wanted(items: list[str]) -> dict[str, int]:
-    """Quantities by product; one named twice is summed."""
+    """Return quantities by product; the quantities of a product named twice are added."""
     wanted: dict[str, int] = {}
     for item in items:
         product, colon, quantity = item.partition(":")
@@ -103,7 +111,7 @@ def show(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """One order with its timeline."""
+    """Show one order with its timeline."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         order = valerix.orders.get(full_id(valerix, order_id))
         timeline = valerix.orders.timeline(order.id)
@@ -116,28 +124,31 @@ def show(
     _print_lines(out, order)
     _print_timeline(out, timeline.events)
     if timeline.next_cursor is not None:
-        out.print(f"There is more than these {len(timeline.events)} entries; the API has all of them.")
+        out.print(f"The timeline has more than these {len(timeline.events)} entries; the API has all of them.")
 
 
 @app.command("list")
 def list_orders(
     context: typer.Context,
     data_dir: DataDir,
-    status: Annotated[str | None, typer.Option(help="E.g. pending.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Number of the customer.")] = None,
-    product: Annotated[str | None, typer.Option(help="Orders with this product.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only orders with this status, e.g. pending.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only orders of this customer, e.g. CUST-001.")] = None,
+    product: Annotated[str | None, typer.Option(help="Only orders with this product.")] = None,
     search: Annotated[
         str | None, typer.Option(help="Digits of an id, name or e-mail address of a customer, a number.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="Without a limit.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show them again and again until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of orders to show.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="Show all orders, without a limit.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh the list until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two refreshes.")] = 2.0,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Orders, newest first. On a terminal ids are their last digits, which the other commands take."""
+    """List orders, newest first.
+
+    On a terminal only the last digits of ids are shown; other commands take them.
+    """
     if watch and as_json:
         raise typer.BadParameter("Give either --watch or --json")
     most = None if everything else limit
@@ -173,12 +184,12 @@ def cancel(
     context: typer.Context,
     order_id: OrderId,
     data_dir: DataDir,
-    reason: Annotated[str | None, typer.Option(help="Why; kept in the order's timeline.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; recorded in the order's timeline.")] = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Cancel an order: its stock is released, its payment given back."""
+    """Cancel an order: its stock is released and its payment returned."""
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
         order = valerix.orders.cancel(full_id_to_change(valerix, order_id, "cancel"), reason=reason)
     if as_json:
@@ -186,7 +197,7 @@ def cancel(
     elif order.status == OrderStatus.CANCELLED:
         say(f"Order {order.id} is cancelled.")
     else:
-        say(f"Order {order.id} will be cancelled as soon as a service it needs is back; it is {order.status} now.")
+        say(f"Order {order.id} is {order.status} now; it will be cancelled as soon as a service it needs is available.")
 
 
 @app.command()
@@ -198,7 +209,7 @@ def retry(
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Try a pending order again now, for instance one that is held for stock."""
+    """Retry a pending order now, for instance one that is held for stock."""
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.retry(full_id_to_change(valerix, order_id, "retry"))
@@ -211,23 +222,26 @@ def change(
     order_id: OrderId,
     data_dir: DataDir,
     items: Annotated[
-        list[str] | None, typer.Argument(metavar="[PRODUCT[:QUANTITY]]...", help="All that is wanted instead.")
+        list[str] | None,
+        typer.Argument(metavar="[PRODUCT[:QUANTITY]]...", help="Products that replace all former ones."),
     ] = None,
     address: Annotated[
         Address | None,
         typer.Option(parser=_address, metavar="JSON", help="Name, street, city, country …, as in the API."),
     ] = None,
     status: Annotated[
-        FulfilmentStatus | None, typer.Option(help="Move it on through the warehouse, for staff.")
+        FulfilmentStatus | None, typer.Option(help="Status in the warehouse to move the order to; for staff.")
     ] = None,
-    version: Annotated[int | None, typer.Option(help="Refuse if it has changed since this version.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Refuse the change if the order has changed since this version.")
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Change what a held order asks for, where one that has not shipped goes, or how far it has got."""
+    """Change a held order's products, the address before it ships, or its warehouse status."""
     if not items and address is None and status is None:
-        raise typer.BadParameter("Name what is to change: products, --address or --status")
+        raise typer.BadParameter("Name what to change: products, --address or --status")
     installation = find(context, data_dir, url, token)
     with talk(installation, as_json=as_json) as valerix:
         order = valerix.orders.change(
@@ -240,7 +254,7 @@ def change(
     _print_order(order, installation, as_json=as_json)
 
 
-# --- how an order looks
+# --- presentation of an order
 
 
 def _print_order(order: Order, installation: Installation, *, as_json: bool) -> None:
@@ -251,7 +265,7 @@ def _print_order(order: Order, installation: Installation, *, as_json: bool) -> 
     _print_head(out, order)
     _print_lines(out, order)
     if isinstance(order, PlacedOrder) and order.replayed:
-        out.print("This key was used before: this is the order placed then, as it was answered then.")
+        out.print("This key was used before: this is the order placed then, with the answer given then.")
     if order.error_code == "insufficient_stock":
         out.print(f"{about_held(order, installation)}.", soft_wrap=True)
         return

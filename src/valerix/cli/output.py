@@ -1,4 +1,4 @@
-"""How results look: tables for people, one JSON document for programs."""
+"""Presents results: tables for people, one JSON document for programs."""
 
 import sys
 from collections.abc import Collection, Iterable
@@ -18,7 +18,7 @@ from valerix.contracts.states import OrderStatus, Tone
 from valerix.launcher.terminal import safe, safe_json
 
 UNLIMITED: Final = 10_000
-"""Columns of a line that goes to no terminal: a row of a table is one line for the program that reads it."""
+"""Columns of output without a terminal, so that a program reads each table row as one line."""
 TONE_STYLES: Final = {
     Tone.OK: "green",
     Tone.WARN: "yellow",
@@ -30,11 +30,12 @@ STATUS_STYLES: Final = {str(status): TONE_STYLES[status.tone] for status in Orde
 
 
 def print_json(value: object) -> None:
+    """Print a value as one JSON document on stdout."""
     sys.stdout.write(safe_json(msgspec.json.format(msgspec.json.encode(value)).decode()) + "\n")
 
 
 class SafeConsole(Console):
-    """Styles what it is given, and lets through no control of the terminal that is in it."""
+    """Styles its output, and removes control sequences of the terminal that the text contains."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -42,14 +43,20 @@ class SafeConsole(Console):
 
 
 def on_terminal() -> bool:
-    """Whether a reader looks at stdout: tables fit the screen, ids are short. Otherwise both are whole."""
+    """Return whether stdout is a terminal.
+
+    On a terminal, tables fit the screen and ids are short; elsewhere both are complete.
+    """
     return sys.stdout.isatty()
 
 
 def console(*, markup: bool = False, stderr: bool = False) -> Console:
-    """Takes every text literally, unless `markup` says otherwise: names from the catalogue are not markup.
+    """Return a console that prints text literally, since a product's name is no markup.
 
-    What is no terminal gets plain lines, even where FORCE_COLOR is set: a log keeps every movement of the cursor.
+    With `markup`, the text is interpreted.
+
+    Anything but a terminal gets plain lines, even if FORCE_COLOR is set: a log would keep every
+    movement of the cursor.
     """
     is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
     return SafeConsole(
@@ -63,9 +70,10 @@ def console(*, markup: bool = False, stderr: bool = False) -> Console:
 
 
 def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()) -> Table:
-    """`right`: the headings of what is aligned there; `cut`: of what alone gives way where the screen is narrow.
+    """Return an empty table.
 
-    Without `cut`, any cell may have several lines there.
+    `right`: headings of the right-aligned columns. `cut`: headings of the only columns that shrink
+    on a narrow screen; without `cut`, any cell may take several lines there.
     """
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
@@ -76,12 +84,12 @@ def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()
 
 
 def one_line(text: str) -> Text:
-    """A cell of a column that is cut: its end is left out where it does not fit."""
+    """Return a cell for a column that may be cut: an ellipsis replaces the end if necessary."""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def id_text(identifier: str) -> str:
-    """An id in a table."""
+    """Return an id for a table: short on a terminal, else in full."""
     return short(identifier) if on_terminal() else identifier
 
 
@@ -90,15 +98,15 @@ def status_text(status: str) -> Text:
 
 
 def money(amount: Money | None) -> str:
-    """`1,299.00 USD`; a dash for an amount that is not fixed yet."""
+    """Return an amount as `1,299.00 USD`, or a dash for an amount that is not fixed yet."""
     return "-" if amount is None else money_text(amount)
 
 
 def moment(at: datetime) -> str:
-    """In the reader's time zone."""
+    """Return date and time to the second, in this machine's time zone."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def minute(at: datetime) -> str:
-    """In the reader's time zone, where there is little space."""
+    """Return date and time to the minute, in this machine's time zone; for narrow columns."""
     return f"{at.astimezone():%Y-%m-%d %H:%M}"

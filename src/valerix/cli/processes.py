@@ -1,4 +1,4 @@
-"""`up` and `down`: the stack as a whole."""
+"""`up`, `down` and `reload`: commands for the stack as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,14 +22,20 @@ def up(
     data_dir: DataDir,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the gateway.", min=1, max=65535)] = None,
-    host: Annotated[str | None, typer.Option(help="Address of the gateway; 0.0.0.0 lets others in.")] = None,
-    ports: Annotated[str, typer.Option(help="`auto`: choose free ports for everything.")] = "default",
-    replicas: Annotated[list[str] | None, typer.Option(help="NAME=COUNT, for any service.")] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="HTTPS; makes a certificate where none is configured.")] = False,
-    gateway: Annotated[GatewayName | None, typer.Option(help="The program that is the gateway.")] = None,
-    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Demo customers, products and logins.")] = True,
+    host: Annotated[
+        str | None, typer.Option(help="Address the gateway listens on; 0.0.0.0 opens it to other machines.")
+    ] = None,
+    ports: Annotated[str, typer.Option(help="`auto`: choose a free port for every process.")] = "default",
+    replicas: Annotated[
+        list[str] | None, typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable.")
+    ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve HTTPS; generates a certificate if none is configured.")
+    ] = False,
+    gateway: Annotated[GatewayName | None, typer.Option(help="Program that serves as the gateway.")] = None,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Add demo customers, products and logins.")] = True,
 ) -> None:
-    """Start everything; on a stack that runs already, say so."""
+    """Start the stack; if it runs already, print its addresses."""
     data_dir = data_dir.resolve()
     if state := control.running(data_dir):
         say(f"Already running in {data_dir} (launcher: process {state.launcher.pid}).")
@@ -44,7 +50,7 @@ def up(
 
 
 def _gateway_settings(gateway: GatewayName | None, host: str | None, tls: bool) -> GatewaySettings:
-    """The environment's settings, and the options that go first."""
+    """Return the gateway's settings: the options given, else those of the environment."""
     settings = gateway_settings()
     return msgspec.structs.replace(
         settings,
@@ -72,7 +78,7 @@ def _plan(
 
 
 def counts(replicas: list[str]) -> dict[str, int]:
-    """Of `NAME=COUNT` options. Raises LauncherError."""
+    """Return the counts of `NAME=COUNT` options, by name. Raises LauncherError."""
     found = {}
     for text in replicas:
         name, _, count = text.partition("=")
@@ -83,7 +89,7 @@ def counts(replicas: list[str]) -> dict[str, int]:
 
 
 class Progress:
-    """One line for each process as it becomes ready; one for the start itself."""
+    """Prints one line when the start begins, and one for each process that becomes ready."""
 
     def __init__(self) -> None:
         self._shown: set[str] = set()
@@ -98,8 +104,8 @@ class Progress:
                 say(f"  {process.name} ready ({process.startup_seconds:.1f} s)", flush=True)
 
 
-class Regress:
-    """One line for each process that has stopped."""
+class StopProgress:
+    """Prints one line for each process that has stopped."""
 
     def __init__(self) -> None:
         self._shown: set[str] = set()
@@ -112,15 +118,15 @@ class Regress:
 
 
 def down(data_dir: DataDir) -> None:
-    """Stop everything and wait for the end; the data stays."""
+    """Stop the stack and wait until every process has ended; the data is kept."""
     data_dir = data_dir.resolve()
-    if control.stop(data_dir, Regress().show):
+    if control.stop(data_dir, StopProgress().show):
         say("Stopped. The data is kept: `./valerix up` continues with it.")
     else:
         say(f"Nothing was running in {data_dir}.")
 
 
 def reload(data_dir: DataDir) -> None:
-    """Make the gateway take up a renewed certificate; no request is lost."""
+    """Make the gateway load a renewed certificate; no request is lost."""
     control.reload_gateway(data_dir.resolve())
-    say("The gateway has taken up its certificate and configuration.")
+    say("The gateway has loaded its certificate and configuration.")

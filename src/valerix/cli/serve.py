@@ -1,8 +1,8 @@
-"""Run one service: `python -m valerix.cli.serve orders`, settings from `VALERIX_…` alone.
+"""Runs one service: `python -m valerix.cli.serve orders`; settings are `VALERIX_…` variables.
 
-SIGTERM drains first: `/ready` says 503 for `drain_seconds`, requests are still served. SIGINT and SIGUSR1 skip that;
-the latter also ends a process that is still loading without a word.
-Exit status: 0 after a signal, 2 for wrong settings, 3 when the service could not start.
+SIGTERM drains first: `/ready` answers 503 for `drain_seconds` while requests are still served.
+SIGINT and SIGUSR1 skip the drain; SIGUSR1 also ends a process that is still loading, without a
+message. Exit status: 0 after a signal, 2 for wrong settings, 3 if the service could not start.
 """
 
 import gc
@@ -10,8 +10,8 @@ import importlib
 import sys
 
 if __name__ == "__main__":
-    gc.disable()  # until start-up is over: nearly all it makes stays
-    # structlog would load it, 4 MiB in each process, to colour what nobody sees
+    gc.disable()  # until start-up is over: nearly all objects made during it stay alive
+    # structlog would load rich, 4 MiB in each process, to colour output that goes to log files
     sys.modules["rich"] = None  # type: ignore[assignment]
 
 from valerix.chassis.base import settings
@@ -23,7 +23,7 @@ WRONG_SETTINGS, NOT_STARTED = 2, 3
 
 
 def serve(name: str) -> int:
-    """Until a signal; the exit status."""
+    """Run the service until a signal ends it; return the exit status."""
     module = importlib.import_module({process.name: process.module for process in SERVICES}[name])
     try:
         loaded = settings.load(module.Settings)

@@ -1,4 +1,4 @@
-"""`serve`: one service in the foreground, as a container runs it or for a debugger beside a running stack."""
+"""`serve`: one service in the foreground, for a container or a debugger beside a running stack."""
 
 import os
 import sys
@@ -23,7 +23,10 @@ NAMES = [process.name for process in SERVICES]
 
 
 def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(NAMES))], data_dir: DataDir) -> None:
-    """Run one service. Its settings are VALERIX_… variables; a stack that runs supplies those that are missing."""
+    """Run one service.
+
+    Its settings are VALERIX_… variables; a running stack supplies those that are missing.
+    """
     if name not in NAMES:
         raise LauncherError(f"There is no service {name!r}; there are: {', '.join(NAMES)}")
     state = control.running(data_dir.resolve())
@@ -34,7 +37,10 @@ def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(
 
 
 def _beside(state: StackState, name: str) -> dict[str, str]:
-    """One more instance, on a port of its own; nobody is told of it."""
+    """Return the settings of a further instance, on a port of its own.
+
+    The gateway does not route to it.
+    """
     gateway = msgspec.structs.replace(gateway_settings(), gateway_host=state.gateway_host)
     plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, demo=state.demo, gateway=gateway)
     instance = Instance(f"{name}-by-hand", name, free_port())

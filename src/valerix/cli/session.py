@@ -1,4 +1,4 @@
-"""Which installation a command talks to, and as whom."""
+"""Determines the installation that a command calls, and the account it signs in with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +16,16 @@ from valerix.launcher.state import StackState
 from valerix.launcher.summary import ADMINISTRATOR, DEMO_ADMINISTRATOR, OPERATOR, gateway_url
 
 RETRY_SECONDS = 5.0
-"""Somebody is waiting at the keyboard."""
+"""Total time for repeating a failed call: short, because a person waits at the terminal."""
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="VALERIX_URL", help="Another installation than the stack in --data-dir."),
+    typer.Option("--url", envvar="VALERIX_URL", help="Address of an installation, instead of the stack in --data-dir."),
 ]
 
 
 def _printable(value: str | None) -> str | None:
-    """What goes into a header has one line."""
+    """Reject line breaks: the value of a header is one line. Raises typer.BadParameter."""
     if value is not None and not value.isprintable():
         raise typer.BadParameter("It must not contain line breaks or other control characters")
     return value
@@ -35,14 +35,16 @@ Token = Annotated[
     str | None,
     typer.Option("--token", envvar="VALERIX_TOKEN", callback=_printable, help="Access token for --url."),
 ]
-Key = Annotated[
-    str | None, typer.Option("--key", callback=_printable, help="Idempotency key; without one, a fresh one.")
-]
+Key = Annotated[str | None, typer.Option("--key", callback=_printable, help="Idempotency key; by default a new one.")]
 
 
 @contextmanager
 def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
-    """Failures end the command with status 1 and one line on stderr; with `as_json` also a document on stdout."""
+    """Open a client of the installation.
+
+    A failure within ends the command with status 1 and one line on stderr; with `as_json`, also
+    with a JSON document on stdout.
+    """
     try:
         with Valerix(
             installation.url,
@@ -61,7 +63,11 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
 def find(
     context: typer.Context, data_dir: Path, url: str | None, token: str | None, *, administrator: bool = False
 ) -> Installation:
-    """The installation at `url`, else the running stack in `data_dir`, as its operator. Raises LauncherError."""
+    """Return the installation at `url`, else the running stack in `data_dir`.
+
+    The stack is called as its operator, or as its administrator with `administrator`. Raises
+    LauncherError.
+    """
     if url is None or _only_the_data_dir_was_typed(context):
         return _running_stack(data_dir.resolve(), administrator)
     try:
@@ -72,7 +78,7 @@ def find(
 
 
 def _only_the_data_dir_was_typed(context: typer.Context) -> bool:
-    """Naming a stack on the command line outweighs a VALERIX_URL left over in the environment."""
+    """Return whether only --data-dir was typed: it takes precedence over an old VALERIX_URL."""
     typed = {name for name in ("data_dir", "url") if _source(context, name) == "COMMANDLINE"}
     if len(typed) == 2:
         raise typer.BadParameter("Give either --data-dir or --url")
@@ -97,7 +103,7 @@ def _staff_login(state: StackState, administrator: bool) -> tuple[str, str]:
         password = credentials.demo_password if state.demo else credentials.admin_password
     except PermissionError:
         raise LauncherError(
-            "The stack belongs to another user, who alone can read its passwords: use --url with --token"
+            "The stack belongs to another user, and only that user can read its passwords: use --url with --token"
         ) from None
     if not state.demo:
         return ADMINISTRATOR, password

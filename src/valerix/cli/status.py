@@ -1,4 +1,4 @@
-"""`status`: what runs, how it is, and what it takes."""
+"""`status`: the processes of a stack, their health and their memory."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ class StatusRow(msgspec.Struct, rename="camel"):
 
 
 class StackReport(msgspec.Struct, rename="camel"):
-    """`status --json`. `phase` is `dead` when the launcher was killed."""
+    """Document of `status --json`. `phase` is `dead` if the launcher was killed."""
 
     phase: str
     data_dir: str
@@ -43,10 +43,13 @@ class StackReport(msgspec.Struct, rename="camel"):
 
 
 def status(data_dir: DataDir, as_json: JsonOutput = False) -> None:
-    """What runs, how it is, and what it takes. Exit status 1 when the stack does not run."""
+    """Show the stack's processes, their health and their memory.
+
+    Exit status 1 if the stack does not run.
+    """
     state = read_state(data_dir.resolve())
     if state is None:
-        raise LauncherError(f"Nothing was ever started in {data_dir}: `./valerix up` does")
+        raise LauncherError(f"No stack was ever started in {data_dir}: `./valerix up` starts one")
     report = _report(state)
     if as_json:
         print_json(report)

@@ -1,4 +1,4 @@
-"""`stock`: what is there, and corrections by hand."""
+"""`stock`: shows stock, and corrects it by hand."""
 
 import itertools
 from typing import Annotated, Final
@@ -21,12 +21,12 @@ FIGURES: Final = ("on hand", "reserved", "available")
 
 
 class ShowByDefault(DefaultCommand):
-    """`stock`, `stock PROD-001` and `stock --low` mean `stock show …`."""
+    """Makes `stock`, `stock PROD-001` and `stock --low` mean `stock show …`."""
 
     default = "show"
 
 
-app = typer.Typer(help="See what is in stock, and correct it.", cls=ShowByDefault)
+app = typer.Typer(help="Show stock, and correct it.", cls=ShowByDefault)
 
 
 @app.command()
@@ -34,12 +34,12 @@ def show(
     context: typer.Context,
     data_dir: DataDir,
     sku: Annotated[str | None, typer.Argument(help="One product, with its warehouses and latest movements.")] = None,
-    low: Annotated[bool, typer.Option("--low", help="Only what is at or under its threshold.")] = False,
+    low: Annotated[bool, typer.Option("--low", help="Only products at or below their low-stock threshold.")] = False,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """The stock of every product, or of one. `stock` alone means this."""
+    """Show the stock of every product, or of one. `stock` alone means this."""
     if sku is not None and low:
         raise typer.BadParameter("Give either a product or --low")
     with talk(find(context, data_dir, url, token), as_json=as_json) as valerix:
@@ -56,9 +56,9 @@ def show(
 def adjust(
     context: typer.Context,
     sku: Annotated[str, typer.Argument(help="The product.")],
-    warehouse: Annotated[str, typer.Option(help="Where, e.g. WH-EAST.")],
-    by: Annotated[int, typer.Option(help="Units: 5 found, -2 broken.")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the movement.")],
+    warehouse: Annotated[str, typer.Option(help="The warehouse, e.g. WH-EAST.")],
+    by: Annotated[int, typer.Option(help="Units to add: 5 for found, -2 for broken.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded with the movement.")],
     data_dir: DataDir,
     key: Key = None,
     url: Url = None,
@@ -71,7 +71,7 @@ def adjust(
     if as_json:
         print_json(done)
         return
-    before = " (this key was used before: nothing was changed now)" if done.idempotent else ""
+    before = " (this key was used before, so nothing was changed now)" if done.idempotent else ""
     say(
         f"{done.product_id} in {done.warehouse_id}: {done.on_hand} on hand,"
         f" {done.reserved} reserved, {done.available} available{before}"

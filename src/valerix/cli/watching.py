@@ -1,4 +1,4 @@
-"""A result that is shown again and again."""
+"""Shows a result repeatedly, for `--watch`."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,10 @@ from valerix.cli.output import console
 
 
 def keep_showing(look: Callable[[], RenderableType], every_seconds: float) -> NoReturn:
-    """Until the reader ends it. A terminal is redrawn in place, elsewhere one result follows the other."""
+    """Show the result of `look` every few seconds until Ctrl-C.
+
+    A terminal is redrawn in place; elsewhere one result follows the other.
+    """
     out = console()
     with Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext() as live:
         while True:

@@ -4,7 +4,8 @@
         order = valerix.orders.place("CUST-001", {"PROD-001": 2})
         valerix.orders.wait_until(order.id, {OrderStatus.COMPLETED})
 
-`AsyncValerix` has the same calls, awaitable. Models are in `client.models`, exceptions in `client.errors`.
+`AsyncValerix` has the same calls, awaitable. Models are in `client.models`, exceptions in
+`client.errors`.
 """
 
 from valerix.client.asynchronous import AsyncValerix as AsyncValerix

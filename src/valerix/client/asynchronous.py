@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Runs flows in the calling task."""
+    """Runs flows in the calling task; concurrent tasks share one sign-in."""
 
     def __init__(self, session: Session, url: str, http: Client) -> None:
         self._session = session
@@ -62,7 +62,7 @@ class Runner:
 
 
 class _Group:
-    """The calls of one resource."""
+    """Base of the calls of one resource."""
 
     def __init__(self, calls: Any, runner: Runner) -> None:
         self._calls = calls
@@ -166,7 +166,10 @@ class Chaos(_Group):
 
 
 class AsyncValerix:
-    """As `Valerix`, with awaitable calls and asynchronous iterators; for one event loop. Use it with `async with`."""
+    """Same as `Valerix`, with awaitable calls and asynchronous iterators; for one event loop.
+
+    Use it with `async with`, or close it.
+    """
 
     def __init__(
         self,
@@ -195,7 +198,7 @@ class AsyncValerix:
         self.chaos = Chaos(calls.Chaos(session), runner)
 
     async def login(self, email: str, password: str) -> SignedIn:
-        """Sign in; from now on this is the caller. Raises Unauthenticated."""
+        """Sign in; later calls are made as this user. Raises Unauthenticated."""
         return await self._runner.run(self._session.login(email, password))
 
     async def close(self) -> None:

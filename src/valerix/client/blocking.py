@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""The blocking client, for threads."""
 
 import functools
 import threading
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _Runner:
-    """Runs flows on the calling thread."""
+    """Runs flows on the calling thread; concurrent threads share one sign-in."""
 
     def __init__(self, session: Session, url: str, http: SyncClient) -> None:
         self._session = session
@@ -63,7 +63,7 @@ class _Runner:
 
 
 class _Group:
-    """The calls of one resource."""
+    """Base of the calls of one resource."""
 
     def __init__(self, calls: Any, runner: _Runner) -> None:
         self._calls = calls
@@ -165,10 +165,11 @@ class Chaos(_Group):
 class Valerix:
     """One caller of one installation; may be shared by threads. Use it with `with`, or close it.
 
-    `url`: of the gateway, e.g. `http://127.0.0.1:8080`. Either `email` and `password` (signs in when needed, and
-    again when the token has run out) or a `token`; without both only public calls work. Every attempt takes at most
-    `timeout_seconds`; what may safely be sent again is, for at most `retry_seconds` (see `client.session`).
-    `ca_file`: PEM certificates to trust besides those this machine trusts anyway.
+    `url`: address of the gateway, e.g. `http://127.0.0.1:8080`. Pass either `email` and `password`
+    (the client signs in when needed, and again when the token has expired) or a `token`; without
+    either only public calls work. Every attempt takes at most `timeout_seconds`. Requests that are
+    safe to repeat are sent again for at most `retry_seconds` (see `client.session`). `ca_file`: PEM
+    certificates to trust in addition to those that this machine trusts.
     """
 
     def __init__(
@@ -198,7 +199,7 @@ class Valerix:
         self.chaos = Chaos(calls.Chaos(session), runner)
 
     def login(self, email: str, password: str) -> SignedIn:
-        """Sign in; from now on this is the caller. Raises Unauthenticated."""
+        """Sign in; later calls are made as this user. Raises Unauthenticated."""
         return self._runner.run(self._session.login(email, password))
 
     def close(self) -> None:

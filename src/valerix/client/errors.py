@@ -1,10 +1,10 @@
-"""What can go wrong, as exceptions.
+"""Exceptions of the client.
 
 ValerixError
-├── NotConnected         nothing was sent: nobody listens there, or the address is wrong
-├── NoAnswer             sent, but no answer came: it may have had its effect
-├── UnreadableAnswer     an answer this version of the client cannot read
-├── StatusNotReached     the order did not get where the caller waited for it to get
+├── NotConnected         nothing was sent: no server listens there, or the address is wrong
+├── NoAnswer             sent, but not answered: the request may have had its effect
+├── UnreadableAnswer     an answer that this version of the client cannot read
+├── StatusNotReached     the order did not reach the status that the caller waited for
 └── Refused              a definite answer: a problem document (RFC 9457)
     ├── Invalid            400  `errors` points at each bad field
     ├── Unauthenticated    401
@@ -29,7 +29,10 @@ from valerix.client.steps import Answer, NoReply
 
 
 class ValerixError(Exception):
-    """Base of all. `idempotency_key`: of a change that may be repeated under it, else None."""
+    """Base of all errors.
+
+    `idempotency_key`: the key under which the change may be repeated, or None.
+    """
 
     idempotency_key: str | None = None
 
@@ -39,15 +42,15 @@ class NotConnected(ValerixError):
 
 
 class NoAnswer(ValerixError):
-    """It may or may not have had its effect: repeat it under the same key, or look."""
+    """The request may or may not have had its effect: repeat it under the same key, or check."""
 
 
 class UnreadableAnswer(ValerixError):
-    """The server answered with something that is not what the API describes."""
+    """The server's answer does not match the API's description."""
 
 
 class StatusNotReached(ValerixError):
-    """`order`: as it was seen last."""
+    """`order`: its last known state."""
 
     def __init__(self, message: str, order: Order) -> None:
         super().__init__(message)
@@ -55,14 +58,14 @@ class StatusNotReached(ValerixError):
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One bad field: a JSON pointer into the body, and what is wrong there."""
+    """One invalid field: a JSON pointer into the body, and the reason."""
 
     pointer: str
     message: str
 
 
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
-    """The document of a refusal."""
+    """The problem document of a refusal (RFC 9457)."""
 
     title: str = ""
     code: str = ""
@@ -73,7 +76,11 @@ class Problem(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Refused(ValerixError):
-    """`code` is stable; `detail` is for people; `retry_after` are the seconds the server asks to wait, if it does."""
+    """A definite answer from 300 on.
+
+    `code` is stable; `detail` is for people. `retry_after`: seconds to wait as the server requests,
+    or None.
+    """
 
     def __init__(self, status: int, problem: Problem, retry_after: float | None) -> None:
         super().__init__(problem.detail or problem.title or f"HTTP {status}")
@@ -112,7 +119,7 @@ class Conflict(Refused):
 
 
 class InsufficientStock(Conflict):
-    """409: held, or failed, as the order wished."""
+    """409: the order is held or has failed, as its `onShortage` requested."""
 
 
 class VersionMismatch(Refused):
@@ -128,7 +135,7 @@ class TooManyRequests(Refused):
 
 
 class ServerFailed(Refused):
-    """5xx: with 500 `trace_id` leads to the cause, 503 passes."""
+    """5xx: for 500, `trace_id` leads to the cause; 503 is temporary."""
 
 
 _BY_STATUS: Final[dict[int, type[Refused]]] = {
@@ -150,7 +157,10 @@ _decoder = msgspec.json.Decoder(Problem)
 
 
 def read_problem(answer: Answer) -> Problem:
-    """The problem document; of an answer that has none (a balancer's, say), its status in words."""
+    """The problem document of an answer.
+
+    Without one (a load balancer's answer), the status in words.
+    """
     try:
         return _decoder.decode(answer.body)
     except msgspec.MsgspecError:
@@ -165,7 +175,7 @@ def _in_words(status: int) -> str:
 
 
 def refusal(answer: Answer) -> Refused:
-    """The exception for any answer from 300 on."""
+    """The exception for an answer with a status of 300 or more."""
     problem = read_problem(answer)
     fallback = ServerFailed if answer.status >= 500 else Refused
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(answer.status, fallback)

@@ -58,7 +58,7 @@ __all__ = [
 
 
 class Actor(Model, frozen=True, kw_only=True, rename="camel"):
-    """Whose act it was, from where, and the trace that finds all of it."""
+    """The actor of an act, the address it came from, and the trace that links all of it."""
 
     id: str
     role: str
@@ -67,7 +67,7 @@ class Actor(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Address(Model, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A postal address."""
+    """The postal address to which the goods are shipped."""
 
     name: str
     street: str
@@ -79,8 +79,9 @@ class Address(Model, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Adjusted(Model, frozen=True, kw_only=True, rename="camel"):
-    """Stock of the product in that warehouse after the change; `idempotent` when an earlier answer
-    is repeated.
+    """Stock of the product in that warehouse after the change.
+
+    `idempotent`: the answer of an earlier request is repeated.
     """
 
     product_id: str
@@ -93,7 +94,7 @@ class Adjusted(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Allocation(Model, frozen=True, kw_only=True, rename="camel"):
-    """Units of one product promised from one warehouse."""
+    """Units of one product reserved in one warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -101,30 +102,31 @@ class Allocation(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Audit(Model, frozen=True, kw_only=True, rename="camel"):
-    """Something done to an account, or an act of staff in any service: actor, time and origin."""
+    """An action on an account, or an act of staff in any service: actor, time and origin."""
 
     id: str
     occurred_at: datetime
     action: str
     actor: str | None = None
-    """User id; None when nobody knows."""
+    """User id of the actor; None when not known."""
     role: str | None = None
-    """Of the actor; None when not known."""
+    """Role of the actor; None when not known."""
     service: str
-    """Where it happened."""
+    """The service in which the action happened."""
     subject: str | None = None
-    """Id of what it was done to: of a user, an order, a payment, a product, …"""
+    """Id of the object of the action: a user, an order, a payment, a product, …"""
     session_id: str | None = None
     address: str | None = None
-    """None for other services: theirs is shown with the history of the subject."""
+    """None for other services: their addresses are shown with the history of the subject."""
     user_agent: str | None = None
     details: dict[str, Any]
     trace_id: str
 
 
 class By(Model, frozen=True, kw_only=True, rename="camel"):
-    """That an entry of a history is an act of staff, or of a service by a public route. `actor` is
-    for staff alone.
+    """Marks a history entry as an act of staff, or of a service through a public route.
+
+    `actor` is shown to staff only.
     """
 
     kind: str
@@ -133,9 +135,11 @@ class By(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Configuration(Model, frozen=True, kw_only=True, rename="camel"):
-    """`timeout_seconds` of one attempt; the breaker opens when `opens_at_failure_ratio` of at least
-    `opens_after_calls` calls of the window failed, for `open_seconds`; `retry_ratio`: retries per
-    call that are allowed in the long run.
+    """The limits on calls to a dependency.
+
+    `timeout_seconds` applies to one attempt. The breaker opens for `open_seconds` when a share of
+    at least `opens_at_failure_ratio` of the calls in the window failed, if there were at least
+    `opens_after_calls`. `retry_ratio`: retries per call that are allowed in the long run.
     """
 
     timeout_seconds: float
@@ -149,7 +153,7 @@ class Configuration(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Customer(Model, frozen=True, kw_only=True, rename="camel"):
-    """A customer as those see it who serve them."""
+    """A customer, as shown to the customer and to staff."""
 
     customer_id: str
     name: str
@@ -160,7 +164,7 @@ class Customer(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class CustomerStanding(Model, frozen=True, kw_only=True, rename="camel"):
-    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+    """Whether a customer may place orders; if not, `reason` is `unknown` or `suspended`."""
 
     customer_id: str
     valid: bool
@@ -168,7 +172,7 @@ class CustomerStanding(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class DeadLetter(Model, frozen=True, kw_only=True, rename="camel"):
-    """An event that could not be processed, and why."""
+    """An event that could not be processed, with the error."""
 
     id: int
     """Counts per consumer."""
@@ -198,13 +202,15 @@ class DeadLetterView(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
-    """`attempts` since the process started, by outcome; `circuit_open` are calls that were not
+    """A service that this one calls.
+
+    `attempts` since the process started, by outcome. `circuit_open` counts calls that were not
     made.
     """
 
     name: str
     state: str
-    """Of the circuit breaker: `closed`, `open` or `half_open`."""
+    """State of the circuit breaker: `closed`, `open` or `half_open`."""
     trial_in_seconds: float
     window: Window
     in_flight: int
@@ -214,10 +220,10 @@ class Dependency(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Door(Model, frozen=True, kw_only=True, rename="camel"):
-    """The requests in work and how many may be.
+    """Admission of requests.
 
-    `limit` adapts to `wait_seconds`, between very few and `ceiling`; `shed` counts since the
-    process started.
+    `limit` adapts to `wait_seconds`, between a small minimum and `ceiling`. `shed` counts the
+    requests refused since the process started.
     """
 
     in_flight: int
@@ -228,8 +234,9 @@ class Door(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Fault(Model, frozen=True, kw_only=True, rename="camel"):
-    """A fault and how it went. `state`: `active`, `expired`, `stopped`, or `spent`: it struck as
-    often as it may.
+    """A fault and its history.
+
+    `state`: `active`, `expired`, `stopped`, or `spent`: it struck as often as it may.
     """
 
     id: str
@@ -245,8 +252,9 @@ class Fault(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class InventoryItem(Model, frozen=True, kw_only=True, rename="camel"):
-    """The stock of one product: in total and per warehouse. `low_stock`: available is at or under
-    the threshold.
+    """The stock of one product, in total and per warehouse.
+
+    `low_stock`: the available units are at or under the threshold.
     """
 
     product_id: str
@@ -261,7 +269,7 @@ class InventoryItem(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Line(Model, frozen=True, kw_only=True, rename="camel"):
-    """One line of an order.
+    """A line of an order.
 
     Name and prices are None until inventory has answered once; the line costs its price, or less.
     """
@@ -274,9 +282,7 @@ class Line(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class ListedRefund(Model, frozen=True, kw_only=True, rename="camel"):
-    """A refund of a payment that is shown, and whose act it was: None when the order's end caused
-    it.
-    """
+    """A refund. `by`: the staff member behind it; None when the end of the order caused it."""
 
     id: str
     payment_id: str
@@ -292,14 +298,14 @@ class ListedRefund(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class MailRequested(Model, frozen=True, kw_only=True, rename="camel"):
-    """The same whether or not a mail is on its way."""
+    """The answer to a request for a mail. It is the same whether or not a mail is on its way."""
 
     expires_in: int
-    """Seconds a link in it is good for."""
+    """Seconds until the link in the mail expires."""
 
 
 class Movement(Model, frozen=True, kw_only=True, rename="camel"):
-    """One movement, and whose act it was: None for what is part of an order's way."""
+    """One movement of stock. `by`: the staff member behind it; None for a step of an order."""
 
     product_id: str
     warehouse_id: str
@@ -319,11 +325,11 @@ class Movement(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Notification(Model, frozen=True, kw_only=True, rename="camel"):
-    """A notification as the API shows it.
+    """One message to one recipient.
 
-    `failed`: refused for good, or tried too often; `skipped`: no address, or a day late.
-    `customer_id` is `operators` for what goes to the staff, `CUST-001/before/7` for the address of
-    before version 7.
+    Status `failed`: refused for good, or all attempts failed. Status `skipped`: no address is
+    known, or the message was too late to be useful. `customer_id` is `operators` for messages to
+    staff, and `CUST-001/before/7` for the address that the customer had before version 7.
     """
 
     id: str
@@ -343,9 +349,7 @@ class Notification(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Order(Model, frozen=True, kw_only=True, rename="camel"):
-    """An order as the API shows it; also the data of its events, so an old answer can be replayed
-    from them.
-    """
+    """An order in the API; also the data of its events, so that an old answer can be replayed."""
 
     id: str
     customer_id: str
@@ -356,7 +360,7 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     items: list[Line]
     total: Money | None = None
     """None until inventory has answered once; then a ceiling: a line costs that, or less if the
-    catalogue says so.
+    catalogue price is lower.
     """
     payment_method: str
     """Known values: `card_ok`, `visa`, `mastercard`, `card_declined`, `card_insufficient_funds`,
@@ -374,14 +378,14 @@ class Order(Model, frozen=True, kw_only=True, rename="camel"):
     created_at: datetime
     updated_at: datetime
     product_id: str | None = None
-    """Of an order with one line, as `quantity`. Not in what was stored before there were these
-    fields.
+    """Present for an order with one line, like `quantity`. Missing in records stored before these
+    fields existed.
     """
     quantity: int | None = None
     refunded: Money | None = None
-    """What staff has given back so far; absent while that is nothing."""
+    """Total of the refunds by staff so far; absent if there are none."""
     held_until: datetime | None = None
-    """When an order that waits for stock is cancelled; absent for any other."""
+    """Time at which an order that waits for stock is cancelled; absent for any other order."""
 
 
 class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
@@ -399,15 +403,17 @@ class OrderEvent(Model, frozen=True, kw_only=True, rename="camel"):
     error_message: str | None = None
     steps: list[Step]
     refund: Refunded | None = None
-    """Of `order.refunded` alone."""
+    """Present for `order.refunded` only."""
     held_until: datetime | None = None
-    """Of an order that waits for stock from then on: when it is cancelled."""
+    """Time at which an order that waits for stock from then on is cancelled."""
     nothing_to_undo: bool | None = None
-    """True where the order went backwards and found neither money nor stock to give back: no step
+    """True if the order went backwards and found neither money nor stock to give back; no step
     shows that.
     """
     by: By | None = None
-    """Whose act it was: None for what the customer did, or the order did by itself."""
+    """The act of staff, or of a service, that caused the entry. None for acts of the customer and
+    for steps that the order took by itself.
+    """
 
 
 class Payment(Model, frozen=True, kw_only=True, rename="camel"):
@@ -439,8 +445,9 @@ class Payment(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PaymentDetail(Model, frozen=True, kw_only=True, rename="camel"):
-    """With the first of its refunds and events. The cursors go on in lists of their own; None:
-    these are all.
+    """A payment with its first refunds and history entries.
+
+    The cursors continue in the lists of refunds and events; None: there are no more.
     """
 
     id: str
@@ -470,7 +477,7 @@ class PaymentDetail(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
-    """One entry of the history; `by`: whose act it was, if it was one of staff."""
+    """One entry of the history of a payment. `by`: the staff member, if it was an act of staff."""
 
     version: int
     type: str
@@ -484,7 +491,7 @@ class PaymentEvent(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PricedProduct(Model, frozen=True, kw_only=True, rename="camel"):
-    """Name and unit price of a product when it was reserved or looked up."""
+    """Name and unit price of a product at the time of its reservation or look-up."""
 
     product_id: str
     name: str
@@ -507,20 +514,20 @@ class Product(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class PublicKeys(Model, frozen=True, kw_only=True, rename="camel"):
-    """RFC 7517 key set."""
+    """A key set (RFC 7517)."""
 
     keys: list[dict[str, str]]
 
 
 class RecordedAct(Model, frozen=True, kw_only=True, rename="camel"):
-    """An act as its service keeps it."""
+    """An act as its service stores it."""
 
     id: str
     act: str
     actor: str
     role: str
     address: str | None = None
-    """Forgotten after a year."""
+    """The client address; removed after one year."""
     trace_id: str
     subject: str
     what: dict[str, Any]
@@ -528,7 +535,7 @@ class RecordedAct(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Refund(Model, frozen=True, kw_only=True, rename="camel"):
-    """`pending`: the provider has not answered yet; `failed`: it refused, with `failure`."""
+    """A refund. `pending`: no answer of the provider yet. `failed`: it refused, with `failure`."""
 
     id: str
     payment_id: str
@@ -543,7 +550,7 @@ class Refund(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Refunded(Model, frozen=True, kw_only=True, rename="camel"):
-    """What staff gave back, and why. `id`: of the refund in payments."""
+    """A refund by staff: amount and reason. `id`: of the refund in payments."""
 
     id: str
     amount: Money
@@ -551,7 +558,10 @@ class Refunded(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Reservation(Model, frozen=True, kw_only=True, rename="camel"):
-    """The units reserved for an order, with name and price of each product."""
+    """The units reserved for an order, with name and price of each product.
+
+    `idempotent`: the answer of an earlier request is repeated.
+    """
 
     order_id: str
     state: str
@@ -562,12 +572,11 @@ class Reservation(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class ReservationState(Model, frozen=True, kw_only=True, rename="camel"):
-    """Where a reservation stands after a release or commit: `reserved`, `released`, `committed` or
-    `absent`.
+    """The state of a reservation after a release or commit.
 
-    Releasing what was never reserved leaves `released` (a tombstone); committing it leaves
-    `absent`; a committed reservation stays `committed` and a released one `released`, whatever is
-    asked.
+    The states are `reserved`, `released`, `committed` and `absent`. A release without a reservation
+    leaves `released` (a tombstone); a commit without one leaves `absent`. A committed reservation
+    stays `committed` and a released one stays `released`, whatever is requested.
     """
 
     order_id: str
@@ -575,11 +584,11 @@ class ReservationState(Model, frozen=True, kw_only=True, rename="camel"):
     """Known values: `absent`, `committed`, `released`, `reserved`."""
     idempotent: bool = False
     empty: bool = False
-    """Nothing was ever reserved: a release had nothing to undo."""
+    """No stock was ever reserved: the release had nothing to undo."""
 
 
 class Resilience(Model, frozen=True, kw_only=True, rename="camel"):
-    """One copy of a service: its calls to other services, its load and its responses."""
+    """Circuit breakers, retries and load of one replica of a service."""
 
     service: str
     instance: str
@@ -590,7 +599,10 @@ class Resilience(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Responses(Model, frozen=True, kw_only=True, rename="camel"):
-    """How long the main route took. `average_seconds` is None when the window has no response."""
+    """How long the callers of this service's main route waited in the last `window_seconds`.
+
+    `average_seconds` is None when there were none.
+    """
 
     window_seconds: float
     count: int
@@ -598,20 +610,20 @@ class Responses(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class ServiceChaos(Model, frozen=True, kw_only=True, rename="camel"):
-    """One service: what is injected, what was (latest first), and what can be."""
+    """One service: active faults, earlier faults (latest first), and available faults."""
 
     service: str
     active: list[Fault]
     history: list[Fault]
     copies: list[str]
-    """Those in which all of it is in force."""
+    """The replicas in which all active faults are in force."""
     failpoints: list[str]
     behaviours: list[str]
     dependencies: list[str]
 
 
 class Session(Model, frozen=True, kw_only=True, rename="camel"):
-    """One device a user is signed in on."""
+    """One session: a device on which a user is signed in."""
 
     id: str
     kind: str
@@ -619,29 +631,29 @@ class Session(Model, frozen=True, kw_only=True, rename="camel"):
     address: str
     created_at: datetime
     last_used_at: datetime
-    """When it was refreshed last: active sessions are every few minutes."""
+    """When the session was last refreshed; active sessions refresh every few minutes."""
     expires_at: datetime
     current: bool
-    """Whether it is the caller's own."""
+    """Whether this is the session of the caller."""
 
 
 class SignedIn(Model, frozen=True, kw_only=True, rename="camel"):
-    """Without tokens when they are in cookies."""
+    """The answer to a sign-in or refresh. It contains no tokens when they are in cookies."""
 
     user: User
     expires_in: int
-    """Seconds the access token is good for."""
+    """Seconds until the access token expires."""
     refresh_expires_at: datetime
-    """When the session ends unless it is refreshed before."""
+    """When the session ends, unless it is refreshed before."""
     access_token: str | None = None
     refresh_token: str | None = None
     token_type: str | None = None
     device_token: str | None = None
-    """After a sign-in: to be sent with the next one (400 days). It opens nothing by itself."""
+    """After a sign-in: send it with the next sign-in (within 400 days). It grants no access."""
 
 
 class Step(Model, frozen=True, kw_only=True, rename="camel"):
-    """One attempt of one step of an order's saga."""
+    """One attempt of a saga step: its outcome, and its duration in milliseconds."""
 
     name: str
     attempt: int
@@ -662,15 +674,15 @@ class StockUpdated(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Timeline(Model, frozen=True, kw_only=True, rename="camel"):
-    """One page of an order's history, oldest first. `next_cursor` is None on the last."""
+    """One page of an order's history, oldest first. `next_cursor` is None on the last page."""
 
     order_id: str
     events: list[OrderEvent]
     next_cursor: str | None = None
     acts: list[RecordedAct] | None = None
-    """What staff did to the order, its payment and its stock, oldest first. For staff alone."""
+    """Acts of staff on the order, its payment and its stock, oldest first. For staff only."""
     unanswered: list[str] | None = None
-    """Services that gave no answer: their acts are missing. For staff alone."""
+    """Services that gave no answer: their acts are missing. For staff only."""
 
 
 class User(Model, frozen=True, kw_only=True, rename="camel"):
@@ -684,17 +696,16 @@ class User(Model, frozen=True, kw_only=True, rename="camel"):
     status: str
     """Known values: `active`, `suspended`."""
     customer_id: str | None = None
-    """None for staff."""
+    """None for an account that never was a customer's."""
     version: int
     created_at: datetime
     updated_at: datetime
     email_confirmed: bool | None = None
-    """Whether mails to the address reach the owner. Not in events of before there was this field.
-    """
+    """Whether mails to the address reach the owner. Absent in events older than this field."""
 
 
 class Warehouse(Model, frozen=True, kw_only=True, rename="camel"):
-    """A place of stock. Stock is taken from the warehouse with the lowest `priority` first."""
+    """A warehouse. Stock is taken from the warehouse with the lowest `priority` first."""
 
     warehouse_id: str
     name: str
@@ -703,7 +714,7 @@ class Warehouse(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class WarehouseStock(Model, frozen=True, kw_only=True, rename="camel"):
-    """The stock of one product in one warehouse."""
+    """The stock of one product in one warehouse; `available` is `on_hand` minus `reserved`."""
 
     warehouse_id: str
     on_hand: int
@@ -712,7 +723,7 @@ class WarehouseStock(Model, frozen=True, kw_only=True, rename="camel"):
 
 
 class Window(Model, frozen=True, kw_only=True, rename="camel"):
-    """The calls of the last `seconds`."""
+    """Calls and failures that the breaker counted during the last `seconds`."""
 
     seconds: float
     calls: int

@@ -1,4 +1,4 @@
-"""From an answer's bytes to a model."""
+"""Decodes the bytes of an answer into a model."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def read_as(kind: type[T]) -> Callable[[Answer], T]:
-    """A reader of successful answers."""
+    """A reader of successful answers. It raises UnreadableAnswer."""
     decoder = msgspec.json.Decoder(kind)
 
     def read(answer: Answer) -> T:
@@ -25,4 +25,4 @@ def read_as(kind: type[T]) -> Callable[[Answer], T]:
 
 
 def read_nothing(_: Answer) -> None:
-    """For answers without a body."""
+    """Ignores the answer, for calls that return nothing."""

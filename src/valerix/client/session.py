@@ -1,11 +1,13 @@
-"""Who we are to the server and how long requests are repeated: tokens, and what is sent again when.
+"""The session of a caller: its tokens, and which requests are sent again, when and for how long.
 
-What is sent again, after 0.1, 0.2, 0.4 … 2 s (each times 0.5 to 1) or what `Retry-After` says:
-- any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`, a gateway that is
-  just starting (404 without a problem document);
-- a repeatable one (reading, signing in, cancelling, and changes that carry a key) also when its outcome is not known:
-  connection lost, no answer in time, 502, 503, 504. Under its key it has one effect, however often it is sent.
-No attempt begins later than `retry_seconds` after the first; each takes at most the client's `timeout_seconds`.
+Sent again, after 0.1, 0.2, 0.4 … 2 s (each times 0.5 to 1) or after the time in `Retry-After`:
+- any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`,
+  a gateway that is just starting (404 without a problem document);
+- a repeatable request (reading, signing in, cancelling, and changes that carry a key) also when its
+  outcome is unknown: connection lost, no answer in time, 502, 503, 504. Under its key it has one
+  effect, however often it is sent.
+No attempt begins later than `retry_seconds` after the first; each takes at most the client's
+`timeout_seconds`.
 """
 
 import random
@@ -25,13 +27,16 @@ DEFAULT_RETRY_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
 TOKEN_LIFE_USED: Final = 0.9
-"""The part of a token's life after which a new one is fetched, so that none expires on its way."""
+"""Fraction of a token's life after which a new one is fetched, so that none expires in transit."""
 
 _read_signed_in = read_as(SignedIn)
 
 
 class Session:
-    """One caller. With e-mail and password it signs in by itself, and again when the token has run out."""
+    """One caller.
+
+    With e-mail and password it signs in by itself, and again when the token has expired.
+    """
 
     def __init__(self, *, email: str | None, password: str | None, token: str | None, retry_seconds: float) -> None:
         self._credentials = None if email is None or password is None else (email, password)
@@ -41,20 +46,26 @@ class Session:
         self._retry_seconds = retry_seconds
 
     def call(self, request: Request, read: Callable[[Answer], T], *, repeatable: bool) -> Flow[T]:
-        """Send as the caller. Raises the errors of `valerix.client.errors`."""
+        """Send a request as the caller, and read its answer.
+
+        Raises the errors of `valerix.client.errors`.
+        """
         answer = yield from self._send(request, repeatable, self.once)
         return read(answer)
 
     # --- signing in
 
     def login(self, email: str, password: str) -> Flow[SignedIn]:
-        """Sign in; from now on this is the caller, and signed in again when the token has run out."""
+        """Sign in; later calls are made as this user.
+
+        Signs in again when the token has expired.
+        """
         signed_in = yield from self._sign_in(email, password)
         self._credentials = (email, password)
         return signed_in
 
     def renew(self, stale: str | None) -> Flow[None]:
-        """Replace the token `stale`, unless that has been done."""
+        """Replace the token `stale`, unless it has been replaced already."""
         if self._credentials is not None and self._token == stale:
             yield from self._sign_in(*self._credentials)
 
@@ -89,7 +100,7 @@ class Session:
         return outcome
 
     def once(self, request: Request) -> Flow[Outcome]:
-        """Send as the caller, a single time; signing in, where that is needed, is repeated by itself."""
+        """Send as the caller, without repeating; only signing in, where needed, is repeated."""
         if self._credentials is not None and (self._token is None or time.monotonic() >= self._renew_at):
             yield SignIn(self._token)
         token = self._token
@@ -107,7 +118,7 @@ def _with_token(request: Request, token: str | None) -> Request:
 
 
 def _pause_before_next(outcome: Outcome, attempt: int, repeatable: bool) -> float | None:
-    """Seconds to wait before sending it again; None when it must not or need not be."""
+    """Seconds to wait before sending the request again; None when it must not be sent again."""
     backoff = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
     backoff *= random.uniform(0.5, 1)  # noqa: S311 - spreads callers, guards nothing
     if isinstance(outcome, NoReply):
@@ -119,9 +130,10 @@ def _pause_before_next(outcome: Outcome, attempt: int, repeatable: bool) -> floa
 
 def _was_not_begun(answer: Answer) -> bool:
     if answer.status == 503:
-        # A balancer without a server has no code; the others (outcome_unknown …) may have begun.
+        # A balancer without a server sends no code; with other codes (outcome_unknown …) work may
+        # have begun.
         return read_problem(answer).code in ("", "unavailable")
     if answer.status == 404:
-        # A gateway that starts listens before it knows its routes; what a service does not find has a code.
+        # A starting gateway listens before it knows its routes; a 404 of a service has a code.
         return read_problem(answer).code == ""
     return answer.status == 429 or (answer.status == 409 and answer.retry_after is not None)

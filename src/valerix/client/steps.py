@@ -1,6 +1,6 @@
-"""What a call consists of, without any I/O: a flow yields steps, and whoever drives it sends back what came of each.
+"""Steps of a call, without any I/O: a flow yields steps and receives their outcomes.
 
-The blocking and the asynchronous client drive the same flows; all that is decided is decided in them.
+The blocking and the asynchronous client run the same flows; every decision is made in the flows.
 """
 
 from collections.abc import Generator, Mapping
@@ -10,29 +10,32 @@ T = TypeVar("T")
 
 
 class Request(NamedTuple):
-    """Send this."""
+    """A step: send this request."""
 
     method: str
     path: str
-    """With its query."""
+    """With the query."""
     body: bytes | None = None
     headers: Mapping[str, str] = {}
 
 
 class Pause(NamedTuple):
-    """Wait."""
+    """A step: wait."""
 
     seconds: float
 
 
 class SignIn(NamedTuple):
-    """Get a token in place of `stale`; several flows may ask for it at once, one of them gets it for all."""
+    """A step: replace the token `stale`.
+
+    When several flows need it at once, one of them signs in for all.
+    """
 
     stale: str | None
 
 
 class Answer(NamedTuple):
-    """Whatever status it has."""
+    """An answer of the server, whatever its status."""
 
     status: int
     body: bytes
@@ -41,13 +44,13 @@ class Answer(NamedTuple):
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the server asks to wait."""
+        """Seconds to wait as the server requests; None without that header."""
         value = self.headers.get("retry-after", "")
         return float(value) if value.isascii() and value.isdigit() else None
 
 
 class NoReply(NamedTuple):
-    """No answer; `sent` is False when certainly nothing reached the other side."""
+    """No answer came. `sent` is False when certainly nothing reached the server."""
 
     reason: str
     sent: bool

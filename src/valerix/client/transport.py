@@ -1,4 +1,4 @@
-"""What the blocking and the asynchronous client share of HTTP: the address, the connections, what a failure means."""
+"""HTTP as both clients share it: address, connections, meaning of failures."""
 
 from datetime import timedelta
 from ipaddress import ip_address
@@ -13,12 +13,12 @@ from valerix.client.steps import NoReply
 
 B = TypeVar("B", bound=BaseClientBuilder)
 DEFAULT_TIMEOUT_SECONDS: Final = 15.0
-"""Longer than the ten seconds after which the server answers "pending" for what is not decided yet."""
+"""Longer than the ten seconds after which the server answers "pending" for an undecided order."""
 CONNECT_TIMEOUT: Final = timedelta(seconds=3)
 
 
 def base_url(url: str) -> str:
-    """`url` without a slash at its end. Raises ValueError when nothing can be reached by it."""
+    """`url` without a trailing slash. Raises ValueError when it is not an HTTP address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url!r} is not an address such as http://127.0.0.1:8080")
@@ -26,7 +26,11 @@ def base_url(url: str) -> str:
 
 
 def configured(builder: B, url: str, timeout_seconds: float, ca_file: Path | None = None) -> B:
-    """Redirects are not followed: they would carry the token to wherever they point."""
+    """Set timeouts, certificates and proxy of a client.
+
+    Redirects are not followed, because they would send the token to any address they name. This
+    machine is reached without a proxy.
+    """
     builder = builder.follow_redirects(False).user_agent("valerix-client")
     builder = builder.connect_timeout(CONNECT_TIMEOUT).timeout(timedelta(seconds=timeout_seconds))
     if ca_file is not None:
@@ -35,9 +39,10 @@ def configured(builder: B, url: str, timeout_seconds: float, ca_file: Path | Non
 
 
 def no_reply(error: RequestError, url: str) -> NoReply:
-    """What an exception of the HTTP library means.
+    """The outcome that an exception of the HTTP library stands for.
 
-    Its ConnectError also covers connections lost after the request was sent; the causes tell them apart.
+    Its ConnectError also covers connections lost after the request was sent; the causes distinguish
+    the two cases.
     """
     causes = [cause["message"] for cause in (error.details or {}).get("causes") or []] or [error.message]
     reason = "no answer in time" if isinstance(error, TimeoutError) else causes[-1]

@@ -1,1 +1,1 @@
-""""""
+"""The console: its pages, the live operations feed, and the merged API reference."""

@@ -21,7 +21,7 @@ from valerix.contracts.events import SOURCES
 from valerix.contracts.roles import STAFF
 
 LIVE: Final = "notifications"
-"""Publishes nothing on the bus, but shows live what others publish."""
+"""Publishes nothing on the bus, but shows the events of all services live."""
 
 
 def create(settings: Settings) -> Service:

@@ -1,4 +1,4 @@
-"""One document out of many: what the platform offers through its gateway (OpenAPI), and what it tells (AsyncAPI)."""
+"""Merges the documents of all services: public API (OpenAPI) and published events (AsyncAPI)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -7,46 +7,49 @@ from valerix.chassis.description.references import PREFIX, map_strings, referenc
 
 Document = dict[str, Any]
 HIDDEN_TAG: Final = "health"
-"""Every process answers these for those who run it; the gateway does not route them."""
+"""Health operations: every process has them for its operators; the gateway does not route them."""
 OF_EVERY_SERVICE: Final = ("/api/v1/chaos", "/api/v1/resilience")
-"""The gateway routes these by the service's name behind them."""
+"""Paths that every service has: the gateway routes them by the service name that follows."""
 SHARED: Final = {"/api/v1/chaos/all": "/api/v1/chaos"}
-"""Under which path the gateway serves what any service answers for all."""
+"""Paths that any service answers for all, with the path under which the gateway serves them."""
 UNPUBLISHED_TAG: Final = "chaos"
-"""Faults on purpose are for those who run the platform; each service's own document has them."""
+"""Injected faults are for operators of the platform; only each service's own document has them."""
 _TAGS: Final = {
     "orders": "Place, follow, change and cancel orders",
-    "products": "The catalogue",
+    "products": "The catalogue of products and prices",
     "inventory": "Stock by product and warehouse, its movements and reservations",
-    "warehouses": "Where stock lies",
+    "warehouses": "The warehouses that hold stock",
     "payments": "Payments, refunds and their history",
     "users": "Accounts, roles and the audit trail",
-    "customers": "Customers by their number",
-    "sessions": "Sign in and out, and look at one's devices",
+    "customers": "Customers by customer number",
+    "sessions": "Sign in and out, and list one's devices",
     "notifications": "Messages to customers and staff",
     "bus": "Events that could not be processed",
     "resilience": "Circuit breakers and limits of a service",
 }
-_INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has the short forms `/orders` and
-`/api/orders` for `/api/v1/orders`.
+_INTRODUCTION: Final = """The public API, as the gateway serves it. Every path also has short forms:
+`/orders` and `/api/orders` for `/api/v1/orders`.
 
-To try it: run `POST /api/v1/users/login` below; the page sends the access token from then on (or paste one under
-*Authorize*). Errors are problem documents (RFC 9457); `code` is stable, `traceId` finds the log lines.
+To try it, run `POST /api/v1/users/login` below. The page then sends the access token with every
+request (or paste a token under *Authorize*). Errors are problem documents (RFC 9457): `code` is
+stable, `traceId` finds the log lines.
 
-A time has a zone (RFC 3339), an amount is a number of minor units with its currency. An optional field has its
-default in its description; later versions may add fields and values.
+Times have a zone (RFC 3339). Amounts are a number of minor units with a currency. The description of
+an optional field states its default. Later versions may add fields and values.
 
-What the platform tells on its event bus, and live on the WebSocket `/ws`, is described in
+Events published on the event bus, and live on the WebSocket `/ws`, are described in
 [asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""
-_EVENTS_INTRODUCTION: Final = """What the services tell one another and anybody else who listens to the bus: CloudEvents
-1.0 in JSON. The data of an event is its aggregate's public representation at that version. A type never changes its
-meaning or loses a field: what must, becomes a new version of the type."""
+_EVENTS_INTRODUCTION: Final = """Events that the services publish for one another and for any other
+consumer of the bus: CloudEvents 1.0 in JSON. The data of an event is its aggregate's public
+representation at that version. An event type never changes its meaning or loses a field; a breaking
+change becomes a new version of the type."""
 
 
 def merge(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
-    """The documents of several services as one; `missing`: services that could not be asked.
+    """Merge the documents of several services. `missing`: services that did not answer.
 
-    A schema name that means different things in different services has its service in it: `ItemOfOrders`.
+    A schema name that means different things in different services gets the service's name:
+    `ItemOfOrders`.
     """
     merged: Document = {
         "openapi": "3.1.0",
@@ -68,20 +71,20 @@ def merge(documents: Mapping[str, Document], missing: Sequence[str], version: st
 
 
 def publish(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
-    """What `merge` gives, without what is not offered to the public."""
+    """Merge as `merge` does, without the operations that are not public."""
     merged = merge(documents, missing, version)
     paths = {path: _offered(item) for path, item in merged["paths"].items()}
     return _with_tags(_without_unused({**merged, "paths": {path: item for path, item in paths.items() if item}}))
 
 
 def _problems(documents: Mapping[str, Document]) -> list[Document]:
-    """What any of the services knows, by code; one code has one status and one title."""
+    """The problem types of all services, by code; one code has one status and one title."""
     known = {problem["code"]: problem for document in documents.values() for problem in document.get("x-problems", ())}
     return [known[code] for code in sorted(known)]
 
 
 def merge_events(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
-    """The AsyncAPI documents of several services as one; see `merge`."""
+    """Merge the AsyncAPI documents of several services; see `merge`."""
     description = _description(_EVENTS_INTRODUCTION, missing)
     merged: Document = {
         "asyncapi": "3.0.0",
@@ -116,7 +119,7 @@ def _with_tags(document: Document) -> Document:
 
 
 def _without_unused(document: Document) -> Document:
-    """Without the schemas that no operation leads to."""
+    """The document without the schemas that no operation refers to."""
     schemas, used = _schemas(document), set[str]()
     more = set(references(document["paths"]))
     while more:
@@ -150,7 +153,7 @@ def _distinct(documents: Mapping[str, Document]) -> dict[str, Document]:
 
 
 def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Names defined differently by two owners, and shared names that refer to such a one."""
+    """Names that two owners define differently, and shared names that refer to such a name."""
     variants: dict[str, list[Any]] = {}
     for schemas in owners:
         for name, schema in schemas.items():

@@ -1,4 +1,4 @@
-"""Which injected faults are in force, and which were in the last hour: read where they are kept."""
+"""Injected faults that are in force now or were in the last hour, read from the fault store."""
 
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ KEPT_FOR: Final = timedelta(hours=1)
 
 
 class ShownFault(msgspec.Struct, frozen=True, rename="camel"):
-    """What a banner says, and what a chart draws a band for."""
+    """A fault as banners and bands in charts show it."""
 
     id: str
     service: str
@@ -24,23 +24,26 @@ class ShownFault(msgspec.Struct, frozen=True, rename="camel"):
     label: str
     since: datetime
     until: datetime
-    """When it ends or ended."""
+    """The time at which the fault ends or ended."""
     active: bool
     strikes: int
-    """How often a request met it."""
+    """Number of requests that met the fault."""
     cut_off_from: str
-    """The service that is not reached; empty for other kinds."""
+    """The service that cannot be reached; empty for other kinds of faults."""
 
 
 class FaultWatch:
-    """Looks now and again. Where nobody may inject faults, there are none."""
+    """Reads the faults periodically.
+
+    Without `chaos` no faults can be injected, so there are none.
+    """
 
     def __init__(self, chaos: Chaos | None) -> None:
         self._chaos = chaos
         self._seen: OrderedDict[str, ShownFault] = OrderedDict()
 
     async def look(self) -> None:
-        """Without its store, what was known goes on until it ends."""
+        """Read the faults. While the store is unavailable, known faults stay until they end."""
         if self._chaos is None:
             return
         try:
@@ -53,11 +56,12 @@ class FaultWatch:
         self._seen = OrderedDict((fault.id, fault) for fault in recent[-KEPT:])
 
     def active(self) -> list[ShownFault]:
+        """Faults in force now, oldest first."""
         now = datetime.now(UTC)
         return [fault for fault in self._seen.values() if fault.active and fault.until > now]
 
     def recent(self) -> list[ShownFault]:
-        """Of the last hour, oldest first."""
+        """Faults of the last hour, oldest first."""
         return list(self._seen.values())
 
 
@@ -77,7 +81,7 @@ def _shown(service: str, view: FaultView) -> ShownFault:
 
 
 def _label(fault: dict[str, object]) -> str:
-    """In a few words: `every 5th request waits 3000 ms`."""
+    """A fault in a few words: `every 5th request waits 3000 ms`."""
     words = {
         "gremlin": "every {nth}request waits {delayMs} ms",
         "crash": "crash after the commit ({how})",

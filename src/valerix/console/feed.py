@@ -1,7 +1,7 @@
-"""The live operations feed: `WS /console/api/feed` for staff, a Report per tick as JSON.
+"""The live operations feed: `WS /console/api/feed` for staff, a PlatformReport per tick as JSON.
 
-Everybody watching gets the same text, made once. Nothing is queued: whoever does not keep up is told the latest state
-next, so a slow client costs no memory, and one that comes back needs nothing but the next report.
+All viewers get the same text, made once. Nothing is queued: a slow client gets the latest state
+next, so it costs no memory, and a client that reconnects needs nothing but the next report.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ watching = Gauge("console_feed_connections_current", "Open connections to the op
 
 
 class Feed:
-    """The text of the present report."""
+    """The current report as text, made once per tick for all viewers."""
 
     def __init__(self, gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> None:
         self._gathering = gathering
@@ -30,7 +30,10 @@ class Feed:
         self._text = ""
 
     async def after(self, tick: int) -> tuple[int, str]:
-        """The first report after that of `tick`, at once if there is one already."""
+        """Waits for the first report after that of `tick`.
+
+        Returns at once if there is one already.
+        """
         current = await self._gathering.after(tick)
         if current != self._made_for:
             self._made_for = current
@@ -40,7 +43,7 @@ class Feed:
 
 
 async def serve(feed: Feed, places: Places, socket: Socket) -> None:
-    """Everybody who was let in is told the same."""
+    """Serves one connection: every admitted viewer gets the same reports."""
     with places.one(socket.principal.subject):
         await socket.accept()
         await socket.serve(partial(_write, socket, feed))

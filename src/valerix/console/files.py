@@ -1,4 +1,7 @@
-"""Static files, each a route of its own: a path that was not found at start leads nowhere, whatever its dots."""
+"""Static files, each with its own route.
+
+Paths that did not exist at start are not served, so `..` in a path leads nowhere.
+"""
 
 import hashlib
 from importlib.resources.abc import Traversable
@@ -19,7 +22,7 @@ POLICY = (
 )
 REVALIDATE = b"no-cache"
 FOREVER = b"public, max-age=31536000, immutable"
-"""For vendored files: their folder carries their version."""
+"""For vendored files: the name of their folder has their version."""
 
 
 def file_routes(folder: Traversable, prefix: str, caching: bytes = REVALIDATE) -> list[RawRoute]:

@@ -1,6 +1,6 @@
-"""Asks every process how it is, every tick, and keeps what they said: the one source of the live operations feed.
+"""Reads health and metrics of every process each tick and keeps them: the source of the live feed.
 
-Each replica of the console gathers for itself; they see the same counters, so they tell the same.
+Each replica of the console gathers for itself. All see the same counters, so they show the same.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from valerix.console.readings import ALL, PLACING, ProcessReading
 log = structlog.get_logger()
 TIMEOUT_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
-"""What lies between two readings further apart is not told as if it were known."""
+"""Longest time between two readings whose difference is shown; a longer gap stays a gap."""
 KEPT_COUNTS: Final = 300
 METRICS: Final = f"/metrics?{urlencode([('scope', 'frontend'), *(('name[]', name) for name in readings.WANTED)])}"
-"""HAProxy goes by the scope, services by the names."""
+"""HAProxy filters by the scope, services by the names."""
 _health = msgspec.json.Decoder(Health)
 
 
@@ -41,7 +41,10 @@ class Target(NamedTuple):
 
 
 def service_targets(urls: Mapping[str, Sequence[str]]) -> list[Target]:
-    """`urls`: addresses of the copies by process; the second one of `orders` is called `orders-2`."""
+    """The copies to read.
+
+    `urls`: addresses of the copies by process; the second copy of `orders` is called `orders-2`.
+    """
     return [
         Target(name if number == 1 else f"{name}-{number}", name, Connections(url))
         for name, copies in urls.items()
@@ -51,7 +54,7 @@ def service_targets(urls: Mapping[str, Sequence[str]]) -> list[Target]:
 
 @dataclass
 class Copy:
-    """What is known of one copy."""
+    """The last known state of one copy of a process."""
 
     target: Target
     status: str = "unknown"
@@ -60,11 +63,14 @@ class Copy:
     reading: ProcessReading | None = None
     read_at: float = 0.0
     fresh: dict[str, list[float]] = field(default_factory=dict)
-    """Traffic since the reading before; empty when there is none to compare with."""
+    """Traffic since the previous reading; empty when there is none to compare with."""
 
 
 class OrderCounts(NamedTuple):
-    """Orders placed up to a tick, by how that ended, over all copies; and products that run low."""
+    """Counters up to a tick.
+
+    Orders placed by resulting status, over all copies; and products low in stock.
+    """
 
     tick: int
     placed: dict[str, float]
@@ -72,11 +78,11 @@ class OrderCounts(NamedTuple):
 
 
 class Gathering:
-    """The present state of the platform and its last hour."""
+    """The current state of the platform and its last hour."""
 
     def __init__(self, targets: Sequence[Target], faults: FaultWatch) -> None:
         self._ended = asyncio.Event()
-        """Of the present round."""
+        """Set when the current round has ended."""
         self.copies = [Copy(target) for target in targets]
         self.faults = faults
         self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
@@ -84,26 +90,32 @@ class Gathering:
         self.tick = 0
 
     async def run(self) -> None:
-        """A round at the beginning of each tick. Until cancelled."""
+        """Start a round at the beginning of each tick. Runs until cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS - time.time() % TICK_SECONDS)
             await self.round(round(time.time() / TICK_SECONDS))
 
     async def round(self, tick: int) -> None:
-        """Ask everybody at once; what does not answer in time is down. `tick`: the one that has just ended."""
-        await asyncio.gather(*(self._ask(copy) for copy in self.copies), self.faults.look())
+        """Query all processes concurrently; a process that does not answer in time is down.
+
+        `tick`: the tick that begins now. The readings are kept under the one that has just ended.
+        """
+        await asyncio.gather(*(self._read(copy) for copy in self.copies), self.faults.look())
         self._keep(tick - 1)
         self.tick = tick - 1
         ended, self._ended = self._ended, asyncio.Event()
         ended.set()
 
     async def after(self, tick: int) -> int:
-        """Waits until a round after `tick` has ended; its tick. Whoever is slow passes over some."""
+        """Waits until a round after `tick` has ended; returns its tick.
+
+        A slow caller skips rounds.
+        """
         while self.tick <= tick:
             await self._ended.wait()
         return self.tick
 
-    async def _ask(self, copy: Copy) -> None:
+    async def _read(self, copy: Copy) -> None:
         target = copy.target
         (ready, metrics), now = (
             await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, METRICS)),
@@ -131,6 +143,7 @@ class Gathering:
         self.counts.append(OrderCounts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
 
     def of(self, process: str) -> list[Copy]:
+        """The copies of a process."""
         return [copy for copy in self.copies if copy.target.process == process]
 
     def _placed(self) -> dict[str, float]:
@@ -159,6 +172,6 @@ def _state(answer: Reply | None) -> tuple[str, dict[str, CheckResult]]:
         return "down", {}
     try:
         health = _health.decode(answer.body)
-    except msgspec.MsgspecError:  # the gateway answers in words of its own
+    except msgspec.MsgspecError:  # the gateway answers in its own format
         return ("ok" if answer.status == 200 else "unavailable"), {}
     return health.status, health.checks

@@ -1,7 +1,9 @@
-"""How ordering is: the one judgement that header, overview and map show. The worst symptom decides.
+"""Health of ordering: the one judgement that header, overview and map show.
 
-What an order needs to be confirmed weighs more than what follows it: without payments ordering is down, without
-notifications it is impaired.
+The worst symptom decides.
+
+Services that an order needs to be confirmed weigh more than the services that follow: without
+payments ordering is down, without notifications it is impaired.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +13,7 @@ from typing import Final, NamedTuple
 
 
 class Severity(StrEnum):
-    """The worst first."""
+    """Severity of a symptom, the worst first."""
 
     BAD = "bad"
     WARN = "warn"
@@ -21,22 +23,28 @@ class Severity(StrEnum):
 
 
 NEEDED: Final = frozenset({"gateway", "orders", "inventory", "payments", "psp", "users"})
-"""Without one of these no order is confirmed, or no customer gets in."""
+"""Without one of these processes no order is confirmed, or no customer can sign in."""
 NEEDED_CALLS: Final = frozenset(
     {("orders", "users"), ("orders", "inventory"), ("orders", "payments"), ("payments", "psp")}
 )
-"""Made while a customer waits; the others are the worker's, or about what staff do by hand."""
+"""Calls made while a customer waits.
+
+Other calls are the worker's, or belong to work of staff by hand.
+"""
 SLOW_MS: Final = 1000.0
-"""Average response of placing an order above which ordering is down (see the alert rules)."""
+"""Average response time of placing an order above which ordering is down (see the alert rules)."""
 FAILED_SHARE: Final = 0.05
-"""Of the answers to placing an order, above which ordering is down."""
+"""Share of failed answers to placing an order above which ordering is down."""
 DOWN, DEGRADED, UNKNOWN = "down", "degraded", "unknown"
 OPEN, HALF_OPEN = "open", "half_open"
 HEALTHY: Final = "Healthy"
 
 
 class PlacingAnswers(NamedTuple):
-    """Answers to placing an order in the last `seconds`. `average_ms`: None without an answer that was timed."""
+    """Answers to placing an order in the last `seconds`.
+
+    `average_ms`: None without a timed answer.
+    """
 
     seconds: float
     average_ms: float | None
@@ -45,7 +53,7 @@ class PlacingAnswers(NamedTuple):
 
 
 class ActiveFault(NamedTuple):
-    """A fault injected on purpose. `cut_off_from`: empty for other kinds; `strikes`: how often a request met it."""
+    """An injected fault. `cut_off_from`: empty for other kinds; `strikes`: requests that met it."""
 
     service: str
     label: str
@@ -55,7 +63,10 @@ class ActiveFault(NamedTuple):
 
 @dataclass(frozen=True)
 class Symptom:
-    """`about`: a process, or `caller → called`; empty for placing an order itself."""
+    """One sign of trouble.
+
+    `about`: a process, or `caller → called`; empty for placing an order itself.
+    """
 
     level: Severity
     title: str
@@ -65,7 +76,7 @@ class Symptom:
 
 @dataclass(frozen=True)
 class OrderingHealth:
-    """`title`: a word or two; `symptoms`: the worst first."""
+    """The judgement. `title`: a word or two; `symptoms`: the worst first."""
 
     level: Severity
     title: str
@@ -78,13 +89,17 @@ def judge(
     breakers: Mapping[tuple[str, str], str | None],
     faults: Sequence[ActiveFault],
 ) -> OrderingHealth:
-    """`processes`: the status of each; `breakers`: the state of each by caller and called. Causes before effects."""
+    """Judge the health of ordering. Of equally severe symptoms, causes come before effects.
+
+    `processes`: status by process. `breakers`: state by caller and called.
+    """
     found = [*_processes(processes), *_breakers(breakers), *_placing(placing), *map(_fault, faults)]
     found.sort(key=lambda symptom: list(Severity).index(symptom.level))
     return OrderingHealth(found[0].level, found[0].title, found) if found else OrderingHealth(Severity.OK, HEALTHY, [])
 
 
 def is_slow(average_ms: float | None) -> bool:
+    """Whether placing orders is so slow that ordering is down."""
     return average_ms is not None and average_ms > SLOW_MS
 
 
@@ -106,7 +121,7 @@ def _processes(processes: Mapping[str, str]) -> Iterator[Symptom]:
         elif status == DEGRADED:
             yield Symptom(Severity.WARN, "Degraded", name, "is impaired, or a copy of it does not answer")
         elif status == UNKNOWN:
-            yield Symptom(Severity.UNKNOWN, "No data", name, "has not been asked yet")
+            yield Symptom(Severity.UNKNOWN, "No data", name, "has not been checked yet")
 
 
 def _breakers(breakers: Mapping[tuple[str, str], str | None]) -> Iterator[Symptom]:
@@ -122,7 +137,7 @@ def _breakers(breakers: Mapping[tuple[str, str], str | None]) -> Iterator[Sympto
 
 def _fault(fault: ActiveFault) -> Symptom:
     if not fault.strikes:
-        return Symptom(Severity.WARN, "Fault armed", fault.service, f"{fault.label}: armed, no traffic has met it")
+        return Symptom(Severity.WARN, "Fault armed", fault.service, f"{fault.label}: armed, no request has met it yet")
     times = "once" if fault.strikes == 1 else f"{fault.strikes} times"
     level = Severity.BAD if (fault.service, fault.cut_off_from) in NEEDED_CALLS else Severity.WARN
     return Symptom(level, "Fault", fault.service, f"{fault.label}: struck {times}")

@@ -1,4 +1,4 @@
-"""What was read, for the last hour: one ring of fixed size per process, a row per tick."""
+"""Readings of the last hour: one ring of fixed size per process, one row per tick."""
 
 import math
 from array import array
@@ -8,10 +8,10 @@ from typing import Final
 from valerix.console.readings import COUNT, ERRORS, SECONDS, WIDTH, average_ms, percentile_ms, total
 
 TICK_SECONDS: Final = 2
-"""Ticks are numbered from the epoch, so that every replica of the console cuts time at the same places."""
+"""Ticks are numbered from the epoch, so that every replica of the console divides time alike."""
 KEPT_SECONDS: Final = 3600
 POINTS: Final = 150
-"""Of a chart, whatever its span."""
+"""Points of a chart, whatever its span."""
 SHOWN: Final = ("rate", "p50", "p95", "p99", "average", "errors")
 
 
@@ -24,6 +24,7 @@ class Ring:
         self._rows = array("d", [0.0]) * (ticks * WIDTH)
 
     def put(self, tick: int, row: Sequence[float]) -> None:
+        """Write the row of a tick over the oldest one."""
         place = tick % self._ticks
         self._written[place] = tick
         self._rows[place * WIDTH : (place + 1) * WIDTH] = array("d", row)
@@ -36,12 +37,15 @@ class Ring:
                 yield list(self._rows[place * WIDTH : (place + 1) * WIDTH])
 
     def window(self, last: int, seconds: int) -> list[float] | None:
-        """Everything of the last so many seconds; None when nothing was heard in them."""
+        """The traffic of the last `seconds`; None when nothing was read in them."""
         rows = list(self.between(last - math.ceil(seconds / TICK_SECONDS) + 1, last))
         return total(rows) if rows else None
 
     def columns(self, last: int, minutes: int) -> dict[str, list[float | None]]:
-        """Rate, latencies and errors at POINTS moments; a gap is None in all of them, a silence in latencies only."""
+        """Rate, latencies and errors at POINTS moments.
+
+        A gap is None in all columns; a moment without requests is None in the latencies only.
+        """
         points: dict[str, list[float | None]] = {name: [] for name in SHOWN}
         for first, end in _steps(last, minutes):
             rows = list(self.between(first, end))
@@ -52,7 +56,7 @@ class Ring:
 
 
 def point(traffic: Sequence[float]) -> dict[str, float | None]:
-    """Requests per second, milliseconds, and the share of answers that failed."""
+    """One point of a chart: requests per second, milliseconds, and the share of failed answers."""
     return {
         "rate": _short(traffic[COUNT] / traffic[SECONDS]) if traffic[SECONDS] else None,
         "p50": _short(percentile_ms(traffic, 0.5)),
@@ -69,7 +73,10 @@ def times(last: int, minutes: int) -> list[int]:
 
 
 def _steps(last: int, minutes: int) -> list[tuple[int, int]]:
-    """First and last tick of each point; points begin at multiples, so that a reload does not move them."""
+    """First and last tick of each point.
+
+    Points begin at multiples, so a reload does not move them.
+    """
     ticks = max(1, minutes * 60 // TICK_SECONDS // POINTS)
     end = (last + 1) // ticks * ticks
     return [(first, first + ticks - 1) for first in range(end - POINTS * ticks, end, ticks)]

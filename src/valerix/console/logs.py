@@ -1,4 +1,7 @@
-"""The log lines of the processes, where one folder holds them all: an embedded stack. Elsewhere a log store serves."""
+"""The log lines of the processes, for stacks that keep them all in one folder (embedded stacks).
+
+Other installations use a log store.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,22 +13,25 @@ import msgspec
 from valerix.chassis.base.problems import Invalid
 
 PATH: Final = "/console/api/logs"
-"""Reading the log is not what it is read for."""
+"""Path of the log itself; requests to it are not shown in the log."""
 Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: Final[tuple[str, ...]] = get_args(Level)
 MAX_BYTES: Final = 2 * 1024 * 1024
-"""Read from the end of each file."""
+"""Read at most, from the end of each file."""
 MAX_LINES: Final = 500
 MAX_LINE_BYTES: Final = 16 * 1024
 Place = tuple[int, int]
-"""Inode and offset: a file may have been replaced by a new one."""
-_NOT_OURS = frozenset({"launcher", "access"})
+"""Inode and offset: the file may have been replaced by a new one."""
+_HIDDEN_FILES = frozenset({"launcher", "access"})
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _OWN = frozenset({"timestamp", "level", "service", "instance", "trace_id", "message"})
 
 
 class LogLine(msgspec.Struct, frozen=True, rename="camel"):
-    """`at`: where the line ends in its file, so that no line is shown twice."""
+    """One line of a log.
+
+    `at`: the offset of its end in its file, so that no line is shown twice.
+    """
 
     file: str
     at: int
@@ -38,13 +44,14 @@ class LogLine(msgspec.Struct, frozen=True, rename="camel"):
 
 
 OWN_PROCESS: Final = "console"
-"""Each page that is opened asks it for some thirty files."""
+"""Every page that is opened requests about thirty files from it, so its own requests are hidden."""
 
 
 class Wanted(NamedTuple):
-    """What to show: at least this level, of one process or all, of one trace, with this text, the requests or not.
+    """Filter of lines: lowest level, process, trace, text, and whether requests are shown.
 
-    Requests to the console itself are shown only `console`, or when its lines or a trace are asked for.
+    Requests to the console itself are shown only if `console` is set, or if its lines or a trace
+    are requested.
     """
 
     level: str = LEVELS[0]
@@ -59,16 +66,19 @@ class LogPage(msgspec.Struct, frozen=True, rename="camel"):
     lines: list[LogLine]
     """Oldest first."""
     position: str
-    """Hand it back to be entry what has come since."""
+    """Pass it back to get the lines written since."""
     files: list[str]
 
 
 def read(folder: Path, wanted: Wanted, position: str) -> LogPage:
-    """The latest lines, or those after `position`. Raises Invalid for a position of nobody's. Blocking."""
+    """The latest lines, or the lines after `position`. Blocking.
+
+    Raises Invalid for a position that no answer contained.
+    """
     since = _places(position)
     found: list[LogLine] = []
     now: dict[str, Place] = {}
-    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _NOT_OURS)
+    names = sorted(file.stem for file in folder.glob("*.log") if file.stem not in _HIDDEN_FILES)
     for name in names:
         lines, now[name] = _tail(folder / f"{name}.log", since.get(name))
         if wanted.file in ("", name):
@@ -82,22 +92,22 @@ def _places(position: str) -> dict[str, Place]:
         parts = [part.split(":") for part in position.split(",") if part]
         return {name: (int(inode), int(offset)) for name, inode, offset in parts}
     except ValueError:
-        raise Invalid("Send a position as it was given, or none") from None
+        raise Invalid("Send the position of an earlier answer, or none") from None
 
 
 def _tail(file: Path, since: Place | None) -> tuple[list[tuple[int, bytes]], Place]:
-    """Whole lines with their ends, and the place to go on."""
+    """Complete lines with the offsets of their ends, and the place to continue from."""
     with file.open("rb") as stream:
         status = os.fstat(stream.fileno())
         continued = since is not None and since[0] == status.st_ino and since[1] <= status.st_size
         start = max(since[1] if since is not None and continued else 0, status.st_size - MAX_BYTES)
         stream.seek(start)
         content = stream.read(MAX_BYTES)
-    whole, _, _ = content.rpartition(b"\n")
-    lines = list(_ends(whole, start)) if whole else []
+    complete, _, _ = content.rpartition(b"\n")
+    lines = list(_ends(complete, start)) if complete else []
     if not continued and start:
-        lines = lines[1:]  # begins in the middle
-    return lines, (status.st_ino, start + len(whole) + bool(whole))
+        lines = lines[1:]  # the first line is incomplete
+    return lines, (status.st_ino, start + len(complete) + bool(complete))
 
 
 def _ends(content: bytes, start: int) -> Iterator[tuple[int, bytes]]:

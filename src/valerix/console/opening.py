@@ -1,4 +1,4 @@
-"""Opens what the feed is made from."""
+"""Opens the sources of the live feed: processes, gateways and faults."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -14,14 +14,14 @@ from valerix.console.settings import Settings
 
 
 async def open_provider_faults(settings: Settings, resources: AsyncExitStack) -> list[RemoteFaults]:
-    """Those of the payment provider, which shares nothing with us."""
+    """The faults of the payment provider, which shares no store with the services."""
     if settings.chaos != "enabled" or not settings.psp_url:
         return []
     return [await resources.enter_async_context(RemoteFaults.open("psp", settings.psp_url, settings))]
 
 
 async def open_gathering(settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack) -> Gathering:
-    """Its rounds begin when its job runs."""
+    """The gathering; its rounds begin when its job runs."""
     gateways = [Target("gateway", "gateway", Connections(url), "/health") for url in settings.gateway_metrics_url]
     targets = [*gateways, *service_targets(settings.watched)]
     for target in targets:
@@ -30,7 +30,7 @@ async def open_gathering(settings: Settings, faults: Sequence[Elsewhere], resour
 
 
 async def _open_chaos(settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack) -> Chaos | None:
-    """To read with: what is kept about every service."""
+    """Read access to the faults of every service; None where faults cannot be injected."""
     if settings.chaos != "enabled" or not settings.valkey_url:
         return None
     name = f"{settings.instance or 'console'}-feed"

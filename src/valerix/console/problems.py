@@ -1,4 +1,4 @@
-"""The page that the types of problems lead to: every code with its status, its title and what to do about it."""
+"""The page that the `type` of a problem links to: every code with its status, title and advice."""
 
 from collections.abc import Sequence
 from html import escape
@@ -15,36 +15,36 @@ _HEAD: Final = """<!doctype html>
   </head>
   <body>
     <h1>Problems</h1>
-    <p>A refusal or a failure is a problem document (RFC 9457). Programs decide by <code>code</code>;
-    <code>detail</code> says what happened, <code>traceId</code> finds the log lines.
-    The <a href="/docs">reference</a> has the operations.</p>
+    <p>Every error is a problem document (RFC 9457). Programs decide by <code>code</code>,
+    <code>detail</code> explains what happened, and <code>traceId</code> finds the log lines.
+    See the <a href="/docs">API reference</a> for the operations.</p>
 """
 _TAIL: Final = "  </body>\n</html>\n"
 _ADVICE: Final = {
-    400: "Mend the request; errors names each bad field.",
+    400: "Correct the request; errors names each invalid field.",
     401: "Sign in, or refresh the access token.",
-    402: "Another payment method may be accepted.",
-    403: "The account may not do this.",
-    404: "It does not exist, or belongs to another account.",
-    405: "Allow names the methods of this path.",
+    402: "Try another payment method.",
+    403: "The account lacks the permission for this.",
+    404: "The resource does not exist, or belongs to another account.",
+    405: "The Allow header names the methods of this path.",
     408: "Send the request again, without pauses.",
-    409: "The state does not permit it now; read it again. With Retry-After, repeat the same request then.",
-    412: "It was changed meanwhile; read it again and repeat the change.",
-    413: "Send less.",
+    409: "The state does not permit this now; read it again. With Retry-After, repeat the request then.",
+    412: "The resource has changed since it was read; read it again and repeat the change.",
+    413: "Send a smaller request.",
     415: "Send JSON, not compressed.",
-    422: "The request is understood, but does not fit what there is.",
-    429: "Wait as long as Retry-After says.",
+    422: "The request is well formed, but refers to something that does not exist or does not fit.",
+    429: "Wait as long as the Retry-After header says, then repeat the request.",
     431: "Send fewer or shorter headers.",
-    500: "A fault of the platform: report the trace id.",
+    500: "An error of the platform: report the traceId.",
     502: "The outcome is unknown; repeat the request under the same idempotency key.",
     503: "Repeat the request after Retry-After, under the same idempotency key.",
     504: "The outcome is unknown; repeat the request under the same idempotency key.",
 }
-"""What a caller does, by status."""
+"""Advice to the caller, by status."""
 
 
 def page(problems: Sequence[dict[str, Any]]) -> bytes:
-    """HTML; each problem is at its code."""
+    """The page as HTML; the anchor of each problem is its code."""
     return (_HEAD + "".join(map(_entry, problems)) + _TAIL).encode()
 
 

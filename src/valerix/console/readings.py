@@ -1,4 +1,4 @@
-"""What a process says about itself on `/metrics`, reduced to what the console shows."""
+"""Reads the `/metrics` of a process, reduced to what the console shows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from valerix.contracts.faults import READ_FAULTS
 from valerix.contracts.revocations import LIST_REVOKED
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
-"""Upper bounds of the histograms of every service and of the gateway, seconds."""
+"""Upper bounds of the histograms of every service and of the gateway, in seconds."""
 COUNT, SUM, ERRORS, SECONDS, BUCKETS = 0, 1, 2, 3, 4
 WIDTH: Final = BUCKETS + len(BOUNDS)
-"""Traffic is a list of so many numbers: answers, their seconds, those that failed, the time, buckets."""
+"""Length of a row of traffic: answers, their seconds, failed answers, time covered, buckets."""
 TIMED: Final = WIDTH - 1
-"""The last bucket has all answers whose seconds are known."""
+"""Index of the last bucket, which has all answers whose duration is known."""
 ALL, PLACING = "all", "placing"
 _QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED, READ_FAULTS})
-"""What the platform asks itself, again and again, is no traffic."""
+"""The platform's own periodic requests do not count as traffic."""
 _PLACING = ("POST", "/api/v1/orders")
 _SERVICE, _TRAEFIK = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
 _HAPROXY = "haproxy_frontend_http_responses_total"
-"""It counts answers, but times none."""
+"""HAProxy counts answers, but does not time them."""
 _COLUMN = {"count": COUNT, "sum": SUM}
 _LABELED = {
     "circuit_breaker_state": "dependency",
@@ -32,17 +32,18 @@ _PLAIN = frozenset(
     {"inventory_low_stock_items", "process_start_time_seconds", "process_resident_memory_bytes", "outbox_pending"}
 )
 WANTED: Final = sorted([*_PLAIN, *_LABELED, *(_SERVICE + part for part in ("bucket", *_COLUMN))])
-"""The names of what is read; a stock level for each of ten thousand products is none of them."""
+"""Names of the metrics that are read; not among them: the stock levels of 10,000 products."""
 KNOWN_LINES: Final = 20_000
 
 
 def no_traffic() -> list[float]:
+    """A row of traffic of zeros."""
     return [0.0] * WIDTH
 
 
 @dataclass
 class ProcessReading:
-    """One process at one moment; counters since its start."""
+    """The metrics of one process at one moment; counters count since its start."""
 
     traffic: dict[str, list[float]] = field(default_factory=lambda: {ALL: no_traffic(), PLACING: no_traffic()})
     values: dict[str, float] = field(default_factory=dict)
@@ -50,11 +51,12 @@ class ProcessReading:
 
     @property
     def started_at(self) -> float:
+        """Start of the process, Unix seconds; 0 when it does not say."""
         return self.values.get("process_start_time_seconds", 0.0)
 
 
 class _Line(NamedTuple):
-    """Where the number of a line goes."""
+    """The place of the number of one metrics line in a reading."""
 
     name: str
     label: str = ""
@@ -63,30 +65,30 @@ class _Line(NamedTuple):
 
 
 def read(text: str) -> ProcessReading:
-    """Of the Prometheus text format; lines that nobody asked for are passed over."""
+    """Read the Prometheus text format; lines outside WANTED are skipped."""
     reading = ProcessReading()
     for line in text.splitlines():
         name, _, number = line.rpartition(" ")
-        meant = _meant(name)
-        if meant is None:
+        meaning = _meaning(name)
+        if meaning is None:
             continue
         value = float(number)
-        if meant.columns:
-            for column in meant.columns:
+        if meaning.columns:
+            for column in meaning.columns:
                 reading.traffic[ALL][column] += value
-                if meant.placing:
+                if meaning.placing:
                     reading.traffic[PLACING][column] += value
-        elif meant.label:
-            series = reading.labeled[meant.name]
-            series[meant.label] = series.get(meant.label, 0.0) + value
+        elif meaning.label:
+            series = reading.labeled[meaning.name]
+            series[meaning.label] = series.get(meaning.label, 0.0) + value
         else:
-            reading.values[meant.name] = value
+            reading.values[meaning.name] = value
     return reading
 
 
 @lru_cache(maxsize=KNOWN_LINES)
-def _meant(text: str) -> _Line | None:
-    """The same few lines come every time: what they mean is looked up once."""
+def _meaning(text: str) -> _Line | None:
+    """The meaning of a line; cached, because the same few lines come with every reading."""
     name, _, rest = text.partition("{")
     if name in _PLAIN:
         return _Line(name)
@@ -99,20 +101,24 @@ def _meant(text: str) -> _Line | None:
 
 
 def _answers(name: str, labels: dict[str, str]) -> _Line | None:
-    """Of a service to anybody but the platform itself; of a gateway at its public port."""
+    """The answers of a service, or of a gateway at its public port.
+
+    Answers to the platform's own requests are left out.
+    """
     if name.startswith(_SERVICE):
-        ours = labels["endpoint"] not in _QUIET
+        counted = labels["endpoint"] not in _QUIET
         placing = (labels["method"], labels["endpoint"]) == _PLACING
         part, status = name.removeprefix(_SERVICE), labels["status"]
     elif name.startswith(_TRAEFIK):
-        ours = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"  # those last as long as their page
+        # The duration of a WebSocket is that of its page.
+        counted = labels["entrypoint"] == "web" and labels["protocol"] != "websocket"
         placing, part, status = False, name.removeprefix(_TRAEFIK), labels["code"]
     elif name == _HAPROXY:
-        ours = labels["proxy"] == "web" and labels["code"] != "1xx"
+        counted = labels["proxy"] == "web" and labels["code"] != "1xx"
         placing, part, status = False, "count", labels["code"]
     else:
         return None
-    return _traffic(part, labels, status, placing) if ours else None
+    return _traffic(part, labels, status, placing) if counted else None
 
 
 def _label(pair: str) -> tuple[str, str]:
@@ -133,7 +139,7 @@ def _traffic(part: str, labels: dict[str, str], status: str, placing: bool) -> _
 
 
 def difference(now: Sequence[float], before: Sequence[float], seconds: float) -> list[float]:
-    """What came in between; counters that went back began anew."""
+    """Traffic between two readings; lower counters mean that the process has restarted."""
     began_anew = now[COUNT] < before[COUNT]
     row = list(now) if began_anew else [max(0.0, a - b) for a, b in zip(now, before, strict=True)]
     row[SECONDS] = seconds
@@ -141,14 +147,14 @@ def difference(now: Sequence[float], before: Sequence[float], seconds: float) ->
 
 
 def together(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Of copies that worked at the same time."""
+    """The sum of copies that ran at the same time."""
     row = total(rows)
     row[SECONDS] = max(each[SECONDS] for each in rows)
     return row
 
 
 def total(rows: Iterable[Sequence[float]]) -> list[float]:
-    """Of moments that followed one another."""
+    """The sum of consecutive moments."""
     found = no_traffic()
     for row in rows:
         found = [a + b for a, b in zip(found, row, strict=True)]
@@ -156,11 +162,15 @@ def total(rows: Iterable[Sequence[float]]) -> list[float]:
 
 
 def average_ms(traffic: Sequence[float]) -> float | None:
+    """Average duration of timed answers; None without any."""
     return 1000 * traffic[SUM] / traffic[TIMED] if traffic[TIMED] else None
 
 
 def percentile_ms(traffic: Sequence[float], share: float) -> float | None:
-    """Interpolated within its bucket, as Prometheus does; the last finite bound for what lies above."""
+    """A percentile, interpolated within its bucket as Prometheus does.
+
+    Above the last finite bound, that bound.
+    """
     if not traffic[TIMED]:
         return None
     wanted, below, lower = share * traffic[TIMED], 0.0, 0.0

@@ -1,4 +1,4 @@
-"""The present state of the platform as every page shows it: made once per tick, for however many are watching."""
+"""The current state of the platform as every page shows it: made once per tick for all viewers."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,38 +16,43 @@ from valerix.console.readings import COUNT, ERRORS, PLACING, average_ms, no_traf
 from valerix.contracts.states import OrderStatus
 
 PRESENT_SECONDS: Final = 10
-"""What the map calls now: long enough for a rate, short enough to see a change."""
+"""Window of the map's current values: long enough for a rate, short enough to see a change."""
 MINUTE, FIVE_MINUTES = 60, 300
 CLOSED, OPEN, HALF_OPEN = 0, 1, 2
 STATES: Final = {CLOSED: "closed", OPEN: health.OPEN, HALF_OPEN: health.HALF_OPEN}
-"""Of `circuit_breaker_state`."""
+"""Meaning of the values of `circuit_breaker_state`."""
 SEVERITY: Final = (OPEN, HALF_OPEN, CLOSED)
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A number and what it was one window before; null when nothing was heard."""
+    """A number and its value one window before; null when nothing was read."""
 
     now: float | None
     before: float | None
 
 
 class SuccessRate(Figure, frozen=True):
-    """A share, and of how many orders it is one."""
+    """The share of orders confirmed, with both numbers."""
 
     confirmed: float
     placed: float
 
 
 class OrdersReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The placing of orders, and products low in stock."""
+
     average_ms: float | None
-    """Of placing an order, over the answer window (30 s); null without orders."""
+    """Average response time of placing an order, over the answer window (30 s).
+
+    Null without orders.
+    """
     slow: bool
     per_minute: Figure
     success_rate: SuccessRate
     p95_ms: Figure
     low_stock: Figure
     tick: dict[str, float | None] | None
-    """Placing orders in the last tick, for charts; null is a gap."""
+    """Placed orders of the last tick, for charts; null is a gap."""
 
 
 class CopyReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -59,7 +64,10 @@ class CopyReport(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class ProcessReport(msgspec.Struct, frozen=True, rename="camel"):
-    """`status`: `ok`, `degraded` when some copies are not, `down`, or `unknown`."""
+    """One process with its copies.
+
+    `status`: `ok`, `degraded` when some copies are not, `down`, or `unknown`.
+    """
 
     name: str
     status: str
@@ -71,7 +79,10 @@ class ProcessReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
-    """Who calls whom; `state` of the worst breaker of all copies, null where there is none."""
+    """One service calling another.
+
+    `state` of the worst breaker of all copies; null without a breaker.
+    """
 
     source: str
     target: str
@@ -79,6 +90,8 @@ class EdgeReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
+    """One message of the live feed. `time`: end of the tick it covers."""
+
     time: datetime
     health: OrderingHealth
     orders: OrdersReport
@@ -88,7 +101,11 @@ class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> PlatformReport:
-    """`calls`: who calls whom; `answer_window_seconds`: what `average_ms` covers, in whole ticks."""
+    """The current report.
+
+    `calls`: caller and called. `answer_window_seconds`: the time that `average_ms` covers, in whole
+    ticks.
+    """
     tick = gathering.tick
     placing = gathering.rings[PLACING].window(tick, max(TICK_SECONDS, int(answer_window_seconds)))
     names = dict.fromkeys(copy.target.process for copy in gathering.copies)
@@ -111,7 +128,10 @@ def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window
 
 
 class Span(msgspec.Struct, frozen=True, rename="camel"):
-    """The last minutes as columns of equal length, by process; `placing` are the orders being placed. A gap is null."""
+    """The last minutes as columns of equal length, by process; `placing` is the placing of orders.
+
+    A gap is null.
+    """
 
     minutes: int
     times: list[int]
@@ -121,7 +141,7 @@ class Span(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def span(gathering: Gathering, minutes: int) -> Span:
-    """The last so many minutes, and the faults in them."""
+    """The last `minutes`, and the faults in them."""
     columns = {name: ring.columns(gathering.tick, minutes) for name, ring in gathering.rings.items()}
     return Span(minutes, times(gathering.tick, minutes), columns, gathering.faults.recent())
 
@@ -157,14 +177,17 @@ def _p95(placing: Ring, tick: int) -> float | None:
 
 
 def _success(counts: Sequence[OrderCounts], tick: int) -> SuccessRate:
-    """Of the orders placed in the last five minutes, the share confirmed at once; and of those five before."""
+    """Share of placed orders that were confirmed at once.
+
+    `now`: of the last five minutes; `before`: of the five minutes before.
+    """
     now, middle, start = (_at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2))
     placed, confirmed = _between(middle, now)
     return SuccessRate(_share(placed, confirmed), _share(*_between(start, middle)), confirmed, placed)
 
 
 def _between(before: OrderCounts | None, now: OrderCounts | None) -> tuple[float, float]:
-    """Orders placed, and those of them confirmed at once; none when the counters began anew."""
+    """Orders placed, and orders confirmed at once; zero when the counters were reset."""
     if now is None or before is None or now is before:
         return 0.0, 0.0
     placed = sum(now.placed.values()) - sum(before.placed.values())
@@ -182,7 +205,7 @@ def _low_stock(counts: Sequence[OrderCounts], tick: int) -> Figure:
 
 
 def _at(counts: Sequence[OrderCounts], tick: int) -> OrderCounts | None:
-    """What was counted at a tick, or as soon after it as anything was."""
+    """The counts of a tick, or the first counts after it."""
     return next((each for each in counts if each.tick >= tick), None)
 
 
@@ -221,7 +244,7 @@ def _copy(copy: Copy) -> CopyReport:
     )
 
 
-# --- who calls whom
+# --- calls between services
 
 
 def _edges(copies: Sequence[Copy], calls: Sequence[tuple[str, str]]) -> Iterator[EdgeReport]:

@@ -1,4 +1,7 @@
-"""HTTP in, use case, HTTP out. Raw, so that `/openapi.json` is the platform's here and not this process's own."""
+"""Routes of the console: HTTP in, use case, HTTP out.
+
+The documents are raw routes, so that `/openapi.json` is the platform's and not this process's own.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -31,7 +34,10 @@ OFFER: Final = "/console/api/config"
 
 
 def page_route(file: Traversable) -> Any:
-    """The one page, at every address below PAGES: which of its pages is shown, it finds out itself."""
+    """The single-page application, at every address below PAGES.
+
+    Its router picks the page to show.
+    """
     content = file.read_bytes()
     headers = {"Content-Security-Policy": POLICY.decode(), "Cache-Control": REVALIDATE.decode()}
 
@@ -43,7 +49,7 @@ def page_route(file: Traversable) -> Any:
 
 
 def offer_route(offer: Features) -> RawRoute:
-    """What there is to show here; asked for before anybody has signed in."""
+    """The features of this installation; requested before sign-in."""
     body = msgspec.json.encode(offer)
 
     async def answer(_: RawRequest) -> RawResponse:
@@ -53,7 +59,7 @@ def offer_route(offer: Features) -> RawRoute:
 
 
 def reference_routes(reference: Reference, events: Reference, services: Iterable[str]) -> list[RawRoute]:
-    """The merged descriptions of API and events, and the API of each service alone."""
+    """The merged descriptions of API and events, and the description of each service."""
     return [
         _document("/asyncapi.json", events.merged),
         _document("/openapi.json", reference.merged),
@@ -64,7 +70,7 @@ def reference_routes(reference: Reference, events: Reference, services: Iterable
 
 @get("/console/api/history", access=STAFF, include_in_schema=False, sync_to_thread=False)
 def get_history(gathering: Gathering, minutes: Annotated[int, Parameter(ge=5, le=60)] = 15) -> Span:
-    """The last 5, 15 or 60 minutes of every process; shown live by the feed."""
+    """The last 5, 15 or 60 minutes of every process; the feed continues them live."""
     if minutes not in SPANS:
         message = f"Expected one of: {', '.join(map(str, SPANS))}"
         raise Invalid(message, [FieldError("/minutes", message)])
@@ -72,7 +78,7 @@ def get_history(gathering: Gathering, minutes: Annotated[int, Parameter(ge=5, le
 
 
 def logs_route(folder: Path) -> Any:
-    """The processes' own log lines, where this process can read them."""
+    """The log lines of all processes, where this process can read their files."""
 
     @get(logs.PATH, access=STAFF, include_in_schema=False)
     async def get_logs(
@@ -84,7 +90,7 @@ def logs_route(folder: Path) -> Any:
         console: bool = False,
         after: Annotated[str, Parameter(max_length=4000)] = "",
     ) -> LogPage:
-        """The latest lines, or those since `after`, the `position` of an earlier answer."""
+        """The latest lines, or the lines since `after`: the `position` of an earlier answer."""
         wanted = Wanted(level, service, trace_id, text, requests, console)
         return await asyncio.to_thread(logs.read, folder, wanted, after)
 
@@ -92,7 +98,7 @@ def logs_route(folder: Path) -> Any:
 
 
 def redirect(path: str, target: str) -> RawRoute:
-    """A temporary one: browsers must not remember it."""
+    """A temporary redirect, which browsers must not remember."""
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(302, b"", [(b"location", target.encode()), (b"cache-control", b"no-store")])

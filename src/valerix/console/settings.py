@@ -6,7 +6,7 @@ from valerix.chassis.base.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """Where everybody is: for the reference, and to ask how they are."""
+    """Addresses of all processes, for the reference and for reading their state."""
 
     orders_url: tuple[str, ...]
     inventory_url: tuple[str, ...]
@@ -17,22 +17,22 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     psp_url: tuple[str, ...] = ()
     console_url: tuple[str, ...] = ()
     gateway_metrics_url: tuple[str, ...] = ()
-    """The gateway's inner port, with `/health` and `/metrics`."""
+    """Address of the gateway's internal port, with `/health` and `/metrics`."""
     call_pairs: tuple[str, ...] = ()
     """`orders>inventory`: the edges of the system map."""
     logs_folder: Path | None = None
-    """Where the processes' log files are, if this process can read them."""
+    """Folder of the processes' log files, if this process can read them."""
     reference_ttl_seconds: float = 5.0
     demo_password: str = ""
     demo_logins: tuple[str, ...] = ()
-    """`e-mail=what it is` of the accounts that everybody may enter: demo stacks only."""
+    """`e-mail=description` of the accounts open to every visitor: demo stacks only."""
     max_sockets: int = 2_000
     call_retries: int = 0
-    """A service that is away is left out of the reference until it is back."""
+    """No retries: a service that is down is left out of the reference until it is back."""
 
     @property
     def documented(self) -> dict[str, tuple[str, ...]]:
-        """Whose descriptions make up the reference."""
+        """Services whose descriptions make up the reference."""
         return {
             "orders": self.orders_url,
             "inventory": self.inventory_url,
@@ -43,7 +43,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     @property
     def watched(self) -> dict[str, tuple[str, ...]]:
-        """Whose state is shown."""
+        """Processes whose state is shown."""
         others = {
             "worker": self.worker_url,
             "psp": self.psp_url,
@@ -53,5 +53,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     @property
     def call_graph(self) -> list[tuple[str, str]]:
+        """Caller and called of each edge of the system map."""
         pairs = (pair.partition(">") for pair in self.call_pairs)
         return [(source, target) for source, _, target in pairs]

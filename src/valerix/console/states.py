@@ -1,4 +1,7 @@
-"""The states and their meaning as a JavaScript module, so that pages know them from contracts.states alone."""
+"""The states and their meaning as a JavaScript module.
+
+So contracts.states is their only source for the pages, too.
+"""
 
 from enum import StrEnum
 from typing import Final
@@ -11,7 +14,9 @@ PATH: Final = "/js/states.js"
 
 
 def module() -> bytes:
-    """`OrderStatus = {PENDING: "pending", …}`, …; `meanings = {order: {pending: {label, tone, terminal, …}}, …}`."""
+    """The module: `OrderStatus = {PENDING: "pending", …}`, … and
+    `meanings = {order: {pending: {label, tone, terminal, …}}, …}`.
+    """
     names = [f"export const {kind.__name__} = Object.freeze({_json({s.name: s for s in kind})});" for kind in STATES]
     meanings = {_word(kind): {status: _meaning(status) for status in kind} for kind in STATES}
     return "\n".join([*names, f"export const meanings = {_json(meanings)};", ""]).encode()

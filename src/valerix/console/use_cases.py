@@ -1,4 +1,4 @@
-"""The references of the API and of the events: the services' own descriptions, read from them."""
+"""The references of API and events: the services' own descriptions, read from the services."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from valerix.console.domain import Document
 log = structlog.get_logger()
 TIMEOUT_SECONDS = 2.0
 Merge = Callable[[Mapping[str, Document], Sequence[str], str], Document]
-"""Documents by service, services that could not be asked, version."""
+"""Arguments: documents by service, services that did not answer, version."""
 _decoder = msgspec.json.Decoder(dict[str, object])
 
 
@@ -24,40 +24,40 @@ class ServiceSilent(Unavailable):
     code, title = "service_silent", "Service unavailable"
 
     def __init__(self, service: str) -> None:
-        super().__init__(f"{service} does not answer; its description can be read once it does")
+        super().__init__(f"{service} does not answer; its description is available once it does")
 
 
 class Reference:
-    """Asks all services for what they have at `path`, at once, at most every `ttl_seconds`, whoever reads."""
+    """Fetches `path` from all services concurrently, at most every `ttl_seconds`."""
 
     def __init__(self, services: Sequence[HttpClient], path: str, merge: Merge, ttl_seconds: float) -> None:
         self._services = services
         self._path = path
         self._merge = merge
         self._ttl_seconds = ttl_seconds
-        self._asking = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
         self._fresh_until = 0.0
         self._documents: dict[str, Document] = {}
         self._merged = b""
 
     async def merged(self) -> bytes:
-        """What all services that answer describe; those that do not are named in it."""
+        """The merged document of all services that answer; it names the services that do not."""
         await self._refresh()
         return self._merged
 
     async def problems(self) -> list[Document]:
-        """Every kind of problem that the services which answer know."""
+        """Every problem type of the services that answer."""
         return list(msgspec.json.decode(await self.merged())["x-problems"])
 
     async def of(self, service: str) -> bytes:
-        """The description of one service as it gives it. Raises ServiceSilent."""
+        """The description of one service, unchanged. Raises ServiceSilent."""
         await self._refresh()
         if service not in self._documents:
             raise ServiceSilent(service)
         return msgspec.json.encode(self._documents[service])
 
     async def _refresh(self) -> None:
-        async with self._asking:
+        async with self._refreshing:
             if time.monotonic() < self._fresh_until:
                 return
             answers = await asyncio.gather(*(_find_document(service, self._path) for service in self._services))

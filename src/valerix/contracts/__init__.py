@@ -1,1 +1,4 @@
-"""What crosses a service border, and nothing else: ids, money, roles, commands, events."""
+"""The types and names that cross a service boundary: ids, money, roles, commands, events.
+
+Nothing else belongs here.
+"""

@@ -1,6 +1,7 @@
-"""Acts of staff between services: their names, and their form on the bus and in calls.
+"""Acts of staff: their names, and their form on the bus and in calls between services.
 
-An act is a change that staff, or a service by a public route, made. Names are data: they stay.
+An act is a change that staff made, or that a service made through a public route. The names are
+data and never change.
 """
 
 from datetime import datetime
@@ -39,7 +40,7 @@ MAX_SUBJECTS: Final = 100
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A member of staff as one request shows them; in earlier records also a service."""
+    """The member of staff behind one request; in older records also a service."""
 
     id: str
     role: str
@@ -48,26 +49,29 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class ActRecorded(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of the event: an act without the address it came from, which stays in the service where it happened."""
+    """Data of the event: an act without the client address.
+
+    The address stays in the service where the act happened.
+    """
 
     act: str
     actor: str
     role: str
     subject: str
-    """Id of what it was done to: of an order, a payment, a product (sku), a message, …"""
+    """Id of the object of the act: an order, a payment, a product (SKU), a message, …"""
     what: dict[str, Any]
-    """Amount, reason, changed fields, …: never secrets."""
+    """Details such as amount, reason and changed fields; never secrets."""
 
 
 class RecordedAct(msgspec.Struct, frozen=True, rename="camel"):
-    """An act as its service keeps it."""
+    """An act as its service stores it."""
 
     id: str
     act: str
     actor: str
     role: str
     address: str | None
-    """Forgotten after a year."""
+    """The client address; removed after one year."""
     trace_id: str
     subject: str
     what: dict[str, Any]
@@ -75,7 +79,7 @@ class RecordedAct(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ActorView(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose act it was, from where, and the trace that finds all of it."""
+    """The actor of an act, the address it came from, and the trace that links all of it."""
 
     id: str
     role: str
@@ -84,35 +88,41 @@ class ActorView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class By(msgspec.Struct, frozen=True, rename="camel"):
-    """That an entry of a history is an act of staff, or of a service by a public route. `actor` is for staff alone."""
+    """Marks a history entry as an act of staff, or of a service through a public route.
+
+    `actor` is shown to staff only.
+    """
 
     kind: Literal["staff", "service"]
     actor: ActorView | msgspec.UnsetType = msgspec.UNSET
 
 
 def by(act: RecordedAct, *, to_staff: bool) -> By:
-    """Without the actor for customers."""
+    """Return the origin of an act; customers do not see the actor."""
     kind: Literal["staff", "service"] = "service" if act.role == SERVICE else BY_STAFF
     return By(kind, ActorView(act.actor, act.role, act.address, act.trace_id) if to_staff else msgspec.UNSET)
 
 
 class ListActs(msgspec.Struct, frozen=True, rename="camel"):
-    """Every act on these subjects."""
+    """A request for every act on these subjects."""
 
     subjects: Annotated[list[str], msgspec.Meta(max_length=MAX_SUBJECTS)]
 
 
 class RecordedActs(msgspec.Struct, frozen=True, rename="camel"):
-    """Oldest first."""
+    """The acts found, oldest first."""
 
     acts: list[RecordedAct]
 
 
 class RecordAct(msgspec.Struct, frozen=True, rename="camel"):
-    """An act in a service that may have no database, on its way to the audit. The bearer's token says whose it is."""
+    """An act of a service that may have no database, on its way to the audit.
+
+    The bearer token identifies the actor.
+    """
 
     id: str
-    """A repeated request has no second effect."""
+    """Id of the act: a repeated request has no second effect."""
     service: str
     act: str
     subject: str

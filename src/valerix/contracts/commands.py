@@ -1,7 +1,8 @@
 """The list-shaped internal calls between services.
 
-Every command is idempotent under its order id: sending it twice has one effect and the second answer equals the
-first. A reply holds exactly one outcome per command, in the order of the commands.
+Every command is idempotent by its order id: a command that is sent twice has one effect, and the
+second answer equals the first. A reply holds exactly one outcome per command, in the order of the
+commands.
 """
 
 from datetime import datetime
@@ -14,9 +15,9 @@ from valerix.contracts.money import AmountMinor, Currency, Money
 from valerix.contracts.states import OrderStatus, PaymentStatus, ReservationStatus
 
 MAX_COMMANDS: Final = 256
-"""Most commands one internal call may carry."""
+"""Maximum number of commands in one internal call."""
 MAX_FOUND: Final = 20
-"""Customers or orders that an answer to a search of another service has at most."""
+"""Maximum number of customers or orders in the answer to a search of another service."""
 MAX_QUANTITY: Final = 100
 MAX_LINES: Final = 100
 
@@ -39,14 +40,14 @@ VOID_PAYMENTS: Final = "/internal/v1/payments/void"
 
 
 class Line(msgspec.Struct, frozen=True, rename="camel"):
-    """What is wanted of one product."""
+    """A requested quantity of one product."""
 
     product_id: Key
     quantity: Quantity
 
 
 class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
-    """Orders that are to be described, or whose reservations are to be released or committed."""
+    """Ids of orders to describe, or of orders with reservations to release or commit."""
 
     order_ids: Annotated[list[str], msgspec.Meta(max_length=MAX_COMMANDS)]
 
@@ -55,7 +56,7 @@ class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="described", tag_field="outcome"):
-    """An order as its row stands: what it wants, what it owes, and whether it may still be paid or delivered."""
+    """The state of an order: lines, total, and whether it may still be paid or delivered."""
 
     order_id: str
     customer_id: str
@@ -63,13 +64,16 @@ class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="describ
     lines: list[Line]
     payment_method: str
     total: Money | None
-    """None until stock was reserved once, for the quote of before may become less; it never changes after that."""
+    """None until stock was reserved once: before that, the quote may still become lower.
+
+    After the reservation the total never changes.
+    """
     cancelling: bool
-    """A request to cancel is noted: the order ends as soon as the services it needs answer."""
+    """A cancellation is requested: the order ends as soon as the services it needs answer."""
 
 
 class OrderUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown", tag_field="outcome"):
-    """There is no order with this id, which may be any text."""
+    """No order has this id; the id may be any text."""
 
     order_id: str
 
@@ -81,7 +85,7 @@ class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[OrderOutcome]
 
     def only(self) -> OrderDescription:
-        """That of the one order that was asked for. Raises OrderNotFound."""
+        """Return the description of the one requested order. Raises OrderNotFound."""
         (outcome,) = self.outcomes
         if not isinstance(outcome, OrderDescription):
             raise OrderNotFound
@@ -89,19 +93,22 @@ class OrderOutcomes(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FindOrders(msgspec.Struct, frozen=True, rename="camel"):
-    """Orders whose ids end as `search` says (contracts.ids.find_ids)."""
+    """A search for orders by the end of their ids, in a form of contracts.ids.find_ids."""
 
     search: SearchText
 
 
 class OrdersFound(msgspec.Struct, frozen=True, rename="camel"):
-    """Up to MAX_FOUND, the newest."""
+    """Ids of the newest matching orders, up to MAX_FOUND."""
 
     order_ids: list[str]
 
 
 class RefundGiven(msgspec.Struct, frozen=True, rename="camel"):
-    """Money that staff gave back of what an order had paid. Noted once under its id, however often it is sent."""
+    """Money that staff refunded of a paid order.
+
+    It is noted once by its id, however often it is sent.
+    """
 
     refund_id: str
     order_id: str
@@ -114,9 +121,10 @@ class NoteRefunds(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RefundNoted(msgspec.Struct, frozen=True, rename="camel"):
-    """`settled`: it stands in the order's history, or never will, for the order ended without success.
+    """The outcome of one refund note.
 
-    Otherwise that is not decided yet: send it again later.
+    `settled`: the order's history contains the refund, or never will because the order ended
+    without success. If it is false, the outcome is not decided yet: send the note again later.
     """
 
     refund_id: str
@@ -135,7 +143,7 @@ class CheckCustomers(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CustomerStanding(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+    """Whether a customer may place orders; if not, `reason` is `unknown` or `suspended`."""
 
     customer_id: str
     valid: bool
@@ -147,13 +155,19 @@ class CustomersChecked(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FindCustomers(msgspec.Struct, frozen=True, rename="camel"):
-    """Customers with a name or an e-mail address that has words which begin as those of `search` do."""
+    """A search for customers by name or e-mail address.
+
+    A name or an address matches if each word of `search` is the beginning of one of its words.
+    """
 
     search: SearchText
 
 
 class CustomersFound(msgspec.Struct, frozen=True, rename="camel"):
-    """Numbers of up to MAX_FOUND customers: those with this very name or address first, then the newest."""
+    """Numbers of up to MAX_FOUND customers.
+
+    Exact matches of name or address come first, then the newest customers.
+    """
 
     customer_ids: list[str]
 
@@ -162,13 +176,16 @@ class CustomersFound(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ReserveStock(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Reserve all lines of one order, or nothing. Lines naming one product twice are summed."""
+    """Reserves all lines of one order, or nothing. Lines with the same product are summed."""
 
     order_id: str
     lines: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
     waits_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    """Of a backorder, when it was accepted: short of stock, it waits in this place until `inventory.reservation_ready`.
-    None: when stock is short, the order is only refused."""
+    """For a backorder, the time it was accepted.
+
+    If stock is short, the order waits in this place of the waiting list until
+    `inventory.reservation_ready`. None: if stock is short, the order is only refused.
+    """
 
 
 class ReserveStocks(msgspec.Struct, frozen=True, rename="camel"):
@@ -176,7 +193,7 @@ class ReserveStocks(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Allocation(msgspec.Struct, frozen=True, rename="camel"):
-    """Units of one product promised from one warehouse."""
+    """Units of one product reserved in one warehouse."""
 
     product_id: str
     warehouse_id: str
@@ -184,7 +201,7 @@ class Allocation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PricedProduct(msgspec.Struct, frozen=True, rename="camel"):
-    """Name and unit price of a product when it was reserved or looked up."""
+    """Name and unit price of a product at the time of its reservation or look-up."""
 
     product_id: str
     name: str
@@ -197,44 +214,58 @@ class PriceProducts(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NamedProducts(msgspec.Struct, frozen=True, rename="camel"):
-    """By number, or by exact name."""
+    """A look-up of products by product number or by exact name."""
 
     names: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=MAX_COMMANDS)]
 
 
 class ProductPrices(msgspec.Struct, frozen=True, rename="camel"):
     outcomes: list[PricedProduct | None]
-    """None: not in the catalogue, or not sold any more; for a name also when several products have it."""
+    """None: the product is not in the catalogue, or is no longer sold.
+
+    For a name, also if several products have it.
+    """
 
 
 class Shortage(msgspec.Struct, frozen=True, rename="camel"):
+    """A product that is short: the quantity requested and the quantity available."""
+
     product_id: str
     requested: int
     available: int
 
 
 class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved", tag_field="outcome"):
+    """All lines of the order are reserved."""
+
     order_id: str
     allocations: list[Allocation]
     products: list[PricedProduct]
     idempotent: bool = False
-    """True when this reservation already existed and nothing was changed by this call."""
+    """True if the reservation already existed and this call changed nothing."""
 
 
 class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"):
+    """Stock is short for at least one product, so nothing is reserved."""
+
     order_id: str
     shortages: list[Shortage]
     products: list[PricedProduct] = []
-    """Of all lines: what the order would cost."""
+    """The products of all lines, with the prices the order would cost."""
 
 
 class ProductsUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"):
+    """At least one product is unknown or no longer sold, so nothing is reserved."""
+
     order_id: str
     product_ids: list[str]
 
 
 class ReservationEnded(msgspec.Struct, frozen=True, rename="camel", tag="ended", tag_field="outcome"):
-    """The order's reservation was released or committed before: a late reserve is refused for ever."""
+    """The reservation of the order was released or committed before.
+
+    A late reserve is refused forever.
+    """
 
     order_id: str
     state: ReservationStatus
@@ -248,17 +279,18 @@ class ReserveOutcomes(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ReservationState(msgspec.Struct, frozen=True, rename="camel"):
-    """Where a reservation stands after a release or commit: `reserved`, `released`, `committed` or `absent`.
+    """The state of a reservation after a release or commit.
 
-    Releasing what was never reserved leaves `released` (a tombstone); committing it leaves `absent`;
-    a committed reservation stays `committed` and a released one `released`, whatever is asked.
+    The states are `reserved`, `released`, `committed` and `absent`. A release without a reservation
+    leaves `released` (a tombstone); a commit without one leaves `absent`. A committed reservation
+    stays `committed` and a released one stays `released`, whatever is requested.
     """
 
     order_id: str
     state: ReservationStatus
     idempotent: bool = False
     empty: bool = False
-    """Nothing was ever reserved: a release had nothing to undo."""
+    """No stock was ever reserved: the release had nothing to undo."""
 
 
 class ReservationStates(msgspec.Struct, frozen=True, rename="camel"):
@@ -269,7 +301,10 @@ class ReservationStates(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CapturePayment(msgspec.Struct, frozen=True, rename="camel"):
-    """Charge one order once, ever: the order id is the key, at the provider too."""
+    """Charges one order at most once, ever.
+
+    The order id is the idempotency key, at the provider too.
+    """
 
     order_id: str
     customer_id: str
@@ -279,16 +314,25 @@ class CapturePayment(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class CapturePayments(msgspec.Struct, frozen=True, rename="camel"):
-    """`wait_ms`: how long to wait for slow ones; those undecided then are answered `processing`."""
+    """Captures of several orders.
+
+    `wait_ms`: how long to wait for slow payments; payments still undecided are answered
+    `processing`.
+    """
 
     commands: Annotated[list[CapturePayment], msgspec.Meta(max_length=MAX_COMMANDS)]
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = msgspec.field(default=500, name="patienceMs")
 
 
 class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """`status`: `captured` | `declined` (final, with `reason`) | `processing` (outcome not known yet: ask again
-    with the same command, though not at once when there is a `reason`; never compensate) | `voided` (ended before any
-    charge, refused for ever) | `refunded` (captured and given back since).
+    """The outcome of a capture or a void, by `status`.
+
+    - `captured`
+    - `declined`: final, with `reason`
+    - `processing`: the outcome is not known yet; send the same command again, though not at once if
+      there is a `reason`; never compensate
+    - `voided`: ended before any charge; a charge is refused forever
+    - `refunded`: captured, and refunded since
     """
 
     order_id: str
@@ -297,7 +341,7 @@ class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     reason: str | None = None
     idempotent: bool = False
     empty: bool = False
-    """No money was taken, nor asked of the provider: a void had nothing to undo."""
+    """No money was taken, and no charge was requested from the provider: nothing to undo."""
 
 
 class PaymentOutcomes(msgspec.Struct, frozen=True, rename="camel"):
@@ -305,7 +349,7 @@ class PaymentOutcomes(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class VoidPayment(msgspec.Struct, frozen=True, rename="camel"):
-    """Make sure an order ends with no money taken: refund what was captured, forbid a later capture."""
+    """Makes sure that no money is kept for an order: refunds a capture, and forbids a later one."""
 
     order_id: str
     reason: str

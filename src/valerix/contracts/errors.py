@@ -1,10 +1,16 @@
-"""What the rules of every service refuse with. Callers go by the code; what HTTP adds to it, the edge knows."""
+"""The errors with which the rules of every service refuse.
+
+Callers distinguish errors by code; the edge adds what HTTP needs.
+"""
 
 from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """`code` is data and `extra` members for programs; `detail` is for people."""
+    """A refusal by a rule.
+
+    `code` is data, `extra` holds members for programs, and `detail` is text for people.
+    """
 
     code: ClassVar[str]
 
@@ -15,7 +21,7 @@ class DomainError(Exception):
 
 
 class OrderNotFound(DomainError):
-    """Refused by every service that is asked to do something for an order."""
+    """No order has this id; raised by every service with operations on an order."""
 
     code = "order_not_found"
 

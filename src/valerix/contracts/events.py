@@ -1,7 +1,8 @@
-"""What services tell one another: CloudEvents 1.0 in JSON, past tense, versioned (`valerix.order.confirmed.v1`).
+"""The events between services: CloudEvents 1.0 in JSON.
 
-On the wire events travel in batches (`application/cloudevents-batch+json`). A batch is the unit of publication; its
-id never changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
+Names are in the past tense and versioned (`valerix.order.confirmed.v1`). On the wire events travel
+in batches (`application/cloudevents-batch+json`). A batch is the unit of publication; its id never
+changes, however often it is sent. Events of one subject arrive in the order of their `sequence`.
 The data of an event is its aggregate's public representation at that version.
 """
 
@@ -19,11 +20,14 @@ PAYMENTS: Final = "payments"
 USERS: Final = "users"
 NOTIFICATIONS: Final = "notifications"
 SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, USERS)
-"""Services with a topic of their own, which has their name."""
+"""Services with a topic of their own; the topic has the name of the service."""
 ACTS: Final = "acts"
-"""The topic of what staff did, in whichever service: a consumer of orders does not read it, nor the other way round."""
+"""The topic of acts of staff in all services.
+
+It is separate: consumers of orders do not read acts, and the consumer of acts does not read orders.
+"""
 ACT_SOURCES: Final = (ORDERS, INVENTORY, PAYMENTS, NOTIFICATIONS)
-"""Services that emit acts; those in users stand in its audit at once."""
+"""Services that emit acts; acts in users are written to its audit directly."""
 TOPICS: Final = (*SOURCES, ACTS)
 
 ORDER_CREATED: Final = "order.created"
@@ -72,7 +76,10 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
     ),
     ACTS: (ACT_RECORDED,),
 }
-"""What each topic carries. Entries of a history that are not named here (an order's delays) stay at home."""
+"""The events on each topic.
+
+History entries that are not listed here (such as an order's delays) are not published.
+"""
 
 
 CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
@@ -82,27 +89,33 @@ CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
     USERS: ("orders", "notifications"),
     ACTS: ("users",),
 }
-"""Who listens to whom; the bus keeps every message until each of them has it."""
+"""The consumers of each topic; the bus keeps every message until each of them has it."""
 
 
 def name_of(event_type: str) -> str:
-    """The type without prefix and version: `order.confirmed`."""
+    """Return the type without prefix and version: `order.confirmed`."""
     return event_type.removeprefix(PREFIX).removesuffix(VERSION)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of a CloudEvent. `id` is `<subject>:<sequence>`: the same event always has the same id."""
+    """The attributes of a CloudEvent.
+
+    `id` is `<subject>:<sequence>`: the same event always has the same id.
+    """
 
     id: str
     source: str
     """`/valerix/orders`, …"""
     type: str
     subject: str
-    """Id of the aggregate: of an order (also of its place on inventory's waiting list), a payment, a user or an act;
-    `<sku>/<warehouse>` for a place in the stock."""
+    """Id of the aggregate: an order (also for its place on inventory's waiting list), a payment, a
+    user or an act; `<sku>/<warehouse>` for the stock of a product in a warehouse.
+    """
     time: datetime
     sequence: int
-    """Version of the aggregate this event made, gap-free except for what stays at home."""
+    """Version of the aggregate that this event created; without gaps, except for entries that are
+    not published.
+    """
     traceparent: str = ""
     specversion: str = msgspec.field(default_factory=lambda: "1.0")
     datacontenttype: str = msgspec.field(default_factory=lambda: "application/json")
@@ -114,13 +127,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(Envelope, frozen=True, kw_only=True):
-    """An event as it is received."""
+    """An event as a consumer receives it."""
 
     data: dict[str, Any]
 
 
 class Outgoing(Envelope, frozen=True, kw_only=True):
-    """An event as it is sent: its data is JSON already."""
+    """An event as the relay sends it; its data is JSON already."""
 
     data: msgspec.Raw
 
@@ -128,7 +141,7 @@ class Outgoing(Envelope, frozen=True, kw_only=True):
 def outgoing(
     source: str, name: str, subject: str, sequence: int, time: datetime, data: str, traceparent: str = ""
 ) -> Outgoing:
-    """The event called `name` that the service `source` tells about `subject`."""
+    """Build the event `name` that the service `source` publishes about `subject`."""
     return Outgoing(
         id=f"{subject}:{sequence}",
         source=f"/valerix/{source}",

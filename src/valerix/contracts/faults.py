@@ -1,4 +1,4 @@
-"""What the console asks a service that keeps the faults injected into it by itself."""
+"""The call by which the console reads injected faults from a service that stores its own."""
 
 from typing import Final
 

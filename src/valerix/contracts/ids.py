@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7 in canonical text, so they sort by creation time in every index."""
+"""Identifiers: UUIDv7 in canonical text form, so that they sort by creation time in every index."""
 
 import hashlib
 import re
@@ -16,40 +16,46 @@ _END = re.compile(rf"{_ELLIPSIS}?([0-9a-f]{{4,12}})")
 
 
 def new_id() -> str:
-    """A fresh UUIDv7."""
+    """Return a new UUIDv7."""
     return str(uuid_utils.uuid7())
 
 
 def id_of(moment: datetime, *names: str) -> str:
-    """The UUIDv7 of that millisecond that belongs to these names: for the same ones it is always the same."""
+    """Derive the UUIDv7 of a millisecond from these names; the same names give the same id."""
     time, chance = f"{int(moment.timestamp() * 1000):012x}", hashlib.sha256("\n".join(names).encode()).hexdigest()
-    # Version 7 and the variant of RFC 9562; the rest is chance.
+    # Version 7 and the variant of RFC 9562; the rest are digits of the hash.
     return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) % 4]}{chance[4:7]}-{chance[7:19]}"
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` is a UUID in canonical lower-case form."""
+    """Return whether `text` is a UUID in canonical lower-case form."""
     return _UUID.match(text) is not None
 
 
 def created_at(identifier: str) -> datetime:
-    """The millisecond in which a UUIDv7 was made."""
+    """Return the millisecond in which a UUIDv7 was created, as aware UTC."""
     milliseconds = int(identifier[:8] + identifier[9:13], 16)
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
 
 
 def first_id_at(moment: datetime) -> str:
-    """The smallest id of that millisecond: ids sort by time, so a range of time is a range of ids."""
+    """Return the smallest id of that millisecond.
+
+    Ids sort by time, so a range of time is a range of ids.
+    """
     return str(uuid_utils.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80))
 
 
 def short(identifier: str) -> str:
-    """The form for people: `…769c3417a559`. The last digits are chance; the first are those of the same minute."""
+    """Shorten an id for people: `…769c3417a559`.
+
+    The last digits are random; the first ones are common to all ids of the same minute.
+    """
     return f"…{identifier[-12:]}"
 
 
 class IdBegin(NamedTuple):
-    """Ids between `first` and `last`, and like `pattern` (SQL)."""
+    """Ids between `first` and `last` that match `pattern` (SQL LIKE)."""
 
     first: str
     last: str
@@ -57,20 +63,23 @@ class IdBegin(NamedTuple):
 
 
 class IdEnd(NamedTuple):
-    """Ids with these last two bytes, which indexes have (end_sql), and like `pattern` (SQL)."""
+    """Ids with these last two bytes that match `pattern` (SQL LIKE).
+
+    Indexes contain the last two bytes (end_sql).
+    """
 
     last: bytes
     pattern: str
 
 
 class IdSearch(NamedTuple):
-    """The ids that a text may mean; None: it means none in this way."""
+    """The ids that a text may refer to, by beginning and by end; None: not in this way."""
 
     begin: IdBegin | None
     end: IdEnd | None
 
     def matches(self, identifier: str) -> bool:
-        """Whether it is one of them."""
+        """Return whether `identifier` is one of these ids."""
         begin, end = self.begin, self.end
         ends = end is not None and identifier.endswith(end.pattern[1:])
         return ends or (
@@ -79,16 +88,17 @@ class IdSearch(NamedTuple):
 
 
 def find_ids(text: str) -> IdSearch:
-    """Ids that begin with `text` (4 digits or more) or end with it (4 to 12), or that it is a short form of.
+    """Find ids by their beginning (4 digits or more), their end (4 to 12) or a short form.
 
-    Short forms: `769c3417a559`, `…769c3417a559`, `01a1fdfc…`, `01a1fdfc…0f36`; three dots are an ellipsis, too.
+    Short forms: `769c3417a559`, `…769c3417a559`, `01a1fdfc…`, `01a1fdfc…0f36`; two or three dots
+    count as an ellipsis, too.
     """
     digits = text.strip().lower()
     return IdSearch(_find_begin(digits), _find_end(digits))
 
 
 def end_sql(column: str) -> str:
-    """The last two bytes of an id, word for word as indexes have them (ADR 32)."""
+    """Return SQL for the last two bytes of an id, word for word as in the indexes (ADR 32)."""
     return f"substring(uuid_send({column}) FROM 15)"
 
 

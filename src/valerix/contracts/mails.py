@@ -1,7 +1,8 @@
-"""Tokens that mails carry: users lets in who shows one, notifications writes it into the mail.
+"""Tokens in mails: notifications writes one into the mail, users accepts it as a credential.
 
-A token follows from the event that asked for the mail and a secret of these two services, so it crosses no bus and lies
-in no table: users keeps its hash, notifications makes it when the mail is sent.
+A token is derived from the event that requested the mail and from a secret of these two services,
+so it crosses no bus and lies in no table. users stores its hash; notifications computes it when the
+mail is sent.
 """
 
 import hashlib
@@ -10,10 +11,13 @@ from base64 import urlsafe_b64encode
 from typing import Final
 
 LIFE_SECONDS: Final = 1800.0
-"""Of a token, from its event on."""
+"""Lifetime of a token, counted from the time of its event."""
 
 
 def mail_token(secret: str, event_id: str) -> str:
-    """256 bits that only those can know who have the secret, or the mail about the event `<subject>:<sequence>`."""
+    """Return the token of the event `<subject>:<sequence>`: 256 bits.
+
+    Only a holder of the secret, or of the mail about the event, can know it.
+    """
     mac = hmac.digest(secret.encode(), b"valerix-mail:" + event_id.encode(), hashlib.sha256)
     return urlsafe_b64encode(mac).decode().rstrip("=")

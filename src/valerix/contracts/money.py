@@ -10,12 +10,15 @@ from valerix.contracts import text
 Currency = Annotated[str, msgspec.Meta(pattern=text.CURRENCY, examples=["USD"])]
 MAX_MINOR: Final = 10**12
 MINOR_LIMIT: Final = 30
-"""Places before and behind the point beyond which a number is no amount."""
+"""Maximum number of places before and after the point; a number beyond it is not an amount."""
 AmountMinor = Annotated[int, msgspec.Meta(ge=0, le=MAX_MINOR)]
 
 
 class Money(msgspec.Struct, frozen=True, rename="camel"):
-    """An amount in the currency's minor unit, as the API writes it: `{"amountMinor": 129900, "currency": "USD"}`."""
+    """An amount in the currency's minor unit.
+
+    In the API: `{"amountMinor": 129900, "currency": "USD"}`.
+    """
 
     amount_minor: AmountMinor
     currency: Currency
@@ -30,11 +33,14 @@ MINOR_DIGITS: Final = {
     )
     for currency in currencies.split()
 }
-"""ISO 4217, where it is not 2."""
+"""Digits of the minor unit by ISO 4217, for currencies where there are not 2."""
 
 
 def in_minor_units(amount: Decimal, currency: str) -> int | None:
-    """`12.5` of USD is 1250; None for what is not a whole number of minor units, negative or more than MAX_MINOR."""
+    """Convert an amount to minor units: `12.5` of USD is 1250.
+
+    None if it is not a whole number of minor units, is negative or exceeds MAX_MINOR.
+    """
     if not amount.is_finite() or not -MINOR_LIMIT < amount.adjusted() < MINOR_LIMIT:
         return None
     units = amount.scaleb(MINOR_DIGITS.get(currency, 2))
@@ -42,7 +48,7 @@ def in_minor_units(amount: Decimal, currency: str) -> int | None:
 
 
 def money_text(amount: Money) -> str:
-    """As people read it: `1,299.00 USD`."""
+    """Format an amount for people: `1,299.00 USD`."""
     digits = MINOR_DIGITS.get(amount.currency, 2)
     units, rest = divmod(amount.amount_minor, 10**digits)
     return f"{units:,}{f'.{rest:0{digits}}' if digits else ''} {amount.currency}"

@@ -1,4 +1,7 @@
-"""The payment methods Valerix offers: name → label. The test methods behave as a provider's sandbox does."""
+"""The payment methods of Valerix: name → label.
+
+The test methods behave like those of a provider's sandbox.
+"""
 
 from typing import Annotated, Final
 
@@ -16,4 +19,7 @@ METHODS: Final[dict[str, str]] = {
 }
 
 PaymentMethod = Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*METHODS]}})]
-"""One of METHODS: the API is described so. Schemas of events stay open, as they were pinned."""
+"""One of METHODS, which the API description lists.
+
+Schemas of events stay open, as they were pinned.
+"""

@@ -1,4 +1,4 @@
-"""Which sessions have ended: `users` knows, every service asks."""
+"""The list of ended sessions: users keeps it, and every other service requests it."""
 
 from typing import Final
 
@@ -8,15 +8,19 @@ LIST_REVOKED: Final = "/internal/v1/revocations"
 
 
 class ListRevoked(msgspec.Struct, frozen=True, rename="camel"):
-    """`since`: the `as_of` of the answer before, or None for everything that can still matter."""
+    """A request for ended sessions.
+
+    `since`: the `as_of` of the previous answer, or None for every session that can still matter.
+    """
 
     since: float | None = None
 
 
 class RevokedSessions(msgspec.Struct, frozen=True, rename="camel"):
-    """Sessions that were ended while tokens of theirs may be valid. `as_of` is Unix seconds of the answering clock.
+    """Sessions that ended while some of their tokens may still be valid.
 
-    Answers overlap: what is told may have been told before, nothing is left out.
+    `as_of` is Unix seconds of the answering clock. Answers overlap: a session may be listed again,
+    but none is left out.
     """
 
     as_of: float

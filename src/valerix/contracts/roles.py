@@ -1,4 +1,7 @@
-"""Callers: the roles of people, the services of the platform, and the `access=` of routes that names them."""
+"""Callers: the roles of people, the services of the platform, and the `access=` of routes.
+
+The `access=` of a route names its permitted callers.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,12 +11,15 @@ CUSTOMER: Final = "customer"
 OPERATOR: Final = "operator"
 ADMIN: Final = "admin"
 SERVICE: Final = "service"
-"""Of tokens that services sign; no route is open to it as such."""
+"""The role in tokens that services sign; no route is open to this role as such."""
 Role = Literal["customer", "operator", "admin"]
 
 
 class ServiceName(StrEnum):
-    """Services that call others with tokens of their own. The worker is a part of orders and has its key."""
+    """Services that call other services with tokens of their own.
+
+    The worker is a part of orders and uses its key.
+    """
 
     ORDERS = "orders"
     INVENTORY = "inventory"
@@ -24,7 +30,7 @@ class ServiceName(StrEnum):
 
 @dataclass(frozen=True)
 class Access:
-    """The callers of a route: people by role or services by name, never services as such."""
+    """The permitted callers of a route: people by role or services by name, never all services."""
 
     roles: frozenset[Role] = frozenset()
     services: frozenset[ServiceName] = frozenset()
@@ -35,19 +41,19 @@ class Access:
 
     @property
     def names(self) -> list[str]:
-        """Sorted."""
+        """The names of the roles and services, sorted."""
         return sorted((*self.roles, *self.services))
 
 
 def calls_from(*services: ServiceName) -> Access:
-    """An internal route, closed to people and to every other service."""
+    """Return the access of an internal route: closed to people and to every other service."""
     if not services:
         raise TypeError("name the services that may call")
     return Access(services=frozenset(services))
 
 
 PUBLIC: Final = Access()
-"""No token needed."""
+"""No token is needed."""
 ANYONE: Final = Access(frozenset({CUSTOMER, OPERATOR, ADMIN}))
 """Any signed-in person."""
 STAFF: Final = Access(frozenset({OPERATOR, ADMIN}))

@@ -1,7 +1,8 @@
-"""The states of orders, payments, refunds, reservations and notifications, and what each state means.
+"""The states of orders, payments, refunds, reservations and notifications, and their meaning.
 
-The values are data: databases, events, answers and programs of others hold them. A new state is added here first; every
-`match` over these enums is exhaustive, so mypy then names the places that have to decide about it.
+The values are data: databases, events, answers and client programs contain them. A new state is
+added here first; every `match` over these enums is exhaustive, so mypy then names the places that
+have to handle it.
 """
 
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Final, assert_never
 
 
 class Tone(StrEnum):
-    """The colour of a state. A label always stands beside it."""
+    """The colour of a state in user interfaces; a label always stands beside it."""
 
     OK = "ok"
     WARN = "warn"
@@ -79,11 +80,11 @@ def _is_unsuccessful(status: OrderStatus) -> bool:
 
 
 UNSUCCESSFUL: Final = frozenset(status for status in OrderStatus if _is_unsuccessful(status))
-"""The order ended without a delivery in these states: nothing stays reserved, no money is kept."""
+"""States in which an order ended without a delivery: nothing stays reserved, no money is kept."""
 
 
 class FulfilmentStatus(StrEnum):
-    """States to which staff may move an order on."""
+    """States to which staff may move an order."""
 
     PROCESSING = OrderStatus.PROCESSING
     SHIPPED = OrderStatus.SHIPPED
@@ -143,7 +144,10 @@ class PaymentStatus(StrEnum):
 
 
 class ChargeStatus(StrEnum):
-    """States of a charge in the words of the payment provider. `cancelled`: its reference can never be charged."""
+    """States of a charge, as the payment provider names them.
+
+    `cancelled`: its reference can never be charged.
+    """
 
     CAPTURED = "captured"
     DECLINED = "declined"
@@ -151,7 +155,7 @@ class ChargeStatus(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """States of a refund. `failed`: the provider refused it for good."""
+    """States of a refund. `failed`: the provider refused it permanently."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -176,7 +180,10 @@ class RefundStatus(StrEnum):
 
 
 class ReservationStatus(StrEnum):
-    """States of the stock an order has reserved. `absent`: nothing yet; a row says that the order waits."""
+    """States of the stock reservation of an order.
+
+    `absent`: nothing is reserved yet; a row in this state means that the order waits.
+    """
 
     RESERVED = "reserved"
     RELEASED = "released"
@@ -208,7 +215,10 @@ class ReservationStatus(StrEnum):
 
 
 class NotificationStatus(StrEnum):
-    """States of a message. `failed`: refused for good or tried too often; `skipped`: no address, or a day late."""
+    """States of a message.
+
+    `failed`: refused permanently or tried too often; `skipped`: no address, or a day late.
+    """
 
     QUEUED = "queued"
     SENT = "sent"
@@ -240,12 +250,14 @@ STATES = (OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, Notificat
 
 
 def label(status: Status) -> str:
-    """The state in words: `partially refunded`."""
+    """Return the state in words: `partially refunded`."""
     return status.replace("_", " ")
 
 
 def sql(*states: Status) -> str:
-    """The states as SQL literals: `'confirmed', 'shipped'`. As parameters the planner would not see that a query
-    implies the condition of a partial index.
+    """Return the states as SQL literals: `'confirmed', 'shipped'`.
+
+    With parameters, the planner would not see that a query implies the condition of a partial
+    index.
     """
     return ", ".join(f"'{state}'" for state in states)

@@ -1,7 +1,8 @@
-r"""Text that may come in: its forms, each with the words that explain it, and the characters no text may have.
+r"""Rules for input text.
 
-A pattern ends with `\Z`: `$` also matches before a final newline. What is stored may be older than these rules: they
-hold where input comes in, and nowhere else.
+They are its forms, each with an explanation, and the characters that no text may contain. A pattern
+ends with `\Z`: `$` also matches before a final newline. Stored text may be older than these rules:
+they apply to input, and to nothing else.
 """
 
 import re
@@ -33,33 +34,40 @@ FORMS: Final = {
     PATH: "a path that begins with /",
     PORTS: "two port numbers, such as 20000-29999",
 }
-"""What callers read instead of the pattern."""
+"""The explanation that callers read instead of the pattern."""
 
-# C1 controls, line separators, and what turns the direction of other text; marks (U+200E, U+061C) and joiners may stay.
+# DEL and C1 controls, line separators, and characters that change the direction of other text.
+# Marks (U+200E, U+061C) and joiners are allowed.
 _UNWANTED: Final = r"\u007f-\u009f\u2028-\u202e\u2066-\u2069"
 _IN_A_LINE: Final = rf"\u0000-\u001f{_UNWANTED}"
 IN_A_LINE: Final = re.compile(f"[{_IN_A_LINE}]")
 IN_LINES: Final = re.compile(rf"[\u0000-\u0008\u000b-\u001f{_UNWANTED}]")
 SEGMENT: Final = rf"^[^/{_IN_A_LINE}]+\Z"
-"""Of a path."""
+"""One segment of a path."""
 _UNWANTED_BYTES: Final = rb"\x7f|\xc2[\x80-\x9f]|\xe2(?:\x80[\xa8-\xae]|\x81[\xa6-\xa9])"
 _PERHAPS: Final = re.compile(rb"\\|" + _UNWANTED_BYTES)
 IN_JSON: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00|[bfr])|" + _UNWANTED_BYTES)
-"""What IN_LINES finds, in a document that msgspec wrote: other characters are not escaped there."""
-REFUSED: Final = "Control characters are not allowed, nor line separators or marks that turn the direction of text"
+"""Finds the characters of IN_LINES in a document that msgspec wrote.
+
+Of these characters, msgspec escapes only those below U+0020.
+"""
+REFUSED: Final = "Control characters are not allowed, nor line separators or marks that change the direction of text"
 
 REFUSES: Final = "refuses"
 LINES: Final = msgspec.Meta(extra={REFUSES: IN_LINES})
-"""Of a text that may have several lines and tabs; any other has one line."""
+"""Marks a text that may contain several lines and tabs; any other text has one line."""
 KNOWN: Final = msgspec.Meta(extra={REFUSES: None})
-"""Of a text that is compared with what is stored: a password of before these rules still lets its owner in."""
+"""Marks a text that is compared with a stored one.
+
+A password that is older than these rules still works for its owner.
+"""
 
 
 def is_line(text: str) -> bool:
-    """Whether new text may be so."""
+    """Return whether new text of one line may contain these characters."""
     return text.isprintable() or IN_A_LINE.search(text) is None
 
 
 def may_be_refused(body: bytes) -> bool:
-    """Whether a JSON body has anything in it that could make one of its texts refused; most have not."""
+    """Return whether a JSON body may contain a text that has to be refused; most bodies do not."""
     return b"\\" in body or b"\x7f" in body or (not body.isascii() and _PERHAPS.search(body) is not None)

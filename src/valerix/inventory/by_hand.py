@@ -1,7 +1,8 @@
-"""The stock of one order, moved by hand: as far as orders says that the order is in the state for it.
+"""Moves the stock of one order by hand, if the state of the order permits it.
 
-Between the check and the move the order may end. Its release, called or told by its event, comes after the move and
-takes it back, or leaves a reservation that refuses it.
+The state is queried from orders. The order may end between this check and the move. Its release,
+called by orders or caused by its event, either comes after the move and takes it back, or comes
+before it and leaves a reservation that refuses it.
 """
 
 from collections.abc import Sequence
@@ -21,14 +22,17 @@ CHECKED = Point("inventory.by_hand.checked")
 
 
 class StockByHand:
-    """All raise OrderNotFound, and NotSent when orders gives no answer: then nothing is moved."""
+    """Reserve, release and commit the stock of one order.
+
+    All methods raise OrderNotFound, and NotSent when orders gives no answer: then nothing is moved.
+    """
 
     def __init__(self, reserving: Reserving, orders: HttpClient) -> None:
         self._reserving = reserving
         self._orders = orders
 
     async def reserve(self, order_id: str, lines: Sequence[Line], actor: Actor, deadline: Deadline) -> ReserveOutcome:
-        """Raises OrderNotReservable, OtherLines."""
+        """Reserve the lines of a pending order. Raises OrderNotReservable, OtherLines."""
         command = permitted.reservation(await get_order(self._orders, order_id, deadline), lines)
         await CHECKED.passed()
         act = act_of(actor, STOCK_RESERVED, order_id)
@@ -36,12 +40,12 @@ class StockByHand:
         return outcome
 
     async def release(self, order_id: str, actor: Actor, deadline: Deadline) -> ReservationState:
-        """Raises OrderNotReleasable."""
+        """Release the stock of a failed or cancelled order. Raises OrderNotReleasable."""
         ending = permitted.release(await get_order(self._orders, order_id, deadline))
         return await self._end(ending, STOCK_RELEASED, actor, deadline)
 
     async def commit(self, order_id: str, actor: Actor, deadline: Deadline) -> ReservationState:
-        """Raises OrderNotCommittable."""
+        """Commit the stock of an order in `processing`. Raises OrderNotCommittable."""
         ending = permitted.commit(await get_order(self._orders, order_id, deadline))
         return await self._end(ending, STOCK_COMMITTED, actor, deadline)
 

@@ -1,4 +1,4 @@
-"""What can be done with products and warehouses."""
+"""Creates, changes and reads products and warehouses."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,7 +20,7 @@ from valerix.inventory.waiting_list import Overtaken, WaitingList
 
 
 class Catalogue:
-    """The use cases around products and warehouses."""
+    """The use cases of products and warehouses."""
 
     def __init__(
         self, database: Database, catalogue: CatalogueRepository, stock: StockRepository, waiting: WaitingList
@@ -31,7 +31,7 @@ class Catalogue:
         self._waiting = waiting
 
     async def create_product(self, new: schemas.NewProduct, actor: str, by: Actor | None = None) -> Product:
-        """Raises ProductExists, UnknownWarehouse."""
+        """Create a product with its initial stock. Raises ProductExists, UnknownWarehouse."""
         cause = Cause(domain.RECEIVE, None, None, "initial stock", actor, telemetry.trace_id.get())
         act = act_of(by, PRODUCT_CREATED, new.product_id, name=new.name, price=msgspec.to_builtins(new.price))
 
@@ -49,7 +49,7 @@ class Catalogue:
     async def replace_product(
         self, sku: str, body: schemas.ProductBody, expected_version: int | None, by: Actor | None = None
     ) -> Product:
-        """Change it; put on sale again, it goes to the orders that wait for it.
+        """Replace a product. Put on sale again, its units go to the orders that wait for them.
 
         Raises ProductNotFound, VersionConflict.
         """
@@ -75,7 +75,10 @@ class Catalogue:
         return product
 
     async def delete_product(self, sku: str, by: Actor | None = None) -> None:
-        """Remove it, or only stop selling it when it was ever in stock: its ledger stays. Raises ProductNotFound."""
+        """Remove a product, or only stop selling it when it was ever in stock: its ledger stays.
+
+        Raises ProductNotFound.
+        """
         act = act_of(by, PRODUCT_DELETED, sku)
 
         async def work(tx: Transaction) -> None:
@@ -98,13 +101,19 @@ class Catalogue:
         return product
 
     async def prices(self, skus: Sequence[str]) -> list[PricedProduct | None]:
-        """Name and price of each; None for what is not sold. Text that cannot be an id is not looked for."""
+        """Name and price of each product; None for a product that is not sold.
+
+        Text that cannot be an id is not looked up.
+        """
         async with self._database.connection() as connection:
             found = await self._catalogue.list_prices(connection, [sku for sku in skus if domain.is_sku(sku)])
         return [found.get(sku) for sku in skus]
 
     async def find(self, names: Sequence[str]) -> list[PricedProduct | None]:
-        """By number or, where there is no such number, by exact name; None also when several have it."""
+        """Find products by number or, where no product has that number, by exact name.
+
+        None also when several products have the name.
+        """
         found = await self.prices(names)
         rest = [name for name, product in zip(names, found, strict=True) if product is None]
         async with self._database.connection() as connection:
@@ -112,13 +121,13 @@ class Catalogue:
         alone = {p.name: p for p in named if sum(other.name == p.name for other in named) == 1}
         return [product or alone.get(name) for name, product in zip(names, found, strict=True)]
 
-    async def list_products(self, asked: ProductFilter) -> list[Product]:
-        """Products by id."""
+    async def list_products(self, wanted: ProductFilter) -> list[Product]:
+        """List products in order of id."""
         async with self._database.connection() as connection:
-            return await self._catalogue.list_products(connection, asked)
+            return await self._catalogue.list_products(connection, wanted)
 
     async def create_warehouse(self, new: schemas.NewWarehouse, by: Actor | None = None) -> Warehouse:
-        """Raises WarehouseExists."""
+        """Create an empty warehouse. Raises WarehouseExists."""
         act = act_of(by, WAREHOUSE_CREATED, new.warehouse_id, name=new.name, priority=new.priority)
         async with self._database.connection() as connection:
             warehouse = await recorded(connection, act, partial(self._catalogue.insert_warehouse, connection, new))

@@ -1,4 +1,4 @@
-"""The flows of inventory over one database."""
+"""Connects the flows of inventory to one database."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -34,15 +34,17 @@ TABLES = [
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     database_url: str
     database_connections: int = 8
-    """Up to three for reserving, three for ending reservations, the rest for everything else."""
+    """Up to three serve reserving, three the ending of reservations, the rest everything else."""
     orders_url: tuple[str, ...]
 
     set_aside_hours: float = 24.0
-    """How long units stay set aside for a backorder that lacks others, while they would complete another one."""
+    """Hours for which units stay set aside for a backorder that lacks others, while they could
+    complete another backorder.
+    """
 
 
 class StockFlows(NamedTuple):
-    """What orders do with stock, what people do with it, and with products and warehouses."""
+    """The flows of stock: those of orders, those of staff, and those of products and warehouses."""
 
     reserving: Reserving
     stock: Stock
@@ -50,7 +52,7 @@ class StockFlows(NamedTuple):
 
 
 def connect(database: Database, set_aside: timedelta = timedelta(days=1)) -> StockFlows:
-    """`set_aside`: see Settings."""
+    """Build the flows over the database. `set_aside`: see `Settings.set_aside_hours`."""
     stock, catalogue = StockRepository(), CatalogueRepository()
     waiting = WaitingList(stock, WaitingRepository())
     return StockFlows(

@@ -1,4 +1,7 @@
-"""Events in: the safety net behind the calls of the orders service. What a call did before is found done."""
+"""Incoming events: the safety net behind the calls of the orders service.
+
+If the call came first, the event finds the work done and changes nothing.
+"""
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.bus.base import Bus
@@ -19,7 +22,9 @@ ENDS = {
 
 
 def inbox(database: Database, bus: Bus, reserving: Reserving, deadline_seconds: float) -> Inbox:
-    """The one consumer of inventory: shipped goods leave the stock, those of ended orders go back to it."""
+    """The only consumer of inventory. Goods of shipped orders leave the stock; goods of failed and
+    cancelled orders go back to it.
+    """
 
     async def consume(_: Transaction, events: list[Event]) -> None:
         await reserving.end(

@@ -1,4 +1,7 @@
-"""Demo catalogue: two warehouses and some products of an electronics shop. Adds what is missing, changes nothing."""
+"""Demo catalogue: two warehouses and some products of an electronics shop.
+
+Seeding adds the rows that are missing, and changes none.
+"""
 
 from contextlib import suppress
 
@@ -51,7 +54,10 @@ PRODUCTS = [
 
 
 async def seed(database_url: str) -> None:
-    """Safe to run on every start: what exists keeps its stock, its price and its name."""
+    """Add the missing warehouses and products. Safe to run on every start.
+
+    Existing products keep their stock, price and name.
+    """
     async with Database.open(database_url, size=1, code=code_of("inventory")) as database:
         catalogue = connect(database).catalogue
         for warehouse in WAREHOUSES:

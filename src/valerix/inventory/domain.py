@@ -1,13 +1,14 @@
-"""The rules of stock: what is promised to whom. No I/O, no clock.
+"""The rules of stock: which units are promised to which order. No I/O, no clock.
 
-*on hand* lies in a warehouse, *reserved* is the part of it promised to orders, *available* the rest.
+*on hand* lies in a warehouse, *reserved* is the part of it promised to orders, *available* the
+rest.
 
 A reservation:   (none) ── reserve ──▶ reserved ── release ──▶ released
                     │                      └────── commit ──▶ committed
                     └───── release ──▶ released, without lines: the late reserve is refused
 
-The functions work on rows their caller holds locked (`Shelf`) and change these copies as they go, so the orders of one
-batch see what the orders before them took.
+The functions work on rows that their caller holds locked (`Shelf`). They change these copies as
+they go, so the orders of one batch see what the orders before them took.
 """
 
 import re
@@ -31,47 +32,49 @@ from valerix.contracts.states import ReservationStatus
 
 RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = "receive", "adjust", "update", "reserve", "release", "commit"
 STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITTED: COMMIT}
-"""The step that leads to each end."""
+"""The kind of movement that brings a reservation to each end state."""
 
-# The look-ahead keeps out what `$` lets through in Python: a line break at the end.
+# The look-ahead rejects what `$` accepts in Python: a line break at the end.
 _SKU = re.compile(forms.SKU)
 
 
-# --- what is moved, and why
+# --- movements and their causes
 
 
 class Initiator(NamedTuple):
-    """Who asked, and the trace it belongs to."""
+    """The actor that requested a change, and the trace of the request."""
 
     actor: str
     trace_id: str
 
 
 class Ending(NamedTuple):
-    """A reservation that is to be brought to `state`: `released` or `committed`."""
+    """A command to bring the reservation of an order to `state`: `released` or `committed`."""
 
     order_id: str
     state: ReservationStatus
 
 
 def endings(order_ids: Iterable[str], state: ReservationStatus) -> list[Ending]:
-    """What orders asks for: all of these reservations to be brought to `state`."""
+    """The commands that bring the reservations of all these orders to `state`."""
     return [Ending(order_id, state) for order_id in order_ids]
 
 
 class Ended(NamedTuple):
-    """Where a reservation stands now; the stock rows that moved for it, and whether anything changed."""
+    """The current state of a reservation, the number of stock rows that moved for it, and whether
+    anything changed.
+    """
 
     order_id: str
     state: ReservationStatus
     movements: int
     changed: bool
     held: bool
-    """Whether anything was ever reserved."""
+    """Whether any stock was ever reserved for the order."""
 
 
 class Cause(NamedTuple):
-    """Why stock moves; copied into every movement."""
+    """The reason why stock moves; copied into every movement."""
 
     kind: str
     order_id: str | None
@@ -118,7 +121,7 @@ class Shelf:
         return self.on_hand - self.reserved
 
     def move(self, cause: Cause, *, on_hand: int = 0, reserved: int = 0) -> Movement:
-        """Change by these deltas and number the change."""
+        """Apply these deltas, and return the change with its number."""
         self.on_hand += on_hand
         self.reserved += reserved
         self.version += 1
@@ -131,7 +134,7 @@ class Shelf:
 
 @dataclass(slots=True)
 class Offer:
-    """A product that exists, with its shelves in the order they are taken from."""
+    """An existing product, with its shelves in the order in which units are taken from them."""
 
     product: PricedProduct
     active: bool
@@ -146,12 +149,12 @@ class Offer:
         return sum(shelf.on_hand for shelf in self.shelves)
 
     def at(self, warehouse_id: str) -> "Offer":
-        """The same product, as far as this warehouse has it."""
+        """The same product, limited to its stock in this warehouse."""
         return Offer(self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id])
 
 
 class ReserveLine(NamedTuple):
-    """What one order wants of one product, and who asked."""
+    """The units of one product that an order requests, with the actor and trace of the request."""
 
     order_id: str
     sku: str
@@ -161,7 +164,7 @@ class ReserveLine(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where all units of a product were taken from."""
+    """The warehouse from which all units of a product were taken."""
 
     product: PricedProduct
     warehouse_id: str
@@ -169,30 +172,35 @@ class Source(NamedTuple):
 
 @dataclass(slots=True)
 class Reservation:
+    """The reservation of one order: its state, where its units are, and the prices at that time."""
+
     order_id: str
     state: ReservationStatus
     allocations: list[Allocation]
     products: list[PricedProduct]
 
 
-# --- orders, when nothing stands in the way
+# --- orders, when there is stock for all of them
 
 
-def claims(asked: Sequence[tuple[ReserveStock, Initiator]]) -> list[ReserveLine] | None:
-    """What these orders want, in order of arrival; None when they cannot all be new and of known products."""
+def claims(requests: Sequence[tuple[ReserveStock, Initiator]]) -> list[ReserveLine] | None:
+    """The lines these orders request, in order of arrival.
+
+    None when the orders cannot all be new, or when their products cannot all be known.
+    """
     wanted = [
         ReserveLine(command.order_id, sku, quantity, *origin)
-        for command, origin in asked
+        for command, origin in requests
         for sku, quantity in sum_lines(command.lines).items()
     ]
-    named_twice = len({command.order_id for command, _ in asked}) < len(asked)
+    named_twice = len({command.order_id for command, _ in requests}) < len(requests)
     return None if named_twice or not all(is_sku(claim.sku) for claim in wanted) else wanted
 
 
-def reserved(asked: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
+def reserved(requests: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
     """The outcomes when every product was taken from its source."""
     outcomes: list[ReserveOutcome] = []
-    for command, _ in asked:
+    for command, _ in requests:
         wanted = sum_lines(command.lines)
         allocations = [Allocation(sku, sources[sku].warehouse_id, quantity) for sku, quantity in wanted.items()]
         outcomes.append(StockReserved(command.order_id, allocations, [sources[sku].product for sku in wanted]))
@@ -203,12 +211,12 @@ def reserved(asked: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[s
 
 
 def is_sku(text: str) -> bool:
-    """Whether a product could have this id at all."""
+    """Whether the text has the form of a product id."""
     return _SKU.match(text) is not None
 
 
 def moved_stock(outcome: ReserveOutcome | ReservationState) -> bool:
-    """Whether the outcome is a change, and neither a refusal nor the answer to a repeated command."""
+    """Whether the outcome is a change, and not a refusal or the answer to a repeated command."""
     match outcome:
         case StockReserved(idempotent=idempotent):
             return not idempotent
@@ -219,7 +227,7 @@ def moved_stock(outcome: ReserveOutcome | ReservationState) -> bool:
 
 
 def sum_lines(lines: Iterable[Line]) -> dict[str, int]:
-    """Quantity per product; several lines may name the same one."""
+    """The quantity per product. Several lines may name the same product."""
     wanted: dict[str, int] = {}
     for line in lines:
         wanted[line.product_id] = wanted.get(line.product_id, 0) + line.quantity
@@ -227,7 +235,10 @@ def sum_lines(lines: Iterable[Line]) -> dict[str, int]:
 
 
 def allocate(shelves: Iterable[Shelf], quantity: int) -> Iterator[tuple[Shelf, int]]:
-    """Where to take `quantity` from: shelf after shelf as they come, never more than is available there."""
+    """Yield the shelves to take `quantity` from, in the given order, with the units from each.
+
+    Never takes more from a shelf than is available there.
+    """
     for shelf in shelves:
         taken = min(shelf.available, quantity)
         if taken > 0:
@@ -239,9 +250,10 @@ def allocate(shelves: Iterable[Shelf], quantity: int) -> Iterator[tuple[Shelf, i
 
 
 def change(offer: Offer, quantity: int, cause: Cause) -> list[Movement]:
-    """Bring in (> 0, to the first shelf) or take out (< 0, shelf after shelf) units that belong to no order.
+    """Bring in (> 0, to the first shelf) or take out (< 0, shelf after shelf) units that belong to
+    no order.
 
-    Raises OutOfStock rather than touch what is reserved.
+    Raises OutOfStock rather than take reserved units.
     """
     if quantity > 0:
         return [offer.shelves[0].move(cause, on_hand=quantity)]
@@ -272,7 +284,7 @@ class UnknownProducts(DomainError):
     code = "unknown_product"
 
     def __init__(self, skus: list[str]) -> None:
-        super().__init__(f"Not in the catalogue, or not sold any more: {', '.join(skus)}", productIds=skus)
+        super().__init__(f"Not in the catalogue, or no longer sold: {', '.join(skus)}", productIds=skus)
 
 
 class WarehouseNotFound(DomainError):
@@ -307,14 +319,14 @@ class ProductExists(DomainError):
     code = "product_exists"
 
     def __init__(self, sku: str) -> None:
-        super().__init__(f"There is a product {sku} already")
+        super().__init__(f"Product {sku} already exists")
 
 
 class WarehouseExists(DomainError):
     code = "warehouse_exists"
 
     def __init__(self, warehouse_id: str) -> None:
-        super().__init__(f"There is a warehouse {warehouse_id} already")
+        super().__init__(f"Warehouse {warehouse_id} already exists")
 
 
 class NoWarehouse(DomainError):

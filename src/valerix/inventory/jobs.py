@@ -12,7 +12,7 @@ ACTOR = "valerix:inventory"
 
 
 async def refresh_gauges(stock: Stock) -> None:
-    """Keep the stock gauges current without a thought on the hot path. Never returns."""
+    """Keep the stock gauges current without any work on the hot path. Never returns."""
     while True:
         levels, low = await stock.levels()
         metrics.stock_levels.read(levels)
@@ -21,7 +21,7 @@ async def refresh_gauges(stock: Stock) -> None:
 
 
 async def sweep(reserving: Reserving) -> None:
-    """What the waiting list does not owe to a transaction that moves stock. Never returns."""
+    """Run the work of the waiting list that no transaction that moves stock does. Never returns."""
     while True:
         await reserving.sweep(ACTOR)
         await asyncio.sleep(SWEEP_SECONDS)

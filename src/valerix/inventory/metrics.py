@@ -1,4 +1,4 @@
-"""What the inventory service counts."""
+"""The metrics of the inventory service."""
 
 from collections import Counter as Count
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from valerix.contracts.commands import (
 )
 
 updates = Counter("inventory_updates_total", "Stock movements written", ["kind"])
-reservations = Counter("inventory_reservations_total", "What reserve, release and commit came to", ["outcome"])
+reservations = Counter("inventory_reservations_total", "Outcomes of reserve, release and commit", ["outcome"])
 operation_seconds = Histogram(
     "inventory_operations_duration_seconds",
     "Time in the database; of reserve, release and commit, per batch",
@@ -35,13 +35,16 @@ _NAMES = {
 
 
 class StockLevels(Collector):
-    """One line per stock row, kept as it was last read: a gauge would gather its children anew for each scrape."""
+    """One sample per stock row, as last read.
+
+    A Gauge would collect its children anew for each scrape.
+    """
 
     def __init__(self) -> None:
         self.read([])
 
     def read(self, levels: Iterable[tuple[str, str, int]]) -> None:
-        """`levels`: (sku, warehouse, available)."""
+        """Replace the samples. `levels`: (sku, warehouse, available)."""
         self._family = GaugeMetricFamily("inventory_stock_level", "Units available", labels=["sku", "warehouse"])
         for sku, warehouse_id, available in levels:
             self._family.add_metric([sku, warehouse_id], available)

@@ -1,4 +1,4 @@
-"""What orders says about an order."""
+"""Queries an order from the orders service."""
 
 import msgspec
 
@@ -10,5 +10,8 @@ _described = msgspec.json.Decoder(OrderOutcomes)
 
 
 async def get_order(orders: Peer, order_id: str, deadline: Deadline) -> OrderDescription:
-    """The order as it stands now; only requests by hand ask. Raises OrderNotFound, NotSent when there is no answer."""
+    """Query the current state of an order; only requests by hand do so.
+
+    Raises OrderNotFound, and NotSent when there is no answer.
+    """
     return (await ask(orders, DESCRIBE_ORDERS, OrderRefs([order_id]), _described, deadline)).only()

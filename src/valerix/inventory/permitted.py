@@ -1,6 +1,7 @@
-"""What may be done by hand with the stock of an order, in which of its states. No I/O.
+"""The operations by hand that each state of an order permits on its stock. No I/O.
 
-Commands by hand are built here alone, from the order and never from the request: tests/architecture/commands.py.
+Commands by hand are built only here, from the order and never from the request:
+tests/architecture/commands.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,20 +20,23 @@ class OrderNotReservable(DomainError):
 
 
 class OtherLines(DomainError):
-    """`differences`: RFC 6901 pointer into the body, and what the order has there."""
+    """The requested items differ from the lines of the order.
+
+    `differences`: RFC 6901 pointers into the body, each with the quantity in the order.
+    """
 
     code = "other_lines"
 
     def __init__(self, differences: Sequence[tuple[str, str]]) -> None:
         errors = [{"pointer": at, "message": message} for at, message in differences]
-        super().__init__("The items are not the lines of the order", errors=errors)
+        super().__init__("The items differ from the lines of the order", errors=errors)
 
 
 class OrderNotReleasable(DomainError):
     code = "order_not_releasable"
 
     def __init__(self, status: OrderStatus) -> None:
-        detail = f"The order is {status}; only failed and cancelled orders are released by hand. Cancel the order"
+        detail = f"The order is {status}; only failed and cancelled orders are released by hand. Cancel it first"
         super().__init__(detail, orderStatus=status)
 
 
@@ -44,7 +48,10 @@ class OrderNotCommittable(DomainError):
 
 
 def reservation(order: OrderDescription, lines: Sequence[Line]) -> ReserveStock:
-    """Stock for the order, when what is asked for is its lines. Raises OrderNotReservable, OtherLines."""
+    """The command that reserves the lines of the order, if `lines` are the same.
+
+    Raises OrderNotReservable, OtherLines.
+    """
     if order.status is not OrderStatus.PENDING:
         raise OrderNotReservable(order.status, f"The order is {order.status}; stock is reserved for pending orders")
     if order.cancelling:
@@ -55,14 +62,14 @@ def reservation(order: OrderDescription, lines: Sequence[Line]) -> ReserveStock:
 
 
 def release(order: OrderDescription) -> Ending:
-    """Raises OrderNotReleasable."""
+    """The command that releases the stock of an unsuccessful order. Raises OrderNotReleasable."""
     if order.status not in UNSUCCESSFUL:
         raise OrderNotReleasable(order.status)
     return Ending(order.order_id, ReservationStatus.RELEASED)
 
 
 def commit(order: OrderDescription) -> Ending:
-    """Raises OrderNotCommittable."""
+    """The command that commits the stock of a `processing` order. Raises OrderNotCommittable."""
     if order.status is not OrderStatus.PROCESSING:
         detail = f"The order is {order.status}; goods leave the warehouse for orders in processing"
         raise OrderNotCommittable(order.status, detail)
@@ -72,9 +79,12 @@ def commit(order: OrderDescription) -> Ending:
 
 
 def _differences(wanted: Sequence[Line], given: Sequence[Line]) -> Iterator[tuple[str, str]]:
-    """By product, at the first item that names it; lines naming one product twice are summed."""
-    has, asked = sum_lines(wanted), sum_lines(given)
+    """Yield the differences by product, each at the first item that names the product.
+
+    Lines that name one product twice are summed.
+    """
+    has, requested = sum_lines(wanted), sum_lines(given)
     places = {line.product_id: f"/items/{place}" for place, line in reversed(list(enumerate(given)))}
-    for sku in dict.fromkeys((*asked, *has)):
-        if has.get(sku, 0) != asked.get(sku, 0):
+    for sku in dict.fromkeys((*requested, *has)):
+        if has.get(sku, 0) != requested.get(sku, 0):
             yield places.get(sku, "/items"), f"The order has {has.get(sku, 0)} of {sku}"

@@ -1,7 +1,7 @@
-"""What orders do with stock: reserve, release, commit, and wait for it.
+"""The operations of orders on stock: reserve, release, commit, and wait for it.
 
-Written once, over lists; a single request is a list of one. What arrives while a batch is in the database becomes the
-next batch.
+Everything is written once, over lists; a single request is a list of one. Requests that arrive
+while a batch is in the database become the next batch.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ COMMITTING = Point("inventory.committing")
 COMMITTED: Final = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end")}
 BATCHES = 3
 MAX_LISTS = 8
-"""Callers whose lists may share a transaction; each list has at most commands.MAX_COMMANDS."""
+"""Maximum number of callers' lists in one transaction; each has at most commands.MAX_COMMANDS."""
 SWEEP_LIMIT: Final = 100
 C = TypeVar("C")
 Out = TypeVar("Out", bound=ReserveOutcome | ReservationState)
@@ -52,7 +52,7 @@ class CallerList(NamedTuple, Generic[C]):
 
 
 class BatchResult(NamedTuple, Generic[Out]):
-    """One outcome per command, and the kind of each movement this took."""
+    """One outcome per command, and the kind of each movement written for them."""
 
     outcomes: list[Out]
     kinds: list[str]
@@ -62,7 +62,7 @@ Work = Callable[[Connection, list[tuple[C, Initiator]]], Awaitable[BatchResult[O
 
 
 class Reserving:
-    """The use cases of orders."""
+    """The use cases of the orders service."""
 
     def __init__(
         self,
@@ -72,7 +72,9 @@ class Reserving:
         waiting: WaitingList,
         hold: timedelta,
     ) -> None:
-        """`hold`: how long units stay set aside for an order that lacks others, while they would complete another."""
+        """`hold`: how long units stay set aside for an order that lacks others, while they could
+        complete another order.
+        """
         self._database = database
         self._stock = stock
         self._reservations = reservations
@@ -96,20 +98,23 @@ class Reserving:
     async def reserve(
         self, commands: list[ReserveStock], actor: str, deadline: Deadline, act: Act | None = None
     ) -> list[ReserveOutcome]:
-        """One outcome per command, each all or nothing. Raises DeadlineExceeded when there was no time to begin."""
+        """Reserve stock: one outcome per command, each all or nothing.
+
+        Raises DeadlineExceeded when the time was up before the work began.
+        """
         return await self.reserving.submit(CallerList(commands, initiator(actor), deadline, act))
 
     async def end(
         self, endings: list[Ending], actor: str, deadline: Deadline, act: Act | None = None
     ) -> list[ReservationState]:
-        """Release or commit what orders have reserved; an order that is released waits no longer.
+        """Release or commit reservations. A released order leaves the waiting list.
 
-        Raises DeadlineExceeded when there was no time to begin.
+        Raises DeadlineExceeded when the time was up before the work began.
         """
         return await self.ending.submit(CallerList(endings, initiator(actor), deadline, act))
 
     async def sweep(self, actor: str) -> None:
-        """Pass on what was set aside for too long, and serve what waits although there is stock."""
+        """Pass on units that were set aside for too long; serve orders that wait despite stock."""
         origin = initiator(actor)
 
         async def pass_on(order_id: str, tx: Transaction) -> list[Movement]:
@@ -143,7 +148,7 @@ class Reserving:
     async def _run(
         self, operation: str, work: Work[C, Out], lists: list[CallerList[C]]
     ) -> Sequence[list[Out] | Exception]:
-        """One batch for all lists whose callers still wait."""
+        """Run one batch for all lists within their deadline; the others get DeadlineExceeded."""
         waiting = [one.deadline.remaining() > 0 for one in lists]
         together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
         acts = [a.act for a, waits in zip(lists, waiting, strict=True) if waits for _ in a.commands]
@@ -163,7 +168,7 @@ class Reserving:
     async def _reserve(
         self, connection: Connection, commands: list[tuple[ReserveStock, Initiator]]
     ) -> BatchResult[ReserveOutcome]:
-        """All at once when there is enough for all of them, as there mostly is; otherwise one by one."""
+        """Reserve all at once when there is enough for all, as usual; otherwise one by one."""
         if claims := domain.claims(commands):
             await COMMITTING.passed()
             if sources := await self._reservations.take(connection, claims):
@@ -176,8 +181,11 @@ class Reserving:
         commands: list[tuple[ReserveStock, Initiator]],
         besides: frozenset[str] = frozenset(),
     ) -> BatchResult[ReserveOutcome]:
-        """`besides`: products that these orders wait for, according to the list."""
-        # Text that cannot be an id is not looked for: one bad id must not make the statement fail for its neighbours.
+        """Settle the commands one by one, with their stock locked.
+
+        `besides`: further products that these orders wait for, according to the waiting list.
+        """
+        # Text that cannot be an id is not looked up: one bad id must not fail the whole batch.
         skus = {line.product_id for command, _ in commands for line in command.lines if domain.is_sku(line.product_id)}
         ids = [command.order_id for command, _ in commands]
         waited_for = {
@@ -202,7 +210,7 @@ class Reserving:
     async def _end(
         self, connection: Connection, commands: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
     ) -> BatchResult[ReservationState]:
-        """What is released goes to those that wait for it, in the same transaction."""
+        """End reservations. Released units go to waiting orders in the same transaction."""
         released = [ending.order_id for ending, _ in commands if ending.state is ReservationStatus.RELEASED]
         if not released:
             return await self._end_all(connection, commands)
@@ -223,13 +231,16 @@ class Reserving:
     async def _end_all(
         self, connection: Connection, commands: list[tuple[Ending, Initiator]], locked: list[str] | None = None
     ) -> BatchResult[ReservationState]:
-        """Raises Overtaken when an order has reserved other stock than what is locked, if that is given."""
+        """End the reservations. A command that names an order again runs in a further statement.
+
+        `locked`: the products with locked stock, if any. Raises Overtaken when an order has
+        reserved other stock.
+        """
         outcomes: dict[int, ReservationState] = {}
         kinds: list[str] = []
         while left := [place for place in range(len(commands)) if place not in outcomes]:
-            first = {
-                commands[place][0].order_id: place for place in reversed(left)
-            }  # of those that name the same order
+            # the first of several commands that name the same order
+            first = {commands[place][0].order_id: place for place in reversed(left)}
             await COMMITTING.passed()
             ended = await self._reservations.end(connection, [commands[place] for place in first.values()], locked)
             if locked is not None and len(ended) < len(first):
@@ -244,12 +255,12 @@ class Reserving:
 async def _with_acts(
     acts: Sequence[Act | None], work: Work[C, Out], connection: Connection, commands: list[tuple[C, Initiator]]
 ) -> BatchResult[Out]:
-    """The same work, with the acts of the commands that moved stock."""
+    """Run the work, and record the acts of the commands that moved stock."""
     return await recorded_all(
         connection, acts, lambda: work(connection, commands), lambda done: map(domain.moved_stock, done.outcomes)
     )
 
 
 def initiator(actor: str) -> Initiator:
-    """`actor`, and the trace of the request being served."""
+    """The `actor`, with the trace of the current request."""
     return Initiator(actor, telemetry.trace_id.get())

@@ -1,4 +1,4 @@
-"""HTTP in, use case, HTTP out."""
+"""HTTP routes of the inventory service: request in, use case, response out."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final, TypeVar
@@ -45,12 +45,12 @@ INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api
 T = TypeVar("T")
 ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
 PRODUCT: Final = {"name": "A lamp", "price": {"amountMinor": 4900, "currency": "USD"}, "lowStockThreshold": 5}
-"""Of the examples, as ORDER."""
+"""Used in the examples, as ORDER."""
 UNKNOWN: Final = (domain.ProductNotFound,)
 RESERVE_REFUSALS: Final = (domain.OutOfStock, domain.ReservationOver, domain.UnknownProducts)
 ORDERS = "valerix:orders"
-"""Who moves stock through the internal commands."""
-Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="part of the id or name")]
+"""The actor of stock movements through the internal commands."""
+Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="Part of the product id or name.")]
 Sku = Annotated[str, in_path(text.SKU)]
 
 
@@ -58,7 +58,7 @@ Sku = Annotated[str, in_path(text.SKU)]
 
 
 def command_routes(reserving: Reserving, catalogue: Catalogue) -> list[RawRoute]:
-    """What orders sends, in lists."""
+    """The internal commands of the orders service, all with lists."""
 
     async def reserve(command: ReserveStocks, deadline: Deadline) -> ReserveOutcomes:
         return ReserveOutcomes(await reserving.reserve(command.commands, ORDERS, deadline))
@@ -94,26 +94,26 @@ def command_routes(reserving: Reserving, catalogue: Catalogue) -> list[RawRoute]
 async def list_inventory(
     stock: Stock,
     q: Search = None,
-    warehouse: Annotated[str | None, Parameter(max_length=50, description="products stocked there")] = None,
-    low_stock: Annotated[bool, Parameter(query="lowStock", description="only those at or under threshold")] = False,
+    warehouse: Annotated[str | None, Parameter(max_length=50, description="Only products with stock there.")] = None,
+    low_stock: Annotated[bool, Parameter(query="lowStock", description="Only products low in stock.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[InventoryItem]:
-    """Stock by product: on hand, reserved and available, in total and per warehouse."""
-    asked = InventoryFilter(q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
+    """List stock by product id: on hand, reserved and available, in total and per warehouse."""
+    wanted = InventoryFilter(q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/alerts", access=STAFF, tags=["inventory"], operation_id="listLowStock")
 async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
-    """Products that run low: available is at or under their threshold."""
-    asked = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(await stock.list_inventory(asked), limit, lambda item: item.product_id)
+    """List products low in stock: their available units are at or under their threshold."""
+    wanted = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory", refuses=UNKNOWN)
 async def get_inventory(stock: Stock, sku: Sku) -> InventoryItem:
-    """Stock of one product."""
+    """Get the stock of one product, in total and per warehouse."""
     return await stock.get_inventory(sku)
 
 
@@ -127,7 +127,7 @@ async def get_inventory(stock: Stock, sku: Sku) -> InventoryItem:
 async def list_movements(
     stock: Stock, sku: Sku, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Page[MovementView]:
-    """Everything that ever happened to the stock of one product, latest first."""
+    """List all movements of the stock of one product, latest first."""
     before = None if cursor is None else pagination.decode_cursor(cursor, schemas.Position)
     rows = await stock.list_movements(sku, before, limit + 1)
     return pagination.page(rows, limit, lambda m: pagination.encode_cursor(m.occurred_at, m.warehouse_id, m.seq))
@@ -145,9 +145,10 @@ async def list_movements(
 async def reserve(
     by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.ReserveBody
 ) -> schemas.ReservationView:
-    """Reserve the items of a pending order, all or nothing; repeating it changes nothing.
+    """Reserve the items of a pending order, all or nothing. Repeating it changes nothing.
 
-    404 no such order, 409 the order is in another state or is being cancelled, 422 it has other items.
+    404: no such order. 409: another state, under cancellation, or not enough stock. 422: other
+    items.
     """
     lines = [Line(item.product_id, item.quantity) for item in data.items]
     reserved = _reserved(await by_hand.reserve(data.order_id, lines, actor, deadline))
@@ -166,9 +167,9 @@ async def reserve(
     refuses=[OrderNotFound, OrderNotReleasable, domain.ReservationNotFound, domain.ReservationOver],
 )
 async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """Give back what a failed or cancelled order has reserved; refuse to reserve for it from now on.
+    """Release the stock of a failed or cancelled order. Later reservations for it are refused.
 
-    404 no such order, 409 the order has not ended: cancel it, and its stock goes back.
+    404: no such order. 409: the order has not ended; cancel it to return its stock.
     """
     state = await by_hand.release(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.RELEASED)
@@ -184,9 +185,10 @@ async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: 
     refuses=[OrderNotFound, OrderNotCommittable, domain.ReservationNotFound, domain.ReservationOver],
 )
 async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
-    """The goods of an order in `processing` leave the warehouse; the worker then takes the order to `shipped`.
+    """Commit the stock of an order in `processing`: its goods leave the warehouse. The worker then
+    moves the order to `shipped`.
 
-    404 no such order, 409 the order is in another state or is being cancelled.
+    404: no such order. 409: the order is in another state or is being cancelled.
     """
     state = await by_hand.commit(data.order_id, actor, deadline)
     return _ended(state, ReservationStatus.COMMITTED)
@@ -202,7 +204,7 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
     refuses=[domain.UnknownProducts, domain.UnknownWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
 async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None) -> schemas.Adjusted:
-    """Correct the stock of a product in one warehouse, with a reason. Never below what is reserved."""
+    """Correct the stock of a product in one warehouse. It never falls below the reserved units."""
     _not_zero("delta", data.delta)
     return await stock.adjust(data, actor.id, actor, refusal)
 
@@ -217,7 +219,9 @@ async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: 
     refuses=[domain.UnknownProducts, domain.NoWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
 async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None) -> schemas.StockUpdated:
-    """Take units out (quantity < 0) or bring them in, wherever they lie; a repeated key has no second effect."""
+    """Take out (`quantity` below 0) or bring in units, in the order of warehouse priority. A
+    request with a repeated key has no second effect.
+    """
     _not_zero("quantity", data.quantity)
     return await stock.update(data, actor.id, actor, refusal)
 
@@ -229,13 +233,13 @@ async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: 
 async def list_products(
     catalogue: Catalogue,
     q: Search = None,
-    active: Annotated[bool | None, Parameter(description="false: those not sold any more")] = True,
+    active: Annotated[bool | None, Parameter(description="true: on sale; false: no longer sold.")] = True,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[Product]:
-    """The catalogue, by product id."""
-    asked = ProductFilter(q=q, active=active, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(await catalogue.list_products(asked), limit, lambda product: product.product_id)
+    """List the products of the catalogue, sorted by product id."""
+    wanted = ProductFilter(q=q, active=active, after=_after(cursor), limit=limit + 1)
+    return _page_by_id(await catalogue.list_products(wanted), limit, lambda product: product.product_id)
 
 
 @post(
@@ -248,7 +252,7 @@ async def list_products(
     refuses=[domain.ProductExists, domain.UnknownWarehouse],
 )
 async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewProduct) -> Response[Product]:
-    """A new product, with what is in stock of it already."""
+    """Create a product, with its initial stock, if any."""
     product = await catalogue.create_product(data, actor.id, actor)
     location = {"Location": f"{PRODUCTS}/{product.product_id}"}
     return Response(product, headers=versioning.etag(product.version) | location)
@@ -263,7 +267,7 @@ async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewPr
     refuses=UNKNOWN,
 )
 async def get_product(catalogue: Catalogue, sku: Sku) -> Response[Product]:
-    """One product."""
+    """Get one product of the catalogue."""
     return _product_response(await catalogue.get_product(sku))
 
 
@@ -283,19 +287,21 @@ async def replace_product(
     data: schemas.ProductBody,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[Product]:
-    """Change a product. Its stock is changed by adjusting it."""
+    """Replace a product. Its stock does not change: see `adjustStock`. With the ETag in `If-Match`,
+    a change made in the meantime is not overwritten.
+    """
     return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
 
 
 @delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct", refuses=UNKNOWN)
 async def delete_product(catalogue: Catalogue, actor: Actor, sku: Sku) -> None:
-    """Remove a product. One that was ever in stock is only taken out of sale: its history stays."""
+    """Remove a product. If it was ever in stock, it is only taken off sale: its history stays."""
     await catalogue.delete_product(sku, actor)
 
 
 @get(WAREHOUSES, access=ANYONE, tags=["warehouses"], operation_id="listWarehouses")
 async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Warehouse]:
-    """The warehouses, by id; stock is taken from the one with the lowest priority number first."""
+    """List warehouses by id. Stock is taken from the one with the lowest `priority` first."""
     rows = await catalogue.list_warehouses(after=_after(cursor), limit=limit + 1)
     return _page_by_id(rows, limit, lambda warehouse: warehouse.warehouse_id)
 
@@ -310,7 +316,7 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
     refuses=[domain.WarehouseExists],
 )
 async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Response[Warehouse]:
-    """A new, empty warehouse."""
+    """Create a warehouse without stock."""
     warehouse = await catalogue.create_warehouse(data, actor)
     return Response(warehouse, headers={"Location": f"{WAREHOUSES}/{warehouse.warehouse_id}"})
 
@@ -323,7 +329,7 @@ async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.New
     refuses=[domain.WarehouseNotFound],
 )
 async def get_warehouse(catalogue: Catalogue, warehouse_id: str) -> Warehouse:
-    """One warehouse."""
+    """Get one warehouse."""
     return await catalogue.get_warehouse(warehouse_id)
 
 
@@ -365,7 +371,7 @@ def _not_zero(name: str, value: int) -> None:
 
 
 def _reserved(outcome: ReserveOutcome) -> StockReserved:
-    """Raises what a refused single order is answered with."""
+    """The reservation. Raises the error for a refused single order."""
     match outcome:
         case StockReserved():
             return outcome

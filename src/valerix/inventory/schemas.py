@@ -1,4 +1,4 @@
-"""What the inventory API takes and gives."""
+"""Request and response bodies of the inventory API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from valerix.inventory import domain, permitted
 
 MAX_CHANGE = 1_000_000
 Id = Annotated[str, msgspec.Meta(pattern=text.SKU, examples=["PROD-001"])]
-Change = Annotated[int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="not zero")]
+Change = Annotated[
+    int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="Units to add (> 0) or remove (< 0); not zero.")
+]
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Description = Annotated[str, msgspec.Meta(max_length=2000), text.LINES]
@@ -30,16 +32,22 @@ Threshold = Annotated[int, msgspec.Meta(ge=0, le=MAX_CHANGE)]
 
 
 class Item(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Units of one product."""
+
     product_id: Id
     quantity: Quantity
 
 
 class ReserveBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The items of a pending order; they must be the lines of the order."""
+
     order_id: Id
     items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=MAX_LINES)]
 
 
 class OrderBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The order with the reserved stock."""
+
     order_id: Id
 
 
@@ -54,7 +62,7 @@ class AdjustBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 class UpdateBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Take out (negative) or bring in (positive) units of a product, wherever they lie."""
+    """Take out (negative) or bring in (positive) units of a product, in any warehouse."""
 
     product_id: Id
     quantity: Change
@@ -63,12 +71,14 @@ class UpdateBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 class InitialStock(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Units of a new product in one warehouse."""
+
     warehouse_id: Id
     quantity: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHANGE)]
 
 
 class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The whole of a product, except its id and its stock."""
+    """All properties of a product, except its id and its stock."""
 
     name: Name
     price: Money
@@ -78,6 +88,8 @@ class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 class NewProduct(ProductBody, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A new product with its id and its initial stock."""
+
     product_id: Id
     initial_stock: Annotated[list[InitialStock], msgspec.Meta(max_length=100)] = []
 
@@ -94,7 +106,7 @@ class NewWarehouse(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
 
 
 class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
-    """The stock of one product in one warehouse."""
+    """The stock of one product in one warehouse; `available` is `onHand` minus `reserved`."""
 
     warehouse_id: str
     on_hand: int
@@ -103,7 +115,10 @@ class WarehouseStock(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class InventoryItem(msgspec.Struct, frozen=True, rename="camel"):
-    """The stock of one product: in total and per warehouse. `low_stock`: available is at or under the threshold."""
+    """The stock of one product, in total and per warehouse.
+
+    `lowStock`: the available units are at or under the threshold.
+    """
 
     product_id: str
     name: str
@@ -136,29 +151,34 @@ class LedgerEntry(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class MovementView(LedgerEntry, frozen=True, rename="camel"):
-    """One movement, and whose act it was: null for what is part of an order's way."""
+    """One movement of stock. `by`: the staff member behind it; null for a step of an order."""
 
     by: By | None = None
 
 
 class StockEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of the ledger's events: one product in one warehouse after a movement (migrations/0007_waiting_list.sql)."""
+    """Data of the ledger's events: one product in one warehouse after a movement.
+
+    See migrations/0007_waiting_list.sql.
+    """
 
     product_id: str
     warehouse_id: str
     kind: str
-    """Of the movement, as the ledger has it."""
+    """Kind of the movement, as in the ledger."""
     on_hand: int
     reserved: int
     available_in_all: int | None
     """Units available over all warehouses; only with `inventory.low_stock`."""
     order_id: str | None
     delivery: int | None = None
-    """A number that is another one after each delivery of the product; only with `inventory.low_stock`."""
+    """A number that changes with each delivery of the product; only with `inventory.low_stock`."""
 
 
 class ReadyEvent(msgspec.Struct, frozen=True, rename="camel"):
-    """Data of `inventory.reservation_ready`: all that the order wants is set aside for it, or was reserved by hand."""
+    """Data of `inventory.reservation_ready`: all units of the order are set aside, or were already
+    reserved by hand.
+    """
 
     order_id: str
 
@@ -170,7 +190,10 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[INVENTORY], StockEv
 
 @dataclass(frozen=True)
 class InventoryFilter:
-    """Whose stock to list: up to `limit` products, those after `after`; `q` is looked for in id and name."""
+    """The stock to list: that of up to `limit` products with ids after `after`.
+
+    `q` is searched for in id and name.
+    """
 
     q: str | None
     warehouse_id: str | None
@@ -181,7 +204,7 @@ class InventoryFilter:
 
 @dataclass(frozen=True)
 class ProductFilter:
-    """Which products to list: see InventoryFilter."""
+    """The products to list: see InventoryFilter."""
 
     q: str | None
     active: bool | None
@@ -190,7 +213,7 @@ class ProductFilter:
 
 
 class Position(NamedTuple):
-    """Where a page of movements ends."""
+    """The last movement of a page."""
 
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
     warehouse_id: str
@@ -198,7 +221,10 @@ class Position(NamedTuple):
 
 
 class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
-    """The units reserved for an order, with name and price of each product."""
+    """The units reserved for an order, with name and price of each product.
+
+    `idempotent`: the answer of an earlier request is repeated.
+    """
 
     order_id: str
     state: ReservationStatus
@@ -208,7 +234,10 @@ class ReservationView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Adjusted(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Stock of the product in that warehouse after the change; `idempotent` when an earlier answer is repeated."""
+    """Stock of the product in that warehouse after the change.
+
+    `idempotent`: the answer of an earlier request is repeated.
+    """
 
     product_id: str
     warehouse_id: str
@@ -244,7 +273,7 @@ class Product(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
-    """A place of stock. Stock is taken from the warehouse with the lowest `priority` first."""
+    """A warehouse. Stock is taken from the warehouse with the lowest `priority` first."""
 
     warehouse_id: str
     name: str
@@ -253,13 +282,13 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def movement_view(entry: LedgerEntry, acts: Sequence[RecordedAct]) -> MovementView:
-    """The movement as staff see it. The act it is part of is one of `acts`, if there is one."""
+    """The movement as staff see it, with its act among `acts`, if there is one."""
     act = next((a for a in acts if (a.trace_id, a.actor) == (entry.trace_id, entry.actor)), None)
     return MovementView(**msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True))
 
 
 def differences(before: Product, after: Product) -> dict[str, list[Any]]:
-    """Old and new value of each field that is another one."""
+    """Old and new value of each changed field."""
     old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
     return {name: [old[name], new[name]] for name in old.keys() - {"version", "updatedAt"} if old[name] != new[name]}
 
@@ -281,4 +310,4 @@ PROBLEMS: Final[Problems] = {
     domain.WarehouseExists: ProblemType(409, "The warehouse exists already"),
     domain.NoWarehouse: ProblemType(409, "There is no warehouse"),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem of each error of the domain."""

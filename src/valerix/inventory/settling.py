@@ -1,4 +1,7 @@
-"""Orders that ask for stock, settled one by one: reserved, refused, or put on the waiting list. No I/O, no clock."""
+"""Settles requests for stock one by one. No I/O, no clock.
+
+Each order is reserved, refused, or put on the waiting list.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,29 +23,30 @@ from valerix.inventory.waiting import WaitingOrder, hand_out
 
 @dataclass(slots=True)
 class Settlement:
-    """What a batch came to: one outcome per command, and everything that has to be written for them."""
+    """The result of a batch: one outcome per command, and all that has to be written for them."""
 
     outcomes: list[ReserveOutcome] = field(default_factory=list)
     opened: list[Reservation] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
     served: list[str] = field(default_factory=list)
-    """Orders that leave the waiting list."""
+    """Ids of the orders that leave the waiting list."""
 
 
 def settle(
-    asked: Iterable[tuple[ReserveStock, Initiator]],
+    requests: Iterable[tuple[ReserveStock, Initiator]],
     offers: Mapping[str, Offer],
     known: Mapping[str, Reservation],
     waiting: dict[str, WaitingOrder],
 ) -> Settlement:
     """Settle each order all or nothing, in order of arrival.
 
-    `known`: reservations these orders have already. `waiting`: the orders on the waiting list that `hand_out` needs for
-    these products, and those of the batch; orders that come to the list are added, those that are served taken off.
+    `known`: the existing reservations of these orders. `waiting`: the orders on the waiting list
+    that `hand_out` needs for these products, and those of the batch. Orders that join the list are
+    added to it, served orders are removed.
     """
     settlement = Settlement()
     reservations = dict(known)
-    for command, origin in asked:
+    for command, origin in requests:
         wanted = sum_lines(command.lines)
         if before := reservations.get(command.order_id):
             settlement.outcomes.append(_answer_again(before))
@@ -76,7 +80,9 @@ def _allocate(
     waiting: dict[str, WaitingOrder],
     settlement: Settlement,
 ) -> list[Allocation] | None:
-    """Where the units of the order are; None when it is short of some, and waits if it is to."""
+    """The shelves with the units of the order. None when it is short of some; it then waits if
+    the command has `waits_since`.
+    """
     order_id = command.order_id
     place = waiting.get(order_id)
     if place is None:
@@ -109,6 +115,9 @@ def _take(
 
 
 def _shortages(wanted: Mapping[str, int], offers: Mapping[str, Offer], place: WaitingOrder | None) -> list[Shortage]:
-    """`available` is what the order could have: units that are set aside for it count."""
+    """The products the order is short of.
+
+    `available` is what the order could have; it includes the units that are set aside for it.
+    """
     left = {sku: offers[sku].available + (place.holds(sku) if place else 0) for sku in wanted}
     return [Shortage(sku, quantity, left[sku]) for sku, quantity in wanted.items() if left[sku] < quantity]

@@ -1,4 +1,4 @@
-"""What can be done by hand with stock, and what people read of it."""
+"""Changes stock by hand, and reads it for the API."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -29,7 +29,7 @@ Change = Callable[[Transaction], Awaitable[tuple[A, list[Movement]]]]
 
 
 class Stock:
-    """The use cases around stock."""
+    """The use cases of stock."""
 
     def __init__(
         self, database: Database, stock: StockRepository, catalogue: CatalogueRepository, waiting: WaitingList
@@ -44,9 +44,10 @@ class Stock:
     async def adjust(
         self, body: schemas.AdjustBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
     ) -> Adjusted:
-        """Correct the stock in one warehouse. Raises OutOfStock, UnknownProduct, UnknownWarehouse, KeyReused.
+        """Correct the stock of a product in one warehouse.
 
-        With a `refusal` only a repetition is answered; anything else raises it.
+        With a `refusal`, only a repeated request is answered; any other raises the refusal. Raises
+        OutOfStock, UnknownProducts, UnknownWarehouse, KeyInFlight, KeyReused.
         """
         cause = Cause(domain.ADJUST, None, body.idempotency_key, body.reason, *initiator(actor))
         what = {"warehouseId": body.warehouse_id, "delta": body.delta, "reason": body.reason}
@@ -66,9 +67,9 @@ class Stock:
     async def update(
         self, body: schemas.UpdateBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
     ) -> StockUpdated:
-        """Take out or bring in units, once per key for ever. Raises OutOfStock, UnknownProduct, KeyReused.
+        """Take out or bring in units, once per key forever. `refusal`: see adjust.
 
-        `refusal`: see adjust.
+        Raises OutOfStock, UnknownProducts, NoWarehouse, KeyInFlight, KeyReused.
         """
         cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *initiator(actor))
         act = act_of(by, STOCK_UPDATED, body.product_id, quantity=body.quantity, orderId=body.order_id)
@@ -84,7 +85,7 @@ class Stock:
         return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
 
     async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
-        """Run a change, under a key only once; True when the answer is the one of an earlier request."""
+        """Run a change, under a key only once. True: the answer is that of an earlier request."""
         with metrics.operation_seconds.labels(cause.kind).time():
             if cause.idempotency_key is None:
                 answer, movements = await self._database.retry(work, (Overtaken,))
@@ -107,13 +108,16 @@ class Stock:
             raise domain.ProductNotFound(sku)
         return item
 
-    async def list_inventory(self, asked: InventoryFilter) -> list[InventoryItem]:
-        """Stock by product."""
+    async def list_inventory(self, wanted: InventoryFilter) -> list[InventoryItem]:
+        """List stock in order of product id."""
         async with self._database.connection() as connection:
-            return await self._stock.list_inventory(connection, asked)
+            return await self._stock.list_inventory(connection, wanted)
 
     async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.MovementView]:
-        """The ledger of one product, latest first, with the acts of staff. Raises ProductNotFound."""
+        """List the ledger of one product, latest first, with the acts of staff.
+
+        Raises ProductNotFound.
+        """
         async with self._database.connection() as connection:
             if await self._catalogue.find_product(connection, sku) is None:
                 raise domain.ProductNotFound(sku)
@@ -122,7 +126,7 @@ class Stock:
         return [schemas.movement_view(entry, acts) for entry in entries]
 
     async def levels(self) -> tuple[list[Level], int]:
-        """The first MAX_LEVELS stock rows, and how many products are low."""
+        """The first MAX_LEVELS stock rows, and the number of products low in stock."""
         async with self._database.connection() as connection:
             return await self._stock.list_stock_levels(connection, MAX_LEVELS), await self._stock.count_low_stock(
                 connection
@@ -133,7 +137,7 @@ class Stock:
     async def _write(
         self, tx: Transaction, offer: domain.Offer, movements: list[Movement], cause: Cause
     ) -> list[Movement]:
-        """Write the movements, and what they bring to those that wait for it."""
+        """Write the movements, and set available units aside for the orders that wait for them."""
         if offer.available > 0:
             movements += await self._waiting.serve(tx, {offer.product.product_id: offer}, cause.initiator)
         await self._stock.write(tx, movements)
@@ -155,7 +159,10 @@ class Stock:
         return msgspec.convert(first.answer, kind), [], True
 
     async def _offer_with_shelf(self, tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
-        """The locked product; with a shelf in the first warehouse if it has none and needs one."""
+        """Lock the product. Open a shelf in the first warehouse if it has none and needs one.
+
+        Raises UnknownProducts, NoWarehouse.
+        """
         offers = await self._stock.lock_offers(tx, [sku])
         if sku not in offers:
             raise domain.UnknownProducts([sku])
@@ -174,7 +181,7 @@ def _adjusted(shelf: Shelf) -> Adjusted:
 
 def _unless(refusal: Invalid | None, work: Change[A]) -> Change[A]:
     async def refuse(_: Transaction) -> tuple[A, list[Movement]]:
-        assert refusal is not None  # noqa: S101 - asked below
+        assert refusal is not None  # noqa: S101 - checked below
         raise refusal
 
     return work if refusal is None else refuse

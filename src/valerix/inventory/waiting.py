@@ -1,12 +1,14 @@
-"""The waiting list: backorders that are short of stock, served in one order for all products. No I/O, no clock.
+"""The waiting list: backorders that are short of stock, served in one order for all products. No
+I/O, no clock.
 
-Units that arrive are set aside for the oldest waiting order that lacks them, in the transaction that brings them. They
-are *reserved* on their shelves from then on: of a product that a waiting order lacks nothing is available, so a later
-order has nothing to overtake with. When everything is set aside for an order, `inventory.reservation_ready` is sent,
-and the next reserve of that order makes a reservation of it.
+Units that arrive are set aside for the oldest waiting order that lacks them, in the transaction
+that brings them. From then on they are *reserved* on their shelves. A product that a waiting order
+lacks has no available units, so a later order cannot overtake. When everything is set aside for an
+order, `inventory.reservation_ready` is emitted, and the next reserve of that order turns the units
+into a reservation.
 
-The age of an order is its acceptance, however late it comes to the list. One order of age for all products means that
-no two orders wait for each other's units: the older one gets them.
+The age of an order counts from its acceptance, however late the order joins the list. All products
+use the same order of age, so no two orders wait for each other's units: the older one gets them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,16 +21,16 @@ from valerix.inventory.domain import Cause, Initiator, Movement, Offer, allocate
 
 SET_ASIDE: Final = "set_aside"
 GIVE_UP: Final = "give_up"
-"""Kinds of movements: units are set aside for an order, and given up by it."""
+"""Kinds of movements: units are set aside for an order, or the order gives them up."""
 
 
 @dataclass(slots=True)
 class WaitingOrder:
-    """An order on the list. `set_aside`: at most what it wants of each product."""
+    """An order on the waiting list. `set_aside`: per product, at most the wanted quantity."""
 
     order_id: str
     since: datetime
-    """When the order was accepted: its place."""
+    """When the order was accepted; decides its place."""
     trace_id: str
     wanted: dict[str, int]
     set_aside: list[Allocation] = field(default_factory=list)
@@ -51,7 +53,7 @@ class WaitingOrder:
         return max(0, self.wanted.get(sku, 0) - self.holds(sku))
 
     def want(self, wanted: dict[str, int], offers: Mapping[str, Offer], origin: Initiator) -> list[Movement]:
-        """Wait for this instead, and give up what is not wanted any more. Its place stays."""
+        """Replace the wanted units, and give up those no longer wanted. The place stays."""
         if wanted != self.wanted:
             self.wanted, self.changed = wanted, True
         held = dict.fromkeys(allocation.product_id for allocation in self.set_aside)
@@ -62,7 +64,7 @@ class WaitingOrder:
         ]
 
     def take(self, offer: Offer, quantity: int, origin: Initiator) -> list[Movement]:
-        """Set aside up to so many available units for it."""
+        """Set aside up to `quantity` available units for this order."""
         cause = Cause(SET_ASIDE, self.order_id, None, None, *origin)
         movements = []
         for shelf, taken in allocate(offer.shelves, quantity):
@@ -71,7 +73,7 @@ class WaitingOrder:
         return movements
 
     def give_up(self, offer: Offer, quantity: int, origin: Initiator) -> list[Movement]:
-        """Make so many of its units available again, the last set aside first."""
+        """Make `quantity` of its units available again, the last set aside first."""
         cause = Cause(GIVE_UP, self.order_id, None, None, *origin)
         shelves = {shelf.warehouse_id: shelf for shelf in offer.shelves}
         movements = []
@@ -91,12 +93,15 @@ class WaitingOrder:
 
 
 def hand_out(offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: Initiator) -> list[Movement]:
-    """What is available of these products, and what is set aside for orders that still lack something, goes to the
-    oldest that want it. What a complete order has, it keeps; of what is not sold any more nothing is set aside.
+    """Give the available units of these products, and those set aside for incomplete orders, to the
+    oldest orders that want them.
 
-    `waiting`: of each product as many of the youngest incomplete orders that hold some as an older one may take units
-    from, and as many of the oldest that lack it as there are units to hand out. Orders between them keep what they
-    have: those that hold some are older than those that lack it.
+    A complete order keeps its units. Nothing is set aside of a product that is no longer sold.
+
+    `waiting`: of each product the youngest incomplete orders that hold some, as many as an older
+    order may take units from; and the oldest orders that lack it, as many as there are units to
+    hand out. The orders between them keep their units, because orders that hold some are older than
+    orders that lack it.
     """
     movements: list[Movement] = []
     line = sorted((order for order in waiting if not order.complete), key=lambda order: order.place)
@@ -120,7 +125,10 @@ def hand_out(offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: I
 def pass_on(
     holder: WaitingOrder, waiting: Iterable[WaitingOrder], offers: Mapping[str, Offer], origin: Initiator
 ) -> list[Movement]:
-    """Complete other orders, the oldest first, with what `holder` has had set aside for too long; its place stays."""
+    """Complete other orders, the oldest first, with units set aside for `holder` for too long.
+
+    The holder keeps its place.
+    """
     movements: list[Movement] = []
     for order in sorted(waiting, key=lambda order: order.place):
         lacking = {sku: order.lacks(sku) for sku in order.wanted if order.lacks(sku)}

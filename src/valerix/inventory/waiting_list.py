@@ -1,4 +1,4 @@
-"""The waiting list in the database: what happens to it within the transactions that move stock."""
+"""The waiting list in the database: its changes within the transactions that move stock."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -11,19 +11,19 @@ from valerix.inventory.repository.waiting import WaitingRepository
 from valerix.inventory.waiting import WaitingOrder, hand_out, pass_on
 
 MAX_COMPLETED: Final = 100
-"""Orders that may be completed in one transaction with what another one held for too long."""
+"""Maximum number of orders completed in one transaction with units another held for too long."""
 
 
 class Overtaken(Exception):
-    """Another transaction came first: to be tried again, with the stock of these products locked, too."""
+    """Another transaction came first. Retry with the stock of these products locked as well."""
 
     def __init__(self, skus: Collection[str] = ()) -> None:
-        super().__init__("The stock that has to be locked is not the stock that was locked")
+        super().__init__("The transaction has not locked the stock that it needs")
         self.skus = frozenset(skus)
 
 
 class WaitingList:
-    """Its callers hold the locks of the stock, and write the movements."""
+    """Reads and changes the waiting list. Callers lock the stock, and write the movements."""
 
     def __init__(self, stock: StockRepository, waiting: WaitingRepository) -> None:
         self._stock = stock
@@ -37,11 +37,14 @@ class WaitingList:
         order_ids: Sequence[str] = (),
         besides: Sequence[str] = (),
     ) -> dict[str, WaitingOrder]:
-        """What `hand_out` needs for these products, and these orders, as far as they wait.
+        """Lock the waiting orders among `order_ids`, and the orders that `hand_out` needs.
 
-        `wanted`: of each product the units that these orders may take from younger ones. `offers`: the stock that is
-        locked. `besides`: orders that may wait for other products, too. Raises Overtaken when `order_ids` do, when a
-        product got a place in the stock, or another order what it lacked, while this transaction waited for a lock.
+        `wanted`: of each product the units that these orders may take from younger ones. `offers`:
+        the locked stock. `besides`: orders that may also wait for other products.
+
+        Raises Overtaken when orders of `order_ids` also wait for other products. Raises it also
+        when a product got a place in the stock, or another order got what it lacked, while this
+        transaction waited for a lock.
         """
         locked = {sku: offers[sku] for sku in wanted if sku in offers}
         available = {sku: offer.available for sku, offer in locked.items()}
@@ -54,19 +57,19 @@ class WaitingList:
         if (
             not lines <= wanted.keys()
             or places != {sku: len(offer.shelves) for sku, offer in locked.items()}
-            or any(rival.complete for rival in rivals)  # there may be others to take from
+            or any(rival.complete for rival in rivals)  # there may be other orders to take from
         ):
             raise Overtaken(lines)
         return waiting
 
     async def save(self, tx: Transaction, waiting: Iterable[WaitingOrder], served: Sequence[str] = ()) -> None:
-        """Write what has changed of these, and take `served` off the list."""
+        """Write the changed orders among `waiting`, and take `served` off the list."""
         await self._waiting.save(tx, [order for order in waiting if order.changed])
         if served:
             await self._waiting.delete(tx, served)
 
     async def serve(self, tx: Transaction, offers: Mapping[str, Offer], origin: Initiator) -> list[Movement]:
-        """Set the units that are available of these products aside for the orders that wait for them.
+        """Set the available units of these products aside for the orders that wait for them.
 
         Raises Overtaken.
         """
@@ -76,13 +79,15 @@ class WaitingList:
         return movements
 
     async def list_held(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
-        """The products whose stock has to be locked before these orders may be ended."""
+        """List the products to lock in stock before the reservations of these orders may end."""
         return await self._waiting.list_held_products(tx, order_ids)
 
     async def withdraw(
         self, tx: Transaction, order_ids: Sequence[str], skus: Sequence[str], origin: Initiator
     ) -> list[Movement]:
-        """Take these orders off the list, and hand out what they and their reservations held of these products.
+        """Take these orders off the list; hand out the units of these products that they held.
+
+        Units of their reservations count as well.
 
         Raises Overtaken.
         """
@@ -95,7 +100,7 @@ class WaitingList:
         return movements
 
     async def pass_on(self, tx: Transaction, order_id: str, origin: Initiator) -> list[Movement]:
-        """Complete younger orders with what is set aside for this one; then everything is in order of age again.
+        """Complete younger orders with units set aside for this one; the rest goes by age again.
 
         Raises Overtaken.
         """
@@ -113,9 +118,9 @@ class WaitingList:
         return movements
 
     async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
-        """Orders for which units have been set aside, but not all, for longer than this: those beyond `after`."""
+        """Incomplete orders that have held units for longer than this, with ids after `after`."""
         return await self._waiting.list_holding_for(tx, longer_than, after, limit)
 
     async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
-        """Products that are available although orders wait for them: none, unless a version before this left some."""
+        """Available products for which orders wait: none, unless an earlier version left some."""
         return await self._waiting.list_unserved(tx, limit)

@@ -17,6 +17,7 @@ from valerix.launcher.terminal import say
 
 
 def main() -> int:
+    """Run the plan given on the command line; return the exit status: 1 if the stack failed."""
     plan = msgspec.json.decode(sys.argv[1], type=Plan, dec_hook=lambda _, text: Path(text))
     try:
         with PortClaims() as claims:
@@ -28,7 +29,10 @@ def main() -> int:
 
 
 def _with_ports(plan: Plan, claims: PortClaims) -> Plan:
-    """Chosen by the process that keeps them: between a choice and a start, another launcher could choose the same."""
+    """Choose the plan's free ports in the process that keeps them.
+
+    Between an earlier choice and the start, another launcher could choose the same ports.
+    """
     if plan.free_ports is None:
         return plan
     first, last = plan.free_ports

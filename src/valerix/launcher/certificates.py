@@ -1,7 +1,8 @@
-"""The certificate the gateway shows: the configured one, else one made here for this machine.
+"""The gateway's TLS certificate: the configured one, else one generated for this machine.
 
-A made one is signed by an authority that exists for this purpose alone: its private key is never written down, so
-whoever reads the data directory can speak for this gateway but for nobody else. Programs trust it by `tls/ca.pem`.
+A generated certificate is signed by an authority that exists for this purpose alone. The
+authority's private key is never written to disk, so the files of the data directory can impersonate
+this gateway and no other server. Programs trust the certificate through `tls/ca.pem`.
 """
 
 import ipaddress
@@ -28,12 +29,16 @@ from valerix.launcher.private import write_private
 LIFE = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 SKEW = timedelta(hours=1)
-"""For clocks that are behind ours."""
+"""Tolerance for clients whose clock is behind this machine's."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`ca_file`: what to trust; None for a configured certificate, which the world knows."""
+    """Files of a certificate.
+
+    `ca_file`: the authority to trust; None for a configured certificate, which clients already
+    trust.
+    """
 
     chain_file: Path
     key_file: Path
@@ -41,7 +46,10 @@ class Certificate:
 
 
 def configured(chain_file: Path, key_file: Path) -> Certificate:
-    """Raises LauncherError unless the two files belong together and have not expired."""
+    """Return the configured certificate.
+
+    Raises LauncherError unless the two files belong together and the certificate has not expired.
+    """
     try:
         leaf = x509.load_pem_x509_certificate(chain_file.read_bytes())
         key = _load_key(key_file)
@@ -50,12 +58,16 @@ def configured(chain_file: Path, key_file: Path) -> Certificate:
     if leaf.public_key() != key.public_key():
         raise LauncherError(f"The key in {key_file} does not belong to the certificate in {chain_file}")
     if leaf.not_valid_after_utc < datetime.now(UTC):
-        raise LauncherError(f"The certificate in {chain_file} has expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
+        raise LauncherError(f"The certificate in {chain_file} expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
     return Certificate(chain_file.resolve(), key_file.resolve())
 
 
 def generated(folder: Path) -> Certificate:
-    """The one in `folder`, made anew when it is missing, soon expires, or is for other names than this machine has."""
+    """Return the certificate in `folder`.
+
+    It is generated again if it is missing, expires within 30 days, or names other hosts than this
+    machine's.
+    """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     found = Certificate(folder / "gateway.pem", folder / "gateway.key", folder / "ca.pem")
     if not _still_good(found):
@@ -132,7 +144,7 @@ def _name(common: str) -> x509.Name:
 
 
 def _names() -> x509.SubjectAlternativeName:
-    """What this machine is called from itself and from its network."""
+    """Return this machine's names and addresses, as used locally and from its network."""
     hosts = dict.fromkeys(name for name in ("localhost", socket.gethostname()) if name.isascii())
     addresses = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
     return x509.SubjectAlternativeName([*map(x509.DNSName, hosts), *map(x509.IPAddress, addresses)])

@@ -1,6 +1,7 @@
-"""A stack seen from outside its launcher: start it in the background, wait for it, stop it."""
+"""Controls a stack from outside its launcher: start it in the background, wait for it, stop it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,16 +26,18 @@ START_TIMEOUT_SECONDS = 180.0
 STOP_TIMEOUT_SECONDS = 120.0
 LEFTOVER_TIMEOUT_SECONDS = 10.0
 RELOAD_TIMEOUT_SECONDS = 10.0
+LEAST_FREE_BYTES = 32 << 20
+"""PostgreSQL writes its log in files of 16 MiB."""
 
 
 def running(data_dir: Path) -> StackState | None:
-    """The state of a stack whose launcher lives."""
+    """Return the state of the stack in `data_dir`; None unless its launcher is alive."""
     state = read_state(data_dir)
     return state if state and state.is_alive else None
 
 
 def become_launcher(plan: Plan) -> NoReturn:
-    """The terminal's own process from now on, until Ctrl-C."""
+    """Replace this process with the launcher, which keeps the terminal until Ctrl-C."""
     sys.stdout.flush()
     os.execve(sys.executable, [*_command(plan), "--foreground"], inherited())  # noqa: S606 - our own module
 
@@ -44,7 +47,10 @@ def _command(plan: Plan) -> list[str]:
 
 
 def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> StackState:
-    """Return when the stack is ready. Raises LauncherError with the reason and the last words when it is not."""
+    """Return when the stack is ready.
+
+    Raises LauncherError with the reason and the last lines of output if it cannot start.
+    """
     stray = file_of(plan.data_dir, "launcher-errors")
     own_folder(stray.parent)
     rotate(stray)
@@ -67,9 +73,17 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 
 
 def _last_words(file: Path, before: int) -> str:
-    """What a launcher that left no state wrote into `file`, which was so large before it."""
+    """Return the output of a launcher that left no state: the end of `file`, from `before` on."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
-    return words or f"The launcher ended and could not say why: is there space in {file.parent}?"
+    return "\n".join([words or "The launcher ended without recording why", *_short_of_space(file.parent)])
+
+
+def _short_of_space(folder: Path) -> list[str]:
+    """Say what to do if a full disk is the likely reason of a failure."""
+    free = shutil.disk_usage(folder).free
+    if free > LEAST_FREE_BYTES:
+        return []
+    return [f"The disk of {folder} has {free // 1024} KiB left: make space there and start again"]
 
 
 def _settled(
@@ -89,8 +103,14 @@ def _settled(
 
 
 def explain_failure(state: StackState) -> str:
-    """Why it did not start, with the last words of the process that failed."""
-    lines = [f"The stack did not start: {state.error}"] if state.error else ["The stack was stopped while starting"]
+    """Return why the stack did not start, with the last lines of the process that failed."""
+    if state.error:
+        lines = [f"The stack did not start: {state.error}"]
+    elif state.phase is Phase.STARTING:
+        lines = ["The stack did not start: its launcher ended without recording why"]
+    else:
+        lines = ["The stack was stopped while starting"]
+    lines += _short_of_space(state.data_dir)
     if state.failed_process:
         file = file_of(state.data_dir, state.failed_process)
         lines.append(f"Last lines of {file}:")
@@ -103,7 +123,10 @@ def _shorten(line: str, length: int = 300) -> str:
 
 
 def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
-    """Return when nothing runs any more; False when nothing did. Raises LauncherError when it does not end."""
+    """Stop the stack and return when no process of it runs any more; False if none did.
+
+    Raises LauncherError if the launcher does not end within two minutes.
+    """
     state = read_state(data_dir)
     if state is None:
         return False
@@ -120,7 +143,10 @@ def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
 
 
 def reload_gateway(data_dir: Path) -> None:
-    """Raises LauncherError with the reason when it stays as it was."""
+    """Make the gateway load its configuration and certificate again.
+
+    Raises LauncherError with the reason if the gateway keeps the former ones.
+    """
     state = running(data_dir)
     if state is None:
         raise LauncherError(f"No stack runs in {data_dir}: `./valerix up` starts one")
@@ -131,7 +157,7 @@ def reload_gateway(data_dir: Path) -> None:
             raise LauncherError("The launcher did not answer: see `valerix logs launcher`")
         time.sleep(POLL_SECONDS)
     if now.reload_error:
-        raise LauncherError(f"The gateway goes on as before: {now.reload_error}")
+        raise LauncherError(f"The gateway keeps its former configuration: {now.reload_error}")
 
 
 def _signal(launcher: Identity, sent: signal.Signals = signal.SIGTERM) -> None:
@@ -140,4 +166,4 @@ def _signal(launcher: Identity, sent: signal.Signals = signal.SIGTERM) -> None:
     except ProcessLookupError:
         return
     except PermissionError:
-        raise LauncherError("The stack belongs to another user, who alone can tell it what to do") from None
+        raise LauncherError("The stack belongs to another user: run the command as that user") from None

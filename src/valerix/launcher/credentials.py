@@ -1,4 +1,7 @@
-"""Secrets of one data directory: made once, readable by their owner only; only the demo logins are ever printed."""
+"""Secrets of one data directory: generated once, readable by their owner only.
+
+Only the demo logins are ever printed.
+"""
 
 import contextlib
 import secrets
@@ -10,7 +13,7 @@ from valerix.launcher.topology import DATABASE_NAMES
 
 
 class Credentials:
-    """Reads what is there and makes what is missing."""
+    """Reads the secrets that exist and generates those that are missing."""
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = own_folder(data_dir / "secrets")
@@ -21,16 +24,16 @@ class Credentials:
 
     @property
     def database_passwords(self) -> dict[str, str]:
-        """By role, which is also the database's name."""
+        """Passwords by role; a role has the name of its database."""
         return {name: self._secret(f"postgres-{name}") for name in DATABASE_NAMES}
 
     @property
     def valkey_password(self) -> str:
-        """Of the launcher's user."""
+        """Password of the launcher's own Valkey user."""
         return self._secret("valkey")
 
     def valkey_password_of(self, service: str) -> str:
-        """Of the user with the service's name."""
+        """Return the password of the Valkey user with the service's name."""
         return self._secret(f"valkey-{service}")
 
     @property
@@ -60,6 +63,7 @@ class Credentials:
         return self.read_or_make(self._folder / name, lambda: secrets.token_urlsafe(length).encode()).decode()
 
     def read_or_make(self, file: Path, make: Callable[[], bytes]) -> bytes:
+        """Return the content of `file`; if there is none, write what `make` returns first."""
         with contextlib.suppress(FileNotFoundError):
             return file.read_bytes()
         content = make()

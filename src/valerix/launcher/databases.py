@@ -1,7 +1,8 @@
-"""What has to be in the databases before the services start: roles, tables, an administrator, demo data.
+"""Prepares the databases before the services start: roles, tables, an administrator, demo data.
 
-A short-lived process of its own, so that the launcher need not carry the services' code for the rest of its life:
-`python -m valerix.launcher.databases '<job as JSON>'`. It begins when a line arrives on standard input.
+Runs as a short-lived process of its own, so that the launcher does not keep the services' code in
+memory for the rest of its life: `python -m valerix.launcher.databases '<job as JSON>'`. The work
+begins when a line arrives on standard input.
 """
 
 import asyncio
@@ -22,7 +23,10 @@ from valerix.users import demo as users_demo
 
 
 async def prepare(job: Job) -> None:
-    """Everything asked for; safe to run again. Raises SchemaTooNew before any database is changed."""
+    """Do all the work of the job. It is safe to run again.
+
+    Raises SchemaTooNew before any database is changed.
+    """
     credentials = Credentials(job.data_dir)
     passwords = credentials.database_passwords
     urls = {name: postgres.url(job.port, name, password, name) for name, password in passwords.items()}

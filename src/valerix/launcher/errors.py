@@ -1,4 +1,4 @@
-"""What keeps a stack from starting or stopping, in one line its reader can act on."""
+"""The error of a stack that cannot start or stop. Its message says what to do next."""
 
 
 class LauncherError(Exception):

@@ -1,4 +1,7 @@
-"""Asking a process how it is: one question on one connection, answered within seconds or not well."""
+"""Health probes: one request on one connection.
+
+Without a good answer in time the process is unhealthy.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,10 +9,11 @@ from contextlib import asynccontextmanager
 
 TIMEOUT_SECONDS = 3.0
 Probe = Callable[[int], Awaitable[bool]]
-"""Given the process number, whether it can serve."""
+"""Takes a process number; returns whether the process can serve requests."""
 
 
 async def ask(probe: Probe, pid: int) -> bool:
+    """Run the probe; a connection error or no answer within TIMEOUT_SECONDS counts as unhealthy."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await probe(pid)
@@ -18,6 +22,8 @@ async def ask(probe: Probe, pid: int) -> bool:
 
 
 def http(port: int, path: str) -> Probe:
+    """Return a probe that expects status 200 at `path`."""
+
     async def probe(_: int) -> bool:
         status, _body = await http_get(port, path)
         return status == 200
@@ -26,6 +32,8 @@ def http(port: int, path: str) -> Probe:
 
 
 def valkey(port: int, user: str, password: str) -> Probe:
+    """Return a probe that signs in and expects a PONG."""
+
     async def probe(_: int) -> bool:
         async with _connection(port) as (reader, writer):
             writer.write(f"AUTH {user} {password}\r\nPING\r\n".encode())
@@ -35,9 +43,9 @@ def valkey(port: int, user: str, password: str) -> Probe:
 
 
 async def http_get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body. Raises OSError when nobody answers in HTTP."""
+    """Return status and body. Raises OSError unless a server answers in HTTP."""
     async with _connection(port) as (reader, writer):
-        # Version 1.0: the answer is not chunked and ends with the connection.
+        # HTTP/1.0, so that the answer is not chunked and ends with the connection.
         writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         answer = await reader.read()
     head, _, body = answer.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Preparing the databases, as its caller sees it: a process to start early and to wait for."""
+"""The caller's side of preparing the databases: a process to start early and to wait for later."""
 
 import asyncio
 import sys
@@ -16,13 +16,15 @@ NAME = "databases"
 
 
 class Seed(StrEnum):
+    """The accounts and products to add to new databases."""
+
     NOTHING = "nothing"
     ADMINISTRATOR = "administrator"
     DEMO = "demo"
 
 
 class Job(msgspec.Struct, frozen=True, rename="camel"):
-    """Bring the databases of a data directory up to date, on the server at a local port."""
+    """A request to update the databases of a data directory, on the server at a local port."""
 
     data_dir: Path
     port: int
@@ -30,12 +32,15 @@ class Job(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PreparationFailed(LauncherError):
-    """The databases are not as the services need them; the job's own output says why."""
+    """The databases could not be prepared for the services; the job's own output says why."""
 
 
 @asynccontextmanager
 async def started(job: Job) -> AsyncIterator[asyncio.subprocess.Process]:
-    """It loads its code, then waits for `finish`; without one it ends with the block."""
+    """Start the process, which loads its code and then waits for `finish`.
+
+    The process is killed at the end of the block if it still runs.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "valerix.launcher.databases"),
         msgspec.json.encode(job, enc_hook=str).decode(),
@@ -54,8 +59,8 @@ async def started(job: Job) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def finish(process: asyncio.subprocess.Process, output: Callable[[bytes], None]) -> None:
-    """Let it work, and wait for it. Raises PreparationFailed."""
-    said, _ = await process.communicate(b"go\n")
-    output(said)
+    """Let the started process do its work, and wait for its end. Raises PreparationFailed."""
+    printed, _ = await process.communicate(b"go\n")
+    output(printed)
     if process.returncode:
         raise PreparationFailed("The databases could not be prepared")

@@ -1,6 +1,7 @@
-"""The keys services sign their tokens with, one per issuer, and the public halves of all of them in one file.
+"""The keys that sign the services' tokens, one per issuer; one file has all public halves.
 
-A key that was replaced is trusted for another hour (its tokens live ten minutes), marked with when that happened.
+A replaced key stays trusted for another hour (its tokens live ten minutes). The file marks it with
+the time of its replacement.
 """
 
 from collections.abc import Iterable
@@ -20,15 +21,16 @@ Jwk = dict[str, str]
 
 
 def make_keys(credentials: Credentials) -> None:
-    """Makes those that are missing: a new service gets a key, the others keep theirs."""
+    """Generate missing keys: a new service gets a key, the others keep theirs."""
     current = [_public_half(_private_key(credentials, issuer)) for issuer in ISSUERS]
     _publish(credentials, [*current, *_still_trusted(credentials)])
 
 
 def rotate_keys(credentials: Credentials, issuers: Iterable[str], *, distrust: bool) -> list[str]:
-    """New keys for `issuers`; the old ones' names. With `distrust` nobody accepts what the old ones have signed.
+    """Generate new keys for `issuers`; return the ids of the old ones.
 
-    Whoever verifies hears of a new key before anybody signs with it. Running services notice both within seconds.
+    With `distrust` no service accepts tokens that the old keys have signed. A new public key is
+    published before its private key signs anything. Running services notice both within seconds.
     """
     made = {issuer: generate_key(f"valerix:{issuer}") for issuer in issuers}
     old = [_public_half(_private_key(credentials, issuer)) for issuer in made]
@@ -45,7 +47,7 @@ def rotate_keys(credentials: Credentials, issuers: Iterable[str], *, distrust: b
 
 
 def published_keys(credentials: Credentials) -> list[Jwk]:
-    """What verifiers trust at this moment."""
+    """Return the public keys that verifiers trust at this moment."""
     if not credentials.keys_file.exists():
         return []
     return msgspec.json.decode(credentials.keys_file.read_bytes(), type=dict[str, list[Jwk]])["keys"]

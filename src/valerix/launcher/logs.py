@@ -1,6 +1,7 @@
-"""Where the output of processes goes: a file each, cut when it grows, and the terminal in the foreground.
+"""Output of the processes: a log file each, cut when it grows, and the terminal in the foreground.
 
-Processes write into their files themselves: passing it on through pipes cost the launcher as much as an order's stock.
+Processes write into their files themselves. Forwarding their output through pipes cost the launcher
+as much time as reserving an order's stock.
 """
 
 import os
@@ -19,17 +20,18 @@ from valerix.launcher.terminal import safe
 
 LIMIT_BYTES = 10 * 1024 * 1024
 KEPT = 3
-"""Former files kept beside the current one, `orders.log.1` the latest."""
+"""Number of former files kept beside the current one; `orders.log.1` is the latest."""
 POLL_SECONDS = 0.2
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 
 
 def file_of(data_dir: Path, name: str) -> Path:
+    """Return the log file of process `name`."""
     return data_dir / "logs" / f"{name}.log"
 
 
 def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
-    """Whether `file` was over the limit and has been set aside."""
+    """Set `file` aside if it is over the limit; return whether it was."""
     if _size(file) < max(limit_bytes, 1):
         return False
     _age(file)
@@ -38,9 +40,10 @@ def rotate(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
 
 
 def cut(file: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
-    """The same for a file that is appended to for as long as a process runs: copied, then emptied.
+    """Rotate a file that a running process keeps open for appending: copy it, then empty it.
 
-    What is written between the two is lost. Raises OSError without space for the copy, and changes nothing then.
+    Output written between the copy and the emptying is lost. Raises OSError, and changes nothing,
+    if there is no space for the copy.
     """
     if _size(file) < max(limit_bytes, 1):
         return False
@@ -68,7 +71,7 @@ def _former(file: Path, number: int) -> Path:
 
 
 class Terminal:
-    """Whole lines, each after the name of the process that wrote it."""
+    """Prints complete lines, each prefixed with the name of the process that wrote it."""
 
     def __init__(self, names: list[str], stream: TextIO = sys.stdout) -> None:
         self.names = names
@@ -78,6 +81,7 @@ class Terminal:
         self._unfinished: dict[str, bytes] = {}
 
     def write(self, name: str, output: bytes) -> None:
+        """Print the complete lines of the output; keep the rest for the next call."""
         *lines, self._unfinished[name] = (self._unfinished.get(name, b"") + output).split(b"\n")
         for line in lines:
             self.line(name, line.decode(errors="replace"))
@@ -91,9 +95,10 @@ class Terminal:
 
 
 class Output:
-    """The launcher's own words, and the files (and terminal) for what its processes say.
+    """The launcher's own log, and the files (and terminal) for the output of its processes.
 
-    What cannot be written - the disk is full - is lost: processes matter more than what they say.
+    Output that cannot be written (the disk is full) is lost: running processes matter more than
+    logs.
     """
 
     LAUNCHER = "launcher"
@@ -106,36 +111,41 @@ class Output:
         own_folder(file_of(data_dir, self.LAUNCHER).parent)
 
     def open(self, name: str) -> BinaryIO:
-        """For appending: several may have it open."""
+        """Open the log of process `name` for appending; several processes may have it open."""
         try:
             return open_appending(file_of(self._data_dir, name))
         except OSError:
             return open_appending(Path(os.devnull))
 
     def write(self, name: str, output: bytes) -> None:
+        """Append to the log of process `name`; output that cannot be written is lost."""
         with suppress(OSError), self.open(name) as file:
             file.write(output)
 
     def say(self, text: str) -> None:
+        """Write a line with a time stamp to the launcher's own log."""
         stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
         self.write(self.LAUNCHER, f"{stamp} {text}\n".encode())
 
     def show(self) -> None:
-        """On the terminal, what was written since the last time. It may be a file on a full disk, or gone."""
+        """Print on the terminal what was written since the last call.
+
+        Errors are ignored: the terminal may be a file on a full disk, or closed.
+        """
         if self._terminal:
             for name, output in self._following.read():
                 with suppress(OSError):
                     self._terminal.write(name, output)
 
     def cut(self, names: Iterable[str]) -> None:
-        """Keep the files within their limit."""
+        """Keep the log files of these processes within their size limit."""
         for name in names:
             with suppress(OSError):
                 cut(file_of(self._data_dir, name))
 
 
 def last_lines(file: Path, count: int) -> list[str]:
-    """Empty when there is no such file."""
+    """Return the last `count` lines; none if there is no such file."""
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:
             return [line.rstrip("\n") for line in deque(stream, count)]
@@ -144,7 +154,7 @@ def last_lines(file: Path, count: int) -> list[str]:
 
 
 class Following:
-    """What is appended to files from now on, across files that are cut or replaced."""
+    """Reads what is appended to files from now on, also across files that are cut or replaced."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
@@ -152,7 +162,7 @@ class Following:
         self._inodes = {name: _inode(file) for name, file in files.items()}
 
     def read(self) -> Iterator[tuple[str, bytes]]:
-        """(name, output) of those that grew."""
+        """Yield (name, output) for each file that grew."""
         for name, file in self._files.items():
             if _inode(file) != self._inodes[name] or _size(file) < self._offsets[name]:
                 self._offsets[name], self._inodes[name] = 0, _inode(file)
@@ -162,7 +172,7 @@ class Following:
 
 
 def follow(files: Mapping[str, Path]) -> Iterator[tuple[str, bytes]]:
-    """(name, output) as it is written, for ever."""
+    """Yield (name, output) as it is written, forever."""
     following = Following(files)
     while True:
         yield from following.read()

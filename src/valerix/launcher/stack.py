@@ -1,4 +1,4 @@
-"""The running stack: one launcher process that starts everything, watches over it and stops it again."""
+"""The running stack: one launcher process starts everything, supervises it and stops it again."""
 
 import asyncio
 import os
@@ -28,15 +28,16 @@ BALANCER_TIMEOUT_SECONDS = 10.0
 HOUSEKEEPING_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SIGNAL = signal.SIGUSR1
-CHAOS_IS_OFF = "No faults can be injected here. Where things may break, start with VALERIX_CHAOS=enabled"
+CHAOS_IS_OFF = "Fault injection is off. To allow it in a stack that may break, start with VALERIX_CHAOS=enabled"
 
 
 def run(
     plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
 ) -> StackState:
-    """Run the stack until it is told to stop, or cannot start; the returned state says which.
+    """Run the stack until a signal stops it, or until it cannot start.
 
-    Raises LauncherError when another launcher holds the data directory.
+    The returned state says which. Raises LauncherError if another launcher holds the data
+    directory.
     """
     plan.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with only_launcher(plan.data_dir):
@@ -58,7 +59,7 @@ def run(
 
 
 def _clear(previous: StackState | None, output: Output) -> None:
-    """End what a killed launcher left behind."""
+    """End the processes that a killed launcher left behind."""
     if previous and (ended := processes.end(previous.identities(), LEFTOVER_TIMEOUT_SECONDS)):
         output.say(f"ended {len(ended)} processes of a former launcher")
 
@@ -86,10 +87,12 @@ class Stack:
         self._unwritten = False
 
     def report(self, phase: Phase) -> None:
+        """Enter a phase, and write the state."""
         self.state.phase = phase
         self._write()
 
     def fail(self, error: Exception) -> None:
+        """Record why the stack failed, and the process that failed, if known."""
         self._output.say(f"failed: {error}")
         self.state.error = str(error)
         if isinstance(error, StartupFailed):
@@ -99,11 +102,15 @@ class Stack:
         self.report(Phase.FAILED)
 
     async def run(self) -> None:
-        """Raises LauncherError when the stack cannot start; whatever had started is stopped then."""
+        """Start the stack and keep it running until a signal asks for its end.
+
+        Raises LauncherError if the stack cannot start; all processes that had started are stopped
+        then.
+        """
         ports.check_replicas(self._plan.replicas)
         ports.claim_ports(self._claims, self._plan.ports, self._plan.replicas)
         for sent in STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(sent, self._asked_to_stop)
+            asyncio.get_running_loop().add_signal_handler(sent, self._stop_or_kill)
         credentials = Credentials(self._plan.data_dir)
         make_keys(credentials)
         certificate = certificate_of(self._plan)
@@ -164,7 +171,7 @@ class Stack:
         self._on_ready(self.state)
 
     async def _balancer_ready(self) -> None:
-        """The gateway looks again at what was not there when it started."""
+        """Wait until the gateway has found every copy healthy, also those that started after it."""
         deadline = time.monotonic() + BALANCER_TIMEOUT_SECONDS
         while missing := await self._gateway.unreachable():
             if time.monotonic() > deadline:
@@ -172,7 +179,7 @@ class Stack:
             await asyncio.sleep(0.05)
 
     async def _keep_house(self) -> None:
-        """Keep files within their limits, and write the state if that failed before."""
+        """Keep files within their limits; write the state again if that failed before."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             if self._unwritten:
@@ -181,7 +188,7 @@ class Stack:
             self._gateway.cut_log()
 
     def _failed(self, error: BaseException) -> None:
-        self._output.say(f"the launcher failed, goes on: {error!r}")
+        self._output.say(f"a task of the launcher failed and goes on: {error!r}")
 
     async def _show(self) -> None:
         while True:
@@ -193,13 +200,14 @@ class Stack:
         await supervisor.stop()
         self._output.say("everything stopped")
 
-    def _asked_to_stop(self) -> None:
+    def _stop_or_kill(self) -> None:
+        """Stop on the first signal; kill every process on a second one."""
         if self._stop.is_set() and self._supervisor:
             self._supervisor.kill()
         self._stop.set()
 
     def _reload_gateway(self) -> None:
-        """A certificate that cannot be used changes nothing."""
+        """Reload the gateway. It keeps its certificate if the new one cannot be used."""
         try:
             certificate_of(self._plan)
             if self._supervisor:
@@ -214,7 +222,7 @@ class Stack:
         self._write()
 
     def _write(self) -> None:
-        """On a full disk the processes go on, and the state is written when there is space."""
+        """Write the state. On a full disk it is written later, and the processes keep running."""
         if self._supervisor:
             self.state.processes = self._supervisor.states
         try:
@@ -222,5 +230,5 @@ class Stack:
             self._unwritten = False
         except OSError as error:
             if not self._unwritten:
-                self._output.say(f"the state cannot be written, later: {error}")
+                self._output.say(f"the state cannot be written, will try again: {error}")
             self._unwritten = True

@@ -1,4 +1,4 @@
-"""What a data directory says about its stack: `run/state.json`, replaced as a whole at each change, and a lock."""
+"""The state of a stack: `run/state.json`, replaced in full at each change, and a lock beside it."""
 
 import fcntl
 import os
@@ -15,6 +15,8 @@ from valerix.launcher.processes import Identity
 
 
 class Phase(StrEnum):
+    """The phase of a stack, from its start to its end."""
+
     STARTING = "starting"
     READY = "ready"
     STOPPING = "stopping"
@@ -23,17 +25,21 @@ class Phase(StrEnum):
 
 
 class Status(StrEnum):
+    """The status of one process."""
+
     WAITING = "waiting"
-    """For what it needs."""
+    """The programs it needs are not ready yet."""
     STARTING = "starting"
-    """Runs, but was never healthy yet."""
+    """It runs, but has not been healthy yet."""
     RUNNING = "running"
     RESTARTING = "restarting"
-    """Ended by itself; the next attempt comes after a pause."""
+    """It ended by itself; the next attempt follows after a pause."""
     STOPPED = "stopped"
 
 
 class ProcessState(msgspec.Struct, rename="camel"):
+    """One process, as the state file describes it."""
+
     name: str
     port: int
     status: Status = Status.WAITING
@@ -48,11 +54,13 @@ class ProcessState(msgspec.Struct, rename="camel"):
 
 
 class StackState(msgspec.Struct, rename="camel"):
+    """The content of the state file."""
+
     launcher: Identity
     data_dir: Path
     phase: Phase
     ports: dict[str, int]
-    """By process name, also of what is not running."""
+    """By process name, including processes that do not run."""
     replicas: dict[str, int]
     demo: bool
     gateway_host: str = "127.0.0.1"
@@ -63,12 +71,12 @@ class StackState(msgspec.Struct, rename="camel"):
     tls: bool = False
     """Whether the gateway speaks HTTPS."""
     ca_file: str = ""
-    """What to trust, where the gateway's certificate was made here."""
+    """File of the authority to trust; empty unless the gateway's certificate was generated here."""
     ready_seconds: float | None = None
     reloads: int = 0
-    """How often the gateway was told to take up its configuration and certificate anew …"""
+    """How often a reload of the gateway's configuration and certificate was requested …"""
     reload_error: str = ""
-    """… and why the last time had no effect."""
+    """… and why the last reload failed; empty if it succeeded."""
 
     @property
     def is_alive(self) -> bool:
@@ -79,7 +87,10 @@ class StackState(msgspec.Struct, rename="camel"):
 
 
 def read_state(data_dir: Path) -> StackState | None:
-    """None when nothing was ever started there."""
+    """Return the stored state; None if no stack was ever started in `data_dir`.
+
+    Raises LauncherError.
+    """
     try:
         return msgspec.json.decode(_file(data_dir).read_bytes(), type=StackState, dec_hook=_decode_path)
     except FileNotFoundError:
@@ -89,6 +100,7 @@ def read_state(data_dir: Path) -> StackState | None:
 
 
 def write_state(state: StackState) -> None:
+    """Replace the state file. Raises OSError."""
     file = _file(state.data_dir)
     building = file.with_suffix(".new")
     building.write_bytes(msgspec.json.format(msgspec.json.encode(state, enc_hook=str)))
@@ -97,7 +109,10 @@ def write_state(state: StackState) -> None:
 
 @contextmanager
 def only_launcher(data_dir: Path) -> Iterator[None]:
-    """Held for a launcher's lifetime; the kernel lets go of it however the launcher ends."""
+    """Hold the data directory's lock for a launcher's lifetime.
+
+    Raises LauncherError if another has it. The kernel releases the lock however the launcher ends.
+    """
     folder = data_dir / "run"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -107,10 +122,10 @@ def only_launcher(data_dir: Path) -> Iterator[None]:
         other = os.pread(descriptor, 20, 0).decode()
         raise LauncherError(
             f"Another launcher (process {other}) uses {data_dir}: `./valerix status` shows its stack, `./valerix down`"
-            " stops it, and --data-dir names another place for a second one"
+            " stops it, and --data-dir names another folder for a second stack"
         ) from None
     else:
-        with suppress(OSError):  # on a full disk it is held all the same
+        with suppress(OSError):  # on a full disk the lock is held all the same
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield

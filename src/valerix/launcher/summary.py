@@ -1,4 +1,4 @@
-"""What a reader needs after `up`: addresses, logins, and a first order to paste."""
+"""The summary printed after `up`: addresses, logins, and a first order to paste."""
 
 import shlex
 from typing import NamedTuple
@@ -15,6 +15,8 @@ ADMINISTRATOR = "admin@valerix.example"
 
 
 class DemoLogin(NamedTuple):
+    """An account of the demo data."""
+
     email: str
     about: str
 
@@ -24,7 +26,7 @@ DEMO_LOGINS = (
     DemoLogin(OPERATOR, "Operator"),
     DemoLogin(DEMO_ADMINISTRATOR, "Administrator"),
 )
-"""What the console's login page offers with one click."""
+"""Logins that the console's login page offers with one click."""
 
 
 def gateway_url(state: StackState) -> str:
@@ -37,7 +39,7 @@ def print_summary(state: StackState) -> None:
 
 
 def summary(state: StackState) -> list[str]:
-    """Plain lines, never wrapped: the last one is for pasting."""
+    """Return plain lines, never wrapped: the last one is a command to paste."""
     credentials, url = Credentials(state.data_dir), gateway_url(state)
     metrics = f"http://127.0.0.1:{state.ports[GATEWAY_METRICS]}"
     ready = f"Ready after {state.ready_seconds:.1f} s." if state.ready_seconds else "Starting."
@@ -67,7 +69,10 @@ def summary(state: StackState) -> list[str]:
 
 
 def first_order(url: str, password: str, ca_file: str = "") -> str:
-    """One command for any POSIX shell with curl and sed: log in, take the token from the answer, order."""
+    """Return one command for any POSIX shell with curl and sed.
+
+    It logs in, takes the token from the answer and places an order.
+    """
     curl = f"curl -sS --cacert {shlex.quote(ca_file)}" if ca_file else "curl -sS"
     login = (
         f"{curl} {url}/api/v1/users/login -H 'Content-Type: application/json'"

@@ -1,4 +1,4 @@
-"""Starts programs when what they need is ready, starts them again when they end, stops them callers first."""
+"""Starts programs when their needs are ready, restarts them if they end, stops callers first."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ from valerix.launcher.state import ProcessState, Status
 
 FIRST_PAUSE_SECONDS = 0.2
 STARTUP_TIMEOUT_SECONDS = 120.0
-"""The provider alone reads ten million lines of its ledger in 50 s."""
+"""Long enough for the payment provider, which reads a ledger of ten million lines in 50 s."""
 STARTUP_ATTEMPTS = 3
 WRONG_SETTINGS = 2
-"""Exit status of a service that cannot run with these settings, however often it is tried."""
+"""Exit status of a service that cannot run with its settings; a further attempt is pointless."""
 CANNOT_BE_STARTED = 127
-"""What a shell reports for a program that is not there."""
-IMPATIENT_POLL_SECONDS, POLL_SECONDS = 0.05, 2.0
+"""Exit status recorded for a program that does not exist, as a shell reports it."""
+STARTUP_POLL_SECONDS, POLL_SECONDS = 0.05, 2.0
 
 
 class StartupFailed(LauncherError):
@@ -38,7 +38,7 @@ class StartupFailed(LauncherError):
 
 @dataclass(frozen=True)
 class Program:
-    """How to run one process and whom it depends on."""
+    """How to run one process, and the programs it depends on."""
 
     name: str
     port: int
@@ -48,7 +48,7 @@ class Program:
     needs: frozenset[str] = frozenset()
     """Programs or milestones that must have been ready before it starts."""
     uses: frozenset[str] = frozenset()
-    """Programs that must not stop before it has."""
+    """Programs that must not stop before this one has stopped."""
     prepare: Callable[[], None] = lambda: None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 20.0
@@ -70,7 +70,11 @@ class _Child:
 
 
 class Supervisor:
-    """`say` takes the supervisor's own words, `output` opens what a program writes to, `changed` hears of changes."""
+    """Runs the programs and reports on them.
+
+    `say` logs a line of the supervisor's own, `output` opens a program's log, `changed` is called
+    after every change of state.
+    """
 
     def __init__(
         self,
@@ -93,15 +97,19 @@ class Supervisor:
         return {name: child.state for name, child in self._children.items()}
 
     def start(self) -> None:
+        """Begin to supervise all programs; each starts once its needs are ready."""
         for child in self._children.values():
             child.runs = asyncio.create_task(keep_running(partial(self._supervise, child), self._failed))
 
     def reached(self, milestone: str) -> None:
-        """Tell the programs that need `milestone` that they may start."""
+        """Mark `milestone` as reached: programs that need it may start."""
         self._event(milestone).set()
 
     async def ready(self, name: str) -> None:
-        """Wait until it was healthy once. Raises StartupFailed when any program cannot start."""
+        """Wait until program `name` was healthy once.
+
+        Raises StartupFailed if any program cannot start.
+        """
         waiting: asyncio.Future[Any] = asyncio.ensure_future(self._event(name).wait())
         either: set[asyncio.Future[Any]] = {waiting, self._startup_failure}
         try:
@@ -112,12 +120,12 @@ class Supervisor:
             self._startup_failure.result()
 
     async def all_ready(self) -> None:
-        """Raises StartupFailed."""
+        """Wait until every program was healthy once. Raises StartupFailed."""
         for name in self._children:
             await self.ready(name)
 
     def get_pid(self, name: str) -> int:
-        """Raises ProcessLookupError while it does not run."""
+        """Return the program's process number. Raises ProcessLookupError while it does not run."""
         identity = self._children[name].state.identity
         if identity is None:
             raise ProcessLookupError(name)
@@ -158,7 +166,7 @@ class Supervisor:
             child.state.last_exit = await process.wait()
         finally:
             watching.cancel()
-            child.kill()  # unless it has ended: the next one needs its place
+            child.kill()  # unless it has ended: the next run needs its port
             child.state.identity, child.state.healthy = None, False
 
     async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
@@ -169,7 +177,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal is for us alone
+                start_new_session=True,  # Ctrl-C in the terminal reaches the launcher alone
                 preexec_fn=dies_with_launcher(program.stop_signal),
                 **program.spawn_options,
             )
@@ -182,10 +190,13 @@ class Supervisor:
         self._changed()
 
     def _failed(self, error: BaseException) -> None:
-        self._say(f"supervising failed, goes on: {error!r}")
+        self._say(f"a task of the supervisor failed and goes on: {error!r}")
 
     async def _watch(self, child: _Child, pid: int) -> None:
-        """A process that lives but is not well is shown as such, never killed."""
+        """Record the health of a running process.
+
+        An unhealthy process is reported, never killed.
+        """
         spawned, state, ready = _now(), child.state, self._event(child.program.name)
         while True:
             healthy = await ask(child.program.probe, pid)
@@ -198,21 +209,21 @@ class Supervisor:
                 self._changed()
             if not ready.is_set() and _now() - spawned > STARTUP_TIMEOUT_SECONDS:
                 self._fail_startup(child, f"did not become ready within {STARTUP_TIMEOUT_SECONDS:.0f} s")
-            await asyncio.sleep(IMPATIENT_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
+            await asyncio.sleep(STARTUP_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
 
     def _cannot_start(self, child: _Child) -> bool:
-        """Whether it ended without ever having been ready, and there is no hope."""
+        """Return whether the program ended before it was ever ready, and is given up."""
         if self._event(child.program.name).is_set():
             return False
-        hopeless = child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
-        if hopeless:
+        given_up = child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
+        if given_up:
             self._fail_startup(child, f"ended with {child.state.last_exit} while starting")
-        return hopeless
+        return given_up
 
     def _fail_startup(self, child: _Child, reason: str) -> None:
         if not self._startup_failure.done():
             self._startup_failure.set_exception(StartupFailed(child.program.name, reason))
-            self._startup_failure.exception()  # nobody may be waiting any more
+            self._startup_failure.exception()  # marks it as retrieved, if no task waits for it any more
 
     def _event(self, name: str) -> asyncio.Event:
         return self._ready.setdefault(name, asyncio.Event())
@@ -220,12 +231,15 @@ class Supervisor:
     # --- the end
 
     async def stop(self) -> None:
-        """Callers before those they call; each gets its time to finish, then is killed."""
+        """Stop callers before the programs they call.
+
+        Kill a program that exceeds its `stop_seconds`.
+        """
         self._stopping = True
         await asyncio.gather(*(self._stop_one(child) for child in self._children.values()))
 
     def kill(self) -> None:
-        """Now, and without asking."""
+        """Kill every program immediately."""
         for child in self._children.values():
             child.kill()
 

@@ -1,4 +1,4 @@
-"""Where the command line writes: what came from elsewhere does not get at the controls of the terminal."""
+"""Output of the command line: text from elsewhere cannot send control sequences to the terminal."""
 
 import re
 import sys
@@ -15,22 +15,25 @@ _SEQUENCES: Final = re.compile(
 
 
 def safe(text: str) -> str:
-    """The text without control sequences and characters, but for line breaks and tabs."""
+    """Return the text without control sequences and characters, except line breaks and tabs."""
     return text if text.isprintable() else IN_LINES.sub("", _SEQUENCES.sub("", text))
 
 
 def safe_json(document: str) -> str:
-    """The same JSON: what would control a terminal is escaped, so that programs still read it."""
+    """Return the same JSON with characters that control a terminal escaped.
+
+    Programs read it unchanged.
+    """
     return IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def say(*parts: object, file: TextIO | None = None, flush: bool = False) -> None:
-    """Print a line, on stdout unless `file` says otherwise."""
+    """Print a line to `file`, by default stdout."""
     write(" ".join(map(str, parts)) + "\n", sys.stdout if file is None else file)
     if flush:
         (file or sys.stdout).flush()
 
 
 def write(text: str, stream: TextIO) -> None:
-    """Write the text without what would control the terminal."""
+    """Write the text without the sequences that would control the terminal."""
     stream.write(safe(text))

@@ -1,4 +1,4 @@
-"""The one table of processes. Whoever needs to know which processes exist, derives it from here."""
+"""The one table of processes. Every other list of processes is derived from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ POSTGRES = "postgres"
 VALKEY = "valkey"
 GATEWAY = "gateway"
 GATEWAY_METRICS = "gateway_metrics"
-"""Not a process but a port: the gateway's loopback-only port for its metrics and its own API."""
+"""A port, not a process: the gateway's loopback-only port for its metrics and its own API."""
 PSP = "psp"
 DATABASES = "databases"
-"""Not a process but a milestone: every database exists and is migrated."""
+"""A milestone, not a process: every database exists and is migrated."""
 
 REPLICA_PORT_STEP = 100
 """Replica n of a service listens on its port + 100 * (n - 1)."""
@@ -20,26 +20,29 @@ REPLICA_PORT_STEP = 100
 
 @dataclass(frozen=True)
 class Process:
-    """One row. Ports stay below 32768, where the kernel takes ports for outgoing connections from."""
+    """One row of the table.
+
+    Ports stay below 32768: the kernel uses higher ones for outgoing connections.
+    """
 
     name: str
     port: int
     module: str = ""
-    """Composition root with `Settings` and `create(settings)`; empty for the parts we do not write."""
+    """Composition root with `Settings` and `create(settings)`; empty for third-party programs."""
     needs: tuple[str, ...] = ()
-    """Must be ready before this one starts."""
+    """Processes and milestones that must be ready before this one starts."""
     peers: tuple[str, ...] = ()
-    """Services this one calls; it is given their addresses, and stops before them."""
+    """Services this one calls. It gets their addresses, and stops before them."""
     asks: tuple[str, ...] = ()
-    """Services this one asks about what staff do by hand; it is given their addresses. Most of them call this one, so
-    neither waits for the other, at the start or at the end."""
+    """Services this one queries before staff may act by hand. It gets their addresses. Most of them
+    call this one, so neither waits for the other, at the start or at the end."""
     database: str = ""
     issuer: str = ""
-    """Name under which it signs service tokens, with a key of its own."""
+    """Name under which the process signs service tokens, with a key of its own."""
     resources: tuple[str, ...] = ()
-    """Public collections under /api/v1, which also have short forms."""
+    """Public collections under /api/v1; they also have short forms."""
     paths: tuple[str, ...] = ()
-    """Other public paths; one that ends in a slash stands for everything below it."""
+    """Other public paths; a path that ends in a slash stands for everything below it."""
     health: str = "/ready"
     replicable: bool = True
 
@@ -143,9 +146,9 @@ ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.
 CALLS = (
     *((GATEWAY, process.name) for process in PUBLIC),
     *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
-    *((process.name, asked) for process in SERVICES for asked in process.asks),
+    *((process.name, queried) for process in SERVICES for queried in process.asks),
 )
-"""Caller and called. The console's own questions are no part of any order."""
+"""Pairs of caller and callee. The console's calls are left out: they are no part of any order."""
 DEFAULT_PORTS = {process.name: process.port for process in PROCESSES} | {GATEWAY_METRICS: 8090}
 
 
@@ -162,7 +165,7 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def instances(ports: Mapping[str, int], replicas: Mapping[str, int]) -> list[Instance]:
-    """Every copy to run; `ports` by process name, `replicas` where there is more than one."""
+    """Return every copy to run. `ports` and `replicas` by process name; the default is one copy."""
     return [
         Instance(name if number == 1 else f"{name}-{number}", name, ports[name] + REPLICA_PORT_STEP * (number - 1))
         for name in BY_NAME

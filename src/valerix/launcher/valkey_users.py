@@ -1,4 +1,4 @@
-"""What each process may do in Valkey: users, with the commands, keys and channels that their process needs."""
+"""The rights of each process in Valkey: a user with the commands, keys and channels it needs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,7 +7,7 @@ from valerix.contracts.events import ACT_SOURCES, ACTS, CONSUMERS, NOTIFICATIONS
 from valerix.launcher.topology import BY_NAME, PROCESSES, PSP, Process
 
 LAUNCHER: Final = "launcher"
-"""Asks whether the server answers; benchmarks count with it what is left in the streams."""
+"""User of the launcher for its health probe. Benchmarks count the rest of the streams with it."""
 CONNECTING: Final = "+ping +client|setinfo"
 IN_TRANSACTIONS: Final = "+multi +exec +discard +unwatch"
 SCRIPTS: Final = "+script|load"
@@ -20,13 +20,15 @@ CHANNELS: Final = "+publish +subscribe +unsubscribe"
 COUNTING: Final = "+scan (+xinfo|stream +xinfo|groups +xpending %R~bus:*)"
 
 NAMES: Final = tuple(process.name for process in PROCESSES if process.is_service and process.name != PSP)
-"""Services with a user of their name."""
+"""Services that have a Valkey user of the same name."""
 
 
 def rules(name: str, *, chaos: bool) -> str:
-    """Of a user, as `ACL SETUSER` takes them. Each parenthesis grants its commands on its keys and on no others.
+    """Return a user's rules, as `ACL SETUSER` takes them.
 
-    `chaos`: whether faults may be injected. Their keys are common to all services, for each can list and end all.
+    Each parenthesis (a selector) grants its commands on its keys and on no others. `chaos`: whether
+    faults may be injected. All services share the faults' keys, because each service can list and
+    end all faults.
     """
     if name == LAUNCHER:
         return f"{CONNECTING} {COUNTING}"
@@ -41,15 +43,18 @@ def rules(name: str, *, chaos: bool) -> str:
 
 
 def _bus(process: Process) -> Iterator[str]:
-    """The outbox of a database is emptied, and its inbox filled, by each process that has the database."""
+    """Yield the grants for the bus.
+
+    Each process with a database publishes from its outbox and consumes into its inbox.
+    """
     own = process.database
     topics = [*([own] if own in SOURCES else []), *([ACTS] if own in ACT_SOURCES else [])]
     if topics:
         yield f"+waitaof ({PUBLISHING} {_keys(topics)})"
-    heard = [topic for topic, consumers in CONSUMERS.items() if own in consumers]
-    if heard:
-        leases = [f"{topic}:lease:{own}" for topic in heard]
-        yield f"{SCRIPTS} ({CONSUMING} {_keys(heard)}) ({LEASING} {_keys(leases)})"
+    consumed = [topic for topic, consumers in CONSUMERS.items() if own in consumers]
+    if consumed:
+        leases = [f"{topic}:lease:{own}" for topic in consumed]
+        yield f"{SCRIPTS} ({CONSUMING} {_keys(consumed)}) ({LEASING} {_keys(leases)})"
 
 
 def _keys(names: list[str]) -> str:

@@ -1,1 +1,1 @@
-"""Who must know, knows: e-mail and SMS for customers and operators, live events for whoever is connected."""
+"""Notifications: e-mail and SMS for customers and operators, live events for connected clients."""

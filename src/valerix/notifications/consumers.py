@@ -1,4 +1,4 @@
-"""Events in: each event becomes the notifications it is worth."""
+"""Events in: queues the notifications that belong to each event."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ CONSUMER: Final = "notifications"
 
 
 def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: Wakeups) -> Inbox:
-    """The one consumer of this service."""
+    """The only consumer of this service: all events of all sources."""
 
     async def notify(tx: Transaction, events: list[Event]) -> None:
         await notifications.notify(tx, events)

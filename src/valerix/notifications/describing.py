@@ -1,4 +1,4 @@
-"""AsyncAPI: the WebSocket, and the messages a connection gets."""
+"""AsyncAPI document of the WebSocket and of the messages that a connection receives."""
 
 from typing import Any, Final
 
@@ -10,18 +10,19 @@ from valerix.notifications.consumers import CONSUMER
 from valerix.notifications.live import CONNECTED, MAX_ID, PATH
 
 CHANNEL: Final = "live"
-_DESCRIPTION: Final = """Live events over a WebSocket: customers get those about themselves, staff all. The handshake
-carries an access token (`Authorization`, or the cookie of a browser). Message ids ascend; a client that comes back
-with `lastEventId` misses nothing and gets nothing twice. Clients send nothing."""
-_HEARD: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
+_DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the events about themselves,
+staff receive all events. The handshake carries an access token (`Authorization` header, or the cookie
+of a browser). Message ids ascend. A client that reconnects with `lastEventId` misses no event and
+receives none twice. Clients send nothing."""
+_RECEIVED: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
 _SINCE: Final = {
     "eventId": {
         "type": "string",
-        "description": "Source and id of the event: the same when it is published again, under another message id.",
+        "description": "Source and id of the event, the same when it is published again under a new message id.",
     }
 }
-"""Properties that messages of a version before lack."""
-_TYPES: Final = [f"{PREFIX}{name}{VERSION}" for name in _HEARD]
+"""Properties that messages of earlier versions lack."""
+_TYPES: Final = [f"{PREFIX}{name}{VERSION}" for name in _RECEIVED]
 
 
 def route() -> RawRoute:
@@ -30,16 +31,26 @@ def route() -> RawRoute:
 
 
 def document() -> dict[str, Any]:
-    """Of this service: it tells nothing on the bus."""
+    """The AsyncAPI document of this service.
+
+    It publishes nothing on the bus, so one channel is all.
+    """
     connected = {"type": "object", "properties": {"complete": {"type": "boolean"}}, "required": ["complete"]}
     event = {"type": "object", "description": "The data of the event, as the channel of its source describes it."}
     messages = {
         "LiveConnected": _message(
-            "The first: whether all events since `lastEventId` follow", [CONNECTED], connected, {}
+            "The first message: whether all events since `lastEventId` follow", [CONNECTED], connected, {}
         ),
-        "LiveEvent": _message("An event, as it is told on the bus", _TYPES, event, _SINCE),
+        "LiveEvent": _message("An event, as published on the bus", _TYPES, event, _SINCE),
     }
-    query = {"lastEventId": {"type": "integer", "minimum": 0, "maximum": MAX_ID, "description": "id of the last seen"}}
+    query = {
+        "lastEventId": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_ID,
+            "description": "id of the last message received",
+        }
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Valerix live events", "version": __version__},
@@ -58,7 +69,7 @@ def document() -> dict[str, Any]:
 
 
 def _message(summary: str, types: list[str], data: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """`more`: properties that a message may lack."""
+    """A message of the channel. `more`: optional properties."""
     properties = {
         "id": {"type": "integer"},
         **more,

@@ -1,4 +1,7 @@
-"""Whom an event concerns, what they are told about it, and when a message is tried again. No I/O, no clock."""
+"""Rules: the recipient of an event, the messages about it, and the delay between attempts.
+
+No I/O, no clock.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -13,7 +16,7 @@ EMAIL: Final = "email"
 SMS: Final = "sms"
 CHANNELS: Final = (EMAIL, SMS)
 OPERATORS: Final = "operators"
-"""A recipient: whoever looks after the shop, at one address for all of them."""
+"""A recipient: the operators of the shop, reached at one address that they share."""
 MAX_ATTEMPTS: Final = 16
 """Reached after about eight hours."""
 MAX_DELAY_SECONDS: Final = 3600.0
@@ -35,24 +38,29 @@ NOTIFICATIONS_BY_EVENT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     events.ACCOUNT_RESET_REQUESTED: ((EMAIL, RESET_PASSWORD),),
     events.ACCOUNT_EMAIL_CHANGED: ((EMAIL, EMAIL_CHANGED),),
 }
-"""Which events are worth a message, over which channels, by which template. Live, everything is told."""
+"""Channels and templates of the messages about an event; other events cause no message.
+
+All events except NOT_LIVE are shown live.
+"""
 PAGES: Final = {CONFIRM_EMAIL: "confirm-email", RESET_PASSWORD: "reset-password"}
-"""Where in the console the link leads that a mail carries, by template."""
+"""Page of the console that the link in a mail opens, by template."""
 LINK: Final = "[link]"
-"""Stands for it in what is stored."""
+"""Placeholder for the link in the stored text."""
 TEMPLATES: Final = frozenset(
     one for messages in NOTIFICATIONS_BY_EVENT.values() for one in messages if one[1] not in {*PAGES, EMAIL_CHANGED}
 )
-"""What may be sent by hand."""
+"""Channel and template of the messages that may be sent by hand."""
 STALE: Final = timedelta(days=1)
-"""Messages are not sent this late, be it that their event comes so late or that they wait so long."""
+"""Messages this late are not sent, whether the event arrived late or the message waited long."""
 NOT_LIVE: Final = frozenset(
     {events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED, events.ACCOUNT_EMAIL_CHANGED}
 )
-"""Between a person and their mailbox."""
+"""Events for one mailbox only: never shown live, because their data lets the reader in."""
 
 
 class NotificationNotFound(DomainError):
+    """No notification has this id, or it is not the caller's."""
+
     code = "notification_not_found"
 
     def __init__(self) -> None:
@@ -60,16 +68,24 @@ class NotificationNotFound(DomainError):
 
 
 class TemplateNeedsMore(DomainError):
+    """The data lacks a value that the template shows."""
+
     code = "template_needs_more"
 
 
 class Notification(NamedTuple):
-    """One message to one recipient over one channel. `recipient`: a customer number, or OPERATORS."""
+    """One message to one recipient over one channel.
+
+    `recipient`: a customer number, or OPERATORS.
+    """
 
     id: str
-    """Of what is told, the occasion's, channel's and recipient's (`ids.id_of`): nothing is told twice."""
+    """Derived from occasion, channel and recipient (`ids.id_of`), so no message is queued twice.
+
+    A message by request has a new id.
+    """
     event_id: str | None
-    """The occasion; None when somebody asked for it."""
+    """The occasion; None for a message sent by request."""
     channel: str
     template: str | None
     recipient: str
@@ -84,7 +100,10 @@ class Notification(NamedTuple):
 
 
 class Contact(NamedTuple):
-    """Where a customer is reached. `sequence` is the customer's version: an older one changes nothing."""
+    """Name and address of a customer.
+
+    `sequence` is the customer's version: an older one changes nothing.
+    """
 
     customer_id: str
     name: str
@@ -93,13 +112,13 @@ class Contact(NamedTuple):
 
 
 def owner_of(event: Event) -> str | None:
-    """The customer an event belongs to; None for what is only the staff's business."""
+    """The customer an event belongs to; None for events that concern staff only."""
     owner = event.data.get("customerId")
     return owner if isinstance(owner, str) else None
 
 
 def recipient_of(event: Event) -> str | None:
-    """Who gets the messages about an event; None when nobody is known."""
+    """The recipient of the messages about an event; None when there is none."""
     if event.name == events.ACCOUNT_EMAIL_CHANGED:
         return former_owner_of(event)
     if event.name in NOT_LIVE:
@@ -108,36 +127,44 @@ def recipient_of(event: Event) -> str | None:
 
 
 def account_of(event: Event) -> str:
-    """How the account an event of users is about goes as a recipient: by customer number, staff by user id."""
+    """The account of an event of users as a recipient: customer number, or user id of staff."""
     return owner_of(event) or event.subject
 
 
 def former_owner_of(event: Event) -> str:
-    """How the address that an account had before goes as a recipient: its owner may be another person by now."""
+    """The former address of an account as a recipient: its owner may be another person by now."""
     return f"{account_of(event)}/before/{event.sequence}"
 
 
 def occasion(event: Event) -> tuple[datetime, str]:
-    """What is told once, and when it was: the event; of low stock the product, the hour and the delivery before it, for
-    sales and releases around the threshold are events, too.
+    """Time and key of an occasion: at most one message per occasion, channel and recipient.
+
+    The key is the event. For low stock it is the product, the hour and the delivery before it,
+    because sales and releases around the threshold are events, too.
     """
     if event.name == events.INVENTORY_LOW_STOCK:
         hour = event.time.replace(minute=0, second=0, microsecond=0)
-        delivery = f"/{event.data['delivery']}" if "delivery" in event.data else ""  # events of before have none
+        delivery = f"/{event.data['delivery']}" if "delivery" in event.data else ""  # older events have none
         return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}{delivery}"
     return event.time, f"{event.source}/{event.id}"
 
 
 def is_late(event: Event, now: datetime) -> bool:
-    """Whether messages about it are of no use any more: those with a link, once the link is over."""
+    """Whether messages about an event are useless by now.
+
+    Messages with a link are useless as soon as the link has expired.
+    """
     return now - event.time > (timedelta(seconds=LIFE_SECONDS) if event.name in NOT_LIVE else STALE)
 
 
 def delay_seconds(attempts: int, first_seconds: float, jitter: float) -> float:
-    """How long to wait after this many failures: doubling up to an hour, times 0.5 to 1 by `jitter` in [0, 1]."""
+    """Seconds to wait after `attempts` failures.
+
+    Doubles up to an hour, times 0.5 to 1 by `jitter` in [0, 1].
+    """
     return float(min(first_seconds * 2 ** (attempts - 1), MAX_DELAY_SECONDS) * (0.5 + jitter / 2))
 
 
 def printable(text: str) -> str:
-    """What another machine wrote, fit to be stored and shown: characters that control something are replaced."""
+    """Text of another machine, fit to be stored and shown: control characters are replaced."""
     return "".join(character if character.isprintable() else "�" for character in text)

@@ -1,7 +1,8 @@
-"""The WebSocket hub: every replica shows its clients the live events, whichever replica they were written by.
+"""The WebSocket hub: every replica shows its clients the live events of all replicas.
 
-The table is the truth and the order; Valkey only says "look now". So nothing is lost or doubled when Valkey is away -
-clients are served from the poll then - and whoever comes back reads on from the last id they have seen.
+The table is the source of truth and defines the order; Valkey only says "look now". So nothing is
+lost or doubled while Valkey is down: clients are served by polling then. A client that reconnects
+reads on from the last id it has seen.
 """
 
 import asyncio
@@ -13,28 +14,32 @@ from valerix.notifications import repository
 from valerix.notifications.repository import LiveEvent
 
 MAX_QUEUED = 256
-"""Events kept in memory for one client; when it is further behind, it reads from the table."""
+"""Events kept in memory for one client; a client further behind reads from the table."""
 PAGE = 200
 MIN_PAUSE_SECONDS = 0.01
-"""After a wake-up and while events come; doubles up to the poll."""
+"""Pause after a wake-up and while events arrive; doubles up to POLL_SECONDS."""
 POLL_SECONDS = 1.0
 
 
 class Lagging(Exception):
-    """The client has not kept up with what there is to tell."""
+    """The client is so far behind that the next events it needs are no longer kept."""
 
 
 class Client:
-    """One connected client. `owner`: whose events it sees, None for all."""
+    """One connected client. `owner`: the customer whose events it sees; None for all."""
 
     def __init__(self, owner: str | None) -> None:
         self.owner = owner
         self._overrun = False
-        self._queued: list[tuple[int, str]] = []  # an asyncio.Queue takes 3 KiB for every client that has nothing in it
+        # A list, because an empty asyncio.Queue takes 3 KiB for every client.
+        self._queued: list[tuple[int, str]] = []
         self._waiting: asyncio.Future[None] | None = None
 
     def offer(self, event: LiveEvent, text: str) -> None:
-        """Queue an event; what comes once the queue is full has to be read from the table."""
+        """Queue an event.
+
+        Events that arrive once the queue is full have to be read from the table.
+        """
         if len(self._queued) >= MAX_QUEUED:
             self._overrun = True
         if not self._overrun:
@@ -43,7 +48,7 @@ class Client:
             self._waiting.set_result(None)
 
     async def next(self) -> tuple[int, str] | None:
-        """Id and text of the next event; None once events are missing here."""
+        """Waits for the next event: id and text. None once events are missing from the queue."""
         if not self._queued:
             if self._overrun:
                 return None
@@ -53,7 +58,7 @@ class Client:
 
 
 class Hub:
-    """The clients of this replica, and the place in the live events up to which they were shown."""
+    """The clients of this replica, and the last live event that they were shown."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,11 +67,11 @@ class Hub:
         self._look = asyncio.Event()
 
     def wake(self) -> None:
-        """Live events were written, or are about to be."""
+        """Look at once: live events were written, or are about to be."""
         self._look.set()
 
     async def run(self) -> None:
-        """Show clients what is new. Until cancelled."""
+        """Show clients new events. Runs until cancelled."""
         pause = MIN_PAUSE_SECONDS
         while True:
             found = await self._advance()
@@ -75,22 +80,23 @@ class Hub:
                 pause = MIN_PAUSE_SECONDS / 2
 
     async def begin(self, last_event_id: int | None) -> tuple[int, bool]:
-        """The id to go on after, and whether everything since `last_event_id` is still kept. Raises Unavailable.
+        """The id to continue after, and whether all events since `last_event_id` are still kept.
 
-        A client may be the first to look: a process that says it is ready need not have looked by itself yet.
+        Raises Unavailable. A client may be the first to look: a process that reports itself ready
+        has not necessarily looked by itself yet.
         """
         first, last = await self._bounds()
         if not self._clients:
-            self._position = last  # nobody needs what is before
+            self._position = last  # no client needs what is before
         if last_event_id is None:
             return last, True
         return min(last_event_id, last), first - 1 <= last_event_id <= last
 
     async def follow(self, owner: str | None, after: int) -> AsyncGenerator[str, None]:
-        """Texts of the events after `after` that `owner` may see, None: all; those to come, too.
+        """Texts of the present and future events after `after` that `owner` may see; None: all.
 
-        Each once and in order. A caller that is slow for a while is served from the table. Raises Lagging when what it
-        needs next is not kept any more.
+        Each once and in order. A caller that is slow for a while is served from the table. Raises
+        Lagging when the next event it needs is no longer kept.
         """
         last = after
         while True:
@@ -98,7 +104,7 @@ class Hub:
                 last = event_id
                 yield text
             with self._joined(owner) as client:
-                async for event_id, text in self._written(owner, last):  # until we had joined
+                async for event_id, text in self._written(owner, last):  # written before the client joined
                     last = event_id
                     yield text
                 while (event := await client.next()) is not None:
@@ -120,7 +126,7 @@ class Hub:
 
     @contextmanager
     def _joined(self, owner: str | None) -> Iterator[Client]:
-        """A client that is shown everything written from now on, and perhaps again what was written just before."""
+        """A client that is shown all events from now on, and perhaps again a few of before."""
         client = Client(owner)
         self._clients.setdefault(owner, set()).add(client)
         try:
@@ -131,12 +137,14 @@ class Hub:
                 del self._clients[owner]
 
     async def _advance(self) -> int:
-        """Show what was written since the last time; how many events there were. Nobody there, nothing to look for:
-        the first who comes moves the position up, before it reads and joins.
+        """Show the events written since the last call; returns their number.
+
+        Without clients there is nothing to look for: the first client moves the position up before
+        it reads and joins.
         """
         if self._position is None:
             _, last = await self._bounds()
-            if self._position is None:  # else a client was faster, and may need what is before `last`
+            if self._position is None:  # else a client was faster, and may need events before `last`
                 self._position = last
         if not self._clients:
             return 0

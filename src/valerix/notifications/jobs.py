@@ -1,4 +1,4 @@
-"""Periodic work of notifications. Any number of replicas share it."""
+"""Periodic work of notifications, shared by any number of replicas."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,14 +7,14 @@ from functools import partial
 from valerix.notifications.use_cases import MessageDelivery, Notifications
 
 MIN_PAUSE_SECONDS = 0.2
-"""Messages to people can wait for one another."""
+"""Messages to people are not urgent: a pause lets more of them collect."""
 MAX_PAUSE_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 30.0
 
 
 async def deliver(delivery: MessageDelivery) -> None:
-    """Send what is due; when nothing is, look less and less often, down to once a second."""
+    """Send due messages; while none is due, look less and less often, down to once a second."""
     pause = MIN_PAUSE_SECONDS
     while True:
         count = await delivery.deliver_due()
@@ -26,12 +26,12 @@ async def deliver(delivery: MessageDelivery) -> None:
 
 
 async def measure(notifications: Notifications) -> None:
-    """Keep the gauge current, and the queue free of what is too late."""
+    """Keep the gauge current, and the queue free of messages that are too late."""
     await _every(MEASURE_SECONDS, notifications.measure)
 
 
 async def prune(notifications: Notifications, keep: int) -> None:
-    """Keep live events from growing without bound."""
+    """Delete all but about the last `keep` live events, which bounds the table."""
     await _every(PRUNE_SECONDS, partial(notifications.prune_live, keep))
 
 

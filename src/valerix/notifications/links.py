@@ -1,4 +1,4 @@
-"""Links in mails that let their reader in: written when a mail is sent, and shown to few (ADR 27)."""
+"""Links that give access to an account: written when a mail is sent, shown to few (ADR 27)."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -9,18 +9,21 @@ from valerix.notifications.domain import LINK, PAGES, Notification
 from valerix.notifications.senders import OutgoingMessage, Send, SendRefused
 
 ACCOUNTS: Final = f"/valerix/{USERS}/"
-HIDDEN: Final = "(the link stands in the mail alone)"
+HIDDEN: Final = "(the link is in the e-mail only)"
 
 
 class Links(NamedTuple):
-    """`secret`: shared with users; `public_url`: of the console. `simulated`: no mail leaves, so links are shown."""
+    """`secret`: shared with users. `public_url`: of the console.
+
+    `simulated`: no mail leaves, so links are shown.
+    """
 
     secret: str
     public_url: str
     simulated: bool
 
     def written(self, notification: Notification) -> Notification:
-        """As it is sent."""
+        """The notification as it is sent."""
         if notification.template not in PAGES or notification.event_id is None:
             return notification
         page, event_id = PAGES[notification.template], notification.event_id.removeprefix(ACCOUNTS)
@@ -28,7 +31,10 @@ class Links(NamedTuple):
         return notification._replace(body=notification.body.replace(LINK, link))
 
     def shown(self, notification: Notification, *, entitled: bool) -> Notification:
-        """As the API shows it."""
+        """The notification as the API shows it.
+
+        `entitled`: the caller may see the link of a simulated mail.
+        """
         if notification.template not in PAGES:
             return notification
         if entitled and self.simulated:
@@ -37,7 +43,7 @@ class Links(NamedTuple):
 
 
 def with_links(links: Links, senders: Mapping[str, Send]) -> dict[str, Send]:
-    """Each, by channel, writes the link into a message before it is sent."""
+    """Wraps each sender, by channel: the link is written into a message before it is sent."""
     return {channel: _with_links(links, send) for channel, send in senders.items()}
 
 

@@ -1,11 +1,14 @@
-"""`WS /ws`: what a connection is told, from its first message to its last.
+"""`WS /ws`: the messages of a connection, from the first to the last.
 
-Messages to the client are JSON texts `{id, eventId, type, subject, time, data}`, ids ascending. The first has the type
-CONNECTED: its id is where the client's events begin, and `data.complete` tells whether all of those since
-`?lastEventId=` follow; if not, they lie further back than is kept, and what the client shows has to be read anew.
+Messages to the client are JSON texts `{id, eventId, type, subject, time, data}`, ids ascending.
 Clients send nothing.
-A client that comes back with the last id it has seen misses nothing and gets nothing twice. An event that is published
-again (`valerix bus replay`) has its `eventId` as before.
+
+The first message has the type CONNECTED. The client's events begin after its id, and
+`data.complete` says whether all events since `?lastEventId=` follow. If not, they are older than
+what is kept, and the client has to read what it shows anew.
+
+A client that reconnects with the last id it has seen misses nothing and gets nothing twice. An
+event that is published again (`valerix bus replay`) has the same `eventId` as before.
 """
 
 from contextlib import aclosing
@@ -32,7 +35,7 @@ log = structlog.get_logger()
 
 
 async def serve(hub: Hub, places: Places, socket: Socket) -> None:
-    """A customer sees their own events, the staff all."""
+    """Serves one connection: customers see their own events, staff see all."""
     last_event_id = _last_event_id(socket)
     with places.one(socket.principal.subject):
         after, complete = await hub.begin(last_event_id)
@@ -45,7 +48,10 @@ def _owner(principal: Principal) -> str | None:
 
 
 async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool) -> int | None:
-    """Send what was missed, then what comes; the code to close with, None when the client has gone."""
+    """Send missed events, then new ones.
+
+    Returns the code to close with; None when the client has gone.
+    """
     try:
         await socket.send(_connected(after, complete))
         async with aclosing(hub.follow(owner, after)) as texts:
@@ -69,6 +75,6 @@ def _last_event_id(socket: Socket) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= MAX_ID):
-        message = "Expected the id of the last event you have seen"
+        message = "Expected the id of the last event received"
         raise Invalid(message, [FieldError("/lastEventId", message)])
     return int(text)

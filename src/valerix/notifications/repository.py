@@ -9,14 +9,15 @@ from valerix.chassis.postgres.rows import Reader, Rows
 from valerix.contracts.states import NotificationStatus, sql
 from valerix.notifications.domain import Contact, Notification
 
-_LIVE_LOCK = 7_221_905_201  # any two constants: one transaction at a time tells live events, one claims messages
+# Any two constants: one transaction at a time writes live events, one at a time claims messages.
+_LIVE_LOCK = 7_221_905_201
 _QUEUE_LOCK = 7_221_905_202
 _QUEUED = sql(NotificationStatus.QUEUED)
 TOO_LATE = "too late"
 
 
 class Outcome(NamedTuple):
-    """How one attempt ended. `status` queued: try again after `delay`."""
+    """Result of one attempt. `status` queued: try again after `delay`."""
 
     id: str
     status: NotificationStatus
@@ -25,16 +26,16 @@ class Outcome(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A message to send now; without a contact nobody knows the address."""
+    """A message to send now. `email` is None when the recipient's address is unknown."""
 
     notification: Notification
     email: str | None
 
 
 class DeliveryClaim(NamedTuple):
-    """Messages this process alone may send now. `id`: None when there are none.
+    """Messages that only this process may send now. `id`: None when there are none.
 
-    `looked_at`: how many were due, sent or put off.
+    `looked_at`: number of due messages, claimed or put off.
     """
 
     id: int | None
@@ -43,7 +44,7 @@ class DeliveryClaim(NamedTuple):
 
 
 class LiveEvent(NamedTuple):
-    """`message` is JSON without the id, which clients see too."""
+    """One live event. `message` is the JSON without the id; clients see it with the id."""
 
     id: int
     owner: str | None
@@ -65,7 +66,10 @@ _CONTACTS = Rows(Contact, "customer_id text, name text, email text, sequence big
 
 
 async def insert_notifications(tx: Transaction, notifications: Sequence[Notification]) -> None:
-    """Queue messages, except those that are there already. Sorted, so that two transactions cannot wait in a circle."""
+    """Queue messages, except those that exist already.
+
+    Sorted, so that two transactions cannot wait for each other.
+    """
     rows = sorted(notifications, key=lambda n: n.id)
     await tx.execute(
         f"""
@@ -78,7 +82,10 @@ async def insert_notifications(tx: Transaction, notifications: Sequence[Notifica
 
 
 async def insert_skipped(tx: Transaction, notifications: Sequence[Notification]) -> None:
-    """Put on record messages that are too late to be sent, except those that are there already. Sorted, as above."""
+    """Record messages that are too late to be sent, except those that exist already.
+
+    Sorted, as above.
+    """
     rows = sorted(notifications, key=lambda n: n.id)
     await tx.execute(
         f"""
@@ -93,7 +100,7 @@ async def insert_skipped(tx: Transaction, notifications: Sequence[Notification])
 async def insert_requested(
     tx: Transaction, notification: Notification, key: bytes | None, fingerprint: bytes | None
 ) -> bool:
-    """Queue a message somebody asked for; False when its key was used before."""
+    """Queue a requested message; False when its idempotency key was used before."""
     inserted = await tx.fetchval(
         """
         INSERT INTO notifications (id, channel, template, recipient, subject, body, created_at, next_attempt_at,
@@ -115,7 +122,7 @@ async def insert_requested(
 
 
 async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes] | None:
-    """The message asked for under an idempotency key, with the fingerprint of its request."""
+    """The message requested under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
         f"SELECT {_NOTIFICATION.columns}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",
         key,
@@ -124,7 +131,7 @@ async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes]
 
 
 async def find_notification(tx: Transaction, notification_id: str, recipient: str | None) -> Notification | None:
-    """One message, if it went to `recipient`; None: to anybody."""
+    """One message, if it is addressed to `recipient`; None: to any recipient."""
     row = await tx.fetchrow(
         f"SELECT {_NOTIFICATION.columns} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
         notification_id,
@@ -142,7 +149,7 @@ async def list_notifications(
     status: NotificationStatus | None,
     channel: str | None,
 ) -> list[Notification]:
-    """Newest first, those that went to `recipient`; None: to anybody."""
+    """Messages to `recipient`, newest first; None: to any recipient."""
     where = Where(limit)
     where.add("id < ?::uuid", before)
     where.add("recipient = ?", recipient)
@@ -159,15 +166,19 @@ async def list_notifications(
 
 
 async def lock_queue(tx: Transaction) -> None:
-    """One claim at a time, so that two replicas cannot both take a recipient's last place in the hour."""
+    """Allow one claim at a time.
+
+    Otherwise two replicas could both use the rest of a recipient's hourly limit.
+    """
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
 
 async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> DeliveryClaim:
-    """Take over messages that are due, oldest first, for `lease`.
+    """Take over due messages, oldest first, for `lease`.
 
-    Of each recipient no more than fit into their hour; the others wait until the first place is free again.
-    Take `lock_queue` first; what is settled at the same moment has another time and is not put off.
+    Each recipient gets at most `hourly_limit` messages per hour and channel. The others are put off
+    until the oldest one sent leaves the hour. Take `lock_queue` first. A message that is settled at
+    the same moment has another `next_attempt_at` by then and is not put off.
     """
     rows = await tx.fetch(
         f"""
@@ -213,9 +224,10 @@ async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit:
 
 
 async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) -> None:
-    """Write how the attempts of a claim ended, unless it had lapsed and somebody has claimed since.
+    """Write the outcomes of a claim, unless it had lapsed and another process has claimed since.
 
-    Its time says what is queued: a condition on the status leads the planner through the whole queue for each of them.
+    `next_attempt_at` says which messages are queued: a condition on the status makes the planner
+    read the whole queue for each of them.
     """
     await tx.execute(
         f"""
@@ -234,7 +246,7 @@ async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) ->
 
 
 async def skip_stale(tx: Transaction, age: timedelta) -> None:
-    """Give up on what has waited so long that nobody needs it any more. Take `lock_queue` first."""
+    """Skip messages that have waited so long that they are of no use. Take `lock_queue` first."""
     await tx.execute(
         f"""
         UPDATE notifications SET status = {sql(NotificationStatus.SKIPPED)}, next_attempt_at = NULL,
@@ -247,7 +259,7 @@ async def skip_stale(tx: Transaction, age: timedelta) -> None:
 
 
 async def count_queued(tx: Transaction) -> int:
-    """Messages waiting to be sent."""
+    """Number of messages waiting to be sent."""
     return int(await tx.fetchval(f"SELECT count(*) FROM notifications WHERE status = {_QUEUED}"))
 
 
@@ -255,7 +267,7 @@ async def count_queued(tx: Transaction) -> int:
 
 
 async def upsert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
-    """Remember where customers are reached; each at most once in `contacts`."""
+    """Remember the addresses of customers; each customer at most once in `contacts`."""
     rows = sorted(contacts)
     await tx.execute(
         f"""
@@ -272,12 +284,12 @@ async def upsert_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
 
 
 async def lock_live_events(tx: Transaction) -> None:
-    """From here to the commit nobody else tells live events: their ids become visible in order."""
+    """Exclude other writers of live events until the commit: ids become visible in order."""
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LIVE_LOCK)
 
 
 async def insert_live_events(tx: Transaction, owners: Sequence[str | None], messages: Sequence[str]) -> None:
-    """Append, in this order; at least one. Take `lock_live_events` first."""
+    """Append live events in this order; at least one. Take `lock_live_events` first."""
     await tx.execute(
         """
         INSERT INTO live_batches (first, last, owners, messages)
@@ -290,7 +302,7 @@ async def insert_live_events(tx: Transaction, owners: Sequence[str | None], mess
 
 
 async def list_live_events(tx: Transaction, *, after: int, owner: str | None, limit: int) -> list[LiveEvent]:
-    """Those with an id above `after` that `owner` may see, oldest first; None: all."""
+    """Live events with an id above `after` that `owner` may see, oldest first; None: all."""
     rows = await tx.fetch(
         """
         SELECT b.first + t.place - 1 AS id, t.owner, t.message
@@ -307,7 +319,7 @@ async def list_live_events(tx: Transaction, *, after: int, owner: str | None, li
 
 
 async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
-    """Ids of the first and the last live event that is kept; 0 and 0 when there was none yet."""
+    """Ids of the first and the last live event that is kept; 0 and 0 before the first event."""
     row = await tx.fetchrow(
         """
         SELECT coalesce((SELECT first FROM live_batches ORDER BY last LIMIT 1), 0) AS first,
@@ -319,7 +331,7 @@ async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
 
 
 async def prune_live_events(tx: Transaction, keep: int) -> None:
-    """Forget all but about the last `keep`; never the very last, from which ids are counted on."""
+    """Delete all but about the last `keep`. The very last stays, because ids continue from it."""
     await tx.execute(
         "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)", keep
     )

@@ -1,4 +1,4 @@
-"""HTTP in, use case, HTTP out."""
+"""Routes of the notifications API: HTTP in, use case, HTTP out."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
     operation_id="sendNotification",
     example={"customerId": "CUST-001", "subject": "Your order", "body": "It is on its way."},
     status_code=202,
-    responses={200: answer("The same request was made before", NotificationView)},
+    responses={200: answer("Repeats the answer to an earlier request with the same key", NotificationView)},
     response_headers=[LOCATION],
     response_description="Queued",
     refuses=[TemplateNeedsMore],
@@ -48,7 +48,7 @@ async def send_notification(
     refusal: Invalid | None,
     key: Key = None,
 ) -> Response[NotificationView]:
-    """Queue a message to a customer."""
+    """Queue a message to a customer: either free text, or a template filled in with `data`."""
     parsed = idempotency.parse_key(key)
     composed = _composed(data)
     what = {"customerId": data.customer_id, "channel": data.channel, "template": data.template}
@@ -78,7 +78,7 @@ async def list_notifications(
     channel: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*domain.CHANNELS]})] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
 ) -> pagination.Page[NotificationView]:
-    """Notifications, newest first. A customer sees their own."""
+    """List notifications, newest first. Customers see their own."""
     validation.check_one_of("status", status, tuple(NotificationStatus))
     validation.check_one_of("channel", channel, domain.CHANNELS)
     before = None if cursor is None else _cursor_id(cursor)
@@ -111,7 +111,7 @@ async def get_notification(
     principal: Principal,
     notification_id: Id,
 ) -> NotificationView:
-    """One notification. A customer sees their own."""
+    """Get one notification. Customers see their own."""
     if not is_id(notification_id):
         raise domain.NotificationNotFound
     found = await notifications.get(notification_id, _owner(principal))
@@ -122,17 +122,20 @@ ROUTES = [send_notification, list_notifications, get_notification]
 
 
 def _owner(principal: Principal) -> str | None:
-    """The customer whose notifications this caller may see; None: all of them."""
+    """The customer whose notifications this caller may see; None: all customers."""
     return principal.owner_id or "nobody" if principal.role == CUSTOMER else None
 
 
 def _may_follow_links(principal: Principal) -> bool:
-    """Customers find only their own; an operator could take over an administrator's account with one."""
+    """Whether this caller may see links in mails.
+
+    Customers find only their own. An operator could take over an administrator's account with one.
+    """
     return principal.role in (CUSTOMER, ADMIN)
 
 
 def _composed(body: SendBody) -> Notification:
-    """The message a body asks for. Raises Invalid, TemplateNeedsMore."""
+    """The message that a body requests. Raises Invalid, TemplateNeedsMore."""
     if body.template is not None:
         if (body.channel, body.template) not in domain.TEMPLATES:
             names = ", ".join(sorted(template for channel, template in domain.TEMPLATES if channel == body.channel))
@@ -141,10 +144,10 @@ def _composed(body: SendBody) -> Notification:
         text = render(body.channel, body.template, body.data or {})
         return requested(body.channel, body.template, body.customer_id, text.subject, text.body)
     if body.body is None:
-        raise Invalid.of("body", "Send a template, or free text")
+        raise Invalid.of("body", "Send a template or free text")
     _absent(body, "without a template", "data")
     if (body.subject is None) == (body.channel == domain.EMAIL):
-        raise Invalid.of("subject", "E-mail needs a subject, SMS has none")
+        raise Invalid.of("subject", "E-mail needs a subject; SMS has none")
     return requested(body.channel, None, body.customer_id, body.subject or "", body.body)
 
 

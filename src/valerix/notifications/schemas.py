@@ -1,4 +1,4 @@
-"""Bodies of the notifications API: what comes in, with its limits, and what goes out."""
+"""Bodies of the notifications API: requests with their limits, and responses."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -18,9 +18,9 @@ Body = Annotated[str, msgspec.Meta(min_length=1, max_length=10_000), text.LINES]
 
 
 class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Either a template and its data, or free text: `body`, and for e-mail `subject`.
+    """Either `template` and its `data`, or free text: `body`, and for e-mail a `subject`.
 
-    `customerId` may be `operators`.
+    `customerId` is a customer number, or `operators` for the operators of the shop.
     """
 
     customer_id: Key
@@ -32,10 +32,11 @@ class SendBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class NotificationView(msgspec.Struct, frozen=True, rename="camel"):
-    """A notification as the API shows it.
+    """One message to one recipient.
 
-    `failed`: refused for good, or tried too often; `skipped`: no address, or a day late.
-    `customerId` is `operators` for what goes to the staff, `CUST-001/before/7` for the address of before version 7.
+    Status `failed`: refused for good, or all attempts failed. Status `skipped`: no address is
+    known, or the message was too late to be useful. `customerId` is `operators` for messages to
+    staff, and `CUST-001/before/7` for the address that the customer had before version 7.
     """
 
     id: str
@@ -74,4 +75,4 @@ PROBLEMS: Final[Problems] = {
     domain.NotificationNotFound: ProblemType(404, "No such notification"),
     domain.TemplateNeedsMore: ProblemType(422, "The template cannot be filled in"),
 }
-"""What HTTP makes of each error of the domain."""
+"""Status and title of each domain error in HTTP."""

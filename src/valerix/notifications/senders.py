@@ -1,12 +1,13 @@
-"""The ways a message leaves: simulated (the default), or e-mail over SMTP.
+"""Senders of messages: simulated (the default), or e-mail over SMTP.
 
-A process that dies between sending and writing it down sends again: over SMTP a recipient may, rarely, get a message
-twice. Both copies carry the same Message-ID, made from the notification's id, by which mail systems recognise them.
+A message is sent again when its process dies after sending and before recording it. So over SMTP a
+recipient may, rarely, get a message twice. Both copies carry the same Message-ID, made from the
+notification's id, by which mail systems recognise them.
 
 SendError
-├── AddressUnknown   nobody knows (yet) where the recipient is reached
-└── SendRefused          for good: trying again would not help
-Anything else that is raised is worth another attempt.
+├── AddressUnknown   the address of the recipient is not known (yet)
+└── SendRefused      for good: another attempt would not help
+After any other error the message is tried again.
 """
 
 import asyncio
@@ -27,35 +28,38 @@ from valerix.notifications.domain import EMAIL, SMS, Notification
 
 log = structlog.get_logger()
 SMTP_SECONDS = 10.0
-"""StockWait with each step of a conversation with a mail server."""
+"""Timeout of each step of the dialogue with a mail server."""
 PORTS = {"smtp": 25, "smtps": 465}
 
 
 class SendError(Exception):
-    """Base of what senders raise on purpose."""
+    """Base of the errors that senders raise on purpose."""
 
 
 class AddressUnknown(SendError):
-    """Perhaps the news of the customer is still on its way."""
+    """No address is known. Perhaps the event about the customer has not arrived yet."""
 
 
 class SendRefused(SendError):
-    """The mail server will not take this message, now or later."""
+    """The mail server refuses this message, now and later."""
 
 
 class OutgoingMessage(NamedTuple):
-    """A message and where it goes."""
+    """A message and the address it goes to; `email` is None when the address is unknown."""
 
     notification: Notification
     email: str | None
 
 
 Send = Callable[[OutgoingMessage], Awaitable[None]]
-"""Returns once the message is handed over. Raises, and the message is tried again, unless it is SendRefused."""
+"""Returns once the message is handed over.
+
+On any error except SendRefused the message is tried again.
+"""
 
 
 async def simulate(outgoing: OutgoingMessage) -> None:
-    """Only say so. The log has no personal data: whom it went to stands in the table."""
+    """Only log the message. The log has no personal data: the recipient is in the table."""
     message = outgoing.notification
     log.info("message sent (simulated)", notification_id=message.id, channel=message.channel, template=message.template)
 
@@ -63,8 +67,9 @@ async def simulate(outgoing: OutgoingMessage) -> None:
 class SmtpSender:
     """Hands e-mail to the mail server at `smtp://` or `smtps://[user:password@]host[:port]`.
 
-    With `smtps` all of the conversation is encrypted; with `smtp` whatever the server offers, and a password is never
-    sent in the clear: then encryption is a must. Raises SettingsError.
+    With `smtps` the connection is encrypted from the start; with `smtp` it is encrypted if the
+    server offers that. A password is never sent in clear text: with a user, encryption is required.
+    Raises SettingsError.
     """
 
     def __init__(self, url: str, sender: str, timeout_seconds: float) -> None:
@@ -80,7 +85,10 @@ class SmtpSender:
         self._timeout_seconds = timeout_seconds
 
     async def send(self, outgoing: OutgoingMessage) -> None:
-        """Raises AddressUnknown, SendRefused, or what the network has to say."""
+        """Hands the message to the mail server.
+
+        Raises AddressUnknown, SendRefused, or a network error.
+        """
         if outgoing.email is None:
             raise AddressUnknown("No address is known")
         started = time.perf_counter()
@@ -109,7 +117,7 @@ class SmtpSender:
     def _compose(self, outgoing: OutgoingMessage) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
-        # Without the name: whoever signs up chooses it, and the address may be somebody else's.
+        # Without the name: it is chosen at sign-up, and the address may belong to another person.
         message["To"] = outgoing.email or ""
         message["Subject"] = outgoing.notification.subject
         message["Date"] = format_datetime(outgoing.notification.created_at)
@@ -122,13 +130,16 @@ class SmtpSender:
 def channels(
     smtp_url: str, sender: str, timeout_seconds: float = timeouts.DEFAULT.send_timeout_seconds
 ) -> dict[str, Send]:
-    """How messages leave, by channel. Raises SettingsError."""
+    """The senders by channel: SMTP if `smtp_url` is set, else simulated. Raises SettingsError."""
     email = SmtpSender(smtp_url, sender, timeout_seconds).send if smtp_url else simulate
     return {EMAIL: email, SMS: simulate}
 
 
 def _judged(code: int) -> Exception:
-    """Of a message, by RFC 5321: 5xx is final, 4xx is not. The server's words may quote the address: not kept."""
+    """The error for a reply code, by RFC 5321: 5xx is final, 4xx is not.
+
+    The server's text may quote the address, so it is not kept.
+    """
     return (
         SendRefused(f"mail server answered {code}") if code >= 500 else ConnectionError(f"mail server answered {code}")
     )

@@ -1,4 +1,4 @@
-"""What can be done with notifications; recording and sending are written once, over a list."""
+"""Use cases of notifications; recording and sending work on a list."""
 
 import asyncio
 import random
@@ -29,38 +29,46 @@ MAX_ERROR_LENGTH = 500
 
 
 class Request(NamedTuple):
-    """What somebody asked to send; `key` and `fingerprint` identify the request (chassis.base.idempotency)."""
+    """A message to send by request.
+
+    `key` and `fingerprint` identify the request (chassis.base.idempotency).
+    """
 
     notification: Notification
     key: bytes | None
     fingerprint: bytes | None
     act: Act | None = None
-    """Set for a message that staff or a service asked for."""
+    """Set for a message that staff or a service requested."""
     refusal: Invalid | None = None
-    """Why the request is answered only if it was made before."""
+    """Raised unless the request was made before: then the stored message is the answer."""
 
 
 class DeliveryRules(NamedTuple):
-    """`batch`: messages sent at once, and at most sent twice when a process dies; `hourly_limit`: per recipient."""
+    """Limits of sending.
+
+    `batch`: messages sent concurrently, and the most that are sent twice when a process dies.
+    `hourly_limit`: per recipient and channel.
+    """
 
     batch: int
     hourly_limit: int
     first_retry_seconds: float
     operators_email: str
     lease: timedelta
-    """How long a claimed message is left alone."""
+    """How long no other process claims a claimed message."""
 
 
 class Notifications:
-    """Messages that were told and asked for."""
+    """Messages about events, and messages sent by request."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def notify(self, tx: Transaction, events: list[Event]) -> None:
-        """Queue what people are told about these events, note contacts, show everything live.
+        """Queue the messages about these events, record contacts, and append live events.
 
-        What is too late to be of use is put on record and not sent: a replay brings old events.
+        Messages that are too late to be of use are recorded and not sent: a replay brings old
+        events.
         """
         if contacts := _contacts(events):
             await repository.upsert_contacts(tx, contacts)
@@ -74,7 +82,11 @@ class Notifications:
             await repository.insert_live_events(tx, [domain.owner_of(e) for e in live], [_live(e) for e in live])
 
     async def request(self, request: Request) -> tuple[Notification, bool]:
-        """Queue a message; as it was accepted, and whether an earlier request had asked for it. Raises KeyReused."""
+        """Queue a message.
+
+        Returns it as it was accepted, and whether an earlier request with the same key had queued
+        it. Raises KeyReused.
+        """
 
         async def work(connection: Transaction) -> tuple[Notification, bool]:
             wanted = (request.notification, request.key, request.fingerprint)
@@ -84,7 +96,7 @@ class Notifications:
             known = None if request.key is None else await repository.find_by_key(connection, request.key)
             if known is None and request.refusal is not None:
                 raise request.refusal
-            assert known is not None  # noqa: S101 - its key is in use, and nobody deletes notifications
+            assert known is not None  # noqa: S101 - its key is in use, and notifications are never deleted
             if known[1] != request.fingerprint:
                 raise KeyReused
             return known[0]._replace(status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True
@@ -92,7 +104,10 @@ class Notifications:
         return await self._database.repeat(work)
 
     async def get(self, notification_id: str, recipient: str | None) -> Notification:
-        """One message that went to `recipient`; None: to anybody. Raises NotificationNotFound."""
+        """One message, if it is addressed to `recipient`; None: to any recipient.
+
+        Raises NotificationNotFound.
+        """
         async with self._database.connection() as connection:
             found = await repository.find_notification(connection, notification_id, recipient)
         if found is None:
@@ -108,14 +123,14 @@ class Notifications:
         status: NotificationStatus | None,
         channel: str | None,
     ) -> list[Notification]:
-        """Newest first, those that went to `recipient`; None: to anybody."""
+        """Messages to `recipient`, newest first; None: to any recipient."""
         async with self._database.connection() as connection:
             return await repository.list_notifications(
                 connection, limit=limit, before=before, recipient=recipient, status=status, channel=channel
             )
 
     async def measure(self) -> None:
-        """Bring the gauge up to date, and give up on what has waited too long."""
+        """Update the gauge, and skip messages that have waited too long."""
         async with self._database.transaction() as tx:
             await repository.lock_queue(tx)
             await repository.skip_stale(tx, domain.STALE)
@@ -123,13 +138,13 @@ class Notifications:
             metrics.queue_size.set(await repository.count_queued(connection))
 
     async def prune_live(self, keep: int) -> None:
-        """Forget all but about the last `keep` live events."""
+        """Delete all but about the last `keep` live events."""
         async with self._database.connection() as connection:
             await repository.prune_live_events(connection, keep)
 
 
 class MessageDelivery:
-    """Sends what is queued. Any number of processes share the queue."""
+    """Sends queued messages. Any number of processes share the queue."""
 
     def __init__(self, database: Database, senders: Mapping[str, Send], rules: DeliveryRules) -> None:
         self._database = database
@@ -138,7 +153,10 @@ class MessageDelivery:
         self.batch = rules.batch
 
     async def deliver_due(self) -> int:
-        """DeliveryClaim due messages, send them, write down what came of it; how many were due, sent or put off."""
+        """Claim due messages, send them, and record the outcomes.
+
+        Returns the number of due messages, sent or put off.
+        """
 
         async def claim(tx: Transaction) -> DeliveryClaim:
             await repository.lock_queue(tx)
@@ -155,7 +173,7 @@ class MessageDelivery:
         try:
             await self._senders[notification.channel](self._outgoing(due))
             outcome = Outcome(notification.id, NotificationStatus.SENT)
-        except Exception as error:  # whatever a sender fails of, the queue goes on
+        except Exception as error:  # one failed message must not stop the queue
             outcome = self._failed(notification, error)
         metrics.notifications_sent.labels(notification.channel, outcome.status).inc()
         return outcome
@@ -183,12 +201,12 @@ class MessageDelivery:
 
 
 def requested(channel: str, template: str | None, recipient: str, subject: str, body: str) -> Notification:
-    """A message somebody asks for."""
+    """A message sent by request: new id, no event."""
     return Notification(new_id(), None, channel, template, recipient, subject, body, datetime.now(UTC))
 
 
 def _contacts(events: list[Event]) -> list[Contact]:
-    """The newest of each customer, and addresses of before that are written to once more."""
+    """The newest contact of each customer, and former addresses, which get one more message."""
     newest: dict[str, Contact] = {}
     for event in events:
         if event.source == f"/valerix/{USERS}":

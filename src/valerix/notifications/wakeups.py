@@ -1,4 +1,7 @@
-"""Valkey tells every replica that there are live events to look at. Without it they look by themselves."""
+"""Wakes every replica through Valkey when there are new live events.
+
+Without Valkey the replicas poll.
+"""
 
 import asyncio
 from typing import Final
@@ -28,7 +31,7 @@ class Wakeups:
         self._pending.set()
 
     async def publish(self) -> None:
-        """Pass announcements on. Until cancelled."""
+        """Publish announcements to all replicas. Runs until cancelled."""
         while True:
             await self._pending.wait()
             self._pending.clear()
@@ -39,7 +42,7 @@ class Wakeups:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def listen(self) -> None:
-        """Wake our hub when any replica announces. Until cancelled."""
+        """Wake the hub of this replica when any replica announces. Runs until cancelled."""
         while True:
             try:
                 async with self._valkey.pubsub() as channel:

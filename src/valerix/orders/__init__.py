@@ -1,1 +1,1 @@
-""""""
+"""The orders service and its worker."""

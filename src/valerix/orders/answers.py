@@ -1,4 +1,4 @@
-"""What is written about an order that a pass decided, and what its caller is told."""
+"""The stored record of a saga run about an order, and the answer to its caller."""
 
 from datetime import datetime
 from typing import NamedTuple, assert_never
@@ -19,7 +19,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer(NamedTuple):
-    """What the caller is told: the HTTP status this outcome has for "place", and the body, byte for byte."""
+    """The answer to a caller of "place".
+
+    It holds the HTTP status that the outcome has for "place", and the body, byte for byte.
+    """
 
     order_id: str
     status: int
@@ -28,7 +31,7 @@ class Answer(NamedTuple):
 
 
 def conclude(run: SagaRun, trace_id: str, now: datetime) -> Finished:
-    """Move the order as its run decided; what to write about it."""
+    """Move the order as its run decided, and return the record to write about it."""
     order, decision = run.order, run.decision
     assert decision is not None  # noqa: S101 - only decided runs get here
     order.move(decision.status, now)
@@ -42,14 +45,14 @@ def conclude(run: SagaRun, trace_id: str, now: datetime) -> Finished:
 
 
 def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | None, str | None]:
-    """Status and body of the first definite answer; (None, None) while there is none."""
+    """Return status and body of the first definite answer; (None, None) while there is none."""
     if decision.event in (DELAYED, CHANGED):
         return None, None
     match decision.status:
         case OrderStatus.CONFIRMED:
             return 201, None
         case OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
-            return None, None  # the order was answered when it was confirmed
+            return None, None  # the request was answered when the order was confirmed
         case OrderStatus.PENDING | OrderStatus.FAILED | OrderStatus.CANCELLED:
             return _refused(order, decision, trace_id)
         case _:
@@ -64,20 +67,23 @@ def _refused(order: Order, decision: Decision, trace_id: str) -> tuple[int, str]
 
 
 def answer_finished(finished: Finished) -> Answer:
-    """From what was just written."""
+    """Build the answer from the record that was just written."""
     status = finished.answer_status or 202
     return Answer(finished.order.id, status, (finished.answer_body or finished.data).encode())
 
 
 def answer_existing(known: ExistingOrder) -> Answer:
-    """From what stands in the database."""
+    """Build the answer from the order as the database holds it."""
     if known.answer_status is None or known.answer_body is None:
         return Answer(known.order.id, 202, _encode(view(known.order)))
     return Answer(known.order.id, known.answer_status, known.answer_body.encode())
 
 
 def replay(fingerprint: bytes, known: ExistingOrder) -> Answer | Exception:
-    """What a repeated request is told: the first one's answer, unless it asked for something else or is not over."""
+    """Return the answer to a repeated request: the answer to the first request.
+
+    Returns KeyReused if the two requests differ, KeyInFlight if the first is not over.
+    """
     if known.fingerprint != fingerprint:
         return KeyReused()
     answer = answer_existing(known)

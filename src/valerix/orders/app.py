@@ -18,16 +18,16 @@ from valerix.orders.routes.place import place_route
 from valerix.orders.schemas import EVENT_DATA, PROBLEMS
 
 KEEPING_ACTS: Final = (INVENTORY, PAYMENTS)
-"""Services in which staff act on an order's stock and payment."""
+"""Services in which staff act on the stock and the payment of an order."""
 
 
 def create(settings: Settings) -> Service:
-    """The ASGI app."""
+    """Create the ASGI application."""
     return create_service("orders", settings, compose)
 
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
-    """Settings → resources → use cases → routes."""
+    """Connect settings → resources → use cases → routes."""
     built = await composition.build(settings, resources)
     metrics.responses.cover(settings.answer_window_seconds)
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)

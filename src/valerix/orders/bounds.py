@@ -1,4 +1,7 @@
-"""How much one customer may keep in suspense: it is taken from the others, or asks the provider in vain."""
+"""Limits on the undecided orders of one customer.
+
+Such orders take stock from other customers, or request payments from the provider in vain.
+"""
 
 from enum import StrEnum
 from typing import Final, NamedTuple, assert_never
@@ -9,37 +12,38 @@ from valerix.orders.order import Order
 
 
 class Bound(StrEnum):
-    """What an order counts as."""
+    """The kinds of bound; an order counts against one of them at most."""
 
     WAITING = "waiting"
-    """For stock."""
+    """The order waits for stock."""
     UNPAID = "unpaid"
-    """Its units are reserved, its payment is not decided."""
+    """The units of the order are reserved, its payment is not decided."""
     DECLINED = "declined"
 
 
 class Bounds(NamedTuple):
-    """Of one customer; with as many, another order is refused. 0: no bound. Staff has none.
+    """The bounds of one customer: at a bound, a further order is refused. 0: no bound.
 
-    Orders count once they are written so: what is on its way at the same moment comes on top.
+    Staff have no bounds. An order counts once its state is written, so orders that are in progress
+    at the same moment can exceed a bound.
     """
 
     waiting_orders: int = 50
     unpaid_units: int = 500
     declines: int = 20
-    """Within ten minutes."""
+    """Declined payments within ten minutes."""
 
 
 DEFAULT: Final = Bounds()
 
 
 def refusal(bound: Bound) -> BeyondBounds:
-    """What the caller of "place" is told."""
+    """Return the error for the caller of "place"."""
     match bound:
         case Bound.WAITING:
             detail = "Too many orders of this customer wait for stock; cancel some, or wait until they are served"
         case Bound.UNPAID:
-            detail = "Too much is reserved for orders of this customer whose payments are not decided; try again later"
+            detail = "Too many units are reserved for orders of this customer with undecided payments; try again later"
         case Bound.DECLINED:
             detail = "Too many payments of this customer were declined in the last ten minutes"
         case _:
@@ -48,7 +52,7 @@ def refusal(bound: Bound) -> BeyondBounds:
 
 
 def bound_of(order: Order) -> Bound | None:
-    """What the order counts as where it now stands."""
+    """Return the bound that the order counts against in its present state, if any."""
     if order.held:
         return Bound.WAITING
     if order.status is OrderStatus.PENDING and order.allocations is not None:
@@ -59,8 +63,9 @@ def bound_of(order: Order) -> Bound | None:
 
 
 def may_have_counted(order: Order) -> bool:
-    """Whether it can have counted as something before it came where it now stands.
+    """Return whether the order may have counted against a bound before its present state.
 
-    False for an order that is confirmed or fails at once: nothing is written or read about those.
+    False for an order that is confirmed or fails at once: nothing is written or read about such
+    orders.
     """
     return order.version > 2 and order.status in (OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED)

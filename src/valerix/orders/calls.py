@@ -1,4 +1,7 @@
-"""One call to another service for a list of runs: its attempts are noted in each, its failure makes them wait."""
+"""One call to another service for a list of runs.
+
+Each run notes the attempts of the call; if the call fails, its runs wait.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -15,29 +18,30 @@ T = TypeVar("T")
 STEPS: Final = ("validate_customer", "reserve_stock", "charge", "void_payment", "release_stock", "ship")
 DONE: Final = {step: Point(f"saga.{step}.done") for step in STEPS}
 Call = Callable[[Sequence[SagaRun], Report], Awaitable[list[T]]]
-"""One call for some runs; an outcome for each of them."""
+"""One call for some runs; it returns an outcome for each of them."""
 
 
 class StepCalls:
-    """The calls of the saga's steps."""
+    """Makes the calls of the saga's steps."""
 
     def __init__(self, retry: Retry, now: Now, chance: Callable[[], float]) -> None:
-        """`chance` in [0, 1) spreads load."""
+        """`chance` returns numbers in [0, 1), which spread load."""
         self._retry = retry
         self._now = now
         self._chance = chance
 
     async def make(self, runs: Sequence[SagaRun], name: str, call: Call[T]) -> list[tuple[SagaRun, T]]:
-        """Make one call for all runs; those it failed for wait and say why, the others come with their outcome.
+        """Make one call for all runs and return the answered runs with their outcomes.
 
-        A list that is refused for what is in it is sent again in halves, so that an order that is refused waits alone.
+        If the call fails, its runs wait and record the reason. If a list is refused for its
+        content, it is sent again in halves, so that only the refused order waits.
         """
         parts = await by_halves(runs, partial(self._ask, name, call), (Unacceptable,))
         answered = [zip(part, outcome, strict=False) for part, outcome in parts if not isinstance(outcome, Exception)]
         return [pair for pairs in answered for pair in pairs]
 
     async def _ask(self, name: str, call: Call[T], runs: Sequence[SagaRun]) -> list[T]:
-        """The outcomes, none when the call failed. Raises Unacceptable."""
+        """Return the outcomes; none if the call failed. Raises Unacceptable."""
         attempts: list[Attempt] = []
         try:
             outcomes = await call(runs, attempts.append)
@@ -67,7 +71,7 @@ class StepCalls:
         return self.postpone(run, code, f"{failure.dependency.capitalize()} {kind}: {failure.reason}")
 
     def postpone(self, run: SagaRun, code: str, message: str) -> Decision:
-        """Driven again later, after a pause that grows with each attempt."""
+        """Decide to drive the order again later, after a pause that grows with each attempt."""
         return decisions.delayed(run.order, code, message, self._retry, self._chance())
 
 

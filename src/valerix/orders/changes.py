@@ -1,4 +1,4 @@
-"""What a customer or staff changes about one order: retry, cancel, change."""
+"""Changes to one order by its customer or by staff: retry, cancel, change."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,11 +23,14 @@ from valerix.orders.repository.changes import ChangesRepository
 from valerix.orders.repository.driving import DrivingRepository
 
 READINGS: Final = 5
-"""How often an order is read to cancel it: it may change just then, as when a refund is noted."""
+"""Maximum number of reads of an order to cancel it.
+
+The order may change at the same moment, for example when a refund is noted.
+"""
 
 
 class Changes:
-    """One order at a time."""
+    """Retries, cancels or changes one order at a time."""
 
     def __init__(
         self,
@@ -50,7 +53,10 @@ class Changes:
     async def retry(
         self, order_id: str, owner_id: str | None, deadline: Deadline, actor: Actor | None = None
     ) -> Answer:
-        """Drive a pending order now. Raises OrderNotFound, NotRetriable, or OrderBusy while it is being driven."""
+        """Drive a pending order now.
+
+        Raises OrderNotFound, NotRetriable, or OrderBusy while it is being driven.
+        """
         order = await self._queries.get(order_id, owner_id)
         if order.status is not OrderStatus.PENDING:
             raise NotRetriable(order.status)
@@ -63,10 +69,11 @@ class Changes:
     async def cancel(
         self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline, actor: Actor | None = None
     ) -> Order:
-        """Void or refund the payment, release the stock, end as cancelled. Cancelling again changes nothing.
+        """Void or refund the payment, release the stock, and end the order as cancelled.
 
-        Raises OrderNotFound, NotCancellable, and OrderBusy when the order changed at each of READINGS. When a service
-        is down the request is kept, the order comes back as it is, and the worker cancels it.
+        A repeated cancellation changes nothing. Raises OrderNotFound, NotCancellable, and OrderBusy
+        if the order changed at each of READINGS. If a service is down, the request is stored, the
+        order comes back as it is, and the worker cancels it.
         """
         for reading in range(1, READINGS + 1):
             order = await self._queries.get(order_id, owner_id)
@@ -74,7 +81,7 @@ class Changes:
                 return order
             if not order.status.cancellable:
                 raise NotCancellable(order.status)
-            first = order.cancel_reason is None  # asking once more only drives it
+            first = order.cancel_reason is None  # a repeated request only drives the order
             act = act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version) if first else None
             try:
                 await self._driving.take_and_drive(order, reason, deadline, act)
@@ -99,10 +106,11 @@ class Changes:
         deadline: Deadline,
         actor: Actor | None = None,
     ) -> Order:
-        """Change the lines of a held order, or the address of one that has not shipped. New products are quoted now.
+        """Change the lines of a held order, or the address of an order that has not shipped.
 
-        Raises OrderNotFound, VersionConflict, NotChangeable, UnknownProduct, those of UNPAYABLE, and NotSent when
-        inventory is away; nothing is changed then.
+        New products are quoted now. Raises OrderNotFound, VersionConflict, NotChangeable,
+        UnknownProduct, the errors of UNPAYABLE, and NotSent if inventory is unavailable; then
+        nothing is changed.
         """
         order = await self._queries.get(order_id, owner_id)
         if version is not None and version != order.version:
@@ -111,7 +119,7 @@ class Changes:
             raise NotChangeable(f"The order is {order.status}")
         if lines is not None and not order.held:
             raise NotChangeable("Lines can only be changed while the order is held for stock")
-        # A backorder takes its place on the waiting list with what it wants now.
+        # A backorder is due at once, to take its place on the waiting list with its new lines.
         anew = lines is not None and order.backordered
         due_in = timedelta(0) if anew else await self._due_in(order.id)
         before = order.lines
@@ -141,7 +149,7 @@ class Changes:
     async def _quote(
         self, order: Order, lines: list[OrderLine], expected_total: Money | None, deadline: Deadline
     ) -> None:
-        """What was quoted before stays: it is a ceiling."""
+        """Quote the new lines. An earlier quote of a product stays: it is a ceiling."""
         skus = list(dict.fromkeys(line.product_id for line in lines))
         found = await self._products.prices(skus, deadline)
         if unknown := [sku for sku, product in zip(skus, found, strict=True) if product is None]:

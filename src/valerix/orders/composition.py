@@ -1,4 +1,4 @@
-"""The parts that both halves of orders - the service and its worker - are made of."""
+"""The parts that both halves of orders, the service and its worker, are made of."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -35,7 +35,10 @@ from valerix.orders.repository.search import OrderSearchRepository
 from valerix.orders.saga import Saga, Services
 
 PLANNED = {**KEYED, "enable_sort": "off"}
-"""What is due comes in the order of its index, also from a table too young for statistics: a sort reads all of it."""
+"""Planner settings that read due orders in the order of their index.
+
+They are needed for a table too young for statistics: a sort reads all of its due orders.
+"""
 TABLES = [
     "orders",
     "order_events",
@@ -50,33 +53,39 @@ TABLES = [
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
-    """Each batch of sagas needs a connection only while it writes."""
+    """Settings of both halves.
+
+    Each batch of sagas needs a database connection only while it writes.
+    """
 
     users_url: tuple[str, ...]
     inventory_url: tuple[str, ...]
     payments_url: tuple[str, ...]
     search_connections: int = 2
-    """Connections for lists and searches, which are planned for what was asked and may take their time."""
+    """Connections for lists and searches, which are planned for each request and may be slow."""
     saga_batches: int = 4
     saga_batch: int = 64
     hold_minutes: float = 30.0
     backorder_days: float = 30.0
     backorder_look_minutes: float = 60.0
-    """How often a backorder asks for stock without having been told that it is there."""
+    """How often a backorder requests stock without an event that the stock is there."""
     customer_waiting_orders: int = 50
     customer_unpaid_units: int = 500
     customer_declines: int = 20
     """See orders.bounds."""
     customer_ttl_seconds: float = 5.0
-    """How long a customer found valid is taken to be so without asking again."""
+    """How long a successful customer check is cached."""
     dwell_seconds: float = 8.0
-    """How long the simulated warehouse takes for each step: confirmed, processing, shipped. A reader can follow it."""
+    """How long the simulated warehouse takes for each step: confirmed, processing, shipped.
+
+    A reader can follow the steps at this speed.
+    """
     sweep_pause_seconds: float = 0.5
     sweep_batch: int = 100
 
 
 class OrderFlows(NamedTuple):
-    """What can be done with orders."""
+    """The use cases of orders, one for each flow."""
 
     placing: Placing
     fulfilment: Fulfilment
@@ -87,6 +96,8 @@ class OrderFlows(NamedTuple):
 
 
 class Built(NamedTuple):
+    """The opened resources, and the flows on top of them."""
+
     database: Database
     flows: OrderFlows
     clients: list[HttpClient]
@@ -95,7 +106,7 @@ class Built(NamedTuple):
 
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
-    """Open the database and the clients, and put the use cases on top."""
+    """Open the database and the clients, and build the use cases on them."""
     database = await open_database(settings, resources, ORDERS, settings.database_connections, PLANNED)
     reader = await open_database(settings, resources, ORDERS, settings.search_connections)
     clients = [
@@ -142,7 +153,10 @@ def connect(
     bounds: Bounds = DEFAULT,
     timeouts: Timeouts = timeouts.DEFAULT,
 ) -> OrderFlows:
-    """The flows over one saga; `committed` is called after each commit that emitted an event."""
+    """Connect the flows over one saga.
+
+    `committed` is called after each commit that emitted an event.
+    """
     placed, driven = PlacingRepository(), DrivingRepository()
     driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
     products = Products(saga.services)

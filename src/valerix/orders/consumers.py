@@ -1,4 +1,4 @@
-"""Events in: what orders keep of customers, and backorders that may go on."""
+"""Events in: customers for the read model, and backorders that may continue."""
 
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.chassis.messaging.inbox import Inbox
@@ -20,10 +20,10 @@ NAMES = (CUSTOMER_REGISTERED, CUSTOMER_UPDATED, INVENTORY_RESERVATION_READY)
 
 
 def inbox(database: Database, bus: Bus, read_model: ReadModel) -> Inbox:
-    """The one consumer of orders, wherever it runs."""
+    """Build the inbox of the one consumer of orders, for any process that needs it."""
 
     async def consume(tx: Transaction, events: list[Event]) -> None:
-        """The effect of a batch, in the transaction of its inbox mark."""
+        """Apply the effect of a batch, in the transaction of its inbox mark."""
         if customers := [e for e in events if e.name in (CUSTOMER_REGISTERED, CUSTOMER_UPDATED)]:
             seen = [CustomerSeen(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
             await read_model.remember_customers(tx, seen)

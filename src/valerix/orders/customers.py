@@ -1,4 +1,4 @@
-"""What users says about customers to those who look for orders."""
+"""The search for customers in users, by which staff find orders."""
 
 import msgspec
 
@@ -11,9 +11,10 @@ _found = msgspec.json.Decoder(CustomersFound)
 
 
 async def find_customers(users: Peer, search: str, deadline: Deadline) -> list[str]:
-    """Numbers of customers whose name or e-mail address matches; none while users does not answer.
+    """Return the numbers of customers with a matching name or e-mail address.
 
-    Names and addresses stay in users: no copy of them has to be kept right here.
+    Returns none while users does not answer. Names and addresses stay in users, so no copy of them
+    has to be kept correct here.
     """
     try:
         return (await users.post(FIND_CUSTOMERS, FindCustomers(search), _found, deadline=deadline)).customer_ids

@@ -1,4 +1,4 @@
-"""How one run of the saga over an order ends."""
+"""The decisions that end one saga run over an order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,16 +18,20 @@ from valerix.orders.transitions import AT_REST, FULFILMENT_STEPS
 DELAYED: Final = "order.delayed"
 CHANGED: Final = "order.changed"
 STILL_HELD: Final = "order.still_held"
-"""Entries of the history that are no events: they stay in this service."""
+"""These three are entries of the history and no events: they stay in this service."""
 COMPENSATIONS: Final = ("void_payment", "release_stock")
-"""Steps of the saga that undo others."""
+"""Steps of the saga that undo other steps."""
 NOTHING_TO_UNDO: Final = "nothing_to_undo"
-"""Outcome of a compensation that found nothing."""
+"""Outcome of a compensation that had nothing to undo."""
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a pass found out: the new status, the event that tells it, and when to look again (None: never)."""
+    """The result of a saga run.
+
+    It holds the new status, the event that publishes it, and the time until the order is due again
+    (None: never).
+    """
 
     status: OrderStatus
     event: str
@@ -35,11 +39,11 @@ class Decision:
     error_message: str | None = None
     due_in: timedelta | None = None
     detail: str | None = None
-    """For the caller's problem document, where it says more than the message."""
+    """For the caller's problem document, where it says more than the message does."""
     emits_event: bool = True
-    """Otherwise only the time to look again changes."""
+    """If False, only the time until the order is due changes."""
     held_until: datetime | None = None
-    """Of an order that waits for its customer, or for stock: when it is over."""
+    """For an order that waits for its customer or for stock: the end of the wait."""
 
 
 @dataclass(slots=True)
@@ -55,19 +59,19 @@ class Step:
 
 
 def found_nothing_to_undo(steps: Sequence[Step]) -> bool:
-    """Whether an order went backwards with these, and no compensation found anything."""
+    """Return whether these steps went backwards and no compensation had anything to undo."""
     undoing = {step.name for step in steps if step.name in COMPENSATIONS}
     return bool(undoing) and undoing == {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
 
 
 def shown(steps: Sequence[Step]) -> list[Step]:
-    """What people are shown of these: no compensation that had nothing to undo."""
+    """Return the steps to show to people: no compensations that had nothing to undo."""
     idle = {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
     return [step for step in steps if step.name not in idle]
 
 
 class Refunded(NamedTuple):
-    """What was given back by hand, as its entry of the history tells it. `id`: of the refund in payments."""
+    """A refund by hand, as its entry of the history holds it. `id`: of the refund in payments."""
 
     id: str
     amount: Money
@@ -90,10 +94,10 @@ class HistoryEntry(NamedTuple):
 
 
 def cause_of(entry: HistoryEntry, recorded: Sequence[RecordedAct]) -> RecordedAct | None:
-    """The act that caused an entry, one of those on its order; None when there is none.
+    """Return the act that caused an entry, out of the acts on its order; None if there is none.
 
-    An act names the version it changed. What it changed at once is the next; a cancellation and a way through the
-    warehouse may take several, by whichever process.
+    An act names the version it changed. An immediate change is the next version; a cancellation and
+    a path through the warehouse may take several versions, in any process.
     """
     return next((act for act in recorded if _has_caused(act, entry)), None)
 
@@ -116,45 +120,50 @@ def _has_caused(act: RecordedAct, entry: HistoryEntry) -> bool:
 
 @dataclass(slots=True)
 class SagaRun:
-    """One order on its way through the saga. It takes part in steps until it has a decision."""
+    """One run of the saga over one order. It takes part in steps until it has a decision."""
 
     order: Order
     steps: list[Step] = field(default_factory=list)
     decision: Decision | None = None
     compensate: bool = False
-    """The decision holds only once stock is released and the payment voided."""
+    """The decision holds only after the stock is released and the payment voided."""
     asked: bool = False
-    """Driven because somebody asked for it, not because it was due."""
+    """The order is driven because of a request, not because it was due."""
     charging: bool = False
-    """The payment's outcome is not known yet: never compensated, never re-keyed, only asked again."""
+    """The outcome of the payment is not known yet.
+
+    The payment is never compensated and never charged under another key, only requested again.
+    """
 
 
 def confirmed(dwell: timedelta) -> Decision:
-    """Reserved and paid; the warehouse begins after `dwell`."""
+    """Confirm an order that is reserved and paid; the warehouse begins after `dwell`."""
     return _entering(OrderStatus.CONFIRMED, due_in=dwell)
 
 
 def fulfilled(order: Order, dwell: timedelta) -> Decision:
-    """The next state of an order the warehouse is working on; `dwell` is how long it then stays there."""
+    """Enter the next state in the warehouse; `dwell` is how long the order then stays there."""
     status = FULFILMENT_STEPS[order.status]
     return _entering(status, due_in=None if status in AT_REST else dwell)
 
 
 def left_alone(order: Order) -> Decision:
-    """Nothing changes, and nothing is due."""
+    """Leave the order unchanged; nothing is due."""
     return Decision(order.status, DELAYED, order.error_code, order.error_message, emits_event=False)
 
 
 def shipped_after_all(dwell: timedelta) -> Decision:
-    """The cancellation came too late: the goods have left."""
+    """Ship the order: its cancellation came too late, the goods have left."""
     return _entering(OrderStatus.SHIPPED, due_in=dwell)
 
 
 def failed(refusal: type[DomainError], message: str, detail: str | None = None) -> Decision:
+    """End the order as failed, with the code of the refusal."""
     return _entering(OrderStatus.FAILED, refusal.code, message, detail=detail)
 
 
 def cancelled(reason: str) -> Decision:
+    """End the order as cancelled, with this reason."""
     return _entering(OrderStatus.CANCELLED, OrderCancelled.code, reason)
 
 
@@ -170,14 +179,14 @@ def _entering(
 
 
 class StockWait(NamedTuple):
-    """How long orders that are short of stock wait."""
+    """Waiting times of orders that are short of stock."""
 
     hold: timedelta
-    """For their customer, from the moment they are told so."""
+    """For the customer, from the moment the order is held."""
     backorder: timedelta
-    """For stock, from their acceptance."""
+    """For stock, from the acceptance of a backorder."""
     look: timedelta
-    """Until a backorder asks for stock without having been told that it is there."""
+    """Until a backorder requests stock without an event that the stock is there."""
 
 
 class Retry(NamedTuple):
@@ -188,18 +197,20 @@ class Retry(NamedTuple):
 
 
 def delayed(order: Order, code: str, message: str, retry: Retry, jitter: float) -> Decision:
-    """No change but a stated reason; driven again after the first pause, twice, four times as long … up to the longest.
+    """Postpone an order with a stated reason.
 
-    `jitter` in [0, 1] makes it 0.5 to 1 times as long.
+    It is driven again after the first pause, then after two times, four times as long … up to the
+    longest. `jitter` in [0, 1] makes the pause 0.5 to 1 times as long.
     """
     seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
     return Decision(order.status, DELAYED, code, message, timedelta(seconds=seconds))
 
 
 def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float) -> Decision:
-    """Nothing was tried because nothing can be before `seconds` are over; driven then, or up to two first pauses later.
+    """Postpone an order without an attempt, because none is possible before `seconds` are over.
 
-    When the order waits for just that already, its history need not say so again.
+    It is driven then, or up to two first pauses later. If the order waits for the same reason
+    already, its history does not repeat it.
     """
     known = (order.error_code, order.error_message) == (code, message)
     due_in = timedelta(seconds=seconds + 2 * retry.first_seconds * jitter)
@@ -207,9 +218,11 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
 
 
 def short_of_stock(order: Order, shortages: str, stock_wait: StockWait, now: datetime, *, asked: bool) -> Decision:
-    """Insufficient stock, by the order's own choice: fail at once, wait for the customer, or wait for stock.
+    """Decide on insufficient stock by the order's own choice.
 
-    That it waits is told once. While it does, the history keeps only what the customer (or staff) `asked` for.
+    The order fails at once, waits for its customer, or waits for stock. The start of the wait is
+    published once. During the wait, the history keeps only runs requested by the customer or by
+    staff (`asked`).
     """
     message = "Insufficient stock"
     if order.on_shortage == REJECT:

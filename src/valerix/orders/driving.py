@@ -1,4 +1,7 @@
-"""Driving orders: take over, run the saga, write what it decided. Shared by placing, fulfilment and changes."""
+"""Driving orders: take over, run the saga, write its decisions.
+
+Placing, fulfilment and changes share it.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -29,7 +32,10 @@ CLAIMED: Final = {status: Point(f"orders.claimed.{status}") for status in OrderS
 
 
 class Driving:
-    """`committed` is called after each commit that emitted an event."""
+    """Takes orders over, drives them and writes the result.
+
+    `committed` is called after each commit that emitted an event.
+    """
 
     def __init__(
         self,
@@ -56,9 +62,9 @@ class Driving:
     async def take_and_drive(
         self, order: Order, cancel_reason: str | None, deadline: Deadline, act: Act | None = None
     ) -> Answer:
-        """Take over an order as it was read, which is `act` if staff did it, and drive it.
+        """Take over an order at the version that was read, and drive it.
 
-        Raises OrderBusy when it has changed since.
+        `act` is recorded with it if staff did it. Raises OrderBusy if the order has changed since.
         """
 
         async def claim(tx: Transaction) -> Order | None:
@@ -72,7 +78,10 @@ class Driving:
         return (await self.drive([taken], deadline, asked=True))[order.id]
 
     async def drive(self, orders: list[Order], deadline: Deadline, *, asked: bool = False) -> dict[str, Answer]:
-        """One run of the saga over orders that were taken over; payments that stay open are left to the next."""
+        """Run the saga once over orders that were taken over.
+
+        Payments that stay open are left to the next run.
+        """
         runs = [SagaRun(order, asked=asked) for order in orders]
         deadline = deadline.earlier(self._timeouts.answer_margin_seconds)
         await self._saga.run(runs, deadline, self._timeouts.step_wait_seconds)
@@ -82,9 +91,10 @@ class Driving:
         return await self.finish([(run, trace_id()) for run in runs])
 
     async def finish(self, runs: Sequence[tuple[SagaRun, str]]) -> dict[str, Answer]:
-        """Write what each run decided, unless its order was taken over; answer from what then stands there.
+        """Write the decision of each run and return the answers.
 
-        `runs`: each with its trace id.
+        The decision is not written if the order was taken over since; the answer comes from the
+        database then. `runs`: each run with its trace id.
         """
         quiet = [run for run, _ in runs if run.decision and not run.decision.emits_event]
         await by_halves(quiet, self._postpone, IMPOSSIBLE)
@@ -125,9 +135,9 @@ class Driving:
         return await self._database.repeat(write)
 
     async def finish_local_steps(self, limit: int) -> int:
-        """Find due orders whose next step asks no other service and finish it, in one transaction; how many.
+        """Finish the next step of due orders that need no other service; return their number.
 
-        A process that dies within leaves them due.
+        All of it is one transaction: if the process dies within it, the orders stay due.
         """
 
         async def step(tx: Transaction, finish: Callable[[Transaction, Sequence[Finished]], Awaitable[object]]) -> int:
@@ -143,7 +153,8 @@ class Driving:
         try:
             done = await self._database.repeat(lambda tx: step(tx, self._repository.finish_orders))
         except IMPOSSIBLE:
-            # Only now: rows that are locked in a transaction and written within a savepoint of it cost a third more.
+            # Savepoints only after a failure: rows that are locked in a transaction and written
+            # within a savepoint of it cost a third more.
             done = await self._database.repeat(lambda tx: step(tx, self._finish_in_parts))
         if done:
             self._committed()
@@ -151,7 +162,7 @@ class Driving:
         return done
 
     async def _finish_in_parts(self, tx: Transaction, finished: Sequence[Finished]) -> None:
-        """Those that cannot be written are looked at again after a lease."""
+        """Write the orders in parts; an order that cannot be written is due again after a lease."""
 
         async def write(some: Sequence[Finished]) -> None:
             async with tx.transaction():
@@ -162,22 +173,22 @@ class Driving:
             await self._repository.put_off(tx, impossible, self.lease)
 
     async def forget_declines(self) -> None:
-        """Those that no longer count against their customers."""
+        """Delete declines that no longer count against their customers."""
         await self._database.repeat(self._counted.forget_declines)
 
     async def claim_due(self, limit: int) -> list[Order]:
-        """Take over due orders whose next step asks other services."""
+        """Take over due orders with a next step that calls other services."""
         due = await self._database.repeat(lambda tx: self._repository.claim_due(tx, limit, self.lease))
         await claimed(due)
         return due
 
 
 async def claimed(orders: Sequence[Order]) -> None:
-    """Pass the failpoint of each state among these orders."""
+    """Pass the failpoint of each status among these orders."""
     for status in {order.status for order in orders}:
         await CLAIMED[status].passed()
 
 
 def trace_id() -> str:
-    """That of the request being served, or a new one."""
+    """Return the trace id of the current request, or a new one."""
     return telemetry.trace_id.get() or telemetry.new_trace_id()

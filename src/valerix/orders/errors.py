@@ -1,4 +1,4 @@
-"""What can be refused about an order."""
+"""The refusals of operations on orders: their codes are data, their texts are for people."""
 
 from typing import Final
 
@@ -39,7 +39,7 @@ class OrderBusy(DomainError):
     code = "order_busy"
 
     def __init__(self) -> None:
-        super().__init__("The order is being processed right now; ask again shortly")
+        super().__init__("The order is being processed right now; try again shortly")
 
 
 class NotChangeable(DomainError):
@@ -50,17 +50,19 @@ class NotYourCustomer(DomainError):
     code = "not_your_customer"
 
     def __init__(self) -> None:
-        super().__init__("A customer can only place orders for themself")
+        super().__init__("Customers can place orders for themselves only")
 
 
 class BeyondBounds(DomainError):
+    """The customer has reached a bound; `bound` names it (see orders.bounds)."""
+
     code = "customer_bound"
 
     def __init__(self, bound: str, detail: str) -> None:
         super().__init__(detail, bound=bound)
 
 
-# --- how the caller of "place" learns of a definite refusal; each has the order in its document
+# --- definite refusals of "place"; the problem document of each contains the order
 
 
 class PaymentDeclined(DomainError):
@@ -103,11 +105,13 @@ class OrderCancelled(DomainError):
 
 
 class OrderEnded(DomainError):
+    """The reservation or the payment of the order has ended, or is for other lines."""
+
     code = "order_ended"
 
 
 UNPAYABLE: Final = (NotChargeable, PriceChanged, TotalDiffers)
-"""Why an order cannot be charged, as its prices are."""
+"""The refusals to charge an order because of its prices."""
 REFUSALS: Final[dict[str, type[DomainError]]] = {
     refusal.code: refusal
     for refusal in (

@@ -1,4 +1,4 @@
-"""The warehouse and the worker's sweep: orders that are due go on, step by step."""
+"""The warehouse and the worker's sweep: due orders go on, step by step."""
 
 from typing import Final
 
@@ -20,11 +20,14 @@ from valerix.orders.transitions import path_to
 
 log = structlog.get_logger()
 MAX_SWEEPS: Final = 8
-"""A sweep that takes long goes on beside the next; no more than so many at once."""
+"""Maximum number of sweeps running concurrently; a slow sweep goes on beside the next."""
 
 
 class Fulfilment:
-    """Close it to stop what runs in the background; its orders will be due again."""
+    """Sweeps due orders and moves single orders through the warehouse.
+
+    `close` stops the sweeps in the background; their orders will be due again.
+    """
 
     def __init__(self, driving: Driving, queries: Queries, timeouts: Timeouts = timeouts.DEFAULT) -> None:
         self._driving = driving
@@ -36,11 +39,11 @@ class Fulfilment:
         await self._sweeps.close()
 
     async def sweep(self, limit: int, deadline: Deadline) -> int:
-        """Go on with orders that are due: steps through the warehouse, what a crash left open, what was delayed, holds
-        that expired.
+        """Drive due orders: warehouse steps, orders open after a crash, delays, expired holds.
 
-        Returns how many there were of the kind there were more of, up to `limit` of each: those whose next step asks no
-        other service, and the others as far as there is capacity for them.
+        Due orders are of two kinds: orders with a next step that needs no other service, and all
+        others, as far as there is capacity for them. Up to `limit` of each kind are driven. Returns
+        the larger of the two numbers.
         """
         return max(await self._driving.finish_local_steps(limit), await self._drive_due(limit, deadline))
 
@@ -55,7 +58,7 @@ class Fulfilment:
         return len(due)
 
     async def forget_declines(self) -> None:
-        """Those that no longer count against their customers."""
+        """Delete declines that no longer count against their customers."""
         await self._driving.forget_declines()
 
     async def fulfil_until(
@@ -69,8 +72,8 @@ class Fulfilment:
     ) -> Order:
         """Take an order through the warehouse now, step by step, until it is `target`.
 
-        Raises OrderNotFound, VersionConflict, IllegalTransition, OrderBusy. When a service is down the order comes back
-        short of `target`, and the worker goes on with it.
+        Raises OrderNotFound, VersionConflict, IllegalOrderTransition, OrderBusy. If a service is
+        down, the order comes back short of `target`, and the worker goes on with it.
         """
         order = await self._queries.get(order_id, None)
         if version is not None and version != order.version:
@@ -79,7 +82,7 @@ class Fulfilment:
         while path_to(order.status, target):
             before = order.status
             await self._driving.take_and_drive(order, None, deadline, act)
-            act = None  # the steps that follow are parts of it
+            act = None  # the steps that follow are parts of the same act
             order = await self._queries.get(order_id, None)
             if order.status == before:
                 break

@@ -13,14 +13,17 @@ FORGET_PAUSE_SECONDS = 60.0
 
 
 async def sweep(fulfilment: Fulfilment, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
-    """Drive what is due - left open by a crash, delayed, or held too long - until nothing is; rest; again."""
+    """Drive due orders until there are none, pause, and repeat.
+
+    An order is due after a crash, after a delay, or when it was held too long.
+    """
     while True:
         if await fulfilment.sweep(batch, Deadline.after(deadline_seconds)) < batch:
             await asyncio.sleep(pause_seconds)
 
 
 async def count(queries: Queries) -> None:
-    """Keep the gauge of open orders fresh."""
+    """Keep the gauge of open orders up to date."""
     while True:
         counts = await queries.count_open()
         for status in COUNTED:
@@ -29,7 +32,7 @@ async def count(queries: Queries) -> None:
 
 
 async def forget_declines(fulfilment: Fulfilment) -> None:
-    """Keep the table of what counts against customers small."""
+    """Keep the table of orders that count against their customers small."""
     while True:
         await fulfilment.forget_declines()
         await asyncio.sleep(FORGET_PAUSE_SECONDS)

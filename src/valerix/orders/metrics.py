@@ -1,4 +1,4 @@
-"""What the orders service counts; names are part of the product (see docs/metrics)."""
+"""The metrics of the orders service; names are part of the product (see docs/metrics)."""
 
 import math
 
@@ -16,13 +16,13 @@ order_processing_seconds = Histogram(
 )
 inventory_calls = Counter("inventory_calls_total", "Calls to inventory", ["status"])
 responses = RollingSums(timeouts.DEFAULT.answer_window_seconds, steps=30)
-"""Seconds it took to answer those who placed an order."""
+"""Seconds from the request to the answer of placed orders."""
 responses_average = Gauge("orders_response_seconds_avg_30s", "Average answer to a placed order, last 30 s; NaN: none")
 responses_average.set_function(lambda: math.nan if (mean := responses.mean()) is None else mean)
 OUTCOMES = frozenset({200, 201, 202, 402, 409, 422})
 
 
 def answered(status: int, seconds: float) -> None:
-    """An order was answered; what was malformed or shed was none."""
+    """Record the answer to a placed order; malformed and shed requests are not counted."""
     if status in OUTCOMES:
         responses.add(seconds)

@@ -1,4 +1,4 @@
-"""The order: its lines, its price, and how it moves from state to state."""
+"""The order: its lines, its price, and its moves from state to state."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MAX_TOTAL_MINOR: Final = 10**12
 
 @dataclass(slots=True)
 class OrderLine:
-    """One product of an order; name and price are known once inventory has answered."""
+    """One product of an order; name and price are known after inventory has answered."""
 
     product_id: str
     quantity: int
@@ -34,7 +34,7 @@ class OrderLine:
 
 @dataclass(slots=True)
 class Order:
-    """An order as its row holds it. Amounts in minor units, times aware UTC."""
+    """An order as its row holds it. Amounts are in minor units, times are aware UTC."""
 
     id: str
     customer_id: str
@@ -54,50 +54,60 @@ class Order:
     error_message: str | None = None
     cancel_reason: str | None = None
     expected_total: Money | None = None
-    """What the customer is willing to pay; for another total the order is refused."""
+    """The total the customer is willing to pay; for another total the order is refused."""
     held_until: datetime | None = None
-    """When an order that waits for its customer or for stock ends; one that is driven just then is not over before."""
+    """The end of the wait for the customer or for stock.
+
+    If the order is being driven at that moment, it ends after that run.
+    """
     refunded_minor: int | None = None
-    """What staff has given back of what was paid; None: nothing."""
+    """Total of the refunds by staff; None: no refund."""
     lease_epoch: int = 0
     attempts: int = 0
 
     @property
     def held(self) -> bool:
-        """Waiting for stock: nothing is reserved and nothing was charged."""
+        """Whether the order waits for stock: nothing is reserved and nothing was charged."""
         return self.status is OrderStatus.PENDING and self.error_code == InsufficientStock.code
 
     @property
     def backordered(self) -> bool:
-        """Short of stock, the order takes its place on inventory's waiting list."""
+        """Whether the order takes a place on inventory's waiting list when stock is short."""
         return self.on_shortage == BACKORDER
 
     @property
     def driven_before(self) -> bool:
-        """A run before this one may have reserved and charged; and since it was written, staff may have, too.
+        """Whether an earlier run may have reserved and charged.
 
-        So the order ends with a void and a release, which refuse what arrives late.
+        Since the order was written, staff may have done so, too. So the order ends with a void and
+        a release, which refuse late charges and reserves.
         """
         return self.attempts > 0
 
     @property
     def local_step(self) -> bool:
-        """The next step asks no other service, so it is written where the order is found."""
+        """Whether the next step needs no other service: it is written where the order is found."""
         return self.status in LOCAL_STEPS and self.cancel_reason is None
 
     def is_reserved_by(self, allocations: Sequence[Allocation]) -> bool:
-        """Whether these are the order's lines: lines that name one product are summed, as are its warehouses."""
+        """Return whether the allocations match the order's lines.
+
+        Lines that name one product are summed, as are the warehouses of a product.
+        """
         return _quantities(self.lines) == _quantities(allocations)
 
     def quote(self, products: Sequence[PricedProduct]) -> None:
-        """Fix the price of each line that has none: from now on it costs no more. See `price` for what it raises."""
+        """Fix the price of each line that has none: from now on the line costs no more.
+
+        Raises the errors of `price`.
+        """
         self._price(products, lambda quoted, _: quoted)
 
     def price(self, products: Sequence[PricedProduct]) -> None:
-        """What is charged: of quote and catalogue the lower, line by line.
+        """Fix the price to charge: line by line the lower one of quote and catalogue.
 
-        Raises NotChargeable for mixed currencies or an absurd total, PriceChanged for another currency than the
-        quote's, TotalDiffers from what the customer expects.
+        Raises NotChargeable for mixed currencies or a total above MAX_TOTAL_MINOR, PriceChanged for
+        another currency than the quote's, TotalDiffers for another total than the customer expects.
         """
         self._price(products, min)
 
@@ -123,11 +133,11 @@ class Order:
 
     @property
     def cancelling(self) -> bool:
-        """A request to cancel is noted, and whether it comes in time is not known yet."""
+        """Whether a cancellation is requested, and not yet known to be in time."""
         return self.cancel_reason is not None and self.status.cancellable
 
     def refund(self, amount_minor: int, now: datetime) -> None:
-        """Note that so much was given back; the next version, in the same state."""
+        """Record a refund of this amount: the next version, in the same state."""
         self.refunded_minor = (self.refunded_minor or 0) + amount_minor
         self.version, self.updated_at = self.version + 1, now
 
@@ -147,7 +157,10 @@ def _quantities(parts: Sequence[OrderLine] | Sequence[Allocation]) -> dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders, and which page of them; None: whatever it is. `first` and `last`: ids, [first, last)."""
+    """The filter and the page of a list of orders; None: no restriction.
+
+    `first` and `last` are ids, [first, last).
+    """
 
     limit: int
     ascending: bool = False
@@ -157,14 +170,14 @@ class OrderFilter:
     product_id: str | None = None
     search: str | None = None
     customers: Sequence[str] = ()
-    """Numbers of those that `search` means by name or address."""
+    """Numbers of the customers that match `search` by name or address."""
     first: str | None = None
     last: str | None = None
     trace_id: str | None = None
 
 
 class CustomerSeen(NamedTuple):
-    """A customer as an event tells of them; one with a higher `sequence` is newer."""
+    """A customer as an event describes it; a higher `sequence` is newer."""
 
     customer_id: str
     standing: str

@@ -1,7 +1,8 @@
-"""Placing orders: accept durably, await the answer. Written once, over a list; a single request is a list of one.
+"""Placing orders: accept durably, await the answer.
 
-Each order has one future. Whichever batch finishes the order resolves it, after its commit; what stays undecided when
-the time of its request is over is answered "pending", and the worker drives it on.
+It is written once, over a list; a single request is a list of one. Each order has one future. The
+batch that finishes the order resolves the future, after its commit. An order that is still
+undecided when the time of its request is over is answered "pending", and the worker drives it on.
 """
 
 import asyncio
@@ -40,8 +41,8 @@ ACCEPTING, ACCEPTED = Point("orders.accepting"), Point("orders.accepted")
 _encode = msgspec.json.Encoder().encode
 
 LINGER_SECONDS: Final = 0.05
-"""How long new orders wait for others, for each batch that is under way (ADR 15)."""
-MAX_LATE: Final = 100_000  # more than a service lets in: an order that was accepted is never turned away
+"""How long a batch waits for further orders, per batch that is in progress (ADR 15)."""
+MAX_LATE: Final = 100_000  # more than a service admits: an accepted order is never rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,14 @@ class PlaceRequest:
     trace_id: str
     deadline: Deadline
     bounded: bool = False
-    """Whether the bounds of its customer hold for it: staff has none."""
+    """Whether the bounds of its customer hold for the order; staff have none."""
     act: Act | None = None
-    """Set when staff place it for the customer."""
+    """Set if staff place the order for the customer."""
 
 
 @dataclass(slots=True, eq=False)
 class PlacedOrder:
-    """A request on its way to its one answer."""
+    """A placement request, with the future of its one answer."""
 
     request: PlaceRequest
     answer: "asyncio.Future[Answer]"
@@ -71,7 +72,7 @@ class PlacedOrder:
         self.run = SagaRun(self.request.order)
 
     def resolve(self, outcome: Answer | Exception) -> None:
-        """Answer the request, unless it was answered or its caller went away."""
+        """Answer the request, unless it is answered already or its caller has disconnected."""
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -81,7 +82,7 @@ class PlacedOrder:
 
 
 class Placing:
-    """`place` for one request; everything below it works on lists."""
+    """Places orders: `place` takes one request, everything below it works on lists."""
 
     def __init__(
         self,
@@ -119,7 +120,11 @@ class Placing:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def place(self, request: PlaceRequest) -> Answer:
-        """Accept an order durably and drive it. Raises KeyReused, KeyInFlight, or Unavailable (nothing written)."""
+        """Accept an order durably and drive it.
+
+        Raises KeyReused, KeyInFlight, BeyondBounds, or Unavailable. Nothing is written then, unless
+        the database fails after the acceptance: such an order is driven on by the worker.
+        """
         started = time.perf_counter()
         placed = PlacedOrder(request, asyncio.get_running_loop().create_future())
         self.placements.put(placed)
@@ -129,7 +134,10 @@ class Placing:
         return answer
 
     async def find_first(self, request: PlaceRequest) -> Answer | None:
-        """The answer to an earlier request with this key, if there was one. Raises KeyReused, KeyInFlight."""
+        """Return the answer to an earlier request with this key, if any.
+
+        Raises KeyReused, KeyInFlight.
+        """
         if (key := request.key) is None:
             return None
         existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, [], [key]))
@@ -139,7 +147,7 @@ class Placing:
         return outcome
 
     async def _place_batch(self, batch: list[PlacedOrder]) -> None:
-        """Accept the batch and drive what is new; a slow batch goes on beside the next."""
+        """Accept the batch and drive its new orders; a slow batch goes on beside the next."""
         try:
             fresh = await self._accept(batch)
         except Exception as error:
@@ -152,7 +160,10 @@ class Placing:
             await wait_for([driving], self._timeouts.batch_slot_seconds)
 
     async def _accept(self, batch: list[PlacedOrder]) -> list[PlacedOrder]:
-        """Commit the new orders and return them; answer those that are not new, or came too late to be answered."""
+        """Commit the new orders and return them.
+
+        Requests that are not new are answered here, as are requests that came too late.
+        """
         timely = [placed for placed in batch if not self._is_late(placed)]
         resolve_all([p for p in batch if self._is_late(p)], Unavailable("The request waited for too long"))
         await ACCEPTING.passed()
@@ -186,14 +197,15 @@ class Placing:
         return await self._database.repeat(insert)
 
     async def _replay(self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]) -> list[PlacedOrder]:
-        """Answer repeated requests from what stands in the database, and new ones beyond a bound with it.
+        """Answer repeated requests from the database, and refuse new ones beyond a bound.
 
-        Returns those that are new all the same.
+        Returns requests that turn out to be new.
         """
         ids = [placed.request.order.id for placed in rest]
         keys = [placed.request.key for placed in rest if placed.request.key is not None]
         existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, ids, keys))
-        # A row under our own id means that our insert had committed before its connection was lost.
+        # A row with the id of this request means that its insert had committed before its
+        # connection was lost.
         ours = {known.order.id for known in existing}
         by_key = {known.idempotency_key: known for known in existing}
         for placed in rest:
@@ -208,7 +220,10 @@ class Placing:
         return [placed for placed in rest if placed.request.order.id in ours]
 
     async def _drive(self, fresh: list[PlacedOrder]) -> None:
-        """The first run of the saga; orders whose payment is slow leave their batch and wait with others like them."""
+        """Run the saga for the first time.
+
+        Orders with a slow payment leave their batch and wait with others of the kind.
+        """
         try:
             runs = [placed.run for placed in fresh]
             await self._saga.run(runs, self._answer_by(fresh), self._timeouts.charge_wait_seconds)
@@ -221,7 +236,10 @@ class Placing:
             resolve_all(fresh, error)
 
     async def _charge_batch(self, batch: list[PlacedOrder]) -> None:
-        """Ask once more about payments that were too slow for their batch; the worker's, once their time is over."""
+        """Request payments again that were too slow for their batch.
+
+        When the time of the request is over, the order is left to the worker.
+        """
         try:
             for placed in batch:
                 if self._is_late(placed):
@@ -246,14 +264,14 @@ class Placing:
         return placed.request.deadline.remaining() <= self._timeouts.answer_margin_seconds
 
     def _answer_by(self, placed: Sequence[PlacedOrder]) -> Deadline:
-        """The earliest of their deadlines, less the time to answer."""
+        """Return the earliest of their deadlines, less the time to answer."""
         return min((p.request.deadline for p in placed), key=lambda d: d.at).earlier(
             self._timeouts.answer_margin_seconds
         )
 
 
 def resolve_all(batch: Sequence[PlacedOrder], outcome: Exception) -> None:
-    """Answer all that have no answer yet."""
+    """Resolve all requests that have no answer yet."""
     for placed in batch:
         placed.resolve(outcome)
 
@@ -272,7 +290,7 @@ def new_order(
     expected_total: Money | None = None,
     make_id: Callable[[], str] = new_id,
 ) -> Order:
-    """A pending order whose id carries its creation time, so that lists page on the id alone."""
+    """Create a pending order; its id carries its creation time, so lists page on the id alone."""
     order_id = make_id()
     made_at = created_at(order_id)
     return Order(

@@ -1,4 +1,4 @@
-"""What inventory says of products before anything is reserved."""
+"""Product prices from inventory, before anything is reserved."""
 
 import msgspec
 
@@ -12,18 +12,24 @@ _prices = msgspec.json.Decoder(commands.ProductPrices)
 
 
 class Products:
-    """Never the last word: what is charged is fixed when stock is reserved."""
+    """Looks up products and prices.
+
+    A price from here is never final: the price to charge is fixed when stock is reserved.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
     async def prices(self, skus: list[str], deadline: Deadline) -> list[commands.PricedProduct | None]:
-        """What each product costs now; None: it is not sold. Raises NotSent."""
+        """Return the present price of each product; None: it is not sold. Raises NotSent."""
         command = commands.PriceProducts(skus)
         return (await ask(self._services.inventory, commands.PRICE_PRODUCTS, command, _prices, deadline)).outcomes
 
     async def find(self, name: str, deadline: Deadline) -> commands.PricedProduct:
-        """By number or exact name. Raises UnknownProduct, also when several have that name, and NotSent."""
+        """Find a product by number or exact name.
+
+        Raises UnknownProduct, also if several products have that name, and NotSent.
+        """
         command = commands.NamedProducts([name])
         reply = await ask(self._services.inventory, commands.FIND_PRODUCTS, command, _prices, deadline)
         (product,) = reply.outcomes

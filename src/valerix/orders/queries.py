@@ -19,7 +19,7 @@ USERS_WAIT_SECONDS: Final = 2.0
 
 
 class Queries:
-    """`reader`: connections for lists and searches, which may take their time."""
+    """Reads orders. `reader`: connections for lists and searches, which may be slow."""
 
     def __init__(
         self, database: Database, reader: Database, repository: OrderSearchRepository, services: Services
@@ -30,7 +30,10 @@ class Queries:
         self._services = services
 
     async def get(self, order_id: str, owner_id: str | None) -> Order:
-        """The order, if it is there and (with `owner_id`) the owner's. Raises OrderNotFound."""
+        """Return the order, if it exists and is the owner's (with `owner_id`).
+
+        Raises OrderNotFound.
+        """
         async with self._database.connection() as tx:
             order = await self._repository.find_order(tx, order_id, owner_id)
         if order is None:
@@ -38,7 +41,7 @@ class Queries:
         return order
 
     async def find_all(self, order_ids: Sequence[str]) -> list[Order | None]:
-        """Each of these orders; None where there is none. The ids may be any text."""
+        """Return each of these orders; None for a missing one. The ids may be any text."""
         ids = [order_id for order_id in order_ids if is_id(order_id)]
         async with self._database.connection() as tx:
             found = {order.id: order for order in await self._repository.list_by_ids(tx, ids)}
@@ -47,16 +50,19 @@ class Queries:
     async def timeline(
         self, order_id: str, owner_id: str | None, *, after: int, limit: int
     ) -> tuple[Order, list[HistoryEntry]]:
-        """The order and up to `limit` entries of its history, oldest first, from beyond version `after`.
+        """Return the order and up to `limit` entries of its history, oldest first.
 
-        Raises OrderNotFound.
+        The entries begin after version `after`. Raises OrderNotFound.
         """
         order = await self.get(order_id, owner_id)
         async with self._database.connection() as tx:
             return order, await self._repository.list_events(tx, order.id, after=after, limit=limit)
 
     async def search(self, wanted: OrderFilter, deadline: Deadline, *, by_name: bool) -> list[Order]:
-        """A page of the orders that match; `by_name`: also of customers whose name or address does."""
+        """Return a page of matching orders.
+
+        `by_name`: also orders of customers with a matching name or address.
+        """
         if by_name and wanted.search is not None:
             customers = await find_customers(self._services.users, wanted.search, deadline.within(USERS_WAIT_SECONDS))
             wanted = replace(wanted, customers=customers)
@@ -64,7 +70,7 @@ class Queries:
             return await self._repository.list_orders(tx, wanted)
 
     async def find_ids(self, search: str) -> list[str]:
-        """Up to MAX_FOUND ids of orders that end so, newest first."""
+        """Return up to MAX_FOUND ids of orders that end with `search`, newest first."""
         end = find_ids(search).end
         if end is None:
             return []
@@ -72,6 +78,6 @@ class Queries:
             return await self._repository.list_ids_by_end(tx, end, MAX_FOUND)
 
     async def count_open(self) -> dict[str, int]:
-        """Orders by status (see OrderSearchRepository.count_open)."""
+        """Count orders by status (see OrderSearchRepository.count_open)."""
         async with self._reader.connection() as tx:
             return await self._repository.count_open(tx)

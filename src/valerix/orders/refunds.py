@@ -1,4 +1,7 @@
-"""Refunds by hand, as payments tells of them: each stands in the history of its order once."""
+"""Refunds by hand, as payments reports them.
+
+The history of an order holds each of its refunds once.
+"""
 
 from collections.abc import Callable
 
@@ -18,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RefundNotes:
-    """`committed` is called after each commit that emitted an event."""
+    """Notes refunds. `committed` is called after each commit that emitted an event."""
 
     def __init__(
         self, database: Database, repository: NotedRefundsRepository, committed: Callable[[], None], now: Now = utc_now
@@ -29,7 +32,11 @@ class RefundNotes:
         self._now = now
 
     async def note(self, request: NoteRefunds, _: Deadline) -> RefundsNoted:
-        """Write each into the history of its order, if that stands and it is not there yet."""
+        """Write each refund into the history of its order.
+
+        A refund is written once, and only into the history of an order that is decided and has not
+        ended without success.
+        """
         outcomes = [RefundNoted(given.refund_id, await self._settle(given)) for given in request.commands]
         self._committed()
         return RefundsNoted(outcomes)
@@ -42,7 +49,7 @@ class RefundNotes:
             return False
 
     async def _note(self, tx: Transaction, given: RefundGiven) -> bool:
-        """Whether nothing is left to be done about it."""
+        """Return whether nothing is left to be done about the refund."""
         async with tx.transaction():
             order = await self._repository.lock_order(tx, given.order_id)
             if order is None or order.status in UNSUCCESSFUL:

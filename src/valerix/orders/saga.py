@@ -1,7 +1,8 @@
-"""One pass of the order saga over a list of orders: customer, stock, payment - the pivot - and backwards when it fails.
+"""One run of the order saga over a list of orders: customer, stock, payment.
 
-Every call names its order and may be repeated: what was done before is found, not done again. A pass only finds out;
-what it found is written by the use case, if nobody else took the order over meanwhile.
+The payment is the pivot; a run that fails goes backwards. Every call names its order and may be
+repeated: an earlier effect is found, not done again. A run only decides; the use case writes the
+decision, unless the order was taken over meanwhile.
 """
 
 import random
@@ -41,11 +42,11 @@ class Services:
 
 Fix = Callable[[Sequence[commands.PricedProduct]], None]
 Directory = Callable[[list[str]], Awaitable[dict[str, str]]]
-"""Standing (`active`, `suspended`) of those customers that their events told of."""
+"""Returns the standing (`active`, `suspended`) of customers that events have described."""
 
 
 class Saga:
-    """The sequence, readable top to bottom in `run`."""
+    """The sequence of steps, readable from top to bottom in `run`."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Saga:
         now: Now = utc_now,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance` in [0, 1) spreads load."""
+        """`chance` returns numbers in [0, 1), which spread load."""
         self.services = services
         self._directory = directory
         self._stock_wait = stock_wait
@@ -69,7 +70,10 @@ class Saga:
         self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
-        """Drive every run to a decision, or leave it `charging` when its payment takes longer than `wait_seconds`."""
+        """Drive every run to a decision.
+
+        A run is left `charging` if its payment takes longer than `wait_seconds`.
+        """
         for run in runs:
             if run.order.status in AT_REST:
                 run.decision = decisions.left_alone(run.order)
@@ -82,7 +86,7 @@ class Saga:
         await self._compensate([run for run in runs if run.compensate], deadline)
 
     async def resume(self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
-        """Ask once more about the payments these runs are still waiting for."""
+        """Request the payments again that these runs still wait for."""
         await self._charge(runs, deadline, wait_seconds)
         await self._compensate([run for run in runs if run.compensate], deadline)
 
@@ -91,7 +95,7 @@ class Saga:
         run.decision = self._postpone(run, "payment_processing", "The payment is still being processed")
 
     def fulfil_locally(self, runs: Sequence[SagaRun]) -> None:
-        """Decide about orders whose next step asks no other service, so a transaction may be open."""
+        """Decide about orders with a local next step, so that a transaction may be open."""
         for run in runs:
             run.decision = decisions.fulfilled(run.order, self._dwell)
 
@@ -110,7 +114,7 @@ class Saga:
         await self._ask_for_customers([run for run in unsure if run.order.customer_id not in standings], deadline)
 
     async def _ask_for_customers(self, runs: list[SagaRun], deadline: Deadline) -> None:
-        """Customers nobody has told of yet."""
+        """Check customers that no event has described yet."""
         if not runs:
             return
 
@@ -153,7 +157,8 @@ class Saga:
             case commands.StockReserved():
                 step.detail = "idempotent" if outcome.idempotent else None
                 if not run.order.is_reserved_by(outcome.allocations):
-                    # Reserved for lines that were changed meanwhile; a reservation cannot be changed or made again.
+                    # The stock is reserved for lines that were changed meanwhile; a reservation
+                    # cannot be changed or made again.
                     run.decision = decisions.failed(errors.OrderEnded, "The stock was reserved for other lines")
                     run.compensate = True
                     return
@@ -178,7 +183,7 @@ class Saga:
                 run.decision = decisions.failed(errors.UnknownProduct, message)
                 run.compensate = run.order.driven_before
             case commands.ReservationEnded():
-                # A pass before this one compensated and died before it could say so: end what it began.
+                # An earlier run compensated and died before it could write this: end its work.
                 step.outcome = f"ended: {outcome.state}"
                 run.decision = decisions.failed(errors.OrderEnded, "The reservation of this order has ended")
                 run.compensate = True
@@ -216,7 +221,7 @@ class Saga:
                 run.order.payment_id = outcome.payment_id
                 run.decision = decisions.confirmed(self._dwell)
             case PaymentStatus.PROCESSING if outcome.reason is not None:
-                run.decision = self._postpone(run, "payment_processing", "The payment provider gives no answer now")
+                run.decision = self._postpone(run, "payment_processing", "The payment provider does not answer now")
             case PaymentStatus.PROCESSING:
                 run.charging = True
             case PaymentStatus.DECLINED:
@@ -225,14 +230,17 @@ class Saga:
                 run.decision = decisions.failed(errors.PaymentDeclined, _decline_message(outcome))
                 run.compensate = True
             case PaymentStatus.VOIDED | PaymentStatus.REFUNDED | PaymentStatus.PARTIALLY_REFUNDED:
-                # A pass before this one compensated and died before it could say so.
+                # An earlier run compensated and died before it could write this.
                 run.decision = decisions.failed(errors.OrderEnded, "The payment of this order has ended")
                 run.compensate = True
             case _:
                 assert_never(outcome.status)
 
     async def _fulfil(self, runs: list[SagaRun], deadline: Deadline) -> None:
-        """One step through the warehouse; leaving it takes the goods off the stock."""
+        """Decide one step through the warehouse.
+
+        The step that leaves the warehouse takes the goods off the stock.
+        """
         leaving = [run for run in runs if not run.order.local_step]
         states = await self._end_reservations(commands.COMMIT_STOCK, "ship", leaving, deadline)
         for run in _open(runs):
@@ -244,10 +252,11 @@ class Saga:
     # --- backwards
 
     async def _compensate(self, runs: list[SagaRun], deadline: Deadline) -> None:
-        """Void first: only when it is certain that no money is kept may the stock go back.
+        """Void payments, then release stock.
 
-        What is paid and on its way through the warehouse goes the other way round: whoever gets hold of the goods
-        first, wins.
+        Void first: the stock may go back only when it is certain that no money is kept. For a paid
+        order in the warehouse it is the other way round: shipping and cancelling both claim the
+        goods, and the first claim wins.
         """
         in_warehouse = [run for run in runs if run.order.status in FULFILMENT_STEPS]
         await self._release_stock(in_warehouse, deadline)
@@ -290,7 +299,7 @@ class Saga:
     async def _end_reservations(
         self, path: str, step: str, runs: list[SagaRun], deadline: Deadline
     ) -> dict[str, ReservationStatus]:
-        """Release or commit; the state of each reservation by order, without those whose call failed."""
+        """Release or commit; return the states by order, without orders of a failed call."""
         if not runs:
             return {}
 
@@ -308,7 +317,7 @@ class Saga:
     async def _ask_inventory(
         self, path: str, command: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline, report: Report
     ) -> T:
-        """A call whose attempts are counted for those who watch orders."""
+        """Call inventory, and count the attempts in the metrics."""
 
         def count(attempt: Attempt) -> None:
             metrics.inventory_calls.labels("failed" if attempt.failure else "success").inc()

@@ -1,4 +1,4 @@
-"""Bodies of the orders API: what comes in, with its limits, and what goes out."""
+"""Bodies of the orders API: requests with their limits, and responses."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -38,7 +38,7 @@ DEFAULT_PAYMENT_METHOD = "card_ok"
 
 
 class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A postal address."""
+    """The postal address to which the goods are shipped."""
 
     name: Text
     street: Text
@@ -50,12 +50,14 @@ class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_d
 
 
 class OrderItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A product to order, and how many units of it."""
+
     product_id: Key
     quantity: Quantity
 
 
 class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """Either `items`, or one line as `productId` and `quantity`, or one unit of a `product`."""
+    """A new order: `items`, one line as `productId` and `quantity`, or one unit of a `product`."""
 
     customer_id: Key
     items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
@@ -64,21 +66,25 @@ class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True,
     """Accepted for convenience and ignored: the catalogue's name is used."""
     quantity: Quantity | None = None
     product: Text | None = None
-    """Number or exact name of the one product of which one unit is wanted."""
+    """Number or exact name of the product of which one unit is ordered."""
     amount: Annotated[Decimal, msgspec.Meta(extra={"openapi": {"type": ["number", "string"]}})] | None = None
-    """With `product`: what the customer is willing to pay, in major units of its currency, as in `12.5`."""
+    """With `product`: the total the customer is willing to pay, in major units of the product's
+    currency, as in `12.5`.
+    """
     payment_method: PaymentMethod = DEFAULT_PAYMENT_METHOD
     on_shortage: OnShortage = "hold"
     shipping_address: Address | None = None
     expected_total: Money | None = None
-    """What the customer is willing to pay: for another total the order is refused before anything is charged."""
+    """The total the customer is willing to pay: for another total the order is refused before
+    anything is charged.
+    """
     idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
 
     def lines(self) -> list[OrderLine]:
-        """The wanted lines, whichever form they came in."""
+        """Return the ordered lines, in whichever form they came in."""
         if self.items is not None:
             return [OrderLine(item.product_id, item.quantity) for item in self.items]
-        # decode_place has checked that one of the forms is complete; a product is looked up by then
+        # decode_place has checked that one form is complete; a `product` is looked up later
         return [OrderLine(self.product_id or "", self.quantity or 0)]
 
 
@@ -86,7 +92,7 @@ _place_decoder = msgspec.json.Decoder(PlaceOrderBody)
 
 
 def decode_place(body: bytes) -> PlaceOrderBody:
-    """The body of "place". Raises Invalid with a pointer for each bad field, whichever form was meant."""
+    """Decode the body of "place". Raises Invalid with a pointer for each bad field of any form."""
     decoded = validation.decode(_place_decoder, body, _form_errors)
     if errors := _form_errors(_plain(decoded)):
         raise Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
@@ -107,7 +113,7 @@ def _plain(body: PlaceOrderBody) -> dict[str, Any]:
 
 
 def _form_errors(raw: Any) -> list[FieldError]:
-    """What the types cannot say: one of three forms, and values from a list."""
+    """Check the rules that types cannot express: one of three forms, and values from a list."""
     if not isinstance(raw, dict):
         return []
     errors = []
@@ -118,7 +124,7 @@ def _form_errors(raw: Any) -> list[FieldError]:
         if raw.get("amount") is not None and raw.get("expectedTotal") is not None:
             errors.append(FieldError("/amount", "Send either amount or expectedTotal, not both"))
     elif raw.get("amount") is not None:
-        errors.append(FieldError("/amount", "Send it with product; else send expectedTotal"))
+        errors.append(FieldError("/amount", "Send amount only with product; otherwise send expectedTotal"))
     elif raw.get("items") is None:
         missing = [name for name in one_line if raw.get(name) is None]
         errors += [FieldError(f"/{name}", "This field is required (or send items)") for name in missing]
@@ -131,23 +137,24 @@ def _form_errors(raw: Any) -> list[FieldError]:
 
 
 def _one_of(name: str, value: Any, allowed: Collection[str]) -> list[FieldError]:
-    """Asked about a body of any types, too, where the value may be one that cannot be looked up."""
+    """Check a value of any type against a list; it may be one that cannot be looked up."""
     if isinstance(value, str) and value in allowed:
         return []
     return [FieldError(f"/{name}", f"Expected one of: {', '.join(allowed)}")]
 
 
 class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """What may change: the lines of an order held for stock, the address of any order that has not shipped.
+    """A change of the lines of an order held for stock, or of the address of an unshipped order.
 
-    Staff may send `status` instead, and nothing else: the order is moved on until it is there.
+    Staff may send `status` instead, and nothing else: the order is moved on until it has this
+    status.
     """
 
     items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
     quantity: Quantity | None = None
-    """Of the only line."""
+    """New quantity of the only line."""
     expected_total: Money | None = None
-    """With new lines: for another total nothing is changed."""
+    """With new lines: their total; for another total nothing is changed."""
     shipping_address: Address | None = None
     status: FulfilmentStatus | None = None
 
@@ -157,7 +164,7 @@ ShownAddress = Annotated[dict[str, Any], msgspec.Meta(extra={"openapi": {"$ref":
 
 
 class LineView(msgspec.Struct, frozen=True, rename="camel"):
-    """One line of an order.
+    """A line of an order.
 
     Name and prices are null until inventory has answered once; the line costs its price, or less.
     """
@@ -170,14 +177,16 @@ class LineView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OrderView(msgspec.Struct, frozen=True, rename="camel"):
-    """An order as the API shows it; also the data of its events, so an old answer can be replayed from them."""
+    """An order in the API; also the data of its events, so that an old answer can be replayed."""
 
     id: str
     customer_id: str
     status: OrderStatus
     items: list[LineView]
     total: Money | None
-    """Null until inventory has answered once; then a ceiling: a line costs that, or less if the catalogue says so."""
+    """Null until inventory has answered once; then a ceiling: a line costs that, or less if the
+    catalogue price is lower.
+    """
     payment_method: PaymentMethod
     payment_id: str | None
     inventory_updated: bool
@@ -190,23 +199,25 @@ class OrderView(msgspec.Struct, frozen=True, rename="camel"):
     created_at: datetime
     updated_at: datetime
     product_id: str | msgspec.UnsetType = msgspec.UNSET
-    """Of an order with one line, as `quantity`. Not in what was stored before there were these fields."""
+    """Present for an order with one line, like `quantity`. Missing in records stored before these
+    fields existed.
+    """
     quantity: int | msgspec.UnsetType = msgspec.UNSET
     refunded: Money | msgspec.UnsetType = msgspec.UNSET
-    """What staff has given back so far; absent while that is nothing."""
+    """Total of the refunds by staff so far; absent if there are none."""
     held_until: datetime | msgspec.UnsetType = msgspec.UNSET
-    """When an order that waits for stock is cancelled; absent for any other."""
+    """Time at which an order that waits for stock is cancelled; absent for any other order."""
 
 
 class OrderProblem(ProblemDocument, frozen=True, rename="camel"):
-    """A refusal of an order that is kept: `order` is what became of it."""
+    """A refusal of an order that is kept: `order` is its present state."""
 
     order: OrderView | msgspec.UnsetType = msgspec.UNSET
     """Absent where nothing was written: an idempotency key in flight or reused."""
 
 
 class RefundedView(msgspec.Struct, frozen=True, rename="camel"):
-    """What staff gave back, and why. `id`: of the refund in payments."""
+    """A refund by staff: amount and reason. `id`: of the refund in payments."""
 
     id: str
     amount: Money
@@ -223,7 +234,7 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView)
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
-    """One attempt of one step of an order's saga."""
+    """One attempt of a saga step: its outcome, and its duration in milliseconds."""
 
     name: str
     attempt: int
@@ -245,29 +256,33 @@ class OrderEventView(msgspec.Struct, frozen=True, rename="camel"):
     error_message: str | None
     steps: list[StepView]
     refund: RefundedView | msgspec.UnsetType = msgspec.UNSET
-    """Of `order.refunded` alone."""
+    """Present for `order.refunded` only."""
     held_until: datetime | msgspec.UnsetType = msgspec.UNSET
-    """Of an order that waits for stock from then on: when it is cancelled."""
+    """Time at which an order that waits for stock from then on is cancelled."""
     nothing_to_undo: bool | msgspec.UnsetType = msgspec.UNSET
-    """True where the order went backwards and found neither money nor stock to give back: no step shows that."""
+    """True if the order went backwards and found neither money nor stock to give back; no step
+    shows that.
+    """
     by: By | None = None
-    """Whose act it was: null for what the customer did, or the order did by itself."""
+    """The act of staff, or of a service, that caused the entry. Null for acts of the customer and
+    for steps that the order took by itself.
+    """
 
 
 class Timeline(msgspec.Struct, frozen=True, rename="camel"):
-    """One page of an order's history, oldest first. `nextCursor` is null on the last."""
+    """One page of an order's history, oldest first. `nextCursor` is null on the last page."""
 
     order_id: str
     events: list[OrderEventView]
     next_cursor: str | None = None
     acts: list[RecordedAct] | msgspec.UnsetType = msgspec.UNSET
-    """What staff did to the order, its payment and its stock, oldest first. For staff alone."""
+    """Acts of staff on the order, its payment and its stock, oldest first. For staff only."""
     unanswered: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """Services that gave no answer: their acts are missing. For staff alone."""
+    """Services that gave no answer: their acts are missing. For staff only."""
 
 
 def view(order: Order) -> OrderView:
-    """The representation of `order`."""
+    """Return the API representation of `order`."""
     return OrderView(
         id=order.id,
         customer_id=order.customer_id,
@@ -293,13 +308,13 @@ def view(order: Order) -> OrderView:
 
 
 def refunded_view(order: Order, refund: RefundedView) -> OrderRefundedView:
-    """The representation of `order` after `refund`."""
+    """Return the API representation of `order` after `refund`."""
     shown = view(order)
     return OrderRefundedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, refund=refund)
 
 
 def describe(order_id: str, order: Order | None) -> OrderOutcome:
-    """The order as other services read it; None: there is none with that id."""
+    """Describe the order for other services; None: there is no order with this id."""
     if order is None:
         return OrderUnknown(order_id)
     return OrderDescription(
@@ -348,4 +363,4 @@ PROBLEMS: Final[Problems] = {
     errors.OrderCancelled: ProblemType(409, "The order was cancelled"),
     errors.OrderEnded: ProblemType(409, "The order ended without success"),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem for each domain error."""

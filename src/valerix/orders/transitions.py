@@ -1,4 +1,4 @@
-"""The states an order goes through: what may follow what, and what each state means for the work on it."""
+"""The state machine of orders: the transitions, and what each state means for the work on them."""
 
 from typing import Final, assert_never
 
@@ -23,20 +23,23 @@ def _followers(status: OrderStatus) -> set[OrderStatus]:
 
 
 TRANSITIONS: Final = {status: frozenset(_followers(status)) for status in OrderStatus}
-"""Staying in a state is a transition too when something is recorded about it (held, delayed, changed)."""
+"""Staying in a state is a transition too if something is recorded about it.
+
+Such records are made for a held, delayed or changed order.
+"""
 
 FULFILMENT_STEPS: Final = {
     OrderStatus.CONFIRMED: OrderStatus.PROCESSING,
     OrderStatus.PROCESSING: OrderStatus.SHIPPED,
     OrderStatus.SHIPPED: OrderStatus.COMPLETED,
 }
-"""The next state in the warehouse."""
+"""The next state in the warehouse, by present state."""
 LOCAL_STEPS: Final = (OrderStatus.CONFIRMED, OrderStatus.SHIPPED)
-"""The next step from these states asks no other service."""
+"""The next step from these states needs no other service."""
 
 
 def path_to(status: OrderStatus, target: OrderStatus) -> list[OrderStatus]:
-    """The states through the warehouse from `status` to `target`; none when it is there.
+    """Return the states through the warehouse from `status` to `target`; none if it is there.
 
     Raises IllegalOrderTransition.
     """
@@ -84,8 +87,11 @@ def _is_at_rest(status: OrderStatus) -> bool:
 
 COUNTED: Final = tuple(status for status in OrderStatus if _is_counted(status))
 UNCOUNTED: Final = tuple(status for status in OrderStatus if not _is_counted(status))
-"""Most orders end in these states: to count them reads most of the table."""
+"""Most orders end in these states: a count of them reads most of the table."""
 AT_REST: Final = frozenset(status for status in OrderStatus if _is_at_rest(status))
-"""An order in these states is never due: it is not driven, its stock and its payment stay as they are."""
+"""An order in these states is never due.
+
+It is not driven; its stock and its payment stay as they are.
+"""
 GOODS_LEFT: Final = tuple(status for status in OrderStatus if _goods_left(status))
-"""A request to cancel comes too late in these states and is void."""
+"""In these states a request to cancel comes too late and is dropped."""

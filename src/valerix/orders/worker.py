@@ -1,4 +1,7 @@
-"""Composition root of the worker: the background half of orders, on the same database, with health and metrics only."""
+"""Composition root of the worker, the background half of orders.
+
+It works on the same database; its only routes are health and metrics.
+"""
 
 from contextlib import AsyncExitStack
 from functools import partial
@@ -10,19 +13,23 @@ from valerix.orders.schemas import PROBLEMS
 
 
 class Settings(composition.Settings, frozen=True, kw_only=True):
-    """Nobody waits for the worker, and what failed is due again soon: repeating at once would only hold up others."""
+    """Settings of the worker.
+
+    No caller waits for the worker, and a failed order is due again soon: an immediate repetition
+    would only hold up other orders.
+    """
 
     niceness: int = 5
     call_retries: int = 0
 
 
 def create(settings: Settings) -> Service:
-    """The ASGI app."""
+    """Create the ASGI application."""
     return create_service("worker", settings, compose)
 
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
-    """Settings → resources → use cases → jobs."""
+    """Connect settings → resources → use cases → jobs."""
     built = await composition.build(settings, resources)
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     return ServiceParts(

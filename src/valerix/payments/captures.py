@@ -1,7 +1,8 @@
-"""Charging an order by hand: what orders says it owes, under an idempotency key, once.
+"""Charges an order by hand: the charge that orders says it owes, under an idempotency key, once.
 
-Between the check and the charge the order may be cancelled. What the void leaves decides then: a capture that comes
-after it finds the tombstone and is refused, one that came before it is refunded by it.
+The order may be cancelled between this check and the charge. Then the void decides: a capture that
+comes after the void finds its tombstone and is refused; a capture that came before it is refunded
+by it.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,10 @@ CHECKED = Point("payments.capture.checked")
 
 
 class Captured(NamedTuple):
-    """The payment of an order; `fresh`: made by this request; `replayed`: by an earlier one under the same key."""
+    """The payment of an order.
+
+    `fresh`: made by this request. `replayed`: made by an earlier request under the same key.
+    """
 
     payment: Payment
     fresh: bool = False
@@ -35,7 +39,7 @@ class Captured(NamedTuple):
 
 
 class CaptureRequest(NamedTuple):
-    """`key`, `fingerprint`: see chassis.base.idempotency."""
+    """A request to charge an order by hand. `key`, `fingerprint`: see chassis.base.idempotency."""
 
     charge: RequestedCharge
     key: bytes | None
@@ -44,7 +48,7 @@ class CaptureRequest(NamedTuple):
 
 
 class Captures:
-    """The use case of staff and of services that charge an order themselves."""
+    """The use case of staff, and of services, that charge an order by hand."""
 
     def __init__(
         self,
@@ -61,10 +65,11 @@ class Captures:
         self._orders = orders
 
     async def capture(self, request: CaptureRequest, deadline: Deadline) -> Captured:
-        """Charge the order what it owes; `processing` when the provider takes longer. A paid order keeps its payment.
+        """Charge the order what it owes. A paid order keeps its payment.
 
-        Raises KeyReused, OrderNotFound, OrderNotPayable, ChargeNotOwed, PaymentMismatch, CaptureDeclined,
-        PaymentVoided; NotSent when orders gives no answer, and then nothing is charged.
+        The payment is `processing` when the provider takes longer. Raises KeyReused, OrderNotFound,
+        OrderNotPayable, ChargeNotOwed, PaymentMismatch, CaptureDeclined, PaymentVoided; NotSent
+        when orders gives no answer, and then nothing is charged.
         """
         if replayed := await self._replay(request, deadline):
             return replayed
@@ -74,7 +79,9 @@ class Captures:
         return await self._charge(request, owed.charge(order, request.charge), deadline)
 
     async def _replay(self, request: CaptureRequest, deadline: Deadline) -> Captured | None:
-        """The payment that an earlier request under the key led to; None when none did, or it was cut off."""
+        """The payment made by an earlier request under the key. None when there was no such
+        request, or when it was interrupted.
+        """
         if not await self._is_known(request):
             return None
         known = await self._find(request.charge.order_id)
@@ -106,7 +113,10 @@ class Captures:
         return found[0] if found else None
 
     async def _is_known(self, request: CaptureRequest) -> bool:
-        """Whether this request was let through before. Raises KeyReused when its key let another one through."""
+        """Whether this request was accepted before.
+
+        Raises KeyReused when another request was accepted under its key.
+        """
         key = request.key
         if key is None:
             return False
@@ -117,7 +127,10 @@ class Captures:
         return fingerprint is not None
 
     async def _claim(self, request: CaptureRequest) -> bool:
-        """Commit the key before a charge is made under it; False when a twin of the request has. Raises KeyReused."""
+        """Commit the key before a charge is made under it. False when the same request has done so.
+
+        Raises KeyReused.
+        """
         key = request.key
         if key is None:
             return True
@@ -127,11 +140,14 @@ class Captures:
         return False
 
 
-def _standing(payment: Payment, asked: RequestedCharge) -> Payment:
-    """The payment, unless it is no answer to what was asked. Raises PaymentVoided, PaymentMismatch, CaptureDeclined."""
+def _standing(payment: Payment, requested: RequestedCharge) -> Payment:
+    """The payment, if it is an answer to the requested charge.
+
+    Raises PaymentVoided, PaymentMismatch, CaptureDeclined.
+    """
     if payment.status is PaymentStatus.VOIDED:
         raise domain.PaymentVoided(payment.id)
-    if not payment.is_for(asked):
+    if not payment.is_for(requested):
         raise domain.PaymentMismatch(payment.id)
     if payment.status is PaymentStatus.DECLINED:
         raise domain.CaptureDeclined(payment.reason, payment.id)

@@ -1,4 +1,4 @@
-"""The flows of payments over one database and one provider."""
+"""Connects the flows of payments to one database and one provider."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -35,7 +35,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 
 async def open_provider(settings: Settings, resources: AsyncExitStack) -> HttpClient:
-    """Calls to the provider, each tried once: who calls it repeats them."""
+    """Open the client for the provider. It tries each call once; `Provider` repeats them."""
     policy = replace(Policy.of(settings), timeout_seconds=settings.provider_timeout_seconds, retries=0)
     headers = {"authorization": f"Bearer {settings.psp_secret}"}
     return await resources.enter_async_context(HttpClient.open("psp", settings.psp_url, policy, headers=headers))
@@ -49,6 +49,7 @@ def connect(
     now: Now = utc_now,
     make_id: Callable[[], str] = new_id,
 ) -> PaymentsUseCases:
+    """Build the use cases of payments."""
     payments, refunded = PaymentsRepository(), RefundsRepository()
     lease = timedelta(seconds=timeouts.step_lease_seconds)
     return PaymentsUseCases(
@@ -65,20 +66,20 @@ def connect(
 
 
 def connect_captures(database: Database, payments: PaymentsUseCases, orders: HttpClient) -> Captures:
-    """The flow by hand on top of them."""
+    """Build captures by hand, on top of the use cases of payments."""
     return Captures(database, CaptureKeysRepository(), PaymentsRepository(), payments, orders)
 
 
 def connect_refunds(database: Database, payments: PaymentsUseCases, orders: Peer) -> RefundsByHand:
-    """The other flow by hand."""
+    """Build refunds by hand, on top of the use cases of payments."""
     return RefundsByHand(database, PaymentsRepository(), payments.refunds, orders)
 
 
 def connect_searching(database: Database, orders: Peer) -> Searching:
-    """Lists of payments."""
+    """Build the search for payments."""
     return Searching(database, PaymentSearchRepository(), orders)
 
 
 def connect_refund_reports(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> RefundReports:
-    """Reports of refunds by hand."""
+    """Build the reports of refunds by hand."""
     return RefundReports(database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds))

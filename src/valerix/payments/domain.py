@@ -1,4 +1,4 @@
-"""The payment and its refunds: states, what may follow what, and how much may be given back. No I/O, no clock."""
+"""The payment and its refunds: states, transitions, and refundable amounts. No I/O, no clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ BY_PROVIDER_STATUS: Final = {
 UNSUPPORTED_METHOD: Final = "unsupported_method"
 PROVIDER_REJECTED: Final = "provider_rejected"
 PROVIDER_SILENT: Final = "provider_silent"
-"""Why a payment is still processing although nobody asks about it just now."""
+"""The reason of a payment that is still processing while no process calls the provider about it."""
 MISMATCH: Final = "payment_mismatch"
-"""The order has a payment already, of another amount, method or customer."""
+"""The reason of a capture when the order has a payment of another amount, method or customer."""
 
 
 class IllegalPaymentTransition(DomainError):
@@ -65,7 +65,7 @@ class PaymentMismatch(DomainError):
     code = MISMATCH
 
     def __init__(self, payment_id: str) -> None:
-        detail = "This order has a payment already, with another amount, method or customer"
+        detail = "This order already has a payment with another amount, method or customer"
         super().__init__(detail, paymentId=payment_id)
 
 
@@ -94,7 +94,7 @@ class CancelInstead(DomainError):
     code = "cancel_instead"
 
     def __init__(self) -> None:
-        super().__init__("The order has not shipped: to give everything back, cancel instead")
+        super().__init__("The order has not shipped; cancel it to refund the whole payment")
 
 
 class RefundRejected(DomainError):
@@ -105,9 +105,9 @@ class RefundRejected(DomainError):
 
 
 class Payment(NamedTuple):
-    """A payment as its row holds it. Amounts in minor units, times aware UTC.
+    """A payment as stored in its row. Amounts in minor units, times aware UTC.
 
-    Customer, amount, currency and method are None only when the order was voided before it was to be charged.
+    Customer, amount, currency and method are None only when the order was voided before its charge.
     """
 
     id: str
@@ -132,16 +132,16 @@ class Payment(NamedTuple):
 
     @property
     def is_tombstone(self) -> bool:
-        """Whether the order was voided before it was to be charged."""
+        """Whether the order was voided before its charge."""
         return self.customer_id is None
 
-    def is_for(self, asked: CapturePayment | RequestedCharge) -> bool:
-        """Whether this is the payment that is asked for."""
-        wanted = (asked.customer_id, asked.amount_minor, asked.currency, asked.method)
+    def is_for(self, requested: CapturePayment | RequestedCharge) -> bool:
+        """Whether this payment is the requested one: same customer, amount, currency and method."""
+        wanted = (requested.customer_id, requested.amount_minor, requested.currency, requested.method)
         return wanted == (self.customer_id, self.amount_minor, self.currency, self.method)
 
     def moved(self, status: PaymentStatus, now: datetime, reason: str | None = None) -> Self:
-        """In `status`, with the next version. Raises IllegalPaymentTransition."""
+        """The payment in `status`, with the next version. Raises IllegalPaymentTransition."""
         if status not in TRANSITIONS[self.status]:
             raise IllegalPaymentTransition(self.status, status)
         captured = (self.amount_minor or 0) if status is PaymentStatus.CAPTURED else self.captured_minor
@@ -150,9 +150,9 @@ class Payment(NamedTuple):
         )
 
     def promised(self, amount_minor: int | None) -> tuple[Self, int]:
-        """With `amount_minor` (None: all that is left) set aside for a refund, and that amount.
+        """The payment with an amount set aside for a refund, and this amount.
 
-        Raises NotRefundable, RefundExceedsCaptured.
+        `amount_minor`: None means all that is left. Raises NotRefundable, RefundExceedsCaptured.
         """
         if not self.status.holds_money:
             raise NotRefundable(self.status)
@@ -163,7 +163,7 @@ class Payment(NamedTuple):
         return self._replace(refunding_minor=self.refunding_minor + amount), amount
 
     def given_back(self, amount_minor: int, now: datetime) -> Self:
-        """After a refund of what was set aside for it."""
+        """The payment after a refund of the amount set aside for it."""
         refunded = self.refunded_minor + amount_minor
         everything = refunded == self.captured_minor
         status = PaymentStatus.REFUNDED if everything else PaymentStatus.PARTIALLY_REFUNDED
@@ -171,14 +171,14 @@ class Payment(NamedTuple):
         return kept.moved(status, now, self.reason)
 
     def kept(self, amount_minor: int, now: datetime) -> Self:
-        """After a refund that was refused for good: what was set aside is free again."""
+        """The payment after a refund was refused for good: the amount set aside is free again."""
         return self._replace(
             refunding_minor=self.refunding_minor - amount_minor, version=self.version + 1, updated_at=now
         )
 
 
 class Refund(NamedTuple):
-    """One refund. `failure`: why the provider refused it."""
+    """One refund. `failure`: the reason why the provider refused it."""
 
     id: str
     payment_id: str
@@ -192,7 +192,7 @@ class Refund(NamedTuple):
 
 
 class PaymentEvent(NamedTuple):
-    """One entry of a payment's history: the state it brought the payment to."""
+    """One entry of a payment's history, with the state that it brought the payment to."""
 
     version: int
     type: str
@@ -203,9 +203,10 @@ class PaymentEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class PaymentFilter:
-    """Which payments to list: up to `limit`, older than `before`, with ids in [first, last); None: whatever it is.
+    """The payments to list: up to `limit`, older than `before`, with ids in [first, last).
 
-    `search`: the begin or the end of an id, or a customer; `order_ids`: of orders that it means by their end.
+    None: no condition. `search`: the beginning or the end of an id, or a customer. `order_ids`: the
+    orders with ids that end with `search`.
     """
 
     limit: int
@@ -221,7 +222,10 @@ class PaymentFilter:
 
 
 def new_payment(payment_id: str, command: CapturePayment) -> Payment:
-    """A payment the provider was not asked for yet; its provider reference follows from the order alone."""
+    """A payment not yet requested from the provider.
+
+    Its provider reference follows from the order alone.
+    """
     now = created_at(payment_id)
     return Payment(
         id=payment_id,
@@ -265,7 +269,7 @@ def tombstone(payment_id: str, order_id: str, reason: str) -> Payment:
 
 
 def new_refund(refund_id: str, payment_id: str, amount_minor: int, reason: str) -> Refund:
-    """A refund the provider was not asked for yet."""
+    """A refund not yet requested from the provider."""
     now = created_at(refund_id)
     reference = f"refund-{refund_id}"
     return Refund(refund_id, payment_id, amount_minor, reason, RefundStatus.PENDING, None, reference, now, now)

@@ -1,4 +1,4 @@
-"""Periodic work of payments. Any number of replicas share it."""
+"""Periodic work of the payments service. Any number of replicas share it."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ PAUSE_SECONDS = 1.0
 
 
 async def resolve(payments: PaymentsUseCases) -> None:
-    """Find out what became of payments and refunds a crash or an outage left without an outcome."""
+    """Find the outcome of payments and refunds that a crash or an outage left without one."""
     while True:
         if await payments.resolve_due(BATCH) < BATCH:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def report_refunds(reports: RefundReports) -> None:
-    """Report refunds by hand to orders."""
+    """Report refunds by hand to orders until it has noted them."""
     while True:
         if await reports.report_due(BATCH) < BATCH:
             await asyncio.sleep(PAUSE_SECONDS)

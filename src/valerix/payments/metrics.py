@@ -1,4 +1,4 @@
-"""What the payments service counts."""
+"""The metrics of the payments service."""
 
 from prometheus_client import Counter, Histogram
 

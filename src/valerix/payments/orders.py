@@ -1,4 +1,4 @@
-"""What orders says about an order."""
+"""Queries orders from the orders service."""
 
 import msgspec
 
@@ -20,14 +20,17 @@ _found = msgspec.json.Decoder(OrdersFound)
 
 
 async def get_order(orders: Peer, order_id: str, deadline: Deadline) -> OrderDescription:
-    """The order as it stands now; only requests by hand ask. Raises OrderNotFound, NotSent when there is no answer."""
+    """Query the current state of an order; only requests by hand do so.
+
+    Raises OrderNotFound, and NotSent when there is no answer.
+    """
     return (await ask(orders, DESCRIBE_ORDERS, OrderRefs([order_id]), _described, deadline)).only()
 
 
 async def find_orders(orders: Peer, search: str, deadline: Deadline) -> list[str]:
-    """Ids of orders that end so; none while orders does not answer.
+    """Find the ids of orders that end with `search`; none while orders does not answer.
 
-    No index on them is kept here: it would be written twice for each payment.
+    This service keeps no index on the ends of order ids: each payment would have to write it twice.
     """
     try:
         return (await orders.post(FIND_ORDERS, FindOrders(search), _found, deadline=deadline)).order_ids

@@ -1,6 +1,7 @@
-"""What an order owes, and whether a request charges just that. No I/O.
+"""The charge that an order owes, and whether a request is for exactly that charge. No I/O.
 
-A capture by hand is built here alone, from the order and never from the request: tests/architecture/commands.py.
+A capture by hand is built only here, from the order and never from the request:
+tests/architecture/commands.py.
 """
 
 from typing import NamedTuple, assert_never
@@ -11,7 +12,7 @@ from valerix.contracts.states import OrderStatus
 
 
 class RequestedCharge(NamedTuple):
-    """A charge that is asked for by hand. Amount in minor units."""
+    """A charge requested by hand. Amount in minor units."""
 
     order_id: str
     customer_id: str
@@ -35,17 +36,19 @@ class OrderNotRefundable(DomainError):
 
 
 class ChargeNotOwed(DomainError):
-    """`differences`: RFC 6901 pointer into the body → what the order has there."""
+    """The request is for another charge. `differences`: RFC 6901 pointer into the body → the value
+    of the order there.
+    """
 
     code = "charge_not_owed"
 
     def __init__(self, differences: dict[str, str | int]) -> None:
         errors = [{"pointer": at, "message": f"The order has {value}"} for at, value in differences.items()]
-        super().__init__("The charge is not the one the order owes", errors=errors)
+        super().__init__("The charge differs from the charge that the order owes", errors=errors)
 
 
 def is_paid(status: OrderStatus) -> bool:
-    """Whether an order in this state has been paid, as far as it owed anything."""
+    """Whether an order in this state has been paid, if it owed anything."""
     match status:
         case OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
             return True
@@ -56,10 +59,13 @@ def is_paid(status: OrderStatus) -> bool:
 
 
 def part_only(order: OrderDescription) -> bool:
-    """Whether some of what the order has paid must stay, as it has not shipped. Raises OrderNotRefundable."""
+    """Whether part of the payment must stay, because the order has not shipped.
+
+    Raises OrderNotRefundable.
+    """
     match order.status:
         case OrderStatus.CONFIRMED | OrderStatus.PROCESSING if order.cancelling:
-            raise OrderNotRefundable(order.status, "The order is being cancelled, which gives its money back")
+            raise OrderNotRefundable(order.status, "The order is being cancelled; that refunds its payment")
         case OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
             return True
         case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
@@ -67,21 +73,24 @@ def part_only(order: OrderDescription) -> bool:
         case OrderStatus.PENDING:
             raise OrderNotRefundable(order.status, "The order is pending; cancel it instead")
         case OrderStatus.FAILED | OrderStatus.CANCELLED:
-            raise OrderNotRefundable(order.status, f"The order is {order.status}, which gave its money back")
+            raise OrderNotRefundable(order.status, f"The order is {order.status}; its payment was given back")
         case _:
             assert_never(order.status)
 
 
-def charge(order: OrderDescription, asked: RequestedCharge) -> CapturePayment:
-    """The one charge the order owes, when it is the one that is asked for. Raises OrderNotPayable, ChargeNotOwed."""
+def charge(order: OrderDescription, requested: RequestedCharge) -> CapturePayment:
+    """The one charge that the order owes, if it is the requested charge.
+
+    Raises OrderNotPayable, ChargeNotOwed.
+    """
     owed = _owed(order)
     differences = {
         at: value
         for at, value, given in (
-            ("/customerId", owed.customer_id, asked.customer_id),
-            ("/amount/amountMinor", owed.amount_minor, asked.amount_minor),
-            ("/amount/currency", owed.currency, asked.currency),
-            ("/method", owed.method, asked.method),
+            ("/customerId", owed.customer_id, requested.customer_id),
+            ("/amount/amountMinor", owed.amount_minor, requested.amount_minor),
+            ("/amount/currency", owed.currency, requested.currency),
+            ("/method", owed.method, requested.method),
         )
         if value != given
     }

@@ -1,4 +1,7 @@
-"""Finds out what became of payments, each at most once at a time in this process, and writes it down."""
+"""Finds the outcome of payments, and writes it down.
+
+In this process at most one task works on a payment at a time.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,11 +30,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ProviderDisagrees(Exception):
-    """The provider holds another amount under our reference. Nothing may be concluded; a person must look."""
+    """The provider holds another amount under the reference of a payment.
+
+    Nothing may be concluded; a person must look at it.
+    """
 
 
 class Processor:
-    """`drive` works towards a definite state in the background; `settle` writes what was found out."""
+    """`drive` works towards a definite state in the background; `settle` writes the outcome."""
 
     def __init__(
         self, database: Database, repository: PaymentsRepository, provider: Provider, now: Now = utc_now
@@ -46,16 +52,16 @@ class Processor:
         self.under_way: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
 
     def drive(self, payment: Payment, *, fresh: bool) -> "asyncio.Task[Payment]":
-        """The payment in its definite state, or `processing` after a while without an answer.
+        """Bring the payment to its definite state; `processing` when the provider does not answer.
 
-        `fresh`: its row was inserted just now by this process, so the provider cannot have heard of it.
+        `fresh`: this process has just inserted its row, so the provider cannot know its reference.
         """
         return self.under_way.join(payment.id, lambda: self._drive(payment, fresh))
 
     async def settle(self, payment: Payment, charge: Charge, reason: str | None = None) -> Payment:
-        """Write what the provider says about a `processing` payment; return it as it then stands.
+        """Write the provider's answer to a `processing` payment; return the payment's new state.
 
-        `reason` is kept where the provider gives none.
+        `reason` is kept where the provider gives none. Raises ProviderDisagrees.
         """
         status = domain.BY_PROVIDER_STATUS[charge.status]
         held = (charge.amount_minor, charge.currency)
@@ -67,13 +73,15 @@ class Processor:
     async def _drive(self, payment: Payment, fresh: bool) -> Payment:
         if payment.method not in METHODS:
             return await self._conclude(payment, PaymentStatus.DECLINED, domain.UNSUPPORTED_METHOD)
-        asked = not fresh
+        may_exist = not fresh
 
         async def ask() -> Charge:
-            """Under the one reference, always: whatever was lost on the way, it is charged once."""
-            nonlocal asked
-            known = await self._provider.find(payment.provider_reference) if asked else None
-            asked = True
+            """Charge under the same reference each time, so that a lost answer causes no second
+            charge.
+            """
+            nonlocal may_exist
+            known = await self._provider.find(payment.provider_reference) if may_exist else None
+            may_exist = True
             await CHARGING.passed()
             return known or await self._provider.charge(payment)
 
@@ -101,7 +109,7 @@ class Processor:
 
 
 def event(payment: Payment, kind: str | None = None) -> PaymentChange:
-    """What tells that `payment` is in the state it is in."""
+    """The change that emits the state of `payment`, as an event of this kind."""
     return PaymentChange(
         payment, kind or f"payment.{payment.status}", _encode(view(payment)).decode(), telemetry.trace_id.get()
     )

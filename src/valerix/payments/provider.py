@@ -1,4 +1,4 @@
-"""The payment provider's API, and its timeouts."""
+"""Calls of the payment provider's API, their timeouts and repetitions."""
 
 import asyncio
 import random
@@ -17,27 +17,29 @@ from valerix.payments.domain import Payment, Refund
 log = structlog.get_logger()
 T = TypeVar("T")
 FINAL_REFUSALS = frozenset({400, 404, 409})
-"""Said about the request itself. All others (401, 429, 422 for a reference used twice …) are about us and can pass."""
+"""Statuses that concern the request itself. All others (401, 429, 422 for a reference used twice …)
+concern this service and may change.
+"""
 PAUSES: Final = (0.2, 1.0, 2.0, 4.0)
-"""After each attempt without a definite answer: times the back-off, times 0.5 to 1."""
+"""Pauses after each attempt without a definite answer: times the back-off, times 0.5 to 1."""
 
 
 class ProviderCalls(Protocol):
-    """The provider's interface as it is called (HttpClient)."""
+    """The interface through which the provider is called (HttpClient)."""
 
     async def post(self, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]") -> T:
-        """Raises CallFailed."""
+        """Send the body, and return the decoded answer. Raises CallFailed."""
 
     def may_retry(self) -> bool:
-        """Whether a call may be repeated; counts as one repetition."""
+        """Whether a call may be repeated. If so, the retry is taken from the budget."""
 
 
 class Rejected(Exception):
-    """The provider will never do this; nothing was done."""
+    """The provider refused the request for good; nothing was done."""
 
 
 class Charge(msgspec.Struct, frozen=True, rename="camel"):
-    """What the provider did under a reference."""
+    """The state of a charge at the provider, under one reference."""
 
     reference: str
     status: ChargeStatus
@@ -81,7 +83,10 @@ _refunded = msgspec.json.Decoder(_Refunded)
 
 
 class Provider:
-    """Every call is idempotent under its reference. All raise CallFailed while the outcome is not known."""
+    """Calls the provider. Every call is idempotent under its reference.
+
+    All methods raise CallFailed while the outcome is not known.
+    """
 
     def __init__(
         self,
@@ -89,36 +94,37 @@ class Provider:
         backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`chance` in [0, 1) spreads load."""
+        """`chance` returns a number in [0, 1); it spreads the load of repetitions."""
         self._client = client
         self._backoff_seconds = backoff_seconds
         self._chance = chance
 
     async def charge(self, payment: Payment) -> Charge:
-        """Charge the payment, or find what was done under its reference before. Raises Rejected."""
+        """Charge the payment, or find the earlier charge under its reference. Raises Rejected."""
         request = _ChargeRequest(
             payment.provider_reference, payment.amount_minor or 0, payment.currency or "", payment.method or ""
         )
         return await self._call("/v1/charges", request, _charge)
 
     async def find(self, reference: str) -> Charge | None:
-        """What was done under `reference`; None: nothing yet - but a request may still be on its way."""
+        """The charge under `reference`. None: no charge yet, but a request may be under way."""
         found = await self._call("/v1/charges/find", _FindRequest([reference]), _charges)
         return found.charges[0] if found.charges else None
 
     async def cancel(self, reference: str) -> Charge:
-        """Forbid a charge for ever, or find the one that was made: after this nothing can change any more."""
+        """Forbid a charge forever, or find the charge that was made. Nothing changes after this."""
         return await self._call("/v1/charges/cancel", _CancelRequest(reference), _charge)
 
     async def refund(self, refund: Refund, charge_reference: str) -> None:
-        """Give money back. Raises Rejected."""
+        """Refund part or all of a charge. Raises Rejected."""
         request = _RefundRequest(refund.provider_reference, charge_reference, refund.amount_minor)
         await self._call("/v1/refunds", request, _refunded)
 
     async def until_definite(self, ask: Callable[[], Awaitable[T]], reference: str) -> T | None:
-        """What `ask` found out, asked again after a pause while it does not know; None: it stays unknown for now.
+        """The result of `ask`, repeated after a pause while the outcome is not known.
 
-        This is the one layer that repeats calls to the provider: it may have to ask differently the second time.
+        None: the outcome stays unknown for now. This is the only layer that repeats calls to the
+        provider, because the second call may have to differ from the first.
         """
         for pause in PAUSES:
             try:

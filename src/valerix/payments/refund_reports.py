@@ -1,4 +1,7 @@
-"""Reports of refunds by hand to orders: due with the refund, sent again until orders has noted it."""
+"""Reports of refunds by hand to orders.
+
+A report is due with the refund, and is sent again until orders has noted it.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -22,7 +25,10 @@ _noted = msgspec.json.Decoder(RefundsNoted)
 
 
 class RefundReports:
-    """`lease`: the time until a refund that was reported and not noted is reported again."""
+    """Reports refunds by hand to orders.
+
+    `lease`: the time until a refund that was reported but not noted is reported again.
+    """
 
     def __init__(self, database: Database, repository: RefundsRepository, orders: Peer, lease: timedelta) -> None:
         self._database = database
@@ -31,16 +37,16 @@ class RefundReports:
         self._lease = lease
 
     async def report_due(self, limit: int) -> int:
-        """Reports what orders has not noted yet; returns how many.
+        """Report the refunds that orders has not noted yet; return their number.
 
-        While orders is away, they are due again after a lease.
+        While orders does not answer, they are due again after a lease.
         """
         telemetry.trace_id.set(telemetry.new_trace_id())
         due = await self._database.repeat(lambda tx: self._repository.claim_unreported_refunds(tx, limit, self._lease))
         try:
             parts = await by_halves(due, self._report, (Unacceptable,))
         except CallFailed as failure:
-            log.warning("orders was not told of refunds", count=len(due), error=failure.reason)
+            log.warning("refunds were not reported to orders", count=len(due), error=failure.reason)
             return len(due)
         await REPORTED.passed()
         noted = [one for _, outcome in parts if not isinstance(outcome, Exception) for one in outcome]

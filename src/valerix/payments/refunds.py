@@ -1,4 +1,4 @@
-"""Giving money back: set aside durably, then asked of the provider, then written down."""
+"""Refunds money: set aside durably, then requested from the provider, then written down."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,9 +30,11 @@ MAX_UNDER_WAY = 1024
 
 
 class RefundRequest(NamedTuple):
-    """`amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency.
+    """A request for a refund.
 
-    `part_only`: something must be left then. `refusal`: why the request is answered only if it was made before.
+    `amount_minor` None: all that is left. `key`, `fingerprint`: see chassis.base.idempotency.
+    `part_only`: the refund must leave part of the payment. `refusal`: the reason why the request is
+    answered only if it was made before.
     """
 
     payment_id: str
@@ -69,9 +71,10 @@ class Refunds:
         self.under_way: SingleFlight[Refund] = SingleFlight(MAX_UNDER_WAY)
 
     async def refund(self, request: RefundRequest, wait_seconds: float) -> tuple[Refund, bool]:
-        """The refund - `pending` when the provider takes longer - and whether an earlier request had asked for it.
+        """Refund a payment. True when the refund was made by an earlier request under the same key.
 
-        Raises PaymentNotFound, NotRefundable, RefundExceedsCaptured, CancelInstead, KeyReused, RefundRejected.
+        The refund is `pending` when the provider takes longer. Raises PaymentNotFound,
+        NotRefundable, RefundExceedsCaptured, CancelInstead, KeyReused, RefundRejected.
         """
         refund, replayed = await self._set_aside(request)
         if refund.status is RefundStatus.PENDING:
@@ -83,7 +86,10 @@ class Refunds:
         return refund, replayed
 
     async def is_known(self, request: RefundRequest) -> bool:
-        """Whether this request was let through before. Raises KeyReused when its key let another one through."""
+        """Whether this request was accepted before.
+
+        Raises KeyReused when another request was accepted under its key.
+        """
         key = request.key
         if key is None:
             return False
@@ -92,12 +98,12 @@ class Refunds:
         return known is not None and _replay(known, request.fingerprint)[1]
 
     async def refund_rest(self, payment: Payment, reason: str) -> Payment:
-        """Give back whatever is left, wait for every refund under way; the payment as it stands then."""
+        """Refund all that is left, wait for every refund under way, and return the payment."""
         if payment.refundable_minor:
             try:
                 await self._set_aside(RefundRequest(payment.id, None, reason, None, b""))
             except (domain.NotRefundable, domain.RefundExceedsCaptured):
-                log.info("somebody else refunds the rest", payment_id=payment.id)
+                log.info("another request refunds the rest", payment_id=payment.id)
         async with self._database.connection() as tx:
             pending = await self._repository.list_pending(tx, payment.id)
         await asyncio.gather(*(self._drive(refund) for refund in pending))
@@ -105,7 +111,7 @@ class Refunds:
             return await self._payments.find_payment(tx, payment.id, None) or payment
 
     async def resolve_due(self, limit: int) -> int:
-        """Take over refunds that are due; how many there were."""
+        """Take over refunds that are due; return their number."""
         limit = min(limit, self.under_way.free_places())
         due = await self._database.repeat(lambda tx: self._repository.claim_due_refunds(tx, limit, self._lease))
         for refund in due:
@@ -159,7 +165,7 @@ class Refunds:
         return refund if answered is None else await self._end(refund, None)
 
     async def _end(self, refund: Refund, failure: str | None) -> Refund:
-        """Write how the refund ended, unless somebody else has; return it as it then stands."""
+        """Write the end of the refund, unless it has ended already; return its current state."""
 
         async def work(connection: Transaction) -> Refund:
             now = self._now()

@@ -1,7 +1,8 @@
-"""Giving money back by hand: what the order orders tells of allows, under an idempotency key, once.
+"""Refunds payments by hand, as the state of the order permits, under an idempotency key, once.
 
-Between the check and the refund the order may ship, which allows more, or be cancelled: then the payment is locked by
-one of them first, and whatever the other one asks for is what is left of it.
+The state is queried from orders. Between this check and the refund, the order may ship, which
+permits more, or be cancelled. Then the void or the refund locks the payment first, and the other
+one works on what is left of it.
 """
 
 from valerix.chassis.base.deadline import Deadline
@@ -19,7 +20,7 @@ CHECKED = Point("payments.refund.checked")
 
 
 class RefundsByHand:
-    """The use case of staff."""
+    """The use case of staff that refund payments."""
 
     def __init__(self, database: Database, repository: PaymentsRepository, refunds: Refunds, orders: Peer) -> None:
         self._database = database
@@ -28,10 +29,10 @@ class RefundsByHand:
         self._orders = orders
 
     async def refund(self, request: RefundRequest, wait_seconds: float, deadline: Deadline) -> tuple[Refund, bool]:
-        """See Refunds.refund; a request that was let through before is answered without a look at its order.
+        """Refund a payment: see Refunds.refund.
 
-        Raises OrderNotRefundable, CancelInstead, too; NotSent when orders gives no answer, and then nothing is
-        given back.
+        A repeated request is answered without a query of its order. Raises OrderNotRefundable and
+        CancelInstead as well; NotSent when orders gives no answer, and then nothing is refunded.
         """
         if not await self._refunds.is_known(request):
             if request.refusal is not None:
@@ -48,5 +49,5 @@ class RefundsByHand:
         try:
             order = await get_order(self._orders, payment.order_id, deadline)
         except OrderNotFound:
-            return False  # money nobody owes may go back, whatever brought it here
+            return False  # without an order nothing is owed: the money may be refunded in full
         return owed.part_only(order)

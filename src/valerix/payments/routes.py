@@ -1,4 +1,4 @@
-"""HTTP in, use case, HTTP out."""
+"""HTTP routes of the payments service: request in, use case, response out."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -53,7 +53,7 @@ Id = Annotated[str, in_path(text.UUID)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 
 ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
-"""Of the examples."""
+"""Used in the examples."""
 UNKNOWN: Final = (domain.PaymentNotFound,)
 REFUND_REFUSALS: Final = (
     domain.NotRefundable,
@@ -66,7 +66,7 @@ CAPTURE_REFUSALS: Final = (domain.CaptureDeclined, domain.PaymentMismatch, domai
 
 
 def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
-    """The list-shaped commands of orders."""
+    """The internal commands of the orders service, all with lists."""
     orders = calls_from(ServiceName.ORDERS)
     return [
         command_route(CAPTURE_PAYMENTS, orders, CapturePayments, payments.capture),
@@ -86,7 +86,7 @@ def internal_routes(payments: PaymentsUseCases) -> list[RawRoute]:
         "method": "card_ok",
     },
     responses={
-        200: answer("Captured before: an order that is paid keeps its payment", PaymentView),
+        200: answer("Captured before: a paid order keeps its payment", PaymentView),
         202: answer("The provider has not answered yet", PaymentView),
     },
     response_headers=[LOCATION],
@@ -101,9 +101,11 @@ async def capture_payment(
     data: CapturePaymentBody,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[PaymentView]:
-    """Charge a pending order what it owes: it has a price, nobody has asked to cancel it, and the body is its charge.
+    """Charge a pending order what it owes. The order must have a price and must not be under
+    cancellation, and the body must match its charge.
 
-    404 no such order, 409 the order is in another state, 422 it owes another charge.
+    402: the payment was declined. 404: the order does not exist. 409: the order is in another
+    state, or has another payment. 422: the order owes another charge.
     """
     validation.check_one_of("method", data.method, METHODS)
     amount = data.amount
@@ -131,15 +133,15 @@ async def list_payments(
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
     method: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})] = None,
     q: Annotated[
-        str | None, Parameter(max_length=100, description="begin or last 4 to 12 digits of an id, customer")
+        str | None, Parameter(max_length=100, description="Beginning or last 4 to 12 digits of an id; or a customer.")
     ] = None,
     created_from: pagination.Since = None,
     created_to: pagination.Until = None,
 ) -> pagination.Page[PaymentView]:
-    """Payments, newest first."""
+    """List payments, newest first."""
     validation.check_one_of("status", status, tuple(PaymentStatus))
     validation.check_one_of("method", method, METHODS)
-    asked = PaymentFilter(
+    wanted = PaymentFilter(
         limit=limit + 1,
         before=None if cursor is None else _cursor_id(cursor),
         status=None if status is None else PaymentStatus(status),
@@ -150,14 +152,16 @@ async def list_payments(
         first=pagination.parse_first_id("from", created_from),
         last=pagination.parse_first_id("to", created_to),
     )
-    rows = await searching.search(asked, deadline)
+    rows = await searching.search(wanted, deadline)
     found = pagination.page(rows, limit, lambda payment: pagination.encode_cursor(payment.id))
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
 
 
 @get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment", refuses=UNKNOWN)
 async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: Id) -> PaymentDetail:
-    """One payment with its first refunds and the begin of its history. A customer sees their own."""
+    """Get one payment with its first refunds and the beginning of its history. Customers see their
+    own payments only.
+    """
     return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
@@ -169,7 +173,7 @@ async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_
     refuses=UNKNOWN,
 )
 async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: Id) -> PaymentDetail:
-    """The payment of an order. A customer sees their own."""
+    """Get the payment of an order. Customers see their own payments only."""
     return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
 
 
@@ -187,7 +191,9 @@ async def list_refunds(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> pagination.Page[ListedRefund]:
-    """The refunds of a payment, oldest first. A customer sees their own."""
+    """List the refunds of a payment, oldest first. Customers see refunds of their own payments
+    only.
+    """
     after = None if cursor is None else _cursor_id(cursor)
     rows, acts = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
     return _refund_page(rows, acts, principal, limit)
@@ -207,7 +213,7 @@ async def list_payment_events(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> pagination.Page[PaymentEventView]:
-    """What happened to a payment, oldest first. A customer sees their own."""
+    """List the history of a payment, oldest first. Customers see their own payments only."""
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
     rows, acts = await payments.list_events(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
     return _event_page(rows, acts, principal, limit)
@@ -220,8 +226,8 @@ async def list_payment_events(
     operation_id="refundPayment",
     example={"amountMinor": 500, "reason": "arrived late"},
     responses={
-        200: answer("The same request was made before", RefundView),
-        202: answer("The provider has not answered yet: it will be done", RefundView),
+        200: answer("An earlier request with the same key made this refund", RefundView),
+        202: answer("The provider has not answered yet; the refund will be made", RefundView),
     },
     response_headers=[LOCATION],
     response_description="Refunded",
@@ -238,9 +244,10 @@ async def refund_payment(
     refusal: Invalid | None,
     key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
 ) -> Response[RefundView]:
-    """Give back part of a payment or, without an amount, all that is left. All of it only once the order has shipped.
+    """Refund part of a payment or, without an amount, all that is left. A payment can be refunded
+    in full only once its order has shipped.
 
-    409 the order is to be cancelled instead, or is neither paid nor delivered.
+    409: the order has to be cancelled instead, or its state permits no refund.
     """
     parsed = idempotency.parse_key(key)
     request = RefundRequest(
@@ -271,7 +278,7 @@ ROUTES = [
 
 
 def _owner(principal: Principal) -> str | None:
-    """The customer whose payments this caller may see; None: all of them."""
+    """The customer with the payments this caller may see; None: all payments."""
     return principal.owner_id or "" if principal.role == CUSTOMER else None
 
 

@@ -1,4 +1,4 @@
-"""Bodies of the payments API: what comes in, with its limits, and what goes out."""
+"""Request and response bodies of the payments API, with the limits of the requests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,12 +23,16 @@ ChargeMinor = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
 
 class ChargeAmount(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An amount to charge, in minor units of its currency."""
+
     amount_minor: ChargeMinor
     currency: Currency
 
 
 class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The charge an order owes: all of these are the order's. An order is charged once, ever."""
+    """The charge that an order owes. Every field must match the order. An order is charged once,
+    ever.
+    """
 
     order_id: Annotated[str, msgspec.Meta(pattern=text.UUID)]
     customer_id: Key
@@ -37,7 +41,7 @@ class CapturePaymentBody(msgspec.Struct, frozen=True, rename="camel", forbid_unk
 
 
 class RefundBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Without an amount everything that is left is refunded. The currency is the payment's."""
+    """A refund in the currency of the payment. Without an amount, all that is left is refunded."""
 
     amount_minor: ChargeMinor | None = None
     reason: Reason = "requested"
@@ -69,7 +73,7 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[PAYMENTS], PaymentV
 
 
 class RefundView(msgspec.Struct, frozen=True, rename="camel"):
-    """`pending`: the provider has not answered yet; `failed`: it refused, with `failure`."""
+    """A refund. `pending`: no answer of the provider yet. `failed`: it refused, with `failure`."""
 
     id: str
     payment_id: str
@@ -83,13 +87,13 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ListedRefund(RefundView, frozen=True, rename="camel"):
-    """A refund of a payment that is shown, and whose act it was: null when the order's end caused it."""
+    """A refund. `by`: the staff member behind it; null when the end of the order caused it."""
 
     by: By | None = None
 
 
 class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
-    """One entry of the history; `by`: whose act it was, if it was one of staff."""
+    """One entry of the history of a payment. `by`: the staff member, if it was an act of staff."""
 
     version: int
     type: str
@@ -100,7 +104,10 @@ class PaymentEventView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PaymentDetail(PaymentView, frozen=True, rename="camel", kw_only=True):
-    """With the first of its refunds and events. The cursors go on in lists of their own; null: these are all."""
+    """A payment with its first refunds and history entries.
+
+    The cursors continue in the lists of refunds and events; null: there are no more.
+    """
 
     refunds: list[ListedRefund]
     history: list[PaymentEventView]
@@ -143,7 +150,7 @@ def refund_view(refund: Refund) -> RefundView:
 
 
 def refund_views(refunds: Sequence[Refund], acts: Sequence[RecordedAct], *, to_staff: bool) -> list[ListedRefund]:
-    """Refunds of one payment. Without the actors for customers."""
+    """The representations of refunds of one payment. Customers do not see the actors."""
     by_refund = {act.what.get("refundId"): act for act in acts}
     return [
         ListedRefund(**msgspec.structs.asdict(refund_view(refund)), by=_by(by_refund.get(refund.id), to_staff=to_staff))
@@ -154,7 +161,7 @@ def refund_views(refunds: Sequence[Refund], acts: Sequence[RecordedAct], *, to_s
 def event_views(
     history: Sequence[PaymentEvent], acts: Sequence[RecordedAct], *, to_staff: bool
 ) -> list[PaymentEventView]:
-    """Entries of the history of one payment. Without the actors for customers."""
+    """The representations of history entries of one payment. Customers do not see the actors."""
     return [PaymentEventView(**event._asdict(), by=_by(_cause(event, acts), to_staff=to_staff)) for event in history]
 
 
@@ -163,7 +170,10 @@ def _by(act: RecordedAct | None, *, to_staff: bool) -> By | None:
 
 
 def _cause(event: PaymentEvent, acts: Sequence[RecordedAct]) -> RecordedAct | None:
-    """The act that caused an entry of the history. A payment is captured once; refunds go by their request."""
+    """The act that caused an entry of the history.
+
+    A payment is captured once. An act of a refund is found by the trace of its request.
+    """
     made = (act for act in acts if act.act == PAYMENT_CAPTURED and event.version == 1)
     return next(made, None) or next((act for act in acts if act.trace_id == event.trace_id), None)
 
@@ -187,4 +197,4 @@ PROBLEMS: Final[Problems] = {
     domain.CancelInstead: ProblemType(409, "Cancel the order instead"),
     domain.RefundRejected: ProblemType(409, "The provider refused the refund"),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem of each error of the domain."""

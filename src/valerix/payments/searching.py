@@ -1,4 +1,4 @@
-"""Payments, and those of the orders that a search means."""
+"""Searches for payments, also by the orders that match the search."""
 
 from dataclasses import replace
 from typing import Final
@@ -15,17 +15,20 @@ ORDERS_WAIT_SECONDS: Final = 2.0
 
 
 class Searching:
-    """Lists of payments."""
+    """The use case of listing payments."""
 
     def __init__(self, database: Database, repository: PaymentSearchRepository, orders: Peer) -> None:
         self._database = database
         self._repository = repository
         self._orders = orders
 
-    async def search(self, asked: PaymentFilter, deadline: Deadline) -> list[Payment]:
-        """Newest first; without those of orders found by the end of their id while orders does not answer."""
-        if asked.search is not None and find_ids(asked.search).end is not None:
-            order_ids = await find_orders(self._orders, asked.search, deadline.within(ORDERS_WAIT_SECONDS))
-            asked = replace(asked, order_ids=order_ids)
+    async def search(self, wanted: PaymentFilter, deadline: Deadline) -> list[Payment]:
+        """List payments, newest first.
+
+        While orders does not answer, orders are not found by the end of their id.
+        """
+        if wanted.search is not None and find_ids(wanted.search).end is not None:
+            order_ids = await find_orders(self._orders, wanted.search, deadline.within(ORDERS_WAIT_SECONDS))
+            wanted = replace(wanted, order_ids=order_ids)
         async with self._database.connection() as tx:
-            return await self._repository.list_payments(tx, asked)
+            return await self._repository.list_payments(tx, wanted)

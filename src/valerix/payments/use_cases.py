@@ -1,4 +1,4 @@
-"""What can be done with payments. Capturing and voiding are written once, over a list."""
+"""The use cases of payments. Capturing and voiding are written once, over a list."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -37,25 +37,27 @@ from valerix.payments.repository.refunds import RefundsRepository
 from valerix.payments.repository.search import PaymentSearchRepository
 
 ANSWER_SHARE: Final = 0.4
-"""Part of the answer margin that the answer needs on its way to the service that called."""
+"""Share of the answer margin that the answer needs on its way to the calling service."""
 OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
 
 
 class OpenedPayment(NamedTuple):
-    """The one payment of an order; `fresh` when this very command made it."""
+    """The one payment of an order. `fresh`: made by this command."""
 
     payment: Payment
     fresh: bool
 
 
 class Opening(NamedTuple):
-    """Charges to be made; `act`: set when staff make the only one of them by hand."""
+    """Charges to make. `act`: set when staff make the only charge by hand."""
 
     commands: Sequence[CapturePayment]
     act: Act | None
 
 
 class Detail(NamedTuple):
+    """A payment with its refunds, its history and the acts on it."""
+
     payment: Payment
     refunds: list[Refund]
     history: list[PaymentEvent]
@@ -95,15 +97,16 @@ class PaymentsUseCases:
         )
 
     async def close(self) -> None:
-        """Stop what runs in the background; the rows say what is to be taken up again."""
+        """Stop the background work. The rows record what has to be resumed."""
         await asyncio.gather(self._voiding.close(), self.refunds.under_way.close(), self._processor.under_way.close())
 
     # --- capture
 
     async def capture(self, request: CapturePayments, deadline: Deadline, act: Act | None = None) -> PaymentOutcomes:
-        """Charge each order once, ever. Those not decided within `wait_ms` are answered `processing`.
+        """Charge each order only once, ever.
 
-        With a reason, when nobody is asking the provider any more: then waiting is of no use now.
+        Payments not decided within `wait_ms` are answered `processing`. The answer has a reason
+        when this process has stopped calling the provider for now: then waiting is of no use.
         """
         _shed(self._processor.under_way, len(request.commands))
         known = await self.openings.submit(Opening(request.commands, act))
@@ -122,14 +125,17 @@ class PaymentsUseCases:
         )
 
     async def await_outcome(self, payment: Payment, deadline: Deadline) -> Payment:
-        """A `processing` payment as it stands once its outcome is known, or after `wait_seconds`."""
+        """Wait for the outcome of a `processing` payment, for at most `wait_seconds`."""
         _shed(self._processor.under_way, 1)
         task = self._processor.drive(payment, fresh=False)
         await wait_for([task], min(self.wait_seconds, self._left(deadline)))
         return result_or(task, payment)
 
     async def _open(self, openings: list[Opening]) -> list[list[OpenedPayment]]:
-        """Commit a `processing` row for every new order before anybody is called; find the payments of the others."""
+        """Commit a `processing` row for every new order before any call to the provider.
+
+        Finds the existing payments of the other orders.
+        """
         wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
         by_hand = [each.act for each in openings for _ in each.commands]
         acts = [_act_on(payment, act) for payment, act in zip(wanted, by_hand, strict=True)]
@@ -148,7 +154,7 @@ class PaymentsUseCases:
         return [[next(known) for _ in each.commands] for each in openings]
 
     async def _known(self, wanted: list[Payment], made: set[str]) -> list[OpenedPayment]:
-        """The payment that stands for each of `wanted`: itself where it was made, else the one its order has."""
+        """The valid payment for each of `wanted`: itself if it was made, else that of its order."""
         by_order = {p.order_id: p for p in wanted if p.id in made}
         if rest := [p.order_id for p in wanted if p.order_id not in by_order]:
             rows = await self._database.repeat(lambda tx: self._repository.list_by_orders(tx, rest))
@@ -158,7 +164,7 @@ class PaymentsUseCases:
     # --- void
 
     async def void(self, request: VoidPayments, deadline: Deadline) -> PaymentOutcomes:
-        """Make sure that no money is taken or kept. `processing`: not certain yet, ask again."""
+        """Make sure that no money is taken or kept. `processing`: not certain yet, call again."""
         _shed(self._voiding, len(request.commands))
         known = await self._forbid(request.commands)
         voided = {
@@ -170,7 +176,10 @@ class PaymentsUseCases:
         return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
 
     async def _forbid(self, commands: Sequence[VoidPayment]) -> list[OpenedPayment]:
-        """Tombstones for orders without a payment: a late capture finds them and is refused for ever."""
+        """Insert tombstones for orders without a payment.
+
+        A late capture finds the tombstone and is refused forever.
+        """
         wanted = [domain.tombstone(self._make_id(), command.order_id, command.reason) for command in commands]
         events = [event(payment) for payment in wanted]
         made = await self._database.repeat(lambda tx: self._repository.insert_tombstones(tx, events))
@@ -186,7 +195,11 @@ class PaymentsUseCases:
         return self._voiding.join(payment.id, work)
 
     async def _cancel(self, payment: Payment, reason: str) -> Payment:
-        """Only the provider can say that no charge is on its way any more: it refuses the reference from now on."""
+        """Cancel an undecided payment at the provider.
+
+        Only the provider can guarantee that no charge is on its way: it refuses the reference from
+        now on.
+        """
         reference = payment.provider_reference
         charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
         await CANCELLED.passed()
@@ -198,7 +211,7 @@ class PaymentsUseCases:
     # --- in the background
 
     async def resolve_due(self, limit: int) -> int:
-        """Take over payments and refunds whose outcome nobody found out in time; how many there were."""
+        """Take over payments and refunds without an outcome in time; return their number."""
         telemetry.trace_id.set(telemetry.new_trace_id())
         count = min(limit, self._processor.under_way.free_places())
         due = await self._database.repeat(lambda tx: self._repository.claim_due_payments(tx, count, self._lease))
@@ -209,7 +222,7 @@ class PaymentsUseCases:
     # --- reading
 
     async def get(self, payment_id: str, owner_id: str | None, limit: int = MAX_LIMIT) -> Detail:
-        """The payment with its first refunds and events, if it is there and (with `owner_id`) the owner's.
+        """Get a payment with its first refunds and events; with `owner_id`, only one of that owner.
 
         Raises PaymentNotFound.
         """
@@ -222,7 +235,10 @@ class PaymentsUseCases:
     async def list_refunds(
         self, payment_id: str, owner_id: str | None, *, after: str | None, limit: int
     ) -> tuple[list[Refund], list[RecordedAct]]:
-        """Its refunds, oldest first, from beyond the id `after`, and the acts on it. Raises PaymentNotFound."""
+        """List refunds of a payment after the id `after`, oldest first, with the acts on it.
+
+        Raises PaymentNotFound.
+        """
         async with self._database.connection() as tx:
             await self._find(tx, payment_id, owner_id)
             refunds = await self._refunded.list_refunds(tx, payment_id, after=after, limit=limit)
@@ -231,7 +247,10 @@ class PaymentsUseCases:
     async def list_events(
         self, payment_id: str, owner_id: str | None, *, after: int, limit: int
     ) -> tuple[list[PaymentEvent], list[RecordedAct]]:
-        """Its history, oldest first, from beyond version `after`, and the acts on it. Raises PaymentNotFound."""
+        """List the history of a payment after version `after`, oldest first, with the acts on it.
+
+        Raises PaymentNotFound.
+        """
         async with self._database.connection() as tx:
             await self._find(tx, payment_id, owner_id)
             history = await self._search.list_events(tx, payment_id, after=after, limit=limit)
@@ -244,7 +263,7 @@ class PaymentsUseCases:
         return payment
 
     async def get_of_order(self, order_id: str, owner_id: str | None, limit: int = MAX_LIMIT) -> Detail:
-        """See `get`."""
+        """Get the payment of an order. See `get`."""
         async with self._database.connection() as tx:
             found = await self._repository.list_by_orders(tx, [order_id])
         if not found:
@@ -253,13 +272,13 @@ class PaymentsUseCases:
 
 
 def _act_on(payment: Payment, act: Act | None) -> Act | None:
-    """The act of a charge by hand, once its payment has an id."""
+    """The act of a charge by hand, with the id and the amount of its payment."""
     amount = {"amountMinor": payment.amount_minor, "currency": payment.currency}
     return act and detailed(act._replace(subject=payment.id), **amount)
 
 
 def _shed(under_way: SingleFlight[Payment], more: int) -> None:
-    """Raises Unavailable, before any work is done, when too much is under way already."""
+    """Raise Unavailable, before any work is done, when too many payments are under way already."""
     if under_way.free_places() < more:
         raise Unavailable("Too many payments are being processed")
 
@@ -281,7 +300,7 @@ def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, giv
 
 
 def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
-    """`processing` while money may still be held."""
+    """The outcome of a void: `processing` while money may still be held."""
     status = PaymentStatus.PROCESSING if payment.status.holds_money else payment.status
     empty = payment.is_tombstone or payment.status is PaymentStatus.DECLINED
     return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed, empty=empty)

@@ -1,1 +1,1 @@
-""""""
+"""The simulated payment provider."""

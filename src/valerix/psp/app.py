@@ -1,4 +1,7 @@
-"""Composition root of the simulated payment provider: a stand-in for Stripe or Adyen, with nothing of ours inside."""
+"""Composition root of the simulated payment provider.
+
+The provider is a stand-in for Stripe or Adyen and has nothing of Valerix inside.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -18,19 +21,22 @@ from valerix.psp.use_cases import SimulatedProvider
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """Settings of the simulated provider."""
+
     psp_secret: Annotated[str, msgspec.Meta(min_length=16)]
     ledger_file: Path
     address_limit: int = 0
-    """Its callers are merchants, whose requests all come from a few addresses."""
+    """0: no limit, because the callers are merchants, with all their requests from a few addresses.
+    """
 
 
 def create(settings: Settings) -> Service:
-    """The ASGI app."""
+    """Create the ASGI application."""
     return create_service("psp", settings, compose)
 
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
-    """Ledger → book → provider → routes."""
+    """Connect ledger → book → provider → routes."""
     book = Book()
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))

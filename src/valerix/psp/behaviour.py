@@ -1,4 +1,4 @@
-"""What the provider does around the effect of a request: sandbox methods, and what it is forced to do wrong."""
+"""The provider's behaviour around the effect of a request: sandbox methods and forced faults."""
 
 import asyncio
 from typing import Final
@@ -18,7 +18,11 @@ STALL: Final = Switch("stall")
 
 
 class ProviderBehaviour:
-    """What `arrived` and `before` raise had no effect; `after` lies between the effect and its answer."""
+    """Delays and failures around the effect of a request.
+
+    If `arrived` or `before` raises, the request had no effect; `after` runs between the effect and
+    its answer.
+    """
 
     def __init__(self, slow_seconds: float, stall_seconds: float) -> None:
         self._slow_seconds = slow_seconds
@@ -26,24 +30,24 @@ class ProviderBehaviour:
         self._failed_once: set[str] = set()
 
     async def arrived(self) -> None:
-        """Any request of a merchant. Raises RateLimited."""
+        """Runs when any request of a merchant arrives. Raises MerchantRateLimited."""
         await STALL.hold(self._stall_seconds)
         if await RATE_LIMIT.is_on():
             raise domain.MerchantRateLimited
 
     async def before(self) -> None:
-        """Anything that has an effect. Raises ProviderFault, late."""
+        """Runs before a request has an effect. Raises ProviderFault, after a delay."""
         if await TIMEOUT_BEFORE.hold(self._slow_seconds):
             raise domain.ProviderFault
 
     async def after(self) -> None:
-        """Raises AnswerLost."""
+        """Runs after the effect of a request. Raises AnswerLost."""
         await TIMEOUT_AFTER.hold(self._slow_seconds)
         if await ERROR_AFTER.is_on():
             raise domain.AnswerLost
 
     async def decline_reason(self, request: ChargeRequest) -> str | None:
-        """Why the issuer says no; None when it does not."""
+        """Return the issuer's reason to decline; None if it does not."""
         forced = domain.FORCED_DECLINE if await DECLINE.is_on() else None
         return forced or domain.DECLINES.get(request.method)
 
@@ -58,5 +62,6 @@ class ProviderBehaviour:
             raise domain.ProviderFault
 
     async def after_charge(self, charge: LedgerCharge) -> None:
+        """Delays the answer to a charge of a slow card."""
         if charge.method == domain.SLOW_METHOD:
             await asyncio.sleep(self._slow_seconds)

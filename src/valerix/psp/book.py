@@ -1,4 +1,7 @@
-"""What the ledger says, by reference, and what may be added to it. No I/O: whoever adds must make it durable."""
+"""The content of the ledger by reference, and the rules for additions to it.
+
+No I/O: the caller of an addition must make it durable.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -22,12 +25,16 @@ Entry = LedgerCharge | LedgerRefund
 
 
 class Book:
-    """Every decision sees the ones before it, durable or not; `take_unwritten` hands over what is not durable yet."""
+    """Charges and refunds in memory.
+
+    Every decision sees the decisions before it, durable or not; `take_unwritten` hands over the
+    entries that are not durable yet.
+    """
 
     def __init__(self) -> None:
         self._charges: dict[str, LedgerCharge] = {}
         self._references: list[str] = []
-        """Of the charges, in the order they came."""
+        """References of the charges, in the order of their arrival."""
         self._refunds: dict[str, LedgerRefund] = {}
         self._unwritten: list[Entry] = []
         self._counts: Counter[ChargeStatus] = Counter()
@@ -35,18 +42,19 @@ class Book:
         """[captured, refunded] by currency."""
 
     def replay(self, line: LedgerLine) -> None:
-        """Take over a line that is in the ledger already."""
+        """Apply a line that is in the ledger already."""
         if line.charge is not None:
             self._apply(line.charge)
         if line.refund is not None:
             self._apply(line.refund)
 
     def take_unwritten(self) -> list[Entry]:
+        """Hand over the entries that are not durable yet."""
         taken, self._unwritten = self._unwritten, []
         return taken
 
     def take_back(self, entries: Sequence[Entry]) -> None:
-        """Forget what was added last, because it could not be made durable."""
+        """Remove the latest entries, because they could not be made durable."""
         for entry in reversed(entries):
             if isinstance(entry, LedgerRefund):
                 del self._refunds[entry.reference]
@@ -58,26 +66,29 @@ class Book:
                     self._totals[entry.currency][0] -= entry.amount_minor
 
     def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[LedgerCharge, bool]:
-        """The charge of this reference, and whether this call made it. Raises ReferenceReused."""
+        """Return the charge of this reference, and whether this call made it. Raises
+        ReferenceReused.
+        """
         known = self._charges.get(request.reference)
         if known is None:
             return self._add_charge(request, decline_reason), True
-        asked = (request.amount_minor, request.currency, request.method)
-        if known.status is not ChargeStatus.CANCELLED and asked != (known.amount_minor, known.currency, known.method):
+        sent = (request.amount_minor, request.currency, request.method)
+        if known.status is not ChargeStatus.CANCELLED and sent != (known.amount_minor, known.currency, known.method):
             raise domain.ReferenceReused
         return known, False
 
     def cancel(self, request: CancelRequest) -> LedgerCharge:
-        """Forbid a charge for ever, unless it has been made: then that charge is the answer."""
+        """Forbid a charge forever, unless it has been made: then return that charge."""
         if request.reference not in self._charges:
             self._add(LedgerCharge(request.reference, ChargeStatus.CANCELLED))
         return self._charges[request.reference]
 
     def find(self, references: list[str]) -> list[LedgerCharge]:
+        """Return the known charges among these references."""
         return [self._charges[reference] for reference in references if reference in self._charges]
 
     def refund(self, request: ProviderRefundRequest) -> tuple[LedgerRefund, bool]:
-        """The refund of this reference, and whether this call made it.
+        """Return the refund of this reference, and whether this call made it.
 
         Raises ReferenceReused, ChargeNotFound, RefundExceedsCharge.
         """
@@ -97,7 +108,10 @@ class Book:
         return wanted, True
 
     def page(self, lines: int, after: int, limit: int) -> LedgerPage:
-        """Up to `limit` charges beyond the first `after`. Charges never leave, so pages never shift."""
+        """Return up to `limit` charges after the first `after`.
+
+        Charges are never removed, so pages never shift.
+        """
         shown = self._references[after : after + limit]
         end = after + len(shown)
         return LedgerPage(
@@ -137,7 +151,7 @@ class Book:
         self._charges[entry.reference] = entry
 
     def _refunded(self, reference: str, amount_minor: int) -> None:
-        charge = self._charges[reference]  # LookupError: only a damaged ledger refunds nothing
+        charge = self._charges[reference]  # LookupError: only a damaged ledger refunds a missing charge
         refunded_minor = charge.refunded_minor + amount_minor
         self._charges[reference] = msgspec.structs.replace(charge, refunded_minor=refunded_minor)
         self._totals[charge.currency][1] += amount_minor

@@ -1,4 +1,4 @@
-"""The provider's rules that need no state, and what it refuses."""
+"""The provider's rules that need no state, and its refusals."""
 
 from typing import Final
 
@@ -9,9 +9,9 @@ DECLINES: Final = {
     "card_insufficient_funds": "insufficient_funds",
     "card_expired": "expired_card",
 }
-"""Methods whose issuer says no, with the reason given."""
+"""Methods that the issuer declines, with the reason it gives."""
 FORCED_DECLINE: Final = "card_declined"
-"""The reason when no method asks for it."""
+"""The reason of a forced decline, which no method causes."""
 SLOW_METHOD: Final = "card_timeout"
 FLAKY_METHOD: Final = "card_flaky"
 
@@ -20,7 +20,7 @@ class ReferenceReused(DomainError):
     code = "reference_reused"
 
     def __init__(self) -> None:
-        super().__init__("This reference was used with other values")
+        super().__init__("This reference was used before with other values")
 
 
 class ChargeNotFound(DomainError):
@@ -38,6 +38,8 @@ class RefundExceedsCharge(DomainError):
 
 
 class ProviderFault(DomainError):
+    """The request had no effect."""
+
     code = "provider_fault"
 
     def __init__(self) -> None:
@@ -45,14 +47,16 @@ class ProviderFault(DomainError):
 
 
 class AnswerLost(DomainError):
+    """The request took effect, but its answer is lost."""
+
     code = "provider_fault"
 
     def __init__(self) -> None:
-        super().__init__("The provider failed; what became of the request can be found by its reference")
+        super().__init__("The provider failed; the outcome of the request can be looked up by its reference")
 
 
 class MerchantRateLimited(DomainError):
     code = "too_many_requests"
 
     def __init__(self) -> None:
-        super().__init__("Too many requests by this merchant; nothing was begun")
+        super().__init__("Too many requests by this merchant; nothing was done")

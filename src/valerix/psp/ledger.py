@@ -1,4 +1,7 @@
-"""The provider's ledger: an append-only file of JSON lines, the independent truth about charges."""
+"""The provider's ledger: an append-only file of JSON lines.
+
+It is the independent truth about charges.
+"""
 
 import fcntl
 import os
@@ -18,11 +21,17 @@ log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(LedgerLine).decode
 TRIAL_BYTES = 4096
-"""A block. Without a line break: what a crash leaves of it is cut off at the next start."""
+"""One disk block, without a line break.
+
+The rest of it that a crash leaves is cut off at the next start.
+"""
 
 
 class LedgerCorrupt(Exception):
-    """A line that was acknowledged cannot be read or is missing. The file needs a person; nothing is served."""
+    """An acknowledged line cannot be read or is missing.
+
+    The file needs repair by a person; until then nothing is served.
+    """
 
 
 class LedgerInUse(Exception):
@@ -30,7 +39,10 @@ class LedgerInUse(Exception):
 
 
 class Ledger:
-    """Blocking; one writer at a time. `lines` is how many there are."""
+    """The open ledger file, with `lines` lines.
+
+    Its methods block, and only one writer may call them at a time.
+    """
 
     def __init__(self, descriptor: int, lines: int) -> None:
         self._descriptor = descriptor
@@ -40,9 +52,9 @@ class Ledger:
     @classmethod
     @contextmanager
     def open(cls, file: Path, replay: Callable[[LedgerLine], None]) -> Iterator[Self]:
-        """Hand every line to `replay`, cut off what a crash left half-written, and append from there.
+        """Pass every line to `replay`, cut off a half-written last line, and append from there.
 
-        Raises LedgerCorrupt, LedgerInUse.
+        A crash can leave a half-written line. Raises LedgerCorrupt, LedgerInUse.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -55,7 +67,10 @@ class Ledger:
             os.close(descriptor)
 
     def append(self, entries: Iterable[Entry]) -> None:
-        """Write all entries and return when they are on disk: one write, one fsync. OSError: none counts."""
+        """Write all entries and return when they are on disk: one write, one fsync.
+
+        Raises OSError; then none of the entries counts.
+        """
         now = datetime.now(UTC)
         lines = [_encode(_line(number, now, entry)) for number, entry in enumerate(entries, self.lines + 1)]
         block = b"\n".join(lines) + b"\n"
@@ -64,12 +79,12 @@ class Ledger:
         self.lines += len(lines)
 
     def check(self) -> None:
-        """Raises OSError while there is no space for further lines."""
+        """Write and remove a trial block. Raises OSError while there is no space for more lines."""
         self._write(bytes(TRIAL_BYTES))
         self._cut()
 
     def _write(self, block: bytes) -> None:
-        self._cut()  # if a former attempt could not even do that
+        self._cut()  # in case an earlier attempt failed to do so
         rest = memoryview(block)
         try:
             while rest:
@@ -81,7 +96,7 @@ class Ledger:
             raise
 
     def _cut(self) -> None:
-        """Take away what is behind the last line that counts."""
+        """Remove everything after the last line that counts."""
         if os.fstat(self._descriptor).st_size > self._size:
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)
@@ -90,7 +105,7 @@ class Ledger:
 def _line(seq: int, at: datetime, entry: Entry) -> LedgerLine:
     if isinstance(entry, LedgerRefund):
         return LedgerLine(seq, at, refund=entry)
-    # How often a reference was captured is counted from the lines, so no line may claim it.
+    # The number of captures of a reference is counted from the lines, so no line states it.
     return LedgerLine(seq, at, charge=msgspec.structs.replace(entry, captures=0, refunded_minor=0))
 
 
@@ -102,7 +117,10 @@ def _lock(descriptor: int, file: Path) -> None:
 
 
 def _read(descriptor: int, file: Path, replay: Callable[[LedgerLine], None]) -> int:
-    """The number of whole lines; an incomplete last one was never acknowledged and is cut off."""
+    """Return the number of complete lines.
+
+    An incomplete last line was never acknowledged and is cut off.
+    """
     lines = size = 0
     with os.fdopen(os.dup(descriptor), "rb") as reader:
         for raw in reader:
@@ -121,14 +139,14 @@ def _replay(raw: bytes, number: int, file: Path, replay: Callable[[LedgerLine], 
     try:
         line = _decode(raw)
         if line.seq != number:
-            raise ValueError(f"it says it is line {line.seq}")  # noqa: TRY301 - told like every other fault
+            raise ValueError(f"its number is {line.seq}")  # noqa: TRY301 - reported like every other fault
         replay(line)
     except (ValueError, LookupError) as error:
         raise LedgerCorrupt(f"{file}: line {number} is damaged ({error}); restore the file from a backup") from None
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file is durable only when its folder is."""
+    """Sync the folder: a new file is durable only when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,9 +1,11 @@
-"""HTTP in, use case, HTTP out. Merchants authenticate with a shared secret, not with our tokens.
+"""HTTP in, use case, HTTP out.
+
+Merchants authenticate with a shared secret, not with tokens of users.
 
 POST /v1/charges         charge a reference once; 201 made now, 200 made before
 POST /v1/charges/cancel  forbid a reference that was not charged
-POST /v1/charges/find    charges by reference, as many of them as are known
-POST /v1/refunds         give back part of a charge; 201 made now, 200 made before
+POST /v1/charges/find    known charges by reference
+POST /v1/refunds         refund part of a charge; 201 made now, 200 made before
 GET  /v1/ledger          everything, page by page, for audits
 """
 
@@ -30,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def routes(provider: SimulatedProvider, secret: str) -> list[RawRoute]:
-    """The provider's API, closed to everyone without `secret`."""
+    """Return the routes of the provider's API, which are closed without `secret`."""
     expected = f"Bearer {secret}".encode()
 
     def route(path: str, kind: type[R], answer: Callable[[R], Awaitable[Answer]]) -> RawRoute:
@@ -66,13 +68,13 @@ def routes(provider: SimulatedProvider, secret: str) -> list[RawRoute]:
 
 
 def ledger_route(provider: SimulatedProvider, secret: str) -> Any:
-    """The charges, in the order they were first heard of."""
+    """Return the route of the ledger: its charges, in the order of their arrival."""
     expected = f"Bearer {secret}".encode()
 
     @get("/v1/ledger", access=PUBLIC)
     async def ledger(
         authorization: Annotated[str | None, Parameter(header="Authorization")] = None,
-        after: Annotated[int, Parameter(ge=0, description="`next` of the page before")] = 0,
+        after: Annotated[int, Parameter(ge=0, description="`next` of the previous page")] = 0,
         limit: Annotated[int, Parameter(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
     ) -> LedgerPage:
         _authenticate(authorization, expected)

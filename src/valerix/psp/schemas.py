@@ -18,7 +18,11 @@ Amount = Annotated[int, msgspec.Meta(ge=1, le=10**12)]
 
 
 class ChargeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """`reference` is the merchant's own and the idempotency key: one reference is charged at most once, ever."""
+    """A charge.
+
+    `reference` is the merchant's own and is the idempotency key: one reference is charged at most
+    once, ever.
+    """
 
     reference: Reference
     amount_minor: Amount
@@ -27,7 +31,7 @@ class ChargeRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 class CancelRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Forbid a charge that has not been made; one that has been made stays as it is."""
+    """Forbids a charge that has not been made; a charge that has been made stays as it is."""
 
     reference: Reference
 
@@ -37,7 +41,7 @@ class FindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 class ProviderRefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """`reference` is the refund's own, and its idempotency key."""
+    """A refund. `reference` is the refund's own, and is its idempotency key."""
 
     reference: Reference
     charge_reference: Reference
@@ -45,7 +49,10 @@ class ProviderRefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_
 
 
 class LedgerCharge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
-    """`declined`: with `reason`; `cancelled`: never charged, and never will be."""
+    """A charge in the ledger.
+
+    `declined`: with `reason`; `cancelled`: was never charged, and never will be.
+    """
 
     reference: str
     status: ChargeStatus
@@ -55,11 +62,11 @@ class LedgerCharge(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     reason: str | None = None
     refunded_minor: int = 0
     captures: int = 0
-    """How many ledger lines took this money. More than one is a double charge."""
+    """Number of ledger lines that took this money; more than one is a double charge."""
 
 
 class Charges(msgspec.Struct, frozen=True, rename="camel"):
-    """Those of the asked references that are known."""
+    """The known charges among the requested references."""
 
     charges: list[LedgerCharge]
 
@@ -86,7 +93,7 @@ class CurrencyTotals(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
-    """Counts of the whole ledger at one moment, and some of its charges in the order they were first heard of."""
+    """Counts of the entire ledger at one moment, and some charges in the order of arrival."""
 
     lines: int
     captured: int
@@ -96,11 +103,11 @@ class LedgerPage(msgspec.Struct, frozen=True, rename="camel"):
     totals: list[CurrencyTotals]
     charges: list[LedgerCharge]
     next: int | None
-    """`after` of the next page; null on the last."""
+    """Value of `after` for the next page; null on the last page."""
 
 
 def check_method(method: str) -> None:
-    """Raises Invalid for a method that is not offered."""
+    """Check that the method is offered. Raises Invalid."""
     validation.check_one_of("method", method, METHODS)
 
 
@@ -112,4 +119,4 @@ PROBLEMS: Final[Problems] = {
     domain.AnswerLost: ProblemType(500, "The provider failed"),
     domain.MerchantRateLimited: ProblemType(429, "Too many requests", {"Retry-After": "1"}),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem for each domain error."""

@@ -1,4 +1,7 @@
-"""What a merchant can ask of the provider. Nothing is answered before it is on disk."""
+"""The operations that a merchant can request.
+
+No answer is sent before its effect is on disk.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -35,12 +38,16 @@ WRITTEN = Point("psp.written")
 
 
 class LedgerBroken(Unavailable):
+    """The ledger cannot be written, so the request had no effect."""
+
     code = "ledger_broken"
 
 
 class SimulatedProvider:
-    """One batch at a time: decide all, write and sync once, then answer all - look-ups too, so that nobody is told
-    of a charge a crash could still undo.
+    """Serves one batch at a time: decides all requests, writes and syncs once, then answers all.
+
+    Look-ups are part of the batch, so that no answer reports a charge that a crash could still
+    undo.
     """
 
     def __init__(self, book: Book, ledger: Ledger, behaviour: ProviderBehaviour, writer: ThreadPoolExecutor) -> None:
@@ -54,7 +61,7 @@ class SimulatedProvider:
         )
 
     async def charge(self, request: ChargeRequest) -> tuple[LedgerCharge, bool]:
-        """The charge, and whether this call made it. Raises Invalid, ReferenceReused."""
+        """Return the charge, and whether this call made it. Raises Invalid, ReferenceReused."""
         check_method(request.method)
         await self._behaviour.arrived()
         await self._behaviour.before()
@@ -89,7 +96,7 @@ class SimulatedProvider:
         return await self._decide(lambda: self._book.page(self._ledger.lines, after, limit))
 
     async def check_writable(self) -> None:
-        """Raises LedgerBroken after a write failed, until one succeeds."""
+        """Check the ledger after a failed write. Raises LedgerBroken until a write succeeds."""
         if self._broken:
             await self._write(self._ledger.check)
 

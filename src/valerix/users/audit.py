@@ -1,4 +1,7 @@
-"""The audit: what concerns the security of accounts, in the transaction of the deed; and what staff did everywhere."""
+"""The audit: changes that concern the security of accounts, and acts of staff in every service.
+
+An entry about an account is written in the transaction of the change.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +34,10 @@ async def record(
     session_id: str | None = None,
     **details: str | int,
 ) -> None:
-    """`actor` did it to the account of `subject`. Addresses stay in the trail; the log line has none."""
+    """Record an action of `actor` on the account of `subject`.
+
+    Addresses stay in the trail; the log line has none.
+    """
     entry = AuditEntry(
         id=new_id(),
         action=action,
@@ -49,7 +55,7 @@ async def record(
 
 
 async def record_act(tx: Transaction, act: Act | None) -> None:
-    """An act of staff in this service: its table of acts is the audit."""
+    """Record an act of staff in this service: the audit is its table of acts."""
     if act is not None:
         actor = act.actor
         entry = _entry_of(act.id, act.name, actor.id, actor.role, act.subject, act.what, actor.trace_id)
@@ -58,7 +64,7 @@ async def record_act(tx: Transaction, act: Act | None) -> None:
 
 
 async def record_events(tx: Transaction, events: Sequence[Event]) -> None:
-    """Acts of staff in other services, from their events."""
+    """Record acts of staff in other services, from their events."""
     for event in events:
         act = msgspec.convert(event.data, ActRecorded)
         trace = telemetry.parse_traceparent(event.traceparent) or ""
@@ -70,29 +76,29 @@ async def record_events(tx: Transaction, events: Sequence[Event]) -> None:
 def _entry_of(
     act_id: str, name: str, actor: str, role: str, subject: str, what: dict[str, Any], trace_id: str
 ) -> AuditEntry:
-    """An act as the audit keeps it, under its own id."""
+    """The entry of an act, under the act's own id."""
     return AuditEntry(act_id, name, actor, subject, None, None, None, trace_id, what, role=role)
 
 
 class AuditTrail:
-    """What administrators read."""
+    """The audit trail, as administrators read it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def search(self, asked: AuditFilter) -> list[AuditEntry]:
-        """Newest first."""
+    async def search(self, wanted: AuditFilter) -> list[AuditEntry]:
+        """List entries, newest first."""
         async with self._database.connection() as connection:
-            return await audit.list_entries(connection, asked)
+            return await audit.list_entries(connection, wanted)
 
     async def record(self, act: RecordAct, actor: Actor) -> None:
-        """An act in a service without a table for it; one that came before is left as it is."""
+        """Record an act in a service without a table for acts. An existing entry stays as it is."""
         entry = _entry_of(act.id, act.act, actor.id, actor.role, act.subject, act.what, actor.trace_id)
         entry = replace(entry, address=act.address, service=act.service)
         await self._database.repeat(lambda tx: audit.append(tx, entry))
         log.info("act", act=act.act, actor=actor.id, role=actor.role, subject=act.subject)
 
     async def forget_old(self) -> None:
-        """Addresses are personal data: none is kept for longer than a year."""
+        """Delete old entries. Addresses are personal data: none is kept for longer than a year."""
         async with self._database.connection() as connection:
             await audit.delete_older_than_a_year(connection)

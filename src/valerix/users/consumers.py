@@ -1,4 +1,4 @@
-"""Events in: what staff did in other services."""
+"""Incoming events: the acts of staff in other services."""
 
 from typing import Final
 
@@ -12,5 +12,5 @@ CONSUMER: Final = "users"
 
 
 def inbox(database: Database, bus: Bus) -> Inbox:
-    """The one consumer of this service."""
+    """The only consumer of this service: it records acts of staff in the audit."""
     return Inbox(database, bus, CONSUMER, (ACTS,), (ACT_RECORDED,), audit.record_events)

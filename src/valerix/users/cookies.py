@@ -1,4 +1,7 @@
-"""A browser's session: two cookies no script can read, and one that a page repeats to prove it is ours."""
+"""The session of a browser: two cookies that no script can read, and one for the CSRF check.
+
+A page repeats the value of the third cookie to prove that it belongs to this application.
+"""
 
 from typing import Final
 
@@ -12,13 +15,13 @@ from valerix.users.tokens import TTL_SECONDS
 REFRESH: Final = "valerix_refresh"
 CSRF: Final = "valerix_csrf"
 DEVICE: Final = "valerix_device"
-"""Stays when the session ends."""
+"""The cookie of the device; it stays when the session ends."""
 REFRESH_PATH: Final = "/api/v1/users"
-"""It is sent to nobody else."""
+"""The only path to which browsers send the refresh cookie and the device cookie."""
 
 
 def held(grant: Grant, secure: bool) -> list[Cookie]:
-    """`secure`: whether the browser came over TLS; it sends them over nothing less then."""
+    """The cookies of a session. `secure`: the browser came over TLS, and sends them only so."""
     lasting = round((grant.session.expires_at - grant.session.last_used_at).total_seconds())
     device = [_cookie(DEVICE, SEPARATOR.join(grant.devices), MAX_AGE.days * 86_400, path=REFRESH_PATH, secure=secure)]
     return [

@@ -1,4 +1,4 @@
-"""The accounts a new stack begins with."""
+"""The accounts of a new stack."""
 
 from typing import Final, NamedTuple
 
@@ -32,7 +32,7 @@ CUSTOMERS: Final = (
     DemoUser(f"margaret@{DOMAIN}", "Margaret Hamilton"),
     DemoUser(f"mallory@{DOMAIN}", "Mallory Grey", status=domain.SUSPENDED),
 )
-"""In the order of their numbers, CUST-001 …"""
+"""The demo customers in the order of their numbers, CUST-001 …"""
 
 ADMINISTRATOR: Final = DemoUser("admin@valerix.example", "Administrator", ADMIN)
 DEMO_ADMINISTRATOR: Final = DemoUser(f"admin@{DOMAIN}", "Demo Administrator", ADMIN)
@@ -40,9 +40,9 @@ DEMO_OPERATOR: Final = DemoUser(f"operator@{DOMAIN}", "Demo Operator", OPERATOR)
 
 
 async def seed(database_url: str, *, demo_password: str, admin_password: str, demo: bool) -> None:
-    """Make the administrator, and with `demo` the demo accounts, whose one password is `demo_password`.
+    """Create the administrator, or with `demo` the demo accounts, which share `demo_password`.
 
-    All or nothing; an account that exists (or whose customer number is taken) is left as it is.
+    All or nothing. An account that exists, or has a customer number that is taken, stays as it is.
     """
     accounts = [DEMO_ADMINISTRATOR, DEMO_OPERATOR, *CUSTOMERS] if demo else [ADMINISTRATOR]
     numbers = {account: domain.customer_number(place) for place, account in enumerate(CUSTOMERS, 1)}

@@ -1,4 +1,7 @@
-"""The user: somebody who signs in. A customer is a user with a customer number. No I/O, no clock."""
+"""The user: a person with an account. No I/O, no clock.
+
+A customer is a user with a customer number.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +17,9 @@ SUSPENDED: Final = "suspended"
 
 TOKEN: Final = "token"  # noqa: S105 - a kind of session
 COOKIE: Final = "cookie"
-"""Whether a program keeps the session's tokens, or a browser in cookies that no script can read."""
+"""The kinds of sessions: a program keeps the tokens, or a browser keeps them in cookies that no
+script can read.
+"""
 
 LOGGED_OUT: Final = "logged_out"
 REVOKED: Final = "revoked"
@@ -23,14 +28,14 @@ PASSWORD_CHANGED: Final = "password_changed"  # noqa: S105 - as above
 PASSWORD_RESET: Final = "password_reset"  # noqa: S105 - as above
 ROLE_CHANGED: Final = "role_changed"
 STATUS_CHANGED: Final = "status_changed"
-"""Why a session ended."""
+"""The reasons why a session ended."""
 
 
 CONFIRM_EMAIL: Final = "confirm_email"
 RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - as above
-"""What the reader of a mail may do."""
+"""The purposes of the tokens in mails."""
 REQUESTED: Final = {CONFIRM_EMAIL: ACCOUNT_CONFIRMATION_REQUESTED, RESET_PASSWORD: ACCOUNT_RESET_REQUESTED}
-"""The event that asks for the mail."""
+"""The event that requests the mail of each purpose."""
 
 
 class EmailTaken(DomainError):
@@ -41,7 +46,7 @@ class EmailTaken(DomainError):
 
 
 class LoginRefused(DomainError):
-    """One answer for every reason: it must not tell which addresses have an account."""
+    """One answer for every reason: it must not show which addresses have an account."""
 
     code = "login_refused"
 
@@ -64,21 +69,23 @@ class CustomerNotFound(DomainError):
 
 
 class RefreshRefused(DomainError):
-    """One answer for unknown, used, expired and revoked."""
+    """One answer for unknown, used, expired and revoked tokens."""
 
     code = "refresh_refused"
 
     def __init__(self) -> None:
-        super().__init__("The refresh token is not valid any more; sign in again")
+        super().__init__("The refresh token is no longer valid; sign in again")
 
 
 class RefreshSuperseded(DomainError):
-    """Two tabs of one browser share their cookies: what the other one got is this one's, too. Nothing is given here."""
+    """Two tabs of one browser refreshed at once. They share their cookies, so this tab already has
+    the tokens of the other one. This answer contains none.
+    """
 
     code = "refresh_superseded"
 
     def __init__(self) -> None:
-        super().__init__("The session was refreshed a moment ago; go on with the cookies that are there now")
+        super().__init__("The session was refreshed a moment ago; use the current cookies")
 
 
 class SessionNotFound(DomainError):
@@ -92,14 +99,14 @@ class OwnAccount(DomainError):
     code = "own_account"
 
     def __init__(self) -> None:
-        super().__init__("Ask another administrator: doing this to yourself could leave nobody who can undo it")
+        super().__init__("Ask another administrator: a change of your own account might be impossible to undo")
 
 
 class LastAdministrator(DomainError):
     code = "last_administrator"
 
     def __init__(self) -> None:
-        super().__init__("This is the only active administrator; make another one first")
+        super().__init__("This is the only active administrator; create another one first")
 
 
 class WrongPassword(DomainError):
@@ -108,34 +115,36 @@ class WrongPassword(DomainError):
     code = "wrong_password"
 
     def __init__(self) -> None:
-        super().__init__("The current password is not right")
+        super().__init__("The current password is wrong")
 
 
 class MailTokenRefused(DomainError):
-    """One answer for unknown, used and expired."""
+    """One answer for unknown, used and expired tokens."""
 
     code = "mail_token_refused"
 
     def __init__(self) -> None:
-        super().__init__("The link was used before, or is older than 30 minutes; ask for another mail")
+        super().__init__("The link was used before, or is older than 30 minutes; request another mail")
 
 
 class PasswordNeeded(DomainError):
     code = "password_needed"
 
     def __init__(self) -> None:
-        super().__init__("Another e-mail address needs your current password: send it as currentPassword")
+        super().__init__("A new e-mail address needs your current password; send it as currentPassword")
 
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """A user account."""
+
     id: str
     email: str
     name: str
     role: str
     status: str
     customer_number: str | None
-    """Null for staff."""
+    """None for an account that never was a customer's."""
     version: int
     created_at: datetime
     updated_at: datetime
@@ -144,27 +153,29 @@ class User:
 
     @property
     def may_sign_in(self) -> bool:
-        """A suspended customer may: to see their orders. What they may not is place one (see `standing`)."""
+        """A suspended customer may sign in to see orders, but not place one (see `standing`)."""
         return self.status == ACTIVE or self.role == CUSTOMER
 
 
 @dataclass(frozen=True, slots=True)
 class AccountCredentials:
-    """What a sign-in is checked against."""
+    """The data against which a sign-in is checked."""
 
     user: User
     password_hash: str
     device_secret: bytes
-    """Key of the tokens of the devices that signed in before."""
+    """The key of the tokens of devices that signed in before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """One session of a user, from sign-in to its end."""
+
     id: str
     user_id: str
     kind: str
     csrf: str | None
-    """What a page repeats to prove it is ours; only with cookies."""
+    """The value that a page repeats to prove that it belongs to this service; only with cookies."""
     user_agent: str
     address: str
     created_at: datetime
@@ -174,7 +185,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How long a session lasts: unused, and at most; and how many a user may have before the oldest go."""
+    """How long a session lasts: unused, and at most; and how many sessions a user may have before
+    the oldest end.
+    """
 
     idle_days: float = 7.0
     max_days: float = 30.0
@@ -183,7 +196,7 @@ class SessionRules:
 
 @dataclass(frozen=True, slots=True)
 class UsedToken:
-    """A refresh token that was sent again."""
+    """A refresh token that was sent a second time."""
 
     session_id: str
     user_id: str
@@ -192,13 +205,15 @@ class UsedToken:
 
     @property
     def is_another_tab(self) -> bool:
-        """Of two tabs that refresh at once one comes second. A thief gets nothing from that either."""
+        """Whether the token came from a second tab that refreshed at the same moment. A thief gains
+        nothing from that either.
+        """
         return self.kind == COOKIE and self.just_now
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something done to an account, or an act of staff in any service."""
+    """An action on an account, or an act of staff in any service."""
 
     id: str
     action: str
@@ -206,21 +221,24 @@ class AuditEntry:
     subject: str | None
     session_id: str | None
     address: str | None
-    """None: it is kept where it happened."""
+    """None: the address is kept where the act happened."""
     user_agent: str | None
     trace_id: str
     details: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
-    """None: now, when it is written."""
+    """None: the time at which the entry is written."""
     service: str = USERS
-    """Where it happened."""
+    """The service in which the action happened."""
     role: str | None = None
-    """Of the actor; None when not known."""
+    """Role of the actor; None when not known."""
 
 
 @dataclass(frozen=True)
 class AuditFilter:
-    """Which entries to list: up to `limit`, with ids below `before`, told in [first, last); None: whatever it is."""
+    """The entries to list: up to `limit`, with ids below `before`, recorded in [first, last).
+
+    None: no condition.
+    """
 
     limit: int
     before: str | None
@@ -233,18 +251,21 @@ class AuditFilter:
 
 
 def check_administrators_remain(user_id: str, administrators: Collection[str]) -> None:
-    """`administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one of them."""
+    """Check that an active administrator remains without `user_id`.
+
+    `administrators`: the active ones. Raises LastAdministrator when `user_id` is the only one.
+    """
     if set(administrators) == {user_id}:
         raise LastAdministrator
 
 
 def changed_profile(before: User, after: User) -> list[str]:
-    """The fields of the profile that are other ones; their values are personal data."""
+    """The names of the changed fields of the profile; their values are personal data."""
     return [name for name in ("name", "email") if getattr(before, name) != getattr(after, name)]
 
 
 def normal_email(text: str) -> str:
-    """The form in which addresses are stored and compared."""
+    """The form in which e-mail addresses are stored and compared."""
     return text.strip().lower()
 
 
@@ -253,17 +274,23 @@ def normal_name(text: str) -> str:
 
 
 def customer_number(sequence: int) -> str:
-    """`CUST-001`, …, `CUST-999`, `CUST-1000`."""
+    """The customer number of a place in the sequence: `CUST-001`, …, `CUST-999`, `CUST-1000`."""
     return f"CUST-{sequence:03d}"
 
 
 def standing(status: str | None) -> str | None:
-    """Why a customer with this status may not order (`unknown` without one), or None when they may."""
+    """The reason why a customer with this status may not order; None: the customer may.
+
+    The reason is `unknown` without a status.
+    """
     if status is None:
         return "unknown"
     return None if status == ACTIVE else status
 
 
 def event_type(customer_number: str | None, what: str) -> str:
-    """`customer.registered`, `customer.updated`; the same of `user` for those who never were one: nobody knows them."""
+    """The type of an event: `customer.registered`, `customer.updated`, or the same of `user`.
+
+    `user` stands for accounts that never were customers; no other service knows these.
+    """
     return f"{'user' if customer_number is None else 'customer'}.{what}"

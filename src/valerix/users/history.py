@@ -1,4 +1,4 @@
-"""The history of a user: what happened, and the event that tells others."""
+"""The history of a user: every change, with the event that publishes it."""
 
 from collections.abc import Callable
 
@@ -14,6 +14,6 @@ from valerix.users.schemas import UserView, user_view
 async def append(
     tx: Transaction, user: User, kind: str, actor: str, show: Callable[[User], UserView] = user_view
 ) -> None:
-    """As the user is now, at its version; `show` makes the data of the event."""
+    """Append the current state of the user, at its version. `show` makes the data of the event."""
     data = msgspec.json.encode(show(user)).decode()
     await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())

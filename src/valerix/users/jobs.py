@@ -1,4 +1,4 @@
-"""Periodic work of users. Any number of replicas share it."""
+"""Periodic work of the users service. Any number of replicas share it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,14 +17,14 @@ def periodic(sessions: Sessions, trail: AuditTrail, mails: AccountMails) -> list
 
 
 async def measure(sessions: Sessions) -> None:
-    """Keep the gauge current."""
+    """Keep the gauge of live sessions current. Never returns."""
     while True:
         await sessions.measure()
         await asyncio.sleep(MEASURE_SECONDS)
 
 
 async def prune(sessions: Sessions, trail: AuditTrail, mails: AccountMails) -> None:
-    """Keep what is over from growing without bound."""
+    """Delete ended sessions, old audit entries and expired mail tokens. Never returns."""
     while True:
         await sessions.forget_ended()
         await trail.forget_old()

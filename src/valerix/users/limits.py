@@ -1,9 +1,10 @@
 """Limits of password guesses: rates, so that no account is locked out permanently (ADR 27).
 
-What succeeds is given back, so only failures and what is under way count. The narrow limit (one account from one
-network) and that of a network bound the guesses from one place. An account that is guessed from many places is checked
-once per interval, in turns: a network that has not guessed wrong lately is let in among those that have. A device
-that signed in before passes by all of them; its own guesses are counted.
+A successful sign-in is given back, so only failures and guesses under way count. The narrow limit
+(one account from one network) and the limit of a network bound the guesses from one place. An
+account that is guessed from many places is checked once per interval, in turns: a network without
+recent wrong guesses gets a turn among those with some. A device that signed in before is exempt
+from all of these limits; its own guesses are counted.
 """
 
 import hashlib
@@ -24,13 +25,13 @@ from valerix.users.settings import Settings
 
 TEN_MINUTES, HOUR = 600.0, 3600.0
 AT_ONCE: Final = 10
-"""Wrong passwords for one account before it is slowed."""
+"""Wrong passwords for one account before its checks are slowed down."""
 LONGEST_WAIT_SECONDS: Final = 30.0
 GUESSES = "More attempts to sign in than are allowed"
 
 
 class SignInLimits:
-    """Keys are hashes: Valkey holds no addresses of people."""
+    """The limits of this service. Keys are hashes: Valkey holds no addresses of people."""
 
     def __init__(self, valkey: Redis | None, settings: Settings) -> None:
         self._here = SharedBuckets(valkey, "sign-in", settings.guesses_here, TEN_MINUTES)
@@ -46,9 +47,11 @@ class SignInLimits:
 
     @asynccontextmanager
     async def guess(self, account: str, network: Network, device: str | None = None) -> AsyncIterator[None]:
-        """Around checking a password: counted unless it is right (the block ends) or was not looked at.
+        """Wrap the check of a password. A guess counts unless the password is right (the block
+        ends) or was not checked.
 
-        `device`: id of one that signed in to this account before. Raises RateLimited before the check.
+        `device`: the id of a device that signed in to this account before. Raises RateLimited
+        before the check.
         """
         taken: list[Callable[[], Awaitable[None]]] = []
         try:
@@ -69,25 +72,26 @@ class SignInLimits:
         await _give_back(taken)
 
     async def register(self, network: Network) -> None:
-        """Raises RateLimited."""
+        """Count a registration. Raises RateLimited."""
         await self._registrations.admit(_hidden(network), "More registrations than one address may send")
 
     async def mail_account(self, user_id: str) -> None:
-        """Raises RateLimited."""
-        await self._mails.admit(_hidden(user_id), "More mails than one account may ask for")
+        """Count a mail to an account. Raises RateLimited."""
+        await self._mails.admit(_hidden(user_id), "More mails than one account may request")
 
     async def mail_from(self, network: Network) -> None:
-        """Raises RateLimited."""
-        await self._mails_from.admit(_hidden(network), "More mails than one address may ask for")
+        """Count a mail requested from a network. Raises RateLimited."""
+        await self._mails_from.admit(_hidden(network), "More mails than one address may request")
 
     @asynccontextmanager
     async def claim_email(self, network: Network) -> AsyncIterator[None]:
-        """Around giving an account an e-mail address: counted when it is taken, so that accounts cannot be enumerated.
+        """Wrap giving an account an e-mail address. An address that is taken counts, so that
+        accounts cannot be enumerated.
 
-        Raises RateLimited before it shows whether it is.
+        Raises RateLimited before the answer shows whether the address is taken.
         """
         key, conflict = _hidden(network), False
-        await self._conflicts.admit(key, "More e-mail addresses that are in use than one address may send")
+        await self._conflicts.admit(key, "More e-mail addresses in use than one network address may try")
         try:
             yield
         except EmailTaken:
@@ -99,7 +103,7 @@ class SignInLimits:
 
 
 async def _take(taken: list[Callable[[], Awaitable[None]]], buckets: SharedBuckets, key: str) -> bool:
-    """Whether the bucket was full."""
+    """Take one guess from the bucket. True when the bucket was full."""
     was_full = await buckets.admit(_hidden(key), GUESSES)
     taken.append(partial(buckets.give_back, _hidden(key)))
     return was_full

@@ -1,4 +1,4 @@
-"""HTTP of what mails let their reader do: confirm an address, set a new password."""
+"""HTTP routes of account mails: confirm an address, set a new password."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailR
 
 USERS = "/api/v1/users"
 EXAMPLE: Final = "an-example-of-the-token-in-a-link-of-a-mail"
-"""Of a token."""
+"""An example of a token."""
 
 
 @post(
@@ -26,7 +26,9 @@ EXAMPLE: Final = "an-example-of-the-token-in-a-link-of-a-mail"
     status_code=202,
 )
 async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> MailRequested:
-    """Send a mail with a link that sets a new password; the answer is the same for an address without an account."""
+    """Send a mail with a link that sets a new password. The answer is the same for an address
+    without an account.
+    """
     await mails.request_reset(data.email, origin)
     return MailRequested(round(LIFE_SECONDS))
 
@@ -41,7 +43,9 @@ async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, orig
     refuses=[domain.MailTokenRefused],
 )
 async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: Origin) -> None:
-    """Set a new password with the token of the mail: good once, for 30 minutes. Signs out everywhere."""
+    """Set a new password with the token of a mail. The token is good for one use within 30 minutes.
+    All sessions of the user end.
+    """
     await mails.reset(data.token, data.new_password, origin)
 
 
@@ -53,7 +57,7 @@ async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: O
     status_code=202,
 )
 async def request_email_confirmation(mails: AccountMails, principal: Principal, origin: Origin) -> MailRequested:
-    """Send another mail with a link that confirms one's own address."""
+    """Send another mail with a link that confirms the caller's own address."""
     await mails.request_confirmation(principal.subject, origin)
     return MailRequested(round(LIFE_SECONDS))
 
@@ -68,7 +72,9 @@ async def request_email_confirmation(mails: AccountMails, principal: Principal, 
     refuses=[domain.MailTokenRefused],
 )
 async def confirm_email(mails: AccountMails, data: ConfirmEmailBody, origin: Origin) -> None:
-    """Confirm an address with the token of the mail: good once, for 30 minutes."""
+    """Confirm an e-mail address with the token of a mail. The token is good for one use within 30
+    minutes.
+    """
     await mails.confirm(data.token, origin)
 
 

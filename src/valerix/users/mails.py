@@ -1,7 +1,9 @@
-"""Mails that let their reader confirm an address or set a new password: good once, for half an hour (ADR 27).
+"""Mails that let their reader confirm an address or set a new password (ADR 27).
 
-Requests for an address are answered before it is looked up, so neither the answer nor its time tells whether it has an
-account. One that was answered and not worked on yet is lost when the process dies: its sender asks again.
+Each is good for one use, within half an hour. A request for an address is answered before the
+address is looked up, so neither the answer nor its time shows whether the address has an account. A
+request that was answered but not yet processed is lost when the process dies; the user then sends
+it again.
 """
 
 import asyncio
@@ -31,13 +33,18 @@ MAX_WAITING: Final = 1_000
 
 
 class ResetRequest(NamedTuple):
+    """A queued request to reset the password of an e-mail address."""
+
     email: str
     origin: Origin
     trace_id: str
 
 
 class AccountMails:
-    """`secret`: shared with notifications; without one no mails are asked for."""
+    """The use cases of account mails.
+
+    `secret`: shared with notifications; without it no mails are requested.
+    """
 
     def __init__(
         self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits, secret: str
@@ -50,7 +57,10 @@ class AccountMails:
         self._waiting: asyncio.Queue[ResetRequest] = asyncio.Queue(MAX_WAITING)
 
     async def request(self, tx: Transaction, user: User, purpose: str, actor: str) -> User:
-        """Ask for a mail in the transaction of its occasion; the user with the version of that event."""
+        """Request a mail in the transaction of its occasion.
+
+        Returns the user at the version of the event that requests it.
+        """
         if not self._secret:
             return user
         user = await accounts.advance_version(tx, user.id)
@@ -60,14 +70,20 @@ class AccountMails:
         return user
 
     async def notify_former_address(self, tx: Transaction, user: User, former_email: str, actor: str) -> User:
-        """Ask for a mail to the address of before: its owner may not know of the change. Returns as `request` does."""
+        """Request a mail to the former address: its owner may not know of the change.
+
+        Returns the user as `request` does.
+        """
         user = await accounts.advance_version(tx, user.id)
         show = partial(email_changed_view, former_email=former_email)
         await history.append(tx, user, ACCOUNT_EMAIL_CHANGED, actor, show)
         return user
 
     async def request_confirmation(self, user_id: str, origin: Origin) -> None:
-        """Another mail to one's own address. Raises UserNotFound, RateLimited, Unavailable."""
+        """Request another mail to the user's own address.
+
+        Raises UserNotFound, RateLimited, Unavailable.
+        """
         self._check_secret()
         await self._limits.mail_account(user_id)
         async with self._database.transaction() as tx:
@@ -78,34 +94,40 @@ class AccountMails:
             await record(tx, "email.confirmation_requested", origin, actor=user_id, subject=user_id)
 
     async def confirm(self, token: str, origin: Origin) -> None:
-        """Raises MailTokenRefused."""
+        """Confirm an address with the token of a mail. Raises MailTokenRefused."""
         async with self._database.transaction() as tx:
             user = await _claim(tx, token, domain.CONFIRM_EMAIL)
             await _confirm(tx, user)
             await record(tx, "email.confirmed", origin, actor=user.id, subject=user.id)
 
     async def request_reset(self, email: str, origin: Origin) -> None:
-        """Of an address, whether or not it has an account. Raises RateLimited, Unavailable."""
+        """Queue a request to reset the password of an address, whether or not it has an account.
+
+        Raises RateLimited, Unavailable.
+        """
         self._check_secret()
         await self._limits.mail_from(origin.network)
         if self._waiting.full():
-            raise Unavailable("Too many people have forgotten their passwords at this moment")
+            raise Unavailable("Too many password resets are waiting at this moment")
         self._waiting.put_nowait(ResetRequest(domain.normal_email(email), origin, telemetry.trace_id.get()))
 
     async def run(self) -> None:
-        """Work on the requests of resets until it is cancelled."""
+        """Process the requests for resets until cancelled."""
         while True:
             request = await self._waiting.get()
             telemetry.trace_id.set(request.trace_id)
             try:
                 await self._ask_for_reset(request)
             except Problem as error:
-                log.info("no mail asked for", reason=error.code)
-            except Exception:  # the next request is another person's
-                log.exception("asking for a mail failed")
+                log.info("no mail requested", reason=error.code)
+            except Exception:  # the next request belongs to another user
+                log.exception("requesting a mail failed")
 
     async def reset(self, token: str, new: str, origin: Origin) -> None:
-        """Set a new password, which ends every session. Raises MailTokenRefused, Invalid, Unavailable."""
+        """Set a new password, which ends every session.
+
+        Raises MailTokenRefused, Invalid, Unavailable.
+        """
         self._passwords.check_capacity()
         async with self._database.connection() as connection:
             owner = await mails.find_token_owner(connection, _hash(token), domain.RESET_PASSWORD)
@@ -147,7 +169,7 @@ class AccountMails:
 
 
 async def _claim(tx: Transaction, token: str, purpose: str) -> User:
-    """The user whose token is used up now. Raises MailTokenRefused."""
+    """Use up the token, and return its user. Raises MailTokenRefused."""
     hashed = _hash(token)
     owner = await mails.find_token_owner(tx, hashed, purpose)
     user = await accounts.hold_user(tx, owner) if owner else None
@@ -157,7 +179,7 @@ async def _claim(tx: Transaction, token: str, purpose: str) -> User:
 
 
 async def _confirm(tx: Transaction, user: User) -> None:
-    """Note that mails reach the user, which others are told like any change."""
+    """Record that mails reach the user. The change is emitted like any other."""
     confirmed = await accounts.confirm_email(tx, user.id)
     if confirmed is not None:
         await history.append(tx, confirmed, domain.event_type(confirmed.customer_number, "updated"), user.id)

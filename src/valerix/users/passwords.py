@@ -1,7 +1,8 @@
-"""Passwords: what is accepted, and Argon2id in a bounded pool of threads.
+"""Passwords: the rule for acceptable ones, and Argon2id in a bounded pool of threads.
 
-A hash costs some 30 ms and 19 MiB on purpose. At most `threads` run at once and `queue` wait; one more is refused
-before any work, so that a storm of sign-ins cannot take the machine from the orders.
+A hash costs some 30 ms and 19 MiB on purpose. At most `threads` hashes run at once and `queue`
+wait. One more is refused before any work, so that a storm of sign-ins cannot take the machine from
+the orders.
 """
 
 import asyncio
@@ -35,15 +36,18 @@ def _common() -> frozenset[str]:
 
 
 COMMON: Final = _common()
-"""Ten thousand and some, in lower case."""
+"""More than ten thousand common passwords, in lower case."""
 SIGNS: Final = re.compile(r"[\W_]+")
 ORNAMENT: Final = re.compile(r"^[\W\d_]+|[\W\d_]+\Z")
 
 
 def check_acceptable(password: str, email: str, name: str, pointer: str = "/password") -> None:
-    """Raises Invalid for what is guessed first, also with digits and signs around it; its length was checked before.
+    """Raise Invalid for a password that is among the first guesses.
 
-    No other rules: they make passwords harder to remember, not harder to guess (NIST SP 800-63B-4, 3.1.1.2).
+    Digits and signs around such a password do not help. The length was checked before.
+
+    There are no other rules: they make passwords harder to remember, not harder to guess (NIST SP
+    800-63B-4, 3.1.1.2).
     """
     plain = unicodedata.normalize("NFKC", password).casefold()
     core = ORNAMENT.sub("", plain)
@@ -53,7 +57,10 @@ def check_acceptable(password: str, email: str, name: str, pointer: str = "/pass
 
 
 def _of_context(plain: str, email: str, name: str) -> bool:
-    """Whether a word that everybody knows of this account stands in it; a short one alone, for it is in other words."""
+    """Whether the password contains a publicly known word of this account.
+
+    A short word counts only when it is the whole password, because it is part of many other words.
+    """
     local = email.partition("@")[0]
     known = {_letters(text) for text in (email, local, name, PRODUCT, *SIGNS.split(local), *SIGNS.split(name))} - {""}
     letters = _letters(plain)
@@ -62,12 +69,12 @@ def _of_context(plain: str, email: str, name: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    """Letters and digits, as they compare."""
+    """The letters and digits of a text, in the form in which they are compared."""
     return SIGNS.sub("", unicodedata.normalize("NFKC", text).casefold())
 
 
 def hash_password(password: str) -> str:
-    """PHC string of Argon2id with a salt of its own. Blocks for some 30 ms."""
+    """The PHC string of Argon2id with a salt of its own. Blocks for some 30 ms."""
     return _hasher.hash(_bytes(password))
 
 
@@ -79,12 +86,12 @@ def _verify(hashed: str, password: str) -> bool:
 
 
 def _bytes(password: str) -> bytes:
-    """The same on every keyboard: systems compose accented letters differently."""
+    """The same bytes for every keyboard: systems compose accented letters differently."""
     return unicodedata.normalize("NFC", password).encode()
 
 
 class PasswordPool:
-    """Hashing and checking off the event loop, bounded."""
+    """Hashes and checks passwords off the event loop, within bounds."""
 
     def __init__(self, executor: ThreadPoolExecutor, limit: int, decoy: str) -> None:
         self._executor = executor
@@ -95,26 +102,29 @@ class PasswordPool:
     @classmethod
     @asynccontextmanager
     async def open(cls, threads: int, queue: int) -> AsyncIterator[Self]:
-        """`threads` hashes at once, `queue` more waiting."""
+        """Open a pool that runs `threads` hashes at once, with `queue` more waiting."""
         with ThreadPoolExecutor(threads, "password") as executor:
             yield cls(executor, threads + queue, hash_password(secrets.token_hex()))
 
     async def hash(self, password: str) -> str:
-        """Raises Unavailable when too many are waiting."""
+        """Hash a password. Raises Unavailable when too many requests are waiting."""
         return await self._run(lambda: hash_password(password))
 
     async def verify(self, hashed: str | None, password: str) -> bool:
-        """Whether the password belongs to the hash. Without a hash the same work is done for nothing.
+        """Whether the password belongs to the hash. Without a hash the same work is done in vain.
 
-        Raises Unavailable when too many are waiting.
+        Raises Unavailable when too many requests are waiting.
         """
         matches = await self._run(lambda: _verify(hashed or self._decoy, password))
         return matches and hashed is not None
 
     def check_capacity(self) -> None:
-        """Raises Unavailable when too many are waiting: asked first, so that a refusal costs no other work."""
+        """Raise Unavailable when too many requests are waiting.
+
+        Called first, so that a refusal costs no other work.
+        """
         if self._admitted >= self._limit:
-            raise Unavailable("Too many people are signing in at this moment")
+            raise Unavailable("Too many sign-ins are in progress at this moment")
 
     async def _run(self, work: Callable[[], T]) -> T:
         self.check_capacity()

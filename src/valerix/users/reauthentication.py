@@ -1,4 +1,4 @@
-"""The current password of a signed-in user: what changes how an account is reached asks for it again."""
+"""The current password of a signed-in user: required for changes of how an account is reached."""
 
 from valerix.chassis.limits.origin import Origin
 from valerix.chassis.postgres.database import Database
@@ -11,7 +11,7 @@ from valerix.users.repository import accounts
 
 
 class Reauthentication:
-    """Checks it as a sign-in does: limited, and a refusal is on record."""
+    """Checks the password as a sign-in does: limited, and with a refusal on record."""
 
     def __init__(self, database: Database, passwords: PasswordPool, limits: SignInLimits) -> None:
         self._database = database
@@ -19,7 +19,10 @@ class Reauthentication:
         self._limits = limits
 
     async def check(self, user_id: str, password: str, origin: Origin) -> AccountCredentials:
-        """The credentials as they were checked. Raises WrongPassword, RateLimited, Unavailable."""
+        """Check the password, and return the checked credentials.
+
+        Raises WrongPassword, RateLimited, Unavailable.
+        """
         async with self._limits.guess(user_id, origin.network):
             async with self._database.connection() as connection:
                 held = await accounts.hold_credentials(connection, user_id)

@@ -1,4 +1,4 @@
-"""HTTP in, use case, HTTP out."""
+"""HTTP routes of users and customers: request in, use case, response out."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -47,7 +47,9 @@ from valerix.users.use_cases import Users
 USERS = "/api/v1/users"
 CUSTOMERS = "/api/v1/customers"
 NO_STORE = {"Cache-Control": "no-store"}
-IfMatch = Annotated[str | None, Parameter(header="If-Match", max_length=40, description="ETag of what was read")]
+IfMatch = Annotated[
+    str | None, Parameter(header="If-Match", max_length=40, description="ETag of the version read before.")
+]
 CHANGE_REFUSALS: Final = (domain.UserNotFound, domain.OwnAccount, domain.LastAdministrator)
 
 
@@ -64,7 +66,7 @@ CHANGE_REFUSALS: Final = (domain.UserNotFound, domain.OwnAccount, domain.LastAdm
     refuses=[domain.EmailTaken],
 )
 async def register(users: Users, data: RegisterBody, origin: Origin) -> Response[UserView]:
-    """Make a customer account."""
+    """Register a customer account."""
     user = await users.register(data.name, data.email, data.password, origin)
     headers = {"Location": f"{USERS}/{user.id}", **versioning.etag(user.version), **NO_STORE}
     return Response(user_view(user), status_code=201, headers=headers)
@@ -72,7 +74,7 @@ async def register(users: Users, data: RegisterBody, origin: Origin) -> Response
 
 @get("/.well-known/jwks.json", access=PUBLIC, tags=["users"], operation_id="getPublicKeys", sync_to_thread=False)
 def get_public_keys(keys_file: Path) -> Response[PublicKeys]:
-    """The public keys that verify access tokens (RFC 7517)."""
+    """Get the public keys that verify access tokens (RFC 7517)."""
     return Response(PublicKeys(public_keys(keys_file)), headers={"Cache-Control": "public, max-age=60"})
 
 
@@ -81,7 +83,7 @@ def get_public_keys(keys_file: Path) -> Response[PublicKeys]:
 
 @get(USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself", response_headers=[ETAG])
 async def get_me(users: Users, principal: Principal) -> Response[UserView]:
-    """The caller."""
+    """Get the account of the caller."""
     return _user_response(await users.get(principal.subject, principal.subject))
 
 
@@ -94,7 +96,7 @@ async def get_me(users: Users, principal: Principal) -> Response[UserView]:
     refuses=[domain.UserNotFound],
 )
 async def get_user(users: Users, principal: Principal, user_id: UUID) -> Response[UserView]:
-    """One user: oneself, or anybody for an administrator."""
+    """Get one user. Administrators see all users, other callers only themselves."""
     return _user_response(await users.get(str(user_id), _viewer(principal)))
 
 
@@ -110,9 +112,10 @@ async def get_user(users: Users, principal: Principal, user_id: UUID) -> Respons
 async def change_user(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
 ) -> Response[UserView]:
-    """Change name and e-mail address: one's own, or anybody's for an administrator.
+    """Change the name and e-mail address of a user. Administrators may change all users, other
+    callers only themselves.
 
-    Another address needs the caller's `currentPassword`.
+    Another e-mail address needs the caller's `currentPassword`.
     """
     changed = await users.change(
         str(user_id),
@@ -139,7 +142,7 @@ async def change_user(
 async def change_status(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeStatusBody
 ) -> Response[UserView]:
-    """Suspend or reinstate, which signs the user out.
+    """Suspend or reinstate a user. All sessions of the user end.
 
     A suspended customer may sign in but not order; suspended staff may do neither.
     """
@@ -158,7 +161,7 @@ async def change_status(
 async def change_role(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeRoleBody
 ) -> Response[UserView]:
-    """Give a user another role, which signs them out. The last administrator stays one."""
+    """Change the role of a user. All sessions of the user end. The last administrator stays one."""
     return _user_response(await users.change_role(str(user_id), data.role, principal.subject, origin))
 
 
@@ -168,15 +171,17 @@ async def list_audit(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     action: Annotated[str | None, Parameter(max_length=50)] = None,
-    service: Annotated[str | None, Parameter(max_length=50, description="where it happened")] = None,
-    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="id of the actor")] = None,
-    subject: Annotated[str | None, Parameter(max_length=50, description="id of what it was done to")] = None,
+    service: Annotated[str | None, Parameter(max_length=50, description="Service of the action.")] = None,
+    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="Id of the actor.")] = None,
+    subject: Annotated[str | None, Parameter(max_length=50, description="Id of the object of the action.")] = None,
     first: pagination.Since = None,
     last: pagination.Until = None,
 ) -> pagination.Page[AuditView]:
-    """What concerned accounts and sessions, and what staff did in every service, newest first."""
+    """List the audit trail, newest first. It contains actions on accounts and sessions, and the
+    acts of staff in every service.
+    """
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
-    asked = AuditFilter(
+    wanted = AuditFilter(
         limit=limit + 1,
         before=before,
         action=action,
@@ -186,7 +191,7 @@ async def list_audit(
         first=pagination.parse_moment("from", first),
         last=pagination.parse_moment("to", last),
     )
-    rows = await trail.search(asked)
+    rows = await trail.search(wanted)
     return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
 
 
@@ -197,12 +202,15 @@ async def list_users(
     cursor: pagination.Cursor = None,
     q: Annotated[
         str | None,
-        Parameter(max_length=100, description="part of name or e-mail, begin or last digits of an id, number"),
+        Parameter(
+            max_length=100,
+            description="Part of a name or e-mail address; beginning or last digits of an id; customer number.",
+        ),
     ] = None,
     role: Role | None = None,
     status: Status | None = None,
 ) -> pagination.Page[UserView]:
-    """Users, newest first."""
+    """List users, newest first."""
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
     rows = await users.search(limit=limit + 1, before=before, search=q, role=role, status=status)
     return pagination.page([user_view(user) for user in rows], limit, lambda user: pagination.encode_cursor(user.id))
@@ -219,7 +227,7 @@ async def list_users(
     refuses=[domain.CustomerNotFound],
 )
 async def get_customer(users: Users, principal: Principal, customer_id: str) -> CustomerView:
-    """One customer by number: oneself, or anybody for staff."""
+    """Get one customer by number. Staff see all customers, a customer only their own data."""
     return customer_view(await users.get_customer(customer_id, _viewer_number(principal)))
 
 
@@ -231,14 +239,14 @@ async def get_customer(users: Users, principal: Principal, customer_id: str) -> 
     refuses=[domain.CustomerNotFound],
 )
 async def validate_customer(users: Users, principal: Principal, customer_id: str) -> CustomerStanding:
-    """Whether a customer may order; `reason` is `unknown` or `suspended` when not."""
+    """Check whether a customer may order. If not, `reason` is `unknown` or `suspended`."""
     return await users.validate_customer(customer_id, _viewer_number(principal))
 
 
 def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
-    """For other services: the list of the same question; and acts of administrators in services without a database.
+    """The commands for other services: checks and searches with lists; acts of administrators.
 
-    A service asks for those with the token of the administrator.
+    A service without a database sends such acts, with the token of the administrator.
     """
     decoder = msgspec.json.Decoder(RecordAct)
 
@@ -284,7 +292,10 @@ def _viewer(principal: Principal) -> str | None:
 
 
 def _viewer_number(principal: Principal) -> str | None:
-    """A customer without a number sees nobody, not everybody."""
+    """The number of the only customer that the caller may see; None: all customers.
+
+    A caller with the role of a customer but without a number sees none, not all.
+    """
     return principal.owner_id or "" if principal.role == CUSTOMER else None
 
 

@@ -1,4 +1,4 @@
-"""Bodies of the users API: what comes in, with its limits, and what goes out."""
+"""Request and response bodies of the users API, with the limits of the requests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,32 +25,46 @@ StatusShown = Annotated[str, msgspec.Meta(extra={"openapi": {"enum": [*get_args(
 
 
 class RegisterBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A new customer account."""
+
     name: Name
     email: Email
     password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 
 
 class LoginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The credentials of a sign-in, and the kind of session to open."""
+
     email: Annotated[str, msgspec.Meta(max_length=254), text.KNOWN]
     password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH), text.KNOWN]
     session: Literal["token", "cookie"] = "token"
-    """Who keeps the session: the program that signs in, or a browser in its cookies."""
+    """The keeper of the tokens. `token`: the program that signs in; `cookie`: a browser, in its
+    cookies.
+    """
     device_token: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    """Of an earlier sign-in to this account: lets its owner in while the password is being guessed."""
+    """The device token of an earlier sign-in to this account. It admits the owner even while the
+    password is being guessed.
+    """
 
 
 class RefreshBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The refresh token of the last sign-in or refresh."""
+
     refresh_token: Annotated[str, msgspec.Meta(max_length=100), text.KNOWN]
 
 
 class ChangeUserBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The profile of a user; both fields are replaced."""
+
     name: Name
     email: Email
     current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)] | None = None
-    """The caller's own; needed when the address is another one."""
+    """The caller's own password; needed when the e-mail address changes."""
 
 
 class ChangePasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The current and the new password of the caller."""
+
     current_password: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH), text.KNOWN]
     new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 
@@ -59,23 +73,33 @@ MailToken = Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class ForgottenPasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The e-mail address of an account with a forgotten password."""
+
     email: Annotated[str, msgspec.Meta(max_length=254)]
 
 
 class ResetPasswordBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The token of the mail, and the new password."""
+
     token: MailToken
     new_password: Annotated[str, msgspec.Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
 
 
 class ConfirmEmailBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The token of the mail that confirms an address."""
+
     token: MailToken
 
 
 class ChangeRoleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The new role of a user."""
+
     role: Role
 
 
 class ChangeStatusBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The new status of a user."""
+
     status: Status
 
 
@@ -88,16 +112,16 @@ class UserView(msgspec.Struct, frozen=True, rename="camel"):
     role: RoleShown
     status: StatusShown
     customer_id: str | None
-    """Null for staff."""
+    """Null for an account that never was a customer's."""
     version: int
     created_at: datetime
     updated_at: datetime
     email_confirmed: bool | msgspec.UnsetType = msgspec.UNSET
-    """Whether mails to the address reach the owner. Not in events of before there was this field."""
+    """Whether mails to the address reach the owner. Absent in events older than this field."""
 
 
 class EmailChangedView(UserView, frozen=True, rename="camel", kw_only=True):
-    """A user whose address is another one now."""
+    """A user with a changed e-mail address."""
 
     former_email: str
 
@@ -106,34 +130,36 @@ EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[USERS], UserView) |
     ACCOUNT_EMAIL_CHANGED: EmailChangedView
 }
 ACT_DATA: Final[dict[str, type]] = {ACT_RECORDED: ActRecorded}
-"""Of the topic of acts, which no one service has for its own; it is described here, where they are kept."""
+"""Data of the topic of acts, which belongs to no single service. It is described here, where the
+acts are kept.
+"""
 EVENTS: Final = {USERS: EVENT_DATA, ACTS: ACT_DATA}
 
 
 class SignedIn(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Without tokens when they are in cookies."""
+    """The answer to a sign-in or refresh. It contains no tokens when they are in cookies."""
 
     user: UserView
     expires_in: int
-    """Seconds the access token is good for."""
+    """Seconds until the access token expires."""
     refresh_expires_at: datetime
-    """When the session ends unless it is refreshed before."""
+    """When the session ends, unless it is refreshed before."""
     access_token: str | None = None
     refresh_token: str | None = None
     token_type: str | None = None
     device_token: str | None = None
-    """After a sign-in: to be sent with the next one (400 days). It opens nothing by itself."""
+    """After a sign-in: send it with the next sign-in (within 400 days). It grants no access."""
 
 
 class MailRequested(msgspec.Struct, frozen=True, rename="camel"):
-    """The same whether or not a mail is on its way."""
+    """The answer to a request for a mail. It is the same whether or not a mail is on its way."""
 
     expires_in: int
-    """Seconds a link in it is good for."""
+    """Seconds until the link in the mail expires."""
 
 
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
-    """One device a user is signed in on."""
+    """One session: a device on which a user is signed in."""
 
     id: str
     kind: str
@@ -141,36 +167,36 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     address: str
     created_at: datetime
     last_used_at: datetime
-    """When it was refreshed last: active sessions are every few minutes."""
+    """When the session was last refreshed; active sessions refresh every few minutes."""
     expires_at: datetime
     current: bool
-    """Whether it is the caller's own."""
+    """Whether this is the session of the caller."""
 
 
 class AuditView(msgspec.Struct, frozen=True, rename="camel"):
-    """Something done to an account, or an act of staff in any service: actor, time and origin."""
+    """An action on an account, or an act of staff in any service: actor, time and origin."""
 
     id: str
     occurred_at: datetime
     action: str
     actor: str | None
-    """User id; null when nobody knows."""
+    """User id of the actor; null when not known."""
     role: str | None
-    """Of the actor; null when not known."""
+    """Role of the actor; null when not known."""
     service: str
-    """Where it happened."""
+    """The service in which the action happened."""
     subject: str | None
-    """Id of what it was done to: of a user, an order, a payment, a product, …"""
+    """Id of the object of the action: a user, an order, a payment, a product, …"""
     session_id: str | None
     address: str | None
-    """Null for other services: theirs is shown with the history of the subject."""
+    """Null for other services: their addresses are shown with the history of the subject."""
     user_agent: str | None
     details: dict[str, Any]
     trace_id: str
 
 
 class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
-    """A customer as those see it who serve them."""
+    """A customer, as shown to the customer and to staff."""
 
     customer_id: str
     name: str
@@ -180,7 +206,7 @@ class CustomerView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PublicKeys(msgspec.Struct, frozen=True):
-    """RFC 7517 key set."""
+    """A key set (RFC 7517)."""
 
     keys: list[dict[str, str]]
 
@@ -238,7 +264,7 @@ def audit_view(entry: AuditEntry) -> AuditView:
 
 
 def customer_view(user: User) -> CustomerView:
-    """Only of a user with a customer number."""
+    """The view of a customer. The user must have a customer number."""
     assert user.customer_number is not None  # noqa: S101 - looked up by it
     return CustomerView(user.customer_number, user.name, user.email, user.status, user.created_at)
 
@@ -257,4 +283,4 @@ PROBLEMS: Final[Problems] = {
     domain.MailTokenRefused: ProblemType(422, "The link is no longer valid"),
     domain.PasswordNeeded: ProblemType(403, "The current password is needed"),
 }
-"""What HTTP makes of each error of the domain."""
+"""The HTTP problem of each error of the domain."""

@@ -1,4 +1,4 @@
-"""HTTP of sessions: signing in, refreshing, signing out, and looking at one's devices."""
+"""HTTP routes of sessions: signing in, refreshing, signing out, and listing one's devices."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,7 +30,8 @@ from valerix.users.sessions import Grant, Sessions
 USERS = "/api/v1/users"
 NO_STORE = {"Cache-Control": "no-store"}
 CsrfToken = Annotated[
-    str | None, Parameter(header=CSRF_HEADER, max_length=100, description="with cookies: value of valerix_csrf")
+    str | None,
+    Parameter(header=CSRF_HEADER, max_length=100, description="With cookies: value of the cookie valerix_csrf."),
 ]
 
 
@@ -46,11 +47,13 @@ CsrfToken = Annotated[
 async def login(
     request: Request[Any, Any, Any], sessions: Sessions, data: LoginBody, origin: Origin
 ) -> Response[SignedIn]:
-    """Sign in. Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives a browser cookies.
+    """Sign in. Programs get tokens and send `Authorization: Bearer …`; `"session": "cookie"` gives
+    a browser cookies.
 
-    A request by cookie that changes something repeats the cookie `valerix_csrf` in the header `X-CSRF-Token`.
-    While the password is being guessed, a sign-in from elsewhere waits for its turn (429, at most 30 seconds); one
-    with the `deviceToken` (or the cookie) of an earlier sign-in does not.
+    A request with cookies that changes something must repeat the value of the cookie `valerix_csrf`
+    in the header `X-CSRF-Token`. While the password is being guessed, a sign-in from elsewhere has
+    to wait for its turn (429, at most 30 seconds). A sign-in with the `deviceToken` (or the cookie)
+    of an earlier one does not.
     """
     held = request.cookies.get(cookies.DEVICE, "") if data.session == domain.COOKIE else data.device_token or ""
     devices = [token for token in held.split(SEPARATOR) if token][:MAX_TOKENS]
@@ -62,7 +65,7 @@ async def login(
     access=PUBLIC,
     tags=["sessions"],
     operation_id="refresh",
-    example={"refreshToken": "the one of the answer before"},
+    example={"refreshToken": "the refresh token of the previous answer"},
     status_code=200,
     refuses=[domain.RefreshRefused, domain.RefreshSuperseded, CsrfTokenMissing],
 )
@@ -73,10 +76,11 @@ async def refresh(
     data: RefreshBody | None = None,
     csrf_token: CsrfToken = None,
 ) -> Response[SignedIn]:
-    """Exchange the refresh token (of the body, or of the cookie) for new tokens. Each is good once.
+    """Exchange the refresh token (of the body, or of the cookie) for new tokens. Each refresh token
+    is good for one use.
 
-    A token that is used twice ends its session. Tabs of a browser that refresh at once are told 409
-    `refresh_superseded`: the cookies are new already.
+    A token that is used twice ends its session. When tabs of a browser refresh at once, one gets
+    409 `refresh_superseded`: its cookies are new already.
     """
     if data is not None:
         return _granted(await sessions.refresh(data.refresh_token, domain.TOKEN, None, origin), origin)
@@ -88,7 +92,7 @@ async def refresh(
 
 @post(USERS + "/logout", access=ANYONE, tags=["sessions"], operation_id="logout", status_code=204)
 async def logout(sessions: Sessions, principal: Principal, origin: Origin) -> Response[None]:
-    """End this session: its tokens are refused everywhere within two seconds."""
+    """Sign out: end this session. Its tokens are refused everywhere within two seconds."""
     if principal.session_id is not None:
         me = principal.subject
         await sessions.end(principal.session_id, me, domain.LOGGED_OUT, me, origin)
@@ -97,13 +101,13 @@ async def logout(sessions: Sessions, principal: Principal, origin: Origin) -> Re
 
 @get(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="listMySessions")
 async def list_my_sessions(sessions: Sessions, principal: Principal) -> Page[SessionView]:
-    """Where the caller is signed in, the one used last first."""
+    """List the sessions of the caller, the last used first."""
     return _page(await sessions.list_of(principal.subject), principal)
 
 
 @delete(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="endMyOtherSessions", status_code=204)
 async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin: Origin) -> None:
-    """Sign out everywhere but here."""
+    """Sign out everywhere else: end all sessions of the caller except this one."""
     await sessions.end_all(principal.subject, principal.subject, origin, spare=principal.session_id)
 
 
@@ -116,7 +120,7 @@ async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin
     status_code=204,
 )
 async def end_my_session(sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID) -> None:
-    """Sign out one device."""
+    """Sign out one device: end one session of the caller."""
     await sessions.end(str(session_id), principal.subject, domain.REVOKED, principal.subject, origin)
 
 
@@ -132,7 +136,7 @@ async def end_my_session(sessions: Sessions, principal: Principal, origin: Origi
 async def change_my_password(
     sessions: Sessions, principal: Principal, origin: Origin, data: ChangePasswordBody
 ) -> None:
-    """Needs the current one. Signs out everywhere but here."""
+    """Change the password of the caller, given the current one. All other sessions end."""
     await sessions.change_password(
         principal.subject, data.current_password, data.new_password, principal.session_id, origin
     )
@@ -140,7 +144,7 @@ async def change_my_password(
 
 @get(USERS + "/{user_id:uuid}/sessions", access=ADMINS, tags=["sessions"], operation_id="listSessions")
 async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID) -> Page[SessionView]:
-    """Where a user is signed in."""
+    """List the sessions of a user, the last used first."""
     return _page(await sessions.list_of(str(user_id)), principal)
 
 
@@ -152,7 +156,7 @@ async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID)
     status_code=204,
 )
 async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID) -> None:
-    """Sign a user out everywhere."""
+    """Sign a user out everywhere: end all sessions."""
     await sessions.end_all(str(user_id), principal.subject, origin)
 
 
@@ -167,12 +171,12 @@ async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin,
 async def end_session(
     sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID, session_id: UUID
 ) -> None:
-    """Sign one device of a user out."""
+    """Sign out one device of a user: end one session."""
     await sessions.end(str(session_id), str(user_id), domain.REVOKED, principal.subject, origin)
 
 
 def revocations_route(fetch: Fetch) -> RawRoute:
-    """What every service asks every second."""
+    """The command that every other service calls each second to follow ended sessions."""
     followers = calls_from(
         ServiceName.ORDERS,
         ServiceName.INVENTORY,

@@ -1,7 +1,8 @@
-"""Coming in, staying, and leaving: sessions, their refresh tokens, and what ends them.
+"""Signing in, staying signed in, and signing out: sessions, their refresh tokens, and their end.
 
-A refresh token is 256 random bits, of which only the hash is stored, and good for one use: it is exchanged for the
-next one. A token that is used twice was stolen, or its thief was first: the whole session ends (RFC 9700, 4.14.2).
+A refresh token is 256 random bits, of which only the hash is stored. It is good for one use: it is
+exchanged for the next token. A token that is used twice was used by a thief, the second time or the
+first: the whole session ends (RFC 9700, 4.14.2).
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from valerix.users.repository import accounts, sessions
 from valerix.users.tokens import TTL_SECONDS, AccessTokens
 
 LEEWAY_SECONDS = 10.0
-"""How far apart the tabs of one browser may be when they refresh "at once"."""
+"""How far apart two tabs of one browser may be when they refresh "at once"."""
 OVERLAP_SECONDS = 30.0
 """Longer than a statement may take (see chassis.postgres.database)."""
 WINDOW_SECONDS = TTL_SECONDS + 60.0
@@ -35,18 +36,18 @@ WINDOW_SECONDS = TTL_SECONDS + 60.0
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What whoever signed in gets to hold."""
+    """The session and the tokens that a client receives when it signs in or refreshes."""
 
     user: User
     session: Session
     access_token: str
     refresh_token: str
     devices: Sequence[str] = ()
-    """After a sign-in: tokens of devices to keep, the one for this account first."""
+    """After a sign-in: the device tokens to keep, the one for this account first."""
 
 
 class Sessions:
-    """The use cases of signing in and out."""
+    """The use cases of signing in, refreshing and signing out."""
 
     def __init__(
         self,
@@ -66,9 +67,9 @@ class Sessions:
         self._reauthentication = Reauthentication(database, passwords, limits)
 
     async def login(self, email: str, password: str, kind: str, origin: Origin, devices: Sequence[str] = ()) -> Grant:
-        """Open a session. `devices`: tokens of devices that the client presents.
+        """Open a session. `devices`: the device tokens that the client presents.
 
-        Raises LoginRefused, whatever the reason, after the same work; RateLimited, Unavailable.
+        Raises LoginRefused for any reason, after the same work; RateLimited, Unavailable.
         """
         self._passwords.check_capacity()
         address = domain.normal_email(email)
@@ -101,9 +102,10 @@ class Sessions:
         return known
 
     async def refresh(self, token: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
-        """Exchange a refresh token for the next and a new access token.
+        """Exchange a refresh token for the next one and a new access token.
 
-        `csrf`: what a browser sent beside its cookie. Raises RefreshRefused, RefreshSuperseded, CsrfTokenMissing.
+        `csrf`: the token that a browser sent beside its cookie. Raises RefreshRefused,
+        RefreshSuperseded, CsrfTokenMissing.
         """
         hashed = _hash(token)
         async with self._database.transaction() as tx:
@@ -117,7 +119,7 @@ class Sessions:
         raise domain.RefreshRefused
 
     async def list_of(self, user_id: str) -> list[Session]:
-        """The live ones, the one used last first."""
+        """List the live sessions of a user, the last used first."""
         async with self._database.connection() as connection:
             return await sessions.list_live(connection, user_id)
 
@@ -130,14 +132,17 @@ class Sessions:
         self._revocations.add([session_id])
 
     async def end_all(self, user_id: str, actor: str, origin: Origin, spare: str | None = None) -> None:
-        """End every session of a user but `spare`."""
+        """End every session of a user except `spare`."""
         async with self._database.transaction() as tx:
             ended = await sessions.revoke_all(tx, user_id, domain.REVOKED, spare)
             await record(tx, "sessions.revoked", origin, actor=actor, subject=user_id, count=len(ended))
         self._revocations.add(ended)
 
     async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
-        """Ends every session but `spare`. Raises WrongPassword, Invalid, RateLimited, Unavailable."""
+        """Change a password, which ends every session except `spare`.
+
+        Raises WrongPassword, Invalid, RateLimited, Unavailable.
+        """
         checked = await self._reauthentication.check(user_id, current, origin)
         check_acceptable(new, checked.user.email, checked.user.name, "/newPassword")
         new_hash = await self._passwords.hash(new)
@@ -149,12 +154,12 @@ class Sessions:
         self._revocations.add(ended)
 
     async def measure(self) -> None:
-        """Keep the gauge current."""
+        """Set the gauge of live sessions."""
         async with self._database.connection() as connection:
             metrics.active_sessions.set(await sessions.count_live(connection))
 
     async def forget_ended(self) -> None:
-        """Delete what ended long ago."""
+        """Delete the sessions that ended more than `max_days` ago."""
         async with self._database.connection() as connection:
             await sessions.delete_over(connection, self._rules.max_days)
 
@@ -191,7 +196,10 @@ class Sessions:
         return Grant(user, session, self._tokens.issue(user, session), token)
 
     async def _refuse(self, user: User | None, reason: str, origin: Origin) -> None:
-        """What somebody typed as an address is not kept: it may have been a password."""
+        """Record a failed sign-in.
+
+        The e-mail address of the request is not kept: it may have been a password.
+        """
         metrics.login_attempts.labels("failed").inc()
         async with self._database.connection() as connection:
             await record(
@@ -212,7 +220,7 @@ class Sessions:
 
 
 def revoked_sessions(database: Database) -> Callable[[ListRevoked], Awaitable[RevokedSessions]]:
-    """What the other services follow."""
+    """The command that the other services call to follow the ended sessions."""
 
     async def answer(command: ListRevoked) -> RevokedSessions:
         async with database.connection() as connection:

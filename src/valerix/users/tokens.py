@@ -15,7 +15,10 @@ PUBLIC_PARTS: Final = frozenset({"kty", "crv", "x", "kid", "alg", "use"})
 
 
 class AccessTokens:
-    """Signs with the people's issuer's key. Raises SettingsError when given another's."""
+    """Signs access tokens with the key of the issuer for people.
+
+    Raises SettingsError when given the key of another issuer.
+    """
 
     def __init__(self, key_file: Path | None) -> None:
         if key_file is None:
@@ -25,7 +28,7 @@ class AccessTokens:
             raise SettingsError(f"{key_file} holds a key of {self._issuer.issuer}, not of {PEOPLE_ISSUER}")
 
     def issue(self, user: User, session: Session) -> str:
-        """A token that lets `user` in everywhere for TTL_SECONDS, unless the session ends before."""
+        """A token that admits `user` everywhere for TTL_SECONDS, unless the session ends before."""
         metrics.tokens_issued.inc()
         return self._issuer.issue(
             subject=user.id,
@@ -39,6 +42,6 @@ class AccessTokens:
 
 
 def public_keys(keys_file: Path) -> list[dict[str, str]]:
-    """The trusted keys as they are now; whatever else the file may hold stays inside."""
+    """The trusted public keys as they are now. Other content of the file is not shown."""
     jwks = msgspec.json.decode(keys_file.read_bytes(), type=dict[str, list[dict[str, str]]])
     return [{name: value for name, value in jwk.items() if name in PUBLIC_PARTS} for jwk in jwks["keys"]]

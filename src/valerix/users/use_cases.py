@@ -1,4 +1,4 @@
-"""What can be done with users and customers."""
+"""The use cases of users and customers."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ from valerix.users.repository import accounts, mails, sessions
 
 log = structlog.get_logger()
 SHORTEST_WORD: Final = 2
-"""Letters of a word by which customers are looked for; shorter ones are left out."""
+"""Minimum number of letters of a word in a search for customers; shorter words are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to be made; a customer number is needed exactly when it is a customer's."""
+    """An account to create. `customer_number`: needed exactly when the account is a customer's."""
 
     email: str
     name: str
@@ -48,7 +48,7 @@ class NewUser:
 
 
 async def add_user(tx: Transaction, new: NewUser) -> User | None:
-    """Insert it with the first event of its history; None when the address or the number is taken."""
+    """Insert the user with the first event of its history. None: address or number is taken."""
     user_id = new_id()
     user = await accounts.insert_user(
         tx,
@@ -70,7 +70,11 @@ async def _record(tx: Transaction, user: User, what: str, actor: str) -> None:
 
 
 class Users:
-    """The use cases. `viewer` is whose objects a caller may see: an id, or None for everybody's."""
+    """The use cases of users and customers.
+
+    `viewer`: the user id, or the customer number, of the only account that a caller may see; None:
+    the caller may see all.
+    """
 
     def __init__(
         self,
@@ -88,7 +92,10 @@ class Users:
         self._mails = mails
 
     async def register(self, name: str, email: str, password: str, origin: Origin) -> User:
-        """A new customer. Raises Invalid for a password that is too easy, EmailTaken, RateLimited, Unavailable."""
+        """Register a new customer.
+
+        Raises Invalid for an easily guessed password, EmailTaken, RateLimited, Unavailable.
+        """
         self._passwords.check_capacity()
         address = domain.normal_email(email)
         check_acceptable(password, address, name)
@@ -109,14 +116,14 @@ class Users:
     # --- users
 
     async def get(self, user_id: str, viewer: str | None) -> User:
-        """Raises UserNotFound."""
+        """Get a user. Raises UserNotFound."""
         async with self._database.connection() as connection:
             return await _get(connection, user_id, viewer)
 
     async def search(
         self, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
     ) -> list[User]:
-        """Up to `limit` users, newest first, from below the id `before`."""
+        """List up to `limit` users with ids below `before`, newest first."""
         async with self._database.connection() as connection:
             return await accounts.list_users(
                 connection, limit=limit, before=before, search=search, role=role, status=status
@@ -134,10 +141,13 @@ class Users:
         current_password: str | None,
         origin: Origin,
     ) -> User:
-        """Another address needs the actor's `current_password`: mails to it open the account.
+        """Change name and e-mail address of a user.
 
-        What an administrator changes of another user, and every change of an address, is on record. Raises
-        UserNotFound, VersionConflict, EmailTaken, PasswordNeeded, WrongPassword, RateLimited, Unavailable.
+        Another address needs the actor's `current_password`, because mails to it open the account.
+        A change of another user's profile, and every change of an address, is on record.
+
+        Raises UserNotFound, VersionConflict, EmailTaken, PasswordNeeded, WrongPassword,
+        RateLimited, Unavailable.
         """
         address = domain.normal_email(email)
         moves = (await self.get(user_id, viewer)).email != address
@@ -162,9 +172,10 @@ class Users:
         return user
 
     async def change_status(self, user_id: str, status: str, actor: str, origin: Origin) -> User:
-        """Suspend or reinstate, which ends every session; asking for the status it has changes nothing.
+        """Suspend or reinstate a user, which ends every session.
 
-        Raises UserNotFound, OwnAccount, LastAdministrator.
+        A request for the current status changes nothing. Raises UserNotFound, OwnAccount,
+        LastAdministrator.
         """
         if user_id == actor:
             raise domain.OwnAccount
@@ -181,9 +192,10 @@ class Users:
         return user
 
     async def change_role(self, user_id: str, role: str, actor: str, origin: Origin) -> User:
-        """Ends every session: tokens say the role. Asking for the role it has changes nothing.
+        """Change the role of a user, which ends every session: tokens contain the role.
 
-        Staff who become customers get a number, unless they have one. Raises as `change_status` does.
+        A request for the current role changes nothing. A user that becomes a customer gets a
+        number, unless there is one already. Raises as `change_status` does.
         """
         if user_id == actor:
             raise domain.OwnAccount
@@ -207,14 +219,18 @@ class Users:
     # --- customers
 
     async def get_customer(self, number: str, viewer: str | None) -> User:
-        """Raises CustomerNotFound."""
+        """Get a customer by number. Raises CustomerNotFound."""
         customer = await self._find_customer(number, viewer)
         if customer is None:
             raise domain.CustomerNotFound
         return customer
 
     async def validate_customer(self, number: str, viewer: str | None) -> CustomerStanding:
-        """Raises CustomerNotFound only to those who may not know more."""
+        """Whether a customer may order.
+
+        Raises CustomerNotFound only when the caller may see no other customer: staff get the
+        standing `unknown` instead.
+        """
         customer = await self._find_customer(number, viewer)
         if customer is None and viewer is not None:
             raise domain.CustomerNotFound
@@ -222,15 +238,15 @@ class Users:
         return _standing(number, customer.status if customer else None)
 
     async def check_customers(self, command: CheckCustomers, _: Deadline) -> CustomersChecked:
-        """One standing per customer asked for, in their order."""
-        asked = command.customer_ids
+        """The standing of each requested customer, in the order of the request."""
+        numbers = command.customer_ids
         async with self._database.connection() as connection:
-            statuses = await accounts.list_customer_statuses(connection, asked)
-        metrics.auth_validations.inc(len(asked))
-        return CustomersChecked([_standing(*pair) for pair in zip(asked, statuses, strict=True)])
+            statuses = await accounts.list_customer_statuses(connection, numbers)
+        metrics.auth_validations.inc(len(numbers))
+        return CustomersChecked([_standing(*pair) for pair in zip(numbers, statuses, strict=True)])
 
     async def find_customers(self, command: FindCustomers, _: Deadline) -> CustomersFound:
-        """Customers by words of their names and addresses."""
+        """Find customers by words of their names and addresses."""
         words = [word for word in command.search.lower().split() if len(word) >= SHORTEST_WORD]
         if not words:
             return CustomersFound([])

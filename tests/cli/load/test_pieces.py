@@ -1,4 +1,4 @@
-"""What load is made of: who comes when, counting, what an answer means, and the verdict on each order."""
+"""The parts of `load`: the schedule, counting, the meaning of answers, the verdict on an order."""
 
 import itertools
 import json
@@ -62,7 +62,7 @@ def step(name: str, outcome: str = "ok", ms: float = 5, **more: Any) -> Step:
     return Step(name=name, attempt=1, outcome=outcome, started_at=started, duration_ms=ms, **more)
 
 
-# --- who comes when
+# --- the schedule
 
 
 def test_the_same_seed_asks_for_the_same() -> None:
@@ -103,7 +103,7 @@ def test_nothing_has_no_quantile() -> None:
     assert Histogram().quantile(0.99) == 0
 
 
-# --- what an answer means
+# --- the meaning of answers
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
-"""Generated calls that know of one another: every documented operation, every role, several at once.
+"""Generated calls that build on one another: every documented operation, every role, several
+concurrently.
 
-`run.py` sends them, `operations.py` has the table of what is sent, `pools.py` what answers gave for later calls,
-`judging.py` what every answer must be, `books.py` what must add up at the end.
+`run.py` sends them, `operations.py` has the table of requests, `pools.py` the values of answers for
+later calls, `judging.py` the rules for every answer, `books.py` the totals that must agree at the
+end.
 """

@@ -1,4 +1,4 @@
-"""The model's own counts, and what a stack must have made of them."""
+"""The model's own counts, and the state of a stack that must agree with them."""
 
 import json
 from collections import Counter, defaultdict
@@ -19,17 +19,17 @@ HELD = "SELECT lines FROM reservations WHERE state = 'reserved' AND order_id = A
 
 @dataclass
 class Books:
-    """Written from answers alone."""
+    """Counts that are taken from answers alone."""
 
     brought: Counter[str] = field(default_factory=Counter)
-    """Units by product: what was there at first and was brought, less what was taken out by hand."""
+    """Units by product: the initial stock plus units added by hand, less units removed by hand."""
     refunds: dict[str, str] = field(default_factory=dict)
-    """Payments by id of the refunds that were made by hand."""
+    """Payment ids by the ids of their refunds by hand."""
     committed: set[str] = field(default_factory=set)
-    """Orders whose goods left by hand."""
+    """Orders with a reservation that was committed by hand."""
 
     def note(self, operation: str, call: Call, document: Any) -> None:
-        """Write down what a call changed that succeeded."""
+        """Records the changes of a successful call."""
         body = call.body or {}
         if operation == "createProduct":
             self.brought[body["productId"]] += sum(each["quantity"] for each in body["initialStock"])
@@ -42,7 +42,7 @@ class Books:
 
 
 async def differences(stack: Stack, operator: Api, books: Books) -> list[str]:
-    """How the stack differs from the books."""
+    """Returns the differences between the stack and the books."""
     orders = {
         order["id"]: order
         for sku in books.brought
@@ -100,7 +100,7 @@ async def _money_differs(stack: Stack, operator: Api, books: Books, orders: dict
 
 
 async def _returned(operator: Api, payment_id: str, books: Books) -> int:
-    """Minor units that staff gave back of a payment."""
+    """Returns the minor units of a payment that staff refunded."""
     if payment_id not in books.refunds.values():
         return 0
     refunds = (await operator.get(f"/api/v1/payments/{payment_id}")).json["refunds"]
@@ -109,7 +109,7 @@ async def _returned(operator: Api, payment_id: str, books: Books) -> int:
 
 
 async def _pages(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
-    """The items of a list."""
+    """Yields the items of a list, page by page."""
     cursor = ""
     while True:
         answer = await api.get(path + cursor)

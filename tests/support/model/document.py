@@ -1,4 +1,4 @@
-"""A merged OpenAPI document as a list of operations."""
+"""Reads a merged OpenAPI document as a list of operations."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,13 @@ RESOURCES = {
     "chaos": "console",
     "jwks.json": "users",
 }
-"""Services by the first word of their paths, where that is not their name."""
+"""Services by the first segment of their paths, where it differs from the service's name."""
 
 
 class Described(NamedTuple):
-    """One operation. `id` is the document's; those of `name` are the same in every service."""
+    """One operation. `id` is the merged document's; `name` is the operation id within its service,
+    which other services may share.
+    """
 
     id: str
     method: str
@@ -29,14 +31,14 @@ class Described(NamedTuple):
 
     @property
     def service(self) -> str:
-        """Whose operation it is."""
+        """The service that has the operation."""
         words = self.path.removeprefix("/api/v1").strip("/").split("/")
         resource = words[-1] if words[0] in ("chaos", "resilience", ".well-known") else words[0]
         return RESOURCES.get(resource, resource)
 
 
 def operations(document: dict[str, Any]) -> list[Described]:
-    """In the order of the document."""
+    """Returns the operations in the order of the document."""
     return [
         Described(
             operation["operationId"],

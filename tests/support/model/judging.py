@@ -1,4 +1,4 @@
-"""What every answer must be, whatever was sent."""
+"""The rules that every answer must follow, whatever the request."""
 
 import json
 from collections import Counter
@@ -14,25 +14,27 @@ from valerix.chassis.base.idempotency import KeyInFlight
 PROBLEM = "application/problem+json"
 SHOWN = 600
 VOLATILE = {"updateStock": ("idempotent", "message"), "adjustStock": ("idempotent",)}
-"""What a repeated answer has that the first has not."""
+"""Fields that a repeated answer has and the first one lacks."""
 FIRST_IDS = {"capturePayment": ("id",), "refundPayment": ("id", "amountMinor"), "sendNotification": ("id",)}
-"""Of what goes on after the first answer, only that stays the same."""
+"""Fields that stay the same in answers about work that continues after the first answer."""
 
 
 @dataclass
 class Verdicts:
-    """What was answered, and what must not have been."""
+    """Counts answers, and collects those that break a rule."""
 
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By operation and role."""
+    """Answers by operation and role."""
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """By operation and status."""
+    """Answers by operation and status."""
     faults: dict[str, str] = field(default_factory=dict)
-    """By kind: the first example."""
+    """Broken rules by kind: the first example of each."""
     unlisted: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Answers with a status that the document does not list for the operation: the first of each."""
+    """Answers with a status that the document does not list for the operation: the first of
+    each.
+    """
     _firsts: dict[tuple[str, str, str], tuple[str, object]] = field(default_factory=dict)
-    """By role, path and key: the body, and what each answer to it must say."""
+    """By role, path and key: the body, and the content that each answer to it must have."""
 
     def succeeded(self, operation: str) -> bool:
         return any(200 <= status < 300 for name, status in self.statuses if name == operation)
@@ -52,14 +54,14 @@ class Verdicts:
         found = (
             "failed" if answer.status >= 500 and answer.status != 503 else None,
             None if answer.status < 400 or is_problem(answer) else "not a problem document with a code",
-            "open to everybody" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
+            "open without a token" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
             "another customer's" if role in CUSTOMERS and not operation.public and _of_others(answer, own) else None,
             self._repeated(operation, role, call, answer),
         )
         return filter(None, found)
 
     def _repeated(self, operation: Described, role: str, call: Call, answer: Answer) -> str | None:
-        """Under one key there is one body, and its first answer is given again."""
+        """Checks that a key belongs to one body, and that its first answer is repeated."""
         if call.key is None:
             return None
         said, asked = _first_answer(operation, answer), json.dumps(call.body, sort_keys=True)
@@ -75,7 +77,7 @@ class Verdicts:
 
 
 def is_problem(answer: Answer) -> bool:
-    """Whether a refusal can be read by programs."""
+    """Whether a refusal is machine-readable."""
     if not answer.headers.get("content-type", "").startswith(PROBLEM):
         return False
     document = answer.json
@@ -83,17 +85,19 @@ def is_problem(answer: Answer) -> bool:
 
 
 def documents(answer: Answer) -> Any:
-    """What an answer has for later calls; None: nothing."""
+    """Returns the documents of an answer that later calls can use; None if there are none."""
     return answer.json if "json" in answer.headers.get("content-type", "") and answer.body else None
 
 
 def _is_listed(operation: Described, status: int) -> bool:
-    """`default` describes what no caller can provoke: failures."""
+    """Whether the document lists the status. `default` describes failures, which no caller can
+    provoke.
+    """
     return str(status) in operation.statuses or (status >= 500 and "default" in operation.statuses)
 
 
 def _says_nothing(answer: Answer) -> bool:
-    """Whether the request was not looked at."""
+    """Whether the request was refused before it was processed."""
     return answer.status in (401, 429, 503) or (is_problem(answer) and answer.json["code"] == KeyInFlight.code)
 
 
@@ -104,7 +108,9 @@ def _of_others(answer: Answer, own: dict[str, str]) -> bool:
 
 
 def _first_answer(operation: Described, answer: Answer) -> object:
-    """What must be the same in every answer to a repeated request; None: the answer was not the final one."""
+    """Returns the content that must be the same in every answer to a repeated request; None if the
+    answer was not final.
+    """
     if operation.id == "placeOrder":
         is_final = answer.status in (200, 201) or (answer.status in (402, 409, 422) and b'"order":' in answer.body)
         return answer.body if is_final else None

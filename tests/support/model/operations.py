@@ -1,4 +1,6 @@
-"""The table of operations: who calls each, how often, and with what. Amounts are small, so that things happen."""
+"""The table of operations: the roles that call each, how often, and with which values. Amounts are
+small, so that limits are reached.
+"""
 
 import random
 from collections.abc import Callable, Mapping
@@ -28,20 +30,22 @@ class Call(NamedTuple):
     query: Mapping[str, str] = MappingProxyType({})
     body: dict[str, Any] | None = None
     version: int | None = None
-    """Sent as If-Match."""
+    """The version that is sent as If-Match."""
     key: str | None = None
 
     def shown(self) -> str:
-        """What was drawn."""
+        """Returns the drawn values as text."""
         parts = {"body": self.body, "If-Match": self.version, "key": self.key}
         return str({**self.path, **self.query, **{name: part for name, part in parts.items() if part is not None}})
 
 
 class Draw:
-    """The choices of one call, by one role."""
+    """Draws the values of one call by one role."""
 
     def __init__(self, chance: random.Random, pools: Pools, role: str, own: dict[str, str], prefix: str) -> None:
-        """`own`: the caller's customerId, email and id. `prefix`: of all that is made."""
+        """`own`: the caller's customerId, email and id. `prefix`: begins the names of all created
+        objects.
+        """
         self.chance, self.pools, self.role, self.own, self.prefix = chance, pools, role, own, prefix
 
     def often(self, share: float) -> bool:
@@ -54,7 +58,7 @@ class Draw:
         return self.pools.draw_order(self.chance, statuses, self.own.get("customerId"))
 
     def sku(self) -> str:
-        """Mostly one of the few that all calls share."""
+        """Draws a product: mostly one of the few that all calls share."""
         return self.of("sku" if self.often(0.95) else "other sku")
 
     def units(self) -> int:
@@ -67,7 +71,7 @@ class Draw:
         return self.new("key") if self.often(share) else None
 
     def version(self, of: str) -> int | None:
-        """The last one seen, an old one, or none."""
+        """Draws a version: the last one seen, an old one, or none."""
         known = self.pools.versions.get(of)
         return None if known is None or self.often(0.5) else known - self.often(0.2)
 
@@ -76,7 +80,9 @@ class Draw:
         return [{"productId": sku, "quantity": self.units()} for sku in skus]
 
     def customer(self) -> str:
-        """Customers order for themselves, staff mostly for the two that call themselves."""
+        """Draws a customer: customers order for themselves, staff mostly for the two customers that
+        send calls.
+        """
         if "customerId" in self.own and self.often(0.97):
             return self.own["customerId"]
         return self.of("customer" if self.often(0.8) else "guest customer")
@@ -87,7 +93,9 @@ Build = Callable[[Draw], Call]
 
 @dataclass(frozen=True)
 class Operation:
-    """`by`: the roles that mostly call it; the others try it, too."""
+    """How to call an operation. `by`: the roles that mostly call it; the other roles try it,
+    too.
+    """
 
     weight: int
     by: tuple[str, ...]
@@ -305,11 +313,11 @@ STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "listNotifications": ("queued", "sent"),
     "listUsers": ("active", "suspended"),
 }
-"""What the parameter `status` of an operation may be."""
+"""Values of the parameter `status` by operation."""
 
 
 def reading(name: str, parameters: list[str]) -> Build:
-    """Of an operation without a body: what its path names, and some of its filters."""
+    """Builds calls of an operation without a body: its path parameters, and some of its filters."""
 
     def build(draw: Draw) -> Call:
         path = {name: draw.of(name.removesuffix("_id")) for name in parameters if name.endswith("_id") or name == "sku"}
@@ -357,9 +365,9 @@ TABLE: Final[dict[str, Operation]] = {
     "sendNotification": Operation(4, (OPERATOR,), _send),
     "injectFault": Operation(1, (ADMIN,), _inject),
 }
-"""What is not here has no body and is called once in a while by everybody."""
+"""Operations that are not listed here have no body and are called now and then by every role."""
 KEYS_IN_BODY: Final = frozenset({"adjustStock", "updateStock"})
 REFUSED: Final = dict.fromkeys(
     ("getChaos", "injectFault", "stopChaos", "getAllChaos", "stopAllChaos"), "chaos is disabled on the stack"
-) | dict.fromkeys(("resetPassword", "confirmEmail"), "tokens stand in mails")
-"""Operations that never succeed, and why."""
+) | dict.fromkeys(("resetPassword", "confirmEmail"), "the tokens are in e-mails")
+"""Operations that never succeed, with the reasons."""

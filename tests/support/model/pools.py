@@ -1,17 +1,19 @@
-"""What answers gave, for later calls to build on."""
+"""Values from answers that later calls build on."""
 
 import random
 from collections import deque
 from typing import Any
 
 KEPT = 40
-"""Of each kind, the newest: old ones have ended."""
+"""Maximum number of values of each kind. The newest are kept, because old ones have reached a final
+state.
+"""
 MISSING = 0.04
-"""How often something is asked for that does not exist."""
+"""Share of calls that name an object that does not exist."""
 NEWEST, CROWDED = 2, 0.4
-"""How many of the newest orders are called about at the same time, and how often."""
+"""Number of newest orders that concurrent calls concern, and the share of such calls."""
 OWN = 0.85
-"""How often customers ask for what is theirs."""
+"""Share of a customer's calls that concern the customer's own orders."""
 KINDS = {
     "orders": "order",
     "payments": "payment",
@@ -19,7 +21,7 @@ KINDS = {
     "sessions": "session",
     "notifications": "notification",
 }
-"""What an `id` is of, by the last of these words in the path."""
+"""The kind of an `id`, by the last of these words in the path."""
 FIELDS = {"orderId": "order", "paymentId": "payment", "warehouseId": "warehouse", "refreshToken": "refresh"}
 ABSENT = {
     **dict.fromkeys(("sku", "other sku"), "NO-SUCH-THING"),
@@ -36,7 +38,7 @@ class Pools:
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, Any]] = {}
         self.versions: dict[str, int] = {}
-        """By id of an order, a user, a product."""
+        """The last version seen, by the id of an order, a user or a product."""
         self._values: dict[str, deque[str]] = {}
 
     def add(self, kind: str, value: str) -> None:
@@ -49,18 +51,20 @@ class Pools:
         return list(self._values.get(kind, ()))
 
     def newest(self, kind: str) -> str:
-        """The one seen last: of what is used up by the first call."""
+        """Returns the value seen last, for kinds that the first call uses up."""
         return (self.values(kind) or [ABSENT_ID])[-1]
 
     def draw(self, chance: random.Random, kind: str) -> str:
-        """One of a kind, or one that does not exist."""
+        """Draws a value of a kind, or one that does not exist."""
         known = self.values(kind)
         if not known or chance.random() < MISSING:
             return ABSENT.get(kind, ABSENT_ID)
         return chance.choice(known)
 
     def draw_order(self, chance: random.Random, statuses: tuple[str, ...], customer: str | None) -> str:
-        """An order that was in one of these states when it was last seen, mostly of that customer, often the newest."""
+        """Draws an order that was in one of these states when last seen, mostly one of that
+        customer, often the newest.
+        """
         known = [self.orders[each] for each in self.values("order") if each in self.orders]
         fitting: list[str] = [order["id"] for order in known if order["status"] in statuses]
         if customer is not None and chance.random() < OWN:
@@ -70,7 +74,7 @@ class Pools:
         return chance.choice(fitting[-NEWEST:] if chance.random() < CROWDED else fitting)
 
     def learn(self, path: str, document: Any) -> None:
-        """Whatever has an id in an answer of this path."""
+        """Stores every object with an id in an answer of this path."""
         if isinstance(document, list):
             for one in document[:KEPT]:
                 self.learn(path, one)

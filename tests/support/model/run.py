@@ -1,4 +1,4 @@
-"""Sends the calls of the table to a stack, several at once, and keeps the books."""
+"""Sends the calls of the table to a stack, several concurrently, and keeps the books."""
 
 import asyncio
 import random
@@ -35,20 +35,22 @@ from tests.support.stack import Stack, settled
 AT_ONCE = 4
 AGREE_SECONDS = 30
 ROUNDS = 30
-"""Of calls to each operation, as long as one has not succeeded by chance."""
+"""Maximum rounds of extra calls to the operations that have not succeeded by chance."""
 SCARCE, PLENTY = 6, 2
-"""Products that are made before the first call, and units of the latter."""
+"""Numbers of products created before the first call: with 5 units each, and with 1,000."""
 USUAL = 0.9
-"""How often an operation is called by a role of its own."""
+"""Share of calls to an operation that the roles in its entry of the table send."""
 SAME, OTHER, TWICE = 0.15, 0.07, 0.1
-"""How often a key is sent again with its body, with another one, and twice at once."""
+"""Share of calls whose key is sent again with its body, again with another body, and twice
+concurrently.
+"""
 DEAD_LETTER = """
     INSERT INTO dead_letters (consumer, event, error, attempts, replayed_at)
     VALUES ($1, '{"type": "test", "subject": "test"}', 'test', 1, now()) RETURNING id"""
 
 
 class Caller:
-    """One role; signs in again when its session was ended."""
+    """A caller of one role; signs in again when its session has ended."""
 
     def __init__(self, api: Api, role: str) -> None:
         self.role = role
@@ -74,7 +76,7 @@ class Caller:
         return answer
 
     async def sign_in(self) -> None:
-        """A sign-in that meets a change of the password is refused."""
+        """Signs in; repeated, because a sign-in during a change of the password is refused."""
         account = {"email": self.own["email"], "password": PASSWORD}
 
         async def token() -> str:
@@ -90,16 +92,16 @@ class Caller:
 
 
 class Model:
-    """At least `calls` calls, and then the end of what they began.
+    """Sends at least `calls` calls, then finishes the work that they began.
 
-    What is drawn depends on `seed` and, as calls race, on what was answered before.
+    The drawn values depend on `seed` and, because calls race, on earlier answers.
     """
 
     def __init__(self, stack: Stack, calls: int, seed: int) -> None:
         self.verdicts = Verdicts()
         self.books = Books()
         self.differences: list[str] = []
-        """Between the books and the stack, at the end."""
+        """Differences between the books and the stack at the end."""
         self.described: list[Described] = []
         self._stack, self._calls = stack, calls
         self._chance = random.Random(seed)  # noqa: S311 - to be repeated
@@ -107,7 +109,7 @@ class Model:
         self._prefix = f"M{calls}"
         self._callers: dict[str, Caller] = {}
         self._sent: dict[tuple[str, str], deque[Call]] = defaultdict(lambda: deque(maxlen=20))
-        """By role and operation: calls with a key."""
+        """Calls with a key, by role and operation."""
 
     async def run(self) -> None:
         async with Api.open(self._stack.url) as api:
@@ -124,7 +126,7 @@ class Model:
             await self._close(operator)
 
     def starved(self) -> list[str]:
-        """Operations that have not succeeded yet."""
+        """Returns the operations that have not succeeded yet."""
         return [each.id for each in self.described if each.name not in REFUSED and not self.verdicts.succeeded(each.id)]
 
     async def _send_all(self, plan: list[tuple[Described, str]]) -> None:
@@ -139,7 +141,7 @@ class Model:
                 group.create_task(send_some())
 
     def _plan(self) -> list[tuple[Described, str]]:
-        """Every operation by every role, and then as the table says."""
+        """Plans every operation by every role, then draws according to the table."""
         plan = [(operation, role) for operation in self.described for role in ROLES]
         weights = [_entry(operation).weight for operation in self.described]
         for operation in self._chance.choices(self.described, weights, k=max(0, self._calls - len(plan))):
@@ -179,7 +181,7 @@ class Model:
         return answer
 
     def _learn_made(self, operation: Described, role: str, call: Call, document: Any) -> None:
-        """What the answer alone does not say."""
+        """Stores values that the answer alone does not contain."""
         match operation.name:
             case "createProduct":
                 self._pools.add("other sku", document["productId"])
@@ -198,7 +200,9 @@ class Model:
     # --- after the last call
 
     async def _close(self, operator: Api) -> None:
-        """Finish what was begun, and compare the books: what differs for long, differs."""
+        """Finishes the work in progress and compares the books: only a lasting difference
+        counts.
+        """
         await settled(self._stack)
 
         async def agree() -> bool:
@@ -228,7 +232,9 @@ class Model:
             self._pools.add("letter", str(letter["id"]))
 
     async def _register(self, api: Api, caller: Caller) -> None:
-        """An account of the model's own: generated requests on the same stack change the others."""
+        """Registers an account for the model: generated requests on the same stack change the other
+        accounts.
+        """
         email = f"{self._prefix}-{caller.role}@example.com".lower()
         body = {"name": "Model", "email": email, "password": PASSWORD}
         account = (await api.post("/api/v1/users/register", body)).json

@@ -1,4 +1,5 @@
--- One whole order as the separate durable transactions its services need: accept, reserve, pay, ship and tell.
+-- One complete order, as the separate durable transactions that its services need: accept, reserve, pay, ship
+-- and publish.
 \set product random(1, 1000)
 INSERT INTO orders (id, customer_id, status, total, items)
 VALUES (uuidv7(), 'CUST-001', 'pending', 1299, '[{"productId": 17, "quantity": 1, "unitPrice": 1299}]')

@@ -1,4 +1,4 @@
--- The least an order can leave behind durably: itself, a unit of stock and its movement, a payment, an event.
+-- The minimum that an order stores durably: the order, a unit of stock and its movement, a payment, an event.
 CREATE TABLE orders (
     id          uuid PRIMARY KEY,
     customer_id text NOT NULL,

@@ -1,1 +1,1 @@
-"""What everything else stands on: problems, settings, time, and the conventions of requests."""
+"""The base of all other packages: problems, settings, time, and the conventions of requests."""

@@ -1,7 +1,8 @@
-"""For whom this is done: the token of the person whose request is being served, on its way to the services behind.
+"""The on-behalf-of token: the token of the person behind a request, sent along to other services.
 
-Empty where there is no such person: in background work, and in batches, which serve many at once (their commands name
-the customers themselves). It proves who asked; what a service may do, its own token decides.
+Empty where there is no such person: in background work, and in batches, which serve many people at
+once (their commands name the customers themselves). The token proves which person sent the request.
+What a service may do is decided by the service's own token.
 """
 
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` header: parsing, the look-up key, the fingerprint, and what can go wrong."""
+"""The `Idempotency-Key` header: parsing, the look-up key, the fingerprint, and its errors."""
 
 import hashlib
 
@@ -23,13 +23,16 @@ class KeyInFlight(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "The first request with this key has not finished; ask again shortly",
+            "The first request with this key has not finished; repeat the request shortly",
             headers={"Retry-After": "1"},
         )
 
 
 def parse_key(raw: str | None) -> str | None:
-    """The key, bare or quoted (RFC 8941 string); None when absent. Raises Invalid when empty or over 255 characters."""
+    """The key, bare or quoted (RFC 8941 string); None when the header is absent.
+
+    Raises Invalid when the key is empty, longer than 255 characters or not printable.
+    """
     if raw is None:
         return None
     key = raw.strip()
@@ -42,10 +45,13 @@ def parse_key(raw: str | None) -> str | None:
 
 
 def lookup_key(principal: str, method: str, route: str, key: str) -> bytes:
-    """32 bytes that stand for (principal, method, route, key): one client cannot meet another's keys."""
+    """32 bytes for (principal, method, route, key): the keys of two clients never collide."""
     return hashlib.sha256("\x00".join((principal, method, route, key)).encode()).digest()
 
 
 def fingerprint(body: object) -> bytes:
-    """SHA-256 of the canonical body: the decoded value, keys sorted, so white space and field order do not matter."""
+    """SHA-256 of the canonical body.
+
+    The body is the decoded value with sorted keys, so white space and field order do not matter.
+    """
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()

@@ -1,7 +1,7 @@
 """Errors as people and programs read them: RFC 9457 problem documents with a stable `code`.
 
 Problem
-├── Invalid            400  malformed or invalid input, a pointer for each bad field
+├── Invalid            400  malformed or invalid input, with a pointer for each bad field
 ├── Unauthenticated    401
 ├── Forbidden          403
 ├── NotFound           404
@@ -10,9 +10,11 @@ Problem
 ├── TooLarge           413
 ├── UnsupportedMedia   415
 ├── Unprocessable      422
+├── TooMany            429
 ├── Unavailable        503  with Retry-After
-├── DomainProblem           an error of a domain, as the table of its service says
-└── RequestTimeout, TooManyOpen, HeadersTooLarge, BadGateway, Overloaded, GatewayTimeout: answered by the gateway alone
+├── DomainProblem           a domain error; the table of its service gives status and title
+└── RequestTimeout, TooManyOpen, HeadersTooLarge, BadGateway, Overloaded, GatewayTimeout:
+                            sent by the gateway only
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,26 +26,29 @@ from valerix.contracts.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
 PAGE: Final = "/problems"
-"""Where the gateway explains every kind of problem."""
+"""The page of the gateway that explains every kind of problem."""
 
 
 def type_of(code: str) -> str:
-    """The kind of problem as a URI reference (RFC 9457, section 3.1.1): its place on the page.
+    """The kind of problem as a URI reference: its anchor on `PAGE` (RFC 9457, section 3.1.1).
 
-    What was stored before there was the page says `urn:valerix:problem:` and the code.
+    Documents stored before that page existed carry `urn:valerix:problem:` followed by the code.
     """
     return f"{PAGE}#{code}"
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One bad field: an RFC 6901 JSON pointer into the body, and what is wrong there."""
+    """One bad field: an RFC 6901 JSON pointer into the body, and the fault of the value there."""
 
     pointer: str
     message: str
 
 
 def challenge(error: str = "") -> dict[str, str]:
-    """How to authenticate, and what was wrong with the attempt (RFC 6750, section 3)."""
+    """The header that describes how to authenticate, and the fault of the attempt, if any.
+
+    See RFC 6750, section 3.
+    """
     return {"WWW-Authenticate": 'Bearer realm="valerix"' + (f', error="{error}"' if error else "")}
 
 
@@ -51,20 +56,23 @@ class ProblemDocument(msgspec.Struct, frozen=True, rename="camel"):
     """A refusal or a failure (RFC 9457). Further members depend on `code`."""
 
     type: str
-    """The kind of problem: a place on the page that explains all of them."""
+    """The kind of problem: a reference to the page that explains all kinds."""
     title: str
     status: int
     code: str
-    """Stable; programs decide by it."""
+    """A stable identifier of the problem. Programs branch on it."""
     detail: str
     trace_id: str
     """Finds the log lines of this request."""
     errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
-    """What is wrong with each bad field."""
+    """The fault of each invalid field."""
 
 
 class Problem(Exception):
-    """A refusal the caller can act on. `extra` becomes extension members, `headers` response headers."""
+    """A refusal that the caller can act on.
+
+    `extra` becomes extension members of the document, `headers` become response headers.
+    """
 
     status: int = 500
     code: str = "internal"
@@ -99,7 +107,7 @@ class Invalid(Problem):
 
     @classmethod
     def of(cls, name: str, message: str) -> "Invalid":
-        """About one field of the body, or one parameter."""
+        """The problem about one field of the body, or about one parameter."""
         return cls(f"Check {name}: {message}", [FieldError(f"/{name}", message)])
 
 
@@ -148,7 +156,7 @@ class TooMany(Problem):
 
 
 class Unavailable(Problem):
-    """This service cannot do the work now; nothing was begun."""
+    """This service cannot do the work now. Nothing was started."""
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
@@ -181,7 +189,7 @@ class GatewayTimeout(Problem):
 
 
 class ProblemType(msgspec.Struct, frozen=True):
-    """What HTTP adds to a domain error of one class."""
+    """The HTTP part of the domain errors of one class."""
 
     status: int
     title: str
@@ -192,9 +200,9 @@ Problems = Mapping[type[DomainError], ProblemType]
 
 
 class DomainProblem(Problem):
-    """A domain error as its caller reads it."""
+    """A domain error in the form that its caller reads."""
 
     def __init__(self, kind: ProblemType, code: str, detail: str, extra: dict[str, Any]) -> None:
-        # Not by way of Problem's: every refused order passes here, and that would copy `extra`.
+        # Does not call Problem.__init__, which copies `extra`: every refused order passes here.
         self.detail, self.headers, self.extra = detail, kind.headers, extra
         self.status, self.code, self.title = kind.status, code, kind.title

@@ -1,4 +1,4 @@
-"""How many and how much during the last seconds, forgotten in steps."""
+"""Count and sum over the last seconds. Old values are dropped in steps."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,10 @@ Clock = Callable[[], float]
 
 
 class RollingSums:
-    """Count and sum of what was added during the last `seconds`; forgets in `steps`, so it is up to one step short."""
+    """Count and sum of the values added during the last `seconds`.
+
+    The window moves in `steps` equal steps, so it can be up to one step shorter than `seconds`.
+    """
 
     def __init__(self, seconds: float, steps: int = 10, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -15,7 +18,7 @@ class RollingSums:
         self.cover(seconds)
 
     def cover(self, seconds: float) -> None:
-        """Start anew with another length."""
+        """Empties the window and gives it another length."""
         self.seconds = seconds
         self._width = seconds / self._steps
         self.clear()
@@ -26,12 +29,12 @@ class RollingSums:
         self._sums[place] += value
 
     def totals(self) -> tuple[int, float]:
-        """(count, sum)."""
+        """(count, sum) of the values in the window."""
         self._turn()
         return sum(self._counts), sum(self._sums)
 
     def mean(self) -> float | None:
-        """None when nothing was added."""
+        """The mean of the values in the window; None when it is empty."""
         count, total = self.totals()
         return total / count if count else None
 
@@ -41,7 +44,7 @@ class RollingSums:
         self._step = int(self._clock() / self._width)
 
     def _turn(self) -> int:
-        """Forget what is over; the place of this moment."""
+        """Drops the steps that have left the window; returns the index of the current step."""
         step = int(self._clock() / self._width)
         if step != self._step:
             for passed in range(max(self._step + 1, step - self._steps + 1), step + 1):

@@ -12,24 +12,25 @@ from typing import Any
 AGAIN_SECONDS = 5.0
 PAUSE_SECONDS = 1.0
 STEADY_SECONDS = 30.0
-"""A loop that ran this long since it failed is well again."""
+"""A loop that has run this long since its last failure counts as healthy again."""
 Work = Callable[[], Awaitable[None]]
 
 
 def being_cancelled() -> bool:
-    """Whether somebody asked the current task to end.
+    """Whether the current task was cancelled.
 
-    A CancelledError without that comes from an awaited future that its owner gave up - AMQP's client does so when
-    it loses its connection - and is a failure like any other.
+    A CancelledError without a cancellation comes from an awaited future that its owner gave up -
+    AMQP's client does so when it loses its connection - and is a failure like any other.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def keep_running(work: Work, failed: Callable[[BaseException], None]) -> None:
-    """Run `work` until it returns or is cancelled; begin again a moment after it raised.
+    """Runs `work` until it returns or is cancelled; starts it again after a pause when it raises.
 
-    `failed` hears of each failure. It may raise, too: on a full disk the failure cannot be logged either.
+    `failed` is called with each failure. It may raise, too: on a full disk the failure cannot be
+    logged either.
     """
     while True:
         try:
@@ -43,7 +44,11 @@ async def keep_running(work: Work, failed: Callable[[BaseException], None]) -> N
 
 
 class _Loop:
-    """`failed_at` is None before the first failure; `failures` counts those less than STEADY_SECONDS apart."""
+    """A loop and its failures.
+
+    `failed_at` is None before the first failure. `failures` counts failures less than
+    STEADY_SECONDS apart.
+    """
 
     def __init__(self, name: str, work: Work, failed: Callable[[str, BaseException], None]) -> None:
         self._name, self._failed = name, failed
@@ -60,35 +65,43 @@ class _Loop:
         return self._failed_at is not None and time.monotonic() - self._failed_at < STEADY_SECONDS
 
     def trouble(self) -> str:
-        """Not what was raised: that may be about people."""
+        """A description of the trouble, or an empty text.
+
+        It omits the exception, which may contain personal data.
+        """
         if self.task.done():
             return f"{self._name} has ended"
         return f"{self._name} failed, times in a row: {self._failures}" if self._is_unsteady() else ""
 
 
 class Loops:
-    """Those of one process. `failed` hears of each failure, with the name of its loop."""
+    """The background loops of one process.
+
+    `failed` is called with each failure and the name of its loop.
+    """
 
     def __init__(self, failed: Callable[[str, BaseException], None]) -> None:
         self._failed = failed
         self._loops: list[_Loop] = []
 
     def start(self, name: str, work: Work) -> None:
-        """Keep `work` running; it is not meant to return."""
+        """Keeps `work` running. It should not return."""
         self._loops.append(_Loop(name, work, self._failed))
 
     def troubles(self) -> list[str]:
-        """A line for each that has ended, or has not run for STEADY_SECONDS since it failed."""
+        """A line for each loop that has ended, or has failed within the last STEADY_SECONDS."""
         return [trouble for loop in self._loops if (trouble := loop.trouble())]
 
     async def close(self) -> None:
+        """Cancels all loops and waits until they have ended."""
         await end(loop.task for loop in self._loops)
 
 
 async def end(tasks: "Iterable[asyncio.Task[Any]]") -> None:
-    """Cancel all of them, and return when they have ended; nothing is raised.
+    """Cancels all `tasks` and returns when they have ended. Raises nothing.
 
-    One that goes on is cancelled again: a client that is cancelled while it handles an error may lose that.
+    A task that continues is cancelled again: a client that is cancelled while it handles an error
+    may lose the cancellation.
     """
     tasks = list(tasks)
     left = {task for task in tasks if not task.done()}

@@ -1,6 +1,6 @@
-"""Logs, trace ids and metrics: what a process says about itself.
+"""Logs, trace ids and metrics of a process.
 
-Log text is constant, data goes in fields; no personal data, no secrets.
+Log text is constant, data goes in fields. No personal data, no secrets.
 """
 
 import logging
@@ -17,26 +17,30 @@ from structlog.typing import EventDict, WrappedLogger
 
 TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
 trace_id: ContextVar[str] = ContextVar("trace_id", default="")
-"""W3C trace id of what is being worked on; empty outside a request."""
+"""W3C trace id of the current work; empty outside a request."""
 
 
 def new_trace_id() -> str:
+    """A random W3C trace id."""
     return f"{random.getrandbits(128):032x}"
 
 
 def parse_traceparent(header: str | None) -> str | None:
-    """The trace id of a W3C `traceparent` header, or None when there is none or it is malformed."""
+    """The trace id of a W3C `traceparent` header; None when it is absent or malformed."""
     match = TRACEPARENT.match(header) if header else None
     return match[1] if match and match[1] != "0" * 32 else None
 
 
 def traceparent(trace: str) -> str:
-    """The header that carries a trace to the next service. Not sampled: span export is decided by the exporter."""
+    """The header that carries a trace to the next service.
+
+    Not sampled: the exporter decides which spans it exports.
+    """
     return f"00-{trace}-{random.getrandbits(64):016x}-00"
 
 
 def configure_logging(service: str, instance: str, level: str) -> None:
-    """JSON lines on stdout, for our own events and for what libraries log."""
+    """Writes JSON lines to stdout, for the events of the service and of its libraries."""
 
     def stamp(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
         line: EventDict = {
@@ -67,7 +71,10 @@ def configure_logging(service: str, instance: str, level: str) -> None:
 
 
 class LogStream:
-    """Whole lines into a stream. What it does not take - the disk is full - is lost: no work fails for a log line."""
+    """Writes whole lines to a stream.
+
+    A line that the stream refuses - the disk is full - is lost: no work fails for a log line.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -78,18 +85,18 @@ class LogStream:
             self._stream.flush()
 
     def flush(self) -> None:
-        """For loggers: each line is, by itself."""
+        """Called by loggers. Does nothing: `write` flushes each line itself."""
 
 
 def _leave_rows_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """PostgreSQL adds the whole row to some of its errors, and with it names and addresses."""
+    """Removes the row that PostgreSQL adds to some errors: it contains names and addresses."""
     given = event.get("exc_info")
     error = given[1] if isinstance(given, tuple) else given if isinstance(given, Exception) else sys.exc_info()[1]
     seen: set[int] = set()
     while given and error is not None and id(error) not in seen:
         seen.add(id(error))
         if hasattr(error, "sqlstate"):
-            error.detail = None  # type: ignore[union-attr]  # known by its class to the room of PostgreSQL alone
+            error.detail = None  # type: ignore[union-attr]  # only chassis.postgres knows its class
         error = error.__cause__ or error.__context__
     return event
 
@@ -99,7 +106,7 @@ def _render(_: WrappedLogger, __: str, event: EventDict) -> bytes:
 
 
 class _Forward(logging.Handler):
-    """Libraries log through the standard module; their lines leave in the same form as ours."""
+    """Writes the lines of libraries, which log through the standard module, in the same form."""
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name}

@@ -1,7 +1,9 @@
-"""The time-outs of a platform in one block: they depend on one another, so their ratios are checked together.
+"""The time-outs of the platform in one block.
 
-`VALERIX_TIME_SCALE` shortens all of them by one factor: a test stack recovers from a fault in a fraction of the time,
-along the same paths. It is not for production: a busy machine needs the time.
+They depend on one another, so their ratios are checked together.
+
+`VALERIX_TIME_SCALE` shortens all of them by one factor: a test stack recovers from a fault in a
+fraction of the time, along the same paths. It is not for production: a busy machine needs the time.
 """
 
 from typing import Final, TypeVar
@@ -10,66 +12,90 @@ import msgspec
 
 T = TypeVar("T", bound="Timeouts")
 LEAST_LEASE_SECONDS: Final = 2.0
-"""Of a scaled lease: a process that only waits for a processor must not lose its work."""
+"""Minimum of a scaled lease: a process that only waits for a processor must not lose its work."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings like any other (`VALERIX_DEADLINE_SECONDS`, …); `chassis.settings.load` scales and checks them."""
+    """Settings like any other (`VALERIX_DEADLINE_SECONDS`, …).
+
+    `chassis.base.settings.load` scales and checks them.
+    """
 
     time_scale: float = 1.0
-    """Factor for everything below."""
+    """Factor for all time-outs below."""
 
     deadline_seconds: float = 10.0
     """A request is answered within this time, whatever it waits for."""
     answer_margin_seconds: float = 0.5
-    """Kept back from the deadline for writing the result and answering."""
+    """Part of the deadline that is reserved for writing the result and answering."""
 
     saga_lease_seconds: float = 20.0
-    """How long a pass of the saga owns what it drives; a killed process delays it by as much."""
+    """How long a saga run owns the orders it drives; a killed process delays them by as much."""
     step_lease_seconds: float = 10.0
-    """The same for the effect of one step."""
+    """How long one step owns the effect it works on."""
     step_wait_seconds: float = 2.0
-    """How long a call waits for the effect it asked for before it answers that it is still under way."""
+    """How long a call waits for the effect it requested.
+
+    Then it answers that the effect is still under way.
+    """
     charge_wait_seconds: float = 0.25
-    """How long a batch waits for its slowest charge; what takes longer goes on with others like it."""
+    """How long a batch waits for its slowest charge.
+
+    Slower charges leave the batch and continue together.
+    """
     batch_slot_seconds: float = 0.5
-    """How long a batch counts as under way; when a service is slow or repeated, new work must not wait behind it."""
+    """How long a batch counts as under way.
+
+    New work must not wait behind a slow service or behind repeated calls.
+    """
     sweep_wait_seconds: float = 1.0
-    """The same for a sweep over what is due: one that takes longer goes on beside the next."""
+    """How long a sweep over due work counts as under way. A longer one runs on beside the next."""
     saga_retry_seconds: float = 1.0
-    """First pause before a delayed saga goes on; each further one is twice as long …"""
+    """First pause before a delayed saga continues.
+
+    Each further pause is twice as long, up to `saga_retry_max_seconds`.
+    """
     saga_retry_max_seconds: float = 20.0
-    """… up to this: whatever the outage was, everything goes on within this time after it."""
+    """Longest pause before a delayed saga continues.
+
+    So all work resumes within this time after any outage.
+    """
 
     call_timeout_seconds: float = 5.0
-    """Of one attempt of a call to another service."""
+    """Time-out of one attempt of a call to another service."""
     call_backoff_seconds: float = 1.0
-    """The longest first pause before a retry; each further one may be twice as long."""
+    """The longest first pause before a retry; each further pause may be twice as long."""
     breaker_window_seconds: float = 10.0
-    """A breaker counts the calls of this time."""
+    """The period over which a breaker counts calls."""
     breaker_open_seconds: float = 10.0
-    """How long it stays open before one call may try."""
+    """How long a breaker stays open before it admits one trial call."""
 
     provider_timeout_seconds: float = 5.0
-    """Of one attempt of a call to an external provider."""
+    """Time-out of one attempt of a call to an external provider."""
     provider_wait_seconds: float = 5.0
-    """How long a person waits for what a provider decides before the answer is that it is still under way."""
+    """How long a person waits for a provider's decision.
+
+    Then the answer is that the decision is still under way.
+    """
     slow_answer_seconds: float = 15.0
-    """How late the simulated provider answers where it is told to be slow."""
+    """Delay of the simulated provider under the faults `timeout-before` and `timeout-after`."""
     stall_seconds: float = 120.0
-    """The same where it is told to stall."""
+    """Delay of the simulated provider under the fault `stall`."""
 
     send_timeout_seconds: float = 40.0
-    """Of one attempt to hand over a message."""
+    """Time-out of one attempt to hand over a message."""
     send_lease_seconds: float = 60.0
-    """How long a claimed message is left to the process that claimed it."""
+    """How long a claimed message belongs to the process that claimed it."""
 
     answer_window_seconds: float = 30.0
-    """The average answer time is that of the requests of this time."""
+    """The period over which the average answer time is computed."""
     restart_steady_seconds: float = 30.0
-    """A process that ran this long is restarted at once; the pause before a restart doubles otherwise …"""
+    """A process that ran at least this long is restarted at once.
+
+    Otherwise the pause before each restart doubles, up to `restart_max_seconds`.
+    """
     restart_max_seconds: float = 10.0
-    """… up to this."""
+    """Longest pause before a restart."""
 
     def broken_ratios(self) -> list[str]:
         """One line for each ratio that does not hold."""
@@ -78,7 +104,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
             (self.time_scale > 0, "time_scale must be above 0"),
             (
                 self.saga_lease_seconds >= 2 * self.deadline_seconds,
-                "saga_lease_seconds must be at least twice deadline_seconds: a pass that runs would lose its work",
+                "saga_lease_seconds must be at least twice deadline_seconds: a saga that runs would lose its work",
             ),
             (
                 self.step_lease_seconds < self.saga_lease_seconds,
@@ -121,7 +147,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         return [text for holds, text in ratios if not holds]
 
     def scaled(self: T) -> T:
-        """The same with `time_scale` applied; a lease shortened by it keeps LEAST_LEASE_SECONDS."""
+        """A copy with `time_scale` applied; a lease shortened by it keeps LEAST_LEASE_SECONDS."""
         if self.time_scale == 1:
             return self
         names = (field.name for field in msgspec.structs.fields(Timeouts) if field.name.endswith("_seconds"))

@@ -1,4 +1,7 @@
-"""Decode a JSON body into a msgspec type; on failure name the bad fields, not only the first, in JSON's terms."""
+"""Decodes a JSON body into a msgspec type.
+
+A failure names all bad fields, not only the first, in JSON's terms.
+"""
 
 import enum
 import re
@@ -16,9 +19,12 @@ from valerix.contracts import text
 T = TypeVar("T")
 MAX_ERRORS: Final = 20
 MAX_LOOKS: Final = 250
-"""Values of a bad body that are looked at, each by itself; what is behind them is not searched."""
+"""Maximum number of values of a bad body that are examined, each by itself.
+
+The values behind them are not searched.
+"""
 MAX_SHOWN: Final = 100
-"""Characters of a name in a pointer."""
+"""Maximum number of characters of a name in a pointer."""
 MISSING: Final = "This field is required"
 TOO_DEEP: Final = "The body is nested too deeply"
 TERMS: Final = {
@@ -50,9 +56,11 @@ _BOUNDS: Final = (
 def decode(
     decoder: "msgspec.json.Decoder[T]", body: bytes, more: Callable[[Any], list[FieldError]] = lambda raw: []
 ) -> T:
-    """The fast path is one C call; only a bad body pays for the search of its faults.
+    """Decodes `body`. Only a bad body pays for the search for its faults.
 
-    `more` finds what the type cannot say, and is asked only about bad bodies.
+    The fast path is one C call. `more` finds faults that the type cannot express. It is called for
+    bad bodies only.
+
     Raises Invalid (400): malformed JSON, or a pointer for each of the first MAX_ERRORS bad fields.
     """
     try:
@@ -69,9 +77,9 @@ def decode(
 
 
 def parse(body: bytes) -> Any:
-    """The bare value of a JSON body. A decoder that finds a wrong type may stop before it meets a syntax error.
+    """The value of a JSON body, without a type. Raises Invalid.
 
-    Raises Invalid.
+    Needed because a decoder that finds a wrong type may stop before it reaches a syntax error.
     """
     try:
         return msgspec.json.decode(body)
@@ -82,13 +90,16 @@ def parse(body: bytes) -> Any:
 def _unreadable(error: Exception) -> Invalid:
     if isinstance(error, RecursionError):
         return Invalid(TOO_DEEP)
-    if isinstance(error, msgspec.ValidationError):  # of a bare value there is only one
+    if isinstance(error, msgspec.ValidationError):  # an untyped value has only this one
         return Invalid("A number in the body is out of range")
     return Invalid(f"The body is not JSON: {error}")
 
 
 def convert(kind: type[T], raw: Any) -> T:
-    """Like decode, for values that are already parsed (query strings: numbers may arrive as text)."""
+    """Like `decode`, for values that are already parsed.
+
+    In query strings, numbers may arrive as text.
+    """
     try:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -96,15 +107,19 @@ def convert(kind: type[T], raw: Any) -> T:
 
 
 def invalid(kind: Any, raw: Any, first: str, *, strict: bool = True) -> Invalid:
-    """An Invalid with the field errors of `raw` against `kind`; `first` is used when none can be located."""
+    """An Invalid with the field errors of `raw` against `kind`.
+
+    `first` is the message when no error can be located.
+    """
     found = list(islice(_Search(strict).look(kind, raw, ""), MAX_ERRORS))
     return _check(found or [FieldError("", reason(first, kind))])
 
 
 def refused_text(kind: Any, body: bytes) -> Invalid | None:
-    """What is wrong with the texts of a body that is a `kind` otherwise (see contracts.text); None: nothing.
+    """Finds forbidden characters in the texts of a body that is otherwise a valid `kind`.
 
-    Apart from `decode`, because what is stored already may hold such text: services send one another that.
+    Returns None when there are none (see contracts.text). Separate from `decode`, because stored
+    data may contain such text already, and services send it to one another.
     """
     if not text.may_be_refused(body):
         return None
@@ -113,13 +128,13 @@ def refused_text(kind: Any, body: bytes) -> Invalid | None:
 
 
 def check_one_of(name: str, value: str | None, allowed: Collection[str]) -> None:
-    """Raises Invalid for a value that is not in a closed set; None is absent."""
+    """Raises Invalid for a value outside a closed set; None means absent."""
     if value is not None and value not in allowed:
         raise Invalid.of(name, f"Expected one of: {', '.join(allowed)}")
 
 
 def reason(message: str, kind: Any) -> str:
-    """In JSON's terms, what msgspec says about a value that is no `kind`."""
+    """Translates msgspec's message about a value that is no `kind` into JSON's terms."""
     said = message.split(" - at `$", maxsplit=1)[0]
     if said.startswith("Expected `str` matching regex"):
         return f"Expected {text.FORMS.get(_pattern(kind), 'a string of another form')}"
@@ -146,7 +161,10 @@ def _check(errors: list[FieldError]) -> Invalid:
 
 
 class _Search:
-    """Looks for the faults of one value, as far as MAX_LOOKS goes: the rest of a long list costs nothing."""
+    """Searches one value for faults.
+
+    At most MAX_LOOKS values are examined, so the rest of a long list costs nothing.
+    """
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
@@ -167,7 +185,7 @@ class _Search:
                 yield from inside
 
     def _inside(self, kind: Any, bare: Any, raw: Any, at: str) -> Iterator[FieldError]:
-        """Errors of the members of an object or a list; empty when the fault is in the value itself."""
+        """Errors of the members of an object or a list; empty when the value itself is wrong."""
         if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(raw, Mapping):
             yield from self._inside_object(bare, raw, at)
         elif typing.get_origin(bare) is list and isinstance(raw, list) and len(raw) <= _max_length(kind):
@@ -209,7 +227,10 @@ def _refused(kind: Any, raw: Any, at: str) -> Iterator[FieldError]:
 
 
 def _located(error: msgspec.ValidationError, bare: Any, kind: Any, at: str) -> FieldError:
-    """Where the kind of a tagged object is missing or unknown, that is the fault."""
+    """The field error of one fault.
+
+    A missing or unknown tag of a tagged object is reported at the tag.
+    """
     tags = {str(member.__struct_config__.tag): member.__struct_config__.tag_field for member in _tagged_members(bare)}
     name = next(iter(tags.values()), None)
     if name and str(error).startswith("Object missing required field"):
@@ -225,7 +246,7 @@ def _tagged_members(kind: Any) -> list[Any]:
 
 
 def _tagged(kind: Any, raw: Any) -> Any:
-    """The member of a tagged union that `raw` says it is; `kind` itself when that is something else."""
+    """The member of a tagged union that the tag in `raw` names; otherwise `kind` itself."""
     for member in _tagged_members(kind) if isinstance(raw, Mapping) else ():
         if raw.get(member.__struct_config__.tag_field) == member.__struct_config__.tag:
             return member
@@ -233,7 +254,7 @@ def _tagged(kind: Any, raw: Any) -> Any:
 
 
 def _bare(kind: Any) -> Any:
-    """Strip Annotated and Optional, so the structure underneath shows."""
+    """Strips Annotated and Optional, so that the structure underneath shows."""
     while typing.get_origin(kind) is typing.Annotated:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
@@ -244,7 +265,7 @@ def _bare(kind: Any) -> Any:
 
 
 def _metas(kind: Any) -> Iterator[msgspec.Meta]:
-    """What is said about the value: of it, or of the member of the union that it is."""
+    """The annotations of a value: its own, or those of the members of a union."""
     if typing.get_origin(kind) is typing.Annotated:
         yield from (meta for meta in kind.__metadata__ if isinstance(meta, msgspec.Meta))
         yield from _metas(kind.__origin__)
@@ -268,5 +289,5 @@ def _choices(kind: Any) -> list[str]:
 
 
 def _escaped(name: str) -> str:
-    """As RFC 6901 writes it, as far as it is shown."""
+    """The name in RFC 6901 notation, cut to MAX_SHOWN characters."""
     return name[:MAX_SHOWN].replace("~", "~0").replace("/", "~1")

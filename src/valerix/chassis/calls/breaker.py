@@ -1,4 +1,4 @@
-"""A circuit breaker for each dependency. One thread: nothing takes a lock."""
+"""A circuit breaker for each dependency. It runs in one thread, so nothing takes a lock."""
 
 import time
 from collections.abc import Callable
@@ -11,20 +11,21 @@ CLOSED: Final = "closed"
 OPEN: Final = "open"
 HALF_OPEN: Final = "half_open"
 STATES: Final = (CLOSED, OPEN, HALF_OPEN)
-"""By the number the metric shows."""
+"""The index of a state is its number in the metric."""
 
 
 class Breaker:
-    """Stops calling what does not answer.
+    """Stops calls to a dependency that does not answer.
 
-    `enter` before a call, `leave` with its permit after it, whatever happened. Closed: all may enter. Open: nobody.
-    Half-open, once `open_seconds` are over: one trial at a time, which closes or opens it again.
+    Call `enter` before a call, and `leave` with its permit after it, whatever the outcome. Closed:
+    all calls may enter. Open: none may. Half-open, once `open_seconds` have passed: one trial call
+    at a time. Its result closes the breaker or opens it again.
     """
 
     def __init__(
         self, policy: Policy, changed: Callable[[str], None] = lambda state: None, clock: Clock = time.monotonic
     ) -> None:
-        """`changed` hears of every new state."""
+        """`changed` is called with every new state."""
         self._policy = policy
         self._changed = changed
         self._clock = clock
@@ -32,7 +33,10 @@ class Breaker:
         self._opened_at: float | None = None
         self._trying = False
         self._era = 0
-        """Each opening and closing begins a new one: what was sent in an earlier one says nothing about this."""
+        """Grows with each opening and closing.
+
+        The result of a call that was sent in an earlier era says nothing about the present one.
+        """
 
     @property
     def state(self) -> str:
@@ -41,7 +45,7 @@ class Breaker:
         return HALF_OPEN if self._trying or self.opens_in() == 0 else OPEN
 
     def opens_in(self) -> float:
-        """Seconds until a trial may enter."""
+        """Seconds until a trial call may enter."""
         if self._opened_at is None:
             return 0.0
         return max(0.0, self._opened_at + self._policy.open_seconds - self._clock())
@@ -52,7 +56,7 @@ class Breaker:
         return calls, int(failures)
 
     def enter(self) -> int | None:
-        """A permit, or None when there must be no call."""
+        """A permit, or None when the call must not be made."""
         if self._opened_at is None:
             return self._era
         if self._trying or self.opens_in() > 0:
@@ -62,7 +66,7 @@ class Breaker:
         return self._era
 
     def leave(self, permit: int, succeeded: bool | None) -> None:
-        """How it went; None: nobody knows - it was cancelled, or never sent."""
+        """Reports the outcome of a call; None: unknown, because it was cancelled or never sent."""
         if permit != self._era:
             return
         if self._opened_at is not None:

@@ -1,11 +1,14 @@
-"""How many calls to one dependency are under way at once. One thread: nothing takes a lock."""
+"""Limits the concurrent calls to one dependency. It runs in one thread, so nothing takes a lock."""
 
 import asyncio
 from collections import deque
 
 
 class Bulkhead:
-    """At most `limit` at once, as many again waiting their turn; more are refused, so that they take nothing down."""
+    """At most `limit` concurrent calls, and as many again in a queue.
+
+    Further calls are refused, so that a slow dependency does not take its callers down.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -13,7 +16,7 @@ class Bulkhead:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self, wait_seconds: float) -> bool:
-        """Whether a place was free within `wait_seconds`; if so, `leave` afterwards."""
+        """Whether a place was free within `wait_seconds`; if so, call `leave` afterwards."""
         if self.inside < self.limit:
             self.inside += 1
             return True
@@ -27,7 +30,7 @@ class Bulkhead:
         except (TimeoutError, asyncio.CancelledError) as error:
             if turn.cancelled():
                 self._waiting.remove(turn)
-            else:  # our turn came at the same moment
+            else:  # this call got its place at the same moment
                 self.leave()
             if isinstance(error, TimeoutError):
                 return False
@@ -35,7 +38,7 @@ class Bulkhead:
         return True
 
     def leave(self) -> None:
-        """The place goes to whoever has waited longest."""
+        """Gives the place to the call that has waited longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

@@ -1,14 +1,17 @@
-"""Calls to one other service: its replicas in turn, a deadline, our identity and the trace carried along.
+"""Calls to one other service: to its replicas in turn, with a deadline, an identity and the trace.
 
-Every call is bounded (chassis.calls): it is repeated within its deadline while there is no definite answer - so
-only send what may be sent twice -, it waits its turn, and it is not made at all while the breaker is open.
+Every call is bounded (chassis.calls.policy). It is repeated within its deadline while there is no
+definite answer - so only send what may be sent twice. It waits for a place in the bulkhead, and it
+is not made at all while the breaker is open.
 
 CallFailed
 ├── NotSent          no connection, or refused with 503 or 429 before work began: it had no effect
+│   ├── Throttled    429: the dependency accepts no more calls of this service for now
 │   └── Withheld     not even tried: no time left, too many calls under way, or BreakerOpen
-├── OutcomeUnknown   sent, but no usable answer: time-out, connection lost, 5xx. It may have had its effect
-└── Refused          a definite 4xx; `problem` is the other side's problem document
-    └── Unacceptable 400 or 422: the content of the request was refused, and would be again
+├── OutcomeUnknown   no usable answer: time-out, connection lost, 5xx. It may have had its effect
+│   └── CutShort     the caller's own deadline ended first
+└── Refused          a definite 4xx; `problem` is the problem document of the dependency
+    └── Unacceptable 400 or 422: the content of the request was refused, and would be refused again
 """
 
 import asyncio
@@ -38,20 +41,22 @@ T = TypeVar("T")
 DEFAULT_POLICY = Policy()
 OUTCOMES = ("success", "refused", "failed", "circuit_open")
 LEAST_SECONDS = 0.01
-"""With less time left a call is not worth sending."""
+"""With less time left than this, a call is not sent."""
 breaker_state = Gauge("circuit_breaker_state", "0 closed, 1 open, 2 half-open", ["dependency"])
 breaker_changes = Counter("circuit_breaker_changes_total", "New states of the circuit breaker", ["dependency", "state"])
-call_attempts = Counter("call_attempts_total", "Calls to other services, repeated ones too", ["dependency", "outcome"])
-call_retries = Counter("call_retries_total", "Calls to other services that were repeated", ["dependency"])
+call_attempts = Counter(
+    "call_attempts_total", "Attempts of calls to other services, retries included", ["dependency", "outcome"]
+)
+call_retries = Counter("call_retries_total", "Retries of calls to other services", ["dependency"])
 
 
 class CallFailed(Exception):
-    """Base of all failures of a call; `dependency` names the other side."""
+    """Base of all failures of a call; `dependency` names the service that was called."""
 
     well: ClassVar[bool | None] = False
-    """Whether the other side is well, as far as this tells; None: it says nothing about it."""
+    """Whether this failure shows that the dependency is healthy; None: it shows nothing."""
     retry_after_seconds: float = 0.0
-    """How long the other side wants to be left alone."""
+    """How long the dependency requests to receive no calls."""
 
     def __init__(self, dependency: str, reason: str) -> None:
         super().__init__(f"{dependency}: {reason}")
@@ -60,7 +65,7 @@ class CallFailed(Exception):
 
 
 class NotSent(CallFailed):
-    """Nothing reached the other side, or it refused to begin: certainly no effect."""
+    """Nothing reached the dependency, or it refused before work began: certainly no effect."""
 
     def __init__(self, dependency: str, reason: str, retry_after_seconds: float = 0.0) -> None:
         super().__init__(dependency, reason)
@@ -68,36 +73,36 @@ class NotSent(CallFailed):
 
 
 class Throttled(NotSent):
-    """It takes no more of our calls for now (429)."""
+    """The dependency accepts no more calls of this service for now (429)."""
 
     well = True
 
 
 class Withheld(NotSent):
-    """We did not even try."""
+    """No attempt was made."""
 
     well = None
 
 
 class BreakerOpen(Withheld):
-    """It failed too often to be called now; one call may try in `retry_after_seconds`."""
+    """It failed too often to be called now; one trial may enter in `retry_after_seconds`."""
 
     def __init__(self, dependency: str, retry_after_seconds: float) -> None:
         super().__init__(dependency, "Circuit breaker is open", retry_after_seconds)
 
 
 class OutcomeUnknown(CallFailed):
-    """It may or may not have had its effect: ask again under the same key."""
+    """The call may or may not have had its effect: repeat it under the same key."""
 
 
 class CutShort(OutcomeUnknown):
-    """No answer when our own deadline was over, too soon to blame the other side."""
+    """The caller's own deadline ended without an answer, too soon to blame the dependency."""
 
     well = None
 
 
 class Refused(CallFailed):
-    """A definite refusal by the other side."""
+    """A definite refusal by the dependency."""
 
     well = True
 
@@ -108,11 +113,11 @@ class Refused(CallFailed):
 
 
 class Unacceptable(Refused):
-    """The content of the request was refused: sending the same content again has the same result."""
+    """The content of the request was refused. The same content leads to the same result."""
 
 
 class Attempt(NamedTuple):
-    """One try of a call, as its caller may want to note it."""
+    """One attempt of a call, for a caller that records them."""
 
     started_at: datetime
     duration_ms: float
@@ -123,7 +128,7 @@ Report = Callable[[Attempt], None]
 
 
 class Tokens(Protocol):
-    """What calls are authorized with (TokenIssuer)."""
+    """The source of the tokens that authorize calls (TokenIssuer)."""
 
     def for_service(self, target: str) -> str:
         """A token that `target` accepts."""
@@ -166,7 +171,7 @@ class HttpClient:
         tokens: Tokens | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
-        """`urls`: base URL of each replica. `headers` go out with every call."""
+        """`urls`: base URL of each replica. `headers` are sent with every call."""
         replicas = [Connections(url) for url in urls]
         try:
             yield cls(dependency, replicas, policy, tokens=tokens, headers=headers)
@@ -183,19 +188,19 @@ class HttpClient:
         deadline: Deadline | None = None,
         report: Report | None = None,
     ) -> T:
-        """POST `body`, decode a 2xx with `answer`. `report` hears of every attempt. Raises CallFailed."""
+        """POSTs `body`, decodes a 2xx with `answer`, reports every attempt. Raises CallFailed."""
         return await self._call(_Request("POST", path, msgspec.json.encode(body)), answer, deadline, report)
 
     async def get(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
-        """GET and decode a 2xx with `answer`. Raises CallFailed."""
+        """GETs `path` and decodes a 2xx with `answer`. Raises CallFailed."""
         return await self._call(_Request("GET", path), answer, deadline, None)
 
     async def delete(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
-        """DELETE, which may come twice, and decode a 2xx with `answer`. Raises CallFailed."""
+        """Sends a DELETE, perhaps twice, and decodes a 2xx with `answer`. Raises CallFailed."""
         return await self._call(_Request("DELETE", path), answer, deadline, None)
 
     async def probe(self, path: str, deadline: Deadline) -> int:
-        """Status below 500 of a GET: once, and whatever the breaker thinks. Raises CallFailed."""
+        """The status below 500 of a single GET. The breaker does not stop it. Raises CallFailed."""
         status, _ = await self._send(_Request("GET", path), next(self._next), deadline)
         return status
 
@@ -224,7 +229,7 @@ class HttpClient:
                     raise failure from None
 
     async def _pause(self, retry: int, error: CallFailed, limit: Deadline) -> bool:
-        """Wait before a retry; False when there is to be none."""
+        """Waits before a retry; False when no retry is allowed."""
         if retry > self.policy.retries:
             return False
         seconds = backoff(self.policy.backoff_seconds, retry, error.retry_after_seconds)
@@ -234,7 +239,9 @@ class HttpClient:
         return True
 
     def may_retry(self) -> bool:
-        """Take one retry from the budget; for those who repeat calls themselves, with `retries` 0."""
+        """Takes one retry from the budget, for callers that repeat calls themselves (`retries`
+        0).
+        """
         allowed = self._budget.take()
         if allowed:
             self.retries += 1
@@ -249,7 +256,7 @@ class HttpClient:
         limit: Deadline,
         report: Report | None,
     ) -> T:
-        """One attempt, if breaker and bulkhead let it pass; the breaker learns what it says about the other side."""
+        """One attempt, if breaker and bulkhead admit it. Its result goes to the breaker."""
         if limit.remaining() < LEAST_SECONDS:
             raise Withheld(self.dependency, "no time left")
         permit = self.breaker.enter()
@@ -300,7 +307,7 @@ class HttpClient:
     # --- one attempt
 
     async def _send(self, request: "_Request", replica: int, limit: Deadline) -> tuple[int, bytes]:
-        """Status and body of any answer below 500. A replica that cannot be connected to is passed over once."""
+        """Status and body of any answer below 500. Skips replicas that refuse connections."""
         full_timeout = limit.remaining() >= self.policy.timeout_seconds / 2
         limit = limit.within(self.policy.timeout_seconds)
         if CUTS and await is_cut_off(self.dependency):
@@ -333,7 +340,7 @@ class HttpClient:
         return context
 
     def _usable(self, reply: Reply) -> int:
-        """The status, unless it leaves open what happened or asks us to come again."""
+        """The status, unless it leaves the outcome open or requests a later retry."""
         status = reply.status
         if status == 429:
             raise Throttled(self.dependency, "too many calls", _retry_after(reply))
@@ -371,7 +378,7 @@ def _decode(dependency: str, status: int, content: bytes, answer: "msgspec.json.
 
 
 def _retry_after(reply: Reply) -> float:
-    """Seconds the other side wants to be left alone; dates and nonsense count as none."""
+    """Seconds of the Retry-After header. Dates and invalid values count as none."""
     value = reply.headers.get(b"retry-after", b"")
     return float(value) if value.isdigit() else 0.0
 

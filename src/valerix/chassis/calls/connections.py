@@ -1,11 +1,12 @@
-"""HTTP/1.1 over kept connections: a fraction of a general client's cost, for calls whose number grows with the orders.
+"""HTTP/1.1 over keep-alive connections, at a fraction of the cost of a general client.
 
-What it leaves out: redirects, proxies, compression, streaming, answers that only end with the connection.
-See chassis.http_client for what calls need.
+The number of calls grows with the number of orders, so the cost counts. Not implemented: redirects,
+proxies, compression, streaming, answers that only end with the connection. See chassis.calls.client
+for the needs of calls.
 
 TransferFailed
-├── NeverSent   no connection: nothing reached the other side
-└── Lost        cut off, or answered what is no HTTP, after something may have been sent
+├── NeverSent   no connection: nothing reached the server
+└── Lost        cut off, or an answer that is not HTTP, after something may have been sent
 """
 
 import asyncio
@@ -19,31 +20,31 @@ import httptools
 
 CONNECT_SECONDS = 1.0
 IDLE_SECONDS = 30.0
-"""Less than servers keep idle connections open, so that none is closed at the moment it is used again."""
+"""Shorter than servers keep idle connections open, so that none closes while it is reused."""
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 
 
 class TransferFailed(Exception):
-    """Base of what can go wrong; running out of time is a TimeoutError."""
+    """Base of all failures of a transfer. Running out of time is a TimeoutError."""
 
 
 class NeverSent(TransferFailed):
-    """Certainly no effect."""
+    """The request certainly had no effect."""
 
 
 class Lost(TransferFailed):
-    """It may have had its effect."""
+    """The request may have had its effect."""
 
 
 class Reply(NamedTuple):
     status: int
     headers: Mapping[bytes, bytes]
-    """By lower-case name."""
+    """Values by lower-case name."""
     body: bytes
 
 
 class Connections:
-    """Connections to one server, as many as there are requests at once."""
+    """Connections to one server, as many as there are concurrent requests."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -56,21 +57,24 @@ class Connections:
         self._idle: deque[_Connection] = deque()
 
     def close(self) -> None:
-        """End those that are idle; the others end with their request."""
+        """Closes the idle connections; the others end with their request."""
         while self._idle:
             self._idle.pop().abort()
 
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Reply:
-        """One request, one answer. Raises NeverSent, Lost, TimeoutError; whoever cancels it ends its connection."""
+        """Sends one request and returns its answer. A cancellation closes the connection.
+
+        Raises NeverSent, Lost, TimeoutError.
+        """
         message = _message(method, path, self._name, headers, body)
         try:
             async with asyncio.timeout(seconds):
                 connection = self._take() or await self._connect()
                 reply = await connection.exchange(message)
         except httptools.HttpParserError as error:
-            raise Lost(f"no HTTP: {error}") from error
+            raise Lost(f"not HTTP: {error}") from error
         if connection.reusable:
             self._idle.append(connection)
         else:
@@ -78,7 +82,7 @@ class Connections:
         return reply
 
     def _take(self) -> "_Connection | None":
-        """The one used last: those used least grow old."""
+        """The idle connection that was used last, so that the rarely used ones expire."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_fresh():
@@ -102,7 +106,7 @@ class Connections:
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time."""
+    """One connection, with one request at a time."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -114,7 +118,7 @@ class _Connection(asyncio.Protocol):
         self._size = 0
         self._idle_since = 0.0
         self.reusable = True
-        """Whether another request may follow the one that was answered."""
+        """Whether another request may follow the answered one."""
 
     def is_fresh(self) -> bool:
         return self.reusable and self._loop.time() - self._idle_since < IDLE_SECONDS
@@ -124,12 +128,12 @@ class _Connection(asyncio.Protocol):
         self._transport.abort()
 
     async def exchange(self, message: bytes) -> Reply:
-        """Write the request, wait for the answer."""
+        """Writes the request and waits for the answer."""
         self._answer = self._loop.create_future()
         self._transport.write(message)
         try:
             return await self._answer
-        except BaseException:  # its answer may still come: nobody may take it for the next one's
+        except BaseException:  # its answer may still arrive, and must not count as the next answer
             self.abort()
             raise
         finally:
@@ -142,7 +146,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:  # nobody asked: it cannot be trusted any more
+        if self._answer is None:  # data without a request: the connection is no longer trusted
             self.abort()
             return
         try:
@@ -177,7 +181,7 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200:
             return
-        if self._answer is None or self._answer.done():  # a second answer: which is whose?
+        if self._answer is None or self._answer.done():  # a second answer: it belongs to no request
             self.reusable = False
             return
         self.reusable = self.reusable and self._parser.should_keep_alive()
@@ -185,7 +189,10 @@ class _Connection(asyncio.Protocol):
 
 
 def _message(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-    """Raises ValueError for what would be another request than it looks like."""
+    """The bytes of a request.
+
+    Raises ValueError for parts that would turn it into another request than it looks like.
+    """
     lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
     if body is not None:
         lines.append(f"content-length: {len(body)}")

@@ -1,4 +1,4 @@
-"""Faults of a service that keeps them itself, for want of a Valkey: read and ended over HTTP."""
+"""Faults of a service that stores them itself, for lack of a Valkey: read and ended over HTTP."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from valerix.contracts.faults import READ_FAULTS
 
 WAIT_SECONDS: Final = 5.0
 RETRIES: Final = 3
-"""Also of the end of faults: the service may just have been killed by one."""
+"""Also for the end of faults: a fault may just have killed the service."""
 _state = msgspec.json.Decoder(ServiceChaos)
 
 
@@ -29,7 +29,10 @@ class FaultsUnreachable(Unavailable):
 
 
 class RemoteFaults:
-    """`reading` signs as this service, `ending` as the administrator whose request is served."""
+    """Reads and ends the faults of another service.
+
+    `reading` signs as this service, `ending` as the administrator behind the request.
+    """
 
     def __init__(self, reading: HttpClient, ending: HttpClient) -> None:
         self.service = reading.dependency
@@ -38,7 +41,7 @@ class RemoteFaults:
     @classmethod
     @asynccontextmanager
     async def open(cls, service: str, urls: Sequence[str], settings: ServiceSettings) -> AsyncIterator[Self]:
-        """Raises SettingsError without a key to sign with."""
+        """Raises SettingsError without a signing key."""
         if settings.signing_key_file is None:
             raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
         issuer, policy = TokenIssuer(settings.signing_key_file), replace(Policy.of(settings), retries=RETRIES)
@@ -49,14 +52,14 @@ class RemoteFaults:
             yield cls(reading, ending)
 
     async def state(self) -> ServiceChaos:
-        """Raises FaultsUnreachable."""
+        """The faults of the service. Raises FaultsUnreachable."""
         try:
             return await self._reading.get(READ_FAULTS, _state, deadline=Deadline.after(WAIT_SECONDS))
         except CallFailed as error:
             raise FaultsUnreachable(str(error)) from error
 
     async def stop(self) -> None:
-        """Raises FaultsUnreachable."""
+        """Ends the faults of the service. Raises FaultsUnreachable."""
         try:
             await self._ending.delete(PATH, _state, deadline=Deadline.after(WAIT_SECONDS))
         except CallFailed as error:

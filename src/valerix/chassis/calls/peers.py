@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Peer(Protocol):
-    """A service that is called (HttpClient)."""
+    """A service that can be called (HttpClient)."""
 
     async def post(
         self,
@@ -27,11 +27,14 @@ class Peer(Protocol):
         deadline: Deadline | None = None,
         report: Report | None = None,
     ) -> T:
-        """Raises CallFailed."""
+        """See HttpClient.post. Raises CallFailed."""
 
 
 async def open_peer(name: str, urls: Sequence[str], settings: ServiceSettings, resources: AsyncExitStack) -> HttpClient:
-    """Calls to service `name`, signed with this service's own key. Raises SettingsError without a key."""
+    """A client for service `name` that signs with this service's own key.
+
+    Raises SettingsError without a key.
+    """
     if settings.signing_key_file is None:
         raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
     opened = HttpClient.open(name, urls, Policy.of(settings), tokens=TokenIssuer(settings.signing_key_file))
@@ -39,7 +42,10 @@ async def open_peer(name: str, urls: Sequence[str], settings: ServiceSettings, r
 
 
 async def ask(peer: Peer, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline) -> T:
-    """Make a call that changes nothing. Raises NotSent for every failure: nothing was done, whatever became of it."""
+    """Makes a call that changes nothing.
+
+    Raises NotSent for every failure: without an effect, no outcome can be unknown.
+    """
     try:
         return await peer.post(path, body, answer, deadline=deadline)
     except CallFailed as failure:

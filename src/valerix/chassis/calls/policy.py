@@ -1,4 +1,4 @@
-"""How calls to one dependency are bounded."""
+"""The limits on calls to one dependency."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,12 +9,12 @@ from valerix.chassis.base.settings import ServiceSettings
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How calls to one dependency are bounded."""
+    """The limits on calls to one dependency."""
 
     deadline_seconds: float = timeouts.DEFAULT.deadline_seconds
-    """Of a call with all its attempts, where its caller names none."""
+    """Time for a call with all its attempts, unless its caller sets a deadline."""
     timeout_seconds: float = timeouts.DEFAULT.call_timeout_seconds
-    """Of one attempt."""
+    """Time-out of one attempt."""
     retries: int = 3
     backoff_seconds: float = timeouts.DEFAULT.call_backoff_seconds
     """The first pause is up to this long, each further one up to twice the one before."""
@@ -22,16 +22,16 @@ class Policy:
     """Retries per call that are allowed in the long run."""
     window_seconds: float = timeouts.DEFAULT.breaker_window_seconds
     failure_ratio: float = 0.5
-    """The breaker opens when this share of the calls of the window failed …"""
+    """The breaker opens when at least this share of the calls in the window failed."""
     min_calls: int = 5
-    """… if there were at least so many."""
+    """The breaker stays closed while the window holds fewer calls than this."""
     open_seconds: float = timeouts.DEFAULT.breaker_open_seconds
     max_calls: int = 256
-    """At once; as many again may wait for their turn."""
+    """Maximum number of concurrent calls; as many again may queue."""
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> Self:
-        """The policy a service's settings ask for."""
+        """The policy that a service's settings describe."""
         return cls(
             deadline_seconds=settings.deadline_seconds,
             timeout_seconds=settings.call_timeout_seconds,

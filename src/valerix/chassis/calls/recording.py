@@ -1,4 +1,4 @@
-"""Acts of administrators in services without a table for them, on their way to the audit."""
+"""Sends the acts of administrators to the audit, for services without a table of acts."""
 
 from typing import Any, Final
 
@@ -23,30 +23,33 @@ class ActNotRecorded(Unavailable):
 
 
 class PersonTokens:
-    """Calls bear the token of the person whose request is served: the audit verifies the person itself.
+    """Authorizes calls with the token of the person behind the request.
 
-    So they need no key of the service's own, which the simulated provider does not have.
+    The audit verifies the person itself. The calls need no key of the service's own, which the
+    simulated provider does not have.
     """
 
     def for_service(self, _: str) -> str:
-        """See TokenIssuer."""
+        """The token of the person behind the request. See TokenIssuer."""
         return caller.person_token.get()
 
 
 def recorder_at(users: HttpClient) -> Recorder:
-    """Has the service behind `users` record them."""
+    """A recorder that sends acts to the service behind `users`."""
 
     async def record(act: RecordAct, _: Actor) -> None:
         try:
             await users.post(RECORD_ACT, act, _decoder, deadline=Deadline.after(WAIT_SECONDS))
         except CallFailed as error:
             if isinstance(error, Refused) and error.status == Unauthenticated.status:
-                raise Unauthenticated(error.reason) from error  # its session has ended, which not every service knows
+                raise Unauthenticated(
+                    error.reason
+                ) from error  # its session has ended, which not every service has learned yet
             raise ActNotRecorded(str(error)) from error
 
     return record
 
 
 async def no_recorder(_: RecordAct, __: Actor) -> None:
-    """Of a service that knows no audit. Raises ActNotRecorded."""
-    raise ActNotRecorded("this service knows no audit (VALERIX_USERS_URL)")
+    """The recorder of a service without an audit. Raises ActNotRecorded."""
+    raise ActNotRecorded("this service has no audit configured (VALERIX_USERS_URL)")

@@ -1,4 +1,4 @@
-"""Calls are repeated within a budget, after a pause."""
+"""Retries: a budget that limits them, and the pause before each."""
 
 import random
 import time
@@ -8,9 +8,10 @@ from valerix.chassis.base.rolling import Clock
 
 
 class RetryBudget:
-    """Tokens: every call brings a fraction of one, every retry takes one.
+    """Tokens: every call adds a fraction of one, every retry takes one.
 
-    Starts full and is topped up slowly, so that a lone call gets its retries whatever came before.
+    The budget starts full and refills slowly, so that a lone call gets its retries whatever came
+    before.
     """
 
     CAPACITY: Final = 10.0
@@ -23,7 +24,7 @@ class RetryBudget:
         self._topped_up_at = clock()
 
     def deposit(self) -> None:
-        """A call begins."""
+        """Called when a call begins."""
         self._tokens = min(self.CAPACITY, self._tokens + self._ratio)
 
     def take(self) -> bool:
@@ -38,5 +39,8 @@ class RetryBudget:
 
 
 def backoff(first_seconds: float, retry: int, wanted_seconds: float = 0.0) -> float:
-    """Pause before retry 1, 2, …: anywhere below 1, 2, 4 … times the first, and not before the other side wants it."""
+    """The pause before retry 1, 2, …: a random time below 1, 2, 4 … times `first_seconds`.
+
+    `wanted_seconds`, the time the dependency requests, is added.
+    """
     return wanted_seconds + random.random() * first_seconds * 2.0 ** (retry - 1)  # noqa: S311 - spreading load

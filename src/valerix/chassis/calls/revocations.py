@@ -1,7 +1,8 @@
-"""Sessions that have ended: their access tokens, though signed and not expired, are refused everywhere.
+"""Ended sessions: their access tokens, though signed and not expired, are refused everywhere.
 
-Every service follows the list of whoever keeps the sessions. While that cannot be asked, the last list known holds;
-a service that starts then knows none, until a token's life (ten minutes) makes the difference disappear.
+Every service follows the list of the service that keeps the sessions. While that service cannot be
+reached, the last known list holds. A service that starts during that time has an empty list, until
+the old tokens expire (after ten minutes at most).
 """
 
 import asyncio
@@ -19,12 +20,12 @@ from valerix.contracts.revocations import LIST_REVOKED, ListRevoked, RevokedSess
 log = structlog.get_logger()
 POLL_SECONDS: Final = 1.0
 KEEP_SECONDS: Final = 900.0
-"""Longer than any access token lives."""
+"""Longer than the lifetime of any access token."""
 Fetch = Callable[[ListRevoked], Awaitable[RevokedSessions]]
 
 
 class Revocations:
-    """`session_id in revocations`, and the job that keeps it so."""
+    """The ids of ended sessions (`session_id in revocations`), and the job that updates them."""
 
     def __init__(self, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
@@ -35,26 +36,26 @@ class Revocations:
         return session_id in self._until
 
     def add(self, session_ids: Iterable[str]) -> None:
-        """From now on, without waiting for the list."""
+        """Adds sessions at once, without waiting for the list."""
         until = self._now() + KEEP_SECONDS
         self._until |= dict.fromkeys(session_ids, until)
 
     async def follow(self) -> None:
-        """Keep up with the list, until cancelled. A failure is logged once, not every second."""
+        """Follows the list until cancelled. A failure is logged once, not every second."""
         since, failing = None, False
         while self._fetch is not None:
             try:
                 answer = await self._fetch(ListRevoked(since))
             except (CallFailed, Problem) as error:
                 if not failing:
-                    log.warning("ended sessions cannot be asked for", error=str(error))
+                    log.warning("list of ended sessions not available", error=str(error))
                 failing = True
             else:
                 self._forget_the_old()
                 self.add(answer.session_ids)
                 since, failing = answer.as_of, False
             await asyncio.sleep(POLL_SECONDS)
-        await asyncio.Event().wait()  # the list is kept here
+        await asyncio.Event().wait()  # this service keeps the list
 
     def _forget_the_old(self) -> None:
         now = self._now()
@@ -62,7 +63,7 @@ class Revocations:
 
 
 def fetch_from(client: HttpClient) -> Fetch:
-    """Ask the service behind `client`."""
+    """Fetches the list from the service behind `client`."""
     decoder = msgspec.json.Decoder(RevokedSessions)
 
     async def fetch(command: ListRevoked) -> RevokedSessions:

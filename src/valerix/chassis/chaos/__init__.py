@@ -1,1 +1,1 @@
-"""Faults on purpose: injected at run time by an administrator, refused unless the settings allow it."""
+"""Fault injection: administrators inject faults at run time, where the settings allow it."""

@@ -1,4 +1,7 @@
-"""The faults of this process: which are in force, and what they do to requests, points, calls and behaviours."""
+"""The faults of this process.
+
+It tracks the active ones and applies them to requests, points, calls and behaviours.
+"""
 
 import asyncio
 import os
@@ -30,18 +33,23 @@ UNTOUCHED: Final = (
     "/internal/v1/chaos",
     "/api/v1/resilience",
 )
-"""Beginnings of paths no fault touches: health says how the process is, and faults can always be switched off."""
+"""Path prefixes that no fault affects.
+
+Health stays truthful, and faults can always be switched off.
+"""
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KINDS: Final = (Gremlin, Crash, Errors, Cut, Failpoint, Behaviour)
 
-gremlin_activations = Counter("gremlin_activations_total", "Requests the latency gremlin made wait")
-crash_simulations = Counter("crash_simulations_total", "Replies kept back after the commit, the process killed or not")
+gremlin_activations = Counter("gremlin_activations_total", "Requests delayed by the latency gremlin")
+crash_simulations = Counter(
+    "crash_simulations_total", "Replies withheld after the commit, whether or not the process was killed"
+)
 strikes_total = Counter("chaos_strikes_total", "How often injected faults struck", ["kind"])
 faults_active = Gauge("chaos_faults_active", "Faults injected into this process now", ["kind"])
 
 
 class ErrorInjected(Unavailable):
-    """Nothing was begun: it reads like any other overloaded service."""
+    """Nothing was started. The answer reads like that of any overloaded service."""
 
     def __init__(self) -> None:
         super().__init__("This error was injected on purpose")
@@ -55,14 +63,14 @@ class FailedOnPurpose(Problem):
 
 
 class _Running:
-    """One fault in force here."""
+    """One fault in force in this process."""
 
     def __init__(self, injected: Injected) -> None:
         self.injected = injected
         self.fault = injected.fault
         self.requests = 0
         self.ended = asyncio.Event()
-        """Set when it is stopped or its time is over: whoever waits because of it goes on."""
+        """Set when the fault is stopped or has expired. Work that it delays continues then."""
 
     def matches(self, path: str) -> bool:
         wanted: str | None = getattr(self.fault, "path", None)
@@ -79,7 +87,7 @@ class Injector:
 
     def __init__(self, store: Store, spared: Sequence[str]) -> None:
         self.armed = False
-        """Whether a fault strikes arriving requests."""
+        """Whether any fault strikes arriving requests."""
         self._store = store
         self._untouched = (*UNTOUCHED, *spared)
         self._running: dict[str, _Running] = {}
@@ -87,7 +95,7 @@ class Injector:
         self._timer: asyncio.TimerHandle | None = None
 
     def apply(self, register: Register) -> None:
-        """Put in force what the register says now; whatever else was in force ends."""
+        """Puts the faults of the register into force; faults that it no longer contains end."""
         now = datetime.now(UTC)
         wanted = {one.id: one for one in register.faults if not one.is_over(now) and one.id not in self._spent}
         for gone in self._running.keys() - wanted.keys():
@@ -128,7 +136,10 @@ class Injector:
             faults_active.labels(kind.__name__.lower()).set(sum(isinstance(one.fault, kind) for one in running))
 
     async def _struck(self, one: _Running, **where: str) -> bool:
-        """Count it; False when it has struck as often as it may, over all copies."""
+        """Counts a strike.
+
+        Returns False when the fault has struck as often as it may, over all replicas.
+        """
         times = one.injected.times
         number = await self._store.count(one.injected.id, times)
         if number in (0, times):
@@ -145,7 +156,7 @@ class Injector:
     # --- arriving requests
 
     async def before_work(self, path: str) -> None:
-        """The gremlin waits; an injected error is raised."""
+        """Delays the request for the gremlin, or raises an injected error."""
         for one in self._hitting(path):
             if isinstance(one.fault, Gremlin):
                 one.requests += 1
@@ -160,7 +171,7 @@ class Injector:
                 raise ErrorInjected
 
     async def before_reply(self, method: str, path: str, status: int) -> None:
-        """What was asked is done; a crash keeps its reply back. Raises ReplyDropped, or never returns."""
+        """The work is done; a crash withholds the reply. Raises ReplyDropped, or never returns."""
         if method in READING or status >= 300:
             return
         for one in self._hitting(path):
@@ -171,7 +182,7 @@ class Injector:
                 raise ReplyDropped
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """`app` with its replies kept back where a crash says so."""
+        """Wraps `app` so that its replies are withheld where a crash requires it."""
 
         async def guarded(scope: Any, receive: Receive, send: Send) -> None:
             dropped = False
@@ -181,7 +192,7 @@ class Injector:
                 if message["type"] == "http.response.start":
                     try:
                         await self.before_reply(scope["method"], scope["path"], message["status"])
-                    except ReplyDropped:  # a framework would answer it
+                    except ReplyDropped:  # a framework would turn it into an answer
                         dropped = True
                 if not dropped:
                     await send(message)

@@ -1,6 +1,7 @@
-"""Where faults can strike inside a service. Each costs one look at an attribute while nothing is injected.
+"""The points at which faults can strike in a service.
 
-A service names its points and behaviours as module constants; what is imported is what can be injected.
+Without an injected fault, a point costs one attribute look-up. A service names its points and
+behaviours as module constants; every imported one can be injected.
 """
 
 from collections.abc import Awaitable, Callable
@@ -8,17 +9,17 @@ from typing import Final
 
 Strike = Callable[[], Awaitable[None]]
 Hold = Callable[[float], Awaitable[None]]
-"""Wait so many seconds, or until the fault is stopped."""
+"""Waits this many seconds, or until the fault is stopped."""
 Struck = Callable[[], Awaitable[Hold | None]]
-"""None: not this time."""
+"""Returns None when the fault does not strike this time."""
 
 
 class ReplyDropped(Exception):
-    """The connection is to be cut instead of answering."""
+    """The connection is closed instead of an answer."""
 
 
 class Point:
-    """A place between two durable steps, e.g. `Point("orders.accepted")`."""
+    """A point between two durable steps, e.g. `Point("orders.accepted")`."""
 
     __slots__ = ("name", "strike")
 
@@ -28,13 +29,16 @@ class Point:
         POINTS[name] = self
 
     async def passed(self) -> None:
-        """Call it there. Armed, it may not return, return late, or raise."""
+        """Called at this point. With a fault injected, it may block, raise, or never return."""
         if self.strike is not None:
             await self.strike()
 
 
 class Switch:
-    """A behaviour that a service can be told to show, e.g. `Switch("decline")`."""
+    """A faulty behaviour that a service shows on request, e.g. `Switch("decline")`.
+
+    An administrator injects the fault of the same name.
+    """
 
     __slots__ = ("name", "struck")
 
@@ -44,11 +48,11 @@ class Switch:
         SWITCHES[name] = self
 
     async def is_on(self) -> bool:
-        """Whether to show it this time."""
+        """Whether the service shows the behaviour this time."""
         return await self.hold(0)
 
     async def hold(self, seconds: float) -> bool:
-        """The same; when it is on, `seconds` later, or when it is switched off."""
+        """Like `is_on`; when it is on, returns after `seconds`, or when it is switched off."""
         hold = None if self.struck is None else await self.struck()
         if hold is not None:
             await hold(seconds)
@@ -58,10 +62,10 @@ class Switch:
 POINTS: Final[dict[str, Point]] = {}
 SWITCHES: Final[dict[str, Switch]] = {}
 CUTS: Final[dict[str, Struck]] = {}
-"""By dependency: those that are cut off."""
+"""The dependencies that are cut off, by name."""
 
 
 async def is_cut_off(dependency: str) -> bool:
-    """Whether calls to `dependency` have to fail unsent."""
+    """Whether calls to `dependency` must fail without being sent."""
     struck = CUTS.get(dependency)
     return struck is not None and await struck() is not None

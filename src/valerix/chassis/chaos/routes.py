@@ -1,7 +1,7 @@
 """`/api/v1/chaos` of every service: for administrators, where the settings allow it.
 
-`/api/v1/chaos/all` speaks of every service that shares our Valkey, and where it is configured of those that share none;
-the gateway serves the console's as `/api/v1/chaos`.
+`/api/v1/chaos/all` covers every service that shares this Valkey and, where configured, services
+without one. The gateway serves the console's as `/api/v1/chaos`.
 """
 
 from typing import Any, Final
@@ -23,14 +23,14 @@ class ChaosDisabled(NotFound):
     code, title = "chaos_disabled", "Faults cannot be injected here"
 
     def __init__(self) -> None:
-        super().__init__("No faults are allowed here; start with VALERIX_CHAOS=enabled where things may break")
+        super().__init__("Fault injection is disabled here; start with VALERIX_CHAOS=enabled where things may break")
 
 
 REFUSALS: Final = (ChaosDisabled,)
 
 
 def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
-    """None: not found. `alone`: the service shares no Valkey."""
+    """The routes. They answer 404 when `chaos` is None. `alone`: the service shares no Valkey."""
 
     def allowed() -> Chaos:
         if chaos is None:
@@ -39,7 +39,9 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
 
     @get(PATH, access=ADMINS, tags=["chaos"], operation_id="getChaos", refuses=REFUSALS)
     async def get_chaos() -> ServiceChaos:
-        """What is injected into this service, what was, and what can be."""
+        """Show the faults of this service. The answer lists the active faults, the earlier ones,
+        and the available ones.
+        """
         return await allowed().state()
 
     @put(
@@ -51,9 +53,11 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
         refuses=REFUSALS,
     )
     async def inject_fault(data: Fault, actor: Actor) -> ServiceChaos:
-        """Inject a fault into every copy of this service. It ends by itself; one of the same kind is replaced.
+        """Inject a fault into every replica of this service. It ends by itself after
+        `durationSeconds`. It replaces an active fault of the same kind; failpoints, behaviours and
+        cuts of different names stand side by side.
 
-        503 when it cannot be put on record: then it is not injected.
+        503 when the injection cannot be put on record: then the fault is not injected.
         """
         return await allowed().inject(data, actor)
 
@@ -64,7 +68,7 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
 
     @get(PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="getAllChaos", refuses=REFUSALS)
     async def get_all_chaos() -> Page[ServiceChaos]:
-        """The same of every service."""
+        """Show the faults of every service."""
         return Page(await allowed().overview())
 
     @delete(
@@ -76,7 +80,7 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
 
     @get(READ_FAULTS, access=calls_from(ServiceName.CONSOLE), include_in_schema=False)
     async def get_kept_chaos() -> ServiceChaos:
-        """Of a service that shares no Valkey: what the console shows of it beside the others."""
+        """Serves the console the faults of a service that shares no Valkey."""
         return await allowed().state()
 
     return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos, *([get_kept_chaos] if alone else [])]

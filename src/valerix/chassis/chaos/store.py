@@ -1,6 +1,8 @@
-"""Where injected faults are kept. In Valkey, so that every copy of a service hears of them, whoever took the request,
-and a copy that was killed knows them again when it is back; in a file for a service that runs without Valkey, and
-alone.
+"""Stores of injected faults.
+
+In Valkey, so that every replica of a service learns of them, whichever replica took the request,
+and a killed replica knows them again after its restart. In a file for a service that runs without
+Valkey, as a single process.
 """
 
 import asyncio
@@ -37,14 +39,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StoreUnavailable(Unavailable):
+    """The store cannot be reached."""
+
     code, title = "chaos_store_unavailable", "Valkey cannot be reached"
 
     def __init__(self) -> None:
-        super().__init__("Faults are kept in Valkey, which cannot be reached; what is injected ends by itself")
+        super().__init__("Faults are stored in Valkey, which cannot be reached; active faults end by themselves")
 
 
 class Menu(msgspec.Struct, frozen=True):
-    """What can be injected into a service beside what every service offers."""
+    """The faults that a service offers beyond those of every service."""
 
     failpoints: list[str]
     behaviours: list[str]
@@ -52,7 +56,7 @@ class Menu(msgspec.Struct, frozen=True):
 
 
 class StrikeCounts(msgspec.Struct, frozen=True):
-    """How often a fault struck, in all and by copy."""
+    """How often a fault struck, in total and by replica."""
 
     total: int = 0
     by_copy: dict[str, int] = {}
@@ -62,7 +66,7 @@ class Store(Protocol):
     """The registers of all services, and how often their faults struck."""
 
     async def announce(self, menu: Menu) -> None:
-        """Tell what can be injected into this service."""
+        """Publishes the faults that this service offers."""
 
     async def services(self) -> dict[str, Menu]:
         """Every service that has announced itself."""
@@ -70,29 +74,32 @@ class Store(Protocol):
     async def read(self, service: str) -> Register: ...
 
     async def change(self, service: str, edit: Edit) -> Register:
-        """Returns once every copy applies it, or did not say so in time."""
+        """Edits the register. Returns when every replica has applied it, or after a time-out."""
 
     async def copies(self, service: str, version: int) -> list[str]:
-        """Those that apply this version."""
+        """The replicas that apply this version."""
 
     async def count(self, fault_id: str, times: int | None) -> int:
-        """One strike more; how many there are with it, 0 when there have been `times` before."""
+        """Counts one more strike and returns the total; 0 when there have been `times` already."""
 
     async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]: ...
 
     async def follow(self, apply: Callable[[Register], None]) -> None:
-        """Apply this service's register now and whenever it changes. Until cancelled."""
+        """Applies this service's register now and after each change, until cancelled."""
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What a file holds."""
+    """The contents of a file."""
 
     register: Register
     strikes: dict[str, int]
 
 
 class LocalStore:
-    """For one service that runs alone: in memory, and in `file` what a successor of this process has to know."""
+    """A store for one service that runs as a single process.
+
+    The register is kept in memory, and in `file` for a successor of this process.
+    """
 
     def __init__(self, service: str, instance: str, file: Path | None = None) -> None:
         self._service, self._instance, self._file = service, instance, file
@@ -106,7 +113,10 @@ class LocalStore:
                 self._register, self._strikes = kept.register, Counter(kept.strikes)
 
     def _keep(self) -> None:
-        """It outlives the process, for a fault may kill that; without space for it, it holds until then."""
+        """Writes the file, because a fault may kill the process.
+
+        Without disk space, the faults hold until the process ends.
+        """
         if self._file is None:
             return
         building = self._file.with_suffix(".new")
@@ -115,7 +125,7 @@ class LocalStore:
             building.write_bytes(_encode(Kept(self._register, dict(self._strikes))))
             building.replace(self._file)
         except OSError as error:
-            log.warning("faults cannot be kept for a successor of this process", error=str(error))
+            log.warning("faults cannot be stored for a successor of this process", error=str(error))
 
     async def announce(self, menu: Menu) -> None:
         self._menu = menu
@@ -153,7 +163,9 @@ class LocalStore:
 
 
 class ValkeyStore:
-    """Per service: its register, a hash of strikes, a hash of which copy applies which version, and a channel."""
+    """Keeps four things per service: its register, a hash of strikes, a hash of the version that
+    each replica applies, and a channel.
+    """
 
     def __init__(self, valkey: Redis, service: str, instance: str) -> None:
         self._valkey, self._service, self._instance = valkey, service, instance
@@ -162,12 +174,12 @@ class ValkeyStore:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, service: str, instance: str) -> AsyncIterator["ValkeyStore"]:
-        """Connects when first used; says goodbye on leaving."""
+        """Connects on first use. On leaving, removes this replica from the hash of versions."""
         valkey = Redis.from_url(
             url,
             decode_responses=True,
-            retry=Retry(NoBackoff(), 0),  # an administrator tries again
-            socket_timeout=None,  # the client's own loses cancellations on Python 3.11
+            retry=Retry(NoBackoff(), 0),  # the administrator retries
+            socket_timeout=None,  # redis-py's own time-out loses cancellations on Python 3.11
             socket_connect_timeout=TIMEOUT_SECONDS,
         )
         store = cls(valkey, service, instance)
@@ -210,7 +222,7 @@ class ValkeyStore:
                 while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110 - in Valkey
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            log.warning("not every copy has heard of a change of faults", target=service)
+            log.warning("not every replica applied a change of faults in time", target=service)
 
     async def copies(self, service: str, version: int) -> list[str]:
         stored = await _bounded(self._valkey.hgetall(_key(service, "copies")))
@@ -226,7 +238,7 @@ class ValkeyStore:
             return await self._local.count(fault_id, times)
 
     async def counts(self, service: str, fault_ids: list[str]) -> dict[str, StrikeCounts]:
-        if not fault_ids:  # as of most services, and the console looks at each of them every other second
+        if not fault_ids:  # the usual case, which the console polls every other second
             return {}
         stored = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
         found: dict[str, StrikeCounts] = {}
@@ -254,7 +266,7 @@ class ValkeyStore:
         try:
             await _bounded(self._valkey.hdel(_key(self._service, "copies"), self._instance))
         except StoreUnavailable:
-            log.info("valkey not available, this copy stays on the list of those with faults")
+            log.info("valkey not available, this replica stays on the list of those with faults")
 
 
 def _key(service: str, *parts: str) -> str:
@@ -266,7 +278,7 @@ def _decoded(text: str | None) -> Register:
 
 
 async def _bounded(work: "Awaitable[Any] | Any") -> Any:
-    """Raises StoreUnavailable."""
+    """Awaits `work` with a time-out. Raises StoreUnavailable."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await work

@@ -1,4 +1,4 @@
-"""What an administrator can do: inject a fault, stop one or all, see what is in force and what was."""
+"""The use cases of administrators: inject a fault, end all faults, show the state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -20,13 +20,16 @@ from valerix.contracts.ids import new_id
 
 log = structlog.get_logger()
 Recorder = Callable[[RecordAct, Actor], Awaitable[None]]
-"""Returns once the act is on record. Raises Unavailable."""
+"""Returns when the act is on record. Raises Unavailable."""
 REMEMBERED: Final = 50
-"""Faults of one service, those that are over included."""
+"""Maximum number of faults stored per service, past ones included."""
 
 
 class FaultView(msgspec.Struct, frozen=True, rename="camel"):
-    """A fault and how it went. `state`: `active`, `expired`, `stopped`, or `spent`: it struck as often as it may."""
+    """A fault and its history.
+
+    `state`: `active`, `expired`, `stopped`, or `spent`: it struck as often as it may.
+    """
 
     id: str
     state: str
@@ -41,32 +44,38 @@ class FaultView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServiceChaos(msgspec.Struct, frozen=True, rename="camel"):
-    """One service: what is injected, what was (latest first), and what can be."""
+    """One service: active faults, earlier faults (latest first), and available faults."""
 
     service: str
     active: list[FaultView]
     history: list[FaultView]
     copies: list[str]
-    """Those in which all of it is in force."""
+    """The replicas in which all active faults are in force."""
     failpoints: list[str]
     behaviours: list[str]
     dependencies: list[str]
 
 
 class Elsewhere(Protocol):
-    """A service that keeps its faults itself."""
+    """A service that stores its faults itself."""
 
     service: str
 
     async def state(self) -> ServiceChaos:
-        """Raises Unavailable."""
+        """Its faults. Raises Unavailable."""
 
     async def stop(self) -> None:
-        """End every fault, as the administrator whose request is served. Raises Unavailable."""
+        """Ends every fault, on behalf of the administrator behind the request.
+
+        Raises Unavailable.
+        """
 
 
 class Chaos:
-    """The use cases around faults, for this service and, over Valkey and with those `elsewhere`, for all."""
+    """The use cases around faults: for this service, and for all services.
+
+    The other services share the Valkey, or are listed in `elsewhere`.
+    """
 
     def __init__(
         self, store: Store, service: str, menu: Menu, record: Recorder, elsewhere: Sequence[Elsewhere] = ()
@@ -78,10 +87,12 @@ class Chaos:
         self._elsewhere = elsewhere
 
     async def inject(self, fault: Fault, actor: Actor) -> ServiceChaos:
-        """Returns once every copy has it. What had its slot ends.
+        """Injects a fault. Returns when every replica has applied it. The fault with the same slot
+        ends.
 
-        It is put on record first, and not injected if that fails: the fault may keep the record from being made.
-        Raises Invalid for a name this service lacks, and what `record` raises.
+        The injection is put on record first and does not happen if that fails: the fault may keep
+        the record from being written. Raises Invalid for a name that this service lacks, and what
+        `record` raises.
         """
         self._check(fault)
         await self._record(_act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)), actor)
@@ -96,32 +107,42 @@ class Chaos:
         return await self.state()
 
     async def stop(self, actor: Actor) -> ServiceChaos:
-        """End every fault of this service."""
+        """Ends every fault of this service."""
         await self._stop(self._service, actor)
         return await self.state()
 
     async def stop_all(self, actor: Actor) -> list[ServiceChaos]:
-        """End every fault of every service. Raises Unavailable when one that keeps its own was not reached."""
+        """Ends every fault of every service.
+
+        Raises Unavailable when a service that stores its own faults was not reached.
+        """
         await asyncio.gather(*(self._stop(service, actor) for service in await self._shared()))
         await asyncio.gather(*(one.stop() for one in self._elsewhere))
         return await self.overview()
 
     async def state(self) -> ServiceChaos:
+        """The faults of this service."""
         return await self._state(self._service, self._menu)
 
     async def overview(self) -> list[ServiceChaos]:
-        """Every service by name; one that keeps its faults itself is left out while it cannot be reached."""
+        """The faults of every service, by name.
+
+        A service that stores its faults itself is left out while it cannot be reached.
+        """
         shared = (self._state(service, menu) for service, menu in (await self._shared()).items())
         found = await asyncio.gather(*shared, *map(_reached, self._elsewhere))
         return sorted((one for one in found if one), key=lambda one: one.service)
 
     async def _shared(self) -> dict[str, Menu]:
-        """Those in the store, but for what an earlier version left there of the others."""
+        """The services in the store, without the entries of services that store their own faults.
+
+        An earlier version left such entries.
+        """
         own = {one.service for one in self._elsewhere}
         return {name: menu for name, menu in (await self._store.services()).items() if name not in own}
 
     async def _stop(self, service: str, actor: Actor) -> None:
-        """A fault ends whether or not that can be put on record: the fault may be the reason."""
+        """Ends the faults even if that cannot be put on record: a fault may be the reason."""
         now = datetime.now(UTC)
         ended: list[str] = []
 
@@ -134,7 +155,7 @@ class Chaos:
             return
         try:
             await self._record(_act(CHAOS_ENDED, service, actor, {"faults": ended}), actor)
-        except Exception:  # whatever the record fails of, the fault is over
+        except Exception:  # the fault is over, whatever the reason for the failed record
             log.exception("the end of faults is not on record", target=service, actor=actor.id)
 
     async def _state(self, service: str, menu: Menu) -> ServiceChaos:
@@ -165,10 +186,12 @@ class Chaos:
 
 
 class OpenedChaos(NamedTuple):
+    """The use cases, the injector and the background job of one process."""
+
     chaos: Chaos
     injector: Injector
     job: Callable[[], Awaitable[None]]
-    """Until cancelled: hears of what is injected, by whichever copy."""
+    """Runs until cancelled and applies the faults that any replica injects."""
 
 
 async def open_chaos(
@@ -182,7 +205,10 @@ async def open_chaos(
     elsewhere: Sequence[Elsewhere],
     resources: AsyncExitStack,
 ) -> OpenedChaos:
-    """With what was in force when this copy ended: killed by a fault, it comes back with the rest of it."""
+    """Opens fault injection with the faults that were in force when this replica ended.
+
+    After a fault has killed it, the replica resumes the remaining faults.
+    """
     store: Store = LocalStore(service, instance, faults_file)
     if valkey_url:
         store = await resources.enter_async_context(ValkeyStore.open(valkey_url, service, instance))
@@ -194,7 +220,7 @@ async def open_chaos(
         crash_simulations.inc(sum(count.by_copy.get(instance, 0) for count in counts.values()))
         injector.apply(register)
     except StoreUnavailable:
-        log.warning("valkey not available, faults are taken up when it is")
+        log.warning("valkey not available, faults are applied when it returns")
 
     async def job() -> None:
         await store.announce(menu)
@@ -221,7 +247,7 @@ def _known(field: str, name: str, names: Sequence[str]) -> None:
 
 
 def _stopped(faults: Iterable[Injected], by: str, now: datetime, ends: Callable[[Injected], bool]) -> list[Injected]:
-    """Those that are in force and meant by `ends` are stopped; all others stay as they are."""
+    """Stops the faults that are in force and match `ends`; all others stay unchanged."""
     return [
         msgspec.structs.replace(one, stopped_at=now, stopped_by=by) if not one.is_over(now) and ends(one) else one
         for one in faults

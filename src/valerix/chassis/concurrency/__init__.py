@@ -1,1 +1,1 @@
-"""Work of many callers at once in one process."""
+"""Work of many concurrent callers within one process."""

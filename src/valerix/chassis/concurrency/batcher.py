@@ -1,6 +1,6 @@
-"""Collect what arrives while the previous batch is in flight; run it as one list.
+"""Micro-batching: collects items while the previous batch runs, then runs them as one list.
 
-An idle service starts a batch of one at once, and cost per item falls as load rises.
+An idle service starts a batch of one item at once, and the cost per item falls as load rises.
 """
 
 import asyncio
@@ -25,12 +25,14 @@ batch_items = Histogram(
 
 
 class BatchQueue(Generic[In]):
-    """`run` gets 1…`max_batch` items; what they come to is between it and the callers.
+    """Queues items and runs `run` over batches of 1…`max_batch` of them.
 
-    At most `max_concurrent_batches` run at once and at most `max_waiting` items wait; one more raises Unavailable, and
-    no work is done. While others run, a further batch waits `linger_seconds` for each of them before it begins, unless
-    they are done first or it is full: a batch of six costs little more than a batch of one (ADR 15).
-    `name` stands beside the sizes of its batches in the metrics.
+    At most `max_concurrent_batches` run at once and at most `max_waiting` items wait. A further
+    item raises Unavailable, and no work is done for it. While other batches run, a further batch
+    lingers `linger_seconds` for each of them before it starts, unless they finish first or it is
+    full: a batch of six costs little more than a batch of one (ADR 15).
+
+    How a result reaches its caller is up to `run`. `name` labels the batch sizes in the metrics.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class BatchQueue(Generic[In]):
         self._name = name
         self._free = max_concurrent_batches
         self._at_work = 0
-        self._hurry = asyncio.Event()  # nothing is at work, or a batch is full
+        self._hurry = asyncio.Event()  # set when no batch runs, or one is full
         self._starting = False
         self._linger_seconds = linger_seconds
         self._max_batch = max_batch
@@ -57,14 +59,14 @@ class BatchQueue(Generic[In]):
         self._running: set[asyncio.Task[None]] = set()
 
     def put(self, item: In) -> None:
-        """Into the next batch. Raises Unavailable."""
+        """Adds `item` to the next batch. Raises Unavailable."""
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("Too many requests are waiting")
         self._waiting.append((item, asyncio.get_running_loop().time()))
         self._start_batch()
 
     def waits_seconds(self) -> float:
-        """How long the first in the queue has been waiting; 0 for an empty queue."""
+        """How long the first item in the queue has been waiting; 0 for an empty queue."""
         return asyncio.get_running_loop().time() - self._waiting[0][1] if self._waiting else 0.0
 
     def _start_batch(self) -> None:
@@ -73,13 +75,13 @@ class BatchQueue(Generic[In]):
         if self._waiting and self._free and not self._starting:
             self._starting = True
             self._free -= 1
-            # The task starts on the next turn of the loop, so what arrives in this turn joins its first batch.
+            # The task starts on the next turn of the loop: items of this turn join its first batch.
             task = asyncio.create_task(self._run_batches())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
     async def _run_batches(self) -> None:
-        caller.person_token.set("")  # it serves all callers, not only the first one
+        caller.person_token.set("")  # a batch serves all callers, not only the first one
         if self._at_work and self._linger_seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._at_work * self._linger_seconds):
@@ -92,7 +94,7 @@ class BatchQueue(Generic[In]):
                 count = min(len(self._waiting), self._max_batch)
                 self._batch_items.observe(count)
                 batch = [self._waiting.popleft()[0] for _ in range(count)]
-                self._start_batch()  # for what is too much for one batch
+                self._start_batch()  # for the items that exceed one batch
                 await self._run_batch(batch)
         finally:
             self._free += 1
@@ -108,10 +110,12 @@ class BatchQueue(Generic[In]):
 
 
 class Batcher(Generic[In, Out]):
-    """`run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its own caller.
+    """Gives each caller its own result of `run`.
 
-    A batch that raises one of `impossible` is run again in halves, so that one bad item fails alone: its work has to be
-    repeatable. A caller that is cancelled does not stop its batch: work that was begun is finished. See BatchQueue.
+    `run` gets 1…`max_batch` items and returns as many results, each a value or the exception of its
+    caller. A batch that raises one of `impossible` is run again in halves, so that one bad item
+    fails alone. Its work has to be repeatable. A cancelled caller does not stop its batch: work
+    that has started is finished. See BatchQueue for the other parameters.
     """
 
     def __init__(
@@ -138,7 +142,7 @@ class Batcher(Generic[In, Out]):
         self.waits_seconds = self._queue.waits_seconds
 
     async def submit(self, item: In) -> Out:
-        """The result of `item`, or its exception."""
+        """Returns the result of `item`, or raises its exception."""
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._queue.put((item, future))
         return await future
@@ -150,7 +154,7 @@ class Batcher(Generic[In, Out]):
         except Exception as error:
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
-            if future.done():  # its caller went away
+            if future.done():  # the caller was cancelled
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)

@@ -1,4 +1,7 @@
-"""A small in-process cache with a time to live. Never the truth, only a shortcut to an answer that was true lately."""
+"""A small in-process cache with a time to live.
+
+It is never the truth, only a shortcut to an answer that was true a short time ago.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,7 +12,10 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """At most `capacity` entries, each good for `ttl_seconds`; when full, everything is forgotten at once."""
+    """At most `capacity` entries, each valid for `ttl_seconds`.
+
+    When the cache is full, all entries are dropped at once.
+    """
 
     def __init__(self, ttl_seconds: float, capacity: int, now: Callable[[], float] = time.monotonic) -> None:
         self._ttl = ttl_seconds
@@ -18,12 +24,12 @@ class TtlCache(Generic[K, V]):
         self._entries: dict[K, tuple[float, V]] = {}
 
     def has(self, key: K) -> bool:
-        """Whether a fresh entry is there."""
+        """Whether there is a fresh entry for `key`."""
         entry = self._entries.get(key)
         return entry is not None and entry[0] > self._now()
 
     def put(self, key: K, value: V) -> None:
-        """Remember `value` from now on."""
+        """Stores `value` for the next `ttl_seconds`."""
         if len(self._entries) >= self._capacity:
             self._entries.clear()
         self._entries[key] = (self._now() + self._ttl, value)

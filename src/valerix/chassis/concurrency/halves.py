@@ -1,4 +1,4 @@
-"""One impossible row costs its batch nothing: the others are written, and it alone fails."""
+"""Isolates an impossible row: the other rows of its batch are written, and it alone fails."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -13,10 +13,11 @@ Out = TypeVar("Out")
 async def by_halves(
     items: Sequence[In], work: Callable[[Sequence[In]], Awaitable[Out]], impossible: tuple[type[Exception], ...]
 ) -> list[tuple[Sequence[In], Out | Exception]]:
-    """Run `work` over all items; when it raises one of `impossible`, over each half, and so on down to single items.
+    """Runs `work` over all items; when it raises one of `impossible`, over each half, and so on.
 
-    Returns the parts it was run over, in order, each with its result; a single impossible item with its exception.
-    So `work` may run again over items of a run that failed. No items, no run.
+    Returns the parts it was run over, in order, each with its result. A single impossible item
+    comes with its exception. `work` may therefore run again over items of a run that failed.
+    Without items, `work` does not run.
     """
     if not items:
         return []
@@ -24,7 +25,7 @@ async def by_halves(
         return [(items, await work(items))]
     except impossible as error:
         if len(items) == 1:
-            log.exception("one of a batch is impossible")
+            log.exception("an item of a batch is impossible")
             return [(items, error)]
     middle = len(items) // 2
     return [

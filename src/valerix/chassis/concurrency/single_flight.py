@@ -1,4 +1,7 @@
-"""Work that is under way is joined, not begun again; it goes on when those who wait for it leave."""
+"""Single flight: a caller joins running work of the same key instead of starting it again.
+
+The work goes on when all callers that wait for it have left.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
@@ -15,18 +18,21 @@ CLOSE_SECONDS = 1.0
 
 
 class SingleFlight(Generic[T]):
-    """At most one task per key in this process; `limit` tasks in all are what callers should keep to."""
+    """At most one task per key in this process. Callers keep the number of tasks within `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
     def free_places(self) -> int:
-        """How many more tasks may be begun: ask before doing anything that then has to be finished."""
+        """How many more tasks may be started.
+
+        Callers check this before they do anything that then has to be finished.
+        """
         return max(0, self._limit - len(self._tasks))
 
     def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
-        """The task of `key`, begun now unless it is running."""
+        """The task of `key`, started now unless it is already running."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.create_task(work())
@@ -34,7 +40,10 @@ class SingleFlight(Generic[T]):
         return task
 
     async def close(self) -> None:
-        """Give what is running a moment, then stop it: only for work that can be taken up again."""
+        """Gives running tasks CLOSE_SECONDS to finish, then cancels them.
+
+        Only for work that can be resumed.
+        """
         tasks = list(self._tasks.values())
         await wait_for(tasks, CLOSE_SECONDS)
         await end(tasks)
@@ -50,13 +59,13 @@ class SingleFlight(Generic[T]):
 
 
 async def wait_for(tasks: "Iterable[asyncio.Task[T]]", seconds: float) -> None:
-    """Until all have ended or the time is over; nothing is cancelled, nothing raised."""
+    """Waits until all tasks have ended or `seconds` have passed. Neither cancels nor raises."""
     if pending := [task for task in tasks if not task.done()]:
         await asyncio.wait(pending, timeout=max(0.0, seconds))
 
 
 def result_or(task: "asyncio.Task[T]", otherwise: T) -> T:
-    """What the task returned, or `otherwise` while it is running and after it failed."""
+    """The result of the task; `otherwise` while it is running and after it failed."""
     if not task.done() or task.cancelled() or task.exception() is not None:
         return otherwise
     return task.result()

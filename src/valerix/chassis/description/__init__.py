@@ -1,1 +1,1 @@
-"""What a service says of its API."""
+"""The description of a service's API: its OpenAPI document."""

@@ -1,4 +1,7 @@
-"""The schemas of an OpenAPI document: bodies as msgspec reads and writes them, with the docstrings of their fields."""
+"""The schemas of an OpenAPI document: bodies as msgspec reads and writes them.
+
+Their fields are described by the docstrings in the source.
+"""
 
 import ast
 import inspect
@@ -16,7 +19,10 @@ from valerix.chassis.description.references import PREFIX, map_strings
 
 T = TypeVar("T")
 _GENERIC: Final = re.compile(r"(\w+?)_(?:\w+\.)*(\w+?)_\Z")
-"""A generic struct and its argument, as Litestar (with the module) and msgspec name it: `Page_OrderView_`."""
+"""A generic struct and its argument, such as `Page_OrderView_`.
+
+msgspec names it like this, and so does Litestar, with the module.
+"""
 
 
 def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
@@ -33,18 +39,18 @@ def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
 
 
 def component_name(name: str) -> str:
-    """What generated clients call a class: `OrderViewPage` for `Page_OrderView_`."""
+    """The class name in generated clients: `OrderViewPage` for `Page_OrderView_`."""
     generic = _GENERIC.match(name)
     return f"{generic[2]}{generic[1]}" if generic else name
 
 
 def named_alike(document: Any) -> Any:
-    """A copy in which every reference to a schema has its component name."""
+    """A copy in which every reference to a schema uses its component name."""
     return map_strings(document, _renamed_reference)
 
 
 def without_default(schema: dict[str, Any]) -> None:
-    """Say a default in words: generators that find one demand the field."""
+    """Moves a default into the description: generators that find a default require the field."""
     default = schema.pop("default", None)
     if default not in (None, {}, []):
         spelled = msgspec.json.encode(default).decode()
@@ -56,7 +62,7 @@ def _renamed_reference(text: str) -> str:
 
 
 def _structs(annotation: Any) -> Iterator[Any]:
-    """The structs that an annotation names: `Response[OrderView]`, `RefreshBody | None`."""
+    """The structs in an annotation, such as `Response[OrderView]` or `RefreshBody | None`."""
     cls = get_origin(annotation) or annotation
     if isinstance(cls, type) and issubclass(cls, msgspec.Struct):
         yield annotation
@@ -66,7 +72,10 @@ def _structs(annotation: Any) -> Iterator[Any]:
 
 
 def _classes(known: Any, seen: set[Any]) -> Iterator[type[msgspec.Struct]]:
-    """The structs within these types. Not all that are loaded: other code has classes of the same name."""
+    """The structs within these types.
+
+    Not every loaded struct: other code has classes of the same name.
+    """
     if isinstance(known, (list, tuple)):
         for each in known:
             yield from _classes(each, seen)
@@ -81,14 +90,14 @@ def _classes(known: Any, seen: set[Any]) -> Iterator[type[msgspec.Struct]]:
 
 
 def subclasses(cls: type[T]) -> Iterator[type[T]]:
-    """All below a class that are loaded."""
+    """All loaded subclasses of a class, at any depth."""
     for each in cls.__subclasses__():
         yield each
         yield from subclasses(each)
 
 
 def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
-    """Add what the source says about each field."""
+    """Adds the docstring of each field to the schema."""
     if cls is None:
         return
     words = _field_docstrings(cls)
@@ -106,9 +115,9 @@ def _describe(schema: dict[str, Any], cls: type[msgspec.Struct] | None) -> None:
 
 
 def _further(annotation: Any) -> dict[str, Any]:
-    """What msgspec does not say of a string or an object.
+    """Members that msgspec omits for a string or an object.
 
-    That is the format of a time, and what an annotation adds as `openapi`.
+    These are the format of a time, and the entry `openapi` of an annotation.
     """
     for each in (annotation, *get_args(annotation)):
         if each is datetime:
@@ -132,7 +141,7 @@ def _typed(schema: Any) -> Any:
 
 
 def _field_docstrings(cls: type) -> dict[str, str]:
-    """The string below each field, by the name of the field; a subclass has those of its bases."""
+    """The string below each field, by field name; a subclass inherits the strings of its bases."""
     modules = [(each.__module__, each.__name__) for each in reversed(cls.__mro__)]
     found = [_docstrings_of(module).get(name, {}) for module, name in modules if module.startswith("valerix.")]
     return {field: text for own in found for field, text in own.items()}
@@ -140,7 +149,7 @@ def _field_docstrings(cls: type) -> dict[str, str]:
 
 @cache
 def _docstrings_of(module: str) -> dict[str, dict[str, str]]:
-    """The field docstrings of each class of a module; its source is read once."""
+    """The field docstrings of each class of a module. The source is read once."""
     tree = ast.parse(inspect.getsource(sys.modules[module]))
     return {each.name: dict(_strings_below(each.body)) for each in tree.body if isinstance(each, ast.ClassDef)}
 

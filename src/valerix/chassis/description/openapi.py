@@ -1,4 +1,7 @@
-"""The OpenAPI document of a service: Litestar's paths with our schemas, refusals, headers and authorization."""
+"""The OpenAPI document of a service.
+
+It has Litestar's paths with the schemas, refusals, headers and authorization of this platform.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPMethod
@@ -39,18 +42,18 @@ from valerix.contracts.errors import DomainError
 BEARER: Mapping[str, Any] = {"bearer": []}
 Refusal = type[Problem] | type[DomainError]
 ETAG: Final = ResponseHeader(
-    "ETag", documentation_only=True, description="The version of what is shown; a change names it in `If-Match`"
+    "ETag", documentation_only=True, description="The version of the representation; a change names it in `If-Match`"
 )
-LOCATION: Final = ResponseHeader("Location", documentation_only=True, description="The path of what was made")
+LOCATION: Final = ResponseHeader("Location", documentation_only=True, description="The path of the created resource")
 _KEY: Final = "Idempotency-Key"
 _HEADERS: Final = {
     "Trace-Id": ("string", "Finds the log lines of this request"),
     "Retry-After": ("integer", "Seconds after which the request may be repeated"),
     "WWW-Authenticate": ("string", "How to authenticate: with a bearer token"),
-    "Idempotent-Replayed": ("string", "`true` where the answer is the one to an earlier request with this key"),
+    "Idempotent-Replayed": ("string", "`true` when this is the stored answer to an earlier request with the same key"),
 }
 _LATER: Final = {"202", "429", "503"}
-"""Statuses that say when to ask again."""
+"""Statuses with a Retry-After header."""
 _ALWAYS: Final[tuple[Refusal, ...]] = (Invalid, TooMany, Unavailable)
 _WITH_TOKEN: Final[tuple[Refusal, ...]] = (Unauthenticated, Forbidden)
 _WITH_BODY: Final[tuple[Refusal, ...]] = (TooLarge, UnsupportedMedia)
@@ -64,7 +67,7 @@ class _Code(NamedTuple):
 
 
 def config(service: str) -> OpenAPIConfig:
-    """What Litestar needs to know to describe `service`."""
+    """The configuration with which Litestar describes `service`."""
     return OpenAPIConfig(
         title=f"Valerix {service}",
         version=__version__,
@@ -83,14 +86,14 @@ def answer(description: str, body: Any, media_type: str = "application/json") ->
 
 
 def in_path(form: str) -> Any:
-    """The form of a parameter in the path, for readers: one of another form is not found."""
+    """Documents the form of a path parameter. A value of another form leads to 404."""
     return Parameter(schema_extra={"pattern": form})
 
 
 def document(app: Litestar, problems: Problems) -> dict[str, Any]:
-    """The document of a running app. `problems`: of the errors of its domain.
+    """The document of a running app. `problems`: the problems of its domain errors.
 
-    A route names refusals of its own as `refuses=`, and an example of its body as `example=`.
+    A route declares its own refusals as `refuses=`, and an example of its body as `example=`.
     """
     schema: dict[str, Any] = components.named_alike(app.openapi_schema.to_schema())
     annotations: list[Any] = [ProblemDocument]
@@ -113,7 +116,10 @@ def document(app: Litestar, problems: Problems) -> dict[str, Any]:
 
 
 def ecma(value: Any) -> Any:
-    r"""Patterns as JSON Schema reads them: by ECMA-262, where `$` is the end of the text and `\Z` is nothing."""
+    r"""Converts patterns to ECMA-262, which JSON Schema requires.
+
+    There, `$` is the end of the text and `\Z` does not exist.
+    """
     if isinstance(value, dict):
         pattern = {"pattern": value["pattern"].replace(r"\Z", "$")} if isinstance(value.get("pattern"), str) else {}
         return {name: ecma(member) for name, member in value.items()} | pattern
@@ -121,7 +127,7 @@ def ecma(value: Any) -> Any:
 
 
 def problem_kinds(problems: Problems) -> list[dict[str, Any]]:
-    """Every kind of problem that this process knows, by code."""
+    """Every kind of problem that this process knows, sorted by code."""
     classes = {*problems, Problem, *components.subclasses(Problem)} - {DomainProblem}
     kinds = {_code(each, problems) for each in classes}
     return [kind._asdict() for kind in sorted(kinds, key=lambda kind: kind.code)]
@@ -144,14 +150,21 @@ def _annotations(handler: HTTPRouteHandler) -> list[Any]:
 
 
 def _summarize(operation: dict[str, Any]) -> None:
-    """The first sentence of the handler's docstring says more than its name in capitals."""
+    """Uses the first sentence of the handler's docstring as summary.
+
+    It says more than the handler's name in capitals.
+    """
     first, _, rest = " ".join(operation.pop("description", "").split()).partition(". ")
     if first:
         operation |= {"summary": first.rstrip("."), **({"description": rest} if rest else {})}
 
 
 def _simplify_parameters(operation: dict[str, Any]) -> None:
-    """A parameter is absent or has a value; it is never null. In a path it is text that may come in."""
+    """Simplifies the parameters of an operation.
+
+    A parameter is absent or has a value; it is never null. In a path it is text with a restricted
+    form.
+    """
     for parameter in operation.get("parameters", ()):
         for name in ("deprecated", "allowEmptyValue", "allowReserved"):
             if not parameter.get(name):
@@ -175,7 +188,7 @@ def _code(refusal: Refusal, problems: Problems) -> _Code:
 
 
 def _add_refusals(operation: dict[str, Any], own: list[_Code]) -> None:
-    """What the edge refuses with, what the route does, and anything else."""
+    """Adds the refusals of the edge and of the route, and a default for all others."""
     parameters = operation.get("parameters", ())
     parts: tuple[tuple[object, tuple[Refusal, ...]], ...] = (
         (True, _ALWAYS),
@@ -187,7 +200,7 @@ def _add_refusals(operation: dict[str, Any], own: list[_Code]) -> None:
     )
     edge = [_code(refusal, {}) for applies, refusals in parts if applies for refusal in refusals]
     responses = operation["responses"]
-    if "400" in responses:  # Litestar's, which describes its own errors
+    if "400" in responses:  # generated by Litestar, with the format of its own errors
         del responses["400"]
     for status in sorted({each.status for each in (*own, *edge)}):
         codes = [each for each in own if each.status == status] or [each for each in edge if each.status == status]
@@ -206,9 +219,10 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 def _add_headers(operation: dict[str, Any]) -> None:
-    """The headers of every answer: those a route declares stand with each of its successes.
+    """Adds the headers of every answer.
 
-    They are sorted, because Litestar keeps them in a set: each process writes the same document.
+    Headers that a route declares belong to each of its successes. They are sorted, because Litestar
+    keeps them in a set: so each process writes the same document.
     """
     responses = operation["responses"]
     successes = [response for status, response in responses.items() if status.startswith("2")]

@@ -7,7 +7,10 @@ PREFIX: Final = "#/components/schemas/"
 
 
 def map_strings(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy with every string value (not key) changed: references also stand in discriminator mappings."""
+    """A copy with every string value (not key) changed.
+
+    Values outside `$ref` count, too: discriminator mappings also contain references.
+    """
     if isinstance(value, dict):
         return {key: map_strings(inner, change) for key, inner in value.items()}
     if isinstance(value, list):
@@ -16,7 +19,7 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def references(value: Any) -> Iterator[str]:
-    """Names of the schemas that `value` refers to directly."""
+    """The names of the schemas to which `value` refers directly."""
     if isinstance(value, str) and value.startswith(PREFIX):
         yield value.removeprefix(PREFIX)
     elif isinstance(value, dict | list):

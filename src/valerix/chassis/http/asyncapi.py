@@ -1,6 +1,7 @@
-"""The AsyncAPI 3.0 document of a service: the events it publishes, made from their types.
+"""The AsyncAPI 3.0 document of a service: the events it publishes, generated from their types.
 
-Each service describes its own, as it does its HTTP API; the console merges them into that of the platform.
+Each service describes its own events, as it does its HTTP API. The console merges these documents
+into that of the platform.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,16 +20,19 @@ _SCHEMAS: Final = "#/components/schemas/"
 _CONSTANTS: Final = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
 _CHANNEL: Final = """What {publisher} publishes, in batches: a message on the bus is a JSON array of
 one or more of these events (`application/cloudevents-batch+json`). Messages arrive at least once,
-events of one subject in the order of their `sequence`; an event that comes again has the same `id`."""
+events of one subject in the order of their `sequence`; a repeated event has the same `id`."""
 
 
 def asyncapi_route(topics: Mapping[str, Mapping[str, type]]) -> RawRoute:
-    """`/asyncapi.json` of a service; `topics`: the type of each event's data, by its topic and its name."""
+    """`/asyncapi.json` of a service.
+
+    `topics`: the type of each event's data, by the event's topic and its name.
+    """
     return document_route(_together([document(topic, data) for topic, data in topics.items()]))
 
 
 def document_route(document: Mapping[str, Any]) -> RawRoute:
-    """The same, of a service that describes itself."""
+    """`/asyncapi.json` of a service that provides its own document."""
     body = msgspec.json.encode(document)
 
     async def answer(_: RawRequest) -> RawResponse:
@@ -38,9 +42,12 @@ def document_route(document: Mapping[str, Any]) -> RawRoute:
 
 
 def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
-    """Raises TypeError unless every event of `source`, and no other, has a type."""
+    """The document of one topic.
+
+    Raises TypeError unless every event of `source`, and no other, has a type.
+    """
     if set(data) != set(BY_SOURCE[source]):
-        raise TypeError(f"{source} tells {sorted(BY_SOURCE[source])}, but {sorted(data)} have a type")
+        raise TypeError(f"{source} publishes {sorted(BY_SOURCE[source])}, but {sorted(data)} have a type")
     references, schemas = msgspec.json.schema_components([Envelope, *data.values()], ref_template=_SCHEMAS + "{name}")
     schemas["Envelope"] = _envelope(schemas["Envelope"])
     for name, reference in zip(data, references[1:], strict=True):
@@ -56,7 +63,7 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
 
 
 def _together(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The first, with what the others add."""
+    """Merges the documents into the first one."""
     merged = documents[0]
     for more in documents[1:]:
         for part in ("channels", "operations"):
@@ -84,7 +91,10 @@ def _message(name: str) -> dict[str, Any]:
 
 
 def _envelope(schema: dict[str, Any]) -> dict[str, Any]:
-    """The attributes that are always the same are sent, too, though the type has a default for them."""
+    """Declares the constant attributes as required.
+
+    They are always sent, though the type has a default for them.
+    """
     time = {"time": {"type": "string", "format": "date-time"}}
     properties = {**schema["properties"], **_CONSTANTS, **time}
     return {**schema, "properties": properties, "required": [*schema["required"], *_CONSTANTS]}

@@ -1,4 +1,7 @@
-"""May this request come in: its token, the roles of its route, and how much its caller asks."""
+"""Decides whether a request is admitted.
+
+It checks the token, the roles of the route, and the request limits of the caller.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Authorization:
-    """Call `open` before the first request."""
+    """Authenticates callers and checks access. Call `open` before the first request."""
 
     verifier: Verifier
 
@@ -34,11 +37,15 @@ class Authorization:
         self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
 
     def open(self, revocations: Revocations) -> None:
-        """Refuse tokens of these sessions from now on."""
+        """Refuses tokens of these sessions from now on."""
         self.verifier = Verifier(self._keys, self._service, revocations)
 
     def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: Access) -> Principal | None:
-        """Raises Unauthenticated, CsrfTokenMissing, Forbidden, RateLimited; bad tokens are counted, too."""
+        """The caller; None on a public route.
+
+        Requests with bad tokens count towards the limits, too. Raises Unauthenticated,
+        CsrfTokenMissing, Forbidden, RateLimited.
+        """
         if not access:
             self.admit(scope, headers, None)
             return None
@@ -56,13 +63,13 @@ class Authorization:
         return principal
 
     def admit(self, scope: Any, headers: Mapping[bytes, bytes], subject: str | None) -> None:
-        """Count the request of this person, or of this address. Raises RateLimited."""
+        """Counts the request towards the limits of its person or address. Raises RateLimited."""
         if not scope["path"].startswith(UNSHED):
             network = network_of(address_of(scope, headers, self._proxies))
             scope.setdefault("valerix_headers", []).extend(self._limits.admit(network, subject))
 
     def origin(self, scope: Any) -> Origin:
-        """Where the request comes from, for records."""
+        """The origin of the request, for records."""
         return origin_of(scope, dict(scope["headers"]), self._proxies)
 
     def actor(self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None) -> Actor | None:
@@ -73,8 +80,11 @@ class Authorization:
         return Actor(principal.subject, principal.role, address, telemetry.trace_id.get())
 
     async def guard(self, connection: Any, handler: Any) -> None:
-        """Every route is closed unless it says otherwise; only then is its body read."""
-        if "access" not in handler.opt:  # one of Litestar's own
+        """Closes every route that declares no access.
+
+        The body is read only after the caller is authorized.
+        """
+        if "access" not in handler.opt:  # a route of Litestar itself
             raise NotFound("Not found")
         access: Access = handler.opt["access"]
         headers = dict(connection.scope["headers"])

@@ -1,4 +1,7 @@
-"""One request or WebSocket, from its first byte to its log line: raw routes by exact match, all others by Litestar."""
+"""Serves one request or WebSocket, from its first byte to its log line.
+
+Raw routes are found by exact match; Litestar serves all others.
+"""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +28,7 @@ READING: Final = ("GET", "HEAD")
 
 
 class Dispatch:
-    """Call `open` before the first request."""
+    """Routes requests and WebSockets. Call `open` before the first request."""
 
     injector: Injector
     sockets: OpenSockets
@@ -51,7 +54,7 @@ class Dispatch:
         injector: Injector,
         methods: Methods,
     ) -> None:
-        """Serve these routes from now on."""
+        """Serves these routes from now on."""
         self._litestar = litestar
         self._raw = {(route.method, route.path): route for route in raw}
         self._socket_routes = {route.path: route for route in sockets}
@@ -60,14 +63,14 @@ class Dispatch:
         self.sockets = OpenSockets(self._authorization.verifier)
 
     async def connect(self, scope: Any, receive: Receive, send: Send) -> None:
-        """One WebSocket, from its handshake to its end."""
+        """Serves one WebSocket, from its handshake to its end."""
         telemetry.trace_id.set(telemetry.new_trace_id())
         socket = Socket(scope, receive, send, self.sockets)
         try:
             self._authorization.admit(scope, dict(scope["headers"]), None)
             route = self._socket_routes.get(scope["path"])
             if route is None:
-                raise NotFound("Not found")  # noqa: TRY301 - answered like every other refusal
+                raise NotFound("Not found")  # noqa: TRY301 - handled like every other refusal
             route.let_in(socket, self._authorization.verifier)
             await route.handle(socket)
         except Exception as error:
@@ -76,7 +79,7 @@ class Dispatch:
             await socket.refuse(error)
 
     async def serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        """One request; whatever happens, it is answered, counted and logged."""
+        """Serves one request. Whatever happens, it is answered, counted and logged."""
         started = time.perf_counter()
         headers = dict(scope["headers"])
         trace = telemetry.parse_traceparent(headers.get(b"traceparent", b"").decode("latin-1"))
@@ -120,9 +123,9 @@ class Dispatch:
             telemetry.trace_id.reset(token)
 
     def _check_method(self, scope: Any, headers: Mapping[bytes, bytes]) -> RawResponse | None:
-        """The answer to OPTIONS. Raises MethodNotAllowed.
+        """The answer to OPTIONS; None for other methods. Raises MethodNotAllowed.
 
-        Which methods a path has is no secret, but asking counts.
+        The methods of a path are no secret, but the request counts towards the limits.
         """
         allowed = self._methods.allowed(scope["path"])
         if scope["method"] != "OPTIONS":
@@ -145,7 +148,7 @@ class Dispatch:
         return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers), actor))
 
     def deadline(self, headers: Mapping[bytes, bytes]) -> Deadline:
-        """The caller's remaining time, never more than our own."""
+        """The deadline of the caller, at most that of this service."""
         raw = headers.get(DEADLINE_HEADER.encode(), b"")
         longest = self._settings.deadline_seconds
         known = raw.isdigit() and len(raw) <= edge.MAX_DIGITS
@@ -153,7 +156,11 @@ class Dispatch:
 
 
 def _as_routed(scope: Any) -> Any:
-    """HEAD finds the route of GET; a trailing slash is the same request, also for its idempotency key."""
+    """Maps HEAD to the route of GET, and removes a trailing slash.
+
+    With and without the slash it is the same request, also for its idempotency key.
+    """
     if scope["path"][-1:] == "/" and scope["path"].startswith(edge.API):
         scope["path"] = scope["path"].rstrip("/")
-    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope  # the server looks into its own
+    # A copy, because the server reads the method from its own scope.
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope

@@ -1,4 +1,4 @@
-"""What happens to every HTTP request on its way in and out: body limits, the answer, the log line, the metrics."""
+"""The edge: body limits, the answer, the log line and the metrics of every HTTP request."""
 
 import asyncio
 import sys
@@ -53,27 +53,30 @@ request_seconds = Histogram(
 )
 LOG_DELAY_SECONDS = 0.02
 CONNECTION = "connection"
-"""Where the server puts the transport of a request's connection, in the request's state."""
+"""The key in the request's state under which the server stores the transport of its connection."""
 DISCONNECT_SECONDS = 1.0
 _lines: list[bytes] = []
 QUIET = frozenset({"/health", "/ready", "/metrics", LIST_REVOKED, READ_FAULTS})
-"""Asked every second; a line each would drown the others."""
+"""Paths that are requested every second. A log line for each request would hide the others."""
 BODILESS = frozenset({204, 304})
-"""Their length and type would be those of what the client has, or of nothing."""
+"""Statuses without length and type: these would describe the client's copy, or nothing."""
 NO_NUL = "Text may not contain the character U+0000"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API = "/api/v1/"
 BODY, REFUSAL = "valerix_body", "valerix_refusal"
-"""In the scope: the body, and what is wrong with its texts where the handler wants to know (parameter `refusal`)."""
+"""Keys in the scope: the body, and the refusal of its texts.
+
+A handler that decides about the refusal itself has the parameter `refusal`.
+"""
 PARAMETERS = "query_parameters"
-"""In the options of a handler: the names of those it takes."""
+"""The key in the options of a handler for the names of its query parameters."""
 IGNORED_PARAMETERS = ("_", "utm_")
-"""Beginnings of names that caches and campaigns add."""
+"""Prefixes of parameter names that caches and campaigns add."""
 problem_types: dict[type[DomainError], ProblemType] = {}
-"""Filled with what compositions hand over."""
+"""The problem of each domain error. Every composition adds its own."""
 IDENTITY = b"identity"
 MAX_DIGITS = 9
-"""Of a number in a header; longer ones are more than any limit."""
+"""Maximum number of digits in a header; longer numbers exceed every limit."""
 NO_PARAMETERS = "Unknown query parameter; there are none here"
 _NAMED = {404: NotFound, 401: Unauthenticated, 403: Forbidden, 413: TooLarge}
 
@@ -91,7 +94,7 @@ class DependencyUnavailable(Unavailable):
 
 
 class ResponseWriter:
-    """The answering half of one request; remembers the status that was sent."""
+    """Writes the response to one request, and records the status that was sent."""
 
     def __init__(self, send: Send, trace: str, reading: Reading | None = None) -> None:
         """`reading`: the conditions of a request that reads."""
@@ -99,10 +102,10 @@ class ResponseWriter:
         self._trace = trace.encode()
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        """Go out with the answer, whatever it is."""
+        """Sent with every answer, whatever it is."""
 
     def _noting(self, send: Send) -> Send:
-        """The conditions may have changed the status of an answer."""
+        """Records the status that is sent, which the conditions of a read may have changed."""
 
         async def noting(message: Any) -> None:
             self.status = message.get("status", self.status)
@@ -111,14 +114,14 @@ class ResponseWriter:
         return noting
 
     async def send(self, message: Any) -> None:
-        """For Litestar: pass on, note the status, add our own headers."""
+        """For Litestar: forwards a message, records the status and adds the edge's headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self._own_headers()]
         await self._send(message)
 
     async def respond(self, response: RawResponse) -> None:
-        """Send a whole answer at once."""
+        """Sends a complete response."""
         self.status = response.status
         headers = [(b"trace-id", self._trace), *self._own_headers(), *response.headers]
         if response.status not in BODILESS:
@@ -127,13 +130,16 @@ class ResponseWriter:
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
-        """A refusal by one limit does not speak of another one that has capacity left."""
+        """The headers of the edge.
+
+        A refusal by one limit omits the state of another limit that has capacity left.
+        """
         if self.status != 429:
             return self.headers
         return [header for header in self.headers if not header[0].startswith(b"ratelimit")]
 
     async def drop(self, scope: Any, receive: Receive) -> None:
-        """Cut the connection without a word; returns once the server has noticed."""
+        """Closes the connection without an answer. Returns when the server has noticed."""
         connection = scope.get("state", {}).get(CONNECTION)
         if connection is None:
             return
@@ -144,7 +150,7 @@ class ResponseWriter:
                     pass
 
     async def respond_problem(self, error: Exception) -> None:
-        """Answer with a problem document, unless an answer has begun already."""
+        """Answers with a problem document, unless an answer has started already."""
         problem = to_problem(error)
         if self.status:
             log.error("failed after the answer began", status=self.status)
@@ -153,14 +159,14 @@ class ResponseWriter:
 
 
 def problem_response(problem: Problem) -> RawResponse:
-    """The raw form of a problem document."""
+    """The raw response with a problem document."""
     body = msgspec.json.encode(problem.document(telemetry.trace_id.get()))
     headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     return RawResponse(problem.status, body, headers, MEDIA_TYPE.encode())
 
 
 def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Litestar's exception handler for everything."""
+    """The exception handler of Litestar for all exceptions."""
     if isinstance(error, ReplyDropped):
         raise error
     problem = _invalid_input(request, error) if isinstance(error, ValidationException) else to_problem(error)
@@ -169,7 +175,10 @@ def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 
 def to_problem(error: Exception) -> Problem:
-    """Any exception as the problem its caller should read; what nobody foresaw is logged and answered 500."""
+    """Converts any exception to the problem that its caller reads.
+
+    An unexpected exception is logged and answered with 500.
+    """
     if isinstance(error, Problem):
         return error
     if isinstance(error, DomainError) and (kind := problem_types.get(type(error))):
@@ -190,16 +199,19 @@ def _from_litestar(error: Exception) -> Problem:
             return named
         if error.status_code < 500:
             return Invalid(error.detail)
-    if isinstance(error, RecursionError):  # a reader further down had less stack left than the first one
+    if isinstance(error, RecursionError):  # a later parser had less stack left than the first one
         return Invalid(validation.TOO_DEEP)
     log.error("unexpected error", exc_info=error)
     if isinstance(error, IMPOSSIBLE):
-        return ImpossibleValue("One of the values cannot be stored; the trace id leads to the reason")
-    return Problem("Something went wrong on our side; the trace id leads to it")
+        return ImpossibleValue("One of the values cannot be stored; the log lines with this trace id name the reason")
+    return Problem("The service failed; the log lines with this trace id name the reason")
 
 
 def _invalid_input(request: Request[Any, Any, Any], error: ValidationException) -> Problem:
-    """Bad parameters, by the names callers know them by; bodies were checked before Litestar saw them."""
+    """Bad parameters, under the names that callers know.
+
+    Bodies were checked before Litestar read them.
+    """
     found = [e for e in (error.extra or []) if isinstance(e, dict) and e.get("source") not in (None, "body")]
     errors = [_bad_parameter(request, e.get("key", ""), str(e.get("message", ""))) for e in found]
     if errors:
@@ -217,10 +229,10 @@ def _bad_parameter(request: Request[Any, Any, Any], parameter: str, message: str
 
 
 async def check_request(scope: Any, handler: Any) -> None:
-    """Query parameters and body of a request that may come in.
+    """Checks query parameters and body of an authorized request.
 
-    The body strictly: Litestar would take the text "2" for the number 2. Raises Invalid with a pointer for each bad
-    field, TooLarge, UnsupportedMedia.
+    The body is decoded strictly: Litestar would accept the text "2" for the number 2. Raises
+    Invalid with a pointer for each bad field, TooLarge, UnsupportedMedia.
     """
     refuse_unknown(scope, handler.opt.get(PARAMETERS, frozenset()))
     if scope["method"] not in BODY_METHODS:
@@ -236,7 +248,10 @@ async def check_request(scope: Any, handler: Any) -> None:
 
 
 def refuse_unknown(scope: Any, known: frozenset[str]) -> None:
-    """Raises Invalid for a query parameter of the API that nothing reads: its caller believes that it counts."""
+    """Raises Invalid for a query parameter of the API that nothing reads.
+
+    Otherwise its caller would believe that it has an effect.
+    """
     if not scope["query_string"] or not scope["path"].startswith(API):
         return
     names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
@@ -248,7 +263,7 @@ def refuse_unknown(scope: Any, known: frozenset[str]) -> None:
 
 
 def note_parameters(app: Litestar) -> None:
-    """Write into the options of each handler which query parameters it takes."""
+    """Stores in the options of each handler the names of its query parameters."""
     for route in app.routes:
         for handler, model in getattr(route, "route_handler_map", {}).values():
             handler.opt[PARAMETERS] = frozenset(parameter.field_alias for parameter in model.expected_query_params)
@@ -260,7 +275,10 @@ def _decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
 
 
 async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises TooLarge over `limit` bytes and UnsupportedMedia when it is not JSON, or compressed."""
+    """The whole body.
+
+    Raises TooLarge above `limit` bytes, and UnsupportedMedia when it is not JSON, or compressed.
+    """
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > MAX_DIGITS or int(declared) > limit):
         raise TooLarge(f"The body may have at most {limit} bytes")
@@ -274,7 +292,7 @@ async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
     while more:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
-            raise Invalid("The client went away before the body was complete")
+            raise Invalid("The client disconnected before the body was complete")
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
@@ -293,7 +311,7 @@ def _is_json(media_type: bytes) -> bool:
 
 
 def refuse_text(scope: Any) -> None:
-    """Raises Invalid for a path or query with characters that no text may have (contracts.text)."""
+    """Raises Invalid for a path or query with forbidden characters (contracts.text)."""
     if not text.is_line(scope["path"]):
         raise Invalid(f"Check the path: {text.REFUSED}")
     query = scope["query_string"]
@@ -302,7 +320,7 @@ def refuse_text(scope: Any) -> None:
 
 
 class Body:
-    """The body of a request for Litestar: read once its caller is known, and replayed then."""
+    """The body of a request for Litestar: read once the caller is authorized, then replayed."""
 
     def __init__(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> None:
         self._read = partial(read_body, scope, headers, receive, limit)
@@ -310,13 +328,13 @@ class Body:
         self._replay: Any = None
 
     async def read(self) -> bytes:
-        """The whole body, at the first call. Raises what read_body raises."""
+        """The whole body, on the first call. Raises the errors of read_body."""
         body = await self._read()
         self._replay = {"type": "http.request", "body": body, "more_body": False}
         return body
 
     async def receive(self) -> Any:
-        """For Litestar: the body, which was read and checked, then whatever follows it."""
+        """For Litestar: the body, which was read and checked, then all later messages."""
         if self._replay is None:
             return await self._receive()
         message, self._replay = self._replay, None
@@ -324,9 +342,9 @@ class Body:
 
 
 def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> float:
-    """Count the request and write its log line; the seconds it took.
+    """Counts the request and writes its log line; returns its duration in seconds.
 
-    The line is preformatted: every value is ours, none needs escaping.
+    The line is preformatted: every value comes from the service itself, none needs escaping.
     """
     seconds = time.perf_counter() - started
     answered, taken = _meters(method, endpoint, status)
@@ -345,13 +363,16 @@ def record(service: str, method: str, endpoint: str, status: int, started: float
 
 
 def write_lines() -> None:
-    """Write the lines of the last moments: one system call for all, and one for whoever reads them."""
+    """Writes the collected lines with one system call, so that their reader also needs only one."""
     telemetry.LogStream(sys.stdout.buffer).write(b"".join(_lines))
     _lines.clear()
 
 
 @cache
 def _meters(method: str, endpoint: str, status: int) -> tuple[Counter, Histogram]:
-    """Looking labels up costs more than counting; there are only so many routes and statuses."""
+    """The two metrics with these labels, cached: finding labels costs more than counting.
+
+    The cache stays small, because the number of routes and statuses is limited.
+    """
     labels = (method, endpoint, str(status))
     return requests_total.labels(*labels), request_seconds.labels(*labels)

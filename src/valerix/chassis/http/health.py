@@ -1,4 +1,8 @@
-"""`/health` asks nobody, `/ready` names each essential and its state, `/health/deep` also asks the services behind."""
+"""Health routes.
+
+`/health` calls nothing, `/ready` names each essential and its state, `/health/deep` also calls the
+services that this one depends on.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +29,7 @@ log = structlog.get_logger()
 
 
 class NotReady(Exception):
-    """An essential cannot serve; the message says why and what to do."""
+    """An essential cannot serve. The message says why, and what to do."""
 
 
 class Drainable(Protocol):
@@ -34,12 +38,17 @@ class Drainable(Protocol):
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The result of one check."""
+
     status: str
     message: str | None = None
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`status` is `ok`, `draining` or `unavailable`; each check is `ok` or `failed` with a message."""
+    """The health of a service, and its checks by name.
+
+    `status` is `ok`, `draining` or `unavailable`. Each check is `ok`, or `failed` with a message.
+    """
 
     service: str
     status: str
@@ -50,7 +59,7 @@ UNAVAILABLE: Final = {503: openapi.answer("An essential is missing, or the proce
 
 
 def tables_present(database: Database, names: list[str]) -> Check:
-    """Ready means the database takes changes and has its tables."""
+    """A check that the database takes changes and has its tables."""
 
     async def check() -> None:
         if missing := await database.missing_tables(names):
@@ -60,7 +69,10 @@ def tables_present(database: Database, names: list[str]) -> Check:
 
 
 async def refuse_schema(essentials: Mapping[str, Check]) -> None:
-    """Raises SchemaTooNew. What else is missing may come; a process is not ready before, and starts all the same."""
+    """Raises SchemaTooNew. Other failures do not prevent the start.
+
+    Other missing parts may appear later; until then the process reports that it is not ready.
+    """
     for check in essentials.values():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
@@ -77,28 +89,28 @@ def health_routes(
     reported: Mapping[str, Check],
     downstream: Sequence[HttpClient],
 ) -> list[Any]:
-    """The routes every service answers beside `/ready`, its OpenAPI document among them."""
+    """The routes of every service besides `/ready`, including its OpenAPI document."""
 
     @get("/health", access=PUBLIC, tags=["health"], sync_to_thread=False)
     def health() -> Health:
-        """Whether the process lives. Depends on nothing else."""
+        """Report that the process is alive. It depends on nothing else."""
         return Health(service.name, "ok")
 
     @get("/health/deep", access=PUBLIC, tags=["health"], responses=UNAVAILABLE)
     async def deep() -> Response[Health]:
-        """Readiness plus the services this one calls."""
+        """Report the readiness of this service and of the services it calls."""
         behind = {c.dependency: _asks(c) for c in downstream}
         health = _summary(service, await _run({**essentials, **reported, **behind}), {})
         return Response(health, status_code=_status_code(health))
 
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """All, or with `name[]` only what is asked for: who looks every other second should not ask for all."""
+        """All metrics, or only those in `name[]`, for clients that poll every other second."""
         names = request.query_params.getall("name[]", [])
         registry = REGISTRY.restricted_registry(names) if names else REGISTRY
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @cache  # making it takes the loop 45 ms
+    @cache  # building it blocks the loop for 45 ms
     def document(app: Litestar) -> bytes:
         return msgspec.json.encode(openapi.document(app, edge.problem_types))
 
@@ -110,9 +122,10 @@ def health_routes(
 
 
 def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]) -> RawRoute:
-    """Past the framework: gateway, launcher and console ask every process twice a second, busy or not.
+    """A raw route: gateway, launcher and console request it twice a second from every process.
 
-    `reported`: parts a service can do without for a while; shown, but no reason to take it out of service.
+    `reported`: parts that the service can lack for a while. They are shown, but do not make it
+    unready.
     """
 
     async def ready(_: RawRequest) -> RawResponse:
@@ -124,7 +137,7 @@ def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: M
 
 @get("/ready", access=PUBLIC, tags=["health"], responses=UNAVAILABLE)
 async def _document_ready() -> Health:
-    """Whether this replica can serve: its own essentials, each named with its state."""
+    """Report whether this replica can serve. The answer names each essential with its state."""
     raise NotImplementedError("the raw route answers this path")
 
 

@@ -1,4 +1,7 @@
-"""Raw ASGI routes for the hot path: fixed path, body bytes in, body bytes out, everything else done by the service."""
+"""Raw ASGI routes for the hot path: fixed path, body bytes in, body bytes out.
+
+The service does everything else.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -28,7 +31,7 @@ class RawRequest(NamedTuple):
     """None for a customer."""
 
     def header(self, name: bytes) -> str | None:
-        """Value of a header by its lower-case name."""
+        """The value of a header by its lower-case name; None when it is absent."""
         for key, value in self.headers:
             if key == name:
                 return value.decode("latin-1")
@@ -43,9 +46,10 @@ class RawResponse(NamedTuple):
 
 
 class RawRoute(NamedTuple):
-    """A route the service dispatches by exact match before anything else.
+    """A route that the service finds by exact match before all others.
 
-    `document` is a Litestar handler with the same path that only serves to describe the route in the OpenAPI.
+    `document` is a Litestar handler with the same path. It only describes the route in the OpenAPI
+    document.
     """
 
     method: str
@@ -54,13 +58,13 @@ class RawRoute(NamedTuple):
     handle: Callable[[RawRequest], Awaitable[RawResponse]]
     document: Any = None
     answered: Callable[[int, float], None] | None = None
-    """Hears of every answer: its status, and the seconds it took."""
+    """Called with every answer: its status, and its duration in seconds."""
 
 
 def command_route(
     path: str, access: Access, kind: type[C], use_case: Callable[[C, Deadline], Awaitable[A]]
 ) -> RawRoute:
-    """A list-shaped internal call: decode `kind`, run the use case, encode what it returns."""
+    """An internal call with a list: decodes `kind`, runs the use case, encodes its result."""
     decoder, encoder = msgspec.json.Decoder(kind), msgspec.json.Encoder()
 
     async def handle(request: RawRequest) -> RawResponse:

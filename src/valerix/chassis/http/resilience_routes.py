@@ -1,4 +1,4 @@
-"""`/api/v1/resilience` of every service: how it is bounded, and how that stands just now."""
+"""`/api/v1/resilience` of every service: its limits, and their present state."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from valerix.contracts.roles import STAFF
 
 
 class Window(msgspec.Struct, frozen=True, rename="camel"):
-    """The calls of the last `seconds`."""
+    """Calls and failures that the breaker counted during the last `seconds`."""
 
     seconds: float
     calls: int
@@ -21,8 +21,11 @@ class Window(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Configuration(msgspec.Struct, frozen=True, rename="camel"):
-    """`timeoutSeconds` of one attempt; the breaker opens when `opensAtFailureRatio` of at least `opensAfterCalls` calls
-    of the window failed, for `openSeconds`; `retryRatio`: retries per call that are allowed in the long run.
+    """The limits on calls to a dependency.
+
+    `timeoutSeconds` applies to one attempt. The breaker opens for `openSeconds` when a share of at
+    least `opensAtFailureRatio` of the calls in the window failed, if there were at least
+    `opensAfterCalls`. `retryRatio`: retries per call that are allowed in the long run.
     """
 
     timeout_seconds: float
@@ -36,11 +39,15 @@ class Configuration(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Dependency(msgspec.Struct, frozen=True, rename="camel"):
-    """`attempts` since the process started, by outcome; `circuit_open` are calls that were not made."""
+    """A service that this one calls.
+
+    `attempts` since the process started, by outcome. `circuit_open` counts calls that were not
+    made.
+    """
 
     name: str
     state: str
-    """Of the circuit breaker: `closed`, `open` or `half_open`."""
+    """State of the circuit breaker: `closed`, `open` or `half_open`."""
     trial_in_seconds: float
     window: Window
     in_flight: int
@@ -50,10 +57,10 @@ class Dependency(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Door(msgspec.Struct, frozen=True, rename="camel"):
-    """The requests in work and how many may be.
+    """Admission of requests.
 
-    `limit` adapts to `waitSeconds`, between very few and `ceiling`; `shed` counts since the process
-    started.
+    `limit` adapts to `waitSeconds`, between a small minimum and `ceiling`. `shed` counts the
+    requests refused since the process started.
     """
 
     in_flight: int
@@ -64,7 +71,10 @@ class Door(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Responses(msgspec.Struct, frozen=True, rename="camel"):
-    """How long the main route took. `averageSeconds` is null when the window has no response."""
+    """How long the callers of this service's main route waited in the last `windowSeconds`.
+
+    `averageSeconds` is null when there were none.
+    """
 
     window_seconds: float
     count: int
@@ -72,7 +82,7 @@ class Responses(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Resilience(msgspec.Struct, frozen=True, rename="camel"):
-    """One copy of a service: its calls to other services, its load and its responses."""
+    """Circuit breakers, retries and load of one replica of a service."""
 
     service: str
     instance: str
@@ -85,9 +95,11 @@ class Resilience(msgspec.Struct, frozen=True, rename="camel"):
 def resilience_route(
     service: str, instance: str, clients: Sequence[HttpClient], admission: Admission, responses: RollingSums | None
 ) -> Any:
+    """The route; `responses`: the durations of the main route, if there is one."""
+
     @get("/api/v1/resilience", access=STAFF, tags=["resilience"], operation_id="getResilience", sync_to_thread=False)
     def get_resilience() -> Resilience:
-        """Circuit breakers, retries and load of this copy of the service."""
+        """Show circuit breakers, retries and load of this replica of the service."""
         door = Door(
             admission.in_flight, admission.limit, admission.ceiling, round(admission.wait_seconds, 4), admission.shed
         )

@@ -1,4 +1,4 @@
-"""What a running service answers, and to whom: the list that authorization is tested against."""
+"""The routes of a running service and their callers. Authorization is tested against this list."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,7 +16,7 @@ SOCKET: Final = "WS"
 
 
 class RouteEntry(msgspec.Struct, frozen=True):
-    """`access`: the roles or the services that may call; empty where no token is asked for."""
+    """One route. `access`: the roles or services that may call it; empty for a public route."""
 
     method: str
     path: str
@@ -24,7 +24,10 @@ class RouteEntry(msgspec.Struct, frozen=True):
 
 
 def route_table(app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[SocketRoute]) -> list[RouteEntry]:
-    """Every route that answers. Litestar's own (OPTIONS, /schema) declare no access and are closed."""
+    """Every route that answers.
+
+    Litestar's own (OPTIONS, /schema) declare no access and are closed.
+    """
     found: dict[tuple[str, str], Access] = {(route.method, route.path): route.access for route in raw}
     found |= {(SOCKET, socket.path): socket.access for socket in sockets}
     for route in app.routes:
@@ -36,7 +39,7 @@ def route_table(app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[Socket
 
 
 def routes_route(entries: list[RouteEntry]) -> RawRoute:
-    """`GET` the table; `entries` may be filled after this was made."""
+    """Serves the table. `entries` may be filled after this call."""
 
     async def answer(_: RawRequest) -> RawResponse:
         return RawResponse(200, msgspec.json.encode(entries))

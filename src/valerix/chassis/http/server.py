@@ -1,4 +1,4 @@
-"""The server under a service: uvicorn, tuned, with a drain before it stops."""
+"""The server of a service: uvicorn with tuned settings, and a drain before it stops."""
 
 import asyncio
 import gc
@@ -22,21 +22,28 @@ from valerix.chassis.http.service import Service
 AUTOGROUP, AUTOGROUP_TRIES = Path("/proc/self/autogroup"), 20
 KEEP_ALIVE_SECONDS = 75
 FINISH_SECONDS = 15
-"""How long requests under way may take once the port is closed."""
+"""How long requests in progress may take after the port has closed."""
 
 GC_THRESHOLDS = (10_000, 20, 20)
-"""Reference counts free nearly everything; Python's own (700, 10, 10) looks for cycles several times per batch."""
+"""Thresholds of the garbage collector. Reference counts free nearly everything.
+
+Python's own (700, 10, 10) search for cycles several times per batch.
+"""
 MAX_CORKED_BYTES = 32 * 1024
 MAX_MESSAGE_BYTES = 4096
-"""Of what a WebSocket client may send."""
+"""Maximum size of a message from a WebSocket client."""
 HEARTBEAT_SECONDS = 20.0
 ABANDON_SECONDS = 10.0
-"""How long a closed WebSocket may take to send what is still on its way; a client that does not read never will."""
+"""How long a closed WebSocket may take to send remaining data.
+
+A client that does not read never takes it.
+"""
 
 
 class Corked:
-    """A transport that writes what one turn of the event loop has to say at once: head and body of an answer would be
-    a system call and a packet each, for us and for whoever reads them.
+    """A transport that writes the output of one turn of the event loop at once.
+
+    Otherwise head and body of an answer are a system call and a packet each, on both sides.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -53,7 +60,7 @@ class Corked:
             self._loop.call_soon(self._flush)
         self._pending.append(data)
         self._size += len(data)
-        if self._size > MAX_CORKED_BYTES:  # so that the transport can say when it is too much
+        if self._size > MAX_CORKED_BYTES:  # the transport then signals a full buffer
             self._flush()
 
     def close(self) -> None:
@@ -61,7 +68,7 @@ class Corked:
         self._transport.close()
 
     def uncorked(self) -> asyncio.Transport:
-        """The transport itself; nothing is held back any more."""
+        """The transport itself. It holds nothing back from now on."""
         self._flush()
         return self._transport
 
@@ -79,15 +86,23 @@ class HttpProtocol(HttpToolsProtocol):
         self.app_state = {**self.app_state, CONNECTION: transport}
 
     def handle_websocket_upgrade(self) -> None:
-        self.transport = cast("Corked", self.transport).uncorked()  # every message is one write of its own
+        # Every message is one write already.
+        self.transport = cast("Corked", self.transport).uncorked()
         super().handle_websocket_upgrade()
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """Does not wait for ever for a client to take what it was sent, nor keep what it said to be let in."""
+    """Limits the memory and the closing time of a WebSocket.
+
+    It does not wait forever for a client to receive its data, and drops the headers after the
+    handshake.
+    """
 
     def start_keepalive(self) -> None:
-        """The handshake is over: three copies of its headers, with the token, would stay as long as the client."""
+        """Called after the handshake. Removes three copies of the headers, which contain the token.
+
+        They would stay in memory as long as the client is connected.
+        """
         super().start_keepalive()
         self.scope["headers"] = []
         self.request.headers.clear()
@@ -99,7 +114,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """Leaves balancers time to notice before it closes the port."""
+    """Gives balancers time to notice the drain before it closes the port."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -107,7 +122,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # never passed
         await super().startup()
-        # What start-up made stays: later collections need not look at it again.
+        # Objects from the start-up stay: later collections need not examine them again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -127,10 +142,11 @@ class Server(uvicorn.Server):
 
 
 def give_way(niceness: int) -> None:
-    """Be that much nicer than the processes beside this one.
+    """Increases the niceness of this process by `niceness`.
 
-    Where Linux groups processes by session (`sched_autogroup`), niceness counts within a session only, and what counts
-    between sessions is the group's. The group is ours alone if we began the session.
+    Where Linux groups processes by session (`sched_autogroup`), niceness counts within a session
+    only, and the group's niceness counts between sessions. The group belongs to this process alone
+    if it started the session.
     """
     os.nice(niceness)
     if not niceness or os.getsid(0) != os.getpid():
@@ -138,7 +154,7 @@ def give_way(niceness: int) -> None:
     for _ in range(AUTOGROUP_TRIES):
         try:
             AUTOGROUP.write_text(str(niceness))
-        except BlockingIOError:  # the kernel lets one process of the machine do so every 0.1 s
+        except BlockingIOError:  # the kernel allows this to one process per 0.1 s
             time.sleep(0.05 + 0.1 * random.random())  # noqa: S311 - several start at once
         except OSError:  # another kernel
             return
@@ -147,7 +163,7 @@ def give_way(niceness: int) -> None:
 
 
 def config(app: ASGIApp, options: ServiceSettings) -> uvicorn.Config:
-    """Returns how the server runs `app`: address, protocols, limits of connections and messages."""
+    """The server's configuration for `app`: address, protocols, limits of connections and sizes."""
     return uvicorn.Config(
         app,
         host=options.host,
@@ -162,7 +178,7 @@ def config(app: ASGIApp, options: ServiceSettings) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # nobody reads who the gateway forwards for
+        proxy_headers=False,  # chassis.limits.origin reads the client's address itself
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -172,7 +188,7 @@ def config(app: ASGIApp, options: ServiceSettings) -> uvicorn.Config:
 
 
 def run(service: Service) -> bool:
-    """Serve until a signal; whether the service ever started."""
+    """Serves until a signal; returns whether the service ever started."""
     server = Server(config(service, service.settings), service)
     signal.signal(signal.SIGUSR1, server.handle_exit)
     server.run()

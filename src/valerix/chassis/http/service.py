@@ -1,7 +1,8 @@
 """create_service(): one call turns a composition into a running service.
 
-It gives every service the same edge (authorization, limits, problem documents, trace id, one log line and metrics per
-request), `/health`, `/ready`, `/health/deep`, `/metrics`, `/openapi.json`, background jobs and a graceful drain.
+It gives every service the same edge (authorization, limits, problem documents, trace id, one log
+line and metrics per request), `/health`, `/ready`, `/health/deep`, `/metrics`, `/openapi.json`,
+background jobs and a graceful drain.
 """
 
 import asyncio
@@ -52,48 +53,60 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass
 class ServiceParts:
-    """What a composition root hands over."""
+    """The parts of a service, as its composition root provides them."""
 
     routes: Sequence[Any] = ()
     """Litestar handlers; each declares `access=` (contracts.roles)."""
     raw: Sequence[RawRoute] = ()
     sockets: Sequence[SocketRoute] = ()
     problems: Problems = field(default_factory=dict)
-    """How the errors of the domain are told."""
+    """The problem of each domain error."""
     provides: Mapping[str, object] = field(default_factory=dict)
     """Parameters of handlers by name, e.g. the use cases."""
     essentials: Mapping[str, Check] = field(default_factory=dict)
-    """What readiness means, by name: a check raises when its part cannot serve. Only what the service itself keeps."""
+    """The checks of readiness, by name. A check raises when its part cannot serve.
+
+    Only parts that the service itself maintains.
+    """
     reported: Mapping[str, Check] = field(default_factory=dict)
     """Shown beside the essentials, but the service is ready without them."""
     downstream: Sequence[HttpClient] = ()
     queues: Sequence[Queue] = ()
-    """Where requests wait for work on them to begin; when that takes too long, fewer are let in."""
+    """Where requests wait for work on them to begin.
+
+    When the wait is too long, the service admits fewer.
+    """
     responses: RollingSums | None = None
     """How long the callers of the main route waited, for `/api/v1/resilience`."""
     jobs: Sequence[Work] = ()
-    """Run until shutdown; one that fails is logged, reported and started again."""
+    """Run until shutdown. A failed job is logged, reported and started again."""
     spared: Sequence[str] = ()
-    """Beginnings of paths that injected faults leave alone, because switching them off needs these."""
+    """Path prefixes that injected faults never affect: switching the faults off needs them."""
     faults_elsewhere: Sequence[Elsewhere] = ()
-    """Of services that keep their faults themselves."""
+    """Services that store their faults themselves."""
     revocations: Revocations | None = None
-    """Of the service that keeps the sessions; the others ask it."""
+    """Set by the service that keeps the sessions; the other services fetch the list from it."""
     recorder: Recorder | None = None
-    """Of the service that keeps the audit; the others ask it."""
+    """Set by the service that keeps the audit; the other services send their acts to it."""
 
 
 Compose = Callable[[S, AsyncExitStack], Awaitable[ServiceParts]]
 
 
 def create_service(name: str, settings: S, compose: Compose[S]) -> "Service":
-    """The ASGI app of service `name`; `compose` opens its resources on the given stack when the app starts."""
+    """The ASGI app of service `name`.
+
+    `compose` opens its resources on the given stack when the app starts.
+    """
     telemetry.configure_logging(name, settings.instance or name, settings.log_level)
     return Service(name, settings, compose)
 
 
 class Service:
-    """An ASGI app: its life from `compose` to the last resource closed; requests go to Dispatch."""
+    """An ASGI app: its life from `compose` to the last closed resource.
+
+    Dispatch serves the requests.
+    """
 
     def __init__(self, name: str, settings: S, compose: Compose[S]) -> None:
         self.name = name
@@ -108,7 +121,10 @@ class Service:
         self._loops = Loops(_log_failure)
 
     def begin_drain(self) -> None:
-        """From now on `/ready` answers 503, so that balancers stop sending; requests are still served."""
+        """Starts the drain: `/ready` answers 503 from now on, so that balancers stop sending.
+
+        Requests are still served.
+        """
         self.draining = True
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -139,13 +155,14 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start(self) -> None:
-        asked = await self._ask_for_revocations()  # first, so that metrics name the service's own client of users
-        recorder = await self._ask_to_record()
+        # First, so that metrics name the service's own client of users.
+        followed = await self._open_revocations()
+        recorder = await self._open_recorder()
         parts = await self._compose(self._resources)
         await refuse_schema(parts.essentials)
         edge.problem_types.update(parts.problems)
         opened = await self._open_chaos(parts, parts.recorder or recorder)
-        revocations = parts.revocations or asked
+        revocations = parts.revocations or followed
         self._authorization.open(revocations)
         table: list[route_table.RouteEntry] = []
         reported = {**parts.reported, "jobs": self._check_jobs}
@@ -180,7 +197,7 @@ class Service:
             self._resources,
         )
 
-    async def _ask_to_record(self) -> Recorder:
+    async def _open_recorder(self) -> Recorder:
         if self.settings.chaos != "enabled" or not self.settings.users_url:
             return no_recorder
         client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=PersonTokens())
@@ -196,7 +213,7 @@ class Service:
             self._authorization.verifier.reread_keys()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _ask_for_revocations(self) -> Revocations:
+    async def _open_revocations(self) -> Revocations:
         if not self.settings.users_url or self.settings.signing_key_file is None:
             return Revocations()
         tokens = TokenIssuer(self.settings.signing_key_file)

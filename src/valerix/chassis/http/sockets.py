@@ -1,7 +1,7 @@
-"""WebSockets that tell and are not told: who may connect, and one connection from its handshake to its end.
+"""WebSockets that only send: their access, and one connection from its handshake to its end.
 
-Every connection is kept small, for there are thousands of them: plain ASGI, two tasks, and one look at all of them
-each second instead of a timer for each.
+Every connection is kept small, because there are thousands of them: plain ASGI, two tasks, and one
+check of all of them each second instead of a timer for each.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from valerix.chassis.identity.verifier import Verifier, require
 from valerix.contracts.roles import Access
 
 BEARER: Final = "valerix.bearer."
-"""Browsers set no headers on a WebSocket: they offer this subprotocol, followed by the token."""
+"""Browsers set no headers on a WebSocket. They offer this subprotocol, followed by the token."""
 POLICY_VIOLATION, TRY_AGAIN_LATER, SIGNED_OUT = 1008, 1013, 4401
 REASONS: Final = {
     POLICY_VIOLATION: "clients send nothing here",
-    TRY_AGAIN_LATER: "come back with your last event id",
+    TRY_AGAIN_LATER: "reconnect with your last event id",
     SIGNED_OUT: "the access token has expired or was revoked",
 }
 MAX_PER_SUBJECT: Final = 32
@@ -33,7 +33,10 @@ SEND_SECONDS: Final = 10.0
 """How long a client may take to receive one message."""
 CLOSE_SECONDS: Final = 2.0
 GONE: Final = (OSError, RuntimeError)
-"""What sending raises when the connection is closed or being closed; the last from uvicorn after a missed heartbeat."""
+"""The errors of a send on a closed or closing connection.
+
+uvicorn raises the second after a missed heartbeat.
+"""
 
 
 class SocketNotAllowed(Forbidden):
@@ -45,7 +48,10 @@ class TooManySockets(TooMany):
 
 
 class Places:
-    """The capacity of this replica for connections, in all and for each person; `taken` shows how many there are."""
+    """The capacity of this replica for connections, in total and per person.
+
+    `taken` shows the current number.
+    """
 
     def __init__(self, most: int, taken: Gauge) -> None:
         self._most = most
@@ -54,7 +60,7 @@ class Places:
 
     @contextmanager
     def one(self, subject: str) -> Iterator[None]:
-        """A place for a connection of `subject`. Raises TooManySockets, Unavailable."""
+        """Reserves a place for a connection of `subject`. Raises TooManySockets, Unavailable."""
         if self._subjects[subject] >= MAX_PER_SUBJECT:
             raise TooManySockets("Close some of your other connections first")
         if self._subjects.total() >= self._most:
@@ -65,11 +71,11 @@ class Places:
             yield
         finally:
             self._taken.dec()
-            self._subjects -= Counter([subject])  # forgets those at zero
+            self._subjects -= Counter([subject])  # drops counts of zero
 
 
 class OpenSockets:
-    """The connections of this process, and the end of those whose session has ended."""
+    """The connections of this process. It ends a connection when its session has ended."""
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
@@ -82,19 +88,22 @@ class OpenSockets:
         self._open.discard(socket)
 
     def recheck(self) -> None:
-        """To be called again and again: sessions end, and tokens expire."""
+        """Must be called regularly: sessions end, and tokens expire."""
         for socket in self._open:
             if not self._verifier.still_holds(socket.principal):
                 socket.end(SIGNED_OUT)
 
 
 class Socket:
-    """One connection, from its handshake on; `scope` tells what the handshake said, until it is accepted."""
+    """One connection, from its handshake on.
+
+    `scope` holds the data of the handshake, until the connection is accepted.
+    """
 
     __slots__ = ("_code", "_ended", "_receive", "_send", "_sockets", "_task", "accepted", "principal", "scope")
 
     principal: Principal
-    """Known once it was let in."""
+    """Known after admission."""
 
     def __init__(self, scope: Any, receive: Receive, send: Send, sockets: OpenSockets) -> None:
         self.scope = scope
@@ -107,25 +116,31 @@ class Socket:
         self._code: int | None = None
 
     def parameter(self, name: str) -> str | None:
-        """Of the query string."""
+        """A parameter of the query string."""
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)).get(name)
 
     async def accept(self) -> None:
-        """A browser gives up unless one of its subprotocols is chosen; the one with the token only as the last."""
+        """Accepts the handshake. A browser gives up unless one of its subprotocols is chosen.
+
+        The subprotocol with the token is chosen only if there is no other.
+        """
         offered = sorted(self.scope["subprotocols"], key=lambda name: name.startswith(BEARER))
-        await self._receive()  # that it wants to connect
+        await self._receive()  # the request to connect
         await self._send({"type": "websocket.accept", "subprotocol": next(iter(offered), None)})
         self.accepted = True
 
     async def refuse(self, error: Exception) -> None:
-        """Answer the handshake with a problem document."""
+        """Answers the handshake with a problem document."""
         response = edge.problem_response(edge.to_problem(error))
         headers = [(b"content-type", response.media_type), *response.headers]
         await self._send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
         await self._send({"type": "websocket.http.response.body", "body": response.body, "more_body": False})
 
     async def serve(self, write: Callable[[], Awaitable[int | None]]) -> None:
-        """Until the client goes, misbehaves or is signed out, or `write` ends with the code to close with."""
+        """Runs until the client goes, misbehaves or is signed out, or until `write` ends.
+
+        `write` returns the code to close with.
+        """
         reading = asyncio.create_task(self._read())
         self._sockets.add(self)
         try:
@@ -142,23 +157,29 @@ class Socket:
             await self._close(code)
 
     def end(self, code: int | None) -> None:
-        """Have `serve` end now; `code`: to close with, None when the client has gone."""
+        """Ends `serve` now. `code`: to close with; None when the client has gone."""
         if not self._ended:
             self._ended, self._code = True, code
             self._task.cancel()
 
     async def send(self, text: str) -> None:
-        """Raises TimeoutError when the client does not receive it, GONE when it has gone."""
+        """Sends a message.
+
+        Raises TimeoutError when the client does not receive it, GONE when the client has gone.
+        """
         async with asyncio.timeout(SEND_SECONDS):
             await self._send({"type": "websocket.send", "text": text})
 
     async def _read(self) -> None:
-        """Notice that the client goes, or that it talks instead."""
+        """Ends the connection when the client goes, or sends a message."""
         message = await self._receive()
         self.end(None if message["type"] == "websocket.disconnect" else POLICY_VIOLATION)
 
     async def _close(self, code: int) -> None:
-        """A client that does not read may not even take this; the connection ends all the same."""
+        """Sends the close code.
+
+        A client that does not read may not even take this; the connection ends regardless.
+        """
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code, "reason": REASONS[code]})
@@ -167,7 +188,7 @@ class Socket:
 
 
 class SocketRoute(NamedTuple):
-    """`WS path` for the roles of `access` and for pages of the host itself or `origins`."""
+    """`WS path` for the roles of `access`, and for pages of the host itself or of `origins`."""
 
     path: str
     access: Access
@@ -177,7 +198,8 @@ class SocketRoute(NamedTuple):
     def let_in(self, socket: Socket, verifier: Verifier) -> None:
         """Sets the principal. Raises SocketNotAllowed, Unauthenticated, Forbidden.
 
-        A page of another origin may not open sockets in its visitor's name, whatever it has got hold of.
+        A page of another origin may not open sockets in its visitor's name, whatever token it has
+        obtained.
         """
         headers = {name: value.decode("latin-1") for name, value in socket.scope["headers"]}
         origin = headers.get(b"origin")
@@ -188,7 +210,10 @@ class SocketRoute(NamedTuple):
 
 
 def _authenticate(headers: dict[bytes, str], subprotocols: list[str], verifier: Verifier) -> Principal:
-    """By bearer token, else by cookie: with it came the Origin of a page of ours, so no CSRF token is asked for."""
+    """The person by bearer token, otherwise by cookie.
+
+    A cookie needs no CSRF token here: the check of the Origin comes first.
+    """
     offered = (name for name in subprotocols if name.startswith(BEARER))
     bearer = headers.get(b"authorization") or next((f"Bearer {name.removeprefix(BEARER)}" for name in offered), None)
     cookie = headers.get(b"cookie")

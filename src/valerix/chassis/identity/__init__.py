@@ -1,1 +1,1 @@
-"""Who is calling: keys, tokens, cookies."""
+"""The identity of a caller: keys, tokens, cookies."""

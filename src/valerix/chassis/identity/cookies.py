@@ -1,7 +1,7 @@
 """Tokens in cookies.
 
-A browser adds cookies to requests it was tricked into as well, so a request that changes something by cookie repeats
-the token's `csrf` claim in X-CSRF-Token.
+A browser also adds cookies to requests that another page tricked it into. A request that changes
+something by cookie therefore repeats the token's `csrf` claim in X-CSRF-Token.
 """
 
 import hmac
@@ -15,7 +15,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class CsrfTokenMissing(Forbidden):
-    """Cookie given, but nothing that only a page of ours could know."""
+    """The request has a cookie, but lacks the token that only a page of this site can know."""
 
     code, title = "csrf_token_missing", "The CSRF token is missing"
 
@@ -24,7 +24,7 @@ class CsrfTokenMissing(Forbidden):
 
 
 def read_cookie(header: str, name: str) -> str | None:
-    """The value of one cookie of a `Cookie` header."""
+    """The value of one cookie of a `Cookie` header; None when it is absent."""
     for part in header.split(";"):
         key, _, value = part.strip().partition("=")
         if key == name:
@@ -33,6 +33,9 @@ def read_cookie(header: str, name: str) -> str | None:
 
 
 def check_csrf(expected: str | None, sent: str | None) -> None:
-    """Raises CsrfTokenMissing unless the header `sent` is `expected`; a session of no browser has nothing to expect."""
+    """Raises CsrfTokenMissing unless the header value `sent` equals `expected`.
+
+    A session outside a browser has no expected value, so it is refused.
+    """
     if not expected or not sent or not hmac.compare_digest(expected.encode(), sent.encode()):
         raise CsrfTokenMissing

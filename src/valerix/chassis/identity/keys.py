@@ -1,4 +1,4 @@
-"""Ed25519 keys in files. A key speaks for one issuer: its `kid` is `<issuer>:<random>`."""
+"""Ed25519 keys in files. A key belongs to one issuer: its `kid` is `<issuer>:<random>`."""
 
 import secrets
 from pathlib import Path
@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ALGORITHM: Final = "EdDSA"
 LOOK_SECONDS: Final = 1.0
-"""How often key files are looked at, and the sessions of open connections."""
+"""How often key files are checked, and the sessions of open connections."""
 
 
 def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A new (private JWK, public JWK) pair for `issuer`, e.g. `valerix:orders`."""
+    """A new pair (private JWK, public JWK) for `issuer`, e.g. `valerix:orders`."""
     key = Ed25519PrivateKey.generate()
     names = {"kid": f"{issuer}:{secrets.token_hex(4)}", "alg": ALGORITHM, "use": "sig"}
     private = jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True) | names
@@ -22,13 +22,17 @@ def generate_key(issuer: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class WatchedFile:
-    """Tells when a file was replaced; one that cannot be looked at for a moment was not."""
+    """Detects that a file was replaced.
+
+    A file that cannot be read for a moment counts as unchanged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stamp = self._look()
 
     def replaced(self) -> bool:
+        """Whether the file was replaced since the last call."""
         stamp = self._look()
         if stamp is None or stamp == self._stamp:
             return False
@@ -44,7 +48,10 @@ class WatchedFile:
 
 
 class KeyRing:
-    """The public keys of trusted issuers, from one JWKS file; read again when it changes, so keys can rotate."""
+    """The public keys of trusted issuers, from one JWKS file.
+
+    The file is read again when it changes, so that keys can rotate.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = WatchedFile(file)
@@ -52,13 +59,13 @@ class KeyRing:
         self._read()
 
     def find(self, kid: str) -> Ed25519PublicKey | None:
-        """The key called `kid`, or None when no trusted issuer has it."""
+        """The key with the id `kid`, or None when no trusted issuer has it."""
         if kid not in self._keys:
             self.reread()
         return self._keys.get(kid)
 
     def reread(self) -> bool:
-        """Whether there was something new."""
+        """Reads the file again if it was replaced; returns whether it was."""
         if not self._file.replaced():
             return False
         self._read()

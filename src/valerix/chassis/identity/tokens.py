@@ -1,4 +1,4 @@
-"""Access tokens: Ed25519 JWTs, issued by the issuer whose name their key carries."""
+"""Access tokens: Ed25519 JWTs. The issuer of a token is the one named in the id of its key."""
 
 import secrets
 import time
@@ -17,11 +17,14 @@ PUBLIC_AUDIENCE: Final = "valerix"
 SERVICE_ROLE: Final = SERVICE
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - RFC 9068 media type, not a password
 MAX_TTL_SECONDS: Final = 600
-"""A token that lives longer is neither signed nor accepted."""
+"""Longest lifetime of a token. Longer ones are neither signed nor accepted."""
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """A verified caller. `owner_id` is the identifier that objects owned by this caller carry, if it owns any."""
+    """A verified caller.
+
+    `owner_id` is the identifier that the objects of this caller carry, if it owns any.
+    """
 
     subject: str
     role: str
@@ -31,13 +34,13 @@ class Principal(msgspec.Struct, frozen=True):
     session_id: str | None = None
     """None for services."""
     csrf: str | None = None
-    """Only of sessions that live in a browser's cookies."""
+    """Set only for sessions in a browser's cookies."""
     on_behalf_of: "Principal | None" = None
-    """The person a service acts for, by their own token."""
+    """The person that a service acts for, verified by the person's own token."""
 
 
 class TokenIssuer:
-    """Signs access tokens with one private key; another one in its file is taken up within a second."""
+    """Signs access tokens with one private key. A new key in its file is used within a second."""
 
     def __init__(self, key_file: Path) -> None:
         self._file = WatchedFile(key_file)
@@ -87,7 +90,10 @@ class TokenIssuer:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
 
     def for_service(self, target: str) -> str:
-        """This service's own token for calling `target`; signed anew every few minutes, not for every call."""
+        """This service's own token for calls to `target`.
+
+        It is signed again every few minutes, not for every call.
+        """
         self._take_up_new_key()
         token, fresh_until = self._for_services.get(target, ("", 0.0))
         if time.time() >= fresh_until:

@@ -1,9 +1,10 @@
-"""Who is calling: access tokens, verified by every service itself.
+"""Verification of access tokens. Every service verifies them itself.
 
-One algorithm is pinned; `jku`, `x5u` and `jwk` headers are never looked at (RFC 8725). The people's issuer may grant
-people's roles, every other issuer only its own `service` role, so a stolen service key cannot become an administrator,
-nor another service.
-Programs send the token as a bearer; browsers hold it in a cookie no script can read.
+One algorithm is pinned; the headers `jku`, `x5u` and `jwk` are never read (RFC 8725). The issuer
+for people may grant people's roles, every other issuer only its own `service` role. So a stolen
+service key can become neither an administrator nor another service.
+
+Programs send the token as a bearer token; browsers keep it in a cookie that no script can read.
 """
 
 import time
@@ -35,11 +36,11 @@ INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INSUFFICIENT: Final = challenge("insufficient_scope")
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
 UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, ValueError, OverflowError, RecursionError)
-"""What reading a token raises: values of another type, numbers and brackets without end."""
+"""Errors of reading a token: values of another type, numbers and brackets without end."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    """Those of a signed token."""
+    """The claims of a signed token."""
 
     sub: str
     role: str
@@ -51,9 +52,9 @@ class _Claims(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Turns a token into a Principal; a token seen before costs one dictionary look-up.
+    """Turns a token into a Principal. A token seen before costs one dictionary look-up.
 
-    `revoked`: ids of sessions whose tokens are refused although they have not expired.
+    `revoked`: ids of sessions. Their tokens are refused although they have not expired.
     """
 
     def __init__(
@@ -83,7 +84,10 @@ class Verifier:
         return principal
 
     def _for_person(self, service: Principal, token: bytes | None) -> Principal:
-        """A word that cannot be verified (any more) is dropped: the service acts in its own right all the same."""
+        """The service, together with the person it acts for.
+
+        An unverifiable on-behalf-of token is ignored; the service keeps its own identity.
+        """
         if not token:
             return service
         try:
@@ -93,19 +97,26 @@ class Verifier:
         return service if person.role == SERVICE_ROLE else msgspec.structs.replace(service, on_behalf_of=person)
 
     def reread_keys(self) -> None:
-        """Take up keys that were added; what was signed with one that is gone is refused from now on."""
+        """Reads new keys. Tokens signed with a removed key are refused from now on."""
         if self._keys.reread():
             self._seen.clear()
 
     def verify(self, authorization: str | None) -> Principal:
-        """Raises Unauthenticated with one answer for every fault; the reason is nobody's business outside."""
+        """The caller by an `Authorization` header.
+
+        Raises Unauthenticated with the same answer for every fault of a token, so that it reveals
+        no reason.
+        """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send an access token: Authorization: Bearer …")
         return self._verify(token)
 
     def verify_cookie(self, header: str) -> Principal:
-        """The same of a `Cookie` header, for people; what a browser may do with it is the caller's to decide."""
+        """The person by a `Cookie` header. The caller of this method decides what a browser may do.
+
+        Raises Unauthenticated.
+        """
         token = read_cookie(header, ACCESS_COOKIE)
         if token is None:
             raise Unauthenticated("Sign in first, or send an access token: Authorization: Bearer …")
@@ -115,7 +126,7 @@ class Verifier:
         return principal
 
     def still_holds(self, principal: Principal) -> bool:
-        """Whether what was verified some time ago would be again: for connections that last."""
+        """Whether a principal that was verified earlier still holds; for long-lived connections."""
         return principal.expires_at > self._now() and principal.session_id not in self._revoked
 
     def _verify(self, token: str) -> Principal:
@@ -155,7 +166,7 @@ class Verifier:
         )
 
     def _read(self, token: str) -> tuple[str, _Claims]:
-        """The issuer and the claims of a token whose signature holds. Raises UNREADABLE."""
+        """The issuer and the claims of a token with a valid signature. Raises UNREADABLE."""
         kid, kind = _header(token.partition(".")[0])
         key = self._keys.find(kid)
         if key is None or kind != TOKEN_TYPE:
@@ -172,18 +183,18 @@ class Verifier:
         return issuer, msgspec.convert(claims, _Claims)
 
 
-@lru_cache(maxsize=32)  # more than there are keys; what strangers send is kept, too, so not many
+@lru_cache(maxsize=32)  # more than there are keys, but few: unverified headers are cached, too
 def _header(segment: str) -> tuple[str, object]:
-    """Key id and type that the first part of a token says, unverified; the tokens of one key say the same there.
+    """Key id and type from the first part of a token, unverified.
 
-    Raises jwt.InvalidTokenError.
+    All tokens of one key have the same first part. Raises jwt.InvalidTokenError.
     """
     header = jwt.get_unverified_header(f"{segment}..")
     return header.get("kid", ""), header.get("typ")
 
 
 def _refused() -> Unauthenticated:
-    """One answer for every fault of a token that was sent."""
+    """The same answer for every fault of a token."""
     return Unauthenticated(INVALID, INVALID_TOKEN)
 
 
@@ -191,9 +202,9 @@ def require(principal: Principal, access: Access) -> None:
     """Raises Forbidden unless the route is open to the caller."""
     if principal.role == SERVICE_ROLE:
         if principal.subject.removeprefix(ISSUER_PREFIX) not in access.services:
-            raise Forbidden("This is not open to that service", headers=INSUFFICIENT)
+            raise Forbidden("This route is not open to that service", headers=INSUFFICIENT)
     elif principal.role not in access.roles:
-        needed = f"This needs one of the roles: {', '.join(sorted(access.roles))}"
+        needed = f"This route requires one of the roles: {', '.join(sorted(access.roles))}"
         raise Forbidden(
-            needed if access.roles else "This is open to services of the platform only", headers=INSUFFICIENT
+            needed if access.roles else "This route is open to services of the platform only", headers=INSUFFICIENT
         )

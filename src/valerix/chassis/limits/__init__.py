@@ -1,1 +1,1 @@
-"""How much a service takes on, in all and from one caller."""
+"""How much work a service accepts, in total and from one caller."""

@@ -1,8 +1,8 @@
-"""How many requests a service takes in: as many as do not make one another wait.
+"""Admission control: a service accepts only requests that need not wait for one another.
 
-Overload shows as waiting that does not pass - in front of the database connections, or for the processor. While there
-is such waiting, the limit falls by a fifth at a time; while there is none, it grows back. What is shed has cost next to
-nothing.
+Overload shows as persistent waiting, for database connections or for the processor. While there is
+such waiting, the limit falls by a fifth at a time. While there is none, it grows back. A shed
+request has cost next to nothing.
 """
 
 import asyncio
@@ -16,28 +16,31 @@ from valerix.chassis.base.problems import Unavailable
 
 LOOK_SECONDS: Final = 0.1
 LOOKS: Final = 3
-"""Waiting that was seen so often in a row is no burst."""
+"""Waiting that is observed this many times in a row is not a burst."""
 FALL, GROW = 0.8, 1.05
 LEAST: Final = 64
 INTERNAL: Final = "/internal/"
 UNSHED: Final = ("/health", "/ready", "/metrics", "/api/v1/resilience", "/api/v1/chaos", "/internal/v1/chaos")
-"""Beginnings of paths: who looks after an overloaded service must get through."""
+"""Path prefixes that are never shed: operators must get through to an overloaded service."""
 
 shed_total = Counter("requests_shed_total", "Requests refused with 503 before any work began")
-limit_gauge = Gauge("requests_limit", "Requests that may be worked on at once just now")
-in_flight_gauge = Gauge("requests_in_flight", "Requests being worked on")
+limit_gauge = Gauge("requests_limit", "Current limit of requests in progress")
+in_flight_gauge = Gauge("requests_in_flight", "Requests in progress")
 wait_gauge = Gauge("requests_wait_seconds", "How long requests wait before work on them begins")
 
 
 class Queue(Protocol):
+    """A queue of requests, or of items of requests, in front of work."""
+
     def waits_seconds(self) -> float:
-        """How long the first in the queue has been waiting."""
+        """How long the first entry of the queue has been waiting."""
 
 
 class Admission:
-    """The count of requests being worked on, and its limit.
+    """Counts the requests in progress and adapts their limit.
 
-    What other services ask for belongs to work that was accepted at the edge already: only `ceiling` stops it.
+    Requests of other services belong to work that the edge has accepted already: only `ceiling`
+    stops them.
     """
 
     def __init__(self, ceiling: int, max_wait_seconds: float) -> None:
@@ -53,17 +56,17 @@ class Admission:
         wait_gauge.set_function(lambda: self.wait_seconds)
 
     def check(self, path: str) -> None:
-        """Raises Unavailable for one request too many; `in_flight` counts it already."""
+        """Raises Unavailable for a request above the limit; `in_flight` includes it already."""
         if self.in_flight <= self.limit or path.startswith(UNSHED):
             return
         if path.startswith(INTERNAL) and self.in_flight <= self.ceiling:
             return
         self.shed += 1
         shed_total.inc()
-        raise Unavailable("Too many requests are being worked on")
+        raise Unavailable("Too many requests are in progress")
 
     def saw(self, wait_seconds: float) -> None:
-        """Adapt the limit to how long requests wait now."""
+        """Adapts the limit to `wait_seconds`, the current waiting time of requests."""
         self.wait_seconds = wait_seconds
         self._seen.append(wait_seconds)
         if len(self._seen) == LOOKS and min(self._seen) > self._max_wait:
@@ -73,7 +76,7 @@ class Admission:
             self.limit = min(self.ceiling, int(self.limit * GROW) + 1)
 
     async def watch(self, queues: Sequence[Queue]) -> None:
-        """Look at the queues, and at how late this look itself comes, for ever."""
+        """Measures the queues, and the delay of this measurement itself, forever."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + LOOK_SECONDS

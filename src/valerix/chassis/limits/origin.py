@@ -1,8 +1,9 @@
-"""Where a request comes from: for limits, session lists and audit trails; never a reason to trust anybody.
+"""The origin of a request: for limits, session lists and audit trails, never a reason for trust.
 
-`X-Forwarded-*` is believed only when the connection comes from a proxy of ours (setting `proxies`), and of
-`X-Forwarded-For` only the last hop, which that proxy wrote itself; whatever stands before it the client may have sent.
-The embedded stack's services listen on the loopback interface, where only the gateway and local users reach them.
+`X-Forwarded-*` counts only when the connection comes from a trusted proxy (setting `proxies`), and
+of `X-Forwarded-For` only the last hop, which that proxy wrote itself. The client may have sent all
+entries before it. The embedded stack's services listen on the loopback interface, where only the
+gateway and local users reach them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,14 @@ import msgspec
 MAX_USER_AGENT = 200
 IPV6_PREFIX = 64
 Network = NewType("Network", str)
-"""What limits count by: an IPv4 address, or the /64 of an IPv6 address, of which one host has as many as it likes."""
+"""The key that limits count by: an IPv4 address, or the /64 of an IPv6 address.
+
+One host has as many addresses of a /64 as it likes.
+"""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """`address` of the client, what it calls itself, and whether it speaks TLS (to the gateway)."""
+    """The client's `address`, its user agent, and whether it uses TLS (up to the gateway)."""
 
     address: str
     user_agent: str
@@ -31,7 +35,7 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 def origin_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> Origin:
-    """Of one request or WebSocket handshake."""
+    """The origin of one request or WebSocket handshake."""
     peer = _peer(scope)
     secure = scope.get("scheme") in ("https", "wss")
     if _is_proxy(peer, tuple(proxies)):
@@ -42,7 +46,7 @@ def origin_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]
 
 
 def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str]) -> str:
-    """The client's address alone."""
+    """Only the client's address."""
     peer = _peer(scope)
     forwarded = headers.get(b"x-forwarded-for")
     if forwarded is None or not _is_proxy(peer, tuple(proxies)):
@@ -52,7 +56,7 @@ def address_of(scope: Any, headers: Mapping[bytes, bytes], proxies: Sequence[str
 
 @lru_cache(4096)
 def network_of(address: str) -> Network:
-    """What limits count an address by; text that is no address counts as it is."""
+    """The network that limits count an address by; a text that is no address counts as it is."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -71,7 +75,7 @@ def _peer(scope: Any) -> str:
 
 @lru_cache(4096)
 def _last(forwarded: bytes) -> str | None:
-    """The last address of a list, if it is one."""
+    """The last entry of the list, if it is an address."""
     text = forwarded.decode("latin-1").rpartition(",")[2].strip()
     try:
         return str(ip_address(text))

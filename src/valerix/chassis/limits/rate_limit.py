@@ -1,8 +1,9 @@
-"""How much one caller may ask of one process: buckets in memory, and the answers that tell the caller about them.
+"""Limits on one caller's requests to one process: buckets in memory, and headers that report them.
 
-A bucket holds `quota` requests and fills again within `window_seconds`, evenly: a caller may send its quota at once, or
-for ever at its rate. What is kept of each is one number, the moment its bucket is full again (the generic cell rate
-algorithm). Each replica counts for itself. Header fields: draft-ietf-httpapi-ratelimit-headers-10.
+A bucket holds `quota` requests and refills evenly within `window_seconds`. A caller may send its
+quota at once, or forever at its rate. Each bucket is stored as one number, the moment it is full
+again (the generic cell rate algorithm). Each replica counts for itself. Header fields:
+draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import math
@@ -26,14 +27,16 @@ class RateLimited(TooMany):
         headers = {
             "Retry-After": str(seconds),
             "RateLimit-Policy": policy,
-            "RateLimit": _field(name, 0, seconds),  # the same moment: clients believe either
+            "RateLimit": _field(name, 0, seconds),  # the same moment: clients use either one
         }
         super().__init__(f"{what}; try again in {seconds} s", headers=headers)
 
 
 class BucketReading(NamedTuple):
-    """Of one bucket after one request. `reset_seconds`: until it is full again; `wait_seconds`: 0 if it was let in,
-    otherwise until the next one is.
+    """The state of one bucket after one request.
+
+    `reset_seconds`: until the bucket is full again. `wait_seconds`: 0 if the request was admitted,
+    otherwise the time until the next one is.
     """
 
     remaining: int
@@ -42,7 +45,7 @@ class BucketReading(NamedTuple):
 
 
 class Buckets:
-    """One bucket per key, all alike. `quota` 0: no limit."""
+    """One bucket per key, all of the same size. `quota` 0: no limit."""
 
     def __init__(self, name: str, quota: int, window_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self.name, self.quota = name, quota
@@ -53,11 +56,11 @@ class Buckets:
         self._full_at: dict[str, float] = {}
 
     def take(self, key: str) -> BucketReading:
-        """Take one out of the bucket of `key`, if one is left."""
+        """Takes one request out of the bucket of `key`, if one is left."""
         now = self._now()
         full_at = max(self._full_at.get(key, now), now) + self._interval
         over = full_at - now - self._window
-        if over > self._interval * 1e-6:  # adding the interval up is not exact
+        if over > self._interval * 1e-6:  # repeated addition of the interval is not exact
             return BucketReading(0, full_at - self._interval - now, over)
         if len(self._full_at) >= MAX_KEYS:
             self._full_at = _still_ahead(self._full_at, now)
@@ -65,22 +68,27 @@ class Buckets:
         return BucketReading(int(-over / self._interval + 1e-6), full_at - now, 0.0)
 
     def give_back(self, key: str) -> None:
-        """Put back what `take` took."""
+        """Returns what `take` took."""
         self._full_at[key] = self._full_at.get(key, 0.0) - self._interval
 
 
 def _still_ahead(moments: dict[str, float], now: float) -> dict[str, float]:
-    """Without the past; if nothing is past, empty: forgetting is a gift, running out of memory is not."""
+    """Drops the moments in the past. If none is, drops all of them.
+
+    A caller that regains its quota early does less harm than a process that runs out of memory.
+    """
     ahead = {key: moment for key, moment in moments.items() if moment > now}
     return ahead if len(ahead) < MAX_KEYS else {}
 
 
 class Turns:
-    """A bucket per key that many callers want: each that finds it empty holds the next turn, one at most.
+    """A bucket per key that many callers compete for. An empty one grants them turns.
 
-    Callers that only try again would lose every place to the one that tries most often. A turn is `longest_seconds`
-    away at most and lapses TURN_KEPT_SECONDS after its moment; callers that find none so near hold nothing. Those that
-    had turns lately queue up half as far, so that they leave newcomers capacity.
+    A caller that finds the bucket empty holds the next turn, one at most. Without turns, every
+    place would go to the caller that retries most often. A turn is at most `longest_seconds` away
+    and lapses TURN_KEPT_SECONDS after its moment. A caller that finds no turn this near holds
+    nothing. Callers that had turns recently may reserve only half as far ahead, so that they leave
+    capacity for newcomers.
     """
 
     def __init__(
@@ -125,21 +133,24 @@ class Turns:
         return over
 
     def give_back(self, key: str) -> None:
-        """Put back what `take` took."""
+        """Returns what `take` took."""
         self._full_at[key] = self._full_at.get(key, 0.0) - self.interval
 
 
 class RequestLimits:
-    """The two limits every request meets: by client network, and by person. What services send is not counted."""
+    """The two limits on every request: by client network, and by person.
+
+    Requests of services do not count.
+    """
 
     def __init__(self, *, per_address: int, per_user: int, window_seconds: float = 60.0) -> None:
         self._addresses = Buckets("address", per_address, window_seconds)
         self._users = Buckets("user", per_user, window_seconds)
 
     def admit(self, network: Network, subject: str | None) -> list[Header]:
-        """Header fields for the answer, about the limit that is nearer. Raises RateLimited."""
-        asked = ((self._addresses, network), (self._users, subject))
-        readings = [(_admit(buckets, key), buckets) for buckets, key in asked if buckets.quota and key is not None]
+        """Returns the header fields for the answer, about the nearer limit. Raises RateLimited."""
+        keys = ((self._addresses, network), (self._users, subject))
+        readings = [(_admit(buckets, key), buckets) for buckets, key in keys if buckets.quota and key is not None]
         if not readings:
             return []
         reading, buckets = min(readings, key=lambda one: one[0].remaining)
@@ -156,7 +167,7 @@ def _admit(buckets: Buckets, key: str) -> BucketReading:
 
 
 def check(buckets: Buckets, reading: BucketReading, what: str) -> None:
-    """Raises RateLimited, saying `what` was too much, when the bucket was empty."""
+    """Raises RateLimited when the bucket was empty; `what` names the excess in the message."""
     if reading.wait_seconds:
         raise RateLimited(what, buckets.name, buckets.policy, reading.wait_seconds)
 

@@ -1,7 +1,7 @@
 """Buckets and turns that all replicas share: the algorithms of `rate_limit`, in Valkey.
 
-While Valkey does not answer each replica counts for itself. What was counted there is then not known here and the other
-way round: limits are looser for that while, but never absent.
+While Valkey does not answer, each replica counts for itself. The counts of one replica are then
+unknown to the others: limits are looser during that time, but never absent.
 """
 
 import time
@@ -27,8 +27,8 @@ from valerix.chassis.limits.rate_limit import (
 log = structlog.get_logger()
 TIMEOUT_SECONDS: Final = 0.25
 PAUSE_SECONDS: Final = 5.0
-"""How long a Valkey that did not answer is left alone."""
-# Times in microseconds of Valkey's own clock. ARGV[3]: 1 takes one out of the bucket, -1 puts one back.
+"""How long a Valkey that did not answer is not called again."""
+# Times are microseconds of Valkey's own clock. ARGV[3]: 1 takes one request, -1 returns one.
 _BUCKET: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -41,8 +41,9 @@ end
 redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000) + 1)
 return {math.floor((window - full + now) / interval), full - now, 0}
 """
-# `Turns.take`: KEYS[2] is the moment of the turn this caller holds, ARGV[3] how far ahead that may be, ARGV[4] how long
-# it is kept. Answers the time until then. A turn that was taken is overwritten: no rule allows these scripts to delete.
+# `Turns.take`: KEYS[2] is the moment of the turn that this caller holds, ARGV[3] how far ahead it
+# may be, ARGV[4] how long it is kept. Returns the time until then. A turn that was taken is
+# overwritten, because no access rule allows these scripts to delete.
 _TURN: Final = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -69,7 +70,7 @@ return over
 
 
 class _Script:
-    """A script on the one Valkey of all replicas."""
+    """A script in the Valkey that all replicas share."""
 
     def __init__(self, valkey: Redis | None, limit: str, text: str) -> None:
         self._script = valkey.register_script(text) if valkey else None
@@ -77,19 +78,19 @@ class _Script:
         self._away_until = 0.0
 
     async def run(self, keys: list[str], arguments: list[int]) -> Any:
-        """None when Valkey does not answer."""
+        """The result of the script; None when Valkey does not answer."""
         if self._script is None or time.monotonic() < self._away_until:
             return None
         try:
             return await self._script(keys=keys, args=arguments)
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("limits are counted here alone", limit=self._limit, error=type(error).__name__)
+            log.warning("valkey not available, limits count per replica", limit=self._limit, error=type(error).__name__)
             return None
 
 
 class SharedBuckets:
-    """One bucket per key. `quota` 0: no limit."""
+    """One bucket per key, shared by all replicas. `quota` 0: no limit."""
 
     def __init__(self, valkey: Redis | None, name: str, quota: int, window_seconds: float) -> None:
         self._local = Buckets(name, quota, window_seconds)
@@ -98,7 +99,10 @@ class SharedBuckets:
         self._window = self._interval * quota
 
     async def admit(self, key: str, what: str) -> bool:
-        """Take one out of the bucket of `key`; whether it was full. Raises RateLimited, saying `what` was too much."""
+        """Takes one request out of the bucket of `key`; returns whether it was full.
+
+        Raises RateLimited; `what` names the excess in the message.
+        """
         if not self._local.quota:
             return True
         reading = await self._ask(key, 1) or self._local.take(key)
@@ -106,7 +110,7 @@ class SharedBuckets:
         return reading.remaining == self._local.quota - 1
 
     async def give_back(self, key: str) -> None:
-        """Put back what `admit` took."""
+        """Returns what `admit` took."""
         if self._local.quota and await self._ask(key, -1) is None:
             self._local.give_back(key)
 
@@ -116,7 +120,7 @@ class SharedBuckets:
 
 
 class SharedTurns:
-    """Turns per key. `quota` 0: no limit."""
+    """Turns per key, shared by all replicas. `quota` 0: no limit."""
 
     def __init__(
         self, valkey: Redis | None, name: str, quota: int, window_seconds: float, longest_seconds: float
@@ -126,7 +130,10 @@ class SharedTurns:
         self._interval, self._window = int(self._local.interval * 1e6), int(self._local.interval * 1e6) * quota
 
     async def admit(self, key: str, caller: str, what: str, *, newcomer: bool) -> None:
-        """Take the turn of `caller`. Raises RateLimited, saying `what` was too much, while it is ahead."""
+        """Takes the turn of `caller`.
+
+        Raises RateLimited while the turn lies ahead; `what` names the excess in the message.
+        """
         if not self._local.quota:
             return
         place = f"limit:{self._local.name}:{key}"
@@ -137,7 +144,7 @@ class SharedTurns:
             raise RateLimited(what, self._local.name, self._local.policy, wait_seconds)
 
     async def give_back(self, key: str) -> None:
-        """Put back what `admit` took."""
+        """Returns what `admit` took."""
         if self._local.quota:
             place = f"limit:{self._local.name}:{key}"
             if await self._return.run([place], [self._interval, self._window, -1]) is None:
@@ -146,7 +153,7 @@ class SharedTurns:
 
 @asynccontextmanager
 async def open_valkey(url: str) -> AsyncIterator[Redis | None]:
-    """A client that would rather fail than wait; None without a URL."""
+    """A client that fails rather than waits; None without a URL."""
     if not url:
         yield None
         return

@@ -1,1 +1,1 @@
-"""Events: out of a database, over a bus, into a database."""
+"""Events: from a database, over a bus, into a database."""

@@ -1,8 +1,8 @@
-"""What staff did, on record: in the transaction of what they changed.
+"""Records what staff did, in the transaction of the change.
 
-Each service that stores has the table `acts` (users: its audit). A use case puts the act on record together with the
-change, and a relay takes it to the topic of acts. What customers do is no act: `act_of` gives None, and nothing below
-costs anything.
+Each service with a database has the table `acts` (users: its audit). A use case puts the act on
+record together with the change, and a relay publishes it to the topic of acts. A customer's change
+is no act: `act_of` returns None, and the functions below then cost nothing.
 """
 
 import asyncio
@@ -33,19 +33,22 @@ Record = Callable[[Transaction, Act | None], Awaitable[None]]
 
 
 def act_of(actor: Actor | None, name: str, subject: str, /, **what: Any) -> Act | None:
-    """What `actor` is about to do; None for a customer. Members of `what` that are None are left out."""
+    """The act that `actor` is about to do; None for a customer.
+
+    Members of `what` that are None are left out.
+    """
     if actor is None:
         return None
     return Act(new_id(), name, actor, subject, {key: value for key, value in what.items() if value is not None})
 
 
 def detailed(act: Act | None, /, **what: Any) -> Act | None:
-    """The act with what is known only once it is done."""
+    """The act with details that are known only after the change."""
     return act and act._replace(what=act.what | what)
 
 
 async def record(tx: Transaction, act: Act | None) -> None:
-    """Put an act on record in the transaction of its change. The log line has no address."""
+    """Puts an act on record in the transaction of its change. The log line omits the address."""
     if act is not None:
         await ACTS.insert_act(tx, act)
         log.info("act", act=act.name, actor=act.actor.id, role=act.actor.role, subject=act.subject)
@@ -54,7 +57,10 @@ async def record(tx: Transaction, act: Act | None) -> None:
 async def recorded(
     tx: Transaction, act: Act | None, change: Callable[[], Awaitable[T]], changed: Callable[[T], bool] = bool
 ) -> T:
-    """The outcome of `change`, made with its act in one transaction; an outcome that is not `changed` is no act."""
+    """Makes `change` and records its act in one transaction; returns the outcome of `change`.
+
+    An outcome that is not `changed` records no act.
+    """
     return await recorded_all(tx, [act], change, lambda outcome: [changed(outcome)])
 
 
@@ -64,9 +70,10 @@ async def recorded_all(
     change: Callable[[], Awaitable[T]],
     changed: Callable[[T], Iterable[bool]],
 ) -> T:
-    """The outcome of `change` over a list, made in one transaction with the acts of what it `changed`: one for each.
+    """Makes `change` over a list, and records the acts of what it `changed`, in one transaction.
 
-    Without an act there is no transaction besides that of the change.
+    `changed` gives one value per act. Returns the outcome of `change`. Without acts, there is no
+    transaction besides that of the change.
     """
     if not any(acts):
         return await change()
@@ -84,12 +91,12 @@ async def list_acts(tx: Transaction, subjects: Sequence[str]) -> list[RecordedAc
 
 
 async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
-    """Every act of these requests, oldest first."""
+    """Every act of the requests with these trace ids, oldest first."""
     return await ACTS.list_of_traces(tx, traces)
 
 
 def acts_route(database: Database) -> Any:
-    """What was done here, for services that show it to staff."""
+    """The route that lists the acts of this service, for services that show them to staff."""
 
     @post(LIST_ACTS, access=calls_from(ServiceName.ORDERS), include_in_schema=False, status_code=200)
     async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
@@ -102,7 +109,11 @@ def acts_route(database: Database) -> Any:
 async def open_acts(
     settings: ServiceSettings, resources: AsyncExitStack, source: str, bus: Bus, database: Database
 ) -> list[Callable[[], Awaitable[None]]]:
-    """What the service `source` runs until its end: the relay, with a connection of its own, and the forgetting."""
+    """The background jobs of the service `source`: its relay of acts, and the removal of old
+    addresses.
+
+    The relay has a database connection of its own.
+    """
     own = await open_database(settings, resources, source, 1, KEYED)
     consumers = events.CONSUMERS[events.ACTS]
     relay = Relay(own, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS)
@@ -110,7 +121,7 @@ async def open_acts(
 
 
 async def forget_addresses(database: Database) -> None:
-    """Addresses are personal data: none is kept for longer than a year. Until cancelled."""
+    """Removes addresses after one year, because they are personal data. Runs until cancelled."""
     while True:
         async with database.connection() as connection:
             await ACTS.forget_addresses(connection)

@@ -1,4 +1,4 @@
-"""Routes for the dead letters of one consumer: see what could not be processed, and try it again once mended."""
+"""Routes for the dead letters of one consumer: show them, and replay them once mended."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -44,14 +44,20 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record) -> list[Any]:
-    """List, show and replay, below `/api/v1/<resource>/dead-letters`; `record` puts a replay on record."""
+    """List, show and replay, below `/api/v1/<resource>/dead-letters`.
+
+    `record` puts a replay on record.
+    """
     path = f"/api/v1/{resource}/dead-letters"
 
     @get(path, access=STAFF, tags=["bus"], operation_id=f"list{resource.capitalize()}DeadLetters")
     async def list_dead_letters(
         limit: pagination.Limit = pagination.DEFAULT_LIMIT, cursor: pagination.Cursor = None, waiting: bool = False
     ) -> pagination.Page[DeadLetterView]:
-        """Events that could not be processed, oldest first; `waiting`: without those a replay has processed."""
+        """List the events that could not be processed, oldest first.
+
+        `waiting`: only those that were not replayed successfully.
+        """
         after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[pagination.Integer])[0]
         letters = await inbox.list_dead(after, limit + 1, waiting=waiting)
         page = pagination.page(letters, limit, lambda letter: pagination.encode_cursor(letter.id))
@@ -65,7 +71,7 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         refuses=[DeadLetterNotFound],
     )
     async def get_dead_letter(letter_id: LetterId) -> DeadLetter:
-        """One dead letter with its event."""
+        """Show one dead letter with its event."""
         return await inbox.get_dead(letter_id)
 
     @post(
@@ -77,7 +83,11 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
         refuses=[DeadLetterNotFound, StillFails],
     )
     async def replay_dead_letter(letter_id: LetterId, actor: Actor | None) -> DeadLetter:
-        """Try it again; one that has succeeded before is left as it is."""
+        """Process the event of a dead letter again. A letter that was replayed successfully stays
+        unchanged.
+
+        409 when the event still cannot be processed: then nothing was changed.
+        """
 
         async def put_on_record(tx: Transaction, event: Event) -> None:
             what = {"eventType": event.type, "eventSubject": event.subject}

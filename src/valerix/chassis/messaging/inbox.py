@@ -1,10 +1,12 @@
-"""The inbox: each event has its effect once, however often and in whichever batch its message arrives.
+"""The inbox: each event has its effect once, however often and in whichever batch its message
+arrives.
 
-The mark that a message was seen and the effect of its events share one transaction; the bus hears of it afterwards.
-A message that tells this consumer nothing it wants to hear is read and costs no transaction.
-A message that cannot be processed as a whole is taken apart: its good events have their effect, the bad one becomes a
-dead letter, and the queue goes on. What is merely not possible *now* (a database, a service, the bus is away) is tried
-again and never becomes a dead letter.
+The mark of a processed message and the effect of its events share one transaction. The bus gets its
+acknowledgement afterwards. A message without a wanted event is read and costs no transaction.
+
+A message that cannot be processed as a whole is taken apart. Its good events have their effect, the
+bad one becomes a dead letter, and the queue goes on. A temporary failure (a database, a service,
+the bus is away) is retried and never becomes a dead letter.
 """
 
 import asyncio
@@ -32,7 +34,7 @@ log = structlog.get_logger()
 
 
 class _Head(msgspec.Struct):
-    """As much of an event as tells whether it is wanted."""
+    """The part of an event that decides whether it is wanted."""
 
     type: str
 
@@ -42,7 +44,10 @@ _heads = msgspec.json.Decoder(list[_Head])
 
 RECEIVED, COMMITTING, COMMITTED = Point("inbox.received"), Point("inbox.committing"), Point("inbox.committed")
 MAX_ATTEMPTS = 5
-"""A message that was delivered more often takes its consumer along; from then on its events are tried one by one."""
+"""A message delivered more often than this kills its consumer.
+
+From then on, its events are tried one by one.
+"""
 PRUNE_SECONDS = 3600.0
 KEEP_DAYS = 14
 TRANSIENT: Final = (
@@ -58,7 +63,10 @@ TRANSIENT: Final = (
     asyncpg.OperatorInterventionError,
 )
 Effect = Callable[[Connection, list[Event]], Awaitable[None]]
-"""Runs in the transaction of the mark. May get events again that it has seen only if that transaction was lost."""
+"""Runs in the transaction of the mark.
+
+It may get an event again that it has seen, only if that transaction was lost.
+"""
 
 
 class DeadLetterNotFound(NotFound):
@@ -66,7 +74,7 @@ class DeadLetterNotFound(NotFound):
 
 
 class Inbox:
-    """One consumer: `effect` gets the events of `topics` that are called one of `names`, each once."""
+    """One consumer: `effect` gets each event of `topics` with one of `names` once."""
 
     def __init__(
         self,
@@ -88,12 +96,12 @@ class Inbox:
         self._repository = repository
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Receives messages until cancelled."""
         await self._bus.declare(self._topics, [self.consumer])
         await self._bus.subscribe(self.consumer, self._topics, self.receive)
 
     async def receive(self, deliveries: Sequence[Delivery]) -> None:
-        """Process messages; returns when their effects are committed. Raises what is transient."""
+        """Processes messages; returns when their effects are committed. Raises transient errors."""
         await RECEIVED.passed()
         fresh = all(delivery.attempt <= MAX_ATTEMPTS for delivery in deliveries)
         if not (fresh and await self._succeeded([delivery.message for delivery in deliveries])):
@@ -117,14 +125,14 @@ class Inbox:
             return
         async with self._database.transaction() as tx:
             fresh = await self._repository.mark(tx, self.consumer, list(wanted))
-            if events := [event for message_id, told in wanted.items() if message_id in fresh for event in told]:
+            if events := [event for message_id, new in wanted.items() if message_id in fresh for event in new]:
                 telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
                 await self._effect(tx, events)
             await COMMITTING.passed()
 
     def _wanted(self, message: Message) -> list[Event]:
         if self._selective and not any(name_of(each.type) in self._names for each in _heads.decode(message.body)):
-            return []  # most of what others tell: a third of the work of reading it all
+            return []  # true for most messages: a third of the cost of decoding them fully
         return [event for event in _decoder.decode(message.body) if event.name in self._names]
 
     async def _one_by_one(self, delivery: Delivery) -> None:
@@ -163,12 +171,15 @@ class Inbox:
     # --- dead letters
 
     async def list_dead(self, after: int, limit: int, *, waiting: bool = False) -> list[DeadLetter]:
-        """Those of this consumer with an id above `after`, oldest first; `waiting`: without the replayed ones."""
+        """The dead letters of this consumer with an id above `after`, oldest first.
+
+        `waiting`: without the replayed ones.
+        """
         async with self._database.connection() as connection:
             return await self._repository.list_dead(connection, self.consumer, after, limit, waiting=waiting)
 
     async def get_dead(self, letter_id: int) -> DeadLetter:
-        """Raises DeadLetterNotFound."""
+        """One dead letter of this consumer. Raises DeadLetterNotFound."""
         async with self._database.connection() as connection:
             letter = await self._repository.find_dead(connection, self.consumer, letter_id)
         if letter is None:
@@ -178,7 +189,8 @@ class Inbox:
     async def replay(
         self, letter_id: int, record: Callable[[Transaction, Event], Awaitable[None]] | None = None
     ) -> DeadLetter:
-        """Try a dead letter again; a replay that succeeded is not repeated. Raises what the effect raises.
+        """Tries a dead letter again; a successful replay is not repeated. Raises what the effect
+        raises.
 
         `record` runs with the effect, in its transaction.
         """
@@ -192,7 +204,7 @@ class Inbox:
         return await self.get_dead(letter_id)
 
     async def prune(self) -> None:
-        """Forget marks that are older than any message can be. Until cancelled."""
+        """Deletes marks that are older than any message can be. Runs until cancelled."""
         while True:
             async with self._database.connection() as connection:
                 await self._repository.delete_marks(connection, self.consumer, KEEP_DAYS)

@@ -1,9 +1,11 @@
-"""The transactional outbox: events leave only if the facts they tell were committed, and then for certain.
+"""The transactional outbox: an event is published exactly if its facts were committed.
 
-A use case writes one row per committed batch, in the statement of the facts. The relay picks rows up by their being
-there - never by "greater than the last one", which would lose what commits late -, publishes each as one message whose
-id never changes, waits until the bus has it durably, and deletes the row. Cut off anywhere, it publishes again and
-consumers recognise the message. An aggregate's rows were committed one after the other: the order of ids is its order.
+A use case writes one row per committed batch, in the statement of the facts. The relay selects the
+rows that exist - never those "greater than the last one", which would lose rows that commit late.
+It publishes each row as one message with a constant id, waits until the bus has it durably, and
+deletes the row. After an interruption at any point it publishes again, and consumers recognise the
+message. The rows of an aggregate were committed one after the other: the order of their ids is its
+order.
 """
 
 import asyncio
@@ -32,15 +34,21 @@ _encode = msgspec.json.Encoder().encode
 PUBLISHING, PUBLISHED, FORGOTTEN = Point("relay.publishing"), Point("relay.published"), Point("relay.forgotten")
 POLL_SECONDS = 0.2
 LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.2
-"""What is committed so soon after the first leaves with it; the more there was the last time, the longer it is waited
-for: everybody downstream has a fraction of the work."""
+"""Rows committed this soon after the first leave together with it.
+
+The more rows there were the last time, the longer the relay lingers: every consumer then has a
+fraction of the work.
+"""
 STANDBY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 MAX_ROWS = 100
 
 
 Load = Callable[[Connection, int], Awaitable[Sequence[Entry]]]
-"""The entries of the first so many outbox rows, in the order of rows and within them."""
+"""Loads the entries of the first outbox rows, at most the given number of rows.
+
+They are in the order of the rows and of the entries within a row.
+"""
 
 
 async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
@@ -51,7 +59,10 @@ async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, sourc
 
 
 class Relay:
-    """Moves one service's outbox to the bus. Every replica runs one; the holder of the lock works."""
+    """Moves one service's outbox to the bus.
+
+    Every replica runs a relay; the holder of the lock works.
+    """
 
     def __init__(
         self,
@@ -65,7 +76,7 @@ class Relay:
         topic: str = "",
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """`topic`: if it is not the service's own."""
+        """`topic`: the topic, if it is not named after the service."""
         self._database = database
         self.bus = bus
         self._source = source
@@ -78,11 +89,11 @@ class Relay:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something was committed here: do not wait for the next poll."""
+        """Signals a commit in this process, so that the relay does not wait for the next poll."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled. Keeps one connection of the database for itself."""
+        """Runs until cancelled. Reserves one connection of the database."""
         async with self._database.connection() as connection:
             while not await self._repository.lock(connection):  # noqa: ASYNC110 - in the database
                 await asyncio.sleep(STANDBY_SECONDS)
@@ -112,7 +123,10 @@ class Relay:
                 await asyncio.sleep(min(moved * LINGER_SECONDS, LONGEST_LINGER_SECONDS))
 
     async def move(self, connection: Connection) -> int:
-        """Publish the first rows and delete them once the bus has them; how many there were. Raises BusError."""
+        """Publishes the first rows and deletes them once the bus has them.
+
+        Returns the number of rows. Raises BusError.
+        """
         entries = await self._load(connection, MAX_ROWS)
         rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
         messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
@@ -126,7 +140,7 @@ class Relay:
         return len(rows)
 
     def _message(self, row_id: int, entries: list[Entry]) -> Message | None:
-        """None when the row holds nothing that is told to others."""
+        """The message of a row; None when the row holds no event of this topic."""
         events = [
             outgoing(self._source, e.name, e.subject, e.sequence, e.time, e.data, telemetry.traceparent(e.trace_id))
             for e in entries

@@ -16,7 +16,7 @@ _ACTS_LOCK = 7_221_905_103
 
 
 class DeadLetter(msgspec.Struct, frozen=True, rename="camel"):
-    """An event that could not be processed, and why."""
+    """An event that could not be processed, with the error."""
 
     id: int
     """Counts per consumer."""
@@ -43,7 +43,10 @@ class Entry(NamedTuple):
 
 
 class Act(NamedTuple):
-    """What is put on record with a change; `id` makes that once, however often the change is tried."""
+    """A record of a change by staff.
+
+    Its `id` makes it unique, however often the change is retried.
+    """
 
     id: str
     name: str
@@ -57,10 +60,13 @@ _SELECT_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed
 
 
 class InboxRepository:
-    """Marks of messages that were seen, and dead letters."""
+    """Marks of processed messages, and dead letters."""
 
     async def mark(self, tx: Transaction, consumer: str, ids: Sequence[str]) -> set[str]:
-        """Those of `ids` that were not marked before. Sorted, so that two consumers cannot wait in a circle."""
+        """Marks `ids`; returns those that were not marked before.
+
+        Sorted, so that two consumers cannot wait for each other in a circle.
+        """
         rows = await tx.fetch(
             """INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::text[])
             ON CONFLICT DO NOTHING RETURNING message_id""",
@@ -74,7 +80,7 @@ class InboxRepository:
         return found is not None
 
     async def delete_marks(self, tx: Transaction, consumer: str, days: int) -> None:
-        """Those that are older than so many days."""
+        """Deletes marks that are older than `days`."""
         await tx.execute(
             "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)", consumer, days
         )
@@ -107,7 +113,10 @@ class InboxRepository:
         return None if row is None else _DEAD.read(row)
 
     async def claim_dead(self, tx: Transaction, consumer: str, letter_id: int) -> dict[str, Any] | None:
-        """Call a dead letter replayed; its event, or None when it is not there or was replayed before."""
+        """Marks a dead letter as replayed and returns its event.
+
+        Returns None when it does not exist or was replayed before.
+        """
         event: dict[str, Any] | None = await tx.fetchval(
             """UPDATE dead_letters SET replayed_at = now()
             WHERE consumer = $1 AND id = $2 AND replayed_at IS NULL RETURNING event""",
@@ -118,13 +127,16 @@ class InboxRepository:
 
 
 class RelayRepository:
-    """The relay's lock and the rows it is done with."""
+    """The lock of the relay, and the removal of published rows."""
 
     def __init__(self, lock: int = _LOCK) -> None:
         self._lock = lock
 
     async def lock(self, connection: Transaction) -> bool:
-        """Hold the relay's lock for as long as this connection lives; False while another one holds it."""
+        """Takes the relay's lock for as long as this connection lives.
+
+        Returns False while another relay holds it.
+        """
         locked: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock)
         return locked
 
@@ -136,10 +148,10 @@ class RelayRepository:
 
 
 class ActsRepository(RelayRepository):
-    """Acts: the table is their outbox, too. What was emitted stays on record."""
+    """Acts. The table serves as their outbox, too. A published act stays on record."""
 
     async def insert_act(self, tx: Transaction, act: Act) -> None:
-        """Put an act on record, unless it is already."""
+        """Puts an act on record, unless it is there already."""
         await tx.execute(
             """
             INSERT INTO acts (id, act, actor, role, address, trace_id, subject, what)
@@ -163,14 +175,14 @@ class ActsRepository(RelayRepository):
         return [_ACT.read(row) for row in rows]
 
     async def list_of_traces(self, tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
-        """Every act of these requests, oldest first."""
+        """Every act of the requests with these trace ids, oldest first."""
         rows = await tx.fetch(
             f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[]) ORDER BY acts.number", traces
         )
         return [_ACT.read(row) for row in rows]
 
     async def list_outgoing(self, tx: Transaction, limit: int) -> list[Entry]:
-        """The first acts that have not left, as events. No address: the bus carries none."""
+        """The first unpublished acts, as events. Without addresses: the bus carries none."""
         rows = await tx.fetch(
             """
             SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence, occurred_at AS time,
@@ -184,11 +196,11 @@ class ActsRepository(RelayRepository):
         return [_ENTRY.read(row) for row in rows]
 
     async def delete_rows(self, connection: Transaction, ids: Sequence[int]) -> None:
-        """They have left."""
+        """Marks the acts as published. Overrides the removal of rows."""
         await connection.execute("UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids)
 
     async def forget_addresses(self, tx: Transaction) -> None:
-        """Those that are older than a year."""
+        """Removes the addresses of acts that are older than a year."""
         await tx.execute(
             "UPDATE acts SET address = NULL WHERE address IS NOT NULL AND occurred_at < now() - interval '1 year'"
         )

@@ -1,11 +1,11 @@
 """PostgreSQL through a few long-lived connections.
 
-A connection is taken, used and given back without the reset query of a pool: our statements leave no session state
-behind. Errors callers meet:
+A connection is taken, used and returned without the reset query of a pool: the statements leave no
+session state behind. Errors that callers meet:
 
-DatabaseUnavailable       no connection could be had, or the server takes no changes: nothing was written
-└── SchemaTooNew          nor may it: a newer version has migrated the database, and this code cannot go on with it
-CommitOutcomeUnknown      the connection was lost while committing: read the truth back on a new connection
+DatabaseUnavailable    no connection, or the server takes no changes: nothing was written
+└── SchemaTooNew       a newer version has migrated the database: this code may not use the schema
+CommitOutcomeUnknown   the connection was lost during commit: read the state on a new connection
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from valerix.chassis.base.problems import Unavailable
 log = structlog.get_logger()
 T = TypeVar("T")
 Transaction = Connection
-"""A connection inside `Database.transaction()`; repository functions take it first."""
+"""A connection inside `Database.transaction()`. Repository functions take it as first parameter."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -35,22 +35,25 @@ LOST = (
     asyncpg.CrashShutdownError,
     OSError,
 )
-"""The server ended the session, or said that it is about to: the next statement must not meet this connection."""
+"""The server ended the session, or announced that it will.
+
+The next statement must not use this connection.
+"""
 UNWRITABLE = (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError, asyncpg.PostgresIOError)
-"""The server takes no changes now: what the statement would have changed is undone."""
+"""The server takes no changes now. All changes of the statement are rolled back."""
 IMPOSSIBLE: tuple[type[Exception], ...] = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.DataError,
     asyncpg.ProgramLimitExceededError,
-    UnencodableError,  # found before it was sent
+    UnencodableError,  # raised before anything is sent
 )
-"""A value that this database never takes, however often it is tried."""
+"""Errors of a value that this database never accepts, however often it is retried."""
 RETRIABLE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 MAX_ATTEMPTS = 5
 BUSY_SECONDS = 2.0
-"""How long a statement that succeeded says that the database is well."""
+"""How long a successful statement counts as proof that the database is healthy."""
 TRIAL_SECONDS = 1.0
-"""Between two attempts of a readiness check to write, after a statement could not."""
+"""Time between two trial writes of a readiness check, after a statement could not write."""
 JSONB_VERSION = b"\x01"
 """The first byte of every jsonb value on the wire."""
 KEYED = {
@@ -59,16 +62,22 @@ KEYED = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-"""For connections whose statements are short and keyed, so nested loops over indexes, planned once. Left to itself the
-planner keeps a hash join it chose while a table was young (40 times the cost) or plans small batches anew each time."""
+"""Planner settings for connections with short, keyed statements: nested loops over indexes, planned
+once.
+
+With its defaults the planner keeps a hash join it chose while a table was young (40 times the
+cost), or plans small batches anew each time.
+"""
 
 
 class DatabaseUnavailable(Unavailable):
+    """No connection is available, or the server takes no changes. Nothing was written."""
+
     code = "database_unavailable"
 
 
 class SchemaTooNew(DatabaseUnavailable):
-    """Says which schema the database has, which code it wants and which this is."""
+    """The message names the database's schema, the code it requires, and this code's version."""
 
 
 class CommitOutcomeUnknown(Exception):
@@ -76,9 +85,10 @@ class CommitOutcomeUnknown(Exception):
 
 
 class Where:
-    """Only the conditions that were asked for, so that each combination of them gets a plan of its own.
+    """A WHERE clause with only the conditions that are set, so that each combination gets its own
+    plan.
 
-    `first` arguments are those the statement itself has ($1, …).
+    `first` are the arguments that the statement itself has ($1, …).
     """
 
     def __init__(self, *first: object) -> None:
@@ -86,7 +96,9 @@ class Where:
         self._conditions: list[str] = []
 
     def add(self, condition: str, *values: object) -> None:
-        """Each `?` of `condition` is one of `values`; nothing happens when the first of them is None."""
+        """Adds `condition`, in which each `?` stands for one of `values`. Does nothing when the
+        first of them is None.
+        """
         if values[0] is None:
             return
         for value in values:
@@ -96,11 +108,15 @@ class Where:
 
     @property
     def clause(self) -> str:
+        """The clause with all conditions; empty when there are none."""
         return f"WHERE {' AND '.join(self._conditions)}" if self._conditions else ""
 
 
 class Database:
-    """Up to `size` connections to one database. Use `transaction()` for several statements, `connection()` for one."""
+    """Up to `size` connections to one database.
+
+    Use `transaction()` for several statements, `connection()` for one.
+    """
 
     def __init__(
         self,
@@ -124,10 +140,12 @@ class Database:
     async def open(
         cls, url: str, size: int, settings: Mapping[str, str] | None = None, *, code: int | None = None
     ) -> AsyncIterator[Self]:
-        """Connections are made on first use, so a service starts (and says it is not ready) while its database is down.
+        """Opens connections on first use, so a service starts (and reports not ready) while its
+        database is down.
 
-        `settings`: PostgreSQL parameters of every connection, e.g. of its planner. `code`: the code's version
-        (migrations.code_of); no connection is opened on a schema that refuses it, be it that it was migrated meanwhile.
+        `settings`: PostgreSQL parameters of every connection, e.g. for its planner. `code`: the
+        code's version (migrations.code_of). No connection is opened on a schema that refuses this
+        code, even if it was migrated after the service started.
         """
         database = cls(url, size, settings=settings, code=code)
         for _ in range(size):
@@ -141,8 +159,8 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for statements that each commit by themselves.
 
-        Raises DatabaseUnavailable when none can be had or nothing can be written, CommitOutcomeUnknown when it breaks
-        in use.
+        Raises DatabaseUnavailable when none is available or nothing can be written,
+        CommitOutcomeUnknown when the connection breaks in use.
         """
         connection = await self._take()
         try:
@@ -153,11 +171,12 @@ class Database:
             raise DatabaseUnavailable("The database cannot be written at present") from error
         except LOST as error:
             if isinstance(error, asyncpg.InterfaceError) and not connection.is_closed():
-                raise  # misuse, not a lost connection
+                raise  # misuse of asyncpg, not a lost connection
             connection.terminate()
             raise CommitOutcomeUnknown(str(error)) from error
         except asyncio.CancelledError:
-            # asyncpg cancels the statement on the server; the outcome is settled before the connection is reused.
+            # asyncpg cancels the statement on the server. The connection is not reused before the
+            # outcome is settled.
             connection.terminate()
             raise
         finally:
@@ -165,14 +184,18 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """All statements inside commit together or not at all. Never hold one open across a network call."""
+        """All statements inside commit together or not at all.
+
+        Never keep a transaction open across a network call.
+        """
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     async def retry(
         self, work: Callable[[Transaction], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
     ) -> T:
-        """Run `work` in a transaction, again when the database chose it as a deadlock or serialization victim.
+        """Runs `work` in a transaction, again when the database chose it as a deadlock or
+        serialization victim.
 
         `overtaken`: see `repeat`.
         """
@@ -190,9 +213,9 @@ class Database:
     async def repeat(
         self, work: Callable[[Connection], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
     ) -> T:
-        """Run work that may be repeated without a second effect, until its outcome is known.
+        """Runs work that may be repeated without a second effect, until its outcome is known.
 
-        `overtaken`: what it raises when another transaction came first and it has to look again.
+        `overtaken`: what it raises when another transaction was faster and it has to read again.
         Raises CommitOutcomeUnknown when the database stays away after it may have committed.
         """
         again: tuple[type[Exception], ...] = (*RETRIABLE, *overtaken)
@@ -213,10 +236,12 @@ class Database:
         raise unknown or AssertionError("unreachable")
 
     async def missing_tables(self, names: list[str]) -> list[str]:
-        """Readiness: which of `names` are missing. Raises DatabaseUnavailable while nothing can be written.
+        """Readiness: which of `names` are missing. Raises DatabaseUnavailable while nothing can be
+        written.
 
-        A full disk is known from the last statement that it failed, and tried out until a trial succeeds. Where all
-        connections are at work, what they did last is the answer.
+        A full disk is known from the last statement, which failed; trial writes follow until one
+        succeeds. While all connections are in use, the result of their last statement is the
+        answer.
         """
         if not self._unwritable and self._free.empty() and time.monotonic() - self._answered_at < BUSY_SECONDS:
             return []
@@ -234,7 +259,7 @@ class Database:
 
     async def _take(self) -> Connection:
         try:
-            # Not wait_for: cancelled at the wrong moment, it goes on as if nothing had been (Python 3.11).
+            # Not wait_for: it may swallow a cancellation at the wrong moment (Python 3.11).
             async with asyncio.timeout(self._acquire_timeout):
                 connection = await self._free.get()
         except TimeoutError:
@@ -269,10 +294,10 @@ class Database:
 _CHECK = """SELECT coalesce(array_agg(n), '{}'), current_setting('transaction_read_only') = 'on'
     FROM unnest($1::text[]) n WHERE to_regclass(n) IS NULL"""
 _TRIAL = "CREATE TEMPORARY TABLE trial ON COMMIT DROP AS SELECT 1 AS n"
-"""Takes a page of the disk, and gives it back."""
+"""Allocates a page on the disk, and frees it."""
 
 
-# Migrations of before the column want code that has them.
+# Migrations from before the column `compatible_from` existed require code that has them.
 _SCHEMA = """
 SELECT current_database() AS name, max(version) AS newest,
        max(coalesce((to_jsonb(m) ->> 'compatible_from')::integer, version)) AS wanted
@@ -281,23 +306,28 @@ FROM schema_migrations m
 
 
 async def check_code(connection: Connection, code: int) -> None:
-    """Raises SchemaTooNew when code whose newest migration has the number `code` may not go on with the schema."""
+    """Raises SchemaTooNew when the schema requires newer code than `code`.
+
+    `code` is the number of the newest migration that the code has.
+    """
     try:
         schema = await connection.fetchrow(_SCHEMA)
     except asyncpg.UndefinedTableError:
-        return  # not migrated yet: readiness says so
+        return  # not migrated yet: the readiness check reports it
     if schema is not None and (schema["wanted"] or 0) > code:
         raise SchemaTooNew(
             f"The database {schema['name']} has schema {schema['newest']:04}, which wants code of version"
-            f" {schema['wanted']:04} or newer, and this code is {code:04}. Start the version of Valerix that has"
-            " migrated it, or restore a backup of before"
+            f" {schema['wanted']:04} or newer, and this code is {code:04}. Start the version of Valerix that"
+            " migrated it, or restore a backup from before the migration"
         )
 
 
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
+    """Opens one connection, with binary JSON codecs and without JIT compilation."""
     parameters = {"jit": "off", **(settings or {})}
     connection = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
-    # Binary: as text, every character of an array of documents is looked at for quoting, here and on the server.
+    # Binary: as text, every character of an array of documents is checked for quoting, here and on
+    # the server.
     await connection.set_type_codec(
         "json", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="binary"
     )
@@ -312,5 +342,5 @@ async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connec
 
 
 def _to_json(value: object) -> bytes:
-    """Raw JSON text passes as it is; anything else is encoded."""
+    """Raw JSON text passes unchanged; any other value is encoded."""
     return value.encode() if isinstance(value, str) else msgspec.json.encode(value)

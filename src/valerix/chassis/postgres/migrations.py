@@ -1,7 +1,9 @@
-"""Migrations: numbered SQL files, each applied once in its own transaction, one migrator at a time per database.
+"""Migrations: numbered SQL files, each applied once in its own transaction, by one migrator at a
+time.
 
-A file begins with `-- compatible_from: NNNN`: the oldest code that may go on with the schema it leaves, by the number
-of its newest migration (ADR 31). The database keeps it, where older code reads it. Without one: code that has the file.
+A file begins with `-- compatible_from: NNNN`: the oldest code that may use the schema it leaves, by
+the number of that code's newest migration (ADR 31). The database stores it, where older code reads
+it. Without this line, only code that has the file may use the schema.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ from valerix.chassis.base.settings import ServiceSettings
 from valerix.chassis.postgres.database import Database, check_code, connect
 
 MIGRATION_SECONDS = 3600.0
-"""StockWait with each migration: a large table takes minutes to rewrite."""
+"""Time-out of each migration: a large table takes minutes to rewrite."""
 _LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(), compatible_from integer)"""
@@ -28,10 +30,12 @@ COMPATIBLE_FROM: Final = re.compile(r"-- compatible_from: ([0-9]{4})\n")
 
 
 class MigrationChanged(Exception):
-    """A migration that was applied before has other contents now. Write a new one instead of editing it."""
+    """An applied migration has other contents now. Write a new one instead of editing it."""
 
 
 class Migration(NamedTuple):
+    """One migration file. Its number, `version`, counts within its service."""
+
     version: int
     name: str
     text: str
@@ -42,6 +46,9 @@ class Migration(NamedTuple):
 
     @property
     def compatible_from(self) -> int:
+        """The oldest code that may use this schema, by the number of that code's newest
+        migration.
+        """
         stated = COMPATIBLE_FROM.match(self.text)
         return int(stated[1]) if stated else self.version
 
@@ -52,7 +59,7 @@ def migrations_of(service: str) -> Traversable:
 
 
 def code_of(service: str) -> int:
-    """The version of this code to a service's database: the number of its newest migration."""
+    """The version of this code for a service's database: the number of its newest migration."""
     return _read(migrations_of(service))[-1].version
 
 
@@ -68,15 +75,16 @@ async def open_database(
     size: int,
     planner: Mapping[str, str] | None = None,
 ) -> Database:
-    """The database of a service, closed with `resources`; none of its connections is on a schema that refuses this
-    code.
+    """Opens the database of a service, which is closed with `resources`.
+
+    No connection is opened on a schema that refuses this code.
     """
     opened = Database.open(settings.database_url, size, planner, code=code_of(service))
     return await resources.enter_async_context(opened)
 
 
 async def check_schema(url: str, folder: Traversable) -> None:
-    """Raises SchemaTooNew when the code with the migrations in `folder` may not go on with the database."""
+    """Raises SchemaTooNew when code with the migrations in `folder` may not use the database."""
     connection = await connect(url)
     try:
         await check_code(connection, _read(folder)[-1].version)
@@ -85,7 +93,8 @@ async def check_schema(url: str, folder: Traversable) -> None:
 
 
 async def migrate(url: str, folder: Traversable) -> list[str]:
-    """Apply `NNNN_name.sql` files in order, each in its own transaction; return the names applied now.
+    """Applies `NNNN_name.sql` files in order, each in its own transaction; returns the names
+    applied now.
 
     Raises MigrationChanged, and SchemaTooNew before anything is applied.
     """

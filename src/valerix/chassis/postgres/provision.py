@@ -1,4 +1,4 @@
-"""One role and one database per name on a PostgreSQL server, each closed to the others."""
+"""Creates one role and one database per name on a PostgreSQL server, each closed to the others."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,14 @@ from asyncpg.connection import Connection
 
 
 async def provision(superuser_url: str, passwords: Mapping[str, str]) -> None:
-    """For each name a role with that password and a database only it may connect to. Safe to run again."""
+    """Creates for each name a role with that password and a database that only this role may
+    connect to.
+
+    Running it again is safe.
+    """
     connection = await asyncpg.connect(superuser_url)
     try:
-        # A statement that fails is logged as it was sent; ours contain passwords.
+        # The server logs a failed statement as it was sent, and these contain passwords.
         await connection.execute("SET log_min_error_statement = panic")
         for row in await connection.fetch("SELECT datname FROM pg_database WHERE datallowconn"):
             await _define(connection, "REVOKE CONNECT ON DATABASE %I FROM PUBLIC", row["datname"])
@@ -31,5 +35,8 @@ async def _provision_one(connection: Connection, name: str, password: str) -> No
 
 
 async def _define(connection: Connection, statement: str, *names: str) -> None:
-    """Statements that define things take no parameters: the server itself quotes the names into the text."""
+    """Executes a statement of data definition, which takes no parameters.
+
+    The server itself quotes the names into the text.
+    """
     await connection.execute(await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", statement, names))

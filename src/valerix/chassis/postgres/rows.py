@@ -1,4 +1,7 @@
-"""Objects as the columns of a statement, and its rows as objects: each column is written once and goes by its name."""
+"""Maps objects to the columns of a statement, and its rows to objects.
+
+Each column is written once and is addressed by its name.
+"""
 
 from collections.abc import Callable, Iterable
 from enum import Enum
@@ -12,17 +15,18 @@ T = TypeVar("T")
 
 
 class Rows(Generic[T]):
-    """Objects of one kind as arrays, two or more columns of them.
+    """Objects of one kind as arrays: two or more columns.
 
-    `columns` are fields and their types, `order_id text, version integer`; `payment.version integer` is the column
-    `version` out of the field `payment`. Raises AttributeError when there is no such field. The statement has the
-    columns as `alias`, and the arrays as its parameters from number `first` on.
+    `columns` are fields and their types, `order_id text, version integer`. `payment.version
+    integer` is the column `version` from the field `payment`. Raises AttributeError when there is
+    no such field. The statement sees the columns under `alias`, and takes the arrays as parameters
+    from number `first` on.
     """
 
     def __init__(self, kind: type[T], columns: str, alias: str = "t", first: int = 1) -> None:
         paths, types = zip(*map(str.split, columns.split(",")), strict=True)
         if len(paths) < 2:
-            raise ValueError(f"{columns!r} is one column: pass its array")  # attrgetter gives no tuple then
+            raise ValueError(f"{columns!r} is one column: pass its array")  # attrgetter gives no tuple
         for path in paths:
             _check_field(kind, path)
         arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, first))
@@ -45,10 +49,11 @@ def _check_field(kind: type, path: str) -> None:
 
 
 class Reader(Generic[T]):
-    """Rows as objects of one kind, whose fields are the columns; a row may have more columns.
+    """Rows as objects of one kind. Its fields name the columns; a row may have more columns.
 
-    A field that is an enum gets its member. `converters` make other values what their fields hold: `id=str` of a uuid.
-    Raises AttributeError when there is no such field, `read` KeyError when there is no such column.
+    A field that is an enum gets its member. `converters` turn other values into what their fields
+    hold: `id=str` for a uuid. Raises AttributeError when there is no such field; `read` raises
+    KeyError when there is no such column.
     """
 
     def __init__(self, kind: type[T], alias: str = "", /, **converters: Callable[[Any], object]) -> None:

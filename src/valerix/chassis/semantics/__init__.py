@@ -1,1 +1,1 @@
-"""HTTP semantics (RFC 9110) and the Fetch standard, as far as no route decides them."""
+"""HTTP semantics (RFC 9110) and the Fetch standard, where no route decides them."""

@@ -1,4 +1,4 @@
-"""Which methods a path has, and which pages of other sites may use them (Fetch standard: CORS)."""
+"""The methods of a path, and the pages of other sites that may use them (Fetch standard: CORS)."""
 
 import re
 from collections import defaultdict
@@ -30,7 +30,7 @@ _EXPOSE: Final = (b"access-control-expose-headers", ", ".join(_EXPOSED_HEADERS).
 
 
 class Methods:
-    """What the routes of a service answer, as `Allow` says it."""
+    """The methods that the routes of a service support, for `Allow`."""
 
     def __init__(self, routes: Iterable[tuple[str, str]]) -> None:
         """`routes`: method, and path with its variables in braces."""
@@ -38,11 +38,11 @@ class Methods:
         for method, path in routes:
             found[path] |= {"GET", "HEAD"} if method == "GET" else {method}
         self._fixed = {path: sorted(methods) for path, methods in found.items() if "{" not in path}
-        # "{" sorts after all letters: of two patterns the one that says more comes first
+        # "{" sorts after all letters: of two patterns, the more specific one comes first
         self._variable = [(_pattern(path), sorted(found[path])) for path in sorted(found) if "{" in path]
 
     def allowed(self, path: str) -> list[str]:
-        """The methods of a path; none when there is no such path."""
+        """The methods of a path; empty when there is no such path."""
         if path in self._fixed:
             return self._fixed[path]
         return next((methods for pattern, methods in self._variable if pattern.fullmatch(path)), [])
@@ -53,13 +53,16 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 class CrossOrigin:
-    """Answers for pages of `origins`. They send bearer tokens: no cookie is ever allowed to them."""
+    """CORS headers for pages of `origins`.
+
+    The pages send bearer tokens: cookies are never allowed to them.
+    """
 
     def __init__(self, origins: Collection[str]) -> None:
         self._origins = {origin.encode() for origin in origins}
 
     def headers(self, request: Mapping[bytes, bytes]) -> Headers:
-        """What every answer to this request has beside its own headers."""
+        """The headers that every answer to this request carries in addition to its own."""
         if not self._origins:
             return []
         vary = (b"vary", b"Origin")
@@ -69,7 +72,7 @@ class CrossOrigin:
         return [vary, (b"access-control-allow-origin", origin), _EXPOSE]
 
     def preflight(self, request: Mapping[bytes, bytes], allowed: Iterable[str]) -> Headers:
-        """What the answer to OPTIONS has besides, when a browser asks whether it may send the real request."""
+        """Further headers for OPTIONS when a browser checks whether it may send a request."""
         if request.get(b"origin") not in self._origins or b"access-control-request-method" not in request:
             return []
         return [

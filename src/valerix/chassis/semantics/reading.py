@@ -1,4 +1,7 @@
-"""GET and HEAD: an answer with a tag is sent once, and its body only to GET (RFC 9110, sections 9.3.2 and 13.1.2)."""
+"""GET and HEAD: conditional requests by ETag, and no body for HEAD.
+
+See RFC 9110, sections 9.3.2 and 13.1.2.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,10 +22,11 @@ class Reading:
         self._known = headers.get(b"if-none-match")
 
     def of(self, send: Send) -> Send:
-        """A `send` that keeps them.
+        """Wraps `send` so that it applies the conditions.
 
-        The tag of a whole answer becomes its version with a digest of its body: what staff read of an order is more
-        than its customer reads, and each of both changes without the other.
+        The tag of a complete answer becomes its version with a digest of its body. Staff read more
+        of an order than its customer does, and each of the two representations changes without the
+        other.
         """
         held: Any = None
 
@@ -44,10 +48,10 @@ class Reading:
         return conditional
 
     def _tagged(self, start: Any, message: Any) -> None:
-        """Complete the tag of the answer; without its body when the client has it."""
+        """Completes the tag of the answer, and removes the body when the client has it already."""
         body = message.get("body", b"")
         tag = _tag(start) or b""
-        if tag[1:-1].isdigit():  # of a version
+        if tag[1:-1].isdigit():  # the tag is a version
             digest = hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
             tag = f'{tag.decode()[:-1]}-{digest}"'.encode()
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"etag"]

@@ -1,1 +1,1 @@
-"""`load`: synthetic traffic against a running installation, and what became of every order."""
+"""`load`: synthetic traffic against a running installation, and the outcome of every order."""

@@ -1,4 +1,4 @@
-"""`load`: options, who the customers are, and the event loop."""
+"""`load`: its options, the choice of customers, and the event loop."""
 
 import asyncio
 import random
@@ -36,7 +36,7 @@ DEMO_CUSTOMERS: Final = [f"CUST-{number:03}" for number in range(1, 11)]
 
 
 class LoadOptions(NamedTuple):
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     pace: Pace
     seed: int
@@ -53,32 +53,52 @@ def load(
     context: typer.Context,
     data_dir: DataDir,
     rate: Annotated[
-        float | None, typer.Option(min=0.01, help=f"Orders per second, come what may; {DEFAULT_RATE:g} by default.")
+        float | None,
+        typer.Option(
+            min=0.01, help=f"Orders per second, whatever the answers take (open loop). Default {DEFAULT_RATE:g}."
+        ),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Instead: so many at once, the next once one is answered.")
+        int | None,
+        typer.Option(
+            min=1, max=1000, help="Instead of --rate: concurrent orders, each answer starts the next (closed loop)."
+        ),
     ] = None,
-    orders: Annotated[int | None, typer.Option(min=1, help="End after so many orders.")] = None,
+    orders: Annotated[int | None, typer.Option(min=1, help="Stop after this number of orders.")] = None,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=0.1, help=f"End after so many seconds; else {DEFAULT_SECONDS:g}.")
+        float | None,
+        typer.Option("--for", min=0.1, help=f"Stop after this number of seconds. Default {DEFAULT_SECONDS:g}."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed asks for the same.")] = None,
-    customer: Annotated[list[str] | None, typer.Option(help="Number of a customer; else the demo's.")] = None,
-    product: Annotated[list[str] | None, typer.Option(help="What is sold, best first; else everything.")] = None,
-    payment: Annotated[list[str] | None, typer.Option(help="METHOD=SHARE, e.g. card_declined=0.05.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed repeats the same sequence of requests.")] = None,
+    customer: Annotated[
+        list[str] | None, typer.Option(help="Number of a customer; repeatable. Default: the demo customers.")
+    ] = None,
+    product: Annotated[
+        list[str] | None, typer.Option(help="Product to order, most popular first; repeatable. Default: all.")
+    ] = None,
+    payment: Annotated[
+        list[str] | None, typer.Option(help="METHOD=SHARE, e.g. card_declined=0.05; repeatable.")
+    ] = None,
     reads: Annotated[float, typer.Option(min=0, max=100, help="Reads after each order, on average.")] = 1.0,
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of orders sent again under their key.")] = 0.05,
-    on_shortage: Annotated[OnShortage, typer.Option(help="What orders do when stock is short.")] = OnShortage.REJECT,
-    restock: Annotated[bool, typer.Option("--restock/--no-restock", help="Bring in stock before it runs out.")] = True,
-    settle: Annotated[float, typer.Option(min=0, help="Seconds to wait for the last definite answer.")] = 120.0,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of orders that are sent again under their key.")
+    ] = 0.05,
+    on_shortage: Annotated[OnShortage, typer.Option(help="What orders do if stock is short.")] = OnShortage.REJECT,
+    restock: Annotated[bool, typer.Option("--restock/--no-restock", help="Add stock before it runs out.")] = True,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the last definite answers at the end.")
+    ] = 120.0,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
 ) -> None:
-    """Order as many customers would, and tell of every order that did not simply go through.
+    """Place orders as many customers would, and report every order that did not go smoothly.
 
-    An order is sent again under its key until its answer is definite. Ctrl-C ends the sending, then the waiting. Exit
-    status 0 when every order has its definite answer and nothing contradicts what was promised; 130 when interrupted.
+    An order is sent again under its key until its answer is definite.
+
+    Ctrl-C ends the sending; pressed again, it ends the waiting.
+
+    Exit status 0 if all answers are definite and contradict no guarantee; 130 if interrupted.
     """
     if rate is not None and concurrency is not None:
         raise typer.BadParameter("Give either --rate or --concurrency")
@@ -87,7 +107,7 @@ def load(
     limit = seconds or (float("inf") if orders else DEFAULT_SECONDS)
     options = LoadOptions(
         Pace(rate, concurrency, orders, limit, settle),
-        random.randrange(1_000_000) if seed is None else seed,  # noqa: S311 - a name for a run
+        random.randrange(1_000_000) if seed is None else seed,  # noqa: S311 - identifies a run, guards nothing
         customer or [],
         product or [],
         _shares(payment or []),
@@ -119,12 +139,12 @@ def _shares(texts: list[str]) -> dict[str, float]:
         if method not in METHODS or shares[method] < 0:
             raise typer.BadParameter(f"{text!r}: the methods are {', '.join(METHODS)}, their shares 0 to 1")
     if sum(shares.values()) > 1:
-        raise typer.BadParameter("The shares of the payment methods are more than 1 together")
+        raise typer.BadParameter("The shares of the payment methods add up to more than 1")
     return shares
 
 
 async def _run(installation: Installation, options: LoadOptions) -> LoadReport:
-    """Raises ValerixError when it cannot begin."""
+    """Run the load against the installation. Raises ValerixError if it cannot begin."""
     tally = Tally()
     async with AsyncExitStack() as stack:
         staff = await stack.enter_async_context(
@@ -136,7 +156,7 @@ async def _run(installation: Installation, options: LoadOptions) -> LoadReport:
         customers = await _customers(stack, staff, me, installation, options)
         products = options.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
         if not products:
-            raise typer.BadParameter("Nothing is sold there: name what to order with --product")
+            raise typer.BadParameter("The installation has no products in stock: name products with --product")
         shelves = (
             Shelves(staff, tally, products, options.pace.orders) if options.restock and not me.customer_id else None
         )
@@ -149,9 +169,10 @@ async def _run(installation: Installation, options: LoadOptions) -> LoadReport:
 async def _customers(
     stack: AsyncExitStack, staff: AsyncValerix, me: User, installation: Installation, options: LoadOptions
 ) -> list[Customer]:
-    """On a stack with demo accounts they sign in themselves; elsewhere staff orders on their behalf.
+    """Return the customers with their sessions.
 
-    Who is no staff orders for themself.
+    On a stack with demo accounts the customers sign in themselves; elsewhere staff order on their
+    behalf. A customer's own login orders for that customer only.
     """
     http = transport.configured(ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS).build()
     stack.push_async_callback(http.close)
@@ -167,7 +188,7 @@ async def _customers(
         return [Customer(me.customer_id, on_behalf)]
     numbers = options.customers or [number for number in DEMO_CUSTOMERS if await _may_order(staff, number)]
     if not numbers:
-        raise typer.BadParameter("There are no demo customers: name who orders with --customer")
+        raise typer.BadParameter("There are no demo customers: name customers with --customer")
     if installation.email != OPERATOR:
         return [Customer(number, on_behalf) for number in numbers]
     emails = [(await staff.customers.get(number)).email for number in numbers]

@@ -1,4 +1,4 @@
-"""What became of one order, as whoever placed it saw it, answer by answer."""
+"""The outcome of one order as its caller sees it, answer by answer."""
 
 import random
 from dataclasses import dataclass, field
@@ -15,23 +15,25 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class Placed:
+    """An order that was sent, and the answers to it so far."""
+
     key: str
     customer_id: str
     order_id: str | None = None
     sends: int = 0
-    """Until the first answer."""
+    """Number of attempts until the first answer."""
     answered_seconds: float | None = None
-    """From the moment it was due to the first answer, 202 included; None: never."""
+    """Time from the scheduled moment to the first answer, 202 included; None: no answer."""
     pending: bool = False
-    """Was answered 202."""
+    """Whether an answer was 202."""
     status: int | None = None
-    """Of the definite answer; None: there is none yet."""
+    """Status of the definite answer; None: there is none yet."""
     code: str = ""
     reasons: list[str] = field(default_factory=list)
-    """What stood in the way, each once."""
+    """Reasons for delays and failures, each once."""
 
     def take(self, outcome: Outcome, seconds: float) -> None:
-        """Learn from what came back `seconds` after the order was due."""
+        """Record an outcome that arrived `seconds` after the order was due."""
         reason = self._learn(outcome)
         if reason and reason not in self.reasons:
             self.reasons.append(reason)
@@ -67,21 +69,24 @@ _read_order = msgspec.json.Decoder(_PlacedOrder).decode
 
 
 def is_answer(outcome: Outcome) -> bool:
-    """Whether it says what became of the request; otherwise the same is to be sent again."""
+    """Return whether the outcome says what became of the request.
+
+    Otherwise the request is sent again.
+    """
     if isinstance(outcome, NoReply) or outcome.status == 429 or outcome.status >= 500:
         return False
-    if outcome.status == 404:  # a gateway that starts listens before it knows its routes; services have codes
+    if outcome.status == 404:  # a starting gateway listens before it knows its routes; services answer a code
         return read_problem(outcome).code != ""
-    return outcome.status != 409 or outcome.retry_after is None  # the same key is in flight
+    return outcome.status != 409 or outcome.retry_after is None  # with one: the same key is in flight
 
 
 def is_definite(outcome: Outcome) -> bool:
-    """Whether the same key will be answered like this for ever."""
+    """Return whether the same key gets this answer forever."""
     return is_answer(outcome) and isinstance(outcome, Answer) and outcome.status != 202
 
 
 def kind(outcome: Outcome) -> str:
-    """A short name, for counting."""
+    """Return a short name of the outcome, for counting."""
     if isinstance(outcome, NoReply):
         return "no answer"
     if outcome.status >= 400:
@@ -94,7 +99,10 @@ def is_replay(answer: Answer) -> bool:
 
 
 def replay_mismatch(first: Answer, again: Answer) -> str | None:
-    """What is wrong with `again`, the answer to the same request sent once more."""
+    """Return what is wrong with `again`, the answer to the same request sent once more.
+
+    None if correct.
+    """
     if not is_replay(again):
         return "is not marked as a replay"
     if again.status != (200 if first.status == 201 else first.status):
@@ -103,7 +111,11 @@ def replay_mismatch(first: Answer, again: Answer) -> str | None:
 
 
 def pause(outcome: Outcome, attempt: int) -> float:
-    """Seconds before the same is sent again: 0.1, 0.2, 0.4 … 10, times 0.5 to 1, and no less than was asked for."""
+    """Return the seconds before the request is sent again.
+
+    The backoff is 0.1, 0.2, 0.4 … 10, times 0.5 to 1, and never shorter than the answer's
+    Retry-After.
+    """
     backoff = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
-    asked = outcome.retry_after if isinstance(outcome, Answer) else None
-    return max(asked or 0.0, backoff * random.uniform(0.5, 1))  # noqa: S311 - spreads callers, guards nothing
+    retry_after = outcome.retry_after if isinstance(outcome, Answer) else None
+    return max(retry_after or 0.0, backoff * random.uniform(0.5, 1))  # noqa: S311 - spreads callers, guards nothing

@@ -1,4 +1,4 @@
-"""How it goes while it runs: redrawn on a terminal, otherwise a line every few seconds; on stderr."""
+"""Progress of a run, on stderr: redrawn on a terminal, otherwise a line every few seconds."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ LINE_SECONDS: Final = 5.0
 
 
 async def watch(tally: Tally) -> None:
-    """Until it is cancelled."""
+    """Show the progress until the task is cancelled."""
     out = console(stderr=True)
     if out.is_terminal:
         with Live(console=out, transient=True, auto_refresh=False) as live:
@@ -36,7 +36,7 @@ async def _texts(tally: Tally, every: float) -> AsyncIterator[str]:
 
 
 def line(tally: Tally, seconds: float, rate: float) -> str:
-    """What happened since the last line, and what is going on."""
+    """Return one line: the totals, the latencies since the last line, and the current stage."""
     answers = ", ".join(f"{kind} x {count}" for kind, count in sorted(tally.answers.items()))
     return (
         f"{seconds:4.0f} s  {tally.sent} orders, {rate:.1f}/s  in flight {tally.in_flight}, pending {tally.pending}"

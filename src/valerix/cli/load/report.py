@@ -1,4 +1,4 @@
-"""What is told at the end: the figures, and every order that did not simply go through, with the reason."""
+"""The final report: figures, and every order that did not go smoothly, with the reason."""
 
 from collections import Counter
 from typing import Final
@@ -15,14 +15,17 @@ from valerix.contracts.states import OrderStatus
 
 LATE_SECONDS: Final = 1.0
 SUCCEEDED: Final = frozenset(OrderStatus) - {OrderStatus.PENDING, OrderStatus.FAILED}
-"""Whatever an order that was answered 200 or 201 may be later."""
+"""Statuses that an order may have later if it was answered 200 or 201."""
 
-NEVER_DESERVED: Final = frozenset({400, 401, 403, 404, 413, 415})
-"""What is sent is always a valid order of a customer who may."""
+UNJUSTIFIED: Final = frozenset({400, 401, 403, 404, 413, 415})
+"""Statuses that are always wrong: every request is a valid order of a customer with permission."""
 
 
 class Affected(msgspec.Struct, frozen=True, rename="camel"):
-    """One order; `effects`: late, pending, retried, declined, short of stock, failed, unanswered, unfinished."""
+    """An order that did not go through smoothly.
+
+    `effects`: late, pending, retried, declined, short of stock, failed, unanswered, unfinished.
+    """
 
     order_id: str | None
     customer_id: str
@@ -30,21 +33,23 @@ class Affected(msgspec.Struct, frozen=True, rename="camel"):
     effects: list[str]
     reasons: list[str]
     status: str
-    """Where it stands at the end; `unknown` when it could not be looked at."""
+    """Status at the end; `unknown` if it could not be read."""
     answered_ms: float | None
     sends: int
     step_attempts: int
-    """The most that any step of the order took."""
+    """Largest number of attempts of any step of the order."""
 
 
 class LatencySummary(msgspec.Struct, frozen=True, rename="camel"):
+    """Percentiles of a histogram."""
+
     count: int
     p50_ms: float
     p95_ms: float
     p99_ms: float
     max_ms: float
     error: float
-    """Relative, of the percentiles."""
+    """Largest relative error of the percentiles."""
 
     @classmethod
     def of(cls, histogram: Histogram) -> "LatencySummary":
@@ -53,26 +58,27 @@ class LatencySummary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LoadReport(msgspec.Struct, frozen=True, rename="camel"):
-    """What `load --json` prints."""
+    """Document of `load --json`."""
 
     ok: bool
-    """Every order has a definite answer and was looked at, and nothing contradicts what was promised."""
+    """Whether every order has a definite answer and was examined, and all guarantees held."""
     interrupted: bool
     seed: int
     seconds: float
-    """Of sending."""
+    """Time spent sending."""
     orders: int
     orders_per_second: float
     answers: dict[str, int]
-    """To the attempts to place orders."""
+    """Answers to the attempts to place orders."""
     followed: dict[str, int]
-    """To asking after pending ones."""
+    """Answers to later requests for the outcome of pending orders."""
     reads: dict[str, int]
+    """Answers to reads."""
     order_latency: LatencySummary
     """From the moment an order was due to its first answer."""
     read_latency: LatencySummary
     lag: LatencySummary
-    """From the moment an order was due to its being sent: how late this program itself was."""
+    """From the moment an order was due until it was sent: the delay of this program itself."""
     client_cpu_seconds: float
     duplicates: int
     restocked: int
@@ -83,7 +89,10 @@ class LoadReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def judge(placed: Placed, events: list[OrderEvent] | None) -> Affected | None:
-    """None when the order simply went through; `events`: its timeline, None when it could not be had."""
+    """Return how the order was affected; None if it went through smoothly.
+
+    `events`: the order's timeline; None if it could not be read.
+    """
     steps = [step for event in events or [] for step in event.steps]
     attempts = max([0, *Counter(step.name for step in steps).values(), *(step.attempt for step in steps)])
     effects = _effects(placed, again=attempts > 1 or any(_is_delay(event) for event in events or []))
@@ -124,7 +133,7 @@ def _is_delay(event: OrderEvent) -> bool:
 
 
 def _troubles(placed: Placed, events: list[OrderEvent], steps: list[Step]) -> list[str]:
-    """What the timeline says of delays and of steps that had to be repeated, unless the customer was told."""
+    """Return delays and repeated steps in the timeline, except reasons that an answer gave."""
     last = {step.name: step for step in steps}
     delays = [event.error_message or "delayed" for event in events if _is_delay(event)]
     repeated = [f"{step.name}: {step.detail or step.outcome}" for step in steps if step is not last[step.name]]
@@ -142,8 +151,8 @@ def _longest(created: OrderEvent, steps: list[Step]) -> str:
 
 
 def contradiction(placed: Placed, events: list[OrderEvent] | None) -> str | None:
-    """What is wrong with the answer to an order, in itself or in the light of the order's end."""
-    if placed.status in NEVER_DESERVED:
+    """Return what is wrong with an answer, by itself or compared with the order's final status."""
+    if placed.status in UNJUSTIFIED:
         return f"The order under key {placed.key} was refused with {placed.status} {placed.code}"
     if not events:
         return None
@@ -159,7 +168,7 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-# --- for people
+# --- output for people
 
 
 def show(out: Console, report: LoadReport) -> None:
@@ -192,8 +201,8 @@ def _affected_table(affected: list[Affected]) -> Table:
     made = table("order", "now", "effects", "answered", "reason", right=("answered",))
     for order in affected:
         answered = "never" if order.answered_ms is None else f"{order.answered_ms:.0f} ms"
-        who = id_text(order.order_id) if order.order_id else f"key {order.idempotency_key}"
-        made.add_row(who, status_text(order.status), ", ".join(order.effects), answered, "; ".join(order.reasons))
+        name = id_text(order.order_id) if order.order_id else f"key {order.idempotency_key}"
+        made.add_row(name, status_text(order.status), ", ".join(order.effects), answered, "; ".join(order.reasons))
     return made
 
 

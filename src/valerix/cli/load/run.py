@@ -1,4 +1,7 @@
-"""A run: customers come, by the clock or as fast as they are served; then every order is followed to its end."""
+"""A run: customers place orders, on schedule or as fast as answers arrive.
+
+After that, the end of every order is examined.
+"""
 
 import asyncio
 import itertools
@@ -18,12 +21,17 @@ from valerix.client import AsyncValerix, ValerixError
 from valerix.client.errors import NotFound
 
 MAX_IN_FLIGHT: Final = 2000
-"""Who comes while so many wait for an answer waits outside, and counts from the moment they were due all the same."""
-LOOKING_AT_ONCE: Final = 16
+"""Requests above this limit are queued. Latency is measured from the scheduled time."""
+EXAMINED_AT_ONCE: Final = 16
+"""Timelines that are read concurrently at the end."""
 
 
 class Pace(NamedTuple):
-    """Either `rate`, orders per second come what may, or `concurrency`, the next once one is answered."""
+    """The pace of a run: `rate` or `concurrency`.
+
+    `rate`: orders per second, whatever the answers take. `concurrency`: orders at once, where each
+    answer starts the next.
+    """
 
     rate: float | None = None
     concurrency: int | None = None
@@ -33,6 +41,8 @@ class Pace(NamedTuple):
 
 
 class LoadRun:
+    """One run of the load, from the first visit to the report."""
+
     def __init__(self, pace: Pace, shop: Shop, staff: AsyncValerix, shelves: Shelves | None, tally: Tally) -> None:
         self._pace = pace
         self._shop = shop
@@ -46,13 +56,16 @@ class LoadRun:
         self._interrupted = False
 
     def interrupt(self) -> None:
-        """End what is being done: sending, then waiting for what is not answered yet, then looking at each order."""
+        """End the current stage: sending, waiting for open answers, or examining each order."""
         self._interrupted = True
         if self._stage is not None:
             self._stage.cancel()
 
     async def to_the_end(self, coming: Iterator[Visit], seed: int) -> LoadReport:
-        """Raises ValerixError when not even the shelves can be filled."""
+        """Run all stages and return the report.
+
+        Raises ValerixError if the stock cannot be filled first.
+        """
         if self._shelves is not None:
             await self._shelves.fill()
         started, cpu = time.monotonic(), time.process_time()
@@ -64,7 +77,7 @@ class LoadRun:
             seconds = time.monotonic() - started
             await self._do(group, self._settle())
             cpu = time.process_time() - cpu
-            for task in self._visits:  # nothing may change while it is looked at
+            for task in self._visits:  # orders must not change while they are examined
                 task.cancel()
             self._unexamined = {placed.key: placed for placed in self._shop.placed}
             await self._do(group, self._examine())
@@ -92,30 +105,30 @@ class LoadRun:
 
     async def _settle(self) -> None:
         self._tally.stage = "  waiting for the last answers"
-        give_up_at = time.monotonic() + self._pace.settle_seconds
-        while self._visits and (left := give_up_at - time.monotonic()) > 0:
+        deadline = time.monotonic() + self._pace.settle_seconds
+        while self._visits and (left := deadline - time.monotonic()) > 0:
             await asyncio.wait(self._visits, timeout=left)
 
-    # --- what became of each
+    # --- the outcome of each order
 
     async def _examine(self) -> None:
         times = Counter(placed.order_id for placed in self._shop.placed if placed.order_id)
         self._tally.violations += [f"{n} keys were answered with order {id_}" for id_, n in times.items() if n > 1]
         waiting = iter(self._shop.placed)
-        await asyncio.gather(*(self._look_at_each(waiting) for _ in range(LOOKING_AT_ONCE)))
+        await asyncio.gather(*(self._examine_each(waiting) for _ in range(EXAMINED_AT_ONCE)))
 
-    async def _look_at_each(self, waiting: Iterator[Placed]) -> None:
+    async def _examine_each(self, waiting: Iterator[Placed]) -> None:
         for placed in waiting:
-            self._tally.stage = f"  looking at what became of {len(self._unexamined)} orders"
-            await self._look_at(placed)
+            self._tally.stage = f"  examining the outcome of {len(self._unexamined)} orders"
+            await self._examine_one(placed)
 
-    async def _look_at(self, placed: Placed) -> None:
+    async def _examine_one(self, placed: Placed) -> None:
         events = None
         if placed.order_id is not None:
             try:
                 events = (await self._staff.orders.timeline(placed.order_id)).events
             except NotFound:
-                self._tally.violations.append(f"Order {placed.order_id} was acknowledged and is not there")
+                self._tally.violations.append(f"Order {placed.order_id} was acknowledged but does not exist")
             except ValerixError:
                 return
         del self._unexamined[placed.key]
@@ -152,5 +165,5 @@ class LoadRun:
 
 
 def _by_number(affected: Affected) -> tuple[int, str]:
-    """Keys end with the number of the visit."""
+    """Return a sort key: idempotency keys end with the number of the visit."""
     return len(affected.idempotency_key), affected.idempotency_key

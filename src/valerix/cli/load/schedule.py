@@ -1,4 +1,7 @@
-"""What is asked for and when: a function of the seed alone, so that a run can be repeated."""
+"""The schedule of a run: what is requested and when.
+
+It depends on the seed alone, so a run can be repeated.
+"""
 
 import itertools
 import random
@@ -6,31 +9,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 LINES: Final = ((1, 2, 3), (70, 20, 10))
-"""Different products of an order, and how often each number comes."""
+"""Numbers of different products in an order, and their weights."""
 QUANTITIES: Final = (1, 2, 3)
 READS: Final = ("order", "list", "stock")
 DEFAULT_METHOD: Final = "card_ok"
 
 
 class Mix(NamedTuple):
-    """`products` are sold the more the earlier they stand: the n-th 1/n as often as the first (Zipf)."""
+    """The mix of requests.
+
+    Products come in order of popularity: the n-th sells 1/n as often as the first (Zipf).
+    """
 
     products: Sequence[str]
     customers: int
     payments: Mapping[str, float] = {}
-    """Share of each method; the rest is paid with DEFAULT_METHOD."""
+    """Share of each payment method; the rest is paid with DEFAULT_METHOD."""
     reads: float = 1.0
-    """After each order, on average."""
+    """Number of reads after each order, on average."""
     duplicates: float = 0.05
-    """Share of the orders that are sent once more after they were answered."""
+    """Share of the orders that are sent once more after their answer."""
 
 
 class Visit(NamedTuple):
-    """What one customer does: order, perhaps send the same again, look around."""
+    """The requests of one customer: an order, perhaps the same order again, reads."""
 
     number: int
     at: float
-    """Seconds after the start; always 0 when nobody arrives by the clock."""
+    """Scheduled time in seconds after the start; always 0 without a rate."""
     customer: int
     items: dict[str, int]
     payment_method: str
@@ -39,7 +45,11 @@ class Visit(NamedTuple):
 
 
 def visits(mix: Mix, seed: int, rate: float | None) -> Iterator[Visit]:
-    """Without end. At `rate` per second customers arrive by chance (a Poisson process), whatever the answers do."""
+    """Yield visits without end.
+
+    At `rate` per second customers arrive at random (a Poisson process), however long the answers
+    take.
+    """
     choose = random.Random(seed)  # noqa: S311 - repeatable on purpose
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(mix.products) + 1)))
     methods = [*mix.payments, DEFAULT_METHOD]

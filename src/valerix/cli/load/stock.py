@@ -1,4 +1,4 @@
-"""Keeping the shelves full: a run is about orders, not about how little the demo catalogue has of everything."""
+"""Restocks during a run: it measures orders, and the demo catalogue's stock is small."""
 
 import asyncio
 from collections.abc import Collection
@@ -13,10 +13,12 @@ LOOK_SECONDS: Final = 0.5
 LEAST_UNITS: Final = 1000
 MOST_OF_ONE: Final = max(QUANTITIES)
 LOOKS_AHEAD: Final = 10
-"""What was asked for between two looks, so many times over, must be there."""
+"""The available stock must cover this multiple of the demand between two looks."""
 
 
 class Shelves:
+    """Keeps the products of a run in stock."""
+
     def __init__(self, staff: AsyncValerix, tally: Tally, products: Collection[str], orders: int | None) -> None:
         self._staff = staff
         self._tally = tally
@@ -24,7 +26,7 @@ class Shelves:
         self._least = min(LEAST_UNITS, MOST_OF_ONE * orders) if orders else LEAST_UNITS
 
     async def fill(self) -> None:
-        """Bring in what may be needed next. Raises ValerixError."""
+        """Add the units that may be needed next. Raises ValerixError."""
         demand = self._tally.demand.copy()
         self._tally.demand.clear()
         async for item in self._staff.inventory.list():
@@ -33,7 +35,10 @@ class Shelves:
                 await self._bring_in(item, wanted)
 
     async def keep_full(self) -> None:
-        """Until it is cancelled. While inventory is away, so is this."""
+        """Restock until the task is cancelled.
+
+        Failures are ignored: inventory may be down for a while.
+        """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:

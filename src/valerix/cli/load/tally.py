@@ -1,4 +1,4 @@
-"""Counting while it runs, in memory that does not grow with the run."""
+"""Counters of a run, in memory that does not grow with the run."""
 
 import math
 from collections import Counter
@@ -12,7 +12,10 @@ BUCKETS: Final = 900
 
 
 class Histogram:
-    """Durations in seconds, 0.1 ms to an hour and a half, in buckets each GROWTH times as wide as the one before."""
+    """Durations in seconds, from 0.1 ms to an hour and a half.
+
+    Each bucket is GROWTH times as wide as the one before.
+    """
 
     def __init__(self) -> None:
         self._buckets = [0] * BUCKETS
@@ -20,13 +23,14 @@ class Histogram:
         self.max = 0.0
 
     def record(self, seconds: float) -> None:
+        """Count one duration; longer ones than the last bucket count there."""
         place = math.ceil(math.log(max(seconds, FIRST_SECONDS) / FIRST_SECONDS, GROWTH))
         self._buckets[min(place, BUCKETS - 1)] += 1
         self.count += 1
         self.max = max(self.max, seconds)
 
     def quantile(self, part: float) -> float:
-        """Seconds that `part` of all stayed within, up to ERROR; 0 of nothing."""
+        """Return the seconds that `part` of all durations stay within, up to ERROR; 0 if none."""
         left = math.ceil(part * self.count)
         for place, count in enumerate(self._buckets):
             left -= count
@@ -36,27 +40,27 @@ class Histogram:
 
 
 class Tally:
-    """What has happened so far."""
+    """The counts of a run so far."""
 
     def __init__(self) -> None:
         self.orders = Histogram()
         """From the moment the order was due to its first answer, 202 included."""
         self.recent = Histogram()
-        """The same since the last `take_recent`."""
+        """The same as `orders`, since the last `take_recent`."""
         self.reads = Histogram()
         self.lag = Histogram()
-        """From the moment an order was due to its being sent: how late this program itself was."""
+        """From the moment an order was due until it was sent: the delay of this program itself."""
         self.answers: Counter[str] = Counter()
-        """What came back when an order was placed, one entry per attempt."""
+        """Outcomes of placing orders, one per attempt."""
         self.followed: Counter[str] = Counter()
-        """The same, when somebody asked what became of a pending order."""
+        """Outcomes of later requests for the outcome of pending orders."""
         self.read_answers: Counter[str] = Counter()
         self.demand: Counter[str] = Counter()
-        """Units asked for by product, since the last look at the stock."""
+        """Units ordered by product, since the last look at the stock."""
         self.sent = self.in_flight = self.pending = 0
         self.duplicates = self.restocked = 0
         self.stage = ""
-        """What is being done once all is sent."""
+        """The current stage, once all orders are sent."""
         self.violations: list[str] = []
 
     def answered(self, seconds: float) -> None:
@@ -64,5 +68,6 @@ class Tally:
         self.recent.record(seconds)
 
     def take_recent(self) -> Histogram:
+        """Return the latencies since the last call, and start again from zero."""
         taken, self.recent = self.recent, Histogram()
         return taken

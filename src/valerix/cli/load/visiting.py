@@ -1,4 +1,7 @@
-"""One customer's visit: the order, asked for under its key until the answer is definite; the same again; reading."""
+"""One customer's visit: an order, perhaps the same order again, and reads.
+
+The order is sent under its key until the answer is definite.
+"""
 
 import asyncio
 import itertools
@@ -17,39 +20,43 @@ from valerix.client.steps import Answer, NoReply, Outcome, Request
 
 PATH: Final = "/api/v1/orders"
 TIMEOUT_SECONDS: Final = 30.0
-"""A visit without an answer by then gives its slot to the next, and goes on asking without one."""
+"""A visit without an answer by then passes its slot on, and continues to send without one."""
 
 
 class Caller:
-    """Somebody who is signed in. Requests are sent once: whoever counts sees each."""
+    """A signed-in account.
+
+    Each request is sent once, without hidden retries, so that every attempt is counted.
+    """
 
     def __init__(self, session: Session, runner: Runner) -> None:
         self._session = session
         self._runner = runner
 
     async def sign_in(self) -> None:
-        """Before anything is measured. Raises ValerixError."""
+        """Sign in, before anything is measured. Raises ValerixError."""
         await self._runner.run(self._session.renew(None))
 
     async def send(self, request: Request) -> Outcome:
+        """Send a request once. A failed sign-in counts as no answer."""
         try:
             return await self._runner.run(self._session.once(request))
-        except ValerixError as error:  # while signing in again
+        except ValerixError as error:  # raised while renewing the session
             return NoReply(f"not signed in: {error}", sent=False)
 
 
 class Customer(NamedTuple):
-    """`caller` is the customer, or staff ordering on their behalf."""
+    """A customer. `caller` is the customer's own account, or staff ordering on their behalf."""
 
     customer_id: str
     caller: Caller
 
 
 class Shop:
-    """Where customers come to; keeps what they have placed."""
+    """Carries out visits, and keeps the orders they have placed."""
 
     def __init__(self, customers: list[Customer], tally: Tally, run: str, on_shortage: str) -> None:
-        """`run`: what makes the keys of this run its own."""
+        """`run`: an id that makes the idempotency keys of this run unique."""
         self._customers = customers
         self._tally = tally
         self._run = run
@@ -57,15 +64,19 @@ class Shop:
         self.placed: list[Placed] = []
 
     async def visit(self, visit: Visit, due: float, slots: asyncio.Semaphore) -> None:
-        """Until the order has its definite answer; `slots` is given back as soon as nobody stands there waiting."""
+        """Carry out a visit until its order has a definite answer.
+
+        The visit's slot in `slots` is released after its first answer and reads, or after
+        TIMEOUT_SECONDS.
+        """
         customer_id, caller = self._customers[visit.customer]
         placed = Placed(f"load-{self._run}-{visit.number}", customer_id)
         request = self._request(visit, placed)
         self._note_begin(placed, visit, due)
         try:
-            answer = await self._ask(caller, request, placed, due)
+            answer = await self._place(caller, request, placed, due)
             if answer is not None and is_definite(answer):
-                await self._look_around(visit, caller, request, placed, answer)
+                await self._repeat_and_read(visit, caller, request, placed, answer)
         finally:
             self._tally.in_flight -= 1
             slots.release()
@@ -88,8 +99,11 @@ class Shop:
         self._tally.sent += 1
         self._tally.in_flight += 1
 
-    async def _ask(self, caller: Caller, request: Request, placed: Placed, due: float) -> Answer | None:
-        """Until there is an answer, 202 or a definite one; None when there was none in time."""
+    async def _place(self, caller: Caller, request: Request, placed: Placed, due: float) -> Answer | None:
+        """Send the order until there is an answer, 202 or a definite one.
+
+        Return None if none came in time.
+        """
         for attempt in itertools.count():
             outcome = await caller.send(request)
             seconds = time.monotonic() - due
@@ -104,7 +118,7 @@ class Shop:
         return None
 
     async def _follow(self, caller: Caller, request: Request, placed: Placed, due: float) -> None:
-        """Keep asking: the key has its definite answer once the order has come to an end."""
+        """Keep sending: the key gets its definite answer once the order has come to an end."""
         self._tally.pending += 1
         try:
             for attempt in itertools.count():
@@ -119,7 +133,7 @@ class Shop:
 
     # --- after the order
 
-    async def _look_around(
+    async def _repeat_and_read(
         self, visit: Visit, caller: Caller, request: Request, placed: Placed, answer: Answer
     ) -> None:
         if visit.duplicate:
@@ -150,4 +164,4 @@ class Shop:
         self._tally.reads.record(time.monotonic() - started)
         self._tally.read_answers[kind(outcome)] += 1
         if what == "order" and kind(outcome) == "404 order_not_found":
-            self._tally.violations.append(f"Order {placed.order_id} was acknowledged and is not there")
+            self._tally.violations.append(f"Order {placed.order_id} was acknowledged but does not exist")

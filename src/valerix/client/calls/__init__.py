@@ -1,6 +1,6 @@
-"""Every call of the API, written once: `blocking` and `asynchronous` only run the flows made here.
+"""Every call of the API, written once: `blocking` and `asynchronous` only run the flows built here.
 
-Arguments left at None are not sent; the server's defaults apply.
+Arguments left at None are not sent, so the server's defaults apply.
 """
 
 from valerix.client.calls.bus import CONSUMERS as CONSUMERS

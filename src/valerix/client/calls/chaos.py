@@ -11,24 +11,29 @@ DEFAULT_SECONDS = 60
 
 
 class Chaos(Calls):
-    """Break a service on purpose, in all its copies. For administrators, where the installation allows it.
+    """Faults injected into all copies of a service.
 
-    Every fault ends by itself after `seconds` (at most an hour). One of the same kind takes the place of the one
-    before. `path`: only requests whose path at the service begins with it.
+    For administrators, where the installation allows it.
+
+    Every fault ends by itself after `seconds` (at most an hour). It replaces an active fault of the
+    same kind. `path`: only requests whose path at the service starts with it.
     """
 
     _PATH = "/api/v1/chaos"
 
     def overview(self) -> Flow[models.Page[models.ServiceChaos]]:
-        """Every service: what is injected, what was, what can be."""
+        """Every service: active faults, earlier faults, and the faults it offers."""
         return self._get(self._PATH, models.Page[models.ServiceChaos])
 
     def get(self, service: str) -> Flow[models.ServiceChaos]:
-        """The same of one service."""
+        """One service: active faults, earlier faults, and the faults it offers."""
         return self._get(self._of(service), models.ServiceChaos)
 
     def resilience(self, copy: str) -> Flow[models.Resilience]:
-        """How one copy of a service stands (`orders`, `orders-2`, …): breakers, load, response time. For staff."""
+        """State of one copy of a service (`orders`, `orders-2`, …): breakers, load, response time.
+
+        For staff.
+        """
         return self._get(f"/api/v1/resilience/{part(copy)}", models.Resilience)
 
     def gremlin(
@@ -41,7 +46,10 @@ class Chaos(Calls):
         path: str | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
-        """Every so many requests (5), one waits (3 s) before it is worked on; at most `times`."""
+        """Delay one of `every` requests (default 5) by `delay_ms` (default 3,000).
+
+        A request is processed after its delay. At most `times` requests are delayed.
+        """
         return self._inject(service, "gremlin", seconds, every=every, delayMs=delay_ms, times=times, path=path)
 
     def crash(
@@ -53,17 +61,23 @@ class Chaos(Calls):
         path: str | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
-        """After the commit and before the reply, drop the connection or kill the process: the next `times` changes."""
+        """Drop the connection or kill the process after the commit and before the reply.
+
+        Strikes the next `times` changes.
+        """
         return self._inject(service, "crash", seconds, how=how, times=times, path=path)
 
     def errors(
         self, service: str, *, fraction: float | None = None, path: str | None = None, seconds: int = DEFAULT_SECONDS
     ) -> Flow[models.ServiceChaos]:
-        """A fraction (half) of the requests is answered 503, and nothing is begun."""
+        """Answer a fraction of the requests (default half) with 503, before any work is done."""
         return self._inject(service, "errors", seconds, fraction=fraction, path=path)
 
     def cut(self, service: str, dependency: str, *, seconds: int = DEFAULT_SECONDS) -> Flow[models.ServiceChaos]:
-        """Calls of `service` to `dependency` fail as if the network were gone. Raises Invalid for one it lacks."""
+        """Fail calls of `service` to `dependency` as if the network were down.
+
+        Raises Invalid when the service has no such dependency.
+        """
         return self._inject(service, "cut", seconds, dependency=dependency)
 
     def failpoint(
@@ -76,7 +90,10 @@ class Chaos(Calls):
         times: int | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
-        """At a point between two durable steps (`ServiceChaos.failpoints`). Raises Invalid for an unknown one."""
+        """Strike at a point between two durable steps (`ServiceChaos.failpoints`).
+
+        Raises Invalid for an unknown point.
+        """
         return self._inject(service, "failpoint", seconds, point=point, action=action, delayMs=delay_ms, times=times)
 
     def behaviour(
@@ -88,7 +105,10 @@ class Chaos(Calls):
         times: int | None = None,
         seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
-        """What a service can be told to do wrong (`ServiceChaos.behaviours`). Raises Invalid for an unknown one."""
+        """Make a service misbehave in one of the ways it offers (`ServiceChaos.behaviours`).
+
+        Raises Invalid for an unknown behaviour.
+        """
         return self._inject(service, "behaviour", seconds, name=name, fraction=fraction, times=times)
 
     def stop(self, service: str) -> Flow[models.ServiceChaos]:

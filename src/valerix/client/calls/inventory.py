@@ -11,7 +11,7 @@ from valerix.contracts.money import Money
 
 
 class Inventory(Calls):
-    """Stock, in total and by warehouse, and its ledger."""
+    """Stock in total and by warehouse, and its ledger of movements."""
 
     _PATH = "/api/v1/inventory"
 
@@ -22,7 +22,7 @@ class Inventory(Calls):
     def list(
         self, *, search: str | None = None, warehouse_id: str | None = None, low_stock: bool = False
     ) -> Pages[models.InventoryItem]:
-        """Stock by product; `low_stock`: only what is at or under its threshold."""
+        """Stock by product; `low_stock`: only products at or under their threshold."""
         return Pages(
             self._session,
             self._PATH,
@@ -33,13 +33,16 @@ class Inventory(Calls):
         )
 
     def movements(self, product_id: str) -> Pages[models.Movement]:
-        """Everything that ever happened to the stock of one product, latest first. For staff."""
+        """All movements of the stock of one product, latest first. For staff."""
         return Pages(self._session, f"{self._PATH}/{part(product_id)}/movements", models.Movement)
 
     def adjust(
         self, product_id: str, warehouse_id: str, delta: int, *, reason: str, idempotency_key: str | None = None
     ) -> Flow[models.Adjusted]:
-        """Correct the stock in one warehouse by `delta` units, once per key. Raises Conflict below zero or reserved."""
+        """Correct the stock in one warehouse by `delta` units, once per key.
+
+        Raises Conflict when the result would be below zero, or below the units reserved.
+        """
         key = idempotency_key or new_id()
         body = {
             "productId": product_id,
@@ -54,7 +57,7 @@ class Inventory(Calls):
     def update(
         self, product_id: str, quantity: int, *, order_id: str | None = None, idempotency_key: str | None = None
     ) -> Flow[models.StockUpdated]:
-        """Take units out (`quantity` < 0) or bring them in, wherever they lie, once per key."""
+        """Remove units (`quantity` < 0) or add them, in whichever warehouse fits, once per key."""
         key = idempotency_key or new_id()
         body = {"productId": product_id, "quantity": quantity, "orderId": order_id, "idempotencyKey": key}
         return keyed(key, self._send("POST", f"{self._PATH}/update", body, models.StockUpdated, repeatable=True))
@@ -70,7 +73,7 @@ class Products(Calls):
         return self._get(f"{self._PATH}/{part(product_id)}", models.Product)
 
     def list(self, *, search: str | None = None, active: bool = True) -> Pages[models.Product]:
-        """Products by id; `active=False`: those not sold any more."""
+        """Products by id; `active=False`: products that are no longer sold."""
         return Pages(self._session, self._PATH, models.Product, q=search, active=str(active).lower())
 
     def create(
@@ -83,7 +86,10 @@ class Products(Calls):
         low_stock_threshold: int | None = None,
         initial_stock: Mapping[str, int] | None = None,
     ) -> Flow[models.Product]:
-        """A new product; `initial_stock`: units by warehouse. Raises Conflict when the id is taken."""
+        """Create a product; `initial_stock`: units by warehouse.
+
+        Raises Conflict when the id is taken.
+        """
         stock = [{"warehouseId": id_, "quantity": units} for id_, units in (initial_stock or {}).items()]
         body = {
             "productId": product_id,
@@ -106,9 +112,10 @@ class Products(Calls):
         low_stock_threshold: int | None = None,
         version: int | None = None,
     ) -> Flow[models.Product]:
-        """Replace everything but id and stock; what is left at None gets its default.
+        """Replace everything except id and stock; arguments left at None get their default.
 
-        `version`: of the product this change was made from. Raises VersionMismatch when it has changed since.
+        `version`: the version of the product that this change is based on. Raises VersionMismatch
+        when the product has changed since.
         """
         body = {
             "name": name,
@@ -121,21 +128,21 @@ class Products(Calls):
         return self._send("PUT", path, body, models.Product, repeatable=version is None, if_match=version)
 
     def delete(self, product_id: str) -> Flow[None]:
-        """Remove a product; one that was ever in stock is only taken out of sale."""
+        """Delete a product; a product that was ever in stock is only withdrawn from sale."""
         request = Request("DELETE", f"{self._PATH}/{part(product_id)}")
         return self._session.call(request, read_nothing, repeatable=False)
 
 
 class Warehouses(Calls):
-    """Where stock lies."""
+    """The warehouses that hold stock."""
 
     _PATH = "/api/v1/warehouses"
 
     def list(self) -> Pages[models.Warehouse]:
-        """Warehouses by id."""
+        """Warehouses, sorted by id."""
         return Pages(self._session, self._PATH, models.Warehouse)
 
     def create(self, warehouse_id: str, name: str, *, priority: int) -> Flow[models.Warehouse]:
-        """A new, empty warehouse; the lowest `priority` is taken from first."""
+        """Create an empty warehouse; stock is taken from the lowest `priority` first."""
         body = {"warehouseId": warehouse_id, "name": name, "priority": priority}
         return self._send("POST", self._PATH, body, models.Warehouse, repeatable=False)

@@ -39,13 +39,15 @@ class Orders(Calls):
         expected_total: Money | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[models.PlacedOrder]:
-        """Place an order of `items`, quantities by product; refused (Conflict) over a total other than expected.
+        """Place an order of `items`: quantities by product.
 
-        Always sent with a key (a fresh one if none is given) and sent again under it until there is an answer or
-        `retry_seconds` are over. An order that comes back `pending` is safely accepted and will be driven to its end.
+        The request always carries an idempotency key (a new one if none is given). It is sent again
+        under that key until there is an answer or `retry_seconds` are over. An order returned as
+        `pending` is safely accepted and will be driven to its end.
 
-        Raises PaymentDeclined, InsufficientStock, Unprocessable (with `.order`), Invalid, Forbidden …; when the
-        outcome stayed unknown (NoAnswer, ServerFailed), place it again with the error's `.idempotency_key`.
+        Raises PaymentDeclined, InsufficientStock, Unprocessable (with `.order`), Invalid, Forbidden
+        …, and Conflict when the total is not the expected one. When the outcome stayed unknown
+        (NoAnswer, ServerFailed), place the order again with the error's `.idempotency_key`.
         """
         body = {
             "customerId": customer_id,
@@ -74,7 +76,10 @@ class Orders(Calls):
         created_to: datetime | None = None,
         oldest_first: bool = False,
     ) -> Pages[models.Order]:
-        """Orders, newest first; `created_to` is exclusive. Pages are fetched as they are reached."""
+        """Orders, newest first; `created_to` is exclusive.
+
+        Pages are fetched as they are reached.
+        """
         return Pages(
             self._session,
             self._PATH,
@@ -88,9 +93,12 @@ class Orders(Calls):
         )
 
     def timeline(self, order_id: str, *, cursor: str | None = None) -> Flow[models.Timeline]:
-        """What happened to an order: every event with its steps, attempts and durations. Raises NotFound.
+        """The history of an order: every event with its steps, attempts and durations.
 
-        Page by page, up to LONGEST_TIMELINE events; `cursor`, the `next_cursor` of the timeline before, goes on.
+        Raises NotFound.
+
+        Reads page by page, up to LONGEST_TIMELINE events. To continue, pass the `next_cursor` of
+        the previous timeline as `cursor`.
         """
         path, events = f"{self._PATH}/{part(order_id)}/events", list[models.OrderEvent]()
         while True:
@@ -101,15 +109,19 @@ class Orders(Calls):
                 return msgspec.structs.replace(page, events=events)
 
     def cancel(self, order_id: str, *, reason: str | None = None) -> Flow[models.Order]:
-        """Release the stock, give the money back. An order that comes back otherwise than `cancelled` will be yet.
+        """Cancel an order: release its stock and refund its payment.
 
-        Raises NotFound, or Conflict when it has shipped.
+        An order returned with another status than `cancelled` is cancelled later. Raises NotFound,
+        or Conflict when the order has shipped.
         """
         request = Request("DELETE", f"{self._PATH}/{part(order_id)}{query(reason=reason)}")
         return self._session.call(request, read_as(models.Order), repeatable=True)
 
     def retry(self, order_id: str) -> Flow[models.Order]:
-        """Drive a pending order now. Raises as `place` does, and Conflict when it is not pending."""
+        """Drive a pending order now.
+
+        Raises the errors of `place`, and Conflict when it is not pending.
+        """
         request = Request("POST", f"{self._PATH}/{part(order_id)}/retry")
         return self._session.call(request, read_as(models.Order), repeatable=False)
 
@@ -123,11 +135,12 @@ class Orders(Calls):
         status: FulfilmentStatus | None = None,
         version: int | None = None,
     ) -> Flow[models.Order]:
-        """Change the lines of a held order, or the address of one that has not shipped; staff may move `status` on.
+        """Change the lines of a held order, or the address of an order that has not shipped.
 
-        Products that are added are quoted now; nothing is changed when the total is not the expected one.
-        `version`: of the order this change was made from. Raises VersionMismatch when it has changed since. An order
-        that comes back short of `status` will get there as soon as a service it needs is back.
+        Staff may also advance `status`. Added products are quoted now; nothing is changed when the
+        total is not the expected one. `version`: the version of the order that this change is based
+        on. Raises VersionMismatch when the order has changed since. An order returned before
+        `status` is reached gets there as soon as a service it needs is available again.
         """
         lines = None if items is None else _lines(items)
         body = {
@@ -142,7 +155,10 @@ class Orders(Calls):
     def wait_until(
         self, order_id: str, statuses: Collection[str], *, timeout_seconds: float = 30.0
     ) -> Flow[models.Order]:
-        """The order once it has one of `statuses`. Raises StatusNotReached when time is over or it ended otherwise."""
+        """Wait until the order has one of `statuses`, and return it.
+
+        Raises StatusNotReached when the timeout is over, or when the order ended in another status.
+        """
         give_up_at = time.monotonic() + timeout_seconds
         pause = FIRST_LOOK_SECONDS
         while (order := (yield from self.get(order_id))).status not in statuses:

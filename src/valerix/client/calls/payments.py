@@ -10,12 +10,12 @@ from valerix.contracts.ids import new_id
 
 
 class Payments(Calls):
-    """What was charged and given back."""
+    """Charges and refunds."""
 
     _PATH = "/api/v1/payments"
 
     def get(self, payment_id: str) -> Flow[models.PaymentDetail]:
-        """One payment with its first refunds and the begin of its history. Raises NotFound."""
+        """One payment with its first refunds and the beginning of its history. Raises NotFound."""
         return self._get(f"{self._PATH}/{part(payment_id)}", models.PaymentDetail)
 
     def of_order(self, order_id: str) -> Flow[models.PaymentDetail]:
@@ -27,7 +27,7 @@ class Payments(Calls):
         return Pages(self._session, f"{self._PATH}/{part(payment_id)}/refunds", models.ListedRefund)
 
     def events(self, payment_id: str) -> Pages[models.PaymentEvent]:
-        """All that happened to a payment, oldest first. Raises NotFound."""
+        """The history of a payment: all its events, oldest first. Raises NotFound."""
         return Pages(self._session, f"{self._PATH}/{part(payment_id)}/events", models.PaymentEvent)
 
     def list(
@@ -60,9 +60,10 @@ class Payments(Calls):
         reason: str | None = None,
         idempotency_key: str | None = None,
     ) -> Flow[models.Refund]:
-        """Give back `amount_minor`, or all that is left, once per key.
+        """Refund `amount_minor`, or all that is left, once per key.
 
-        A refund that comes back `pending` will be done. Raises Conflict, or Unprocessable for more than is left.
+        A refund returned as `pending` is completed later. Raises Conflict, or Unprocessable for
+        more than is left.
         """
         key = idempotency_key or new_id()
         body = encode({"amountMinor": amount_minor, "reason": reason})

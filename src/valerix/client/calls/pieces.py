@@ -1,4 +1,4 @@
-"""What calls are made of."""
+"""Building blocks of calls: pages of a list, requests, keys and queries."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ PAGE_SIZE: Final = 100
 
 
 class Pages(Generic[T]):
-    """A list of the API, to be read page by page."""
+    """A list of the API, read page by page."""
 
     def __init__(self, session: Session, path: str, kind: type[T], **query: object) -> None:
         self._session = session
@@ -27,12 +27,14 @@ class Pages(Generic[T]):
         self._read = read_as(Page[kind])  # type: ignore[valid-type]  # the page of this list's kind
 
     def page(self, cursor: str | None) -> Flow[Page[T]]:
-        """The page behind `cursor`, the first without."""
+        """The page after `cursor`; the first page without a cursor."""
         path = self._path + query(limit=PAGE_SIZE, cursor=cursor, **self._query)
         return self._session.call(Request("GET", path), self._read, repeatable=True)
 
 
 class Calls:
+    """Base of the calls of one resource: they return flows, and perform no I/O."""
+
     def __init__(self, session: Session) -> None:
         self._session = session
 
@@ -55,7 +57,7 @@ class Calls:
 
 
 def keyed(key: str, flow: Flow[T]) -> Flow[T]:
-    """Errors tell under which key the change may be repeated."""
+    """Runs `flow`; its errors carry `key`, under which the change can be repeated."""
     try:
         return (yield from flow)
     except ValerixError as error:
@@ -64,20 +66,26 @@ def keyed(key: str, flow: Flow[T]) -> Flow[T]:
 
 
 def encode(body: Mapping[str, object]) -> bytes:
+    """A body as JSON, without the fields that are None."""
     return msgspec.json.encode({name: value for name, value in body.items() if value is not None})
 
 
 def part(text: str) -> str:
+    """`text` as one segment of a path."""
     return quote(text, safe="")
 
 
 def query(**parameters: Any) -> str:
+    """A query string with its `?`, without parameters that are None; empty without any."""
     given = {name: _text(value) for name, value in parameters.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""
 
 
 def _text(value: Any) -> str:
-    """A time without a zone is one of this machine; the API takes none."""
+    """The text of a query value.
+
+    The API refuses times without a zone, so such a time is taken as local time of this machine.
+    """
     if not isinstance(value, datetime):
         return str(value)
     return (value if value.tzinfo else value.astimezone()).isoformat()

@@ -6,7 +6,7 @@ from valerix.client.steps import Flow
 
 
 class Customers(Calls):
-    """Who may order."""
+    """Customers: the accounts that may order."""
 
     _PATH = "/api/v1/customers"
 
@@ -20,13 +20,16 @@ class Customers(Calls):
 
 
 class Users(Calls):
-    """Accounts."""
+    """Accounts of customers and staff."""
 
     def register(self, name: str, email: str, password: str) -> Flow[models.User]:
-        """Make a customer account; signing in comes after. Raises Conflict when the address is taken."""
+        """Create a customer account; it does not sign in.
+
+        Raises Conflict when the address is taken.
+        """
         body = {"name": name, "email": email, "password": password}
         return self._send("POST", "/api/v1/users/register", body, models.User, repeatable=False)
 
     def me(self) -> Flow[models.User]:
-        """The caller."""
+        """The account of the caller."""
         return self._get("/api/v1/users/me", models.User)

@@ -2,7 +2,7 @@
 
 const LOGIN = "/api/v1/users/login";
 
-/** Who signs in on this page is signed in on it; the token lives in memory only. */
+/** Signing in with the login operation signs the page in; the token lives in memory only. */
 function rememberToken(response) {
   if (response.ok && new URL(response.url, location.href).pathname === LOGIN && response.body?.accessToken) {
     reference.preauthorizeApiKey("bearer", response.body.accessToken);
@@ -19,6 +19,6 @@ const reference = SwaggerUIBundle({
   defaultModelsExpandDepth: -1,
   displayRequestDuration: true,
   tryItOutEnabled: true,
-  validatorUrl: null, // no call to anybody else
+  validatorUrl: null, // no calls to third parties
   responseInterceptor: rememberToken,
 });

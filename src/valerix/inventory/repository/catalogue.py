@@ -15,10 +15,10 @@ _WAREHOUSE, _PRICED = Reader(Warehouse), Reader(PricedProduct)
 
 
 class CatalogueRepository:
-    """Products and warehouses by their ids."""
+    """Reads and writes products and warehouses by their ids."""
 
     async def insert_product(self, tx: Transaction, new: schemas.NewProduct) -> Product | None:
-        """None when there is one with this id."""
+        """Insert a product. None when one with this id exists."""
         row = await tx.fetchrow(
             """
             INSERT INTO products (sku, name, description, price_minor, currency, active, low_stock_threshold)
@@ -32,7 +32,7 @@ class CatalogueRepository:
     async def update_product(
         self, tx: Transaction, sku: str, body: schemas.ProductBody, expected_version: int | None
     ) -> Product | None:
-        """None when there is no such product, or not at the expected version."""
+        """Update a product. None when it does not exist, or is not at the expected version."""
         row = await tx.fetchrow(
             """
             UPDATE products SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
@@ -50,7 +50,7 @@ class CatalogueRepository:
         return _product(row) if row else None
 
     async def lock_product(self, tx: Transaction, sku: str) -> bool:
-        """Hold the product so that no stock row can come to it meanwhile; False when there is none."""
+        """Lock the product, so that no stock row can be added. False when it does not exist."""
         return await tx.fetchval("SELECT true FROM products WHERE sku = $1 FOR UPDATE", sku) is True
 
     async def has_stock_rows(self, tx: Transaction, sku: str) -> bool:
@@ -59,7 +59,7 @@ class CatalogueRepository:
         return found
 
     async def deactivate_product(self, tx: Transaction, sku: str) -> bool:
-        """False when it was not sold any more."""
+        """Take the product off sale. False when it was off sale already."""
         deactivated = await tx.fetchval(
             """
             UPDATE products SET active = false, version = version + 1, updated_at = now()
@@ -72,8 +72,8 @@ class CatalogueRepository:
     async def delete_product(self, tx: Transaction, sku: str) -> None:
         await tx.execute("DELETE FROM products WHERE sku = $1", sku)
 
-    async def list_products(self, tx: Transaction, asked: ProductFilter) -> list[Product]:
-        """Products by id."""
+    async def list_products(self, tx: Transaction, wanted: ProductFilter) -> list[Product]:
+        """List products in order of id."""
         rows = await tx.fetch(
             """
             SELECT * FROM products
@@ -82,15 +82,15 @@ class CatalogueRepository:
               AND active = coalesce($3::boolean, active)
             ORDER BY sku LIMIT $4
             """,
-            asked.after,
-            asked.q,
-            asked.active,
-            asked.limit,
+            wanted.after,
+            wanted.q,
+            wanted.active,
+            wanted.limit,
         )
         return [_product(row) for row in rows]
 
     async def list_prices(self, tx: Transaction, skus: Sequence[str]) -> dict[str, PricedProduct]:
-        """Those of the products that are sold."""
+        """The names and prices of the products among `skus` that are on sale."""
         rows = await tx.fetch(
             """
             SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency FROM products
@@ -101,7 +101,7 @@ class CatalogueRepository:
         return {row["product_id"]: _PRICED.read(row) for row in rows}
 
     async def list_named(self, tx: Transaction, names: Sequence[str]) -> list[PricedProduct]:
-        """Those that are sold and have one of these names."""
+        """The products on sale that have one of these names."""
         rows = await tx.fetch(
             """
             SELECT sku AS product_id, name, price_minor AS unit_price_minor, currency FROM products
@@ -112,7 +112,7 @@ class CatalogueRepository:
         return [_PRICED.read(row) for row in rows]
 
     async def insert_warehouse(self, tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
-        """None when there is one with this id."""
+        """Insert a warehouse. None when one with this id exists."""
         row = await tx.fetchrow(
             """
             INSERT INTO warehouses (id, name, priority) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING

@@ -8,7 +8,7 @@ _ENTRY = Reader(Entry)
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
-    """The events of the first outbox rows."""
+    """The events of the first `limit` outbox rows, in order."""
     rows = await tx.fetch(
         """
         SELECT o.id AS row_id, e->>0 AS name, e->>1 AS subject, (e->>2)::bigint AS sequence,

@@ -1,4 +1,4 @@
-"""What orders have reserved: over lists, in one statement each."""
+"""Reservations of orders: each function handles a list in one statement."""
 
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -26,18 +26,21 @@ _WITHIN = f"""AND (state <> {_RESERVED} OR NOT EXISTS (
                     SELECT FROM jsonb_array_elements(lines) AS line WHERE line ->> 'productId' <> ALL($6::text[])
                 ))"""
 OVERTAKEN = (asyncpg.UniqueViolationError,)
-"""What raises one of these met another transaction; run again, it sees what that one did."""
+"""Errors of a statement that met another transaction. Run again, it sees the other's changes."""
 
 
 class ReservationsRepository:
-    """What orders have reserved, begun and ended."""
+    """Begins, ends and reads the reservations of orders."""
 
     async def take(self, connection: Connection, lines: Sequence[ReserveLine]) -> dict[str, Source]:
-        """Reserve all of these orders, each product from one shelf, and commit; or, when one of them is known already
-        or waits, a product is not sold or its shelf has too little left, change nothing: then there are no sources.
+        """Reserve all of these orders, each product from one shelf, and commit; or change nothing.
 
-        What a shelf holds is read while its lock is taken: no transaction comes between, and one that waited sees what
-        was left.
+        Nothing changes when one of the orders has a reservation already or waits, when a product is
+        not sold, or when its shelf has too few units left. Then there are no sources.
+
+        The units on a shelf are read while its lock is taken. No transaction comes between, and a
+        statement that waited sees what was left.
+
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
         rows = await connection.fetch(
@@ -53,7 +56,7 @@ class ReservationsRepository:
                 FROM shelf s JOIN products p ON p.sku = s.sku JOIN warehouses w ON w.id = s.warehouse_id
                 WHERE p.active AND s.on_hand > s.reserved
                 ORDER BY s.sku, w.priority, w.id
-            ), ledger AS MATERIALIZED ( -- of each product its shelf, then what each order takes from there
+            ), ledger AS MATERIALIZED ( -- for each product its shelf, then what each order takes
                 SELECT sku, order_id, quantity, actor, trace_id, place,
                        first_value(warehouse_id) OVER shelf AS warehouse_id,
                        first_value(name) OVER shelf AS name,
@@ -71,7 +74,8 @@ class ReservationsRepository:
                 ) entry
                 WINDOW shelf AS (PARTITION BY sku ORDER BY place)
             ), fits AS MATERIALIZED (
-                -- no row: nothing below happens. The time is taken after the locks: it rises with seq
+                -- without a row nothing below happens. The time is taken after the locks, so it
+                -- rises with seq
                 SELECT clock_timestamp() AS occurred_at FROM ledger
                 HAVING bool_and(coalesce(reserved <= on_hand, false))
                    AND NOT EXISTS (SELECT FROM reservations WHERE order_id = ANY($1::text[]))
@@ -82,7 +86,8 @@ class ReservationsRepository:
                        occurred_at
                 FROM ledger, fits WHERE place > 0
             ), moved AS (
-                -- on_hand, too: the constraint first sees the row as it was before another transaction changed it
+                -- on_hand as well: the constraint first sees the row as it was before another
+                -- transaction changed it
                 UPDATE stock SET on_hand = l.on_hand, reserved = l.reserved, version = l.version
                 FROM (
                     SELECT sku, warehouse_id, max(on_hand) AS on_hand, max(reserved) AS reserved, max(seq) AS version
@@ -107,11 +112,12 @@ class ReservationsRepository:
     async def end(
         self, connection: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
     ) -> list[Ended]:
-        """Bring the reservations of these orders, each named once, to where they are wanted, and commit.
+        """Bring the reservations of these orders, each named once, to the requested states; commit.
 
-        Only what this statement ends itself moves stock. What another one reserved or ended while it waited is left out
-        of the answer: asked again, it is found. With `locked`, the products whose stock is locked, it waits for no
-        other shelf: an order that has reserved there is left as it is, and out of the answer.
+        Only reservations that this statement itself ends move stock. A reservation that another
+        statement began or ended while this one waited is left out of the result; a second call
+        finds it. With `locked`, the products whose stock is locked, the statement waits for no
+        other shelf: an order that has reserved there is left as it is, and out of the result.
         """
         begun = f"reservations WHERE order_id = ANY($1::text[]) AND state <> {_ABSENT}"
         within, all_known = ("", "known") if locked is None else (_WITHIN, begun)
@@ -134,7 +140,8 @@ class ReservationsRepository:
             ), locked AS MATERIALIZED ( -- one row, once the locks are held; so its time rises with seq
                 SELECT clock_timestamp() AS occurred_at, count(*) FROM shelf
             ), ended AS (
-                -- not joined with what was asked: planned while the table is young, that reads all of it for ever
+                -- not joined with the requested orders: a plan made while the table is small
+                -- reads all of it forever
                 UPDATE reservations r
                 SET state = ($2::text[])[array_position($1::text[], order_id)], updated_at = occurred_at
                 FROM locked
@@ -146,7 +153,7 @@ class ReservationsRepository:
                 ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
                 WHERE r.state = {_ABSENT}
                 RETURNING order_id, state
-            ), ledger AS MATERIALIZED ( -- of each shelf what it held, then what each order moves there
+            ), ledger AS MATERIALIZED ( -- for each shelf its units, then what each order moves there
                 SELECT sku, warehouse_id, place, order_id, occurred_at, on_hand_delta, reserved_delta,
                        first_value(on_hand) OVER shelf + sum(on_hand_delta) OVER shelf AS on_hand,
                        first_value(reserved) OVER shelf + sum(reserved_delta) OVER shelf AS reserved,
@@ -188,7 +195,10 @@ class ReservationsRepository:
         return [_ENDED.read(row) for row in rows]
 
     async def find_reservations(self, tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
-        """Those of the orders that have one. Read after the stock is locked: then they cannot change any more."""
+        """The reservations of the orders that have one.
+
+        Read after the stock is locked, when they can no longer change.
+        """
         rows = await tx.fetch(
             f"""
             SELECT order_id, state, lines AS allocations, products FROM reservations

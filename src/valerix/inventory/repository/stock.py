@@ -1,4 +1,4 @@
-"""Stock rows and their ledger. Transactions lock in the order the migration states."""
+"""Stock rows and their ledger. Transactions take locks in the order that the migration states."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,21 +27,24 @@ class Opened(NamedTuple):
 
 
 class _Latest(NamedTuple):
-    """Where the movements of one stock row leave it. `brought`: number of the last that brought goods; 0: none did."""
+    """The state of one stock row after its movements.
+
+    `brought`: the number of the last movement that brought goods; 0: none did.
+    """
 
     movement: Movement
     brought: int
 
 
 class KeyedChange(NamedTuple):
-    """What a change under an idempotency key was, and its first answer."""
+    """The fingerprint of a change under an idempotency key, and its first answer."""
 
     fingerprint: bytes
     answer: object
 
 
 class Level(NamedTuple):
-    """What is available of one stock row."""
+    """The available units of one stock row."""
 
     sku: str
     warehouse_id: str
@@ -68,10 +71,13 @@ _OPENED = Rows(Opened, "order_id text, state text, lines text, products text", a
 
 
 class StockRepository:
-    """Stock rows under their locks, the ledger, and changes under a key."""
+    """Reads and writes stock rows under their locks, the ledger, and changes under a key."""
 
     async def lock_offers(self, tx: Transaction, skus: list[str]) -> dict[str, Offer]:
-        """The products among `skus` that exist, their stock rows locked, shelves in order of warehouse priority."""
+        """Lock the stock rows of the products among `skus` that exist.
+
+        The shelves of each product are in order of warehouse priority.
+        """
         rows = await tx.fetch(
             """
             WITH locked AS (
@@ -100,8 +106,10 @@ class StockRepository:
         movements: Sequence[Movement],
         opened: Sequence[Reservation] = (),
     ) -> None:
-        """Append to the ledger, bring the (locked) stock rows to where their latest movement leaves them, and record
-        the reservations that began. The time is the statement's: taken after the locks, it rises with `seq`.
+        """Append to the ledger, update the (locked) stock rows, and record new reservations.
+
+        Each stock row gets the values of its latest movement. The time is that of the statement:
+        taken after the locks, it rises with `seq`.
 
         Raises UniqueViolationError when an order got its reservation meanwhile.
         """
@@ -133,7 +141,7 @@ class StockRepository:
     # --- changes by hand
 
     async def open_shelf(self, tx: Transaction, sku: str, warehouse_id: str) -> None:
-        """Make sure the product has a stock row there. Raises UnknownProduct, UnknownWarehouse."""
+        """Make sure the product has a stock row there. Raises UnknownProducts, UnknownWarehouse."""
         try:
             await tx.execute(
                 "INSERT INTO stock (sku, warehouse_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", sku, warehouse_id
@@ -144,12 +152,12 @@ class StockRepository:
             raise domain.UnknownWarehouse(warehouse_id) from None
 
     async def find_first_warehouse(self, tx: Transaction) -> str | None:
-        """The one stock is taken from, and put into, first."""
+        """The warehouse that stock is taken from, and put into, first."""
         found: str | None = await tx.fetchval("SELECT id FROM warehouses ORDER BY priority, id LIMIT 1")
         return found
 
     async def claim_key(self, tx: Transaction, lookup_key: bytes) -> bool:
-        """Hold this idempotency key until the transaction ends; False while another one holds it."""
+        """Lock this idempotency key for the transaction. False while another one holds it."""
         number = int.from_bytes(lookup_key[:8], "big", signed=True)
         claimed: bool = await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", number)
         return claimed
@@ -169,10 +177,10 @@ class StockRepository:
             answer,
         )
 
-    # --- what people read
+    # --- queries
 
-    async def list_inventory(self, tx: Transaction, asked: InventoryFilter) -> list[InventoryItem]:
-        """Products by id."""
+    async def list_inventory(self, tx: Transaction, wanted: InventoryFilter) -> list[InventoryItem]:
+        """List stock in order of product id."""
         rows = await tx.fetch(
             """
             SELECT * FROM inventory i
@@ -182,11 +190,11 @@ class StockRepository:
               AND (NOT $4::boolean OR low_stock)
             ORDER BY sku LIMIT $5
             """,
-            asked.after,
-            asked.q,
-            asked.warehouse_id,
-            asked.low_stock,
-            asked.limit,
+            wanted.after,
+            wanted.q,
+            wanted.warehouse_id,
+            wanted.low_stock,
+            wanted.limit,
         )
         return [_inventory_item(row) for row in rows]
 
@@ -212,7 +220,7 @@ class StockRepository:
         return [_LEDGER.read(row) for row in rows]
 
     async def list_stock_levels(self, tx: Transaction, limit: int) -> list[Level]:
-        """At most so many."""
+        """List at most `limit` stock rows with their available units."""
         rows = await tx.fetch(
             """
             SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock ORDER BY sku, warehouse_id LIMIT $1

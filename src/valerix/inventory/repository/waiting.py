@@ -1,4 +1,7 @@
-"""The waiting list. What is missing of a product is read and changed only under the locks of its stock."""
+"""The waiting list.
+
+The missing units of a product are read and changed only under the locks of its stock.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -59,21 +62,25 @@ _RIVALS = """
          WHERE l.sku = product.sku AND l.missing > 0 AND l.order_id <> ALL($4::text[])
          ORDER BY since, order_id LIMIT greatest(product.units, available.units) + held.units)
     ) rival"""
-"""Of each product the youngest incomplete orders that hold some, at most as many as units are wanted, and the oldest
-that lack it, as many as there are units to hand out; besides those that are asked for ($4), which may be leaving.
+"""For each product the youngest incomplete orders that hold some, at most as many as units are
+wanted, and the oldest orders that lack it, as many as there are units to hand out. The requested
+orders ($4) are not among them; they may be leaving.
 """
 
 
 class WaitingRepository:
-    """Places on the waiting list."""
+    """Reads and writes the places on the waiting list."""
 
     async def find_wanted(self, tx: Transaction, order_id: str) -> dict[str, int]:
-        """Units of each product, whose stock has to be locked before the place of this order may change."""
+        """The units of each product that the order waits for.
+
+        The stock of these products has to be locked before the place of the order may change.
+        """
         rows = await tx.fetch("SELECT sku, quantity FROM waiting_lines WHERE order_id = $1", order_id)
         return {row["sku"]: row["quantity"] for row in rows}
 
     async def list_held_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
-        """What is reserved, set aside for or wanted by these orders."""
+        """Products that are reserved or set aside for these orders, or wanted by them."""
         rows = await tx.fetch(
             """
             SELECT sku FROM waiting_lines WHERE order_id = ANY($1::text[])
@@ -88,9 +95,11 @@ class WaitingRepository:
     async def lock(
         self, tx: Transaction, available: Mapping[str, int], wanted: Mapping[str, int], order_ids: Sequence[str]
     ) -> dict[str, WaitingOrder]:
-        """The waiting orders that `hand_out` needs for these products, whose stock is locked, and these orders, as far
-        as they wait; all without their lines. `available`: units of each product, where more are than its rows say yet;
-        `wanted`: those that an order may take from younger ones.
+        """Lock the waiting orders among `order_ids`, and the orders that `hand_out` needs.
+
+        The stock of the products is locked already. The orders come without their lines.
+        `available`: the units of each product, when there are more than its rows say yet. `wanted`:
+        the units that an order may take from younger ones.
         """
         rows = await tx.fetch(
             f"""
@@ -123,7 +132,7 @@ class WaitingRepository:
             order.set_aside += msgspec.convert(line["set_aside"], list[Allocation])
 
     async def count_places(self, tx: Transaction, skus: Sequence[str]) -> dict[str, int]:
-        """In how many warehouses each of these products has a place."""
+        """The number of warehouses in which each of these products has a place."""
         rows = await tx.fetch(
             """
             SELECT product.sku, (SELECT count(*) FROM stock s WHERE s.sku = product.sku) AS places
@@ -136,7 +145,8 @@ class WaitingRepository:
     async def save(self, tx: Transaction, orders: Sequence[WaitingOrder]) -> None:
         """Write these locked or new places as they are now, each with its next version.
 
-        Raises UniqueViolationError when an order came to the list, or its reservation began or ended, meanwhile.
+        Raises UniqueViolationError when, meanwhile, an order joined the list, or its reservation
+        began or ended.
         """
         if not orders:
             return
@@ -185,7 +195,7 @@ class WaitingRepository:
     # --- the sweep
 
     async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
-        """Incomplete orders that have held units for longer than this: by number, those beyond `after`."""
+        """List incomplete orders after the id `after` that have held units for longer than this."""
         rows = await tx.fetch(
             """
             SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval AND order_id > $2
@@ -198,7 +208,7 @@ class WaitingRepository:
         return [row["order_id"] for row in rows]
 
     async def list_completable(self, tx: Transaction, skus: Sequence[str], limit: int) -> list[str]:
-        """Orders that lack nothing but these products, the oldest first."""
+        """List orders that lack no other products than these, the oldest first."""
         rows = await tx.fetch(
             """
             SELECT o.order_id FROM waiting_lines l JOIN waiting_orders o USING (order_id)
@@ -211,7 +221,7 @@ class WaitingRepository:
         return [row["order_id"] for row in rows]
 
     async def list_unserved(self, tx: Transaction, limit: int) -> list[str]:
-        """Products on sale that are available although an order waits for them."""
+        """List products on sale that are available although an order waits for them."""
         rows = await tx.fetch(
             """
             SELECT DISTINCT l.sku FROM waiting_lines l JOIN products p USING (sku) JOIN stock s USING (sku)

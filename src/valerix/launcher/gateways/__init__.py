@@ -1,4 +1,4 @@
-"""The programs that can be the gateway, behind one contract (`contract.py`)."""
+"""The programs that can serve as the gateway, behind one contract (`contract.py`)."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

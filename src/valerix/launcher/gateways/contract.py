@@ -1,7 +1,8 @@
-"""What every gateway does, whichever program it is: routes, headers, its own errors, limits.
+"""The contract of every gateway, whichever program it is: routes, headers, its own errors, limits.
 
-Derived from the topology: only what `resources` and `paths` of it name is reachable, and what every process offers its
-administrators; `/metrics`, `/internal`, `/ready` are not. `tests/gateway` holds every gateway to it.
+Derived from the topology. Reachable are the paths that its `resources` and `paths` name, and every
+service's paths for administrators; `/metrics`, `/internal` and `/ready` are not. `tests/gateway`
+checks every gateway against the contract.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,31 +26,32 @@ HEALTH: Final = '{"status":"ok"}'
 
 
 class GatewayTimeouts(NamedTuple):
-    """In seconds."""
+    """Timeouts in seconds."""
 
     head: float = 10
-    """For a request's headers."""
+    """Until a request's headers are complete."""
     body: float = 10
-    """For its whole body."""
+    """Until its body is complete."""
     answer: float = 30
-    """For the first byte of its answer."""
+    """Until the first byte of its answer."""
     idle: float = 120
-    """For a connection without a request."""
+    """How long a connection without a request stays open."""
     connect: float = 1
+    """Until a connection to a service is established."""
     reload: float = 30
-    """After a reload, requests and WebSockets that were open before end by then."""
+    """After a reload, requests and WebSockets that were open before it have this long to end."""
 
 
 class Listening(NamedTuple):
     """Where a gateway listens, the files it writes, and its limits."""
 
     folder: Path
-    """For its configuration."""
+    """Folder of the gateway's configuration."""
     access_log: Path
     ports: Mapping[str, int]
     settings: GatewaySettings
     certificate: Certificate | None = None
-    """With it: HTTPS."""
+    """With a certificate the gateway speaks HTTPS."""
     timeouts: GatewayTimeouts = GatewayTimeouts()
 
     @property
@@ -58,69 +60,81 @@ class Listening(NamedTuple):
 
     @property
     def metrics_port(self) -> int:
-        """On loopback alone: `/health`, `/metrics`, `/dashboard/`."""
+        """Port on loopback alone: `/health`, `/metrics`, `/dashboard/`."""
         return self.ports[GATEWAY_METRICS]
 
 
 class Gateway(Protocol):
-    """A program made to do what is said here."""
+    """An adapter that makes one program fulfil this contract."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Variables to start it with besides the launcher's own."""
+        """Environment variables for the program, in addition to the launcher's own."""
 
     @property
     def spawn_options(self) -> Mapping[str, Any]:
-        """Arguments for the function that starts a process, besides `env`."""
+        """Arguments for the function that starts a process, in addition to `env`."""
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
-        """Write the configuration for these, whole or not at all, and return how to start."""
+        """Write the configuration for these instances, all or nothing.
+
+        Return the command to start.
+        """
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
-        """Write the configuration for these and make the process take it up: no request is lost."""
+        """Write the configuration for these instances and make process `pid` load it.
+
+        No request is lost.
+        """
 
     def cut_log(self, limit_bytes: int = LIMIT_BYTES) -> bool:
-        """As `logs.cut` for the access log."""
+        """Cut the access log, as `logs.cut` does."""
 
     async def unreachable(self) -> list[str]:
-        """Names of copies it does not send requests to (yet). Raises OSError while it does not answer."""
+        """Return the names of copies that get no requests (yet).
+
+        Raises OSError while the gateway is down.
+        """
 
 
 # --- routes
 
 
 class Rewrite(StrEnum):
-    """What becomes of the path on its way to the service."""
+    """How the gateway changes the path of a request for the service."""
 
     NONE = "none"
     CANONICAL = "canonical"
-    """The short forms: `/orders/7` and `/api/orders/7` become `/api/v1/orders/7`."""
+    """Expands short forms: `/orders/7` and `/api/orders/7` become `/api/v1/orders/7`."""
     CHAOS = f"{API}/chaos"
     ALL_CHAOS = f"{API}/chaos/all"
     RESILIENCE = f"{API}/resilience"
-    """Every service answers the last three at one path of its own."""
+    """The last three set a fixed path, which every service serves for itself."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Requests for these paths go to `target`: a process in turns, or one copy of it."""
+    """Sends requests for these paths to `target`: all copies of a process in turns, or one copy."""
 
     name: str
     target: str
     exact: tuple[str, ...]
     beneath: tuple[str, ...] = ()
-    """Beginnings, with a slash at their end."""
+    """Path prefixes; each ends in a slash."""
     rewrite: Rewrite = Rewrite.NONE
     api: bool = True
-    """Documents, not pages: nothing to show, or to keep."""
+    """Whether the answers are API documents, not pages: browsers neither render nor store them."""
     single: bool = False
-    """`target` is one copy."""
+    """Whether `target` is one copy."""
     takes_capacity: bool = False
-    """Counts towards what its service is let in at once. What stays open for hours does not."""
+    """Whether requests count towards the concurrency limit of the service.
+
+    Paths with connections that stay open for hours do not.
+    """
 
 
 def routes(instances: Sequence[Instance]) -> list[Route]:
-    """No path belongs to two of them."""
+    """Return all routes. No path belongs to two of them."""
     copies = services(instances)
     running = [process for process in topology.SERVICES if any(one.process == process.name for one in copies)]
     return [
@@ -144,6 +158,7 @@ def routes(instances: Sequence[Instance]) -> list[Route]:
 
 
 def services(instances: Sequence[Instance]) -> list[Instance]:
+    """Return the instances of services, without databases, bus and gateway."""
     return [instance for instance in instances if topology.BY_NAME[instance.process].is_service]
 
 
@@ -179,15 +194,21 @@ IDENTITY_HEADERS: Final = (
     *(f"X-{name}" for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")),
     *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
 )
-"""Headers that say who calls, or that services send one another: from outside they would be somebody else's word."""
+"""Headers that state the caller's identity, or that services send one another.
+
+The gateway drops them: a value from outside would be forged.
+"""
 AMBIGUOUS: Final = {"/": "%2f", "\\": "%5c", "NUL": "%00", ";": "%3b", "%": "%25", "?": "%3f", "#": "%23"}
-"""Encoded characters that gateway and service could read differently: a path with one is refused."""
+"""Encoded characters that gateway and service could read differently.
+
+A path with one of them is refused.
+"""
 STRICT: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _YEAR_SECONDS, _HOUR_SECONDS = 365 * 24 * 3600, 3600
 
 
 def security_headers(certificate: Certificate | None) -> dict[str, str]:
-    """Of every answer."""
+    """Return the security headers of every answer."""
     return {
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
@@ -200,11 +221,15 @@ def security_headers(certificate: Certificate | None) -> dict[str, str]:
 
 
 API_HEADERS: Final = {"Cache-Control": "no-store", "Content-Security-Policy": STRICT}
-"""Besides them, of everything that is no page."""
+"""Additional headers of every answer that is not a page."""
 
 
 def _sts_seconds(certificate: Certificate) -> int:
-    """Browsers remember it for a host name whatever its port: with a certificate made here, not for long."""
+    """Return the max-age of Strict-Transport-Security: a year; one hour if generated here.
+
+    Browsers apply the header to every port of a host name, so a certificate generated on this
+    machine must not bind them for long.
+    """
     return _HOUR_SECONDS if certificate.ca_file else _YEAR_SECONDS
 
 
@@ -212,11 +237,14 @@ def _sts_seconds(certificate: Certificate) -> int:
 
 HEADER_BYTES: Final = 32 * 1024
 BODY_BYTES: Final = 64 * 1024
-"""As in the services."""
+"""The same limit as in the services."""
 
 
 class OwnError(NamedTuple):
-    """An answer of the gateway itself. `retry_after` in seconds; 0 where waiting does not help."""
+    """A problem that the gateway answers itself.
+
+    `retry_after` in seconds; 0 if waiting does not help.
+    """
 
     status: int
     code: str
@@ -225,6 +253,7 @@ class OwnError(NamedTuple):
     retry_after: int = 0
 
     def document(self) -> dict[str, object]:
+        """Return the problem document (RFC 9457), without a trace id."""
         return {
             "type": problems.type_of(self.code),
             "title": self.title,
@@ -238,15 +267,18 @@ def _own(kind: type[Problem], detail: str, retry_after: int = 0) -> OwnError:
     return OwnError(kind.status, kind.code, kind.title, detail, retry_after)
 
 
-INVALID = _own(problems.Invalid, "The gateway does not pass such a request on")
+INVALID = _own(problems.Invalid, "The gateway does not forward a request of this form")
 NOT_FOUND = _own(problems.NotFound, "There is nothing at this path")
-TOO_SLOW = _own(problems.RequestTimeout, "The request did not arrive whole in time")
-TOO_LARGE = _own(problems.TooLarge, f"A body has at most {BODY_BYTES // 1024} KiB")
-RATE_LIMITED = _own(RateLimited, "Too many requests from this address in a second", 1)
-TOO_MANY_OPEN = _own(problems.TooManyOpen, "Too many requests of this address are open", 1)
-HEADERS_TOO_LARGE = _own(problems.HeadersTooLarge, f"Headers have at most {HEADER_BYTES // 1024} KiB")
+TOO_SLOW = _own(problems.RequestTimeout, "The request did not arrive in full in time")
+TOO_LARGE = _own(problems.TooLarge, f"The body exceeds {BODY_BYTES // 1024} KiB")
+RATE_LIMITED = _own(RateLimited, "Too many requests per second from this address", 1)
+TOO_MANY_OPEN = _own(problems.TooManyOpen, "Too many requests from this address are open", 1)
+HEADERS_TOO_LARGE = _own(problems.HeadersTooLarge, f"The headers exceed {HEADER_BYTES // 1024} KiB")
 INTERNAL = _own(Problem, "The gateway failed")
-BAD_GATEWAY = _own(problems.BadGateway, "The service gave no valid answer; what it did is unknown: ask, or repeat")
+BAD_GATEWAY = _own(
+    problems.BadGateway,
+    "The service gave no valid answer, and its effect is unknown: look it up, or repeat the request with the same key",
+)
 UNAVAILABLE = _own(problems.Unavailable, "No copy of the service can be reached", 1)
-OVERLOADED = _own(problems.Overloaded, "The service has as many requests as it takes", 1)
-TIMED_OUT = _own(problems.GatewayTimeout, "The service did not answer in time; what it did is unknown")
+OVERLOADED = _own(problems.Overloaded, "The service is at its limit of concurrent requests", 1)
+TIMED_OUT = _own(problems.GatewayTimeout, "The service did not answer in time, and its effect is unknown")

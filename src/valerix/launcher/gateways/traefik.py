@@ -32,18 +32,21 @@ ACCESS_LOG_FIELDS = (
     "ServiceURL",
 )
 ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "96MiB", "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))}
-"""By default Go collects at twice the live heap, which is small here: less often saves a seventh of every request.
-On more than half of the processors, which those behind it need, too, its threads cost a fifth more to wake one another.
+"""Settings of the Go runtime.
+
+By default Go collects garbage at twice the live heap, which is small here: collecting less often
+saves a seventh of every request's time. Half of the processors are left to the services. On more,
+Traefik costs a fifth more, because its threads wake one another.
 """
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
     for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
 )
-"""As contract.AMBIGUOUS."""
+"""Traefik's names of the characters in contract.AMBIGUOUS."""
 
 
 class TraefikGateway:
-    """It takes up a change of its file by itself."""
+    """Runs Traefik, which loads a changed file of routes by itself."""
 
     environment = ENVIRONMENT
     spawn_options: Mapping[str, Any] = {}
@@ -54,7 +57,7 @@ class TraefikGateway:
         self._names: dict[str, str] = {}
 
     def command(self, instances: Sequence[Instance]) -> list[str]:
-        """Needs a restart to change what is in the static file."""
+        """Write both files and return the command. Changes of the static file need a restart."""
         file = self._listening.folder / "traefik.yml"
         own_folder(self._listening.folder)
         self._routes.mkdir(mode=FOLDER_MODE, exist_ok=True)
@@ -81,7 +84,7 @@ class TraefikGateway:
         return sorted(self._names.get(url, url) for url in down)
 
     def static(self) -> Document:
-        """Ports, time-outs, logs and metrics."""
+        """Return the static configuration: ports, timeouts, logs and metrics."""
         settings, timeouts = self._listening.settings, self._listening.timeouts
         return {
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -99,7 +102,7 @@ class TraefikGateway:
                     "http": {
                         "maxHeaderBytes": contract.HEADER_BYTES,
                         "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
-                        "encodeQuerySemicolons": True,  # or they become ampersands
+                        "encodeQuerySemicolons": True,  # otherwise Traefik turns them into ampersands
                         "aliasHeadersStrategy": "delete",
                         **({"tls": {}} if self._listening.certificate else {}),
                     },
@@ -135,7 +138,7 @@ class TraefikGateway:
 
 
 def dynamic(instances: Sequence[Instance], listening: Listening) -> Document:
-    """Routes, balancing and limits."""
+    """Return the dynamic configuration: routes, balancing and limits."""
     copies = contract.services(instances)
     made = contract.routes(instances)
     timeouts, certificate = listening.timeouts, listening.certificate
@@ -150,7 +153,8 @@ def dynamic(instances: Sequence[Instance], listening: Listening) -> Document:
             "serversTransports": {
                 "pooled": {
                     "maxIdleConnsPerHost": 256,
-                    # Shorter than the services keep idle connections, so none is reused while being closed.
+                    # Shorter than the services' own idle timeout, so no connection is reused while
+                    # it closes.
                     "forwardingTimeouts": {
                         "dialTimeout": f"{timeouts.connect}s",
                         "responseHeaderTimeout": f"{timeouts.answer}s",
@@ -184,7 +188,7 @@ def _own_routers() -> Document:
             "entryPoints": ["metrics"],
             "service": "api@internal",
         },
-        # Without it, an unknown path is answered without security headers.
+        # Without this router, the answer to an unknown path would lack the security headers.
         "unknown": {
             "rule": "PathPrefix(`/`)",
             "priority": 1,
@@ -196,7 +200,7 @@ def _own_routers() -> Document:
 
 
 def _routers(routes: Sequence[Route]) -> Document:
-    """One for both forms of an API: what a middleware counts, it counts for one router."""
+    """Return one router for both forms of an API, because a middleware counts per router."""
     by_name: dict[str, list[Route]] = {}
     for route in routes:
         by_name.setdefault(route.target if route.takes_capacity else route.name, []).append(route)
@@ -210,7 +214,8 @@ def _router(routes: Sequence[Route]) -> Document:
         *(f"PathPrefix(`{path}`)" for route in routes for path in route.beneath),
     ]
     changes = [] if route.rewrite is Rewrite.NONE else [route.rewrite.name.lower()]
-    # Headers first, so that every refusal has them; then whole requests alone are counted.
+    # Headers come first, so that every refusal has them. After that, only complete requests are
+    # counted.
     arriving = ["limit", "whole", "open", "capacity"] if route.takes_capacity else ["limit", "open"]
     return {
         "rule": " || ".join(rules),
@@ -232,7 +237,7 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         "whole": {
             "buffering": {"maxRequestBodyBytes": contract.BODY_BYTES, "memRequestBodyBytes": contract.BODY_BYTES}
         },
-        # By a header that has been dropped: for all addresses and host names together.
+        # Counted by a header that has been dropped, so for all addresses and host names together.
         "capacity": {
             "inFlightReq": {
                 "amount": settings.gateway_capacity,
@@ -245,7 +250,7 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         },
         "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(?:v1/)?(.*)$", "replacement": f"{contract.API}/$1"}},
         "pages": _headers(contract.security_headers(certificate), contract.IDENTITY_HEADERS),
-        # WebSockets are no part of an API, and other protocols of nothing.
+        # Dropping Upgrade: no API path serves WebSockets, and no path other protocols.
         "api": _headers(
             contract.security_headers(certificate) | contract.API_HEADERS, (*contract.IDENTITY_HEADERS, "Upgrade")
         ),
@@ -256,14 +261,14 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
                 "excludedContentTypes": ["text/event-stream"],
             }
         },
-        # Only connections that could not be made are tried again: nothing is ever sent twice.
+        # Only failed connection attempts are repeated, so no request is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
         "not_found": {"ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": 404}},
     }
 
 
 def _headers(answers: Mapping[str, str], dropped: Sequence[str]) -> Document:
-    """One middleware for all headers, as each middleware costs every request."""
+    """Return one middleware for all headers, since each middleware costs time on every request."""
     return {
         "headers": {
             "customResponseHeaders": {"Server": "", "X-Powered-By": "", **answers},
@@ -288,12 +293,12 @@ def _balancer(process: str, copies: Sequence[Instance]) -> Document:
 
 
 def packaged() -> Path:
-    """Its package installs the binary beside the interpreter."""
+    """Return the binary, which Traefik's package installs beside the interpreter."""
     return Path(sysconfig.get_path("scripts")) / "traefik"
 
 
 def _write(file: Path, document: Document) -> None:
-    """By replacement: Traefik watches the folder and must never read half a file."""
+    """Replace the file: Traefik watches the folder and must never read half a file."""
     write_private(file, yaml.safe_dump(document, sort_keys=False).encode())
 
 

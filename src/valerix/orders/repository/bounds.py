@@ -1,4 +1,4 @@
-"""Statements of what counts against the bounds of customers."""
+"""Statements about orders that count against the bounds of customers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ DECLINES_WITHIN = "interval '10 minutes'"
 
 
 class Counting(NamedTuple):
-    """An order and what it counts as; None: as nothing any more."""
+    """An order and the bound it counts against; None: it counts no longer."""
 
     order: Order
     bound: Bound | None
@@ -29,10 +29,10 @@ _COUNTING = Rows(
 
 
 class BoundsRepository:
-    """Which orders count, and as what."""
+    """The orders that count, each with its bound."""
 
     async def count(self, tx: Transaction, counting: Sequence[Counting]) -> None:
-        """Keep what these orders count as from now on."""
+        """Store the bound that each of these orders counts against from now on."""
         rows = [_CountingRow(each, sum(line.quantity for line in each.order.lines)) for each in counting]
         await tx.execute(
             f"""
@@ -49,7 +49,7 @@ class BoundsRepository:
         )
 
     async def forget_declines(self, tx: Transaction) -> None:
-        """Those that no longer count."""
+        """Delete declines that no longer count."""
         await tx.execute(
             f"DELETE FROM bounded_orders WHERE bound = '{Bound.DECLINED}' AND since < now() - {DECLINES_WITHIN}"
         )

@@ -1,4 +1,4 @@
-"""Statements for orders that are changed."""
+"""Statements for changes to orders."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,10 +9,13 @@ from valerix.orders.repository.rows import json_of
 
 
 class ChangesRepository:
-    """What stands beside an order's row."""
+    """Statements about data beside the version of an order: products, expected total, due time."""
 
     async def replace_products(self, tx: Transaction, order: Order, before: Sequence[OrderLine]) -> None:
-        """Keep what the order is found by right when its lines were other ones before, and what they may cost."""
+        """Replace the product rows by which the order is found, after a change of its lines.
+
+        Stores the total that the new lines may cost, too.
+        """
         await tx.execute(
             """
             WITH gone AS (
@@ -30,6 +33,6 @@ class ChangesRepository:
         )
 
     async def find_due_in(self, tx: Transaction, order_id: str) -> timedelta | None:
-        """Time until the order is due; None when it is not waiting for anything."""
+        """Return the time until the order is due; None if it does not wait for anything."""
         due_in: timedelta | None = await tx.fetchval("SELECT due_at - now() FROM orders WHERE id = $1", order_id)
         return due_in

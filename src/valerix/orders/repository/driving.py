@@ -1,4 +1,4 @@
-"""Statements that take orders over and finish what was decided about them."""
+"""Statements that take orders over and write the decisions about them."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from valerix.orders.repository.rows import ORDER, json_of, lines_of
 from valerix.orders.transitions import GOODS_LEFT, LOCAL_STEPS
 
 _IS_LOCAL = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*LOCAL_STEPS)}))"
-"""Order.local_step, word for word as the index orders_due has it."""
+"""Order.local_step in SQL, word for word as in the index orders_due."""
 
 _IS_HELD = f"(o.status = {sql(OrderStatus.PENDING)} AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"
 _HOLD_IS_OVER = f"""({_IS_HELD} AND
@@ -23,7 +23,7 @@ HOLD_OVER = "The time to hold the order for stock is over"
 
 
 class Finished(NamedTuple):
-    """What one pass wrote about one order; `order` is already in its new state."""
+    """The record of one run about one order; `order` is already in its new state."""
 
     order: Order
     event: str
@@ -33,7 +33,7 @@ class Finished(NamedTuple):
     trace_id: str
     answer_status: int | None
     answer_body: str | None
-    """None with a status: the body is this event's data."""
+    """None with a status: the body is the data of this event."""
 
 
 class _FinishedRow(NamedTuple):
@@ -68,10 +68,16 @@ _OVERTAKEN = Rows(Order, "id uuid, version integer, lease_epoch integer", alias=
 
 
 class DrivingRepository:
-    """Orders as they go from hand to hand: each statement compares version and lease epoch."""
+    """Takes orders over and writes decisions.
+
+    Each statement that writes a decision compares version and lease epoch.
+    """
 
     async def finish_orders(self, tx: Transaction, finished: Sequence[Finished]) -> set[str]:
-        """Move each order to its new version if nobody else has since; return the ids that moved."""
+        """Move each order to its new version if it was not taken over since.
+
+        Returns the ids that moved.
+        """
         rows = [
             _FinishedRow(f, lines_of(f.order), json_of(f.order.allocations), json_of(f.order.shipping_address))
             for f in finished
@@ -107,7 +113,10 @@ class DrivingRepository:
         return {row["id"] for row in moved}
 
     async def postpone_orders(self, tx: Transaction, runs: Sequence[SagaRun]) -> None:
-        """Only look at them again later, as each run decided, if nobody else has taken them over since."""
+        """Write only the next due time of these orders, as each run decided.
+
+        An order that was taken over since is left alone.
+        """
         rows = [_PostponedRow(run.order, d.due_in, d.held_until) for run in runs if (d := run.decision)]
         await tx.execute(
             f"""
@@ -119,11 +128,14 @@ class DrivingRepository:
         )
 
     async def put_off(self, tx: Transaction, ids: Sequence[str], pause: timedelta) -> None:
-        """Look at these locked orders again after a pause, whatever state they are in."""
+        """Make these locked orders due again after a pause, whatever their state."""
         await tx.execute("UPDATE orders SET due_at = now() + $2 WHERE id = ANY($1::uuid[])", ids, pause)
 
     async def hand_back(self, tx: Transaction, overtaken: Sequence[Order]) -> None:
-        """Look again at once at those that changed beside a pass that still had them; not after its lease."""
+        """Make orders due at once that changed during a run that still holds their lease.
+
+        Otherwise they are due only when that lease is over.
+        """
         await tx.execute(
             f"""
             UPDATE orders o SET due_at = now() FROM {_OVERTAKEN.unnest}
@@ -133,7 +145,10 @@ class DrivingRepository:
         )
 
     async def lock_due_local(self, tx: Transaction, limit: int) -> list[Order]:
-        """Orders that are due and whose next step needs nobody; nobody else takes them before this transaction ends."""
+        """Lock due orders with a local next step.
+
+        No other process takes them before this transaction ends.
+        """
         rows = await tx.fetch(
             f"""
             SELECT {ORDER.columns} FROM orders o WHERE {_IS_LOCAL} IS TRUE AND due_at <= now()
@@ -144,9 +159,10 @@ class DrivingRepository:
         return [ORDER.read(row) for row in rows]
 
     async def claim_due(self, tx: Transaction, limit: int, lease: timedelta) -> list[Order]:
-        """Take over the others that are due: bumping the epoch fences whoever had them before.
+        """Take over the other due orders; the new lease epoch fences the previous holder.
 
-        Those whose time to be held is over are on their way to cancelled from then on, whatever happens on it.
+        Orders with an expired hold are on their way to cancelled from then on, whatever happens
+        next.
         """
         rows = await tx.fetch(
             f"""
@@ -167,7 +183,10 @@ class DrivingRepository:
     async def claim_one(
         self, tx: Transaction, order_id: str, version: int, lease: timedelta, cancel_reason: str | None
     ) -> Order | None:
-        """Take over one order that is still at `version`, optionally putting it on its way to cancelled."""
+        """Take over one order that is still at `version`.
+
+        With `cancel_reason` the order is on its way to cancelled.
+        """
         row = await tx.fetchrow(
             f"""
             UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $3,

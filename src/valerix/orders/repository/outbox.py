@@ -8,7 +8,7 @@ _ENTRY = Reader(Entry)
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
-    """The events of the first outbox rows."""
+    """List the events of the first outbox rows."""
     rows = await tx.fetch(
         """
         SELECT o.id AS row_id, e.type AS name, e.order_id::text AS subject, e.version AS sequence,

@@ -17,27 +17,30 @@ NO_BOUNDS: Final = Bounds(0, 0, 0)
 
 
 class Accepting(NamedTuple):
-    """A new order with the key it came under."""
+    """A new order with the idempotency key of its request."""
 
     order: Order
     idempotency_key: bytes | None
     fingerprint: bytes
     trace_id: str
     data: str
-    """Its representation, as JSON."""
+    """The API representation of the order, as JSON."""
     bounded: bool = False
-    """Whether the bounds of its customer hold for it."""
+    """Whether the bounds of its customer hold for the order."""
 
 
 class Inserted(NamedTuple):
-    """Ids of orders; those of customers beyond a bound with it, whether new or known."""
+    """Ids of inserted orders, and orders beyond a bound of their customer.
+
+    `beyond` names the bound by order id, whether the order is new or known.
+    """
 
     ids: set[str]
     beyond: dict[str, Bound]
 
 
 class ExistingOrder(NamedTuple):
-    """An order as it stands, with the first definite answer to whoever placed it, if there was one."""
+    """An order as it is stored, with the first definite answer to its request, if any."""
 
     order: Order
     fingerprint: bytes | None
@@ -64,14 +67,15 @@ _NEW = Rows(
 
 
 class PlacingRepository:
-    """New orders, and what was answered to a request before."""
+    """Inserts new orders, and finds earlier orders with their answers."""
 
     async def insert_orders(
         self, tx: Transaction, accepting: Sequence[Accepting], lease: timedelta, bounds: Bounds = NO_BOUNDS
     ) -> Inserted:
-        """Insert those whose id and key are new and whose customer is within bounds, each with its first event.
+        """Insert orders with a new id and key and a customer within bounds.
 
-        Sorted by key, so that two batches holding the same keys cannot wait for each other.
+        Each is inserted with its first event. Sorted by key, so that two batches holding the same
+        keys cannot wait for each other.
         """
         rows = [
             _NewRow(a, lines_of(a.order), json_of(a.order.shipping_address), json_of(a.order.expected_total))
@@ -124,7 +128,7 @@ class PlacingRepository:
         )
 
     async def list_existing(self, tx: Transaction, ids: Sequence[str], keys: Sequence[bytes]) -> list[ExistingOrder]:
-        """Orders by id or by idempotency key, with the answer that was given for them."""
+        """List orders by id or by idempotency key, with the answers to their requests."""
         rows = await tx.fetch(
             f"""
             SELECT {ORDER.columns}, o.fingerprint, o.idempotency_key, o.answer_status,

@@ -1,4 +1,4 @@
-"""Statements of what orders keep of other services' events."""
+"""Statements about the local copy of data from other services' events."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,13 @@ _SEEN = Rows(CustomerSeen, "customer_id text, standing text, sequence integer")
 
 
 class ReadModelRepository:
-    """Customers as their events tell of them, and orders that wait for stock."""
+    """Customers as their events describe them, and orders that wait for stock."""
 
     async def upsert_customers(self, tx: Transaction, seen: Sequence[CustomerSeen]) -> None:
-        """Keep what is newer than what is known; sorted, so that two batches cannot wait in a circle."""
+        """Store customers that are newer than the stored ones.
+
+        Sorted, so that two batches cannot wait for each other.
+        """
         await tx.execute(
             f"""
             INSERT INTO customers_seen AS c ({_SEEN.names}) SELECT * FROM {_SEEN.unnest}
@@ -26,14 +29,17 @@ class ReadModelRepository:
         )
 
     async def list_standings(self, tx: Transaction, customer_ids: Sequence[str]) -> dict[str, str]:
-        """Standing of the customers among these that were told of."""
+        """Return the standing of each customer in the list that events have described."""
         rows = await tx.fetch(
             "SELECT customer_id, standing FROM customers_seen WHERE customer_id = ANY($1::text[])", customer_ids
         )
         return {row["customer_id"]: row["standing"] for row in rows}
 
     async def make_ready_due(self, tx: Transaction, order_ids: Sequence[str]) -> None:
-        """Let the next sweep drive these. A run that met the shortage before is fenced: it would put them off."""
+        """Make these orders due for the next sweep.
+
+        A run that met the shortage before is fenced: it would postpone them.
+        """
         await tx.execute(
             f"""
             UPDATE orders SET due_at = now(), lease_epoch = lease_epoch + 1

@@ -1,4 +1,4 @@
-"""Statements of refunds by hand, one at a time."""
+"""Statements about refunds by hand, one refund at a time."""
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.contracts.events import ORDER_REFUNDED
@@ -8,17 +8,20 @@ from valerix.orders.repository.rows import ORDER
 
 
 class NotedRefundsRepository:
-    """What is told about an order besides what drives it."""
+    """Notes refunds on orders, beside the runs that drive the orders."""
 
     async def lock_order(self, tx: Transaction, order_id: str) -> Order | None:
-        """One order, which nobody else can change until the transaction ends. The id may be any text."""
+        """Lock one order: no other transaction can change it until this one ends.
+
+        The id may be any text.
+        """
         if not is_id(order_id):
             return None
         row = await tx.fetchrow(f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 FOR UPDATE", order_id)
         return None if row is None else ORDER.read(row)
 
     async def claim_refund(self, tx: Transaction, refund_id: str, order_id: str) -> bool:
-        """Keep that the refund is noted; False when it was before."""
+        """Record that the refund is noted; False if it was noted before."""
         claimed = await tx.fetchval(
             """
             INSERT INTO noted_refunds (refund_id, order_id) VALUES ($1, $2)
@@ -30,7 +33,10 @@ class NotedRefundsRepository:
         return bool(claimed)
 
     async def update_order(self, tx: Transaction, order: Order, data: str, trace_id: str) -> None:
-        """Write an order that this transaction has locked, and tell of it. When it is due stays as it is."""
+        """Write an order that this transaction has locked, and its event.
+
+        The time at which the order is due stays as it is.
+        """
         await tx.execute(
             f"""
             WITH refunded AS (

@@ -1,4 +1,4 @@
-"""An order and its history as rows."""
+"""Orders and their history as rows: reading and encoding."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -32,7 +32,7 @@ ORDER: Final = Reader(Order, "o", id=str, payment_id=str, lines=_lines, allocati
 
 
 def read_entry(row: Record) -> HistoryEntry:
-    """The entry a row of order_events holds."""
+    """Read the history entry that a row of order_events holds."""
     data = row["data"]
     return HistoryEntry(
         version=row["version"],
@@ -58,13 +58,16 @@ def _step(raw: dict[str, Any]) -> Step:
 
 
 def lines_of(order: Order) -> str:
-    """Lines as compact rows: [productId, quantity, name, unitPriceMinor]."""
+    """Encode lines as compact rows: [productId, quantity, name, unitPriceMinor]."""
     rows = [[line.product_id, line.quantity, line.name, line.unit_price_minor] for line in order.lines]
     return _encode(rows).decode()
 
 
 def json_of(value: Any) -> str | None:
-    """Allocations as compact rows, too: [productId, warehouseId, quantity]."""
+    """Encode a value as JSON.
+
+    Allocations become compact rows, too: [productId, warehouseId, quantity].
+    """
     if value is None:
         return None
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Statements that read orders for people."""
+"""Statements that read orders for people: one, pages, history, counts."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ from valerix.orders.transitions import UNCOUNTED
 
 _BY_PRODUCT = "order_products AS p (product_id, id)"
 _OF_PRODUCT = f"{_BY_PRODUCT} JOIN orders o USING (id)"
-"""Here and in `orders o`, `id` alone is a column of the index that is walked."""
+"""In this source and in `orders o`, a plain `id` is a column of the index that is scanned."""
 _BEGINS = "id BETWEEN ?::uuid AND ?::uuid AND id::text LIKE ?"
 _ENDS = f"{end_sql('p.id')} = ? AND p.id::text LIKE ?"
 
 
 class OrderSearchRepository:
-    """One order, pages of orders, their history, their number."""
+    """Reads one order, pages of orders, their history and their number."""
 
     async def find_order(self, tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
-        """One order; with `owner_id`, only when it belongs to that customer."""
+        """Find one order; with `owner_id`, only if it belongs to that customer."""
         row = await tx.fetchrow(
             f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
             order_id,
@@ -31,12 +31,15 @@ class OrderSearchRepository:
         return None if row is None else ORDER.read(row)
 
     async def list_by_ids(self, tx: Transaction, ids: Sequence[str]) -> list[Order]:
-        """Those of these orders that there are, in any order."""
+        """List the orders that exist among these ids, in any order."""
         rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE o.id = ANY($1::uuid[])", ids)
         return [ORDER.read(row) for row in rows]
 
     async def list_orders(self, tx: Transaction, wanted: OrderFilter) -> list[Order]:
-        """Up to `limit` orders, newest first unless `ascending`, beyond `after`, with ids in [first, last)."""
+        """List up to `limit` orders, newest first unless `ascending`.
+
+        The orders are beyond the id `after`, with ids in [first, last).
+        """
         where, page, found = (
             Where(wanted.limit),
             f"ORDER BY id {'ASC' if wanted.ascending else 'DESC'} LIMIT $1",
@@ -55,13 +58,14 @@ class OrderSearchRepository:
                 has = "EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)"
                 where.add(has, wanted.product_id)
             found.append(f"(SELECT id FROM {source} {where.clause} {page})")
-        # Bounded before orders are read: else the planner expects a page from each place, and reads the table instead.
+        # The ids are limited before orders are read: otherwise the planner expects a page from each
+        # source, and reads the table instead.
         ids = f"SELECT id FROM ({' UNION '.join(found)}) AS found {page}"
         rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({ids}) {page}", *where.arguments)
         return [ORDER.read(row) for row in rows]
 
     async def list_ids_by_end(self, tx: Transaction, end: IdEnd, limit: int) -> list[str]:
-        """Up to `limit` ids with this end, newest first."""
+        """List up to `limit` ids with this end, newest first."""
         where = Where(limit)
         where.add(_ENDS, *end)
         rows = await tx.fetch(
@@ -73,7 +77,10 @@ class OrderSearchRepository:
     async def list_events(
         self, tx: Transaction, order_id: str, *, after: int = 0, limit: int = MAX_LIMIT
     ) -> list[HistoryEntry]:
-        """Up to `limit` entries of the history of one order, oldest first, from beyond version `after`."""
+        """List up to `limit` entries of the history of one order, oldest first.
+
+        The entries begin after version `after`.
+        """
         rows = await tx.fetch(
             """
             SELECT version, type, data, steps, trace_id, occurred_at FROM order_events
@@ -86,7 +93,10 @@ class OrderSearchRepository:
         return [read_entry(row) for row in rows]
 
     async def count_open(self, tx: Transaction) -> dict[str, int]:
-        """Orders by status, those left out whose counting reads most of the table (UNCOUNTED)."""
+        """Count orders by status.
+
+        States are left out if a count of them reads most of the table (UNCOUNTED).
+        """
         rows = await tx.fetch(
             f"SELECT status, count(*) FROM orders WHERE status NOT IN ({sql(*UNCOUNTED)}) GROUP BY status"
         )
@@ -94,7 +104,10 @@ class OrderSearchRepository:
 
 
 def _sources(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
-    """Where to look, as (source, condition, its values): each walks one index in the order of its page."""
+    """Return the sources of a search, as (source, condition, values).
+
+    Each source scans one index in the order of its page.
+    """
     product_id, search = wanted.product_id, wanted.search
     if search is None:
         return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]

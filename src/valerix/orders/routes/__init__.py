@@ -1,4 +1,4 @@
-"""HTTP in, use case, HTTP out."""
+"""The routes of orders: HTTP in, use case, HTTP out."""
 
 from typing import Final
 

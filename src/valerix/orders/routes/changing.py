@@ -1,4 +1,4 @@
-"""Acting on one order: change, move on, retry, cancel."""
+"""Routes that act on one order: change, move on, retry, cancel."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ from valerix.orders.schemas import ChangeOrderBody, OrderView
     tags=["orders"],
     operation_id="changeOrder",
     example={"quantity": 1},
-    responses={202: openapi.answer("A service is down: the order will get there", OrderView)},
+    responses={202: openapi.answer("A service is unavailable: the order reaches the status later", OrderView)},
     response_headers=[openapi.ETAG],
     refuses=[OrderNotFound, NotChangeable, OrderBusy, IllegalOrderTransition, StaffOnly, UnknownProduct, *UNPAYABLE],
 )
@@ -55,9 +55,10 @@ async def change_order(
     actor: Actor | None,
     if_match: Annotated[str | None, Parameter(header="If-Match", max_length=40)] = None,
 ) -> Response[OrderView]:
-    """Change the lines of an order held for stock, or the address of one that has not shipped.
+    """Change the lines of an order held for stock, or the address of an order that has not shipped.
 
-    Staff may move it on through the warehouse with `status`; 202 when a service is down: it will get there.
+    Staff may move an order on through the warehouse with `status`. The answer is 202 if a service
+    is unavailable: the order reaches the status later.
     """
     if data.status is not None:
         version = versioning.expected_version(if_match)
@@ -103,7 +104,7 @@ async def _fulfil(
     status_code=200,
     responses={
         200: openapi.answer("Confirmed", OrderView),
-        202: openapi.answer("Still pending: a service is down", OrderView),
+        202: openapi.answer("Still pending: a service is unavailable", OrderView),
         **REFUSED,
     },
     refuses=[OrderNotFound, NotRetriable],
@@ -111,7 +112,10 @@ async def _fulfil(
 async def retry_order(
     changes: Changes, principal: Principal, order_id: OrderId, deadline: Deadline, actor: Actor | None
 ) -> Response[bytes]:
-    """Drive a pending order now: 200 confirmed, 202 still pending, or the refusal it met."""
+    """Retry a pending order now.
+
+    The answer is 200 if the order is confirmed, 202 if it is still pending, or else its refusal.
+    """
     answer = await changes.retry(order_id_of(order_id), owner_of(principal), deadline, actor)
     media_type = PROBLEM.decode() if answer.status >= 400 else "application/json"
     return Response(answer.body, status_code=answer.status, media_type=media_type)
@@ -123,7 +127,7 @@ async def retry_order(
     tags=["orders"],
     operation_id="cancelOrder",
     status_code=200,
-    responses={202: openapi.answer("A service is down: it will be done", OrderView)},
+    responses={202: openapi.answer("A service is unavailable: the order is cancelled later", OrderView)},
     response_headers=[openapi.ETAG],
     refuses=[OrderNotFound, NotCancellable, OrderBusy],
 )
@@ -135,7 +139,11 @@ async def cancel_order(
     actor: Actor | None,
     reason: Annotated[str | None, Parameter(max_length=200)] = None,
 ) -> Response[OrderView]:
-    """Cancel: the payment is voided or refunded, the stock released. 202 when a service is down: it will be done."""
+    """Cancel an order.
+
+    The payment is voided or refunded, and the stock is released. The answer is 202 if a service is
+    unavailable: the order is cancelled later.
+    """
     words = reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
     order = await changes.cancel(order_id_of(order_id), owner_of(principal), words, deadline, actor)
     return order_response(order, status=200 if order.status is OrderStatus.CANCELLED else 202)
@@ -149,7 +157,7 @@ def _changed_lines(data: ChangeOrderBody, lines: list[OrderLine]) -> list[OrderL
         return [OrderLine(item.product_id, item.quantity) for item in data.items]
     if data.quantity is None:
         if data.expected_total is not None:
-            message = "Send it with the lines it is the total of"
+            message = "Send expectedTotal together with new lines, as their total"
             raise Invalid(message, [FieldError("/expectedTotal", message)])
         return None
     if len(lines) != 1:

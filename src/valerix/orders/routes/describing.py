@@ -1,4 +1,4 @@
-"""What other services ask about orders and tell of them, in lists."""
+"""Commands of other services about orders, in lists: describe, find, note refunds."""
 
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.http.raw import RawRoute, command_route
@@ -19,7 +19,7 @@ from valerix.orders.schemas import describe
 
 
 def command_routes(queries: Queries, refunds: RefundNotes) -> list[RawRoute]:
-    """The list-shaped commands of other services."""
+    """Return the routes of the list-shaped commands of other services."""
 
     async def describe_orders(command: OrderRefs, _: Deadline) -> OrderOutcomes:
         found = await queries.find_all(command.order_ids)

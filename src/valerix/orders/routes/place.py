@@ -1,4 +1,4 @@
-"""Placing: the hot path, past the framework."""
+"""Placing an order: the hot path, past the framework."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -30,7 +30,7 @@ from valerix.orders.schemas import OrderView, PlaceOrderBody, decode_place
 
 
 def place_route(placing: Placing, products: Products) -> RawRoute:
-    """`POST /api/v1/orders`, raw."""
+    """Return the raw route of `POST /api/v1/orders`."""
 
     async def place(request: RawRequest) -> RawResponse:
         body = decode_place(request.body)
@@ -40,7 +40,7 @@ def place_route(placing: Placing, products: Products) -> RawRoute:
             raise NotYourCustomer
         wanted = _request(body, body.lines(), body.expected_total, principal, request)
         if refusal := validation.refused_text(PlaceOrderBody, request.body):
-            # An order of before such text was refused is answered as it was.
+            # A request from before such text was refused is answered as it was then.
             if first := await placing.find_first(wanted):
                 return _place_response(first)
             raise refusal
@@ -63,7 +63,7 @@ def place_route(placing: Placing, products: Products) -> RawRoute:
 async def _one_unit(
     products: Products, name: str, amount: Decimal | None, expected: Money | None, deadline: Deadline
 ) -> tuple[list[OrderLine], Money | None]:
-    """The line, and what it may cost. Raises UnknownProduct, Invalid, NotSent."""
+    """Return the line, and the total it may cost. Raises UnknownProduct, Invalid, NotSent."""
     product = await products.find(name, deadline)
     if amount is not None:
         minor = in_minor_units(amount, product.currency)
@@ -82,7 +82,7 @@ def _request(
         message = "The Idempotency-Key header and idempotencyKey in the body differ; send one of them"
         raise Invalid(message, [FieldError("/idempotencyKey", message)])
     key = header or body.idempotency_key
-    body.idempotency_key = None  # where the key came from is not part of what was asked
+    body.idempotency_key = None  # the source of the key is not part of the request
     address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
     order = new_order(body.customer_id, lines, body.payment_method, body.on_shortage, address, expected)
     return PlaceRequest(
@@ -114,7 +114,7 @@ def _place_response(answer: Answer) -> RawResponse:
     example={"customerId": "CUST-001", "items": [{"productId": "PROD-001", "quantity": 2}], "paymentMethod": "card_ok"},
     responses={
         200: answer("The replay of an earlier success, byte for byte", OrderView),
-        202: answer("Accepted: a service is not available, the order will be driven", OrderView),
+        202: answer("Accepted: a service is unavailable, the order is processed later", OrderView),
         **REFUSED,
     },
     response_headers=[LOCATION],
@@ -125,5 +125,9 @@ async def _document_place(
     data: PlaceOrderBody,
     idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=255)] = None,
 ) -> OrderView:
-    """Place an order: `items`, one line as `productId` and `quantity`, or one unit of a `product` (number or name)."""
+    """Place an order.
+
+    The body holds `items`, or one line as `productId` and `quantity`, or one unit of a `product`
+    (number or name). A repeated request with the same `Idempotency-Key` gets the first answer.
+    """
     raise NotImplementedError("the raw route answers this path")

@@ -1,4 +1,4 @@
-"""Reading orders: one, pages of them, the history of one."""
+"""Routes that read orders: one order, pages of orders, the history of one."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -28,8 +28,9 @@ from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Time
 SORTS = {"-createdAt": False, "createdAt": True}
 STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
 SEARCHED: Final = (
-    "begin or last 4 to 12 digits of an order id, customer, product; for staff also words of a customer's name, or its"
-    " e-mail address, or how they begin (the first 20 customers that match)"
+    "a customer number, a product number, or the first (4 or more) or last 4 to 12 digits of an order id;"
+    " for staff also words, or beginnings of words, of a customer's name or e-mail address"
+    " (the first 20 matching customers)"
 )
 Id = Annotated[str, msgspec.Meta(pattern=text.UUID)]
 Version = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -51,16 +52,22 @@ async def list_orders(
     created_from: pagination.Since = None,
     created_to: pagination.Until = None,
     trace_id: Annotated[
-        str | None, Parameter(query="traceId", pattern=text.TRACE_ID, description="of anything that happened to it")
+        str | None,
+        Parameter(
+            query="traceId", pattern=text.TRACE_ID, description="trace id of any change to the order; needs `from`"
+        ),
     ] = None,
     sort: Annotated[str, Parameter(schema_extra={"enum": [*SORTS]})] = "-createdAt",
 ) -> pagination.Page[OrderView]:
-    """Orders, newest first. A customer sees their own."""
+    """List orders, newest first.
+
+    Customers see only their own orders.
+    """
     for one in status or []:
         validation.check_one_of("status", one, tuple(OrderStatus))
     validation.check_one_of("sort", sort, tuple(SORTS))
     if trace_id is not None and created_from is None:
-        message = "A trace id is looked for in orders placed since a given time"
+        message = "A search by traceId needs from, the time since which the orders were placed"
         raise Invalid(message, [FieldError("/from", message)])
     owner = owner_of(principal)
     if owner is not None and customer_id not in (None, owner):
@@ -91,7 +98,7 @@ async def list_orders(
     refuses=[OrderNotFound],
 )
 async def get_order(queries: Queries, principal: Principal, order_id: OrderId) -> Response[OrderView]:
-    """One order with its lines, payment and reservation."""
+    """Get one order with its lines, payment and reservation."""
     return order_response(await queries.get(order_id_of(order_id), owner_of(principal)))
 
 
@@ -111,9 +118,10 @@ async def get_timeline(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
 ) -> Timeline:
-    """What happened to an order, oldest first: every saga step with attempt, outcome and duration.
+    """Get the history of an order, oldest first.
 
-    Staff see the actor of each act of staff, in every service; customers see that it was one.
+    It has every saga step with attempt, outcome and duration. Staff see the actor of each act of
+    staff, in every service; customers see only that an entry is an act of staff.
     """
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
     order, rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
@@ -147,7 +155,11 @@ def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: b
 
 
 def _by(entry: HistoryEntry, act: RecordedAct | None, *, to_staff: bool) -> By | None:
-    """Refunds are acts that payments keeps: without its answer they are of staff all the same."""
+    """Return the origin of an entry.
+
+    Acts of refunds are stored in payments: without its answer they are marked as acts of staff all
+    the same.
+    """
     if act is not None:
         return by(act, to_staff=to_staff)
     return None if entry.refund is None else By(BY_STAFF)

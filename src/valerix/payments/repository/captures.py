@@ -1,13 +1,16 @@
-"""Statements of captures by hand: the idempotency keys they came under."""
+"""Statements of captures by hand, on their idempotency keys."""
 
 from valerix.chassis.postgres.database import Transaction
 
 
 class CaptureKeysRepository:
-    """A key says which request it belongs to; the payment is the one its order has."""
+    """Reads and writes keys. A key identifies its request; the payment belongs to the order."""
 
     async def insert_key(self, tx: Transaction, key: bytes, fingerprint: bytes) -> bool:
-        """Keep a key; False when it is kept already. Waits for a transaction that is inserting the same one."""
+        """Insert a key. False when it exists already.
+
+        Waits for a transaction that is inserting the same key.
+        """
         inserted = await tx.fetchval(
             """
             INSERT INTO capture_keys (key, fingerprint) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING true
@@ -18,6 +21,6 @@ class CaptureKeysRepository:
         return bool(inserted)
 
     async def find_fingerprint(self, tx: Transaction, key: bytes) -> bytes | None:
-        """The fingerprint of the request a key belongs to."""
+        """The fingerprint of the request that a key belongs to."""
         fingerprint: bytes | None = await tx.fetchval("SELECT fingerprint FROM capture_keys WHERE key = $1", key)
         return fingerprint

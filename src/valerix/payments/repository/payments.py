@@ -28,10 +28,10 @@ _SETTLED = Rows(
 
 
 class PaymentsRepository:
-    """The one payment of each order."""
+    """Reads and writes the one payment of each order."""
 
     async def insert_payments(self, tx: Transaction, payments: Sequence[Payment], lease: timedelta) -> set[str]:
-        """Insert those whose order has no payment yet; return their ids.
+        """Insert the payments of orders without one; return their ids.
 
         Sorted by order, so that two batches holding the same orders cannot wait for each other.
         """
@@ -49,7 +49,7 @@ class PaymentsRepository:
         return {row[0] for row in inserted}
 
     async def insert_tombstones(self, tx: Transaction, events: Sequence[PaymentChange]) -> set[str]:
-        """Insert voided payments for the orders that have none, each with its event; return their ids."""
+        """Insert voided payments, with their events, for orders without one; return their ids."""
         rows = sorted(events, key=lambda e: e.payment.order_id)
         inserted = await tx.fetch(
             f"""
@@ -72,7 +72,10 @@ class PaymentsRepository:
         return {row[0] for row in inserted}
 
     async def settle_payments(self, tx: Transaction, events: Sequence[PaymentChange]) -> set[str]:
-        """Move each payment to its new state if nobody else has moved it since, and tell; return the ids that moved."""
+        """Move each payment to its new state unless it has moved meanwhile, and emit its event.
+
+        Returns the ids of the moved payments.
+        """
         moved = await tx.fetch(
             f"""
             WITH input AS (
@@ -95,7 +98,7 @@ class PaymentsRepository:
         return {row[0] for row in moved}
 
     async def claim_due_payments(self, tx: Transaction, limit: int, lease: timedelta) -> list[Payment]:
-        """Take over payments whose outcome nobody has found out in time."""
+        """Take over payments without an outcome in time."""
         rows = await tx.fetch(
             f"""
             UPDATE payments p SET due_at = now() + $2
@@ -109,7 +112,7 @@ class PaymentsRepository:
         return [PAYMENT.read(row) for row in rows]
 
     async def list_by_orders(self, tx: Transaction, order_ids: Sequence[str]) -> list[Payment]:
-        """The payments of these orders, as far as there are any."""
+        """The payments of the orders that have one."""
         rows = await tx.fetch(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.order_id = ANY($1::text[])",
             order_ids,
@@ -117,7 +120,7 @@ class PaymentsRepository:
         return [PAYMENT.read(row) for row in rows]
 
     async def find_payment(self, tx: Transaction, payment_id: str, owner_id: str | None) -> Payment | None:
-        """One payment; with `owner_id`, only when it is that customer's."""
+        """Find one payment; with `owner_id`, only a payment of that customer."""
         row = await tx.fetchrow(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",
             payment_id,

@@ -17,12 +17,12 @@ _REFUND = Reader(Refund, "r", id=str, payment_id=str)
 
 
 class RefundsRepository:
-    """Refunds, each beside its locked payment."""
+    """Reads and writes refunds, each beside its locked payment."""
 
     async def insert_refund(
         self, tx: Transaction, refund: Refund, key: bytes, fingerprint: bytes, lease: timedelta
     ) -> None:
-        """A refund the provider is about to be asked for."""
+        """Insert a refund that is about to be requested from the provider."""
         await tx.execute(
             """
             INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, created_at,
@@ -42,7 +42,7 @@ class RefundsRepository:
         )
 
     async def find_refund_by_key(self, tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
-        """The refund made under an idempotency key, with the fingerprint of its request."""
+        """Find the refund made under an idempotency key, with the fingerprint of its request."""
         row = await tx.fetchrow(
             f"""
             SELECT {_REFUND.columns}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2
@@ -55,7 +55,7 @@ class RefundsRepository:
     async def list_refunds(
         self, tx: Transaction, payment_id: str, *, after: str | None = None, limit: int = MAX_LIMIT
     ) -> list[Refund]:
-        """Up to `limit` refunds of one payment, oldest first, from beyond the id `after`."""
+        """List up to `limit` refunds of one payment after the id `after`, oldest first."""
         rows = await tx.fetch(
             f"""
             SELECT {_REFUND.columns} FROM refunds r
@@ -68,7 +68,7 @@ class RefundsRepository:
         return [_REFUND.read(row) for row in rows]
 
     async def list_pending(self, tx: Transaction, payment_id: str) -> list[Refund]:
-        """The refunds of one payment that the provider has not answered yet."""
+        """List the refunds of one payment that the provider has not answered yet."""
         rows = await tx.fetch(
             f"""
             SELECT {_REFUND.columns} FROM refunds r
@@ -79,14 +79,17 @@ class RefundsRepository:
         return [_REFUND.read(row) for row in rows]
 
     async def get_refund(self, tx: Transaction, refund_id: str) -> Refund:
-        """A refund that is known to exist."""
+        """Get a refund that is known to exist."""
         rows = await tx.fetch(f"SELECT {_REFUND.columns} FROM refunds r WHERE r.id = $1", refund_id)
         return _REFUND.read(rows[0])
 
     async def claim_refund(
         self, tx: Transaction, refund_id: str, status: RefundStatus, failure: str | None, now: datetime
     ) -> bool:
-        """End a pending refund; False when somebody else has ended it. One by hand that succeeded is due to be told."""
+        """End a pending refund. False when it has ended already.
+
+        The report of a refund by hand that succeeded is due at once.
+        """
         ended = await tx.fetchval(
             f"""
             UPDATE refunds SET status = $2, failure = $3, updated_at = $4,
@@ -101,7 +104,7 @@ class RefundsRepository:
         return bool(ended)
 
     async def claim_due_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[Refund]:
-        """Take over refunds whose outcome nobody has found out in time."""
+        """Take over refunds without an outcome in time."""
         rows = await tx.fetch(
             f"""
             UPDATE refunds r SET due_at = now() + $2
@@ -115,7 +118,7 @@ class RefundsRepository:
         return [_REFUND.read(row) for row in rows]
 
     async def claim_unreported_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[RefundGiven]:
-        """Take over refunds that orders has not noted yet."""
+        """Take over refunds by hand that orders has not noted yet."""
         rows = await tx.fetch(
             f"""
             UPDATE refunds r SET due_at = now() + $2 FROM payments p
@@ -132,11 +135,11 @@ class RefundsRepository:
         ]
 
     async def mark_reported(self, tx: Transaction, refund_ids: Sequence[str]) -> None:
-        """Nothing is left to be done about these."""
+        """Record that orders has noted these refunds: nothing is left to be done for them."""
         await tx.execute("UPDATE refunds SET due_at = NULL WHERE id = ANY($1::uuid[])", refund_ids)
 
     async def lock_payment(self, tx: Transaction, payment_id: str) -> Payment | None:
-        """One payment, which nobody else can change until the transaction ends."""
+        """Lock one payment: no other transaction can change it until this one ends."""
         row = await tx.fetchrow(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id = $1 FOR UPDATE",
             payment_id,
@@ -159,7 +162,7 @@ class RefundsRepository:
         )
 
     async def insert_event(self, tx: Transaction, event: PaymentChange) -> None:
-        """Tell of the state this transaction gives a payment."""
+        """Emit the state that this transaction gives a payment."""
         await tx.execute(
             """
             INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)

@@ -1,4 +1,4 @@
-"""Payments as their rows, read by several flows."""
+"""Payments as rows, read by several flows."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from valerix.payments.domain import Payment
 
 
 class PaymentChange(NamedTuple):
-    """A payment in its new state, and what tells of it."""
+    """A payment in its new state, with the event that emits it."""
 
     payment: Payment
     type: str

@@ -1,4 +1,4 @@
-"""Statements that only read."""
+"""Statements that only read payments and their histories."""
 
 from collections.abc import Sequence
 
@@ -17,21 +17,21 @@ _ENDS_WITHOUT_EVENT = f"p.status = {sql(PaymentStatus.PROCESSING)} AND p.id::tex
 
 
 class PaymentSearchRepository:
-    """Lists and histories of payments."""
+    """Reads lists and histories of payments."""
 
-    async def list_payments(self, tx: Transaction, asked: PaymentFilter) -> list[Payment]:
-        """Newest first."""
-        where, page, found = Where(asked.limit), "ORDER BY p.id DESC LIMIT $1", list[str]()
-        for source, condition, values in _sources(asked):
+    async def list_payments(self, tx: Transaction, wanted: PaymentFilter) -> list[Payment]:
+        """List payments, newest first."""
+        where, page, found = Where(wanted.limit), "ORDER BY p.id DESC LIMIT $1", list[str]()
+        for source, condition, values in _sources(wanted):
             where = Where(*where.arguments)
             where.add(condition, *values)
-            where.add("p.id < ?::uuid", asked.before)
-            where.add("p.status = ?", asked.status)
-            where.add("p.customer_id = ?", asked.customer_id)
-            where.add("p.order_id = ?", asked.order_id)
-            where.add("p.method = ?", asked.method)
-            where.add("p.id >= ?::uuid", asked.first)
-            where.add("p.id < ?::uuid", asked.last)
+            where.add("p.id < ?::uuid", wanted.before)
+            where.add("p.status = ?", wanted.status)
+            where.add("p.customer_id = ?", wanted.customer_id)
+            where.add("p.order_id = ?", wanted.order_id)
+            where.add("p.method = ?", wanted.method)
+            where.add("p.id >= ?::uuid", wanted.first)
+            where.add("p.id < ?::uuid", wanted.last)
             found.append(f"(SELECT p.id FROM {source} {where.clause} {page})")
         rows = await tx.fetch(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id IN ({' UNION '.join(found)}) {page}",
@@ -42,7 +42,7 @@ class PaymentSearchRepository:
     async def list_events(
         self, tx: Transaction, payment_id: str, *, after: int = 0, limit: int = MAX_LIMIT
     ) -> list[PaymentEvent]:
-        """Up to `limit` entries of the history of one payment, oldest first, from beyond version `after`."""
+        """List up to `limit` history entries of one payment after version `after`, oldest first."""
         rows = await tx.fetch(
             """
             SELECT version, type, data->>'status' AS status, occurred_at, trace_id
@@ -55,14 +55,14 @@ class PaymentSearchRepository:
         return [_EVENT.read(row) for row in rows]
 
 
-def _sources(asked: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
-    """Where to look, as (source, condition, its values): each walks one index."""
-    if asked.search is None:
+def _sources(wanted: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
+    """The sources to search, as (source, condition, its values). Each walks one index."""
+    if wanted.search is None:
         return [("payments p", "", [None])]
-    begin, end = find_ids(asked.search)
+    begin, end = find_ids(wanted.search)
     sources: list[tuple[str, str, Sequence[object]]] = [
-        ("payments p", "p.customer_id = ?", [asked.search.strip().upper()]),
-        ("payments p", "p.order_id = ANY(?::text[])", [asked.order_ids]),
+        ("payments p", "p.customer_id = ?", [wanted.search.strip().upper()]),
+        ("payments p", "p.order_id = ANY(?::text[])", [wanted.order_ids]),
     ]
     if begin is not None:
         sources.append(("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin))

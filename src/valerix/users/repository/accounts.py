@@ -1,4 +1,4 @@
-"""Accounts and their history."""
+"""Statements of accounts and their history."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,18 +12,21 @@ from valerix.contracts.ids import find_ids
 from valerix.users.domain import AccountCredentials, EmailTaken, User
 
 MOST_MATCHING: Final = 1000
-"""Most customers that are read to choose from, however common a name is."""
+"""Maximum number of customers read as candidates, however common a name is."""
 _USER, _ENTRY = Reader(User, id=str), Reader(Entry)
 
 
 async def next_customer_number(tx: Transaction) -> int:
-    """A number nobody had before; a registration that fails leaves a gap."""
+    """A customer number never used before; a registration that fails leaves a gap."""
     number: int = await tx.fetchval("SELECT nextval('customer_numbers')")
     return number
 
 
 async def skip_customer_numbers(tx: Transaction, last: int) -> None:
-    """Numbers up to `last` are given by hand. Takes effect at once, like all sequences."""
+    """Skip the numbers up to `last`, which are given by hand.
+
+    Takes effect at once, like all changes of sequences.
+    """
     await tx.execute(
         "SELECT setval('customer_numbers', greatest($1, (SELECT last_value FROM customer_numbers)))",
         last,
@@ -41,7 +44,7 @@ async def insert_user(
     customer_number: str | None,
     password_hash: str,
 ) -> User | None:
-    """None when the e-mail address (or the customer number) belongs to somebody else."""
+    """Insert a user. None when the e-mail address or the customer number is in use."""
     row = await tx.fetchrow(
         f"""
         INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
@@ -63,7 +66,7 @@ async def insert_user(
 async def append_event(
     tx: Transaction, user_id: str, version: int, kind: str, data: str, actor: str, trace: str
 ) -> None:
-    """`data`: JSON."""
+    """Append an event to the history of a user. `data`: JSON."""
     await tx.execute(
         "INSERT INTO user_events (user_id, version, type, data, actor, trace_id) VALUES ($1, $2, $3, $4, $5, $6)",
         user_id,
@@ -76,13 +79,13 @@ async def append_event(
 
 
 async def find_credentials(tx: Transaction, email: str) -> AccountCredentials | None:
-    """Of the user with this address."""
+    """Find the credentials of the user with this address."""
     row = await tx.fetchrow(f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE email = $1", email)
     return _credentials(row) if row else None
 
 
 async def hold_credentials(tx: Transaction, user_id: str) -> AccountCredentials | None:
-    """The same by id; until the transaction ends nobody changes them."""
+    """Find the credentials by id, locked: no other transaction changes them until this one ends."""
     row = await tx.fetchrow(
         f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE id = $1 FOR SHARE",
         user_id,
@@ -95,7 +98,7 @@ def _credentials(row: asyncpg.Record) -> AccountCredentials:
 
 
 async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User | None:
-    """The user, if `viewer` (a user id; None: anybody's) may see it."""
+    """Find the user, if `viewer` (a user id; None: all users) may see it."""
     row = await tx.fetchrow(
         f"SELECT {_USER.columns} FROM users WHERE id = $1 AND ($2::uuid IS NULL OR id = $2)",
         user_id,
@@ -105,7 +108,7 @@ async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User |
 
 
 async def update_profile(tx: Transaction, user_id: str, name: str, email: str, version: int | None) -> User | None:
-    """None when it is not at `version` any more. Raises EmailTaken."""
+    """Update a profile. None when the user is no longer at `version`. Raises EmailTaken."""
     try:
         row = await tx.fetchrow(
             f"""
@@ -125,7 +128,7 @@ async def update_profile(tx: Transaction, user_id: str, name: str, email: str, v
 
 
 async def confirm_email(tx: Transaction, user_id: str) -> User | None:
-    """None when it was confirmed before."""
+    """Confirm the address of a user. None when it was confirmed before."""
     row = await tx.fetchrow(
         f"""
         UPDATE users SET email_confirmed = true, version = version + 1, updated_at = now()
@@ -138,7 +141,7 @@ async def confirm_email(tx: Transaction, user_id: str) -> User | None:
 
 
 async def update_status(tx: Transaction, user_id: str, status: str) -> User | None:
-    """None when it has this status already, or is not there."""
+    """Update the status. None when the user has this status already, or does not exist."""
     row = await tx.fetchrow(
         f"""
         UPDATE users SET status = $2, version = version + 1, updated_at = now()
@@ -152,7 +155,10 @@ async def update_status(tx: Transaction, user_id: str, status: str) -> User | No
 
 
 async def update_role(tx: Transaction, user_id: str, role: str, customer_number: str | None) -> User | None:
-    """None when it has this role already, or is not there. `customer_number`: for a user who has none."""
+    """Update the role. None when the user has this role already, or does not exist.
+
+    `customer_number`: for a user without one.
+    """
     row = await tx.fetchrow(
         f"""
         UPDATE users SET role = $2, customer_number = coalesce(customer_number, $3),
@@ -168,7 +174,7 @@ async def update_role(tx: Transaction, user_id: str, role: str, customer_number:
 
 
 async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash: str) -> bool:
-    """False when it is not the old one any more."""
+    """Replace the password. False when it is no longer the old one."""
     changed = await tx.fetchval(
         "UPDATE users SET password_hash = $3, updated_at = now() WHERE id = $1 AND password_hash = $2 RETURNING 1",
         user_id,
@@ -179,7 +185,7 @@ async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash
 
 
 async def reset_password(tx: Transaction, user_id: str, new_hash: str) -> None:
-    """Whatever it was; devices that signed in before are forgotten."""
+    """Set a password, whatever it was before. Devices that signed in before are forgotten."""
     await tx.execute(
         """
         UPDATE users SET password_hash = $2, updated_at = now(),
@@ -192,7 +198,7 @@ async def reset_password(tx: Transaction, user_id: str, new_hash: str) -> None:
 
 
 async def advance_version(tx: Transaction, user_id: str) -> User:
-    """For an event that changes nothing of the user."""
+    """Advance the version of a user, for an event that changes nothing else."""
     row = await tx.fetchrow(
         f"UPDATE users SET version = version + 1 WHERE id = $1 RETURNING {_USER.columns}",
         user_id,
@@ -202,13 +208,16 @@ async def advance_version(tx: Transaction, user_id: str) -> User:
 
 
 async def hold_user(tx: Transaction, user_id: str) -> User | None:
-    """Until the transaction ends nobody else changes them."""
+    """Lock a user: no other transaction changes it until this one ends."""
     row = await tx.fetchrow(f"SELECT {_USER.columns} FROM users WHERE id = $1 FOR UPDATE", user_id)
     return _USER.read(row) if row else None
 
 
 async def hold_administrators(tx: Transaction) -> list[str]:
-    """Ids of the active ones; until the transaction ends nobody else takes one away."""
+    """Lock the active administrators, and return their ids.
+
+    No other transaction takes one away until this one ends.
+    """
     rows = await tx.fetch(
         "SELECT id::text FROM users WHERE role = 'admin' AND status = 'active' ORDER BY users.id FOR UPDATE"
     )
@@ -218,8 +227,9 @@ async def hold_administrators(tx: Transaction) -> list[str]:
 async def list_users(
     tx: Transaction, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
 ) -> list[User]:
-    """Newest first, from below `before`; `search` is part of a name or address, an id by its begin or end, or a whole
-    customer number.
+    """List users with ids below `before`, newest first.
+
+    `search` is part of a name or address, the beginning or end of an id, or a customer number.
     """
     begin, end = find_ids(search or "")
     rows = await tx.fetch(
@@ -246,9 +256,10 @@ async def list_users(
 
 
 async def list_numbers_by_words(tx: Transaction, words: Sequence[str], limit: int) -> list[str]:
-    """Numbers of customers in whose name or address a word begins with each of `words`, which are in lower case.
+    """List numbers of customers by words of their names and addresses.
 
-    Those with just this name or address first, then the newest; of very many that match, some.
+    For each of `words` (lower case), a word of the name or address begins with it. Customers with
+    exactly this name or address come first, then the newest. If very many match, some are left out.
     """
     rows = await tx.fetch(
         """
@@ -267,18 +278,18 @@ async def list_numbers_by_words(tx: Transaction, words: Sequence[str], limit: in
 
 
 def _lexeme(word: str) -> str:
-    """A word of a tsquery, taken literally."""
+    """A word of a tsquery, quoted so that it is taken literally."""
     doubled = word.replace("\\", "\\\\").replace("'", "''")
     return f"'{doubled}'"
 
 
 async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
-    """Those of `emails` that have an account."""
+    """The addresses among `emails` that have an account."""
     return {row["email"] for row in await tx.fetch("SELECT email FROM users WHERE email = ANY($1::text[])", emails)}
 
 
 async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:
-    """The customer, if `viewer` (a customer number; None: anybody's) may see them."""
+    """Find the customer, if `viewer` (a customer number; None: all customers) may see it."""
     row = await tx.fetchrow(
         f"SELECT {_USER.columns} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",
         number,
@@ -288,7 +299,7 @@ async def find_customer(tx: Transaction, number: str, viewer: str | None) -> Use
 
 
 async def list_customer_statuses(tx: Transaction, numbers: Sequence[str]) -> list[str | None]:
-    """The status of each customer in the order asked for; None where there is none."""
+    """The status of each customer, in the order of `numbers`; None: no such customer."""
     rows = await tx.fetch(
         """
         SELECT u.status FROM unnest($1::text[]) WITH ORDINALITY AS asked(number, place)
@@ -301,7 +312,7 @@ async def list_customer_statuses(tx: Transaction, numbers: Sequence[str]) -> lis
 
 
 async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
-    """The events of the first outbox rows."""
+    """The events of the first `limit` outbox rows, in order."""
     rows = await tx.fetch(
         """
         SELECT o.id AS row_id, e.type AS name, e.user_id::text AS subject, e.version AS sequence,

@@ -1,4 +1,4 @@
-"""The audit trail: rows are added and read."""
+"""Statements of the audit trail: rows are added and read."""
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
@@ -30,8 +30,8 @@ async def append(tx: Transaction, entry: AuditEntry) -> None:
     )
 
 
-async def list_entries(tx: Transaction, asked: AuditFilter) -> list[AuditEntry]:
-    """Newest first."""
+async def list_entries(tx: Transaction, wanted: AuditFilter) -> list[AuditEntry]:
+    """List entries, newest first."""
     rows = await tx.fetch(
         f"""
         SELECT {_ENTRY.columns} FROM audit
@@ -45,14 +45,14 @@ async def list_entries(tx: Transaction, asked: AuditFilter) -> list[AuditEntry]:
         ORDER BY audit.id DESC
         LIMIT $1
         """,
-        asked.limit,
-        asked.before,
-        asked.action,
-        asked.actor,
-        asked.subject,
-        asked.first,
-        asked.last,
-        asked.service,
+        wanted.limit,
+        wanted.before,
+        wanted.action,
+        wanted.actor,
+        wanted.subject,
+        wanted.first,
+        wanted.last,
+        wanted.service,
     )
     return [_ENTRY.read(row) for row in rows]
 

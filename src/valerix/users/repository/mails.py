@@ -1,4 +1,4 @@
-"""What the readers of mails may do, and addresses that are confirmed."""
+"""Statements of the tokens that are sent by mail."""
 
 from valerix.chassis.postgres.database import Transaction
 
@@ -17,7 +17,7 @@ async def insert_token(tx: Transaction, hashed: bytes, user_id: str, purpose: st
 
 
 async def find_token_owner(tx: Transaction, hashed: bytes, purpose: str) -> str | None:
-    """Id of the user whom the token was sent to, while it is good."""
+    """The id of the user that the token was sent to, while it is good."""
     user_id: str | None = await tx.fetchval(
         "SELECT user_id::text FROM mail_tokens WHERE hash = $1 AND purpose = $2 AND expires_at > now()",
         hashed,
@@ -27,12 +27,12 @@ async def find_token_owner(tx: Transaction, hashed: bytes, purpose: str) -> str 
 
 
 async def claim_token(tx: Transaction, hashed: bytes) -> bool:
-    """Use it up; one caller wins. Hold its user first, as a change of the address does."""
+    """Use up a token; one caller wins. Lock its user first, as a change of the address does."""
     return await tx.fetchval("DELETE FROM mail_tokens WHERE hash = $1 RETURNING true", hashed) is True
 
 
 async def delete_tokens(tx: Transaction, user_id: str) -> None:
-    """All that were sent to a user."""
+    """Delete all tokens that were sent to a user."""
     await tx.execute("DELETE FROM mail_tokens WHERE user_id = $1", user_id)
 
 

@@ -1,4 +1,4 @@
-"""Sessions and their refresh tokens."""
+"""Statements of sessions and their refresh tokens."""
 
 from valerix.chassis.postgres.database import Transaction
 from valerix.chassis.postgres.rows import Reader
@@ -43,7 +43,7 @@ async def insert_refresh_token(tx: Transaction, hashed: bytes, session_id: str) 
 
 
 async def claim_refresh_token(tx: Transaction, hashed: bytes) -> str | None:
-    """The session of a token that nobody has used before, which is used now; the row lock lets one caller win."""
+    """Use an unused token, and return the id of its session. The row lock lets one caller win."""
     session_id: str | None = await tx.fetchval(
         "UPDATE refresh_tokens SET used_at = now() WHERE hash = $1 AND used_at IS NULL RETURNING session_id::text",
         hashed,
@@ -52,7 +52,7 @@ async def claim_refresh_token(tx: Transaction, hashed: bytes) -> str | None:
 
 
 async def find_used_token(tx: Transaction, hashed: bytes, leeway_seconds: float) -> UsedToken | None:
-    """A token that was used before, and whether that was within the leeway."""
+    """Find a token that was used before, and whether that was within the leeway."""
     row = await tx.fetchrow(
         """
         SELECT t.session_id, s.user_id, s.kind, t.used_at > now() - make_interval(secs => $2) AS just_now
@@ -68,7 +68,7 @@ async def find_used_token(tx: Transaction, hashed: bytes, leeway_seconds: float)
 async def touch_session(
     tx: Transaction, session_id: str, kind: str, address: str, *, idle_days: float, max_days: float
 ) -> Session | None:
-    """Prolong a live session that was opened for this kind of client; None when it is none."""
+    """Prolong a live session that was opened for this kind of client. None when there is none."""
     row = await tx.fetchrow(
         f"""
         UPDATE sessions SET last_used_at = now(), address = $3, expires_at = least(
@@ -86,7 +86,7 @@ async def touch_session(
 
 
 async def list_live(tx: Transaction, user_id: str) -> list[Session]:
-    """Those of one user, the one used last first."""
+    """List the live sessions of one user, the last used first."""
     rows = await tx.fetch(
         f"""
         SELECT {_SESSION.columns} FROM sessions
@@ -114,7 +114,7 @@ async def revoke(tx: Transaction, session_id: str, user_id: str, reason: str) ->
 
 
 async def revoke_all(tx: Transaction, user_id: str, reason: str, spare: str | None = None) -> list[str]:
-    """End every live session of a user but `spare`."""
+    """End every live session of a user except `spare`; return the ids."""
     rows = await tx.fetch(
         """
         UPDATE sessions SET revoked_at = now(), revoked_for = $2
@@ -129,7 +129,7 @@ async def revoke_all(tx: Transaction, user_id: str, reason: str, spare: str | No
 
 
 async def revoke_surplus(tx: Transaction, user_id: str, keep: int) -> list[str]:
-    """End all but the `keep` sessions used last."""
+    """End all sessions of a user except the `keep` last used; return the ids."""
     rows = await tx.fetch(
         """
         UPDATE sessions SET revoked_at = now(), revoked_for = 'surplus'
@@ -146,7 +146,10 @@ async def revoke_surplus(tx: Transaction, user_id: str, keep: int) -> list[str]:
 async def list_revoked(
     tx: Transaction, since: float | None, overlap_seconds: float, window_seconds: float
 ) -> RevokedSessions:
-    """Sessions ended since (and somewhat before: transactions commit late) that issued a token within the window."""
+    """List sessions ended since `since` that issued a token within the window.
+
+    The list begins somewhat before `since`, because transactions commit late.
+    """
     row = await tx.fetchrow(
         """
         SELECT extract(epoch FROM now())::float8 AS as_of, ARRAY(
@@ -170,7 +173,7 @@ async def count_live(tx: Transaction) -> int:
 
 
 async def delete_over(tx: Transaction, days: float) -> None:
-    """Sessions that ended more than `days` ago, with their tokens."""
+    """Delete sessions that ended more than `days` ago, with their tokens."""
     await tx.execute(
         "DELETE FROM sessions WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)", days
     )

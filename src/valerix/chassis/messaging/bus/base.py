@@ -1,10 +1,13 @@
-"""The bus between services: at-least-once, in order per topic, one active consumer per (consumer, topic).
+"""The bus between services.
 
-A topic is the name of the service that tells. Two adapters, one contract (tests/bus): Valkey streams and RabbitMQ.
+It delivers at least once, in order per topic, to one active process per consumer and topic.
+
+A topic is named after the service that publishes to it; every service publishes to `acts`. Two
+adapters fulfil one contract (tests/bus): Valkey streams and RabbitMQ.
 
 BusError
-├── BusUnavailable   the broker cannot be reached or has no space: nothing may be taken as published; try again
-└── Unroutable       the broker took the message but has nowhere to put it: a mistake in the set-up, never a success
+├── BusUnavailable   the broker cannot be reached or is full: nothing counts as published; try again
+└── Unroutable       the broker took the message but has no queue for it: a mistake in the set-up
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,19 +15,25 @@ from typing import NamedTuple, Protocol
 
 
 class BusError(Exception):
-    """Base of everything a bus raises."""
+    """Base of all errors that a bus raises."""
 
 
 class BusUnavailable(BusError):
-    """Nothing may be taken as published; publishing again is safe, consumers recognise a batch by its id."""
+    """No message counts as published.
+
+    Publishing again is safe: consumers recognise a batch by its id.
+    """
 
 
 class Unroutable(BusError):
-    """A mandatory message that no queue is bound for."""
+    """A mandatory message without a bound queue. Never a success."""
 
 
 class Message(NamedTuple):
-    """A batch of events on its way. `id` is unique per topic and the same however often the batch is sent."""
+    """A batch of events in transit.
+
+    `id` is unique per topic and the same however often the batch is sent.
+    """
 
     topic: str
     id: str
@@ -33,37 +42,47 @@ class Message(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A message as a consumer gets it. `attempt` counts from 1; it grows when a consumer dies with the message."""
+    """A message as a consumer gets it.
+
+    `attempt` counts from 1 and grows when a consumer dies with the message.
+    """
 
     message: Message
     attempt: int
 
 
 Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
-"""Returns once everything is durably processed: then, and only then, all of it is acknowledged. When it raises,
-nothing is, and the same messages come again in the same order after a pause."""
+"""Returns when all messages are durably processed. Then, and only then, all of them are
+acknowledged.
+
+When it raises, none is, and the same messages arrive again in the same order after a pause.
+"""
 
 
 class Bus(Protocol):
-    """What outbox and inbox need of a broker."""
+    """The operations that outbox and inbox need of a broker."""
 
     async def declare(self, topics: Sequence[str], consumers: Sequence[str]) -> None:
-        """Make sure that every topic exists and keeps its messages for every one of `consumers`. Idempotent.
+        """Ensures that every topic exists and keeps its messages for every one of `consumers`.
+        Idempotent.
 
-        Publishers and consumers both call it, so it does not matter who starts first. Raises BusUnavailable.
+        Publishers and consumers both call it, so their order of start does not matter. Raises
+        BusUnavailable.
         """
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Hand over messages in this order; returns when the broker has all of them durably (fsync or quorum).
+        """Publishes messages in this order; returns when the broker has all of them durably (fsync
+        or quorum).
 
-        Raises BusUnavailable or Unroutable; then any part may or may not have arrived.
+        Raises BusUnavailable or Unroutable. Any part of the messages may then have arrived.
         """
 
     async def subscribe(self, consumer: str, topics: Sequence[str], handle: Handler) -> None:
-        """Deliver to `handle` until cancelled. Of all processes subscribing as `consumer`, one is active per topic;
-        when it dies, another takes over within seconds, beginning with what was not acknowledged.
+        """Delivers to `handle` until cancelled.
 
-        Survives the broker's restarts by itself.
+        Of all processes that subscribe as `consumer`, one is active per topic. When it dies,
+        another takes over within seconds and starts with the unacknowledged messages. The
+        subscription survives restarts of the broker.
         """
 
     async def check(self) -> None:

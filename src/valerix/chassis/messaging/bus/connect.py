@@ -1,4 +1,4 @@
-"""Which adapter a URL means."""
+"""Selects the adapter for a URL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,9 +18,9 @@ ALIASES = {"valkey": "redis", "valkeys": "rediss"}
 
 @asynccontextmanager
 async def open_bus(url: str, instance: str) -> AsyncIterator[Bus]:
-    """The bus at `url`, closed on leaving; connects when first used. `instance` names this process to the broker.
+    """The bus at `url`, closed on leaving. It connects on first use.
 
-    Raises ValueError for a scheme no adapter speaks.
+    `instance` names this process to the broker. Raises ValueError for a scheme without an adapter.
     """
     scheme, _, rest = url.partition("://")
     scheme = ALIASES.get(scheme, scheme)

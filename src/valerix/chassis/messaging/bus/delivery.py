@@ -1,4 +1,4 @@
-"""What both adapters do: keep publications in order, consumers going, and call handlers until they succeed."""
+"""Shared by both adapters: publications stay in order, consumers run on, handlers are retried."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to wait after each failure in a row."""
+    """Seconds to wait after each consecutive failure."""
     pause = 0.1
     while True:
         yield pause
@@ -24,8 +24,10 @@ def pauses() -> Iterator[float]:
 
 
 class Publications:
-    """They begin in the order of the calls, and may overlap after that. When one fails, those waiting behind it fail,
-    too: sent again with it they keep their order."""
+    """Publications start in the order of the calls, and may overlap after that.
+
+    When one fails, those waiting behind it fail, too: sent again together they keep their order.
+    """
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -33,7 +35,10 @@ class Publications:
 
     @contextmanager
     def one(self) -> Iterator[AbstractAsyncContextManager[None]]:
-        """Around a whole publication; gives its turn, to be entered around the part that nothing may overtake."""
+        """Encloses a whole publication.
+
+        Yields its turn, to be entered around the part that no other publication may overtake.
+        """
         try:
             yield self._turn(self._failures)
         except BaseException:
@@ -49,8 +54,11 @@ class Publications:
 
 
 async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:
-    """Return once `handle` did. They stay in hand while it fails: giving them back would spend the broker's timeout
-    (a delivery limit) on a database that is only restarting."""
+    """Calls `handle` until it succeeds.
+
+    The messages stay with this process while it fails. Returning them would spend the broker's
+    timeout (a delivery limit) on a database that is only restarting.
+    """
     for pause in pauses():
         try:
             await handle(deliveries)
@@ -65,7 +73,10 @@ async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:
 
 
 async def follow(consumer: str, topic: str, consume: Callable[[], Awaitable[None]]) -> None:
-    """Run `consume` for ever. It raises BusUnavailable when the broker, or its right to consume, is lost."""
+    """Runs `consume` forever.
+
+    It raises BusUnavailable when the broker, or its right to consume, is lost.
+    """
     waits = pauses()
     while True:
         began = time.monotonic()
@@ -79,10 +90,10 @@ async def follow(consumer: str, topic: str, consume: Callable[[], Awaitable[None
 
 
 async def until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
-    """Run all; when one ends, cancel the others and raise what it raised.
+    """Runs all `works`; when one ends, cancels the others and raises what it raised.
 
-    Not a TaskGroup: a task that ends as cancelled, though nothing cancelled it, would end in silence; and before Python
-    3.13 a failure at the moment of its cancellation hides the cancellation.
+    Not a TaskGroup: a task that ends as cancelled, though nothing cancelled it, would end silently.
+    And before Python 3.13 a failure at the moment of its cancellation hides the cancellation.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:

@@ -1,10 +1,11 @@
-"""The bus on RabbitMQ ≥ 3.10: a topic exchange, a quorum queue per consumer and topic.
+"""The bus on RabbitMQ ≥ 3.10: a topic exchange, and a quorum queue per consumer and topic.
 
-Durable means confirmed: a quorum of the queue's members has it on disk. Publishing has a connection of its own, for the
-broker stops reading from publishers when it is short of memory, and acknowledgements must not wait behind them.
+Durable means confirmed: a quorum of the queue's members has the message on disk. Publishing uses a
+connection of its own, because the broker stops reading from publishers when it is short of memory,
+and acknowledgements must not wait behind them.
 
-A queue's single active consumer is the broker's choice. The delivery limit is only a backstop for messages that kill
-every consumer; what it removes stays in the queue `valerix.dead-letters`.
+The broker selects a queue's single active consumer. The delivery limit is only a backstop for
+messages that kill every consumer. Removed messages stay in the queue `valerix.dead-letters`.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ CONTENT_TYPE = "application/cloudevents-batch+json"
 PREFETCH = 32
 DELIVERY_LIMIT = 20
 HEARTBEAT_SECONDS = 5
-"""A process that is frozen, not dead, is replaced after about three."""
+"""A process that is frozen, not dead, is replaced after about three of them."""
 TIMEOUT_SECONDS = 10.0
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 QUEUE: dict[str, Any] = QUORUM | {
@@ -37,14 +38,14 @@ QUEUE: dict[str, Any] = QUORUM | {
     "x-delivery-limit": DELIVERY_LIMIT,
     "x-dead-letter-exchange": DEAD,
     "x-dead-letter-strategy": "at-least-once",
-    "x-overflow": "reject-publish",  # at-least-once dead-lettering insists on it
+    "x-overflow": "reject-publish",  # required by at-least-once dead-lettering
 }
 
 log = structlog.get_logger()
 
 
 class Link:
-    """A connection, opened when first used and again after it was lost."""
+    """A connection, opened on first use and again after a loss."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url = url
@@ -53,11 +54,11 @@ class Link:
         self._opening = asyncio.Lock()
 
     async def channel(self) -> AbstractChannel:
-        """A new one; a returned message fails its publication."""
+        """A new channel. A returned message fails its publication."""
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
                 await self.close()
-                # Without a timeout argument: the client's own loses cancellations on Python 3.11.
+                # Without a timeout argument: aio-pika's own loses cancellations on Python 3.11.
                 self._connection = await aio_pika.connect(
                     self._url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": self._name}
                 )
@@ -70,10 +71,10 @@ class Link:
 
 
 class RabbitMq:
-    """See chassis.bus.base.Bus. `instance` names this process's connections to the broker."""
+    """See messaging.bus.base.Bus. `instance` names this process's connections to the broker."""
 
     def __init__(self, url: str, instance: str) -> None:
-        logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what it logs it raises as well
+        logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it also raises what it logs
         self._outgoing = Link(url, f"{instance} publishing")
         self._incoming = Link(url, f"{instance} consuming")
         self._publisher: AbstractChannel | None = None
@@ -102,7 +103,8 @@ class RabbitMq:
                 async with turn:
                     channel = await self._publishing_channel()
                     exchange = await channel.get_exchange(EVENTS, ensure=False)
-                    # Each writes its frames when it first runs, so in this order; the waits for the confirms overlap.
+                    # Each task writes its frames when it first runs, so in this order. The waits
+                    # for the confirms overlap.
                     sending = [
                         asyncio.create_task(exchange.publish(_outgoing(message), message.topic, mandatory=True))
                         for message in messages
@@ -113,7 +115,7 @@ class RabbitMq:
         if self._publisher is None or self._publisher.is_closed:
             self._publisher = await self._outgoing.channel()
             await _declare_exchanges(self._publisher)
-            for consumer, topic in self._declared:  # the broker may have forgotten
+            for consumer, topic in self._declared:  # the broker may have lost them
                 await _declare_queue(self._publisher, consumer, topic)
         return self._publisher
 
@@ -121,7 +123,7 @@ class RabbitMq:
         try:
             await asyncio.gather(*sending)
         except BaseException:
-            # A channel that was refused once may go on being refused after its queue has a new leader.
+            # After one refusal, a channel may stay refused even when its queue has a new leader.
             await _closed(channel)
             raise
         finally:
@@ -211,7 +213,7 @@ async def _open(link: Link) -> AsyncIterator[AbstractChannel]:
 
 
 async def _closed(resource: AbstractChannel | AbstractConnection) -> None:
-    with suppress(*CONNECTION_EXCEPTIONS):  # it may be gone already
+    with suppress(*CONNECTION_EXCEPTIONS):  # it may be closed already
         async with asyncio.timeout(1):
             with _losses():
                 await resource.close()
@@ -219,7 +221,10 @@ async def _closed(resource: AbstractChannel | AbstractConnection) -> None:
 
 @contextmanager
 def _losses() -> Iterator[None]:
-    """The client cancels whoever waits for a connection that it gives up."""
+    """Translates a lost connection into ConnectionError.
+
+    The client cancels the tasks that wait for a connection that it gives up.
+    """
     try:
         yield
     except asyncio.CancelledError as error:

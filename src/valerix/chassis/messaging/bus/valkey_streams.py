@@ -1,14 +1,16 @@
 """The bus on Valkey (or Redis ≥ 7.2) streams: a stream per topic, a consumer group per consumer.
 
-Durable means the server's own append-only file is synced (WAITAOF); with `appendfsync everysec` that takes up to a
-second, so keep several publications in flight. Consumers do not wait for it. Publications enter the streams in the
-order of the calls, and when one fails, those waiting behind it fail, too.
+Durable means the server's own append-only file is synced (WAITAOF). With `appendfsync everysec`
+that takes up to a second, so several publications should be in flight at once. Consumers do not
+wait for it. Publications enter the streams in the order of the calls, and when one fails, those
+waiting behind it fail, too.
 
-A stream has no notion of Unroutable: it keeps messages without any group, and a group declared later begins with the
-oldest there is.
+A stream has no notion of Unroutable: it keeps messages without any group, and a group declared
+later starts with the oldest message.
 
-Of the processes of a consumer, the one with the lease reads. A stream loses what every group has acknowledged, never
-more; when the memory limit is reached, publishing is BusUnavailable until consumers catch up.
+Of the processes of a consumer, the holder of the lease reads. A stream drops what every group has
+acknowledged, never more. When the memory limit is reached, publishing raises BusUnavailable until
+consumers catch up.
 """
 
 import asyncio
@@ -31,7 +33,7 @@ from valerix.chassis.messaging.bus.delivery import Publications, follow, handled
 
 BATCH = 32
 BLOCK_MS = 2000
-"""Less than the lease: a process that was frozen while it waited is given nothing after another took over."""
+"""Shorter than the lease: a process that froze while it waited gets nothing after a takeover."""
 LEASE_MS = 5000
 RENEW_SECONDS = 1.0
 STANDBY_SECONDS = 0.5
@@ -54,14 +56,14 @@ log = structlog.get_logger()
 
 
 class ValkeyStreams:
-    """See chassis.bus.base.Bus. `instance` names this process in the server's consumer lists."""
+    """See messaging.bus.base.Bus. `instance` names this process in the server's consumer lists."""
 
     def __init__(self, url: str, instance: str) -> None:
         self._redis = Redis.from_url(
             url,
             protocol=2,
-            retry=Retry(NoBackoff(), 0),  # follow() does
-            socket_timeout=None,  # the client's own loses cancellations on Python 3.11
+            retry=Retry(NoBackoff(), 0),  # follow() retries
+            socket_timeout=None,  # redis-py's own time-out loses cancellations on Python 3.11
             socket_connect_timeout=2.0,
         )
         self._instance = instance or "unnamed"
@@ -87,7 +89,7 @@ class ValkeyStreams:
     async def publish(self, messages: Sequence[Message]) -> None:
         with self._publications.one() as turn:
             async with self._slots, _bounded(), AsyncExitStack() as stack:
-                async with turn:  # the wait for the disk is outside
+                async with turn:  # the wait for the disk happens outside
                     for topic in {message.topic for message in messages}:
                         await self._trim(topic)
                     connection = await stack.enter_async_context(self._connection())
@@ -116,7 +118,7 @@ class ValkeyStreams:
             deliveries: list[tuple[bytes, Delivery]] = []
             async with _bounded():
                 if time.monotonic() >= look_back_at:
-                    # Only the holder of the lease is here: whatever is pending now belongs to nobody alive.
+                    # Only the holder of the lease gets here: what is pending has no live consumer.
                     deliveries = await self._abandoned(consumer, topic)
                     look_back_at = 0.0 if deliveries else time.monotonic() + LOOK_BACK_SECONDS
                 if not deliveries:
@@ -160,12 +162,15 @@ class ValkeyStreams:
                     raise
 
     async def _trim(self, topic: str) -> None:
-        """Drop what every group has acknowledged; only who declared the topic knows whom it must wait for."""
+        """Drops what every group has acknowledged.
+
+        Only a process that declared the topic knows which groups must exist.
+        """
         if not self._consumers[topic] or time.monotonic() < self._trim_at.get(topic, 0):
             return
         self._trim_at[topic] = time.monotonic() + TRIM_SECONDS
         groups = await self._groups(topic)
-        if missing := self._consumers[topic] - groups.keys():  # the server forgot
+        if missing := self._consumers[topic] - groups.keys():  # the server lost them
             await self._create_groups(topic, missing)
         else:
             needed = [await self._oldest_needed(topic, group) for group in groups.values()]
@@ -178,7 +183,10 @@ class ValkeyStreams:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AbstractConnection]:
-        """One connection for a write and its WAITAOF, which speaks only of the writes of its own connection."""
+        """One connection for a write and its WAITAOF.
+
+        WAITAOF covers only the writes of its own connection.
+        """
         pool: Any = self._redis.connection_pool
         connection = await pool.get_connection()
         try:
@@ -194,7 +202,7 @@ class ValkeyStreams:
             synced, _ = await connection.read_response()
         except ResponseError as error:
             if not self._warned:
-                log.warning("the server keeps no append-only file, its death loses messages", error=str(error))
+                log.warning("the server keeps no append-only file, a crash loses messages", error=str(error))
             self._warned = True
         else:
             if not synced:
@@ -202,7 +210,10 @@ class ValkeyStreams:
 
 
 class Lease:
-    """The right to consume: a key that its holder keeps renewing. A frozen holder loses it after LEASE_MS."""
+    """The right to consume: a key that its holder keeps renewing.
+
+    A frozen holder loses it after LEASE_MS.
+    """
 
     def __init__(self, redis: Redis, key: str) -> None:
         self._take = redis.register_script(TAKE)
@@ -211,20 +222,23 @@ class Lease:
         self._token = secrets.token_hex(16)
 
     async def take(self) -> bool:
-        """Take or renew it; False when another process has it."""
+        """Takes or renews the lease; False when another process holds it."""
         async with _bounded():
             return bool(await self._take(keys=[self._key], args=[self._token, LEASE_MS]))
 
     async def wait(self) -> None:
+        """Waits until the lease is taken."""
         while not await self.take():  # noqa: ASYNC110 - a key on the server, no event of ours
             await asyncio.sleep(STANDBY_SECONDS)
 
     async def keep(self) -> None:
+        """Renews the lease until another process holds it; then raises BusUnavailable."""
         while await self.take():  # noqa: ASYNC110 - the same
             await asyncio.sleep(RENEW_SECONDS)
         raise BusUnavailable("Another process has the lease")
 
     async def release(self) -> None:
+        """Releases the lease, if the server can be reached."""
         with suppress(RedisError, OSError):
             async with asyncio.timeout(1):
                 await self._release(keys=[self._key], args=[self._token])
@@ -232,7 +246,7 @@ class Lease:
 
 async def _add(connection: AbstractConnection, messages: Sequence[Message]) -> None:
     commands: list[tuple[str | bytes | int, ...]] = [
-        ("MULTI",),  # a waiting consumer is given all of them at once, not the first and then the others
+        ("MULTI",),  # a waiting consumer gets all at once, not the first and then the others
         *(("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body) for message in messages),
         ("EXEC",),
         ("WAITAOF", 1, 0, DURABLE_WITHIN_MS),

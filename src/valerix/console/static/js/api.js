@@ -1,10 +1,15 @@
-// The public API, as everyone else uses it: same-origin cookies, problem documents, one refresh when the session is due.
+// Client of the public API: same-origin cookies, problem documents, one refresh when the access token has expired.
 import { user, expired } from "./store.js";
 
-/** What went wrong, for a person: `message` says it, `traceId` finds it, `errors` names the fields. */
+/**
+ * A failed call, for people: `message` explains it, `traceId` finds its log lines, `errors` names
+ * the fields.
+ */
 export class Problem extends Error {
   constructor(status, document = {}, retryAfter = null) {
-    super(document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"));
+    super(
+      document.detail || document.title || (status ? `The server answered ${status}` : "The server cannot be reached"),
+    );
     this.status = status;
     this.code = document.code ?? (status ? `http_${status}` : "offline");
     this.title = document.title ?? "";
@@ -14,29 +19,44 @@ export class Problem extends Error {
     /** Seconds to wait before trying again, if the server said. */
     this.retryAfter = Number(retryAfter) || 0;
   }
-  /** The network, or the gateway, is not there. */
-  get offline() { return this.status === 0; }
-  /** The gateway is there, the service behind it does not answer or is too busy. */
-  get away() { return this.status === 502 || this.status === 503 || this.status === 504; }
-  /** Whether it is worth trying again by itself. */
-  get passing() { return this.offline || this.away; }
-  get forbidden() { return this.status === 403; }
-  /** Message for the field with this name, if it was refused. */
-  field(name) { return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? ""; }
+  /** The network or the gateway cannot be reached. */
+  get offline() {
+    return this.status === 0;
+  }
+  /** The gateway answers, but the service behind it does not, or is too busy. */
+  get away() {
+    return this.status === 502 || this.status === 503 || this.status === 504;
+  }
+  /** Whether the call is worth repeating automatically. */
+  get passing() {
+    return this.offline || this.away;
+  }
+  get forbidden() {
+    return this.status === 403;
+  }
+  /** Message for the field with this name, if the server refused it. */
+  field(name) {
+    return this.errors.find((error) => error.pointer === `/${name}`)?.message ?? "";
+  }
 }
 
 const SAFE = new Set(["GET", "HEAD"]);
-export const cookie = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1) ?? "";
+export const cookie = (name) =>
+  document.cookie
+    .split("; ")
+    .find((one) => one.startsWith(`${name}=`))
+    ?.slice(name.length + 1) ?? "";
 
-/** A new idempotency key: one per submission, kept while it is tried again. */
+/** A new idempotency key: one per submission, kept while the submission is repeated. */
 export function newKey() {
   const random = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**
- * One call. `params` go into the query (empty ones are left out), `body` is sent as JSON.
- * Returns {status, data, headers}; throws Problem, or AbortError when `signal` says so.
+ * Send one call. `params` go into the query (empty ones are left out), `body` is sent as JSON.
+ * Returns {status, data, headers}; throws Problem, or AbortError when `signal` is aborted.
+ * `patience`: timeout, seconds.
  */
 export async function call(method, path, { params, body, key, ifMatch, signal, patience = 30, renewing = true } = {}) {
   const answer = await send(method, path, { params, body, key, ifMatch, signal, patience });
@@ -45,7 +65,12 @@ export async function call(method, path, { params, body, key, ifMatch, signal, p
     endSession();
   }
   const data = await read(answer, signal);
-  if (!answer.ok) throw new Problem(answer.status, { traceId: answer.headers.get("trace-id") ?? "", ...data }, answer.headers.get("retry-after"));
+  if (!answer.ok)
+    throw new Problem(
+      answer.status,
+      { traceId: answer.headers.get("trace-id") ?? "", ...data },
+      answer.headers.get("retry-after"),
+    );
   return { status: answer.status, data, headers: answer.headers };
 }
 
@@ -58,28 +83,41 @@ async function send(method, path, { params, body, key, ifMatch, signal, patience
   const tooLong = AbortSignal.timeout(patience * 1000);
   try {
     return await fetch(path + query(params), {
-      method, headers, credentials: "same-origin", cache: "no-store", keepalive,
+      method,
+      headers,
+      credentials: "same-origin",
+      cache: "no-store",
+      keepalive,
+      // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- only other methods come with one
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, tooLong]) : tooLong,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, { detail: tooLong.aborted ? "The server did not answer in time" : "The server cannot be reached" });
+    throw new Problem(0, {
+      detail: tooLong.aborted ? "The server did not answer in time" : "The server cannot be reached",
+    });
   }
 }
 
-/** An answer that breaks off in the middle is none. */
+/** The body of an answer as JSON. An answer that breaks off counts as no answer. */
 async function read(answer, signal) {
   const text = await answer.text().catch((error) => {
     if (signal?.aborted) throw error;
-    throw new Problem(0, { detail: "The answer broke off" });
+    throw new Problem(0, { detail: "The connection was lost before the answer was complete" });
   });
-  try { return text ? JSON.parse(text) : {}; } catch { return {}; }
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    return {};
+  }
 }
 
 /** "?a=1&b=2" from an object; empty values are left out, a list is repeated. */
 export function query(params = {}) {
-  const pairs = Object.entries(params).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]));
+  const pairs = Object.entries(params).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [name, one]),
+  );
   const kept = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 }
@@ -95,8 +133,9 @@ export const del = (path, options = {}) => data(call("DELETE", path, options));
 let renewal = null;
 
 /**
- * A new access token; false when there is none to be had. A refresh token works once, so tabs take turns, and a page that
- * is left lets its request finish. A request that comes second all the same (409) waits for the cookies of the first.
+ * Fetch a new access token; false when the session has ended. A refresh token works once, so tabs
+ * take turns, and a page that is left lets its request finish. A request that still comes second
+ * (409) waits for the cookies of the first.
  */
 export function renew() {
   renewal ??= inTurn(async () => {
@@ -105,7 +144,9 @@ export function renew() {
     if (answer.status === 409) return renewedElsewhere();
     if (answer.status === 401 || answer.status === 403) return false;
     throw new Problem(answer.status, await read(answer));
-  }).finally(() => { renewal = null; });
+  }).finally(() => {
+    renewal = null;
+  });
   return renewal;
 }
 

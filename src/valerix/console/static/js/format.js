@@ -1,16 +1,18 @@
-// How values are written. Times in the reader's zone, 24 hours, days as 2026-11-30; money by its currency's own digits.
+// Formats of values. Times in the reader's zone, 24 hours, days as 2026-11-30; money with its currency's own digits.
 const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
 const WHOLE = new Intl.NumberFormat();
 const currencies = new Map();
 
 function currency(code) {
-  if (!currencies.has(code)) currencies.set(code, new Intl.NumberFormat(undefined, { style: "currency", currency: code }));
+  if (!currencies.has(code))
+    currencies.set(code, new Intl.NumberFormat(undefined, { style: "currency", currency: code }));
   return currencies.get(code);
 }
 
 /** Digits after the point: 2 for USD, 0 for JPY. */
 export const digits = (code) => currency(code).resolvedOptions().maximumFractionDigits;
-export const money = (amount) => (amount ? currency(amount.currency).format(amount.amountMinor / 10 ** digits(amount.currency)) : "–");
+export const money = (amount) =>
+  amount ? currency(amount.currency).format(amount.amountMinor / 10 ** digits(amount.currency)) : "–";
 export const times = (count) => (count === 1 ? "once" : `${WHOLE.format(count)} times`);
 export const number = (value) => (value === null || value === undefined ? "–" : WHOLE.format(value));
 const two = (value) => String(value).padStart(2, "0");
@@ -25,7 +27,7 @@ export function dateTime(moment) {
   return `${day(at)} ${timeOfDay(at)} ${zone(at)}`;
 }
 export const time = (moment) => (moment ? timeOfDay(new Date(moment)) : "–");
-/** The time of day for today, otherwise the day and when on it. */
+/** The time of day for today, otherwise the day and the time. */
 export function when(text) {
   if (!text) return "–";
   const then = new Date(text);
@@ -49,16 +51,30 @@ export function age(seconds) {
   return s < 86_400 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86_400)} days`;
 }
 
-/** "0:42", "12:05": what is left of something. */
+/** "0:42", "12:05": remaining time. */
 export function countdown(seconds) {
   const s = Math.max(0, Math.ceil(seconds));
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
 }
 
-export const percent = (share, places = 1) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(places)}%`);
-export const rate = (perSecond) => (perSecond === null || perSecond === undefined ? "–" : perSecond < 10 ? perSecond.toFixed(1) : number(Math.round(perSecond)));
-const LONG_ID = /^[0-9a-f-]{32,}$/, SHOWN_DIGITS = 12;
-/** The one short form of an id, which the searches understand: `…769c3417a559` (as contracts/ids.py). Product ids and the like stay whole. */
+export const percent = (share, places = 1) =>
+  share === null || share === undefined ? "–" : `${(share * 100).toFixed(places)}%`;
+export const rate = (perSecond) =>
+  perSecond === null || perSecond === undefined
+    ? "–"
+    : perSecond < 10
+      ? perSecond.toFixed(1)
+      : number(Math.round(perSecond));
+const LONG_ID = /^[0-9a-f-]{32,}$/,
+  SHOWN_DIGITS = 12;
+/**
+ * The short form of an id, which the searches understand: `…769c3417a559` (as in contracts/ids.py).
+ * Product ids stay complete.
+ */
 export const shortId = (id) => (LONG_ID.test(id) ? `…${id.slice(-SHOWN_DIGITS)}` : id);
 /** order_confirmed, orderConfirmed → order confirmed */
-export const words = (text) => text.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[_.]/g, " ").toLowerCase();
+export const words = (text) =>
+  text
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .replace(/[_.]/g, " ")
+    .toLowerCase();

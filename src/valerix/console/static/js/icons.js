@@ -1,4 +1,4 @@
-// Line drawings on a 24 x 24 grid; they decorate, so a screen reader does not hear of them.
+// Line drawings on a 24 x 24 grid. They are decoration, so they are hidden from screen readers.
 import { html } from "./lib.js";
 
 const PATHS = {
@@ -8,12 +8,16 @@ const PATHS = {
   inventory: "M3 7l9-4 9 4-9 4zM3 7v10l9 4 9-4V7M12 11v10",
   payments: "M3 6h18v12H3zM3 10h18M7 15h3",
   customers: "M9 11a4 4 0 100-8 4 4 0 000 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 3.5a4 4 0 010 7M18 15c2.500 .6 4 2.500 4 6",
-  map: "M5 8a2 2 0 100-4 2 2 0 000 4zM19 8a2 2 0 100-4 2 2 0 000 4zM12 20a2 2 0 100-4 2 2 0 000 4zM7 6h10M6 8l5 8M18 8l-5 8",
+  map:
+    "M5 8a2 2 0 100-4 2 2 0 000 4zM19 8a2 2 0 100-4 2 2 0 000 4z" +
+    "M12 20a2 2 0 100-4 2 2 0 000 4zM7 6h10M6 8l5 8M18 8l-5 8",
   metrics: "M4 4v16h16M8 16v-4M12 16V8M16 16v-6",
   logs: "M4 6h16M4 10h10M4 14h16M4 18h7",
   chaos: "M13 2L4 14h7l-1 8 9-12h-7z",
   book: "M4 5a2 2 0 012-2h14v16H6a2 2 0 00-2 2zM4 19V5",
-  sun: "M12 16a4 4 0 100-8 4 4 0 000 8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.500 1.500M17.500 17.500L19 19M19 5l-1.500 1.500M6.500 17.500L5 19",
+  sun:
+    "M12 16a4 4 0 100-8 4 4 0 000 8zM12 2v2M12 20v2M2 12h2M20 12h2" +
+    "M5 5l1.500 1.500M17.500 17.500L19 19M19 5l-1.500 1.500M6.500 17.500L5 19",
   moon: "M20 14.500A8.500 8.500 0 019.500 4 8.500 8.500 0 1020 14.500z",
   menu: "M4 7h16M4 12h16M4 17h16",
   close: "M6 6l12 12M18 6L6 18",
@@ -34,6 +38,20 @@ const PATHS = {
 };
 
 export function Icon({ name, size = 18 }) {
-  return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24" fill="none" stroke="currentColor"
-    stroke-width="1.800" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
+  return html`
+    <svg
+      class="icon"
+      width=${size}
+      height=${size}
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.800"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
+      <path d=${PATHS[name]} />
+    </svg>
+  `;
 }

@@ -1,4 +1,4 @@
-// Start: who is it, what is offered; then the frame, or the way in.
+// Start: reads the session and the features of this installation, then shows the frame or the sign-in page.
 import { html, render, useEffect, useState } from "./lib.js";
 import { Frame } from "./frame.js";
 import { useImport } from "./resource.js";
@@ -8,13 +8,16 @@ import { path } from "./router.js";
 import { Failure, Skeleton } from "./ui.js";
 
 const AGAIN_SECONDS = 2;
-/** Pages with and without a session. */
+/** Pages that are shown with and without a session. */
 const MAIL_PAGES = ["/forgot-password", "/reset-password", "/confirm-email"];
 const login = () => import("./pages/login.js");
 const register = () => import("./pages/register.js");
 const mails = () => import("./pages/mail.js");
 
-/** What is shown instead of the frame: the pages that links in mails lead to, and the ways in. */
+/**
+ * The page shown instead of the frame: targets of links in mails, sign-in and registration; null:
+ * the frame.
+ */
 function outside() {
   if (MAIL_PAGES.includes(path.value)) return mails;
   if (user.value !== null) return null;
@@ -23,11 +26,17 @@ function outside() {
 
 function App() {
   const [error, setError] = useState(null);
-  const begin = () => restore().then(() => setError(null), (problem) => {
-    setError(problem);
-    if (problem.passing) setTimeout(begin, AGAIN_SECONDS * 1000);
-  });
-  useEffect(() => { begin(); }, []);
+  const begin = () =>
+    restore().then(
+      () => setError(null),
+      (problem) => {
+        setError(problem);
+        if (problem.passing) setTimeout(begin, AGAIN_SECONDS * 1000);
+      },
+    );
+  useEffect(() => {
+    begin();
+  }, []);
   const load = outside();
   if (load) return html`<${Outside} key=${load.name} load=${load} />`;
   if (user.value) return html`<${Frame} />`;
@@ -42,7 +51,12 @@ function Outside({ load }) {
 }
 
 function Alone({ busy, children }) {
-  return html`<main class="alone" aria-busy=${busy ? "true" : undefined}><h1>Valerix</h1>${busy ? html`<${Skeleton} lines=${4} />` : children}</main>`;
+  return html`
+    <main class="alone" aria-busy=${busy ? "true" : undefined}>
+      <h1>Valerix</h1>
+      ${busy ? html`<${Skeleton} lines=${4} />` : children}
+    </main>
+  `;
 }
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -1,4 +1,4 @@
-// Addresses: /console/orders/4711?status=failed. Filters live in the query, so reload, back and a sent link work.
+// Addresses: /console/orders/4711?status=failed. Filters are in the query, so reload, back and shared links work.
 import { html, signal, computed } from "./lib.js";
 
 export const BASE = "/console";
@@ -20,22 +20,27 @@ window.addEventListener("popstate", ({ state }) => {
   returnTo(state?.y ?? 0);
 });
 
-// --- the place on the page: kept with its entry in the history, found again on the way back once the data is there
+// --- scroll position: kept with its entry in the history, restored on the way back once the data is loaded
 
 history.scrollRestoration = "manual";
-const SETTLED_MS = 100, RETURNING_MS = 5000;
+const SETTLED_MS = 100,
+  RETURNING_MS = 5000;
 let keeping = 0;
 let arrive = null;
-/** Whether the reader is on the way back to where they were on this page. */
+/** Whether the scroll position of an earlier visit to this page is being restored. */
 export const returning = () => arrive !== null;
 
 const keepPlace = () => history.replaceState({ ...history.state, y: Math.round(scrollY) }, "");
-window.addEventListener("scroll", () => {
-  clearTimeout(keeping);
-  if (!returning()) keeping = setTimeout(keepPlace, SETTLED_MS);
-}, { passive: true });
+window.addEventListener(
+  "scroll",
+  () => {
+    clearTimeout(keeping);
+    if (!returning()) keeping = setTimeout(keepPlace, SETTLED_MS);
+  },
+  { passive: true },
+);
 
-/** The page grows as its data comes: it is held at `y` until the reader moves it. */
+/** Hold the page at `y` until the reader scrolls, because the page grows while its data arrives. */
 function returnTo(y) {
   arrive?.();
   if (!y) return scrollTo(0, 0);
@@ -57,7 +62,9 @@ returnTo(history.state?.y ?? 0);
 
 /** The address of a page, for links: href("/orders", {q: "CUST-001"}). */
 export function href(to, query = {}) {
-  const kept = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
+  const kept = Object.entries(query).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "" && value !== false,
+  );
   return BASE + (to === "/" ? "/" : to) + (kept.length ? `?${new URLSearchParams(kept)}` : "");
 }
 
@@ -67,21 +74,35 @@ export function navigate(address, { replace = false } = {}) {
     clearTimeout(keeping);
     arrive?.();
     if (replace) history.replaceState(history.state, "", address);
-    else { keepPlace(); history.pushState(null, "", address); }
+    else {
+      keepPlace();
+      history.pushState(null, "", address);
+    }
   }
   here.value = read();
 }
 
-/** Change some filters; empty values are left out. Typing replaces the entry in the history, choosing adds one. */
+/**
+ * Change some filters; empty values are left out. `replace`: replaces the entry in the history
+ * instead of adding one.
+ */
 export function setParams(changes, { replace = false } = {}) {
   navigate(href(path.value, { ...params.value, ...changes }), { replace });
 }
 
-/** A link inside the console: a real one, so that it opens in a new tab, too. */
+/** A link inside the console. It is a real link, so that it opens in a new tab, too. */
 export function Link({ to, query, class: name, children, ...rest }) {
   const address = href(to, query);
   const go = (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     event.preventDefault();
     navigate(address);
   };
@@ -90,7 +111,8 @@ export function Link({ to, query, class: name, children, ...rest }) {
 
 /** Parameters of `pattern` ("/orders/:id") in `path`, or null. */
 export function match(pattern, path) {
-  const wanted = pattern.split("/"), given = path.split("/");
+  const wanted = pattern.split("/"),
+    given = path.split("/");
   if (wanted.length !== given.length) return null;
   const found = {};
   for (let i = 0; i < wanted.length; i++) {
@@ -100,4 +122,10 @@ export function match(pattern, path) {
   return found;
 }
 
-function decode(part) { try { return decodeURIComponent(part); } catch { return part; } }
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -1,27 +1,40 @@
-// What the whole page knows: who is signed in, the theme, the toasts, and the clock ages are counted by.
+// State of the whole page: the signed-in user, the theme, the toasts, and the clock for ages.
 import { signal, computed, effect } from "./lib.js";
 
-/** What this installation offers: {demo, features, …}, as the server told at start. */
+/** The features of this installation: {demo, paymentMethods, logs, chaos}, as read at start. */
 export const config = signal({ demo: null, logs: false });
 
-/** The signed-in user {id, name, email, role, customerId, …}; null: nobody; undefined: not known yet. */
+/**
+ * The signed-in user {id, name, email, role, customerId, …}; null: not signed in; undefined: not
+ * known yet.
+ */
 export const user = signal(undefined);
 export const role = computed(() => user.value?.role ?? null);
 export const isStaff = computed(() => role.value === "operator" || role.value === "admin");
 
-/** Whether the session ended by itself, so that signing in leads back to where one was. */
+/** Whether the session expired, so that signing in leads back to the page that was open. */
 export const expired = signal(false);
 
-/** Seconds since the epoch, once a second: whoever shows an age reads it. */
+/** Seconds since the epoch, updated once a second; components that show an age read it. */
 export const clock = signal(Math.floor(Date.now() / 1000));
-setInterval(() => { clock.value = Math.floor(Date.now() / 1000); }, 1000);
+setInterval(() => {
+  clock.value = Math.floor(Date.now() / 1000);
+}, 1000);
 
 // --- theme
 
-const remember = (name, value) => { try { localStorage.setItem(name, value); } catch { /* for this visit only */ } };
+const remember = (name, value) => {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    /* for this visit only */
+  }
+};
 const system = matchMedia("(prefers-color-scheme: dark)");
 export const theme = signal(document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light"));
-system.addEventListener("change", (event) => { if (!document.documentElement.dataset.theme) theme.value = event.matches ? "dark" : "light"; });
+system.addEventListener("change", (event) => {
+  if (!document.documentElement.dataset.theme) theme.value = event.matches ? "dark" : "light";
+});
 
 export function switchTheme() {
   theme.value = theme.value === "dark" ? "light" : "dark";
@@ -29,13 +42,16 @@ export function switchTheme() {
   remember("valerix.theme", theme.value);
 }
 
-/** A signal that goes by the width of the window. */
+/** A signal: whether the window is at most `pixels` wide. */
 function atMost(pixels) {
-  const query = matchMedia(`(max-width: ${pixels}px)`), state = signal(query.matches);
-  query.addEventListener("change", (event) => { state.value = event.matches; });
+  const query = matchMedia(`(max-width: ${pixels}px)`),
+    state = signal(query.matches);
+  query.addEventListener("change", (event) => {
+    state.value = event.matches;
+  });
   return state;
 }
-/** Whether the navigation is put away; app.css goes by the same width. */
+/** Whether the navigation is hidden behind a button; app.css uses the same width. */
 export const narrow = atMost(900);
 export const telephone = atMost(560);
 
@@ -64,12 +80,16 @@ function use(key) {
   if (usedKeys.size > MAX_USED_KEYS) usedKeys.delete(usedKeys.values().next().value);
 }
 
-/** Tell of a failed call. */
+/** Show a failed call as a toast. */
 export const failed = (title, problem) => toast("bad", title, { detail: problem.message, traceId: problem.traceId });
 
-export function dismiss(id) { toasts.value = toasts.value.filter((shown) => shown.id !== id); }
+export function dismiss(id) {
+  toasts.value = toasts.value.filter((shown) => shown.id !== id);
+}
 
 // --- title of the page
 
 export const title = signal("");
-effect(() => { document.title = title.value ? `${title.value} · Valerix` : "Valerix"; });
+effect(() => {
+  document.title = title.value ? `${title.value} · Valerix` : "Valerix";
+});

