@@ -1,6 +1,4 @@
-"""The Python program of docs/client.md, as a reader has it: outside of this checkout, with the
-package installed.
-"""
+"""The Python program of docs/client.md runs outside of this checkout, with the package installed."""
 
 import os
 import re
@@ -35,12 +33,12 @@ def program(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of mypy: what it read of the package."""
+    """The cache of mypy: the types of the package."""
     return tmp_path_factory.mktemp("mypy")
 
 
 def outside(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """What a Python program does in a folder that knows nothing of the checkout but the package."""
+    """Runs Python in a folder from which only the package of this checkout can be imported."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -59,9 +57,7 @@ def typed(program: Path, cache: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_typed(program: Path, cache: Path) -> None:
-    """Which needs `py.typed` (PEP 561): mypy reads the package as it reads any that is
-    installed.
-    """
+    """This needs `py.typed` (PEP 561): mypy reads the package like any installed package."""
     checked = typed(program, cache)
     assert checked.returncode == 0, checked.stdout
 

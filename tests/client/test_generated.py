@@ -1,6 +1,4 @@
-"""The generated models are those of the services' documents, and read what a later server may
-answer.
-"""
+"""The generated models match the documents of the services, and read answers of later servers."""
 
 import subprocess
 import sys
@@ -18,7 +16,7 @@ ADVICE = "Generate it again: python -m tools.client models"
 
 
 def test_generating_again_gives_the_committed_models() -> None:
-    """In an interpreter of its own: a service describes the problems of all that is loaded, and
+    """Runs in a separate interpreter: a service describes the problems of all loaded modules, and
     configures logging.
     """
     program = (

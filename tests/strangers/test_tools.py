@@ -35,7 +35,7 @@ def folder(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs in TypeScript, compiled against the committed types: `order` and that of
+    """Compiles the TypeScript programs against the committed types: `order` and the one of
     docs/client.md.
     """
     folder = tmp_path_factory.mktemp("programs")

@@ -1,3 +1,1 @@
-"""Writes what is generated from the API's OpenAPI document: models for Python, types for
-TypeScript.
-"""
+"""Generates Python models and TypeScript types from the OpenAPI document of the API."""

@@ -1,4 +1,4 @@
-"""Writes the generated files: `python -m tools.client [models | types]`, both without a name.
+"""Writes the generated files: `python -m tools.client [models | types]`; both without an argument.
 
 models: src/valerix/client/generated.py
 types: clients/typescript/valerix.d.ts, by openapi-typescript (tests/strangers/install)

@@ -1,8 +1,8 @@
-"""The OpenAPI documents of the services, as the services themselves write them.
+"""The OpenAPI documents of the services, as each service writes its own.
 
-Each service starts as a served process does, with the settings of the launcher. A service needs
-neither its database nor its bus nor another service to describe itself, so nothing else runs: every
-address leads to a port without a listener.
+Each service starts like a served process, with the settings of the launcher. It needs neither its
+database nor its bus nor another service to describe itself, so nothing else runs: every address
+leads to a port without a listener.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ CLOSED_PORT: Final = 1
 
 
 def complete(documents: Mapping[str, Document]) -> Document:
-    """All that the gateway routes, faults on purpose among it."""
+    """The document of all routes of the gateway, including those that inject faults."""
     return merge(documents, [], __version__)
 
 
@@ -46,8 +46,9 @@ def published(documents: Mapping[str, Document]) -> Document:
 
 
 def documents() -> dict[str, Document]:
-    """The document of each service, by the service's name. Their logs are dropped: they name all
-    that is missing.
+    """The document of each service, by service name.
+
+    The logs of the services are dropped: they report every missing dependency.
     """
     with TemporaryDirectory() as folder, redirect_stdout(TextIOWrapper(BytesIO())):
         return asyncio.run(_documents(Path(folder)))

@@ -1,5 +1,6 @@
-"""TypeScript types of the published API, by openapi-typescript, which tests/strangers/install
-installs.
+"""Generates TypeScript types of the published API with openapi-typescript.
+
+tests/strangers/install installs it.
 """
 
 import subprocess
@@ -15,7 +16,7 @@ PROGRAM: Final = ROOT / ".strangers/node/node_modules/openapi-typescript/bin/cli
 
 
 def types(document: Document) -> str:
-    """The text of the declarations. Raises FileNotFoundError where the tools are missing."""
+    """Returns the text of the declarations. Raises FileNotFoundError if the tools are missing."""
     if not PROGRAM.exists():
         raise FileNotFoundError(f"{PROGRAM} is missing: install nodejs and npm, then run tests/strangers/install")
     with TemporaryDirectory() as folder:

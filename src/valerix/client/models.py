@@ -1,4 +1,4 @@
-"""What the API answers with: the generated models, and what a description of the API cannot say."""
+"""Models of the API's answers: the generated ones, and those that OpenAPI cannot describe."""
 
 from valerix.client.base import Model as Model
 from valerix.client.base import Page as Page
@@ -11,4 +11,4 @@ class PlacedOrder(Order, frozen=True, kw_only=True, rename="camel"):
     """The answer to "place"."""
 
     replayed: bool = False
-    """This key was used before: the order is the one placed then, as it was answered then."""
+    """True if the key was used before: this is the order placed then, as it was answered then."""
