@@ -1,4 +1,4 @@
-"""The Python program of docs/client.md runs outside of this checkout, with the package installed."""
+"""The Python program of docs/client.md runs outside of this checkout with the package installed."""
 
 import os
 import re

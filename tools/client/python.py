@@ -1,6 +1,6 @@
 """Python models of the API's answers from its OpenAPI document: a msgspec struct for each object.
 
-A client outlives the server from which it was generated, so a model accepts more than the document:
+A client outlives the server from which it was generated. So a model accepts more than the document:
 enumerations are text, limits are left out, and an object that may be one of several kinds is a
 `dict`. A field that may be absent or null is None when the answer lacks it. Pages are not
 generated: `Page` is generic.
